@@ -1,0 +1,68 @@
+# What people and CI type. Needs make and Python 3.11 or newer; everything else goes into .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A stamp says what was installed from this pyproject.toml, so that a second run is instant.
+BASE := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test check bench format chromium clean
+
+help: ## Say what can be made
+	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
+	@echo "                  HEADLESS=1 stops after the searches"
+	@echo "make serve        the dashboard, the ingest worker and the embedded Milvus"
+	@echo "make setup        install Sightline into $(VENV); then: $(BIN)/sightline --help"
+	@echo "make test         the tests; ARGS='-k search' chooses"
+	@echo "make check        ruff, mypy, import rules"
+	@echo "make bench        Sightline beside its peers, as ratios"
+
+setup: $(BASE)
+
+demo: $(BASE)
+	$(BIN)/sightline demo $(if $(filter-out 0 no false,$(HEADLESS)),--headless)
+
+serve: $(BASE)
+	$(BIN)/sightline serve
+
+test: $(DEV) chromium
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(DEV)
+	$(BIN)/python -m benchmarks $(ARGS)
+
+# torch first and by itself: pip takes the build its configuration prefers (CPU or CUDA), and what
+# follows keeps it.
+$(BASE): pyproject.toml
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Sightline needs Python 3.11 or newer; name one with make PYTHON=/path/to/python"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing Sightline into $(VENV) (about two minutes the first time) …"
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEV): $(BASE)
+	@echo "Installing what the tests and checks need …"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+# Browser tests skip themselves without Chromium; getting it is tried, never required.
+chromium:
+	@.ci/chromium
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info
