@@ -1,0 +1,1 @@
+"""Sightline's library: settings, encoders, the Milvus store, search and index measurement."""

@@ -1,0 +1,86 @@
+"""How a library's collection looks in Milvus: its fields, its index, its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymilvus import DataType, MilvusClient
+
+from search_core.encoders.base import Embeddings
+from search_core.entities import (
+    CAMERA_MAX_LENGTH,
+    CAPTION_MAX_LENGTH,
+    EMBEDDING_FIELD,
+    ID_MAX_LENGTH,
+    TAG_MAX_LENGTH,
+    TAGS_MAX_CAPACITY,
+    URI_MAX_LENGTH,
+    MediaEntity,
+)
+from search_core.index_specs import MetricType
+from search_core.library import LibraryInfo
+
+INDEX_NAME = "embedding"
+_VARCHAR_LENGTHS = {
+    "id": ID_MAX_LENGTH,
+    "source_id": ID_MAX_LENGTH,
+    "media_type": 16,
+    "uri": URI_MAX_LENGTH,
+    "camera": CAMERA_MAX_LENGTH,
+    "captured_from": 16,
+    "thumbnail": 512,
+    "caption": CAPTION_MAX_LENGTH,
+}
+_INT64_FIELDS = ("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at")
+SCALAR_FIELDS = [*_VARCHAR_LENGTHS, *_INT64_FIELDS, "tags"]
+
+
+def collection_schema(client: MilvusClient, dim: int) -> Any:
+    """Return the schema of a collection of ``dim``-dimensional embeddings."""
+    schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
+    for name, length in _VARCHAR_LENGTHS.items():
+        schema.add_field(name, DataType.VARCHAR, max_length=length, is_primary=name == "id")
+    schema.add_field(EMBEDDING_FIELD, DataType.FLOAT_VECTOR, dim=dim)
+    for name in _INT64_FIELDS:
+        schema.add_field(name, DataType.INT64)
+    schema.add_field(
+        "tags",
+        DataType.ARRAY,
+        element_type=DataType.VARCHAR,
+        max_capacity=TAGS_MAX_CAPACITY,
+        max_length=TAG_MAX_LENGTH,
+    )
+    return schema
+
+
+def index_params(client: MilvusClient, info: LibraryInfo, *, embedded: bool) -> Any:
+    """Return what Milvus builds a library's vector index from."""
+    build = info.index.build_params()
+    # A server reads the parameters one by one; Milvus Lite only as a JSON object.
+    nested = {"params": build} if build and embedded else {}
+    wanted = client.prepare_index_params()
+    wanted.add_index(
+        field_name=EMBEDDING_FIELD,
+        index_name=INDEX_NAME,
+        index_type=info.index.index_type,
+        metric_type=info.metric,
+        params={**build, **nested},
+    )
+    return wanted
+
+
+def to_row(entity: MediaEntity, vector: Embeddings) -> dict[str, Any]:
+    """Return an entity and its embedding (dim,) as Milvus takes them."""
+    row = {name: getattr(entity, name) for name in SCALAR_FIELDS}
+    return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector.tolist()}
+
+
+def to_entity(row: dict[str, Any]) -> MediaEntity:
+    """Return the entity Milvus gave as a row of SCALAR_FIELDS."""
+    values = {name: row[name] for name in SCALAR_FIELDS}
+    return MediaEntity(**{**values, "tags": tuple(row["tags"] or ())})
+
+
+def to_score(metric: MetricType, distance: float) -> float:
+    """Return the cosine similarity: vectors have length 1, so squared L2 d means 1 - d / 2."""
+    return 1.0 - distance / 2.0 if metric == "L2" else float(distance)

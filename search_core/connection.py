@@ -1,0 +1,56 @@
+"""Connecting to Milvus, embedded or on a server, and taking turns to write to the embedded one."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from search_core.endpoint import Endpoint, is_locked
+from search_core.errors import StoreBusy, StoreUnavailable
+
+
+def connect(endpoint: Endpoint) -> MilvusClient:
+    """Return a client of this Milvus; raises StoreUnavailable and StoreBusy."""
+    # Milvus logs a traceback for every refused call; Sightline's errors say it in a sentence.
+    for name in ("pymilvus", "milvus_lite", "grpc._server"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    embedded = "://" not in endpoint.uri
+    if embedded:
+        Path(endpoint.uri).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return MilvusClient(endpoint.uri, token=endpoint.token, timeout=endpoint.timeout_s)
+    except (MilvusException, OSError) as error:
+        if embedded and is_locked(Path(endpoint.uri)):
+            raise StoreBusy(
+                f"Another Sightline command is using {endpoint.uri}.",
+                "Wait for it to end, or run `sightline serve`, which several commands can share.",
+            ) from None
+        reason = error.message if isinstance(error, MilvusException) else str(error)
+        raise StoreUnavailable(
+            f"Milvus at {endpoint.uri} cannot be reached: {reason.splitlines()[0][:200]}.",
+            "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
+        ) from error
+
+
+def disconnect(client: MilvusClient, endpoint: Endpoint) -> None:
+    """Close a client, and let go of the embedded Milvus's lock."""
+    client.close()
+    if "://" not in endpoint.uri:
+        from milvus_lite.server_manager import server_manager_instance
+
+        server_manager_instance.release_server(endpoint.uri)
+
+
+@contextmanager
+def write_lock(endpoint: Endpoint) -> Iterator[None]:
+    """Serialise writers: the embedded Milvus is not safe with several at once."""
+    with endpoint.write_lock.open("a") if endpoint.write_lock else nullcontext() as file:
+        if file is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

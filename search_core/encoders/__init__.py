@@ -1,0 +1,1 @@
+"""Encoders turn images and sentences into embeddings of one space."""

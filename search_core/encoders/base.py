@@ -1,0 +1,155 @@
+"""What an encoder is: the protocol, the identity a library remembers, and image preprocessing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Embeddings = NDArray[np.float32]
+Pixels = NDArray[np.uint8]
+#: Longer side over shorter side up to which an image is scaled whole.
+MAX_ASPECT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderIdentity:
+    """Which encoder made a vector; two encoders are the same when their digests are.
+
+    ``digest`` is a BLAKE2b-128 of the weights, ``dim`` the embedding's length, ``precision`` the
+    weights' type while encoding.
+    """
+
+    name: str
+    pretrained: str
+    digest: str
+    dim: int
+    precision: str
+
+    @property
+    def label(self) -> str:
+        """How people read it, e.g. ``ViT-B-32 laion2b_s34b_b79k (512-d, weights 1f0c9a2b)``."""
+        which = f"{self.name} {self.pretrained}".strip()
+        return f"{which} ({self.dim}-d, weights {self.digest[:8]})"
+
+    def same_space(self, other: EncoderIdentity) -> bool:
+        """Whether vectors of both may be compared."""
+        return self.digest == other.digest and self.dim == other.dim
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> EncoderIdentity:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(
+            name=str(record["name"]),
+            pretrained=str(record["pretrained"]),
+            digest=str(record["digest"]),
+            dim=int(record["dim"]),
+            precision=str(record["precision"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Preprocess:
+    """Resize and crop of an RGB image to an encoder's input, with Pillow alone.
+
+    It gives the same bytes as the torchvision transform open_clip builds from the same values, and
+    needs no torch, so that decoding processes start fast and stay small. ``size`` is (height,
+    width) in pixels. Mean and standard deviation are applied later, to whole batches.
+    """
+
+    size: tuple[int, int]
+    resize_mode: Literal["shortest", "squash", "longest"] = "shortest"
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    fill_color: int = 0
+
+    def __call__(self, image: Image.Image) -> Pixels:
+        """Return RGB uint8 pixels of shape (height, width, 3)."""
+        rgb = _without_far_ends(image)
+        rgb = rgb if rgb.mode == "RGB" else rgb.convert("RGB")
+        height, width = self.size
+        resized = rgb.resize(self._resized_size(rgb.size), self._filter())
+        if resized.size != (width, height):
+            resized = self._crop_or_pad(resized)
+        return np.asarray(resized, dtype=np.uint8)
+
+    def _filter(self) -> Image.Resampling:
+        bicubic = self.interpolation == "bicubic"
+        return Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
+
+    def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        width, height = size
+        to_height, to_width = self.size
+        if self.resize_mode == "squash":
+            return to_width, to_height
+        if self.resize_mode == "shortest" and to_height == to_width:
+            # torchvision's Resize with one number truncates the longer side.
+            if width <= height:
+                return to_width, max(1, int(to_width * height / width))
+            return max(1, int(to_height * width / height)), to_height
+        ratios = (height / to_height, width / to_width)
+        ratio = max(ratios) if self.resize_mode == "longest" else min(ratios)
+        return max(1, round(width / ratio)), max(1, round(height / ratio))
+
+    def _crop_or_pad(self, image: Image.Image) -> Image.Image:
+        to_height, to_width = self.size
+        width, height = image.size
+        left = round((width - to_width) / 2.0)
+        top = round((height - to_height) / 2.0)
+        if width >= to_width and height >= to_height:
+            return image.crop((left, top, left + to_width, top + to_height))
+        canvas = Image.new("RGB", (to_width, to_height), (self.fill_color,) * 3)
+        canvas.paste(image, ((to_width - width) // 2, (to_height - height) // 2))
+        return canvas
+
+
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """Return the middle of an image so long and narrow that scaling it up would exhaust memory."""
+    width, height = image.size
+    if max(width, height) <= MAX_ASPECT * min(width, height):
+        return image
+    to_width, to_height = min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
+    left, top = (width - to_width) // 2, (height - to_height) // 2
+    return image.crop((left, top, left + to_width, top + to_height))
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Images and sentences to L2-normalised float32 embeddings of one space."""
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        ...
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How images become this encoder's input pixels."""
+        ...
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
+        """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""
+        ...
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Embed Pillow images of any mode and size; returns (n, dim)."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        """Embed sentences; returns (n, dim). Several templates are averaged (see prompts)."""
+        ...
+
+
+def l2_normalised(vectors: NDArray[Any]) -> Embeddings:
+    """Return rows (n, dim) or one vector scaled to length 1, as float32; zeros stay zero."""
+    rows = np.asarray(vectors, dtype=np.float32)
+    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    result: Embeddings = rows / np.maximum(norms, np.float32(1e-12))
+    return result

@@ -1,0 +1,93 @@
+"""The encoders Sightline knows by name, as frozen data: nothing here loads weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from search_core.errors import EncoderUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """One encoder: its open_clip name and tag, embedding length, and what it is good for.
+
+    ``package`` names the installed package whose ``encoder`` folder holds the weights; encoders
+    without one are downloaded by open_clip from a model hub on first use. ``parameters_m`` is in
+    millions, ``image_px`` the input as (height, width).
+    """
+
+    name: str
+    pretrained: str
+    dim: int
+    image_px: tuple[int, int]
+    parameters_m: float
+    about: str
+    package: str | None = None
+
+
+ENCODERS: tuple[EncoderSpec, ...] = (
+    EncoderSpec(
+        "sightline-demo",
+        "",
+        192,
+        (72, 128),
+        7.4,
+        "Ships with Sightline; trained on rendered street scenes to try the system, "
+        "not for real footage.",
+        package="demo",
+    ),
+    EncoderSpec(
+        "ViT-B-32",
+        "laion2b_s34b_b79k",
+        512,
+        (224, 224),
+        151.3,
+        "A good first choice for real footage on a CPU.",
+    ),
+    EncoderSpec(
+        "ViT-B-16",
+        "laion2b_s34b_b88k",
+        512,
+        (224, 224),
+        149.6,
+        "Finer detail than ViT-B-32 at about four times its cost.",
+    ),
+    EncoderSpec(
+        "ViT-L-14",
+        "laion2b_s32b_b82k",
+        768,
+        (224, 224),
+        427.6,
+        "Best of these; wants a GPU.",
+    ),
+    EncoderSpec(
+        "xlm-roberta-base-ViT-B-32",
+        "laion5b_s13b_b90k",
+        512,
+        (224, 224),
+        366.1,
+        "Queries in some hundred languages; needs the package transformers.",
+    ),
+)
+
+
+def find_encoder(name: str) -> EncoderSpec | None:
+    """Return the catalogue's entry of that name, or None for a model it does not list."""
+    return next((spec for spec in ENCODERS if spec.name == name), None)
+
+
+def packaged_weights(spec: EncoderSpec) -> Path:
+    """Return the folder with a packaged encoder's configuration and weights.
+
+    Raises EncoderUnavailable when the package is not installed.
+    """
+    found = find_spec(spec.package) if spec.package else None
+    if found is None or not found.submodule_search_locations:
+        raise EncoderUnavailable(
+            f"The encoder {spec.name} is part of the package {spec.package!r}, "
+            "which is not installed.",
+            "Install Sightline from its repository, or choose another model with --model.",
+        )
+    return Path(found.submodule_search_locations[0]) / "encoder"

@@ -1,0 +1,296 @@
+"""Any open_clip model as an Encoder: by name and tag, hf-hub: name, local checkpoint, or packaged.
+
+The only module that imports open_clip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import socket
+import threading
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from search_core.encoders.base import (
+    Embeddings,
+    EncoderIdentity,
+    Pixels,
+    Preprocess,
+    l2_normalised,
+)
+from search_core.encoders.catalogue import find_encoder, packaged_weights
+from search_core.encoders.prompts import apply_templates
+from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.errors import EncoderUnavailable
+
+if TYPE_CHECKING:
+    import torch
+
+    from search_core.settings import Settings
+
+VOCABULARY_FILE = "vocabulary.txt.gz"
+_LOCAL_DIR = "local-dir:"
+_HUB = "hf-hub:"
+
+
+def load_encoder(settings: Settings) -> OpenClipEncoder:
+    """Load the encoder the settings name.
+
+    Raises EncoderUnavailable when the model is unknown or its weights cannot be had.
+    """
+    return OpenClipEncoder(
+        settings.model,
+        settings.pretrained,
+        device=settings.encoder.device,
+        precision=settings.encoder.precision,
+        batch_size=settings.encoder.batch_size,
+    )
+
+
+class OpenClipEncoder:
+    """A CLIP model of open_clip, ready to embed; safe to call from several threads.
+
+    ``model`` is a catalogue or open_clip name, ``hf-hub:owner/name`` or ``local-dir:folder``;
+    ``pretrained`` an open_clip tag or a checkpoint file (safetensors, or .pt read with
+    weights_only). ``device`` and ``precision`` may be "auto": a GPU where there is one, and
+    float32 on a CPU, bfloat16 on a GPU.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pretrained: str | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        batch_size: int = 32,
+    ) -> None:
+        ensure_torchvision_ops()
+        import torch
+
+        self._torch = torch
+        self._batch_size = batch_size
+        self._lock = threading.Lock()
+        self._device = torch.device(_pick_device(device))
+        if precision == "auto":
+            precision = "bf16" if self._device.type == "cuda" else "fp32"
+        if self._device.type == "cpu":
+            # bfloat16 matrix kernels with float32 weights: several times faster where the CPU has
+            # them, and the embeddings' cosine to plain float32 stays above 0.999.
+            torch.set_float32_matmul_precision("medium")
+        known = find_encoder(model)
+        tag = pretrained or (known.pretrained if known else "")
+        source = model
+        if known is not None and known.package and not pretrained:
+            source = f"{_LOCAL_DIR}{packaged_weights(known)}"
+        self._model = _build(source, tag)
+        self._tokenizer = _tokenizer(source)
+        digest = _digest(self._model)
+        dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
+        self._dtype = dtype
+        self._model = self._model.to(device=self._device, dtype=dtype).eval()
+        config = dict(self._model.visual.preprocess_cfg)
+        self._preprocess = _preprocess_from(config)
+        self._mean, self._std = (
+            torch.tensor(config[key], device=self._device).view(1, 3, 1, 1)
+            for key in ("mean", "std")
+        )
+        self._identity = EncoderIdentity(
+            name=model,
+            pretrained=Path(tag).name if Path(tag).suffix else tag,
+            digest=digest,
+            dim=int(self._encode_tokens(["a"]).shape[-1]),
+            precision=precision,
+        )
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """Which encoder this is."""
+        return self._identity
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How images become this encoder's input pixels."""
+        return self._preprocess
+
+    @property
+    def device(self) -> str:
+        """Where it runs, e.g. ``cpu`` or ``cuda``."""
+        return str(self._device)
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
+        """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""
+        torch = self._torch
+        parts: list[Any] = []
+        for start in range(0, len(pixels), self._batch_size):
+            batch = np.stack(pixels[start : start + self._batch_size])
+            with self._lock, torch.inference_mode():
+                images = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2)
+                images = (images.float().div_(255.0) - self._mean) / self._std
+                parts.append(self._model.encode_image(images.to(self._dtype)).float().cpu())
+        return self._collect(parts)
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Embed Pillow images of any mode and size; returns (n, dim)."""
+        return self.encode_pixels([self._preprocess(image) for image in images])
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        """Embed sentences; returns (n, dim). Several templates are averaged (see prompts).
+
+        Raises SettingsError for a template without exactly one ``{}``.
+        """
+        rows = []
+        for text in texts:
+            prompts = l2_normalised(self._encode_tokens(apply_templates(text, templates)).numpy())
+            rows.append(prompts.mean(axis=0))
+        return self._collect([self._torch.from_numpy(np.stack(rows))] if rows else [])
+
+    def _encode_tokens(self, texts: list[str]) -> torch.Tensor:
+        with self._lock, self._torch.inference_mode():
+            tokens = self._tokenizer(texts).to(self._device)
+            encoded: torch.Tensor = self._model.encode_text(tokens).float().cpu()
+        return encoded
+
+    def _collect(self, parts: list[Any]) -> Embeddings:
+        if not parts:
+            return np.zeros((0, self._identity.dim), dtype=np.float32)
+        return l2_normalised(self._torch.cat(parts).numpy())
+
+
+def _build(source: str, tag: str) -> Any:
+    """Return the open_clip model with its weights; the log chatter of the loaders is silenced."""
+    import open_clip
+
+    local_file = bool(tag) and Path(tag).suffix in {".safetensors", ".pt", ".pth", ".bin"}
+    if local_file and not Path(tag).is_file():
+        raise EncoderUnavailable(
+            f"The checkpoint {tag} does not exist.", "Check the path given as --pretrained."
+        )
+    if not source.startswith((_LOCAL_DIR, _HUB)):
+        _check_name(source, tag, local_file)
+    offline = not local_file and not source.startswith(_LOCAL_DIR) and not _hub_answers()
+    with _quiet_loading(offline):
+        try:
+            return open_clip.create_model(
+                source, pretrained=tag or None, require_pretrained=True, weights_only=True
+            )
+        except Exception as error:
+            reason = "the model hub cannot be reached" if offline else _first_line(error)
+            what = "does not fit the model" if local_file else "could not be loaded"
+            named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
+            raise EncoderUnavailable(f"The encoder {named} {what}: {reason}.", _WAYS_OUT) from error
+
+
+def _check_name(name: str, tag: str, local_file: bool) -> None:
+    """Refuse a model or tag open_clip does not list, before anything is downloaded."""
+    import open_clip
+
+    if name not in open_clip.list_models():
+        raise EncoderUnavailable(
+            f"open_clip knows no model named {name}.", "`sightline doctor` lists some that it does."
+        )
+    tags = open_clip.list_pretrained_tags_by_model(name)
+    if not local_file and tag not in tags:
+        raise EncoderUnavailable(
+            f"{name} has no weights named {tag}."
+            if tag
+            else f"The model {name} needs --pretrained: a tag or a checkpoint file.",
+            f"Its tags: {', '.join(tags) or 'none, give a checkpoint file'}.",
+        )
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return (lines[0][:200] if lines else repr(error)).rstrip(".")
+
+
+def _hub_answers() -> bool:
+    """Whether the model hub's host takes a connection; behind a proxy, assume that it does.
+
+    Asked first because the hub's client retries for most of a minute before it gives up.
+    """
+    from huggingface_hub import constants
+
+    if urllib.request.getproxies():
+        return True
+    address = urllib.parse.urlsplit(constants.ENDPOINT)
+    port = address.port or (80 if address.scheme == "http" else 443)
+    try:
+        socket.create_connection((address.hostname or "", port), timeout=5).close()
+    except OSError:
+        return False
+    return True
+
+
+@contextmanager
+def _quiet_loading(offline: bool) -> Iterator[None]:
+    """Silence the loaders' log lines; offline, let the hub's client use its cache only."""
+    from huggingface_hub import constants
+
+    root = logging.getLogger()
+    level, was_offline = root.level, constants.HF_HUB_OFFLINE
+    root.setLevel(logging.CRITICAL)
+    constants.HF_HUB_OFFLINE = was_offline or offline
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        constants.HF_HUB_OFFLINE = was_offline
+
+
+_WAYS_OUT = (
+    "Three ways out: run once where the model hub can be reached; give a local checkpoint with "
+    "--pretrained /path/to/weights.safetensors; or use the demo encoder with "
+    "--model sightline-demo."
+)
+
+
+def _tokenizer(source: str) -> Any:
+    import open_clip
+
+    options: dict[str, str] = {}
+    if source.startswith(_LOCAL_DIR):
+        vocabulary = Path(source.removeprefix(_LOCAL_DIR)) / VOCABULARY_FILE
+        if vocabulary.is_file():
+            options["bpe_path"] = str(vocabulary)
+    try:
+        return open_clip.get_tokenizer(source, **options)
+    except Exception as error:
+        message = f"The tokenizer of {source} could not be loaded: {_first_line(error)}."
+        raise EncoderUnavailable(message, _WAYS_OUT) from error
+
+
+def _preprocess_from(config: dict[str, Any]) -> Preprocess:
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size[-2:]
+    return Preprocess(
+        size=(int(height), int(width)),
+        resize_mode=config["resize_mode"],
+        interpolation="bilinear" if config["interpolation"] == "bilinear" else "bicubic",
+        fill_color=int(config.get("fill_color", 0)),
+    )
+
+
+def _digest(model: torch.nn.Module) -> str:
+    """Return the BLAKE2b-128 of all weights in name order: the same however they were stored."""
+    blake = hashlib.blake2b(digest_size=16)
+    for name, tensor in sorted(model.state_dict().items()):
+        blake.update(name.encode())
+        blake.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
+    return blake.hexdigest()
+
+
+def _pick_device(device: str) -> str:
+    import torch
+
+    if device != "auto":
+        return device
+    return "cuda" if torch.cuda.is_available() else "cpu"

@@ -1,0 +1,134 @@
+"""Which Milvus a data directory uses: a server that was named, a running serve, or Milvus Lite.
+
+``sightline serve`` writes its state to ``serve.json`` in the data directory and holds a lock on
+``serve.lock`` for as long as it lives, so that a state left by a crash is never believed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from search_core.errors import ServeError
+from search_core.settings import Settings
+
+STATE_FILE = "serve.json"
+LOCK_FILE = "serve.lock"
+WRITE_LOCK_FILE = "write.lock"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Milvus to connect to.
+
+    ``embedded`` says that it is Milvus Lite, in this process or behind a running serve: then
+    ``write_lock`` names the file that serialises writers, which Lite does not do itself.
+    """
+
+    uri: str
+    token: str = ""
+    timeout_s: float = 60.0
+    embedded: bool = True
+    write_lock: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServeState:
+    """What a running ``sightline serve`` says of itself.
+
+    ``embedded`` says that the Milvus at ``milvus_uri`` is its own Milvus Lite.
+    """
+
+    pid: int
+    milvus_uri: str
+    dashboard_url: str
+    started_at: str
+    embedded: bool = True
+
+
+def resolve_endpoint(settings: Settings) -> Endpoint:
+    """Return the Milvus these settings mean; a running serve's where there is one."""
+    uri = settings.milvus.uri
+    token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
+    timeout_s = settings.milvus.timeout_s
+    if uri and "://" in uri:
+        # A serve on this data directory hands its own embedded Milvus to its children this way.
+        state = running_serve(settings)
+        own = state is not None and state.embedded and state.milvus_uri == uri
+        lock = settings.data_dir / WRITE_LOCK_FILE if own else None
+        return Endpoint(uri, token, timeout_s, embedded=own, write_lock=lock)
+    lock = settings.data_dir / WRITE_LOCK_FILE
+    state = running_serve(settings)
+    if state is not None and not uri and "://" in state.milvus_uri:
+        own_lock = lock if state.embedded else None
+        return Endpoint(state.milvus_uri, token, timeout_s, state.embedded, own_lock)
+    return Endpoint(uri or str(settings.milvus_lite_dir), token, timeout_s, write_lock=lock)
+
+
+def running_serve(settings: Settings) -> ServeState | None:
+    """Return the state of the serve that runs on this data directory, or None."""
+    lock = settings.data_dir / LOCK_FILE
+    if not lock.exists():
+        return None
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _read_state(settings.data_dir / STATE_FILE)
+    return None
+
+
+@contextmanager
+def serve_lock(settings: Settings) -> Iterator[None]:
+    """Hold this data directory for one serve; its state is removed at the end.
+
+    Raises ServeError when another serve holds it.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir / LOCK_FILE).open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            state = _read_state(settings.data_dir / STATE_FILE)
+            where = f" at {state.dashboard_url} (process {state.pid})" if state else ""
+            raise ServeError(
+                f"Sightline is already serving {settings.data_dir}{where}.",
+                "Open that address, or stop it with Ctrl-C in its terminal first.",
+            ) from None
+        (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
+
+
+def is_locked(lite_dir: Path) -> bool:
+    """Whether a process holds the embedded Milvus in ``lite_dir``."""
+    lock = lite_dir / "LOCK"
+    if not lock.exists():
+        return False
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def write_serve_state(settings: Settings, state: ServeState) -> None:
+    """Publish where a serve's Milvus and dashboard are, in one step."""
+    path = settings.data_dir / STATE_FILE
+    draft = path.with_suffix(".tmp")
+    draft.write_text(json.dumps(asdict(state), indent=2), encoding="utf-8")
+    draft.replace(path)
+
+
+def _read_state(path: Path) -> ServeState | None:
+    try:
+        return ServeState(**json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None

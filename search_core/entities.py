@@ -1,0 +1,83 @@
+"""What Sightline stores: one entity per image or keyframe, its fields and its primary key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal
+
+MediaType = Literal["image", "frame"]
+CapturedFrom = Literal["given", "container", "exif", "file"]
+
+EMBEDDING_FIELD = "embedding"
+ID_MAX_LENGTH = 64
+URI_MAX_LENGTH = 4096
+CAMERA_MAX_LENGTH = 256
+CAPTION_MAX_LENGTH = 2048
+TAG_MAX_LENGTH = 128
+TAGS_MAX_CAPACITY = 64
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRef:
+    """One moment of one source: content hash and presentation time in milliseconds."""
+
+    source_id: str
+    pts_ms: int
+
+    @property
+    def primary_key(self) -> str:
+        """The entity's id: the same content and moment always get the same key."""
+        return f"{self.source_id}-{self.pts_ms:010d}"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEntity:
+    """One searchable image or keyframe, without its embedding.
+
+    Times are milliseconds: ``captured_at`` and ``ingested_at`` since the epoch in UTC, ``pts_ms``
+    since the start of the video (0 for images), ``duration_ms`` the length of the whole video.
+    ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
+    displayed, after rotation. ``thumbnail`` is a path relative to the data directory.
+    """
+
+    id: str
+    source_id: str
+    media_type: MediaType
+    uri: str
+    camera: str
+    captured_at: int
+    captured_from: CapturedFrom
+    pts_ms: int
+    duration_ms: int
+    width: int
+    height: int
+    thumbnail: str
+    ingested_at: int
+    caption: str = ""
+    tags: tuple[str, ...] = field(default=())
+
+    @property
+    def captured_at_iso(self) -> str:
+        """``captured_at`` as ISO 8601 in UTC, to the millisecond."""
+        return iso_from_ms(self.captured_at)
+
+
+def iso_from_ms(epoch_ms: int) -> str:
+    """Return epoch milliseconds as ISO 8601 in UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def ms_from_datetime(moment: datetime) -> int:
+    """Return a moment as epoch milliseconds; one without a zone is taken as local time."""
+    return round(moment.timestamp() * 1000)
+
+
+def clock_from_ms(offset_ms: int) -> str:
+    """Return an offset into a video as ``H:MM:SS.mmm`` (hours only when there are any)."""
+    seconds, ms = divmod(offset_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{seconds:02d}.{ms:03d}"

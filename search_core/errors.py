@@ -1,0 +1,110 @@
+"""Every error Sightline raises on purpose, in one tree.
+
+    SightlineError
+    ├── UsageError                 what was asked for cannot be asked (exit code 2)
+    │   ├── SettingsError          a setting or an option has a value that cannot work
+    │   ├── IndexParameterError    an index or search parameter is outside Milvus's range
+    │   └── FilterError            a filter value cannot be written as a Milvus expression
+    ├── EncoderError
+    │   ├── EncoderUnavailable     the model's weights cannot be had
+    │   └── EncoderMismatch        the library holds another encoder's vectors
+    ├── StoreError                 Milvus refused or failed
+    │   ├── StoreUnavailable       Milvus cannot be reached
+    │   ├── StoreBusy              another process holds the embedded Milvus
+    │   ├── LibraryNotFound
+    │   └── EntityNotFound
+    ├── MediaError                 one file cannot be used; a batch goes on without it
+    │   ├── UnsupportedMedia       not an image or a video Sightline reads
+    │   ├── CorruptMedia           the file is damaged
+    │   └── MediaTooLarge          more pixels than the limit allows
+    └── ServeError                 `sightline serve` cannot start, or is running already
+
+Each message says what happened and to what; ``hint`` says what to do next.
+"""
+
+from __future__ import annotations
+
+
+class SightlineError(Exception):
+    """Something a user can understand; ``str()`` is what happened, ``hint`` the way out."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[SightlineError], tuple[str, str]]:
+        # Workers send errors across processes.
+        return (type(self), (self.message, self.hint))
+
+
+class UsageError(SightlineError):
+    """What was asked for cannot be asked; nothing was tried."""
+
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting or an option has a value that cannot work."""
+
+
+class IndexParameterError(UsageError):
+    """An index or search parameter is outside the range Milvus accepts."""
+
+
+class FilterError(UsageError):
+    """A filter value cannot be written as a Milvus expression."""
+
+
+class EncoderError(SightlineError):
+    """An encoder cannot be used."""
+
+
+class EncoderUnavailable(EncoderError):
+    """The model is unknown or its weights cannot be had."""
+
+
+class EncoderMismatch(EncoderError):
+    """A library holds vectors of another encoder than the one in use."""
+
+
+class StoreError(SightlineError):
+    """Milvus refused or failed."""
+
+
+class StoreUnavailable(StoreError):
+    """Milvus cannot be reached."""
+
+
+class StoreBusy(StoreError):
+    """Another process holds the embedded Milvus."""
+
+
+class LibraryNotFound(StoreError):
+    """No library of that name is in this Milvus."""
+
+
+class EntityNotFound(StoreError):
+    """No entity of that id is in the library."""
+
+
+class MediaError(SightlineError):
+    """One file cannot be used; the batch it belongs to goes on."""
+
+
+class UnsupportedMedia(MediaError):
+    """The file is neither an image nor a video Sightline reads."""
+
+
+class CorruptMedia(MediaError):
+    """The file is damaged or incomplete."""
+
+
+class MediaTooLarge(MediaError):
+    """The file would decode to more pixels than the limit allows."""
+
+
+class ServeError(SightlineError):
+    """``sightline serve`` cannot start, or is running already."""

@@ -1,0 +1,84 @@
+"""Typed filters and the one place that writes Milvus expressions, escaped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from search_core.entities import MediaEntity, MediaType, ms_from_datetime
+from search_core.errors import FilterError
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entities a search or a query may return; everything left out does not restrict.
+
+    ``cameras``, ``ids`` and ``source_ids``: any of these. ``after`` (inclusive) and ``before``
+    (exclusive) bound ``captured_at``; a moment without a zone is local time. ``tags``: all of
+    these.
+    """
+
+    cameras: tuple[str, ...] = ()
+    after: datetime | None = None
+    before: datetime | None = None
+    tags: tuple[str, ...] = ()
+    media_type: MediaType | None = None
+    ids: tuple[str, ...] = ()
+    source_ids: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it lets everything through."""
+        return self == Filter()
+
+    def expression(self) -> str:
+        """Return the Milvus boolean expression, "" when nothing is filtered.
+
+        Raises FilterError for text Milvus's grammar cannot carry (control characters).
+        """
+        parts: list[str] = []
+        for name, values in (
+            ("camera", self.cameras),
+            ("id", self.ids),
+            ("source_id", self.source_ids),
+        ):
+            if values:
+                parts.append(f"{name} in [{', '.join(quoted(value) for value in values)}]")
+        if self.after is not None:
+            parts.append(f"captured_at >= {ms_from_datetime(self.after)}")
+        if self.before is not None:
+            parts.append(f"captured_at < {ms_from_datetime(self.before)}")
+        parts.extend(f"array_contains(tags, {quoted(tag)})" for tag in self.tags)
+        if self.media_type is not None:
+            parts.append(f"media_type == {quoted(self.media_type)}")
+        return " and ".join(parts)
+
+    def matches(self, entity: MediaEntity) -> bool:
+        """Whether an entity passes: what :meth:`expression` means, said in Python."""
+        after = self.after is None or entity.captured_at >= ms_from_datetime(self.after)
+        before = self.before is None or entity.captured_at < ms_from_datetime(self.before)
+        return (
+            after
+            and before
+            and (not self.cameras or entity.camera in self.cameras)
+            and (not self.ids or entity.id in self.ids)
+            and (not self.source_ids or entity.source_id in self.source_ids)
+            and all(tag in entity.tags for tag in self.tags)
+            and self.media_type in (None, entity.media_type)
+        )
+
+
+def quoted(text: str) -> str:
+    r"""Return ``text`` as a Milvus string literal.
+
+    Milvus reads JSON's escapes for quotes, backslashes, tabs and line ends, and refuses ``\u``; so
+    other characters stand as they are, and those that JSON can only write as ``\u`` are refused.
+    """
+    allowed = "\t\n\r"
+    if any((ord(c) < 32 and c not in allowed) or 0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise FilterError(
+            f"{text!r} holds control characters, which Milvus cannot filter by.",
+            "Remove them from the value.",
+        )
+    return json.dumps(text, ensure_ascii=False)

@@ -1,0 +1,149 @@
+"""MemoryStore: the Store protocol in plain NumPy, exact, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.entities import MediaEntity
+from search_core.errors import EntityNotFound, LibraryNotFound
+from search_core.facets import FACET_FIELDS, Facets, count_facets
+from search_core.filters import Filter
+from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams
+from search_core.library import (
+    NO_FILTER,
+    LibraryInfo,
+    Match,
+    check_k,
+    check_library_name,
+    is_scratch,
+    require_filter,
+)
+
+
+class MemoryStore:
+    """Libraries in a dictionary; behaves as MilvusStore does, and is gone with the process."""
+
+    def __init__(self) -> None:
+        self._infos: dict[str, LibraryInfo] = {}
+        self._rows: dict[str, dict[str, tuple[MediaEntity, Embeddings]]] = {}
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries by name."""
+        return [self._infos[name] for name in sorted(self._infos) if not is_scratch(name)]
+
+    def library(self, name: str) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound."""
+        check_library_name(name)
+        if name not in self._infos:
+            raise LibraryNotFound(f"There is no library {name} here.")
+        return self._infos[name]
+
+    def ensure_library(
+        self,
+        name: str,
+        identity: EncoderIdentity,
+        *,
+        metric: MetricType = "COSINE",
+        index: IndexSpec = DEFAULT_INDEX,
+    ) -> LibraryInfo:
+        """Return the library, created when it is new; raises EncoderMismatch."""
+        check_library_name(name)
+        if name not in self._infos:
+            now = round(time.time() * 1000)
+            self._infos[name] = LibraryInfo(
+                name, f"{name}_memory", identity, metric, index, SearchParams(), now
+            )
+            self._rows[name] = {}
+        self._infos[name].require_encoder(identity)
+        return self._infos[name]
+
+    def drop_library(self, name: str) -> None:
+        """Remove a library with all its entities; raises LibraryNotFound."""
+        self.library(name)
+        del self._infos[name], self._rows[name]
+
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Store entities with their embeddings (n, dim); one of the same id is replaced."""
+        self.library(name)
+        for entity, vector in zip(entities, embeddings, strict=True):
+            self._rows[name][entity.id] = (entity, np.array(vector, dtype=np.float32))
+
+    def settle(self, name: str) -> None:
+        """Do nothing: what is written is seen at once."""
+        self.library(name)
+
+    def count(self, name: str, where: Filter = NO_FILTER) -> int:
+        """Return how many entities pass the filter."""
+        return len(self._matching(name, where))
+
+    def entities(
+        self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter, in no promised order."""
+        return [entity for entity, _ in self._matching(name, where)][offset : offset + limit]
+
+    def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
+        """Return counts by camera, tag and media type over all entities that pass the filter."""
+        found = self._matching(name, where)
+        return count_facets(
+            {field: getattr(entity, field) for field in FACET_FIELDS} for entity, _ in found
+        )
+
+    def embedding(self, name: str, entity_id: str) -> Embeddings:
+        """Return one entity's embedding (dim,); raises EntityNotFound."""
+        self.library(name)
+        if entity_id not in self._rows[name]:
+            raise EntityNotFound(f"The library {name} has no entity {entity_id}.")
+        return self._rows[name][entity_id][1]
+
+    def sample(self, name: str, limit: int) -> tuple[list[str], Embeddings]:
+        """Return up to ``limit`` entities' ids and embeddings (n, dim)."""
+        rows = self._matching(name, NO_FILTER)[:limit]
+        dim = self.library(name).encoder.dim
+        vectors = np.array([vector for _, vector in rows], dtype=np.float32)
+        return [entity.id for entity, _ in rows], vectors.reshape(len(rows), dim)
+
+    def delete(self, name: str, where: Filter) -> int:
+        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        require_filter(where)
+        gone = self._matching(name, where)
+        for entity, _ in gone:
+            del self._rows[name][entity.id]
+        return len(gone)
+
+    def search(
+        self,
+        name: str,
+        vectors: Embeddings,
+        *,
+        k: int,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+    ) -> list[list[Match]]:
+        """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
+        info = self.library(name)
+        info.search_params(params, check_k(k))
+        rows = self._matching(name, where)
+        matches = []
+        for query in np.atleast_2d(vectors):
+            scored = [Match(float(query @ vector), entity) for entity, vector in rows]
+            matches.append(sorted(scored, key=lambda match: -match.score)[:k])
+        return matches
+
+    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
+        """Remember the index; ``search`` becomes the library's default nprobe and ef."""
+        changed = search or SearchParams()
+        index.search_params(changed, 1)
+        self._infos[name] = replace(self.library(name), index=index, search=changed)
+
+    def _matching(self, name: str, where: Filter) -> list[tuple[MediaEntity, Embeddings]]:
+        self.library(name)
+        return [row for row in self._rows[name].values() if where.matches(row[0])]

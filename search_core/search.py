@@ -1,0 +1,154 @@
+"""Queries by sentence, picture or stored entity, and the engine that answers them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from search_core.encoders.base import Embeddings, Encoder, l2_normalised
+from search_core.entities import MediaEntity
+from search_core.errors import UsageError
+from search_core.filters import Filter
+from search_core.index_specs import SearchParams
+from search_core.library import NO_FILTER, Store
+
+DEFAULT_K = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: a sentence, a picture, a stored entity, or a mix of them.
+
+    With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
+    ``templates`` put the sentence into prompts (see prompts).
+    """
+
+    text: str | None = None
+    image: Image.Image | None = None
+    entity_id: str | None = None
+    text_weight: float = 0.5
+    templates: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not (self.text and self.text.strip()) and self.image is None and not self.entity_id:
+            raise UsageError(
+                "There is nothing to search for.", "Give a sentence, a picture or an entity's id."
+            )
+        if not 0.0 <= self.text_weight <= 1.0:
+            raise UsageError(f"The text weight must be from 0 to 1, not {self.text_weight}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity."""
+
+    rank: int
+    score: float
+    entity: MediaEntity
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields other programs rely on, and the rest of the entity."""
+        entity = self.entity
+        return {
+            "rank": self.rank,
+            "id": entity.id,
+            "score": round(self.score, 6),
+            "camera": entity.camera,
+            "captured_at": entity.captured_at_iso,
+            "captured_from": entity.captured_from,
+            "uri": entity.uri,
+            "media_type": entity.media_type,
+            "pts_ms": entity.pts_ms,
+            "width": entity.width,
+            "height": entity.height,
+            "thumbnail": entity.thumbnail,
+            "caption": entity.caption,
+            "tags": list(entity.tags),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found, and what it cost: embedding the query, and asking Milvus."""
+
+    hits: list[Hit]
+    encode_ms: float
+    milvus_ms: float
+
+
+class SearchEngine:
+    """Answers queries from one library with one encoder; raises EncoderMismatch at once."""
+
+    def __init__(self, encoder: Encoder, store: Store, library: str) -> None:
+        store.library(library).require_encoder(encoder.identity)
+        self._encoder = encoder
+        self._store = store
+        self._library = library
+
+    def search(
+        self,
+        query: Query,
+        *,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the best ``k`` hits for a query, best first; those below ``min_score`` left out.
+
+        A query by entity id does not return that entity itself. Raises EntityNotFound.
+        """
+        return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
+
+    def answer(
+        self,
+        query: Query,
+        *,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> Answer:
+        """Return what :meth:`search` does, with the milliseconds it took."""
+        library = self._store.library(self._library)
+        library.require_encoder(self._encoder.identity)
+        more = 1 if query.entity_id else 0
+        if params is not None and params.ef is not None:
+            params = replace(params, ef=params.ef + more)
+        started = time.perf_counter()
+        embedding = self.embed(query)
+        embedded = time.perf_counter()
+        [matches] = self._store.search(
+            self._library, embedding[None, :], k=k + more, where=where, params=params
+        )
+        found = time.perf_counter()
+        kept = [
+            match
+            for match in matches
+            if match.entity.id != query.entity_id
+            and (min_score is None or match.score >= min_score)
+        ]
+        hits = [
+            Hit(rank, match.score, match.entity) for rank, match in enumerate(kept[:k], start=1)
+        ]
+        return Answer(hits, (embedded - started) * 1000, (found - embedded) * 1000)
+
+    def embed(self, query: Query) -> Embeddings:
+        """Return the query's embedding (dim,), of length 1."""
+        pictures: list[Embeddings] = []
+        if query.image is not None:
+            pictures.append(self._encoder.encode_images([query.image])[0])
+        if query.entity_id:
+            pictures.append(self._store.embedding(self._library, query.entity_id))
+        if not (query.text and query.text.strip()):
+            return l2_normalised(np.mean(pictures, axis=0))
+        [text] = self._encoder.encode_texts([query.text.strip()], query.templates)
+        if not pictures:
+            return l2_normalised(text)
+        picture = np.mean(pictures, axis=0)
+        mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
+        return l2_normalised(mixed)

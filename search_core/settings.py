@@ -1,0 +1,151 @@
+"""Settings: one object, read from SIGHTLINE_* variables, .env and sightline.toml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from tomllib import TOMLDecodeError
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from search_core.errors import SettingsError
+
+DEFAULT_MODEL = "sightline-demo"
+
+
+class MilvusSettings(BaseModel):
+    """Where Milvus is. No ``uri`` means Milvus Lite inside the data directory."""
+
+    uri: str | None = None
+    token: SecretStr | None = None
+    timeout_s: float = Field(default=60.0, gt=0)
+
+
+class EncoderSettings(BaseModel):
+    """How the encoder runs: device, precision of its weights, images per forward pass."""
+
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    batch_size: int = Field(default=32, ge=1, le=4096)
+
+
+class MediaSettings(BaseModel):
+    """How media is decoded: limits, thumbnails (longest side in pixels), worker processes."""
+
+    max_pixels: int = Field(default=178_956_970, ge=1)
+    max_animation_frames: int = Field(default=64, ge=1)
+    thumbnail_px: int = Field(default=384, ge=32, le=4096)
+    workers: int | None = Field(default=None, ge=0)
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured.
+
+    Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_MODEL``,
+    ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``, ``SIGHTLINE_ENCODER_DEVICE`` …; the same
+    names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]`` tables.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="SIGHTLINE_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        toml_file="sightline.toml",
+        extra="ignore",
+        protected_namespaces=(),
+    )
+
+    data_dir: Path = Path("data")
+    library: str = "main"
+    model: str = DEFAULT_MODEL
+    pretrained: str | None = None
+    milvus: MilvusSettings = MilvusSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    media: MediaSettings = MediaSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: options given in code, environment, .env, sightline.toml."""
+        return (
+            init_settings,
+            env_settings,
+            dotenv_settings,
+            TomlConfigSettingsSource(settings_cls),
+        )
+
+    @property
+    def milvus_lite_dir(self) -> Path:
+        """The embedded Milvus's data directory."""
+        return self.data_dir / "milvus.db"
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ingest ledger (SQLite)."""
+        return self.data_dir / "ledger.sqlite"
+
+    @property
+    def jobs_path(self) -> Path:
+        """The job queue (SQLite)."""
+        return self.data_dir / "jobs.sqlite"
+
+    @property
+    def thumbnails_dir(self) -> Path:
+        """The folder of thumbnails."""
+        return self.data_dir / "thumbnails"
+
+    @property
+    def uploads_dir(self) -> Path:
+        """The folder that keeps files uploaded through the dashboard and members of archives."""
+        return self.data_dir / "uploads"
+
+
+def load_settings(
+    *,
+    data_dir: Path | None = None,
+    library: str | None = None,
+    model: str | None = None,
+    pretrained: str | None = None,
+) -> Settings:
+    """Read the settings; what is given here wins over environment and files.
+
+    Raises SettingsError, naming each setting that has a value it cannot have.
+    """
+    given = {
+        "data_dir": data_dir,
+        "library": library,
+        "model": model,
+        "pretrained": pretrained,
+    }
+    try:
+        settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
+    except (ValidationError, TOMLDecodeError) as error:
+        raise SettingsError(
+            f"A setting cannot be used: {_problems(error)}.",
+            "Look at the SIGHTLINE_* variables, .env and sightline.toml.",
+        ) from None
+    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+
+
+def _problems(error: ValidationError | TOMLDecodeError) -> str:
+    if isinstance(error, TOMLDecodeError):
+        return f"sightline.toml: {error}"
+    # pydantic reports a file that is no TOML as a problem of no particular field.
+    places = (".".join(map(str, item["loc"])) or "sightline.toml" for item in error.errors())
+    return "; ".join(
+        f"{place}: {item['msg']}" for place, item in zip(places, error.errors(), strict=True)
+    )

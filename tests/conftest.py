@@ -1,0 +1,162 @@
+"""Fixtures the whole suite shares: a small real CLIP, and Milvus in its two shapes."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
+from search_core.endpoint import Endpoint
+from search_core.entities import FrameRef, MediaEntity
+from search_core.store import MilvusStore
+
+SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+
+TINY_MODEL_CONFIG = {
+    "model_cfg": {
+        "embed_dim": 32,
+        "vision_cfg": {
+            "image_size": 32,
+            "layers": 2,
+            "width": 64,
+            "head_width": 32,
+            "patch_size": 8,
+        },
+        "text_cfg": {
+            "context_length": 16,
+            "vocab_size": 49408,
+            "width": 32,
+            "heads": 2,
+            "layers": 1,
+        },
+    },
+    "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5]},
+}
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a real open_clip model, a few layers small and untrained.
+
+    Use it as ``--model local-dir:<path>``. Colours and shapes are told apart; words mean nothing.
+    """
+    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+
+    ensure_torchvision_ops()
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path_factory.mktemp("tiny_model")
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{folder}")
+    save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def milvus_server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the standalone Milvus server of the PyPI package ``milvus``."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        pytest.skip("the package milvus carries a server for Linux x86-64 only")
+    milvus = pytest.importorskip("milvus", reason="the package milvus is not installed")
+
+    class Config(milvus.MilvusServerConfig):
+        def try_bind_port(self, port: int) -> socket.socket | None:
+            # Its etcd always listens on 2379 and 2380. A plain bind takes ports that a server just
+            # ended has left in TIME_WAIT for used ones, and then looks for etcd elsewhere.
+            probe = socket.socket()
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+                probe.listen()
+            except OSError:
+                probe.close()
+                return None
+            return probe
+
+    # For the same reason one machine runs one such server at a time.
+    with (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = milvus.MilvusServer(Config())
+        server.set_base_dir(str(tmp_path_factory.mktemp("milvus_server")))
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{server.listen_port}"
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def milvus_container_uri() -> Iterator[str]:
+    """The address of a Milvus in a container, of the image SIGHTLINE_TEST_MILVUS_IMAGE names."""
+    image = os.environ.get("SIGHTLINE_TEST_MILVUS_IMAGE")
+    if not image:
+        pytest.skip("set SIGHTLINE_TEST_MILVUS_IMAGE (say milvusdb/milvus:v2.5.4) to run these")
+    from testcontainers.community.milvus import MilvusContainer
+
+    with MilvusContainer(image) as container:
+        yield container.get_connection_url()
+
+
+@pytest.fixture
+def lite_store(tmp_path: Path) -> Iterator[MilvusStore]:
+    """A MilvusStore on an empty embedded Milvus Lite."""
+    store = MilvusStore(Endpoint(str(tmp_path / "milvus.db"), write_lock=tmp_path / "write.lock"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def identity() -> EncoderIdentity:
+    """An encoder identity of 16 dimensions."""
+    return EncoderIdentity("test-encoder", "made-up", "0" * 32, 16, "fp32")
+
+
+def free_port() -> int:
+    """Return a TCP port on loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def make_entity(number: int, **changes: object) -> MediaEntity:
+    """Return an entity of source ``number``, captured ``number`` seconds after the epoch."""
+    entity = MediaEntity(
+        id=FrameRef(f"source{number}", 0).primary_key,
+        source_id=f"source{number}",
+        media_type="frame",
+        uri=f"/footage/{number}.mp4",
+        camera=f"cam-{number % 3}",
+        captured_at=number * 1000,
+        captured_from="given",
+        pts_ms=0,
+        duration_ms=60_000,
+        width=640,
+        height=360,
+        thumbnail=f"thumbnails/{number}.jpg",
+        ingested_at=1,
+        tags=("odd",) if number % 2 else ("even", "all"),
+    )
+    return replace(entity, **changes)  # type: ignore[arg-type]
+
+
+def clip_like_vectors(rows: int, dim: int, seed: int = 0) -> Embeddings:
+    """Return unit vectors (rows, dim) spread as CLIP's are: round a common mean, in clumps."""
+    rng = np.random.default_rng(seed)
+    mean = rng.normal(size=dim)
+    clumps = rng.normal(size=(max(1, rows // 20), dim))
+    chosen = clumps[rng.integers(0, len(clumps), rows)]
+    return l2_normalised(mean + 0.7 * chosen + 0.6 * rng.normal(size=(rows, dim)))

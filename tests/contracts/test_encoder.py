@@ -1,0 +1,78 @@
+"""What every Encoder does, asked of open_clip's and of the colour encoder alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search_core.encoders.base import Encoder
+from search_core.encoders.colours import COLOURS, ColourEncoder
+from search_core.errors import SettingsError
+
+PICTURES = [Image.new("RGB", (64, 48), colour) for colour in COLOURS.values()]
+
+
+@pytest.fixture(scope="module", params=["open_clip", "colours"])
+def encoder(request: pytest.FixtureRequest, tiny_model_dir: Path) -> Encoder:
+    if request.param == "colours":
+        return ColourEncoder()
+    from search_core.encoders.openclip import OpenClipEncoder
+
+    return OpenClipEncoder(f"local-dir:{tiny_model_dir}", batch_size=4)
+
+
+def test_it_is_an_encoder(encoder: Encoder) -> None:
+    assert isinstance(encoder, Encoder)
+
+
+def test_embeddings_are_unit_float32_rows(encoder: Encoder) -> None:
+    for rows in (encoder.encode_images(PICTURES), encoder.encode_texts(["red", "a blue car", ""])):
+        assert rows.dtype == np.float32
+        assert rows.shape[1] == encoder.identity.dim
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
+
+
+def test_nothing_in_nothing_out(encoder: Encoder) -> None:
+    assert encoder.encode_images([]).shape == (0, encoder.identity.dim)
+    assert encoder.encode_texts([]).shape == (0, encoder.identity.dim)
+
+
+def test_a_batch_gives_what_single_images_give(encoder: Encoder) -> None:
+    together = encoder.encode_images(PICTURES)
+    alone = np.concatenate([encoder.encode_images([picture]) for picture in PICTURES])
+    np.testing.assert_allclose(together, alone, atol=2e-3)
+
+
+def test_pixels_and_images_are_the_same_way_in(encoder: Encoder) -> None:
+    pixels = [encoder.preprocess(picture) for picture in PICTURES]
+    assert all(
+        item.dtype == np.uint8 and item.shape == (*encoder.preprocess.size, 3) for item in pixels
+    )
+    np.testing.assert_array_equal(encoder.encode_pixels(pixels), encoder.encode_images(PICTURES))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "CMYK", "P", "1", "LA"])
+def test_every_colour_mode_is_taken(encoder: Encoder, mode: str) -> None:
+    assert encoder.encode_images([PICTURES[3].convert(mode)]).shape[0] == 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 500), (500, 1), (33, 7)])
+def test_every_shape_is_taken(encoder: Encoder, size: tuple[int, int]) -> None:
+    assert encoder.encode_images([Image.new("RGB", size)]).shape[0] == 1
+
+
+def test_templates_are_averaged(encoder: Encoder) -> None:
+    plain = encoder.encode_texts(["red"])
+    np.testing.assert_allclose(encoder.encode_texts(["red"], ["{}"]), plain, atol=1e-6)
+    ensemble = encoder.encode_texts(["red"], ["{}", "a photo of {}"])
+    parts = encoder.encode_texts(["red", "a photo of red"])
+    mean = parts.mean(axis=0) / np.linalg.norm(parts.mean(axis=0))
+    np.testing.assert_allclose(ensemble[0], mean, atol=1e-5)
+
+
+def test_a_template_without_a_place_for_the_query_is_refused(encoder: Encoder) -> None:
+    with pytest.raises(SettingsError, match="exactly one"):
+        encoder.encode_texts(["red"], ["a photo"])

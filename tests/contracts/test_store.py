@@ -1,0 +1,236 @@
+"""What every Store does, asked of MemoryStore, Milvus Lite and real servers alike."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from search_core.encoders.base import EncoderIdentity
+from search_core.endpoint import Endpoint
+from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
+from search_core.errors import (
+    EncoderMismatch,
+    EntityNotFound,
+    IndexParameterError,
+    LibraryNotFound,
+    UsageError,
+)
+from search_core.filters import Filter
+from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
+from search_core.library import Store
+from search_core.memory_store import MemoryStore
+from search_core.store import MilvusStore
+from tests.conftest import clip_like_vectors, make_entity
+
+ROWS = 120
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "memory",
+        "lite",
+        pytest.param("server", marks=pytest.mark.server),
+        pytest.param("container", marks=pytest.mark.server),
+    ],
+)
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    if request.param == "lite":
+        folder = tmp_path_factory.mktemp("lite")
+        endpoint = Endpoint(str(folder / "milvus.db"), write_lock=folder / "write.lock")
+    else:
+        uri = request.getfixturevalue(f"milvus_{request.param}_uri")
+        endpoint = Endpoint(uri, embedded=False)
+    milvus = MilvusStore(endpoint)
+    yield milvus
+    milvus.close()
+
+
+@pytest.fixture(scope="module")
+def library(store: Store, identity: EncoderIdentity) -> Iterator[str]:
+    """A library of ROWS entities that nobody changes; vector i belongs to make_entity(i)."""
+    name = f"lib_{secrets.token_hex(4)}"
+    store.ensure_library(name, identity)
+    store.upsert(name, [make_entity(i) for i in range(ROWS)], VECTORS)
+    store.settle(name)
+    yield name
+    store.drop_library(name)
+
+
+@pytest.fixture
+def changed(store: Store, library: str) -> Iterator[str]:
+    """The same library for a test that changes it; put back afterwards."""
+    yield library
+    store.upsert(library, [make_entity(i) for i in range(ROWS)], VECTORS)
+    kept = [make_entity(i).id for i in range(ROWS)]
+    extra = [e.id for e in store.entities(library, limit=10 * ROWS) if e.id not in kept]
+    if extra:
+        store.delete(library, Filter(ids=tuple(extra)))
+
+
+VECTORS = clip_like_vectors(ROWS, 16)
+
+
+def test_a_new_library_is_remembered_with_its_encoder(
+    store: Store, library: str, identity: EncoderIdentity
+) -> None:
+    info = store.library(library)
+    assert info.encoder == identity
+    assert info.metric == "COSINE"
+    assert info in store.libraries()
+
+
+def test_a_library_refuses_another_encoder_and_names_both(
+    store: Store, library: str, identity: EncoderIdentity
+) -> None:
+    other = EncoderIdentity("other-encoder", "", "f" * 32, 16, "fp32")
+    with pytest.raises(EncoderMismatch) as refused:
+        store.ensure_library(library, other)
+    assert "test-encoder" in str(refused.value)
+    assert "other-encoder" in str(refused.value)
+
+
+def test_a_missing_library_is_named(store: Store) -> None:
+    with pytest.raises(LibraryNotFound, match="nowhere"):
+        store.library("nowhere")
+
+
+@pytest.mark.parametrize("name", ["", "9lives", "a-b", "a b", "x" * 129, "naïve", 'a"b'])
+def test_a_name_milvus_cannot_have_is_refused(
+    store: Store, identity: EncoderIdentity, name: str
+) -> None:
+    with pytest.raises(UsageError, match="cannot name a library"):
+        store.ensure_library(name, identity)
+
+
+def test_a_stored_vector_finds_itself_first(store: Store, library: str) -> None:
+    found = store.search(library, VECTORS[:5], k=3)
+    assert [hits[0].entity.id for hits in found] == [make_entity(i).id for i in range(5)]
+    assert found[0][0].score == pytest.approx(1.0, abs=1e-5)
+    assert found[0][0].score >= found[0][1].score >= found[0][2].score
+
+
+def test_entities_come_back_as_they_went_in(store: Store, library: str) -> None:
+    entity = make_entity(7)
+    assert store.entities(library, Filter(ids=(entity.id,))) == [entity]
+
+
+def test_long_and_odd_text_is_kept(store: Store, changed: str) -> None:
+    odd = make_entity(
+        900,
+        camera="门 \"3\" \\ 'x'\n" + "k" * (CAMERA_MAX_LENGTH - 30),
+        uri="/a b/ü" + "é" * (URI_MAX_LENGTH // 2 - 10),
+        caption="🎥 %s {}",
+        tags=("a b", 'q"', "日本"),
+    )
+    store.upsert(changed, [odd], VECTORS[:1])
+    assert store.entities(changed, Filter(cameras=(odd.camera,), tags=('q"',))) == [odd]
+
+
+def test_an_upsert_of_the_same_id_replaces(store: Store, changed: str) -> None:
+    store.upsert(changed, [make_entity(3, camera="moved")], VECTORS[3:4])
+    assert store.count(changed) == ROWS
+    assert store.entities(changed, Filter(cameras=("moved",)))[0].id == make_entity(3).id
+
+
+def test_filters_restrict_search_and_count_alike(store: Store, library: str) -> None:
+    where = Filter(
+        cameras=("cam-0", "cam-1"),
+        after=datetime.fromtimestamp(10, UTC),
+        before=datetime.fromtimestamp(50, UTC),
+        tags=("even",),
+    )
+    expected = {make_entity(i).id for i in range(ROWS) if where.matches(make_entity(i))}
+    [hits] = store.search(library, VECTORS[20:21], k=ROWS, where=where)
+    assert {hit.entity.id for hit in hits} == expected
+    assert store.count(library, where) == len(expected) > 0
+
+
+def test_delete_removes_what_the_filter_says_and_counts_it(store: Store, changed: str) -> None:
+    gone = store.delete(changed, Filter(cameras=("cam-2",)))
+    assert gone == ROWS // 3
+    assert store.count(changed) == ROWS - gone
+    assert store.count(changed, Filter(cameras=("cam-2",))) == 0
+
+
+def test_delete_without_a_filter_is_refused(store: Store, library: str) -> None:
+    with pytest.raises(UsageError):
+        store.delete(library, Filter())
+    assert store.count(library) == ROWS
+
+
+def test_an_entitys_embedding_can_be_read(store: Store, library: str) -> None:
+    np.testing.assert_allclose(store.embedding(library, make_entity(5).id), VECTORS[5], atol=1e-6)
+    with pytest.raises(EntityNotFound, match="no-such-id"):
+        store.embedding(library, "no-such-id")
+
+
+def test_sample_returns_vectors_with_their_ids(store: Store, library: str) -> None:
+    ids, vectors = store.sample(library, 50)
+    assert len(set(ids)) == 50
+    by_id = {make_entity(i).id: VECTORS[i] for i in range(ROWS)}
+    np.testing.assert_allclose(vectors, [by_id[key] for key in ids], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("index", "search"),
+    [
+        (Flat(), SearchParams()),
+        (IvfFlat(nlist=4), SearchParams(nprobe=4)),
+        (IvfSq8(nlist=4), SearchParams(nprobe=4)),
+        (Hnsw(m=8, ef_construction=64), SearchParams(ef=128)),
+    ],
+    ids=lambda value: getattr(value, "index_type", ""),
+)
+def test_the_index_of_a_live_library_changes(
+    store: Store, library: str, index: IndexSpec, search: SearchParams
+) -> None:
+    store.set_index(library, index, search)
+    assert store.library(library).index == index
+    assert store.library(library).search == search
+    [hits] = store.search(library, VECTORS[:1], k=5)
+    assert hits[0].entity.id == make_entity(0).id
+    assert store.count(library) == ROWS
+
+
+@pytest.mark.parametrize("metric", ["COSINE", "IP", "L2"])
+def test_scores_are_cosines_under_every_metric(
+    store: Store, identity: EncoderIdentity, metric: MetricType
+) -> None:
+    name = f"metric_{metric}"
+    store.ensure_library(name, identity, metric=metric, index=Flat())
+    store.upsert(name, [make_entity(i) for i in range(20)], VECTORS[:20])
+    store.settle(name)
+    [hits] = store.search(name, VECTORS[50:51], k=20)
+    expected = sorted((VECTORS[:20] @ VECTORS[50]).tolist(), reverse=True)
+    np.testing.assert_allclose([hit.score for hit in hits], expected, atol=1e-4)
+    store.drop_library(name)
+
+
+def test_search_parameters_are_checked_before_milvus_is_asked(store: Store, library: str) -> None:
+    store.set_index(library, Hnsw())
+    with pytest.raises(IndexParameterError, match="ef 2"):
+        store.search(library, VECTORS[:1], k=3, params=SearchParams(ef=2))
+    store.set_index(library, IvfFlat(nlist=4))
+    with pytest.raises(IndexParameterError, match="nprobe 5"):
+        store.search(library, VECTORS[:1], k=3, params=SearchParams(nprobe=5))
+    with pytest.raises(UsageError, match="16384"):
+        store.search(library, VECTORS[:1], k=20_000)
+
+
+def test_a_dropped_library_is_gone(store: Store, identity: EncoderIdentity) -> None:
+    store.ensure_library("short_lived", identity)
+    store.drop_library("short_lived")
+    assert "short_lived" not in [info.name for info in store.libraries()]
+    store.ensure_library("short_lived", EncoderIdentity("another", "", "a" * 32, 8, "fp32"))
+    assert store.library("short_lived").encoder.dim == 8
+    store.drop_library("short_lived")
