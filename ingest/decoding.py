@@ -1,0 +1,304 @@
+"""Opening media by what it is, and decoding video: the only module that imports av.
+
+Messages of the errors :func:`open_media` and its result raise are predicates ("is empty"), to be
+put after a file's name; :func:`decode_image` and :func:`frame_at` raise whole sentences.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from io import BytesIO
+from itertools import count
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import av
+import av.logging
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image
+
+from ingest.capture_time import captured_from_container
+from ingest.damage import Damage, check_pixels, last_words, open_error
+from ingest.display import display_operation, square_size
+from ingest.footage import DecodedFrame, LeastSize, MediaInfo, OpenedMedia
+from ingest.gaps import decode_with_gaps
+from ingest.keyframes import KeyframeSelector, Reach
+from ingest.pictures import Picture
+from ingest.signatures import HEAD_BYTES, kind_of, kind_of_file, refuse_unreadable
+from ingest.stream_clock import LAST_PTS_MS, StreamClock
+from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
+
+VideoPacket: TypeAlias = "Packet[VideoStream]"
+
+#: Containers of footage. Playlists and the like, which can name other files and addresses, are not
+#: among them, and no protocol but the local file is open to what a file refers to.
+_OPEN_OPTIONS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": (
+        "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,flv,asf,ogg,mxf,h264,hevc,"
+        "ivf,av1,obu,dv,yuv4mpegpipe,mp3,wav,aac,flac,amr"
+    ),
+}
+
+
+def open_media(
+    path: Path,
+    *,
+    max_pixels: int,
+    max_animation_frames: int = 64,
+    least: LeastSize | None = None,
+    keep_partial: bool = False,
+) -> OpenedMedia:
+    """Open an image, animation or video by its content, whatever it is called.
+
+    Raises MediaError: UnsupportedMedia, CorruptMedia or MediaTooLarge.
+    """
+    kind = kind_of_file(path)
+    if kind == "image" or kind == "unknown":
+        try:
+            return Picture(
+                path,
+                max_pixels=max_pixels,
+                max_animation_frames=max_animation_frames,
+                least=least,
+                keep_partial=keep_partial,
+            )
+        except UnsupportedMedia:
+            if kind == "image":
+                raise
+    return Video(path, max_pixels=max_pixels, known=kind != "unknown")
+
+
+def listen_to_libav() -> None:
+    """Let errors carry libav's last words; nothing is printed. For processes that only decode."""
+    av.logging.set_level(av.logging.ERROR)
+    libav = logging.getLogger("libav")
+    libav.addHandler(logging.NullHandler())
+    libav.propagate = False
+
+
+def decode_image(file: Path | str | bytes, *, max_pixels: int) -> Image.Image:
+    """Return an image (of an animation, its first frame) as upright RGB, transparency on white.
+
+    ``file`` is a path or the file's bytes. Raises MediaError with a sentence about it.
+    """
+    name = "The image" if isinstance(file, bytes) else Path(file).name
+    try:
+        if isinstance(file, bytes):
+            refuse_unreadable(kind_of(file[:HEAD_BYTES]), empty=not file)
+            source: Path | BytesIO = BytesIO(file)
+        else:
+            source = Path(file)
+            kind_of_file(source)
+        with closing(Picture(source, max_pixels=max_pixels)) as picture:
+            return picture.first().image
+    except MediaError as error:
+        raise type(error)(f"{name} {error.message}.", error.hint) from error
+
+
+def frame_at(path: Path | str, pts_ms: int, *, max_pixels: int = 178_956_970) -> Image.Image:
+    """Return the frame shown ``pts_ms`` after the start of a video or animation, as upright RGB.
+
+    Raises MediaError with a sentence about the file.
+    """
+    path = Path(path)
+    try:
+        with closing(open_media(path, max_pixels=max_pixels)) as media:
+            return media.frame_at(pts_ms).image
+    except MediaError as error:
+        raise type(error)(f"{path.name} {error.message}.", error.hint) from error
+
+
+class Video:
+    """A video file, opened; ``known`` says that it begins as one."""
+
+    def __init__(self, path: Path, *, max_pixels: int, known: bool = True) -> None:
+        self._max_pixels = max_pixels
+        self.warning = ""
+        try:
+            # The prefix keeps a name like "http:x" or "concat:x" from being taken for an address.
+            self._container = av.open(
+                f"file:{path}", options=dict(_OPEN_OPTIONS), metadata_errors="replace"
+            )
+        except (av.FFmpegError, OSError) as error:
+            raise open_error(error, known) from error
+        try:
+            self._stream = _video_stream(self._container)
+            self._clock = StreamClock(
+                self._stream.time_base,
+                self._container.start_time or 0,
+                self._stream.guessed_rate,
+            )
+            self._prepare_decoder()
+        except BaseException:
+            self._container.close()
+            raise
+        tags = {**self._stream.metadata, **self._container.metadata}
+        self.info = MediaInfo("video", self._duration_ms(), captured_from_container(tags))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._container.close()
+
+    def frames(
+        self, selector: KeyframeSelector, pulse: Callable[[], None]
+    ) -> Iterator[DecodedFrame]:
+        """Yield the frames the selector wants, in order of time.
+
+        Damaged stretches are left out and told in ``warning``. Raises CorruptMedia when no frame
+        could be decoded.
+        """
+        gate = selector.gate()
+        taken: set[int] = set()
+        decoder = _Decoder(self._container, self._stream, self._clock, pulse)
+        for frame in decoder.frames(selector.reach, selector.max_gap_ms):
+            pts_ms = self._clock.pts_ms(frame.pts)
+            if pts_ms is None or pts_ms in taken:
+                continue
+            if gate.wants(pts_ms, bool(frame.key_frame)):
+                taken.add(pts_ms)
+                yield self._displayed(frame, pts_ms)
+        if not taken:
+            raise CorruptMedia(decoder.damage.fatal())
+        self.warning = decoder.damage.warning(self._promised_s())
+
+    def frame_at(self, pts_ms: int) -> DecodedFrame:
+        """Return the last frame shown at or before ``pts_ms``, or the first there is after it."""
+        start_us = self._container.start_time or 0
+        with suppress(av.FFmpegError):  # where one cannot seek, decoding starts at the beginning
+            self._container.seek(start_us + max(0, pts_ms) * 1000)
+        best: tuple[int, VideoFrame] | None = None
+        decoder = _Decoder(self._container, self._stream, self._clock, lambda: None)
+        for frame in decoder.frames("all", 0):
+            at_ms = self._clock.pts_ms(frame.pts)
+            if at_ms is None or (best is not None and at_ms > pts_ms):
+                break
+            best = (at_ms, frame)
+            if at_ms >= pts_ms:
+                break
+        if best is None:
+            raise CorruptMedia("is damaged: no frame could be decoded there")
+        return self._displayed(best[1], best[0])
+
+    def _prepare_decoder(self) -> None:
+        stream, context = self._stream, self._stream.codec_context
+        check_pixels(stream.width, stream.height, self._max_pixels)
+        # libav itself refuses frames above this before it allocates them.
+        context.options = {"max_pixels": str(self._max_pixels)}
+        context.thread_count = 1  # processes run side by side; threads would only delay frames
+
+    def _displayed(self, frame: VideoFrame, pts_ms: int) -> DecodedFrame:
+        try:
+            # libav converts by the frame's own matrix and range (BT.601 where it names none).
+            image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+        except (av.FFmpegError, ValueError) as error:
+            said = last_words(str(error))
+            raise CorruptMedia(f"has frames that cannot be shown: {said}") from error
+        square = square_size(image.width, image.height, self._stream.sample_aspect_ratio)
+        if square != image.size and square[0] * square[1] <= self._max_pixels:
+            image = image.resize(square, Image.Resampling.BICUBIC)
+        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+        operation = display_operation(bytes(matrix) if matrix is not None else None)
+        if operation is not None:
+            image = image.transpose(operation)
+        return DecodedFrame(pts_ms, image.width, image.height, image)
+
+    def _promised_s(self) -> float | None:
+        """Return how long the header says that this stream is, where it says so."""
+        if self._stream.duration and self._stream.time_base:
+            return float(self._stream.duration * self._stream.time_base)
+        alone = len(self._container.streams) == 1
+        return (
+            self._container.duration / av.time_base if alone and self._container.duration else None
+        )
+
+    def _duration_ms(self) -> int:
+        duration_us = self._container.duration or round((self._promised_s() or 0) * av.time_base)
+        return min(max(0, round(duration_us / 1000)), LAST_PTS_MS)
+
+
+class _Decoder:
+    """Packets to frames, past damaged ones, with as little decoded as the selector's reach allows.
+
+    Instead of asking the codec to skip frames, only keyframes' packets are given to it.
+    """
+
+    def __init__(
+        self,
+        container: InputContainer,
+        stream: VideoStream,
+        clock: StreamClock,
+        pulse: Callable[[], None],
+    ) -> None:
+        self._container = container
+        self._stream = stream
+        self._clock = clock
+        self._context = stream.codec_context
+        self._pulse = pulse
+        self.damage = Damage()
+
+    def frames(self, reach: Reach, max_gap_ms: int) -> Iterator[VideoFrame]:
+        """Yield decoded frames; a frame can come twice where a gap was decoded again."""
+        if reach == "gaps":
+            yield from decode_with_gaps(
+                self._packets(),
+                decode=self._decode,
+                drain=self._drain,
+                reached_s=lambda: self.damage.reached_s,
+                max_gap_s=max_gap_ms / 1000,
+            )
+            return
+        for packet in self._packets():
+            if reach == "all" or packet.is_keyframe:
+                yield from self._decode(packet)
+        yield from self._drain()
+
+    def _packets(self) -> Iterator[VideoPacket]:
+        packets = self._container.demux(self._stream)
+        for number in count():
+            self._pulse()
+            try:
+                packet = next(packets, None)
+            except (av.FFmpegError, OSError) as error:
+                self.damage.stop(str(error))
+                return
+            if packet is None or packet.size == 0:
+                return
+            if packet.pts is None and packet.dts is None:
+                packet.pts = self._clock.steady_pts(number)
+            self.damage.reached_s = max(self.damage.reached_s, self._end_s(packet) or 0.0)
+            yield packet
+
+    def _end_s(self, packet: VideoPacket) -> float | None:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        return self._clock.end_s(stamp, packet.duration)
+
+    def _decode(self, packet: VideoPacket | None) -> Iterator[VideoFrame]:
+        try:
+            yield from self._context.decode(packet)
+        except av.error.EOFError:
+            return
+        except av.FFmpegError as error:
+            end_s = self._end_s(packet) if packet is not None else None
+            self.damage.leave_out(self.damage.reached_s if end_s is None else end_s, str(error))
+
+    def _drain(self) -> Iterator[VideoFrame]:
+        """Yield what the codec still holds, and make it ready for a fresh start."""
+        yield from self._decode(None)
+        self._context.flush_buffers()
+
+
+def _video_stream(container: InputContainer) -> VideoStream:
+    """Return the video stream to decode: libav's choice, or else the largest; never a cover."""
+    pictures = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
+    if not streams:
+        only_audio = ", only audio" if container.streams.audio else ""
+        raise UnsupportedMedia(f"has no video stream{only_audio}")
+    best = container.streams.best("video")
+    return max(streams, key=lambda stream: (stream == best, stream.width * stream.height))

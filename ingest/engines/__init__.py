@@ -1,0 +1,1 @@
+"""Engines run the decoding of sources: here in supervised processes on this machine."""

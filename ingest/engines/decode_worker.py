@@ -1,0 +1,141 @@
+"""The decoding process: takes tasks from a connection, sends events back; never loads torch.
+
+Started by :mod:`ingest.engines.local`. Decoders are C code fed with strangers' files: this process
+may crash or hang, and only the source it is at is lost.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from PIL import Image
+
+from ingest.capture_time import choose_captured_at
+from ingest.decoding import listen_to_libav, open_media
+from ingest.engines.tasks import Alive, DecodeTask, Event, Failed, Finished, Keyframe, Opened
+from ingest.footage import LeastSize, OpenedMedia
+from ingest.thumbnails import write_thumbnail
+from search_core.entities import FrameRef
+from search_core.errors import MediaError
+
+_STDERR = 2
+#: What decoding may take on top of what the process starts with.
+_MOST_MEMORY_BYTES = 8 * 1024**3
+_ALIVE_EVERY_S = 5.0
+#: A process whose parent died while a decoder hangs ends itself after this long.
+_ORPHAN_S = 600.0
+#: Encoders crop the middle; a thread of pixels scaled to their height would fill the memory.
+_MOST_ELONGATED = 64
+
+
+def main(handle: int) -> None:
+    """Serve the connection with this file descriptor until it closes."""
+    _limit_memory()
+    listen_to_libav()
+    with Connection(handle) as connection:
+        connection.send(Alive())
+        # Decoders print; what matters of it comes as events.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+        serve(connection, decode_source)
+
+
+def _limit_memory() -> None:
+    """Let a file that needs too much memory fail, rather than the machine, where that can be."""
+    with suppress(ValueError, OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + _MOST_MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+
+
+def serve(
+    connection: Connection,
+    decode: Callable[[DecodeTask, Callable[[], None]], Iterator[Event]],
+) -> None:
+    """Decode what the connection asks for until it closes."""
+    last_sent_s = time.monotonic()
+
+    def send(event: Event) -> None:
+        nonlocal last_sent_s
+        faulthandler.cancel_dump_traceback_later()  # sending may wait for the parent
+        connection.send(event)
+        last_sent_s = time.monotonic()
+        faulthandler.dump_traceback_later(_ORPHAN_S, exit=True, file=_STDERR)
+
+    def pulse() -> None:
+        if time.monotonic() - last_sent_s > _ALIVE_EVERY_S:
+            send(Alive())
+
+    try:
+        while (task := connection.recv()) is not None:
+            send(Alive())
+            for event in decode(task, pulse):
+                send(event)
+            faulthandler.cancel_dump_traceback_later()
+    except (EOFError, OSError):
+        return  # the parent is gone
+
+
+def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:
+    """Decode one source: yield Opened, its keyframes, and last Finished or Failed."""
+    stage = "open"
+    try:
+        with closing(_opened(task)) as media:
+            captured_at, captured_from = choose_captured_at(
+                task.given_ms, media.info.captured, task.file_ms
+            )
+            yield Opened(media.info.kind, media.info.duration_ms, captured_at, captured_from)
+            stage = "decode"
+            for frame in media.frames(task.options.selector, pulse):
+                thumbnail = write_thumbnail(
+                    frame.image,
+                    FrameRef(task.source_id, frame.pts_ms),
+                    task.options.data_dir,
+                    task.options.thumbnail_px,
+                )
+                pixels = task.options.preprocess(_compact(frame.image))
+                yield Keyframe(frame.pts_ms, frame.width, frame.height, pixels, thumbnail)
+            warning = media.warning
+        status = task.path.stat()
+        if (status.st_size, status.st_mtime_ns) != task.version:
+            yield Failed("read", "was changed while it was read; run again when it is complete")
+            return
+        yield Finished(warning)
+    except MediaError as error:
+        yield Failed(stage, error.message)
+    except MemoryError:
+        yield Failed(stage, "needs more memory to decode than there is")
+    except OSError as error:
+        yield Failed(stage, f"cannot be processed: {error.strerror or error}")
+    except Exception as error:  # decoders raise anything at all
+        yield Failed(stage, f"cannot be decoded: {type(error).__name__}: {error}")
+
+
+def _opened(task: DecodeTask) -> OpenedMedia:
+    height, width = task.options.preprocess.size
+    return open_media(
+        task.path,
+        max_pixels=task.options.max_pixels,
+        max_animation_frames=task.options.max_animation_frames,
+        least=LeastSize((width, height), task.options.thumbnail_px),
+        keep_partial=True,
+    )
+
+
+def _compact(image: Image.Image) -> Image.Image:
+    """Return the middle of a picture that is absurdly long, other pictures as they are."""
+    width, height = image.size
+    most = min(width, height) * _MOST_ELONGATED
+    if max(width, height) <= most:
+        return image
+    if width > height:
+        left = (width - most) // 2
+        return image.crop((left, 0, left + most, height))
+    top = (height - most) // 2
+    return image.crop((0, top, width, top + most))

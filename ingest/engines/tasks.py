@@ -1,0 +1,104 @@
+"""What decoding processes are given and what they send back; all of it picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ingest.footage import MediaKind
+from ingest.keyframes import KeyframeSelector
+from ingest.outcomes import SourceOutcome
+from search_core.encoders.base import Pixels, Preprocess
+from search_core.entities import CapturedFrom
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeOptions:
+    """How every source of one ingest is decoded; ``thumbnail_px`` is the longer side."""
+
+    selector: KeyframeSelector
+    preprocess: Preprocess
+    data_dir: Path
+    thumbnail_px: int
+    max_pixels: int
+    max_animation_frames: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeTask:
+    """One source to decode.
+
+    ``path`` is the file and what search results point to, ``uri`` how the source is told of.
+    ``version`` is the file's (size, mtime_ns) when its content was hashed. Times are epoch
+    milliseconds. ``unpacked`` says that the file was unpacked for this ingest.
+    """
+
+    uri: str
+    path: Path
+    source_id: str
+    version: tuple[int, int]
+    image_camera: str
+    video_camera: str
+    given_ms: int | None
+    file_ms: int
+    unpacked: bool
+    options: DecodeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A source was opened: what it is, and when it begins (epoch milliseconds)."""
+
+    kind: MediaKind
+    duration_ms: int
+    captured_at: int
+    captured_from: CapturedFrom
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """One keyframe, ready to be embedded; its thumbnail is written."""
+
+    pts_ms: int
+    width: int
+    height: int
+    pixels: Pixels
+    thumbnail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """Decoding goes along, although there is no keyframe to send."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A source is decoded; ``warning`` says what was wrong although there were keyframes."""
+
+    warning: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A source could not be decoded, or not to its end; ``reason`` is a predicate about it."""
+
+    stage: str
+    reason: str
+
+
+Event = Opened | Keyframe | Alive | Finished | Failed
+Prepared = DecodeTask | SourceOutcome
+Told = tuple[DecodeTask, Event] | SourceOutcome | None
+
+
+class Engine(Protocol):
+    """Decodes sources somewhere and gives the events of all of them in one stream."""
+
+    def decode(self, prepared: Iterator[Prepared]) -> Generator[Told, None, None]:
+        """Yield outcomes as they come and the events of each task in order.
+
+        Yields None now and then while there is nothing to tell. Closing the iterator stops all.
+        """
+        ...

@@ -1,0 +1,84 @@
+"""What decoding gives: a source's description, its frames, and the protocol of opened media."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from PIL import Image
+
+from ingest.keyframes import KeyframeSelector
+from search_core.entities import CapturedFrom
+
+MediaKind = Literal["image", "animation", "video"]
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What a file's headers say; ``duration_ms`` is 0 for images and where it is not known."""
+
+    kind: MediaKind
+    duration_ms: int
+    captured: tuple[int, CapturedFrom] | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedFrame:
+    """One keyframe, upright and with square pixels.
+
+    ``pts_ms`` counts from the start of the video. ``image`` is RGB; it may be smaller than
+    ``width`` x ``height``, the size the frame is displayed at, where that saved decoding.
+    """
+
+    pts_ms: int
+    width: int
+    height: int
+    image: Image.Image
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSize:
+    """How small a picture may be decoded: it must still cover (width, height) either way round.
+
+    Its longer side must be at least ``longest_px``. All in pixels.
+    """
+
+    cover_px: tuple[int, int]
+    longest_px: int
+
+    def scale_of(self, width: int, height: int) -> float:
+        """Return the smallest scale allowed for a picture of this size; above 1 for small ones."""
+        cover = max(self.cover_px) / min(width, height)
+        return max(cover, self.longest_px / max(width, height))
+
+
+class OpenedMedia(Protocol):
+    """An image, an animation or a video, opened and ready to be decoded once."""
+
+    @property
+    def info(self) -> MediaInfo:
+        """What its headers say."""
+        ...
+
+    @property
+    def warning(self) -> str:
+        """After the frames: what was wrong although there were some; empty when nothing was."""
+        ...
+
+    def frames(
+        self, selector: KeyframeSelector, pulse: Callable[[], None]
+    ) -> Iterator[DecodedFrame]:
+        """Yield the keyframes in order of time; ``pulse`` is called as decoding goes along.
+
+        Raises MediaError when there is nothing to yield.
+        """
+        ...
+
+    def frame_at(self, pts_ms: int) -> DecodedFrame:
+        """Return the frame shown ``pts_ms`` after the start; raises MediaError."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...

@@ -1,0 +1,186 @@
+"""The ledger: which source was done, skipped or failed for which library, and why.
+
+SQLite in WAL mode, safe for several processes and threads. A source that is in no row, or failed,
+is pending; that is all there is to resuming.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ingest.database import Database, storable
+
+Status = Literal["done", "skipped", "failed"]
+
+MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE sources (
+        library TEXT NOT NULL,
+        source_id TEXT NOT NULL,
+        recipe TEXT NOT NULL,
+        uri TEXT NOT NULL,
+        status TEXT NOT NULL CHECK (status IN ('done', 'skipped', 'failed')),
+        stage TEXT NOT NULL DEFAULT '',
+        reason TEXT NOT NULL DEFAULT '',
+        warning TEXT NOT NULL DEFAULT '',
+        keyframes INTEGER NOT NULL DEFAULT 0,
+        updated_ms INTEGER NOT NULL,
+        PRIMARY KEY (library, source_id, recipe)
+    ) WITHOUT ROWID;
+    CREATE INDEX sources_newest ON sources (library, updated_ms);
+    CREATE INDEX sources_uri ON sources (library, uri);
+    CREATE TABLE files (
+        path TEXT PRIMARY KEY,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        source_id TEXT NOT NULL
+    ) WITHOUT ROWID;
+    """,
+)
+#: A file changed this recently may change again without its time or size telling.
+_SETTLED_NS = 2_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """What became of one source in one library.
+
+    ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
+    where it failed or was skipped. ``updated_ms`` is epoch milliseconds.
+    """
+
+    library: str
+    source_id: str
+    recipe: str
+    uri: str
+    status: Status
+    stage: str
+    reason: str
+    warning: str
+    keyframes: int
+    updated_ms: int
+
+
+class Ledger:
+    """The ledger file at ``path``, created when it is missing; a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, MIGRATIONS)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the ledger cannot be used afterwards."""
+        self._database.close()
+
+    def record(
+        self,
+        library: str,
+        source_id: str,
+        recipe: str,
+        uri: str,
+        status: Status,
+        *,
+        stage: str = "",
+        reason: str = "",
+        warning: str = "",
+        keyframes: int = 0,
+    ) -> None:
+        """Write what became of a source, in place of what was written before.
+
+        A source that is done stays done. What was not done under this uri before, when the file
+        had other content or could not be read, is forgotten.
+        """
+        row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
+        values = [storable(value) for value in (*row, _now_ms())]
+        with self._database.writing() as connection:
+            connection.execute(
+                "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
+                (library, storable(uri)),
+            )
+            connection.execute(
+                "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET uri = excluded.uri, status = excluded.status,"
+                " stage = excluded.stage, reason = excluded.reason, warning = excluded.warning,"
+                " keyframes = excluded.keyframes, updated_ms = excluded.updated_ms"
+                " WHERE sources.status != 'done' OR excluded.status = 'done'",
+                values,
+            )
+
+    def is_done(self, library: str, source_id: str, recipe: str) -> bool:
+        """Whether this content is in the library, made with this recipe."""
+        return bool(
+            self._database.read(
+                "SELECT 1 FROM sources WHERE library = ? AND source_id = ? AND recipe = ?"
+                " AND status = 'done'",
+                (library, source_id, recipe),
+            )
+        )
+
+    def outcomes(
+        self, library: str | None = None, status: str | None = None, limit: int = -1
+    ) -> list[LedgerRow]:
+        """Return what became of sources, newest first; of one library or status if given."""
+        rows = self._database.read(
+            "SELECT * FROM sources WHERE (?1 IS NULL OR library = ?1)"
+            " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
+            (library, status, limit),
+        )
+        return [LedgerRow(*row) for row in rows]
+
+    def counts(self, library: str) -> dict[str, int]:
+        """Return how many of a library's sources are done, skipped and failed."""
+        counts = {"done": 0, "skipped": 0, "failed": 0}
+        counts.update(
+            self._database.read(
+                "SELECT status, count(*) FROM sources WHERE library = ? GROUP BY status", (library,)
+            )
+        )
+        return counts
+
+    def forget(self, library: str) -> None:
+        """Forget a library's sources: it was dropped, and all of them are pending again."""
+        self._database.write("DELETE FROM sources WHERE library = ?", (library,))
+
+    def forget_sources(self, library: str, source_ids: Sequence[str]) -> None:
+        """Forget some of a library's sources: their entities were deleted."""
+        with self._database.writing() as connection:
+            connection.executemany(
+                "DELETE FROM sources WHERE library = ? AND source_id = ?",
+                [(library, source_id) for source_id in source_ids],
+            )
+
+    def known_content(self, path: str, size: int, mtime_ns: int) -> str | None:
+        """Return the content hash of a file that has not changed since it was last read."""
+        rows = self._database.read(
+            "SELECT source_id FROM files WHERE path = ? AND size = ? AND mtime_ns = ?",
+            (path, size, mtime_ns),
+        )
+        return str(rows[0][0]) if rows else None
+
+    def remember_content(self, path: str, size: int, mtime_ns: int, source_id: str) -> None:
+        """Remember a file's content hash; not of one that was changed just now."""
+        if time.time_ns() - mtime_ns < _SETTLED_NS:
+            return
+        self._database.write(
+            "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (path, size, mtime_ns, source_id)
+        )
+
+    def paths_of(self, source_id: str) -> list[str]:
+        """Return where this content was seen; the newest place of a file that was moved is here."""
+        rows = self._database.read(
+            "SELECT path FROM files WHERE source_id = ? ORDER BY path", (source_id,)
+        )
+        return [str(path) for (path,) in rows]
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

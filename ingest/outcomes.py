@@ -1,0 +1,94 @@
+"""What an ingest tells: its progress while it runs and its report at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.ledger import Status
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """What became of one source; ``reason`` and ``warning`` are predicates about it.
+
+    ``stage`` is where it ended: find, read, archive, decode, write, or empty when it is done.
+    """
+
+    uri: str
+    status: Status
+    reason: str = ""
+    stage: str = ""
+    keyframes: int = 0
+    warning: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is; ``current`` is the name of the file it last heard of."""
+
+    sources_total: int
+    sources_finished: int
+    keyframes: int
+    current: str
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingest did. ``keyframes`` counts those of sources that are done.
+
+    ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
+    overlap.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    keyframes: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    outcomes: list[SourceOutcome] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def keyframes_per_s(self) -> float:
+        """Keyframes per second of the whole ingest."""
+        return self.keyframes / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, outcome: SourceOutcome) -> None:
+        """Count one source's outcome."""
+        self.outcomes.append(outcome)
+        if outcome.status == "done":
+            self.done += 1
+            self.keyframes += outcome.keyframes
+        elif outcome.status == "skipped":
+            self.skipped += 1
+        else:
+            self.failed += 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts, and what failed, was skipped or was kept with a warning."""
+        return {
+            "done": self.done,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "keyframes": self.keyframes,
+            "seconds": round(self.seconds, 3),
+            "keyframes_per_s": round(self.keyframes_per_s, 2),
+            "interrupted": self.interrupted,
+            "failures": [
+                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+                for o in self.outcomes
+                if o.status == "failed"
+            ],
+            "skips": [
+                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+                for o in self.outcomes
+                if o.status == "skipped"
+            ],
+            "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
+            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+        }

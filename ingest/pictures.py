@@ -1,0 +1,260 @@
+"""Images and animations through Pillow, with hostile files in mind.
+
+Messages of the errors raised here are predicates ("is damaged: …"); callers put a name before them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from ingest.capture_time import captured_from_exif
+from ingest.damage import check_pixels
+from ingest.footage import DecodedFrame, LeastSize, MediaInfo
+from ingest.keyframes import KeyframeSelector
+from ingest.pixel_modes import to_rgb
+from search_core.entities import CapturedFrom
+from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+
+#: Formats Pillow reads without starting other programs (EPS runs Ghostscript) and that hold pixels.
+FORMATS = (
+    *("JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "JPEG2000", "ICO", "QOI", "PPM"),
+    *("TGA", "DDS", "PCX", "SGI", "PSD", "AVIF", "HEIF"),
+)
+_ANIMATED = frozenset(("GIF", "PNG", "WEBP", "AVIF"))
+#: An icon of a few frames, or a blink, is one picture; what moves longer is footage.
+_LEAST_ANIMATION_FRAMES = 4
+_LEAST_ANIMATION_MS = 1_000
+#: What browsers show a frame for whose duration is 0.
+_DEFAULT_FRAME_MS = 100
+_ENDS_EARLY = "is damaged: it ends too early"
+
+Image.init()
+pillow_heif.register_heif_opener()
+
+
+class Picture:
+    """An opened image or animation.
+
+    ``least`` lets decoding shrink large JPEGs, which is much faster; without it images are decoded
+    whole. ``keep_partial`` returns what a file that was cut short still shows.
+    """
+
+    def __init__(
+        self,
+        file: Path | BytesIO,
+        *,
+        max_pixels: int,
+        max_animation_frames: int = 64,
+        least: LeastSize | None = None,
+        keep_partial: bool = False,
+    ) -> None:
+        self._image = _open(file)
+        self._max_pixels = max_pixels
+        self._max_animation_frames = max_animation_frames
+        self._least = least
+        self._keep_partial = keep_partial
+        self.warning = ""
+        try:
+            self._check_size()
+            durations = self._durations()
+        except BaseException:
+            self.close()
+            raise
+        moves = len(durations) >= _LEAST_ANIMATION_FRAMES and sum(durations) >= _LEAST_ANIMATION_MS
+        self._durations_ms = durations if moves else []
+        self.info = MediaInfo(
+            kind="animation" if moves else "image",
+            duration_ms=sum(durations) if moves else 0,
+            captured=_captured(self._image),
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._image.close()
+
+    def first(self) -> DecodedFrame:
+        """Return the image, or an animation's first frame, upright.
+
+        Raises CorruptMedia when it cannot be decoded.
+        """
+        width, height = self._image.size
+        if self._least is not None and self._image.format == "JPEG":
+            self._draft(self._least)
+        upright = self._decoded()
+        turned = (upright.width < upright.height) != (self._image.width < self._image.height)
+        if turned:
+            width, height = height, width
+        return DecodedFrame(0, width, height, upright)
+
+    def frames(
+        self, selector: KeyframeSelector, pulse: Callable[[], None]
+    ) -> Iterator[DecodedFrame]:
+        """Yield the image, or frames of an animation in equal steps, the first among them."""
+        if not self._durations_ms:
+            yield self.first()
+            return
+        step_ms = max(
+            selector.animation_step_ms,
+            math.ceil(self.info.duration_ms / self._max_animation_frames),
+        )
+        due_ms = pts_ms = 0
+        for index, duration_ms in enumerate(self._durations_ms):
+            if pts_ms >= due_ms:
+                frame = self._animation_frame(index, pts_ms)
+                if frame is None:
+                    return
+                yield frame
+                due_ms = (pts_ms // step_ms + 1) * step_ms
+            pts_ms += duration_ms
+            pulse()
+
+    def frame_at(self, pts_ms: int) -> DecodedFrame:
+        """Return the frame shown at ``pts_ms`` of an animation; an image is shown always."""
+        start_ms = 0
+        for index, duration_ms in enumerate(self._durations_ms):
+            if start_ms <= pts_ms < start_ms + duration_ms:
+                frame = self._animation_frame(index, start_ms)
+                if frame is not None:
+                    return frame
+                break
+            start_ms += duration_ms
+        return self.first()
+
+    def _animation_frame(self, index: int, pts_ms: int) -> DecodedFrame | None:
+        try:
+            with _decoder_errors():
+                self._image.seek(index)
+                self._check_size()
+                self._image.load()
+                # A copy: the opened image goes on to the next frame, and is closed at last.
+                shown = to_rgb(self._image.copy())
+        except CorruptMedia as error:
+            if index == 0:
+                raise
+            self.warning = f"stopped at {pts_ms / 1000:.1f} s: {error.message}"
+            return None
+        return DecodedFrame(pts_ms, shown.width, shown.height, shown)
+
+    def _durations(self) -> list[int]:
+        """Return how long each frame is shown, in milliseconds; empty for what does not move."""
+        if self._image.format not in _ANIMATED or not getattr(self._image, "is_animated", False):
+            return []
+        durations: list[int] = []
+        try:
+            for index in range(int(getattr(self._image, "n_frames", 1))):
+                self._image.seek(index)
+                if self._image.format in ("WEBP", "AVIF"):
+                    self._image.load()  # only then are these formats' durations known
+                shown_ms = self._image.info.get("duration") or 0
+                durations.append(round(shown_ms) or _DEFAULT_FRAME_MS)
+        except Exception:  # a damaged animation is as long as what can be read of it
+            self.warning = f"is damaged after frame {len(durations)}"
+        try:
+            self._image.seek(0)
+        except Exception:  # as above; what cannot be rewound is one picture
+            return []
+        return durations
+
+    def _check_size(self) -> None:
+        width, height = self._image.size
+        check_pixels(width, height, self._max_pixels)
+        if width < 1 or height < 1:
+            raise CorruptMedia("is damaged: it has no pixels")
+
+    def _draft(self, least: LeastSize) -> None:
+        """Let the JPEG decoder shrink by 2, 4 or 8, never below twice what is needed."""
+        width, height = self._image.size
+        scale = 2 * least.scale_of(width, height)
+        if scale < 1:
+            mode = self._image.mode
+            self._image.draft(mode, (math.ceil(width * scale), math.ceil(height * scale)))
+
+    def _decoded(self) -> Image.Image:
+        try:
+            with _decoder_errors():
+                self._image.load()
+        except CorruptMedia as error:
+            if not self._keep_partial or not _cut_short(error):
+                raise
+            self._load_partial(error)
+        with _decoder_errors():
+            return to_rgb(_upright(self._image))
+
+    def _load_partial(self, error: CorruptMedia) -> None:
+        """Load what there is; Pillow's switch for that is global, and a worker decodes alone."""
+        ImageFile.LOAD_TRUNCATED_IMAGES = True
+        try:
+            with _decoder_errors():
+                self._image.load()
+                thumbnail = np.asarray(self._image.convert("RGB").reduce(4))
+        finally:
+            ImageFile.LOAD_TRUNCATED_IMAGES = False
+        if (thumbnail == thumbnail[0, 0]).all():  # nothing but the colour of what is missing
+            raise error
+        self.warning = "is cut short: the end of the picture is missing"
+
+
+def _captured(image: Image.Image) -> tuple[int, CapturedFrom] | None:
+    with warnings.catch_warnings(action="ignore"):
+        return captured_from_exif(image)
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            return ImageOps.exif_transpose(image)
+    except Exception:  # EXIF of damaged files raises nearly anything; show it as it is
+        return image.copy()
+
+
+def _open(file: Path | BytesIO) -> Image.Image:
+    with _decoder_errors():
+        return Image.open(file, formats=FORMATS)
+
+
+@contextmanager
+def _decoder_errors() -> Iterator[None]:
+    """Turn what Pillow and its plugins raise for bad files into MediaErrors."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what matters of them is checked here
+            yield
+    except MediaError:
+        raise
+    except UnidentifiedImageError:
+        raise UnsupportedMedia(
+            "is not an image that can be read, or its header is damaged"
+        ) from None
+    except Image.DecompressionBombError as error:
+        count = re.search(r"\d+", str(error))
+        pixels = f"{int(count[0]):,}" if count else "too many"
+        raise MediaTooLarge(f"has {pixels} pixels, more than is safe to decode") from None
+    except MemoryError:
+        raise MediaTooLarge("needs more memory to decode than there is") from None
+    except PermissionError as error:
+        raise MediaError("may not be read: permission denied") from error
+    except FileNotFoundError as error:
+        raise MediaError("does not exist") from error
+    except Exception as error:  # plugins raise ValueError, SyntaxError, struct.error, IndexError …
+        raise CorruptMedia(_complaint(error)) from error
+
+
+def _complaint(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    said = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    if "truncated" in said.lower() or "unexpected end of file" in said.lower():
+        return _ENDS_EARLY
+    return f"is damaged (the decoder says: {said})"
+
+
+def _cut_short(error: CorruptMedia) -> bool:
+    return error.message == _ENDS_EARLY

@@ -1,0 +1,93 @@
+"""Taking entities and libraries away, with their thumbnails and what the ledger knows of them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ingest.ledger import Ledger
+from search_core.entities import MediaEntity
+from search_core.filters import Filter
+from search_core.library import Store, require_filter
+from search_core.settings import Settings
+
+_PAGE_ROWS = 1000
+
+
+def delete_entities(
+    settings: Settings, store: Store, library: str, where: Filter
+) -> tuple[int, int]:
+    """Delete what passes a filter; return how many entities and how many emptied sources.
+
+    Emptied sources may be ingested again. Thumbnails that another library shows stay, and so does
+    the footage itself. Raises UsageError for an empty filter.
+    """
+    require_filter(where)
+    deleted = 0
+    touched: set[str] = set()
+    while page := store.entities(library, where, limit=_PAGE_ROWS):
+        store.delete(library, Filter(ids=tuple(entity.id for entity in page)))
+        for entity in _unshared(store, library, page):
+            _remove_thumbnail(settings, entity)
+        deleted += len(page)
+        touched.update(entity.source_id for entity in page)
+    emptied = [
+        source_id
+        for source_id in sorted(touched)
+        if not store.count(library, Filter(source_ids=(source_id,)))
+    ]
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.forget_sources(library, emptied)
+    return deleted, len(emptied)
+
+
+def drop_library(settings: Settings, store: Store, library: str) -> None:
+    """Drop a library with its thumbnails, as far as no other library shows them.
+
+    Raises LibraryNotFound.
+    """
+    sources = store.facets(library).source_ids
+    store.drop_library(library)
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.forget(library)
+    others = _others(store, library)
+    for source_id in sources:
+        where = Filter(source_ids=(source_id,))
+        if source_id and not any(store.count(other, where) for other in others):
+            _remove_folder(settings, source_id)
+
+
+def _others(store: Store, library: str) -> list[str]:
+    return [info.name for info in store.libraries() if info.name != library]
+
+
+def _unshared(store: Store, library: str, entities: Sequence[MediaEntity]) -> Iterable[MediaEntity]:
+    """Return the entities that no other library holds as well."""
+    where = Filter(ids=tuple(entity.id for entity in entities))
+    shared = {
+        entity.id
+        for other in _others(store, library)
+        for entity in store.entities(other, where, limit=len(entities))
+    }
+    return (entity for entity in entities if entity.id not in shared)
+
+
+def _remove_thumbnail(settings: Settings, entity: MediaEntity) -> None:
+    path = (settings.data_dir / entity.thumbnail).resolve()
+    if entity.thumbnail and path.is_relative_to(settings.thumbnails_dir.resolve()):
+        path.unlink(missing_ok=True)
+        _remove_if_empty(path.parent)
+
+
+def _remove_folder(settings: Settings, source_id: str) -> None:
+    """Remove one source's thumbnails (ingest.thumbnails lays them out)."""
+    folder = settings.thumbnails_dir / source_id[:2] / source_id
+    if folder.resolve().is_relative_to(settings.thumbnails_dir.resolve()):
+        shutil.rmtree(folder, ignore_errors=True)
+        _remove_if_empty(folder.parent)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

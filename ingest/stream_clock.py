@@ -1,0 +1,39 @@
+"""A video stream's clock: its time stamps as milliseconds since the start of the file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+#: Ten decimal digits of milliseconds are what a primary key holds.
+LAST_PTS_MS = 9_999_999_999
+_US_PER_S = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class StreamClock:
+    """Time stamps count in ``time_base`` seconds; the file starts at ``start_us`` microseconds.
+
+    ``rate`` is frames per second, for streams that carry no times.
+    """
+
+    time_base: Fraction | None
+    start_us: int
+    rate: Fraction | None
+
+    def pts_ms(self, pts: int | None) -> int | None:
+        """Return a time stamp as milliseconds from the start, None for one that makes no sense."""
+        if pts is None or not self.time_base:
+            return None
+        pts_ms = round((pts * self.time_base - Fraction(self.start_us, _US_PER_S)) * 1000)
+        return max(0, pts_ms) if pts_ms <= LAST_PTS_MS else None
+
+    def end_s(self, stamp: int | None, duration: int | None) -> float | None:
+        """Return when a packet with this time stamp ends, in seconds from the start."""
+        if stamp is None or not self.time_base:
+            return None
+        return float((stamp + (duration or 0)) * self.time_base) - self.start_us / _US_PER_S
+
+    def steady_pts(self, number: int) -> int | None:
+        """Return the time stamp of the n-th packet if all followed each other at the rate."""
+        return round(number / self.rate / self.time_base) if self.rate and self.time_base else None

@@ -1,0 +1,198 @@
+"""Videos that were really encoded: which frames come, when, which way up; and damaged ones."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ingest.decoding import frame_at, listen_to_libav, open_media
+from ingest.keyframes import parse_selector
+from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from tests.ingest.made_media import make_clip, make_photo, make_sound, shade
+
+
+@pytest.fixture(autouse=True)
+def _like_a_decoding_process():
+    listen_to_libav()
+
+
+def frames_of(path: Path, selector: str = "auto", max_pixels: int = 10_000_000):
+    media = open_media(path, max_pixels=max_pixels)
+    try:
+        return list(media.frames(parse_selector(selector), lambda: None)), media
+    finally:
+        media.close()
+
+
+def moments(path: Path, selector: str = "auto") -> list[int]:
+    return [frame.pts_ms for frame in frames_of(path, selector)[0]]
+
+
+def right_grey(image: Image.Image) -> float:
+    """The grey level of the right half, which follows the clip's time."""
+    pixels = np.asarray(image, np.float32)
+    return float(pixels[:, pixels.shape[1] // 2 + 4 :].mean())
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec"),
+    [
+        ("mp4", "libx264"),
+        ("mkv", "libx264"),
+        ("mov", "libx264"),
+        ("ts", "libx264"),
+        ("avi", "mpeg4"),
+        ("webm", "libvpx-vp9"),
+        ("mkv", "libx265"),
+    ],
+)
+def test_keyframes_come_with_their_times_and_pictures(tmp_path, suffix, codec):
+    path = make_clip(tmp_path / f"a.{suffix}", seconds=4, gop=5, codec=codec)
+    frames, media = frames_of(path)
+    assert [frame.pts_ms for frame in frames] == [0, 1000, 2000, 3000]
+    assert media.info.kind == "video" and media.warning == ""
+    assert media.info.duration_ms == pytest.approx(4000, abs=250)
+    for second, frame in enumerate(frames):
+        assert right_grey(frame.image) == pytest.approx(shade(second), abs=4)
+
+
+def test_a_raw_stream_without_times_gets_those_of_a_steady_rate(tmp_path):
+    path = make_clip(tmp_path / "a.h264", seconds=4, gop=5)
+    assert moments(path) == [0, 200, 400, 600]  # at 25 frames/s, since it names no rate
+
+
+def test_keyframes_of_a_long_stretch_are_filled_in(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=40, fps=2, gop=60)
+    assert moments(path, "iframe") == [0, 30_000]
+    # The last stretch, of ten seconds, is as short as encoders usually make them.
+    assert moments(path, "auto") == [*range(0, 30_000, 4000), 30_000]
+    for frame in frames_of(path)[0]:
+        assert right_grey(frame.image) == pytest.approx(shade(frame.pts_ms / 1000), abs=4)
+
+
+def test_a_video_with_one_keyframe_is_filled_in(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=10, gop=500)
+    assert moments(path, "iframe") == [0]
+    assert moments(path, "auto") == [0, 4000, 8000]
+
+
+def test_an_interval_is_served_between_keyframes(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=6, gop=500)
+    assert moments(path, "interval:2") == [0, 2000, 4000]
+
+
+def test_a_variable_frame_rate_keeps_its_times(tmp_path):
+    times = [0.0, 0.04, 1.5, 1.54, 6.25, 6.5, 9.0]
+    path = make_clip(tmp_path / "a.mp4", times=times, gop=1)
+    assert moments(path, "iframe") == [round(1000 * time) for time in times]
+
+
+@pytest.mark.parametrize(("rotation", "dark_side"), [(90, "bottom"), (-90, "top"), (180, "right")])
+def test_rotation_is_honoured(tmp_path, rotation, dark_side):
+    """The left half is dark; libav's angle is anticlockwise."""
+    path = make_clip(tmp_path / "a.mp4", seconds=1, size=(64, 32), rotation=rotation)
+    (frame, *_), _ = frames_of(path)
+    assert (frame.width, frame.height) == ((64, 32) if rotation == 180 else (32, 64))
+    grey = np.asarray(frame.image.convert("L"), np.float32)
+    halves = {
+        "top": grey[: frame.height // 2 - 4],
+        "bottom": grey[frame.height // 2 + 4 :],
+        "left": grey[:, : frame.width // 2 - 4],
+        "right": grey[:, frame.width // 2 + 4 :],
+    }
+    means = {side: float(part.mean()) for side, part in halves.items()}
+    assert min(means, key=lambda side: means[side]) == dark_side
+
+
+def test_pixels_that_are_not_square_are_stretched(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=1, size=(64, 48), pixel_shape=Fraction(4, 3))
+    (frame, *_), _ = frames_of(path)
+    assert (frame.width, frame.height) == frame.image.size == (85, 48)
+
+
+def test_the_time_of_recording_is_read_from_the_container(tmp_path):
+    path = make_clip(
+        tmp_path / "a.mp4", seconds=1, metadata={"creation_time": "2021-03-04T05:06:07.000000Z"}
+    )
+    assert frames_of(path)[1].info.captured == (1_614_834_367_000, "container")
+
+
+def test_a_truncated_video_keeps_what_was_good(tmp_path):
+    path = make_clip(
+        tmp_path / "a.mp4", seconds=20, size=(160, 120), container_options={"movflags": "faststart"}
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    frames, media = frames_of(path)
+    assert 0 < len(frames) < 20
+    assert media.warning.startswith("stopped at ") and "the file ends early" in media.warning
+
+
+def test_a_video_without_its_index_says_so(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=2)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: whole.index(b"moov") - 4])
+    with pytest.raises(CorruptMedia, match="moov atom"):
+        frames_of(path)
+
+
+def test_damage_in_the_middle_is_left_out_and_told(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=10, gop=5, size=(160, 120))
+    whole = bytearray(path.read_bytes())
+    start = whole.index(b"mdat") + 4
+    middle = start + (whole.index(b"moov") - start) // 2
+    whole[middle : middle + 400] = b"\xff" * 400
+    path.write_bytes(whole)
+    frames, media = frames_of(path, "interval:1")
+    assert 5 <= len(frames) <= 10
+    assert "damaged part" in media.warning
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    with pytest.raises(UnsupportedMedia, match="has no video stream, only audio"):
+        frames_of(make_sound(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("name", ["photo.mp4", "photo.txt", "photo"])
+def test_a_photograph_is_one_whatever_it_is_called(tmp_path, name):
+    make_photo(tmp_path / "a.jpg").rename(tmp_path / name)
+    _, media = frames_of(tmp_path / name)
+    assert media.info.kind == "image"
+
+
+@pytest.mark.parametrize("name", ["b.mp4", "b.m3u8"])
+def test_a_playlist_opens_nothing_else(tmp_path, name):
+    clip = make_clip(tmp_path / "a.ts", seconds=1)
+    playlist = tmp_path / name
+    playlist.write_text(
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:{clip}\n#EXT-X-ENDLIST\n"
+    )
+    with pytest.raises(MediaError, match="is not a video"):
+        frames_of(playlist)
+
+
+def test_a_name_that_looks_like_an_address_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("concat:a.mp4").write_bytes(make_clip(tmp_path / "a.mp4", seconds=1).read_bytes())
+    assert moments(Path("concat:a.mp4"))
+
+
+def test_frames_that_are_too_large_are_refused(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=1, size=(640, 480))
+    with pytest.raises(MediaTooLarge, match="640 x 480"):
+        frames_of(path, max_pixels=100_000)
+
+
+@pytest.mark.parametrize("gop", [5, 500])
+def test_a_keyframe_can_be_seen_again_by_its_time(tmp_path, gop):
+    path = make_clip(tmp_path / "a.mp4", seconds=9, gop=gop)
+    for frame in frames_of(path)[0]:
+        assert frame_at(path, frame.pts_ms).tobytes() == frame.image.tobytes()
+
+
+def test_between_two_frames_the_earlier_one_is_shown(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", times=[0.0, 1.0, 2.0, 3.0], gop=2)
+    assert right_grey(frame_at(path, 1999)) == pytest.approx(shade(1), abs=4)
+    assert right_grey(frame_at(path, 99_999)) == pytest.approx(shade(3), abs=4)

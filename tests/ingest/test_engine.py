@@ -1,0 +1,74 @@
+"""Decoding processes that crash or hang cost the source they were at, and nothing else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from ingest.engines.local import LocalEngine
+from search_core.errors import SightlineError
+from tests.ingest.made_media import make_clip, make_photo
+
+HOSTILE = "tests.ingest.hostile_worker:main"
+
+
+def photos(media, *names):
+    for number, name in enumerate(names):
+        make_photo(media / f"{name}.png", (number, 10 * number, 90))
+    return media
+
+
+def reasons(report):
+    return {o.uri.rsplit("/", 1)[1]: o.reason for o in report.outcomes if o.status == "failed"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_crash_fails_one_source_and_the_rest_goes_on(take_in, media, store, workers):
+    photos(media, "a", "crash1", "b", "crash2", "c", "exit")
+    report = take_in(media, engine=LocalEngine(workers, entry=HOSTILE))
+    assert reasons(report) == {
+        "crash1.png": "made the decoder crash (signal 11, SIGSEGV)",
+        "crash2.png": "made the decoder crash (signal 11, SIGSEGV)",
+        "exit.png": "made the decoder crash (exit status 3)",
+    }
+    assert (report.done, store.count("main")) == (3, 3)
+
+
+def test_a_hang_is_ended_and_fails_one_source(take_in, media, store):
+    photos(media, "a", "hang", "b")
+    report = take_in(media, engine=LocalEngine(1, entry=HOSTILE, hang_s=0.5))
+    assert list(reasons(report)) == ["hang.png"]
+    assert "hang" in reasons(report)["hang.png"]
+    assert (report.done, store.count("main")) == (2, 2)
+
+
+def test_a_crash_in_the_middle_keeps_what_came_and_says_so(take_in, media, store):
+    make_clip(media / "late.mp4", seconds=3)
+    report = take_in(media, engine=LocalEngine(1, entry=HOSTILE))
+    reason = "made the decoder crash (signal 9, SIGKILL); its first 1 keyframes are kept"
+    assert reasons(report) == {"late.mp4": reason}
+    assert store.count("main") == 1
+    again = take_in(media)  # a failed source is pending: the next ingest tries it again
+    assert (again.done, again.failed, store.count("main")) == (1, 0, 3)
+
+
+def test_processes_that_cannot_start_stop_the_ingest_with_the_cause(take_in, media):
+    photos(media, "a", "b")
+    entry = "tests.ingest.hostile_worker:fails_to_start"
+    with pytest.raises(SightlineError, match="no decoder here"):
+        take_in(media, engine=LocalEngine(1, entry=entry))
+
+
+def test_decoding_processes_load_no_torch():
+    code = "import sys, ingest.engines.decode_worker, ingest.jobs; print('torch' in sys.modules)"
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "False"
+
+
+def test_jobs_and_ledger_load_no_decoder():
+    code = (
+        "import sys, ingest.jobs, ingest.ledger;"
+        "print([name for name in ('av', 'torch', 'PIL') if name in sys.modules])"
+    )
+    seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == "[]"

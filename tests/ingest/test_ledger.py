@@ -1,0 +1,102 @@
+"""The ledger's promises: done stays done, several processes may write, old files are migrated."""
+
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ingest.ledger import MIGRATIONS, Ledger
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "data" / "ledger.sqlite"
+
+
+def test_newest_first_and_only_what_was_asked_for(path):
+    with Ledger(path) as ledger:
+        ledger.record("main", "1", "r", "/a.jpg", "done", keyframes=1)
+        ledger.record("main", "2", "r", "/b.jpg", "failed", stage="decode", reason="is empty")
+        ledger.record("other", "1", "r", "/a.jpg", "done", keyframes=1)
+        assert {row.uri for row in ledger.outcomes("main")} == {"/a.jpg", "/b.jpg"}
+        assert len(ledger.outcomes()) == 3
+        (failed,) = ledger.outcomes(status="failed")
+        assert (failed.stage, failed.reason, failed.library) == ("decode", "is empty", "main")
+        assert ledger.counts("main") == {"done": 1, "skipped": 0, "failed": 1}
+        newest = [row.updated_ms for row in ledger.outcomes()]
+        assert newest == sorted(newest, reverse=True)
+
+
+def test_done_stays_done(path):
+    with Ledger(path) as ledger:
+        ledger.record("main", "1", "r", "/a.jpg", "done", keyframes=1)
+        ledger.record("main", "1", "r", "/a.jpg", "failed", reason="is empty")
+        assert ledger.is_done("main", "1", "r")
+
+
+def test_failed_becomes_done(path):
+    with Ledger(path) as ledger:
+        ledger.record("main", "1", "r", "/a.jpg", "failed", reason="hang")
+        assert not ledger.is_done("main", "1", "r")
+        ledger.record("main", "1", "r", "/a.jpg", "done", keyframes=1)
+        assert ledger.is_done("main", "1", "r")
+        assert not ledger.is_done("main", "1", "another recipe")
+
+
+def test_forgetting_makes_sources_pending(path):
+    with Ledger(path) as ledger:
+        for source in "123":
+            ledger.record("main", source, "r", f"/{source}.jpg", "done")
+        ledger.forget_sources("main", ["1", "2"])
+        assert [ledger.is_done("main", source, "r") for source in "123"] == [False, False, True]
+        ledger.forget("main")
+        assert ledger.outcomes("main") == []
+
+
+def test_contents_are_known_until_the_file_changes(path):
+    long_ago = time.time_ns() - 10**12
+    with Ledger(path) as ledger:
+        ledger.remember_content("/a.jpg", 10, long_ago, "hash")
+        assert ledger.known_content("/a.jpg", 10, long_ago) == "hash"
+        assert ledger.known_content("/a.jpg", 11, long_ago) is None
+        assert ledger.known_content("/a.jpg", 10, long_ago + 1) is None
+        assert ledger.paths_of("hash") == ["/a.jpg"]
+
+
+def test_a_file_changed_just_now_is_not_believed(path):
+    now = time.time_ns()
+    with Ledger(path) as ledger:
+        ledger.remember_content("/a.jpg", 10, now, "hash")
+        assert ledger.known_content("/a.jpg", 10, now) is None
+
+
+def test_names_that_are_no_unicode_are_kept_legible(path):
+    with Ledger(path) as ledger:
+        ledger.record("main", "1", "r", "/caf\udce9.jpg", "failed", reason="x")
+        assert ledger.outcomes()[0].uri == "/caf\\udce9.jpg"
+
+
+def test_a_new_ledger_has_every_migration(path):
+    Ledger(path).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_several_processes_write_at_once(path):
+    code = (
+        "import sys; from pathlib import Path; from ingest.ledger import Ledger\n"
+        "with Ledger(Path(sys.argv[1])) as ledger:\n"
+        "    for n in range(50):\n"
+        "        source = f'{sys.argv[2]}-{n}'\n"
+        "        ledger.record('main', source, 'r', f'/{source}', 'done')\n"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), str(number)])
+        for number in range(3)
+    ]
+    assert [writer.wait() for writer in writers] == [0, 0, 0]
+    with Ledger(path) as ledger:
+        assert ledger.counts("main")["done"] == 150

@@ -1,0 +1,319 @@
+"""Ingest as a whole: what ends up in the library, in the report and in the ledger."""
+
+import os
+import signal
+import zipfile
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ingest.engines.local import LocalEngine
+from ingest.ledger import Ledger
+from ingest.pipeline import ingest
+from search_core.entities import ms_from_datetime
+from search_core.errors import EncoderMismatch, StoreUnavailable, UsageError
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo, make_sound
+
+
+def rows(store, library="main"):
+    return {e.id: e for e in store.entities(library, limit=10_000)}
+
+
+@pytest.fixture
+def ledger(settings):
+    with Ledger(settings.ledger_path) as ledger:
+        yield ledger
+
+
+def test_a_video_and_a_photograph_are_taken_in(take_in, media, store, settings):
+    make_clip(media / "gate.mp4", seconds=3)
+    make_photo(media / "porch.jpg")
+    report = take_in(media, tags=["night", "night", " rain "])
+    assert (report.done, report.skipped, report.failed, report.keyframes) == (2, 0, 0, 4)
+    entities = sorted(rows(store).values(), key=lambda e: (e.media_type, e.pts_ms))
+    assert [(e.media_type, e.pts_ms, e.camera) for e in entities] == [
+        ("frame", 0, "gate"),
+        ("frame", 1000, "gate"),
+        ("frame", 2000, "gate"),
+        ("image", 0, "media"),
+    ]
+    assert {e.tags for e in entities} == {("night", "rain")}
+    assert entities[0].uri == str(media / "gate.mp4")
+    assert (entities[0].width, entities[0].height, entities[0].duration_ms) == (64, 48, 3000)
+    assert (entities[3].width, entities[3].height, entities[3].duration_ms) == (80, 60, 0)
+    for entity in entities:
+        with Image.open(settings.data_dir / entity.thumbnail) as thumbnail:
+            assert thumbnail.format == "JPEG" and max(thumbnail.size) <= 64
+
+
+def test_embeddings_are_those_of_the_frames(take_in, media, store, encoder):
+    make_photo(media / "red.png", (250, 0, 0))
+    make_photo(media / "blue.png", (0, 0, 250))
+    take_in(media)
+    for entity in rows(store).values():
+        expected = encoder.encode_images([Image.open(entity.uri)])[0]
+        np.testing.assert_allclose(store.embedding("main", entity.id), expected, atol=1e-6)
+
+
+def test_again_does_nothing_and_says_so(take_in, media, store):
+    make_clip(media / "a.mp4")
+    make_photo(media / "b.jpg")
+    take_in(media)
+    before = rows(store)
+    report = take_in(media)
+    assert (report.done, report.skipped, report.failed, report.keyframes) == (0, 2, 0, 0)
+    assert {o.reason for o in report.outcomes} == {"already in the library"}
+    assert rows(store) == before
+
+
+def test_a_renamed_file_is_known_and_a_changed_one_is_not(take_in, media, store):
+    make_photo(media / "a.png")
+    take_in(media)
+    (media / "a.png").rename(media / "b.png")
+    assert take_in(media).skipped == 1
+    make_photo(media / "b.png", (1, 2, 3))
+    assert take_in(media).done == 1
+    assert store.count("main") == 2
+
+
+def test_a_new_recipe_takes_sources_in_again(take_in, media, store):
+    make_clip(media / "a.mp4", seconds=4)
+    assert take_in(media, keyframes="iframe").keyframes == 4
+    assert take_in(media, keyframes="interval:2").keyframes == 2
+    assert store.count("main") == 4  # the same moments have the same keys
+
+
+def test_two_libraries_are_apart(take_in, media, store):
+    make_photo(media / "a.png")
+    take_in(media)
+    assert take_in(media, library="other").done == 1
+    assert (store.count("main"), store.count("other")) == (1, 1)
+
+
+def test_the_same_content_twice_is_taken_once(take_in, media, store):
+    make_photo(media / "a.png")
+    (media / "b.png").write_bytes((media / "a.png").read_bytes())
+    report = take_in(media)
+    assert (report.done, report.skipped, store.count("main")) == (1, 1, 1)
+
+
+def test_bad_files_fail_with_reasons_and_stop_nothing(take_in, media, store, ledger):
+    make_photo(media / "good.jpg")
+    make_sound(media / "sound.mp4")
+    (media / "empty.jpg").touch()
+    (media / "text.mp4").write_text("not a video at all")
+    (media / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    (media / "notes.txt").write_text("notes")
+    (media / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
+    report = take_in(media, media / "missing.mp4")
+    assert (report.done, report.skipped, report.failed) == (1, 1, 6)
+    told = {Path(o.uri).name: o.reason for o in report.outcomes if o.status != "done"}
+    assert told["notes.txt"] == "not media"
+    assert told["empty.jpg"] == "is empty"
+    assert told["sound.mp4"] == "has no video stream, only audio"
+    assert told["missing.mp4"] == "does not exist"
+    assert "SVG" in told["drawing.svg"]
+    assert ledger.counts("main") == {"done": 1, "skipped": 1, "failed": 6}
+    assert {row.reason for row in ledger.outcomes("main", "failed")} == {
+        reason for name, reason in told.items() if name != "notes.txt"
+    }
+    json = report.to_json()
+    assert (json["done"], json["skipped"], json["failed"]) == (1, 1, 6)
+    assert len(json["failures"]) == 6 and len(json["skips"]) == 1
+
+
+def test_a_file_that_is_no_media_fails_when_it_was_named(take_in, media):
+    (media / "notes.txt").write_text("notes")
+    (outcome,) = take_in(media / "notes.txt").outcomes
+    assert (outcome.status, outcome.reason) == ("failed", "is neither an image nor a video")
+
+
+def test_a_file_that_was_repaired_is_no_failure_any_more(take_in, media, ledger):
+    (media / "a.png").touch()
+    assert take_in(media).failed == 1
+    make_photo(media / "a.png")
+    assert take_in(media).done == 1
+    assert ledger.counts("main") == {"done": 1, "skipped": 0, "failed": 0}
+
+
+def test_a_truncated_video_is_done_with_a_warning(take_in, media):
+    path = make_clip(
+        media / "a.mp4", seconds=20, size=(160, 120), container_options={"movflags": "faststart"}
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    report = take_in(media)
+    (outcome,) = report.outcomes
+    assert outcome.status == "done" and outcome.warning.startswith("stopped at ")
+    assert report.to_json()["warnings"][0]["warning"] == outcome.warning
+
+
+def test_when_it_was_taken_is_given_or_read_or_the_files(take_in, media, store):
+    created = {"creation_time": "2021-03-04T05:06:07Z"}
+    make_clip(media / "container.mp4", seconds=2, metadata=created)
+    make_clip(media / "plain.mp4", seconds=1, fps=4)
+    os.utime(media / "plain.mp4", (1_600_000_000, 1_600_000_000))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0x9003: "2022:01:02 03:04:05", 0x9011: "+02:00"})
+    make_photo(media / "exif.jpg", exif=exif)
+    take_in(media)
+    seen = {(Path(e.uri).name, e.pts_ms): e for e in rows(store).values()}
+    container = ms_from_datetime(datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC))
+    assert seen["container.mp4", 1000].captured_at == container + 1000
+    assert seen["container.mp4", 1000].captured_from == "container"
+    assert seen["plain.mp4", 0].captured_at == 1_600_000_000_000
+    assert seen["plain.mp4", 0].captured_from == "file"
+    taken = ms_from_datetime(datetime(2022, 1, 2, 1, 4, 5, tzinfo=UTC))
+    assert (seen["exif.jpg", 0].captured_at, seen["exif.jpg", 0].captured_from) == (taken, "exif")
+
+
+def test_a_given_start_and_camera_win(take_in, media, store):
+    make_clip(media / "a.mp4", seconds=2, metadata={"creation_time": "2021-03-04T05:06:07Z"})
+    start = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+    take_in(media, started_at=start, camera="front door")
+    last = max(rows(store).values(), key=lambda e: e.pts_ms)
+    assert last.captured_at == ms_from_datetime(start + timedelta(seconds=1))
+    assert (last.captured_from, last.camera) == ("given", "front door")
+
+
+def test_a_zip_is_unpacked_where_it_can_be_played_from(take_in, media, store, settings, tmp_path):
+    make_clip(tmp_path / "clip.mp4", seconds=2)
+    make_photo(tmp_path / "photo.png")
+    with zipfile.ZipFile(media / "trip.zip", "w") as out:
+        out.write(tmp_path / "clip.mp4", "day/clip.mp4")
+        out.write(tmp_path / "photo.png", "photo.png")
+        out.writestr("notes.txt", "notes")
+        out.writestr("../../evil.png", (tmp_path / "photo.png").read_bytes())
+        out.writestr("broken.png", b"\x89PNG\r\n\x1a\n")
+    report = take_in(media)
+    assert (report.done, report.skipped, report.failed) == (2, 1, 2)
+    uris = {Path(e.uri) for e in rows(store).values()}
+    assert {uri.name for uri in uris} == {"clip.mp4", "photo.png"}
+    assert all(uri.is_file() and uri.is_relative_to(settings.uploads_dir) for uri in uris)
+    kept = {path.name for path in settings.uploads_dir.rglob("*") if path.is_file()}
+    assert kept == {"clip.mp4", "photo.png"}
+    assert not list(tmp_path.parent.rglob("evil.png"))
+    again = take_in(media)
+    assert (again.done, again.skipped, again.failed) == (0, 3, 2)
+
+
+def test_a_zip_of_what_is_known_leaves_nothing_behind(take_in, media, settings, tmp_path):
+    make_photo(tmp_path / "photo.png")
+    take_in(tmp_path / "photo.png")
+    with zipfile.ZipFile(media / "trip.zip", "w") as out:
+        out.write(tmp_path / "photo.png", "photo.png")
+    assert take_in(media).skipped == 1
+    assert not [path for path in settings.uploads_dir.rglob("*") if path.is_file()]
+
+
+def test_progress_reaches_the_end(take_in, media):
+    for number in range(5):
+        make_photo(media / f"{number}.png", (number, 0, 0))
+    seen = []
+    take_in(media, on_progress=seen.append)
+    finished = [progress.sources_finished for progress in seen]
+    assert finished == sorted(finished)
+    assert (seen[-1].sources_finished, seen[-1].sources_total, seen[-1].done) == (5, 5, 5)
+    assert seen[-1].keyframes == 5
+
+
+def test_stopping_leaves_the_rest_pending(take_in, media, store, ledger, settings):
+    settings.encoder.batch_size = 1
+    for number in range(20):
+        make_photo(media / f"{number:02}.png", (number, 0, 0))
+    seen = []
+    report = take_in(
+        media,
+        on_progress=lambda progress: seen.append(progress.done),
+        should_stop=lambda: bool(seen and seen[-1] >= 3),
+    )
+    assert report.interrupted and 3 <= report.done < 20
+    assert ledger.counts("main")["done"] == report.done
+    rest = take_in(media)
+    assert (rest.done, rest.skipped, rest.interrupted) == (20 - report.done, report.done, False)
+    assert store.count("main") == 20
+
+
+def test_ctrl_c_stops_cleanly(take_in, media, store, ledger, settings):
+    settings.encoder.batch_size = 1
+    for number in range(20):
+        make_photo(media / f"{number:02}.png", (number, 0, 0))
+
+    def press_ctrl_c(progress):
+        if progress.done == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    # A shell starts what runs in the background deaf to Ctrl-C.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        report = take_in(media, on_progress=press_ctrl_c)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert report.interrupted and 2 <= report.done < 20
+    assert ledger.counts("main") == {"done": report.done, "skipped": 0, "failed": 0}
+    assert take_in(media).done == 20 - report.done
+    assert store.count("main") == 20
+
+
+def test_another_encoder_is_refused_before_anything_is_read(take_in, media):
+    make_photo(media / "a.png")
+    take_in(media)
+    with pytest.raises(EncoderMismatch):
+        take_in(media, encoder=HistogramEncoder("b" * 32))
+
+
+@pytest.mark.parametrize("options", [{"keyframes": "all"}, {"tags": ["x" * 200]}])
+def test_options_that_cannot_be_are_usage_errors(take_in, media, options):
+    with pytest.raises(UsageError):
+        take_in(media, **options)
+
+
+def test_a_store_that_fails_stops_the_ingest_and_nothing_counts_as_done(
+    media, settings, encoder, store, ledger
+):
+    for number in range(5):
+        make_photo(media / f"{number}.png", (number, 0, 0))
+
+    class Failing:
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        def upsert(self, *arguments):
+            raise StoreUnavailable("Milvus is gone.")
+
+    with pytest.raises(StoreUnavailable):
+        ingest([str(media)], settings=settings, store=Failing(), encoder=encoder, library="main")
+    assert ledger.counts("main")["done"] == 0
+
+
+def test_a_library_that_was_made_anew_is_filled_again(take_in, media, store):
+    make_photo(media / "a.png")
+    take_in(media)
+    store.drop_library("main")
+    assert take_in(media).done == 1
+
+
+def test_several_workers_give_the_same_rows(take_in, media, store):
+    for number in range(4):
+        make_clip(media / f"{number}.mp4", seconds=3 + number)
+    take_in(media, engine=LocalEngine(1))
+    take_in(media, library="other", engine=LocalEngine(3))
+    one, other = rows(store), rows(store, "other")
+    assert one.keys() == other.keys()
+    assert all(replace(other[k], ingested_at=0) == replace(one[k], ingested_at=0) for k in one)
+
+
+def test_names_that_are_no_unicode_fail_with_a_reason(take_in, media):
+    make_photo(media / "a.png")
+    (media / "a.png").rename(media / os.fsdecode(b"caf\xe9.png"))
+    (outcome,) = take_in(media).outcomes
+    assert (outcome.status, outcome.stage) == ("failed", "read") and "UTF-8" in outcome.reason
+
+
+def test_a_thread_of_pixels_is_taken_in(take_in, media):
+    Image.new("RGB", (1, 60_000)).save(media / "thread.png")
+    assert take_in(media).done == 1

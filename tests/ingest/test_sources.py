@@ -1,0 +1,118 @@
+"""Paths, folders, globs and zips become sources; what cannot be is told, nothing hangs."""
+
+import os
+import zipfile
+from pathlib import Path
+
+from ingest.outcomes import SourceOutcome
+from ingest.sources import Source, find_sources
+
+
+def found(*paths: Path | str, data_dir: Path = Path("/nowhere")) -> dict[str, Source]:
+    """Sources by the last part of their uri."""
+    sources = list(find_sources([str(path) for path in paths], data_dir))
+    return {Path(source.uri).name: source for source in sources}
+
+
+def test_a_folder_is_taken_with_all_below_it_in_order(media):
+    for name in ("b.jpg", "a.mp4", "sub/deep/c.png", ".hidden.jpg", ".git/x.jpg"):
+        (media / name).parent.mkdir(parents=True, exist_ok=True)
+        (media / name).write_bytes(b"x")
+    assert list(found(media)) == ["a.mp4", "b.jpg", "c.png"]
+
+
+def test_a_glob_takes_what_matches(media):
+    for name in ("a.jpg", "b.jpg", "c.mp4", "sub/d.jpg"):
+        (media / name).parent.mkdir(parents=True, exist_ok=True)
+        (media / name).write_bytes(b"x")
+    assert list(found(media / "*.jpg")) == ["a.jpg", "b.jpg"]
+    assert set(found(media / "**" / "*.jpg")) == {"a.jpg", "b.jpg", "d.jpg"}
+
+
+def test_a_name_with_brackets_that_exists_is_no_pattern(media):
+    (media / "clip[1].mp4").write_bytes(b"x")
+    assert list(found(media / "clip[1].mp4")) == ["clip[1].mp4"]
+
+
+def test_folders_may_be_nested_very_deep(media):
+    folders = [media]
+    for _ in range(1050):
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    (folders[-1] / "a.jpg").write_bytes(b"x")
+    try:
+        assert list(found(media)) == ["a.jpg"]
+    finally:  # not left to pytest, which removes folders recursively
+        (folders[-1] / "a.jpg").unlink()
+        for folder in reversed(folders):
+            folder.rmdir()
+
+
+def test_no_path_is_not_the_current_folder():
+    assert [outcome.reason for outcome in find_sources(["", " "], Path("/x"))] == ["is no path"] * 2
+
+
+def test_what_does_not_exist_fails(media):
+    outcomes = found(media / "missing.mp4", media / "*.nothing")
+    assert [(o.status, o.reason) for o in outcomes.values()] == [
+        ("failed", "does not exist"),
+        ("failed", "matches no file"),
+    ]
+
+
+def test_a_file_named_twice_is_taken_once(media):
+    (media / "a.jpg").write_bytes(b"x")
+    assert len(list(find_sources([str(media), str(media / "a.jpg")], Path("/nowhere")))) == 1
+
+
+def test_links_are_not_followed_out_of_the_folder(media, tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.jpg").write_bytes(b"x")
+    (media / "a.jpg").write_bytes(b"x")
+    (media / "out").symlink_to(outside)
+    (media / "secret-link.jpg").symlink_to(outside / "secret.jpg")
+    (media / "again.jpg").symlink_to(media / "a.jpg")
+    (media / "loop").symlink_to(media)
+    sources = found(media)
+    assert isinstance(sources["a.jpg"], Source)
+    assert {name for name, s in sources.items() if isinstance(s, SourceOutcome)} == {
+        "out",
+        "secret-link.jpg",
+    }
+    assert sources["out"].status == "skipped" and "out of the folder" in sources["out"].reason
+
+
+def test_a_link_that_is_named_itself_is_followed(media, tmp_path):
+    (tmp_path / "real.jpg").write_bytes(b"x")
+    (media / "link.jpg").symlink_to(tmp_path / "real.jpg")
+    assert isinstance(found(media / "link.jpg")["link.jpg"], Source)
+
+
+def test_pipes_are_left_alone(media):
+    os.mkfifo(media / "pipe.mp4")
+    assert found(media)["pipe.mp4"].status == "skipped"
+    assert found(media / "pipe.mp4")["pipe.mp4"].status == "failed"
+
+
+def test_the_data_directory_is_left_out(media):
+    (media / "data" / "thumbnails").mkdir(parents=True)
+    (media / "data" / "thumbnails" / "1.jpg").write_bytes(b"x")
+    (media / "a.jpg").write_bytes(b"x")
+    assert list(found(media, data_dir=media / "data")) == ["a.jpg"]
+
+
+def test_a_zip_is_opened_and_its_members_are_told_by_path(media):
+    with zipfile.ZipFile(media / "trip.zip", "w") as out:
+        out.writestr("day1/a.jpg", b"x")
+        out.writestr("../evil.jpg", b"x")
+    uris = {source.uri: source for source in find_sources([str(media)], Path("/nowhere"))}
+    assert isinstance(uris[f"{media}/trip.zip/day1/a.jpg"], Source)
+    assert uris[f"{media}/trip.zip/../evil.jpg"].status == "failed"
+
+
+def test_a_damaged_zip_fails(media):
+    (media / "trip.zip").write_bytes(b"PK\x03\x04 and nothing")
+    outcome = found(media)["trip.zip"]
+    assert (outcome.status, outcome.stage) == ("failed", "archive")
+    assert "no complete zip" in outcome.reason
