@@ -1,0 +1,228 @@
+"""`sightline doctor`: whether everything Sightline needs is there, and how to get what is not."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import typer
+from rich.text import Text
+
+from cli.options import JsonOption, settings_of
+from cli.terminal import counted, err, print_json, say, size, table
+from cli.workspace import is_untouched, load_encoder, open_store
+from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
+from search_core.endpoint import resolve_endpoint, running_serve
+from search_core.errors import EncoderUnavailable, SightlineError, StoreBusy
+from search_core.settings import Settings
+
+State = Literal["ok", "warning", "missing"]
+PACKAGES = (
+    "torch",
+    "open_clip_torch",
+    "pymilvus",
+    "milvus-lite",
+    "streamlit",
+    "av",
+    "pillow",
+    "huey",
+)
+#: Milvus Lite's cost per search grows with its rows, whatever the index.
+LITE_GOOD_ROWS = 50_000
+LOW_DISK_BYTES = 2_000_000_000
+_MARKS: dict[State, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "warning": ("!", "bold yellow"),
+    "missing": ("✗", "bold red"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at; ``hint`` says how to get what is missing."""
+
+    name: str
+    state: State
+    found: str
+    hint: str = ""
+
+
+def doctor(ctx: typer.Context, json: JsonOption = False) -> None:
+    """Check what Sightline needs, and say how to get what is missing.
+
+    ✓ is in order, ! is worth knowing, ✗ is needed and missing: then the exit code is 1.
+    """
+    settings = settings_of(ctx)
+    with err().status("Looking …"):
+        checks = [check for probe in PROBES for check in probe(settings)]
+    if json:
+        print_json(
+            {
+                "ok": all(check.state != "missing" for check in checks),
+                "checks": [asdict(check) for check in checks],
+                "encoders": [{**asdict(spec), "here": _is_here(spec)} for spec in ENCODERS],
+            }
+        )
+    else:
+        _print_checks(checks)
+    if any(check.state == "missing" for check in checks):
+        raise typer.Exit(1)
+
+
+def _versions(settings: Settings) -> Iterator[Check]:
+    yield Check(
+        "Sightline",
+        "ok",
+        f"{version('sightline')}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}",
+    )
+    found, absent = [], []
+    for package in PACKAGES:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            absent.append(package)
+    yield Check("Packages", "ok", ", ".join(found))
+    if absent:
+        yield Check("Packages", "missing", ", ".join(absent), "`pip install -e .` installs them.")
+
+
+def _heic(settings: Settings) -> Iterator[Check]:
+    try:
+        yield Check("HEIC photographs", "ok", f"pillow-heif {version('pillow-heif')}")
+    except PackageNotFoundError:
+        yield Check(
+            "HEIC photographs", "warning", "cannot be read", "`pip install pillow-heif` adds them."
+        )
+
+
+def _processor(settings: Settings) -> Iterator[Check]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield Check("Processor", "ok", f"GPU: {torch.cuda.get_device_name()}")
+        return
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    yield Check("Processor", "ok", f"CPU, {cores} cores; a GPU would be used where there is one")
+
+
+def _encoder(settings: Settings) -> Iterator[Check]:
+    try:
+        encoder = load_encoder(settings)
+    except SightlineError as error:
+        yield Check("Encoder", "missing", error.message, error.hint)
+        return
+    known = encoder.identity
+    yield Check("Encoder", "ok", f"{known.label}, {known.precision}")
+
+
+def _data_dir(settings: Settings) -> Iterator[Check]:
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        yield Check(
+            "Data directory",
+            "missing",
+            f"{folder} cannot be written",
+            "Choose another with --data-dir or SIGHTLINE_DATA_DIR.",
+        )
+        return
+    made = "" if folder.exists() else " (made on first use)"
+    yield Check("Data directory", "ok", f"{folder}{made}")
+    free = shutil.disk_usage(existing).free
+    enough = free >= LOW_DISK_BYTES
+    yield Check(
+        "Disk",
+        "ok" if enough else "warning",
+        f"{size(free)} free",
+        "" if enough else "Thumbnails and vectors take some 30 kB a keyframe.",
+    )
+
+
+def _milvus(settings: Settings) -> Iterator[Check]:
+    endpoint = resolve_endpoint(settings)
+    where = f"Milvus Lite in {endpoint.uri}" if endpoint.embedded else f"server {endpoint.uri}"
+    if "://" in endpoint.uri and endpoint.embedded:
+        where = f"Milvus Lite of the running serve, {endpoint.uri}"
+    if is_untouched(settings):
+        yield Check("Milvus", "ok", f"{where} (made on first use)")
+        return
+    try:
+        with open_store(settings) as store:
+            yield Check("Milvus", "ok", f"{where}, version {store.server_version()}")
+            libraries = store.libraries()
+            rows = sum(store.count(info.name) for info in libraries)
+    except StoreBusy as error:
+        yield Check("Milvus", "warning", error.message, error.hint)
+        return
+    except SightlineError as error:
+        yield Check("Milvus", "missing", error.message, error.hint)
+        return
+    if endpoint.embedded and rows > LITE_GOOD_ROWS:
+        yield Check(
+            "Keyframes",
+            "warning",
+            f"{rows:,}: Milvus Lite is good up to some {LITE_GOOD_ROWS:,}",
+            "A Milvus server answers faster; see compose/ and SIGHTLINE_MILVUS_URI.",
+        )
+    else:
+        room = f", of some {LITE_GOOD_ROWS:,} Milvus Lite is good for" if endpoint.embedded else ""
+        yield Check("Keyframes", "ok", f"{rows:,} in {counted(len(libraries), 'library')}{room}")
+
+
+def _serve(settings: Settings) -> Iterator[Check]:
+    state = running_serve(settings)
+    yield Check(
+        "Serving", "ok", f"{state.dashboard_url} (process {state.pid})" if state else "not running"
+    )
+
+
+PROBES: tuple[Callable[[Settings], Iterator[Check]], ...] = (
+    _versions,
+    _processor,
+    _encoder,
+    _heic,
+    _data_dir,
+    _milvus,
+    _serve,
+)
+
+
+def _is_here(spec: EncoderSpec) -> bool:
+    """Whether an encoder's weights come with the installation."""
+    try:
+        return bool(spec.package) and any(Path(packaged_weights(spec)).glob("*.safetensors"))
+    except EncoderUnavailable:
+        return False
+
+
+def _print_checks(checks: list[Check]) -> None:
+    rows = table("", "Check", "Found", fold=("Found",))
+    for check in checks:
+        mark, style = _MARKS[check.state]
+        found = Text(check.found)
+        if check.hint:
+            found.append(f"\n{check.hint}", style="dim")
+        rows.add_row(Text(mark, style=style), check.name, found)
+    say(rows)
+    say()
+    encoders = table(
+        "Encoder", "Weights", "Size", "Dim", "Good for", right=("Size", "Dim"), fold=("Good for",)
+    )
+    for spec in ENCODERS:
+        where = "downloaded on first use"
+        if spec.package:
+            where = "here" if _is_here(spec) else "missing"
+        encoders.add_row(spec.name, where, f"{spec.parameters_m:.0f} M", str(spec.dim), spec.about)
+    say(encoders)
+    say(
+        "Choose one with --model; any other open_clip model works as well, "
+        "with --pretrained TAG or FILE."
+    )

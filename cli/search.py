@@ -1,0 +1,180 @@
+"""`sightline search`: ask a library a sentence, a picture, or for more of what it holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from cli.options import (
+    AfterFilter,
+    BeforeFilter,
+    CameraFilter,
+    JsonOption,
+    LibraryOption,
+    TagFilter,
+    make_filter,
+    settings_of,
+)
+from cli.terminal import local_time, out, print_json, say, shown_path, table
+from cli.workspace import make_engine, open_store
+from search_core.encoders.prompts import FOOTAGE_TEMPLATES
+from search_core.entities import clock_from_ms
+from search_core.errors import UsageError
+from search_core.index_specs import SearchParams
+from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from search_core.search import Hit
+
+
+def search(
+    ctx: typer.Context,
+    sentence: Annotated[
+        str | None,
+        typer.Argument(metavar="[SENTENCE]", help="What to look for, in words."),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="Look for what looks like this picture."),
+    ] = None,
+    entity_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="Look for what looks like this stored moment."),
+    ] = None,
+    text_weight: Annotated[
+        float,
+        typer.Option(
+            "--text-weight",
+            min=0.0,
+            max=1.0,
+            help="With a sentence and a picture: the sentence's share, 0 to 1.",
+        ),
+    ] = 0.5,
+    k: Annotated[int, typer.Option("-k", help="How many hits, at most.")] = 50,
+    camera: CameraFilter = None,
+    after: AfterFilter = None,
+    before: BeforeFilter = None,
+    tag: TagFilter = None,
+    min_score: Annotated[
+        float | None,
+        typer.Option("--min-score", help="Leave out hits that score lower than this."),
+    ] = None,
+    nprobe: Annotated[
+        int | None,
+        typer.Option("--nprobe", help="IVF indexes: clusters to look into, for this search."),
+    ] = None,
+    ef: Annotated[
+        int | None,
+        typer.Option("--ef", help="HNSW: candidates to keep, for this search; at least -k."),
+    ] = None,
+    template: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--template",
+            metavar="TEXT",
+            help='Put the sentence into this prompt, such as "a photo of {}"; '
+            "several are averaged.",
+        ),
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Average several prompts that suit footage.")
+    ] = False,
+    library: LibraryOption = None,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--sheet", metavar="FILE.jpg", help="Also write the hits' pictures as one sheet."
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Search a library by sentence, by picture, by both, or by a stored moment.
+
+    Scores are cosine similarities: higher is better, and they compare within one query only.
+    """
+    settings = settings_of(ctx, library)
+    picture = read_picture(image, settings) if image else None
+    templates = (*FOOTAGE_TEMPLATES, *(template or ())) if ensemble else tuple(template or ())
+    where = make_filter(camera, after, before, tag)
+    where.expression()  # refuses what Milvus cannot carry before anything is loaded
+    params = SearchParams(nprobe=nprobe, ef=ef)
+    if sheet is not None:
+        check_sheet_name(sheet)
+    from search_core.search import Query
+
+    query = Query(sentence, picture, entity_id, text_weight, templates)
+    with open_store(settings) as store:
+        engine = make_engine(settings, store)
+        hits = engine.search(query, k=k, where=where, params=params, min_score=min_score)
+        searched = store.count(settings.library, where) if not hits else 0
+    if sheet is not None and hits:
+        from cli.contact_sheet import Section, write_contact_sheet
+
+        title = _title(sentence, image, entity_id)
+        write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
+    if json:
+        print_json([hit.to_dict() for hit in hits])
+        return
+    if not hits:
+        say(_nothing_found(searched, restricted=not where.is_empty))
+    else:
+        say(hits_table(hits))
+    if sheet is not None:
+        say(f"Contact sheet: {sheet}" if hits else "No contact sheet was written.")
+
+
+def hits_table(hits: list[Hit]) -> Table:
+    """Return hits as people read them: one line each."""
+    made = table(
+        "#", "Score", "Camera", "Time", "At", "File", right=("#", "Score", "At"), fold=("File",)
+    )
+    longest_camera = max(len(hit.entity.camera) for hit in hits)
+    room = max(24, out().width - 52 - longest_camera)
+    for hit in hits:
+        entity = hit.entity
+        position = clock_from_ms(entity.pts_ms) if entity.media_type == "frame" else "–"
+        made.add_row(
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            entity.camera or "–",
+            local_time(entity.captured_at),
+            position,
+            shown_path(entity.uri, room),
+        )
+    return made
+
+
+def read_picture(path: Path, settings: Settings) -> Image.Image:
+    """Decode the picture of a query; raises MediaError."""
+    if not path.is_file():
+        raise UsageError(f"There is no file {path}.", "Check the path given as --image.")
+    from ingest.decoding import decode_image
+
+    return decode_image(path, max_pixels=settings.media.max_pixels)
+
+
+def check_sheet_name(path: Path) -> None:
+    """Raise UsageError for a sheet that could not be written."""
+    if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
+        raise UsageError(f"{path} is no picture's name.", "Use a name that ends in .jpg or .png.")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}.", "Create it first.")
+
+
+def _title(sentence: str | None, image: Path | None, entity_id: str | None) -> str:
+    parts = [sentence, f"like {image.name}" if image else None]
+    parts.append(f"like {entity_id}" if entity_id else None)
+    return "  +  ".join(part for part in parts if part)
+
+
+def _nothing_found(searched: int, *, restricted: bool) -> str:
+    if searched:
+        return "Nothing scores that high; try a lower --min-score."
+    if restricted:
+        return "Nothing in the library passes these filters."
+    return "The library is empty."

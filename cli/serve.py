@@ -1,0 +1,262 @@
+"""`sightline serve`: the dashboard, the ingest worker and the embedded Milvus, until Ctrl-C."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import time
+import webbrowser
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from cli.children import Child, Children
+from cli.options import JsonOption, LibraryOption, settings_of
+from cli.terminal import err, note, print_json, say, warn
+from ingest.stopping import Stop, stopped_by
+from search_core.endpoint import (
+    Endpoint,
+    ServeState,
+    is_locked,
+    serve_lock,
+    write_serve_state,
+)
+from search_core.errors import ServeError, StoreBusy, StoreError
+from search_core.settings import Settings
+
+LOOPBACK = "127.0.0.1"
+DEFAULT_PORT = 8501
+START_TIMEOUT_S = 120.0
+PORTS_TRIED = 100
+_POLL_S = 0.2
+#: Ctrl-C, a polite kill, and a terminal that closes.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(
+    ctx: typer.Context,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
+    ] = DEFAULT_PORT,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the dashboard in a browser.")
+    ] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run the dashboard, and all it needs, on this machine until Ctrl-C.
+
+    It runs the ingest worker and the embedded Milvus too; other `sightline` commands use that
+    Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. All of it
+    listens on the loopback address only. Logs are in the data directory, under logs.
+    """
+    run_serve(settings_of(ctx, library), port, browser=browser, json=json)
+
+
+def run_serve(
+    settings: Settings, port: int = DEFAULT_PORT, *, browser: bool = False, json: bool = False
+) -> None:
+    """Serve until a signal asks to stop; raises ServeError when a part does not start or ends.
+
+    With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
+    """
+    app = _dashboard_app()
+    with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
+        children = Children(settings.data_dir / "logs", _environment(settings))
+        try:
+            state = _start(settings, children, app, port, stop)
+            if state and json:
+                print_json(asdict(state))
+            elif state:
+                _print_ready(settings, state.dashboard_url)
+            if state and browser:
+                webbrowser.open(state.dashboard_url)
+            while not stop.wait(_POLL_S):
+                _check_alive(children)
+        finally:
+            with err().status("Stopping …"):
+                children.end_all()
+    note("Stopped.")
+
+
+def _start(
+    settings: Settings, children: Children, app: Path, port: int, stop: Stop
+) -> ServeState | None:
+    """Start the parts in order; return what they are, or None if asked to stop before."""
+    chosen = _free_port_from(port)
+    if chosen != port:
+        warn(f"Port {port} is taken; the dashboard uses {chosen}.")
+    url = f"http://{LOOPBACK}:{chosen}"
+    with err().status("Starting Milvus …") as line:
+        milvus_uri = settings.milvus.uri or ""
+        embedded = "://" not in milvus_uri
+        if embedded:
+            milvus_uri = _start_lite(settings, children)
+        token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
+        endpoint = Endpoint(milvus_uri, token, settings.milvus.timeout_s, embedded)
+        if not embedded:
+            _ask_version(endpoint)  # a server is there or it is not
+        elif not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
+            return None
+        # From here on other commands use this Milvus.
+        started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        state = ServeState(os.getpid(), milvus_uri, url, started_at, embedded)
+        write_serve_state(settings, state)
+        children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
+        line.update("Starting the ingest worker and the dashboard …")
+        children.start("worker", ["-m", "ingest.worker"], grace_s=20.0)
+        options = {
+            "server.address": LOOPBACK,
+            "server.port": str(chosen),
+            "server.headless": "true",
+            "browser.gatherUsageStats": "false",
+            "browser.serverAddress": LOOPBACK,
+        }
+        arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
+        children.start("dashboard", ["-m", "streamlit", "run", str(app), *arguments])
+        if not _wait(lambda: _is_healthy(chosen), children, stop, "The dashboard"):
+            return None
+    return state
+
+
+def _start_lite(settings: Settings, children: Children) -> str:
+    lite_dir = Path(settings.milvus.uri or settings.milvus_lite_dir)
+    if is_locked(lite_dir):
+        raise StoreBusy(
+            f"Another Sightline command is using {lite_dir}.",
+            "Wait for it to end, then run `sightline serve` again.",
+        )
+    port = _free_port()
+    arguments = ["--data-dir", str(lite_dir), "--host", LOOPBACK, "--port", str(port)]
+    children.start(
+        "milvus",
+        ["-m", "milvus_lite", "server", *arguments],
+        end_signal=signal.SIGINT,  # what it closes its files on
+        grace_s=20.0,
+    )
+    return f"http://{LOOPBACK}:{port}"
+
+
+def _wait(ready: Callable[[], bool], children: Children, stop: Stop, what: str) -> bool:
+    """Return True when ready, False when asked to stop; raises ServeError when it never is."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not stop.is_set():
+        _check_alive(children)
+        if ready():
+            return True
+        if time.monotonic() > deadline:
+            raise ServeError(
+                f"{what} did not answer within {START_TIMEOUT_S:.0f} seconds.",
+                "Its log is in the data directory, under logs.",
+            )
+        stop.wait(_POLL_S)
+    return False
+
+
+def _check_alive(children: Children) -> None:
+    ended = children.first_ended()
+    if ended is not None:
+        raise ServeError(
+            f"The {ended.name} ended by itself ({_how(ended)}). Its last lines:\n"
+            f"{ended.last_words() or '(none)'}",
+            f"The whole log: {ended.log}",
+        )
+
+
+def _how(child: Child) -> str:
+    code = child.process.returncode
+    if code is not None and code < 0:
+        return signal.Signals(-code).name
+    return f"exit code {code}"
+
+
+def _milvus_answers(endpoint: Endpoint) -> bool:
+    if not _listens(int(endpoint.uri.rpartition(":")[2])):
+        return False  # asked first, for pymilvus tries for long
+    try:
+        _ask_version(endpoint)
+    except StoreError:
+        return False
+    return True
+
+
+def _ask_version(endpoint: Endpoint) -> None:
+    from search_core.store import MilvusStore
+
+    with closing(MilvusStore(endpoint)) as store:
+        store.server_version()
+
+
+def _is_healthy(port: int) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
+    try:
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=2.0).close()
+    except OSError:
+        return False
+    return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((LOOPBACK, 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _free_port_from(first: int) -> int:
+    for port in range(first, min(first + PORTS_TRIED, 65536)):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
+            return port
+    raise ServeError(f"No port from {first} on is free.", "Choose another with --port.")
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Return this process's environment with the settings the children must share."""
+    given = {
+        "SIGHTLINE_DATA_DIR": str(settings.data_dir),
+        "SIGHTLINE_LIBRARY": settings.library,
+        "SIGHTLINE_MODEL": settings.model,
+        "SIGHTLINE_PRETRAINED": settings.pretrained,
+    }
+    # Beside a busy ingest, torch's threads that wait by spinning make a query of 4 ms one of 200.
+    passive = {"OMP_WAIT_POLICY": "PASSIVE"}
+    return {**passive, **os.environ, **{name: value for name, value in given.items() if value}}
+
+
+def _dashboard_app() -> Path:
+    found = find_spec("dashboard")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        if (app := Path(folder) / "app.py").is_file():
+            return app
+    raise ServeError(
+        "The dashboard is not installed.", "Install Sightline from its repository: `make setup`."
+    )
+
+
+def _print_ready(settings: Settings, url: str) -> None:
+    say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
+    note(f"  Data: {settings.data_dir}   Ctrl-C stops it.")

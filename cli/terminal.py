@@ -1,0 +1,148 @@
+"""What the command prints with: calm text for people, JSON for machines.
+
+Answers go to stdout; progress, notes and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from search_core.errors import UsageError
+
+_PIPE_WIDTH = 400  # a line read by another program is not folded
+
+
+def out() -> Console:
+    """Return the console of stdout."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Return the console of stderr."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(
+        stderr=stderr,
+        width=_PIPE_WIDTH if piped else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def say(message: RenderableType = "") -> None:
+    """Print an answer."""
+    out().print(message)
+
+
+def note(message: str) -> None:
+    """Print something beside the answer, to stderr."""
+    err().print(message, style="dim")
+
+
+def warn(message: str) -> None:
+    """Print a warning to stderr."""
+    err().print(Text.assemble(("! ", "bold yellow"), message))
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """Print what went wrong and the way out, to stderr."""
+    console = err()
+    console.print(Text.assemble(("✗ ", "bold red"), message), soft_wrap=True)
+    if hint:
+        console.print(Text("  " + hint, style="dim"), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value, and nothing else, to stdout."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(*columns: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
+    """Return an empty table; ``right`` columns hold numbers, ``fold`` ones may take several lines.
+
+    Cells given as plain strings are printed as they are: the consoles read no markup.
+    """
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+    for name in columns:
+        made.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold",
+            no_wrap=name not in fold,
+        )
+    return made
+
+
+def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
+    """Return a table of names and values without a heading."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, value)
+    return made
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask before something is removed; raises UsageError where nobody can answer."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "This asks before it removes anything, and there is no terminal to answer at.",
+            "Add --yes to go ahead.",
+        )
+    return typer.confirm(question, err=True)
+
+
+def local_time(epoch_ms: int) -> str:
+    """Return epoch milliseconds as local date and time, to the second."""
+    return datetime.fromtimestamp(epoch_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shown_path(uri: str, room: int = 56) -> str:
+    """Return a path as short as it can be said: from this folder, or in a terminal its end."""
+    with suppress(ValueError):
+        uri = str(Path(uri).relative_to(Path.cwd()))
+    if len(uri) <= room or out().width == _PIPE_WIDTH:
+        return uri
+    kept = ""
+    for part in reversed(Path(uri).parts):
+        if kept and len(part) + len(kept) + 3 > room:
+            break
+        kept = f"{part}/{kept}" if kept else part
+    return f"…/{kept}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return e.g. ``1 keyframe`` or ``1,204 keyframes``."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def size(count_bytes: int) -> str:
+    """Return a number of bytes as people read it, e.g. ``3.4 GB``."""
+    amount = float(count_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"

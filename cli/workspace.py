@@ -1,0 +1,62 @@
+"""Opening what a command works on: the store and the encoder of its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cli.terminal import err
+from search_core.endpoint import resolve_endpoint
+from search_core.errors import LibraryNotFound
+from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from search_core.encoders.base import Encoder
+    from search_core.search import SearchEngine
+    from search_core.store import MilvusStore
+
+
+def is_untouched(settings: Settings) -> bool:
+    """Whether these settings mean an embedded Milvus that nothing has been put into yet."""
+    uri = resolve_endpoint(settings).uri
+    return "://" not in uri and not Path(uri).exists()
+
+
+@contextmanager
+def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusStore]:
+    """Connect to Milvus, and let go of it at the end.
+
+    Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
+    """
+    if not create and is_untouched(settings):
+        raise LibraryNotFound(
+            f"Nothing has been ingested into {settings.data_dir} yet.",
+            "`sightline ingest PATH` puts footage and photographs into it; "
+            "--data-dir chooses another folder.",
+        )
+    from search_core.store import MilvusStore
+
+    store = MilvusStore(resolve_endpoint(settings))
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def load_encoder(settings: Settings) -> Encoder:
+    """Load the encoder the settings name, saying so while it takes its seconds."""
+    with err().status(f"Loading the encoder {settings.model} …"):
+        from search_core.encoders.openclip import load_encoder as load
+
+        return load(settings)
+
+
+def make_engine(settings: Settings, store: MilvusStore) -> SearchEngine:
+    """Return what answers queries; a missing library is refused before the encoder is loaded."""
+    store.library(settings.library)
+    encoder = load_encoder(settings)
+    from search_core.search import SearchEngine
+
+    return SearchEngine(encoder, store, settings.library)

@@ -1,0 +1,40 @@
+"""The containers' files, read as they are: what they publish and what they give away."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+yaml = pytest.importorskip("yaml")
+COMPOSE = Path(__file__).parents[2] / "compose"
+
+
+def test_ports_are_published_on_loopback_only() -> None:
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+    published = [port for service in services.values() for port in service.get("ports", [])]
+    assert published
+    assert [port for port in published if not port.startswith("127.0.0.1:")] == []
+
+
+def test_secrets_come_from_the_environment_without_defaults() -> None:
+    for name, service in yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"].items():
+        for variable, value in service.get("environment", {}).items():
+            if "PASSWORD" in variable or "SECRET" in variable or "TOKEN" in variable:
+                assert ":?" in value, f"{name}: {variable}"
+    example = (COMPOSE / ".env.example").read_text()
+    assert "PASSWORD=\n" in example
+
+
+def test_the_image_runs_as_somebody_and_holds_every_package() -> None:
+    dockerfile = (COMPOSE / "Dockerfile").read_text()
+    assert "USER sightline" in dockerfile
+    for package in ("search_core", "ingest", "dashboard", "cli", "demo"):
+        assert f"COPY {package} {package}" in dockerfile
+        assert f"!{package}\n" in (COMPOSE / "Dockerfile.dockerignore").read_text()
+
+
+def test_the_cluster_asks_for_a_login() -> None:
+    values = yaml.safe_load((COMPOSE / "cluster" / "values.yaml").read_text())
+    user = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])
+    assert user["common"]["security"]["authorizationEnabled"] is True

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from tests.cli.conftest import Outcome, Run
+
+
+def test_json_has_the_counts(loaded: tuple[list[str], Outcome]) -> None:
+    outcome = loaded[1]
+    assert outcome.exit_code == 0
+    report = outcome.json
+    assert (report["done"], report["skipped"], report["failed"]) == (7, 0, 1)
+    assert report["keyframes"] == 6 + 4
+    assert report["seconds"] > 0
+    assert report["failures"][0]["uri"].endswith("broken.jpg")
+
+
+def test_a_second_run_does_nothing_and_says_so(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for name in ("red", "blue"):
+        shutil.copy(media / f"{name}.png", folder)
+    first = run("ingest", folder, *encoder, "--data-dir", tmp_path / "data")
+    assert first.exit_code == 0
+    assert "2 sources taken into the library main: 2 keyframes" in first.out
+    second = run("ingest", folder, *encoder, "--data-dir", tmp_path / "data")
+    assert second.exit_code == 0
+    assert second.out.startswith("Nothing new: 2 sources skipped")
+
+
+def test_exit_code_1_when_nothing_but_failures(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    outcome = run("ingest", media / "broken.jpg", *encoder, "--data-dir", tmp_path / "data")
+    assert outcome.exit_code == 1
+    assert "1 source failed" in outcome.out
+    assert "broken.jpg" in outcome.out
+
+
+def test_a_path_that_does_not_exist_fails(run: Run, encoder: list[str], tmp_path: Path) -> None:
+    outcome = run("ingest", tmp_path / "nowhere", *encoder, "--data-dir", tmp_path / "data")
+    assert outcome.exit_code in (1, 2)
+    assert "nowhere" in outcome.out + outcome.err
+
+
+def test_bad_options_are_refused_before_anything_is_made(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for options in (["--keyframes", "often"], ["--started-at", "yesterday"]):
+        outcome = run("ingest", tmp_path, "--data-dir", data, *options)
+        assert outcome.exit_code == 2
+    assert not data.exists()
+
+
+def test_failures_lists_what_failed_and_why(run: Run, library: list[str]) -> None:
+    [failure] = run("failures", *library, "--json").json
+    assert failure["uri"].endswith("broken.jpg")
+    assert failure["library"] == "main"
+    assert failure["reason"]
+    table = run("failures", *library)
+    assert table.exit_code == 0
+    assert "broken.jpg" in table.out

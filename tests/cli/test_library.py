@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, data_dir_of
+
+
+@pytest.fixture
+def own(run: Run, media: Path, encoder: list[str], tmp_path: Path) -> list[str]:
+    """The options of a library of this test's own."""
+    options = [*encoder, "--data-dir", str(tmp_path / "data")]
+    assert run("ingest", media, *options, "--camera", "gate").exit_code == 0
+    return options
+
+
+def _thumbnails(options: list[str]) -> int:
+    return len(list((data_dir_of(options) / "thumbnails").rglob("*.jpg")))
+
+
+def test_list_and_show(run: Run, library: list[str]) -> None:
+    [info] = run("library", "list", "--json", *library).json
+    assert info["library"] == "main"
+    assert info["keyframes"] == 10
+    shown = run("library", "show", *library)
+    assert "7 done" in shown.out
+    assert run("library", "show", "other", *library).exit_code == 1
+
+
+def test_deleted_keyframes_are_gone_and_emptied_sources_come_back(
+    run: Run, own: list[str], media: Path
+) -> None:
+    [hit] = run("search", "--image", media / "red.png", "-k", 1, "--json", *own).json
+    unasked = run("delete", "--id", hit["id"], *own)
+    assert unasked.exit_code == 2
+    assert "--yes" in unasked.err
+    deleted = run("delete", "--id", hit["id"], "--yes", "--json", *own).json
+    assert deleted == {"library": "main", "deleted": 1, "sources": 1}
+    assert not (data_dir_of(own) / hit["thumbnail"]).exists()
+    assert _thumbnails(own) == 9
+    again = run("ingest", media, *own, "--camera", "gate", "--json").json
+    assert again["done"] == 1
+    assert _thumbnails(own) == 10
+
+
+def test_delete_by_filter_says_how_many(run: Run, own: list[str]) -> None:
+    assert "Nothing in the library main matches" in run("delete", "--tag", "x", "--yes", *own).out
+    assert "10 keyframes" in run("delete", "--camera", "gate", "--yes", *own).out
+    assert run("search", "x", "--json", *own).json == []
+    assert run("delete", *own, "--yes").exit_code == 2
+
+
+def test_a_thumbnail_two_libraries_show_outlives_one_of_them(
+    run: Run, own: list[str], media: Path
+) -> None:
+    assert run("ingest", media / "red.png", *own, "--library", "second").exit_code == 0
+    dropped = run("library", "drop", "main", "--yes", *own)
+    assert dropped.exit_code == 0
+    assert "10 keyframes" in dropped.out
+    assert _thumbnails(own) == 1
+    assert run("library", "drop", "main", "--yes", *own).exit_code == 1
+    assert run("library", "drop", "second", "--yes", *own).exit_code == 0
+    assert _thumbnails(own) == 0
+    assert run("ingest", media / "red.png", *own, "--json").json["done"] == 1
+
+
+def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.library.confirmed", lambda question, *, yes: False)
+    assert run("library", "drop", "main", *own).exit_code == 1
+    assert run("library", "show", "--json", *own).json["keyframes"] == 10

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Run
+
+
+def test_json_is_what_other_programs_rely_on(run: Run, library: list[str]) -> None:
+    hits = run("search", "a red circle", "-k", 4, "--json", *library).json
+    assert [hit["rank"] for hit in hits] == [1, 2, 3, 4]
+    assert [hit["score"] for hit in hits] == sorted((h["score"] for h in hits), reverse=True)
+    for hit in hits:
+        assert hit["camera"] == "gate"
+        assert datetime.fromisoformat(hit["captured_at"]).tzinfo is not None
+        assert Path(hit["uri"]).is_file()
+        assert isinstance(hit["pts_ms"], int)
+        assert hit["id"]
+        assert hit["thumbnail"].startswith("thumbnails/")
+
+
+def test_a_picture_finds_itself_and_its_id_finds_the_others(
+    run: Run, library: list[str], media: Path
+) -> None:
+    [hit] = run("search", "--image", media / "green.png", "-k", 1, "--json", *library).json
+    assert Path(hit["uri"]).name == "green.png"
+    assert hit["score"] > 0.99
+    others = run("search", "--id", hit["id"], "--json", *library).json
+    assert len(others) == 9
+    assert hit["id"] not in [other["id"] for other in others]
+
+
+def test_the_text_weight_leans_from_picture_to_sentence(
+    run: Run, library: list[str], media: Path
+) -> None:
+    asked = ["search", "something", "--image", media / "blue.png", "--json", *library]
+    picture_only = run("search", "--image", media / "blue.png", "--json", *library).json
+    sentence_only = run("search", "something", "--json", *library).json
+    order = [hit["id"] for hit in run(*asked, "--text-weight", 0).json]
+    assert order == [hit["id"] for hit in picture_only]
+    order = [hit["id"] for hit in run(*asked, "--text-weight", 1).json]
+    assert order == [hit["id"] for hit in sentence_only]
+
+
+def test_filters_narrow(run: Run, library: list[str]) -> None:
+    def found(*options: str) -> int:
+        return len(run("search", "x", "--json", *options, *library).json)
+
+    assert found() == 10
+    assert found("--camera", "gate", "--tag", "made") == 10
+    assert found("--camera", "elsewhere") == 0
+    assert found("--after", "2026-03-01T06:00:01.500Z", "--before", "2026-03-01T06:00:03Z") == 1
+    assert found("--min-score", "1.5") == 0
+
+
+def test_the_table_shows_camera_position_and_file(run: Run, library: list[str]) -> None:
+    outcome = run("search", "x", *library)
+    assert outcome.exit_code == 0
+    assert "gate.mp4" in outcome.out
+    assert "0:03.000" in outcome.out
+    nothing = run("search", "x", "--camera", "elsewhere", *library)
+    assert nothing.exit_code == 0
+    assert "Nothing in the library passes these filters." in nothing.out
+
+
+def test_templates_and_ensembles(run: Run, library: list[str]) -> None:
+    assert (
+        run("search", "x", "--ensemble", "--template", "a drawing of {}", *library).exit_code == 0
+    )
+    refused = run("search", "x", "--template", "no place", *library)
+    assert refused.exit_code == 2
+    assert "exactly one {}" in refused.err
+
+
+def test_the_sheet_is_a_picture_of_the_hits(run: Run, library: list[str], tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.jpg"
+    outcome = run("search", "a red circle", "-k", 7, "--sheet", sheet, *library)
+    assert outcome.exit_code == 0
+    assert str(sheet) in outcome.out
+    with Image.open(sheet) as picture:
+        assert picture.format == "JPEG"
+        width, height = picture.size
+        colours = picture.convert("RGB").resize((width // 8, height // 8)).getcolors(100_000)
+    assert width > 5 * 320
+    assert height > 2 * 180
+    assert len(colours or []) > 50
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ([], 2, "nothing to search for"),
+        (["x", "-k", "0"], 2, "k must be from 1"),
+        (["x", "--ef", "0"], 2, "ef must be a whole number from 1"),
+        (["x", "--after", "soon"], 2, "ISO 8601"),
+        (["x", "--sheet", "sheet.gif"], 2, "no picture's name"),
+        (["--image", "nowhere.jpg"], 2, "There is no file"),
+        (["--id", "unheard-of"], 1, "no entity unheard-of"),
+        (["x", "--library", "other"], 1, "no library other"),
+        (["x", "--camera", "bad\x01name"], 2, "control characters"),
+    ],
+)
+def test_errors_are_sentences_with_exit_codes(
+    run: Run, library: list[str], options: list[str], code: int, said: str
+) -> None:
+    outcome = run("search", *options, *library, "--json")
+    assert outcome.exit_code == code
+    assert said in outcome.err.replace("\n", " ")
+    assert outcome.out == ""
+
+
+def test_another_encoder_is_refused_with_both_names(
+    run: Run, library: list[str], tiny_model_dir: Path, tmp_path: Path
+) -> None:
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    other = tmp_path / "other_model"
+    other.mkdir()
+    (other / "open_clip_config.json").write_bytes(
+        (tiny_model_dir / "open_clip_config.json").read_bytes()
+    )
+    weights = load_file(tiny_model_dir / "open_clip_model.safetensors")
+    save_file({k: v + torch.ones_like(v) for k, v in weights.items()},
+              other / "open_clip_model.safetensors")  # fmt: skip
+    outcome = run("search", "x", *library, "--model", f"local-dir:{other}")
+    assert outcome.exit_code == 1
+    assert str(other) in outcome.err
+    assert str(tiny_model_dir) in outcome.err
+
+
+def test_an_empty_data_dir_is_not_littered(run: Run, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    outcome = run("search", "x", "--data-dir", data)
+    assert outcome.exit_code == 1
+    assert "Nothing has been ingested" in outcome.err
+    assert not data.exists()
