@@ -1,0 +1,1 @@
+"""The dashboard: search, the library and its index, in a browser."""

@@ -1,0 +1,58 @@
+"""Library: what is in it, adding to it, what failed, taking away from it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.adding import show_jobs, upload_form
+from dashboard.browsing import browse
+from dashboard.failures import show_failures
+from dashboard.library_picker import how_to_begin, pick_library
+from dashboard.removing import show_removing
+from dashboard.wording import local_time, plain
+from search_core.facets import Facets
+from search_core.library import LibraryInfo
+
+BROWSE, ADD, FAILURES, REMOVE = "Browse", "Add footage", "Failures", "Remove"
+
+
+def page() -> None:
+    """Draw the page."""
+    info = pick_library()
+    if info is None:
+        how_to_begin()
+        upload_form(None, Facets())
+        show_jobs()
+        return
+    facets = resources.facets(info.name)
+    _overview(info, facets)
+    view = st.segmented_control(
+        "View",
+        (BROWSE, ADD, FAILURES, REMOVE),
+        default=BROWSE,
+        required=True,
+        key="view",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if view == ADD:
+        upload_form(info.name, facets)
+        show_jobs()
+    elif view == FAILURES:
+        show_failures(info.name)
+    elif view == REMOVE:
+        show_removing(info.name, facets)
+    else:
+        browse(info.name, facets)
+
+
+def _overview(info: LibraryInfo, facets: Facets) -> None:
+    with st.container(horizontal=True, gap="large", key="overview"):
+        st.metric("Library", info.name, width="content")
+        st.metric("Keyframes and photos", f"{facets.count:,}", width="content")
+        st.metric("Sources", f"{len(facets.source_ids):,}", width="content")
+        st.metric("Cameras", f"{len(facets.cameras):,}", width="content")
+        st.metric("Index", info.index.index_type, width="content")
+        st.metric("Encoder", info.encoder.name, width="content", help=plain(info.encoder.label))
+        st.metric("Created", local_time(info.created_at)[:10], width="content")

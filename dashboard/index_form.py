@@ -1,0 +1,100 @@
+"""The form that rebuilds a library's index: only the parameters the chosen type has."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.search_request import forget_answer
+from dashboard.wording import counted
+from search_core.index_specs import (
+    EF_CONSTRUCTION_RANGE,
+    EF_RANGE,
+    INDEX_SPECS,
+    M_RANGE,
+    NLIST_RANGE,
+    Hnsw,
+    IndexSpec,
+    SearchParams,
+    make_index_spec,
+)
+from search_core.library import LibraryInfo
+
+_ABOUT = {
+    "FLAT": "Compares every vector: exact, and slower in proportion to the library.",
+    "IVF_FLAT": "Sorts vectors into clusters and searches the nearest ones.",
+    "IVF_SQ8": "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found.",
+    "HNSW": "Walks a graph of neighbours: fastest at high recall, and the most memory.",
+}
+_APPLIED = "index_applied"
+
+
+def pick_index(info: LibraryInfo, rows: int) -> None:
+    """Draw the form; its button rebuilds the index in place."""
+    st.markdown("##### Change the index")
+    if applied := st.session_state.pop(_APPLIED, None):
+        st.success(applied)
+    current = info.index.index_type
+    kinds = list(INDEX_SPECS)
+    kind = st.selectbox("Type", kinds, index=kinds.index(current), key=f"kind-{info.name}")
+    st.caption(_ABOUT[kind])
+    with st.form(f"index-{info.name}-{kind}", border=False):
+        build = _build_options(info, kind, rows)
+        search = _search_options(info, kind, build)
+        pressed = st.form_submit_button("Apply", type="primary", width="stretch")
+    st.caption(f"Builds over {counted(rows, 'vector')}; searches wait until it is done.")
+    if pressed:
+        apply_index(info, make_index_spec(kind, build), search)
+
+
+def apply_index(info: LibraryInfo, spec: IndexSpec, search: SearchParams) -> None:
+    """Rebuild the library's index and draw the page anew; raises IndexParameterError."""
+    with st.spinner(f"Building {spec.index_type} …", show_time=True):
+        resources.store().set_index(info.name, spec, search)
+    resources.forget_what_was_read()
+    forget_answer()
+    st.session_state[_APPLIED] = f"{spec.index_type} answers now."
+    st.rerun()
+
+
+def _build_options(info: LibraryInfo, kind: str, rows: int) -> dict[str, int | None]:
+    same = info.index.index_type == kind
+    if kind.startswith("IVF"):
+        usual = max(1, min(round(4 * math.sqrt(max(1, rows))), max(1, rows // 39), NLIST_RANGE[1]))
+        now = info.index.build_params()["nlist"] if same else usual
+        return {
+            "nlist": _number("nlist", NLIST_RANGE, now, "Clusters; about 4 × √vectors is usual.")
+        }
+    if kind == "HNSW":
+        spec = info.index if isinstance(info.index, Hnsw) else Hnsw()
+        return {
+            "m": _number("M", M_RANGE, spec.m, "Links a node keeps; more finds more, is larger."),
+            "ef_construction": _number(
+                "efConstruction",
+                EF_CONSTRUCTION_RANGE,
+                spec.ef_construction,
+                "Candidates while building; more is a better graph and a longer build.",
+            ),
+        }
+    return {}
+
+
+def _search_options(info: LibraryInfo, kind: str, build: dict[str, int | None]) -> SearchParams:
+    if kind.startswith("IVF"):
+        usual = max(1, (build["nlist"] or 1) // 8)
+        now = info.search.nprobe if info.search.nprobe is not None else usual
+        about = "Clusters each search looks into; more finds more and is slower. At most nlist."
+        return SearchParams(nprobe=_number("nprobe", NLIST_RANGE, now, about))
+    if kind == "HNSW":
+        about = "Candidates each search keeps; more finds more and is slower. At least the hits."
+        return SearchParams(ef=_number("ef", EF_RANGE, info.search.ef or 64, about))
+    return SearchParams()
+
+
+def _number(name: str, limits: tuple[int, int], value: int, about: str) -> int:
+    low, high = limits
+    chosen = st.number_input(name, low, high, min(max(value, low), high), step=1)
+    st.caption(about)
+    return int(chosen)

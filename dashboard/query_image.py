@@ -1,0 +1,92 @@
+"""Pictures from outside: the one place where the dashboard opens an image file, carefully."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from search_core.errors import CorruptMedia, MediaTooLarge, UnsupportedMedia
+
+#: Formats that are photographs or drawings of pixels; no PostScript, no icons, no fonts.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+MAX_BYTES = 64 * 1024 * 1024
+#: A query is embedded at a few hundred pixels; what is kept of it in a session is no larger.
+KEPT_PX = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPicture:
+    """An uploaded picture, upright, RGB, scaled down; equal when its file's bytes are."""
+
+    digest: str
+    image: Image.Image = field(compare=False, repr=False)
+
+
+def read_picture(data: bytes, max_pixels: int, longest_px: int = KEPT_PX) -> QueryPicture:
+    """Decode an image file's bytes, whatever its name said it was.
+
+    Raises UnsupportedMedia, CorruptMedia or MediaTooLarge.
+    """
+    if len(data) > MAX_BYTES:
+        raise MediaTooLarge(
+            f"The picture has {len(data) / 1e6:.0f} MB.",
+            f"Pictures to search by may have {MAX_BYTES // 2**20} MB.",
+        )
+    return QueryPicture(
+        hashlib.blake2b(data, digest_size=16).hexdigest(),
+        _decode(io.BytesIO(data), max_pixels, longest_px),
+    )
+
+
+def read_file(path: Path, max_pixels: int, longest_px: int) -> Image.Image:
+    """Decode an image file for looking at; raises MediaError, or OSError when it is gone."""
+    with path.open("rb") as file:
+        return _decode(file, max_pixels, longest_px)
+
+
+def _decode(file: io.BufferedIOBase, max_pixels: int, longest_px: int) -> Image.Image:
+    with warnings.catch_warnings():
+        # The limit below is Sightline's own; Pillow's warning at its own would only be noise.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        try:
+            opened = Image.open(file, formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            raise _too_large(max_pixels) from error
+        except Exception as error:
+            raise UnsupportedMedia(
+                "The file is not a picture that can be searched by.",
+                f"Use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+            ) from error
+        with opened:
+            if opened.width * opened.height > max_pixels:
+                raise _too_large(max_pixels)
+            try:
+                opened.draft("RGB", (longest_px, longest_px))
+                upright = ImageOps.exif_transpose(opened)
+                rgb = _on_white(upright)
+                rgb.thumbnail((longest_px, longest_px), reducing_gap=2.0)
+            except Exception as error:
+                raise CorruptMedia(
+                    "The picture is damaged: it cannot be read to its end.", "Try another copy."
+                ) from error
+    return rgb
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.has_transparency_data:
+        layered = image.convert("RGBA")
+        white = Image.new("RGBA", layered.size, "white")
+        return Image.alpha_composite(white, layered).convert("RGB")
+    return image.convert("RGB")
+
+
+def _too_large(max_pixels: int) -> MediaTooLarge:
+    return MediaTooLarge(
+        f"The picture has more than {max_pixels / 1e6:.0f} million pixels.",
+        "Scale it down, or raise SIGHTLINE_MEDIA_MAX_PIXELS.",
+    )

@@ -1,0 +1,76 @@
+"""The little that themes cannot say: the grid of results, and denser pages."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+#: Names in it are keys of containers, which Streamlit writes as classes ``st-key-…``.
+_CSS = """
+.stMainBlockContainer { padding: 4.2rem 2rem 2rem; }
+@media (max-width: 640px) { .stMainBlockContainer { padding: 4.2rem 1rem 2rem; } }
+@media (max-width: 640px) {
+  .st-key-search-bar > .stElementContainer:has(.stTextInput) { flex: 1 0 100%; }
+}
+section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
+section[data-testid="stSidebar"] { --sidebar-width: 260px; }
+.st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
+.stMetric label p { font-size: 0.8rem; }
+.stMetric [data-testid="stMetricValue"] { font-size: 1.15rem; }
+
+/* Results: as many columns as fit, two on a phone. */
+.st-key-results {
+  display: grid; gap: 0.75rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(200px, 46%), 1fr));
+}
+[class*="st-key-card-"] {
+  position: relative; overflow: hidden; gap: 0; padding: 0;
+  border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 0.4rem;
+  transition: border-color 120ms;
+}
+[class*="st-key-card-"]:hover, [class*="st-key-card-"]:focus-within {
+  border-color: #2a8fb0;
+}
+[class*="st-key-card-"] .stImage, [class*="st-key-card-"] .stImage > * { width: 100%; }
+[class*="st-key-card-"] img {
+  width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #0b0f14; border-radius: 0;
+}
+[class*="st-key-card-"] [data-testid="stImageCaption"],
+[class*="st-key-card-"] .stMarkdown {
+  margin: 0; padding: 0.35rem 0.6rem 0.5rem; text-align: left; color: inherit;
+}
+[class*="st-key-card-"] [data-testid="stMarkdownContainer"] { margin: 0; }
+[class*="st-key-card-"] [data-testid="stCaptionContainer"] { opacity: 1; }
+[class*="st-key-card-"] p span { font-size: 0.78rem !important; }
+[class*="st-key-card-"] p {
+  margin: 0; padding: 0; font-size: 0.82rem; line-height: 1.35;
+  overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+}
+/* The whole card is its button. */
+[class*="st-key-card-"] .stElementContainer:has(.stButton) {
+  position: absolute; inset: 0; width: 100% !important; height: 100%; z-index: 1;
+}
+[class*="st-key-card-"] .stButton, [class*="st-key-card-"] .stButton button {
+  width: 100%; height: 100%;
+}
+[class*="st-key-card-"] .stButton button { opacity: 0; cursor: pointer; }
+"""
+
+
+#: A magnifier over a frame; a colour that is seen on light and dark alike.
+MARK = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" fill="none" stroke="#2a8fb0" '
+    'stroke-width="3" stroke-linecap="round"><path d="M3 10V5q0-2 2-2h5M22 3h5q2 0 2 2v5M10 '
+    '29H5q-2 0-2-2v-5"/><circle cx="17" cy="17" r="6.5"/><path d="m22 22 7 7"/></svg>'
+)
+LOGO = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 150 32" fill="none" stroke="#2a8fb0" '
+    'stroke-width="3" stroke-linecap="round"><path d="M3 10V5q0-2 2-2h5M22 3h5q2 0 2 2v5M10 '
+    '29H5q-2 0-2-2v-5"/><circle cx="17" cy="17" r="6.5"/><path d="m22 22 7 7"/>'
+    '<text x="40" y="24" stroke="none" fill="#2a8fb0" font-size="23" font-weight="600" '
+    'font-family="Source Sans, Segoe UI, Helvetica, Arial, sans-serif">Sightline</text></svg>'
+)
+
+
+def apply() -> None:
+    """Add the style to the page."""
+    st.html(f"<style>{_CSS}</style>")

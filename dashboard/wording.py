@@ -1,0 +1,69 @@
+"""Times, positions and other people's text as the dashboard writes them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import streamlit as st
+
+from search_core.entities import MediaEntity
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown shows as it is: file and camera names are other people's."""
+    return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+
+
+def viewer_zone() -> tzinfo:
+    """Return the time zone of the browser, else this machine's."""
+    try:
+        name = st.context.timezone
+        if name:
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    return datetime.now(UTC).astimezone().tzinfo or UTC
+
+
+def local_time(epoch_ms: int, zone: tzinfo | None = None) -> str:
+    """Return epoch milliseconds in the viewer's zone, to the second."""
+    moment = datetime.fromtimestamp(epoch_ms / 1000, zone or viewer_zone())
+    return moment.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def time_range(first_ms: int, last_ms: int) -> str:
+    """Return when something began and ended, the day said once."""
+    zone = viewer_zone()
+    first, last = local_time(first_ms, zone), local_time(last_ms, zone)
+    if first == last:
+        return first
+    return f"{first} – {last[11:] if first[:10] == last[:10] else last}"
+
+
+def position(entity: MediaEntity) -> str:
+    """Return where in its video a keyframe is, as ``0:12.4``; "photo" for an image."""
+    if entity.media_type == "image":
+        return "photo"
+    return clock(entity.pts_ms)
+
+
+def clock(offset_ms: int) -> str:
+    """Return an offset into a video as ``M:SS.t``, with hours when there are any."""
+    minutes, tenths = divmod(offset_ms // 100, 600)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{tenths // 10:02d}.{tenths % 10}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun: ``1 keyframe``, ``2,500 keyframes``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Return a file size as people read it."""
+    return f"{size_bytes / 1e6:,.1f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:,.0f} kB"

@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from dashboard import resources
+from dashboard.adding import is_stuck
+from dashboard.browsing import newest_entities
+from ingest.jobs import Job
+from ingest.ledger import Ledger
+from ingest.removal import delete_entities
+from search_core.encoders.base import EncoderIdentity
+from search_core.entities import MediaEntity
+from search_core.filters import Filter
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.conftest import clip_like_vectors, make_entity
+from tests.dashboard.conftest import ROWS, OpenPage, words
+
+
+def metrics(app: object) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}  # type: ignore[attr-defined]
+
+
+def test_shows_what_is_in_the_library(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("library")
+
+    assert metrics(app)["Keyframes and photos"] == str(ROWS)
+    assert metrics(app)["Cameras"] == "4"
+    assert set(app.dataframe[0].value["Camera"]) >= {"cam-0", "cam-1", "cam-2"}
+    assert f"Newest {ROWS} pictures" in words(app)
+
+
+def test_an_empty_data_directory_takes_uploads(open_page: OpenPage) -> None:
+    app = open_page("library")
+
+    assert "Nothing has been ingested yet" in words(app)
+    assert any(button.label == "Ingest" for button in app.button)
+
+
+def test_jobs_are_listed_with_their_state(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    resources.jobs().submit_ingest(["/footage/gate *1*.mp4"], "main")
+
+    app = open_page("library", view="Add footage")
+
+    assert r"gate \*1\*\.mp4" in words(app)
+    next(button for button in app.button if button.label == "Cancel").click().run()
+    assert resources.jobs().list()[0].state == "cancelled"
+
+
+def test_failures_say_why(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.record("main", "s", "r", "/x/bad.jpg", "failed", stage="read", reason="is damaged")
+
+    app = open_page("library", view="Failures")
+
+    assert "**1** failed" in words(app)
+    assert app.dataframe[0].value["Why"].tolist() == ["is damaged"]
+
+
+def test_asks_before_deleting_a_camera(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("library", view="Remove")
+    app.multiselect(key="delete-cameras-main").set_value(["cam-0"]).run()
+    next(button for button in app.button if button.label == "Delete 9 pictures …").click().run()
+
+    assert r"**9 pictures** (cam\-0) will be deleted" in words(app)
+    assert any(button.label == "Delete 9 pictures" for button in app.button)
+    assert resources.store().count("main") == ROWS
+
+
+def test_deleting_takes_thumbnails_and_memory_of_emptied_sources(
+    library: list[MediaEntity], settings: Settings
+) -> None:
+    with Ledger(settings.ledger_path) as ledger:
+        for source in ("source0", "source1"):
+            ledger.record("main", source, "recipe", f"/{source}", "done")
+
+    deleted, _ = delete_entities(settings, resources.store(), "main", Filter(cameras=("cam-0",)))
+
+    assert deleted == 9
+    assert resources.store().count("main") == ROWS - 9
+    assert not (settings.data_dir / library[0].thumbnail).exists()
+    assert (settings.data_dir / library[1].thumbnail).exists()
+    with Ledger(settings.ledger_path) as ledger:
+        assert [row.source_id for row in ledger.outcomes("main")] == ["source1"]
+
+
+def test_drops_a_library_when_its_name_is_typed(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("library", view="Remove")
+    drop = next(button for button in app.button if button.label == "Drop the library")
+    assert drop.disabled
+
+    app.text_input(key="drop-main").set_value("main").run()
+    next(button for button in app.button if button.label == "Drop the library").click().run()
+
+    assert resources.store().libraries() == []
+    assert not any(Path(settings.thumbnails_dir).rglob("*.jpg"))
+
+
+def test_newest_are_found_however_unevenly_they_lie(identity: EncoderIdentity) -> None:
+    store = MemoryStore()
+    store.ensure_library("a", identity)
+    moments = [0, 10, 5_000_000, 9_000_000_000, 9_000_000_500]
+    entities = [make_entity(i, camera="c", captured_at=moment) for i, moment in enumerate(moments)]
+    store.upsert("a", entities, clip_like_vectors(5, 16))
+    [facet] = store.facets("a").cameras
+
+    for count in (1, 2, 3, 5, 9):
+        found = newest_entities(store, "a", "c", facet, count)
+        assert [entity.captured_at for entity in found] == sorted(moments, reverse=True)[:count]
+
+
+def test_jobs_that_nothing_performs_are_stuck() -> None:
+    def job(state: str, created_ms: int) -> Job:
+        return Job("i", "ingest", "t", state, 0.0, {}, "", created_ms)  # type: ignore[arg-type]
+
+    assert is_stuck([job("queued", 0)], now_ms=60_000)
+    assert not is_stuck([job("queued", 59_000)], now_ms=60_000)
+    assert not is_stuck([job("queued", 0), job("running", 0)], now_ms=60_000)
+    assert not is_stuck([job("done", 0)], now_ms=60_000)

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from search_core.encoders.base import EncoderIdentity
+from search_core.endpoint import resolve_endpoint
+from search_core.entities import MediaEntity
+from search_core.settings import load_settings
+from search_core.store import MilvusStore
+from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
+
+
+def ask(app: AppTest, sentence: str) -> AppTest:
+    app.text_input(key="q").set_value(sentence)
+    return app.run()
+
+
+def opened(app: AppTest) -> list[str]:
+    return [button.label for button in app.button if button.label.startswith("Open ")]
+
+
+def test_says_how_to_begin_where_there_is_nothing(open_page: OpenPage) -> None:
+    app = open_page("search")
+
+    assert "Nothing has been ingested yet" in words(app)
+    assert "sightline ingest" in app.code[0].value
+
+
+def test_offers_examples_before_anything_is_asked(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search")
+    example = next(button for button in app.button if button.label == "a white car")
+
+    example.click().run()
+
+    assert app.text_input(key="q").value == "a white car"
+    assert f"{ROWS} hits" in words(app)
+
+
+def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = ask(open_page("search"), "a red square")
+
+    assert f"**{ROWS} hits**" in words(app)
+    assert "encode" in words(app) and "Milvus" in words(app)
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+    next(button for button in app.button if button.label == "Next").click().run()
+
+    assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
+
+
+def test_the_address_carries_the_search(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("search", q="a red square", camera="cam-0")
+
+    assert app.text_input(key="q").value == "a red square"
+    assert app.multiselect(key="camera").value == ["cam-0"]
+    assert "**9 hits**" in words(app)
+
+
+def test_filters_by_camera_and_by_score(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = ask(open_page("search"), "a red square")
+
+    app.multiselect(key="camera").set_value(["cam-0"]).run()
+    assert "**9 hits**" in words(app)
+    assert all("cam" in line and "0" in line for line in _card_lines(app))
+
+    app.slider(key="min_score").set_value(1.0).run()
+    assert "Nothing passes these filters" in words(app)
+
+
+def test_finds_more_like_an_entity_of_the_address(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", like=library[3].id)
+
+    assert f"**{ROWS - 1} hits**" in words(app)
+
+
+def test_an_id_that_is_gone_is_said_in_words(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", like="nothing-0000000000")
+
+    assert "has no entity" in app.error[0].value
+
+
+def test_other_peoples_names_are_never_markup(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), "a red square")
+    app.multiselect(key="camera").set_value([HOSTILE]).run()
+
+    [line] = _card_lines(app)
+    assert "![z]" not in line and "<b>" not in line
+    assert r"\!\[z\]" in line and r"\<b\>" in line
+
+
+def test_a_card_opens_its_moment_and_says_when_the_file_is_gone(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), "a red square")
+    next(button for button in app.button if button.label == "Open 1").click().run()
+
+    assert "The file is not where it was" in words(app)
+    assert any(button.label == "More like this" for button in app.button)
+
+
+def test_another_encoders_library_is_refused_in_words(
+    data_dir: Path, identity: EncoderIdentity, open_page: OpenPage
+) -> None:
+    store = MilvusStore(resolve_endpoint(load_settings()))
+    store.ensure_library("main", identity)
+    store.close()
+
+    app = ask(open_page("search"), "a red square")
+
+    assert "test\\-encoder" in app.error[0].value
+    assert "\\-\\-model" in app.error[0].value
+    assert not app.exception
+
+
+def test_a_milvus_that_is_not_there_is_said_in_words(
+    data_dir: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MILVUS_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("SIGHTLINE_MILVUS_TIMEOUT_S", "1")
+
+    app = open_page("search")
+
+    assert "cannot be reached" in app.error[0].value
+    assert not app.exception
+
+
+def _card_lines(app: AppTest) -> list[str]:
+    return [picture.caption for block in app.get("image") for picture in block.proto.imgs]
