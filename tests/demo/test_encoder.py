@@ -1,0 +1,82 @@
+"""The shipped encoder: it loads as any open_clip checkpoint does, and finds what is asked."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from demo.evaluate import TARGETS, held_out_scenes, score_encoder, unseen_scenes
+from demo.render import render_scene
+from demo.train import ENCODER_FOLDER, WEIGHTS, Recipe, build_model
+from search_core.encoders.openclip import OpenClipEncoder
+
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def encoder() -> OpenClipEncoder:
+    return OpenClipEncoder(f"local-dir:{ENCODER_FOLDER}", device="cpu")
+
+
+def test_the_weights_are_small_enough_to_ship() -> None:
+    assert (ENCODER_FOLDER / WEIGHTS).stat().st_size <= 25 * MEGABYTE
+
+
+def test_embeddings_are_finite_and_of_unit_length(encoder: OpenClipEncoder) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (90, 160, 3), dtype=np.uint8)
+    images = encoder.encode_images([Image.fromarray(noise), Image.new("RGB", (640, 360))])
+    texts = encoder.encode_texts(["a white car", "", "quite another thing, 42"])
+    for rows in (images, texts):
+        assert rows.shape[1] == encoder.identity.dim
+        assert np.isfinite(rows).all()
+        np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_whole_frame_is_seen(encoder: OpenClipEncoder) -> None:
+    assert encoder.preprocess.size == (72, 128)
+    assert encoder.preprocess.resize_mode == "squash"
+
+
+def test_a_model_built_for_training_has_the_shipped_shape(encoder: OpenClipEncoder) -> None:
+    parameters = sum(parameter.numel() for parameter in build_model().parameters())
+    assert 2e6 < parameters < 10e6
+
+
+def test_the_rate_warms_up_stays_and_falls_to_nothing() -> None:
+    recipe = Recipe()
+    rates = [recipe.rate_at(step) for step in range(recipe.steps + 1)]
+    assert rates[0] < rates[recipe.warmup] == recipe.learning_rate
+    assert rates[recipe.steps // 2] == recipe.learning_rate
+    assert rates[-1] == 0.0
+    longer = Recipe(steps=recipe.steps * 2)
+    assert [longer.rate_at(step) for step in range(recipe.steps // 2)] == rates[: recipe.steps // 2]
+
+
+def test_the_kept_score_covers_enough_scenes_and_sentences() -> None:
+    record = json.loads((ENCODER_FOLDER / "score.json").read_text())
+    assert record["scenes"] >= 1000
+    assert sum(record[name]["sentences"] for name in TARGETS) >= 200
+
+
+def test_it_finds_what_held_out_scenes_hold(encoder: OpenClipEncoder) -> None:
+    scenes = held_out_scenes(400, forced=10)
+    frames = [render_scene(scene, 160, 90) for scene in scenes]
+    scores = score_encoder(encoder, scenes, frames)
+    assert scores["one_object"].precision_at_5 > 0.75
+    assert scores["two_attributes"].precision_at_5 > 0.6
+    assert scores["never_trained"].precision_at_5 > 0.5
+    for part in scores.values():
+        assert part.by_chance < 0.2
+
+
+def test_it_tells_siblings_of_the_demo_apart(encoder: OpenClipEncoder) -> None:
+    rng = np.random.default_rng(1)
+    scenes = unseen_scenes(rng, 0, 6)
+    images = encoder.encode_images(
+        [Image.fromarray(render_scene(scene, 320, 180)) for scene in scenes]
+    )
+    right, wrong = encoder.encode_texts(
+        ["a person in a yellow top riding a bicycle", "a person in a black top riding a motorcycle"]
+    )
+    assert ((images @ right) > (images @ wrong)).mean() > 0.8
