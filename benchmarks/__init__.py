@@ -1,0 +1,1 @@
+"""Side-by-side measurements against the naive way and the floor; never tests."""

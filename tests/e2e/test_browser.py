@@ -1,0 +1,182 @@
+"""The dashboard as an operator uses it: `sightline serve`, a real browser, made footage.
+
+What is visible when in the footage is known, so that the right keyframe is known too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from search_core.encoders.catalogue import find_encoder, packaged_weights
+from tests.conftest import free_port
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+CAMERAS = ("junction-north", "loading-dock")
+SENTENCE = "a person in a blue top riding a bicycle"
+#: Keyframes come every two seconds: the nearest is up to this far from a moment's ends.
+SLACK_MS = 1000
+START_S = 90
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def data_dir(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory whose library holds two of the demo's clips, ingested by the command."""
+    encoder = find_encoder("sightline-demo")
+    assert encoder is not None
+    if not list(packaged_weights(encoder).glob("*.safetensors")):
+        pytest.skip("the demo encoder's weights are not in demo/encoder")
+    folder = tmp_path_factory.mktemp("footage")
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        clips = list(pool.map(_render, CAMERAS, [folder] * len(CAMERAS)))
+    made = tmp_path_factory.mktemp("data")
+    subprocess.run([*_sightline(made), "ingest", *map(str, clips)], check=True, timeout=120)
+    return made
+
+
+@pytest.fixture(scope="module")
+def address(data_dir: Path) -> Iterator[str]:
+    """Where `sightline serve` answers."""
+    port = free_port()
+    with subprocess.Popen([*_sightline(data_dir), "serve", "--port", str(port)]) as serve:
+        try:
+            address = f"http://127.0.0.1:{port}"
+            _wait_for(address, serve)
+            yield address
+        finally:
+            os.kill(serve.pid, signal.SIGINT)
+            serve.wait(60)
+
+
+@pytest.fixture
+def page(chromium: Browser, address: str) -> Iterator[Page]:
+    context = chromium.new_context(
+        viewport={"width": 1366, "height": 768}, timezone_id="Europe/Berlin"
+    )
+    page = context.new_page()
+    page.set_default_timeout(60_000)
+    page.goto(address)
+    yield page
+    context.close()
+
+
+def test_a_sentence_finds_its_moment_and_plays_it(page: Page) -> None:
+    from demo.footage import moments
+
+    box = page.get_by_placeholder("Describe it in a sentence")
+    box.fill(SENTENCE)
+    box.press("Enter")
+    first = page.locator(".st-key-card-1")
+    first.locator("[data-testid=stImageCaption]").wait_for()
+    camera, pts_ms = _read_card(first.inner_text())
+
+    assert any(moment.holds(camera, pts_ms, SLACK_MS) for moment in moments(SENTENCE))
+    page.wait_for_url("**/?q=a+person*")
+    page.wait_for_function("document.querySelector('.st-key-card-1 img').naturalWidth > 100")
+    assert "2026-03-02 09:15" in first.inner_text()  # 08:15 UTC, seen from Berlin
+
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    video = page.locator("[role=dialog] video")
+    video.wait_for()
+    page.wait_for_function(
+        "start => document.querySelector('[role=dialog] video').currentTime >= start",
+        arg=pts_ms // 1000,
+    )
+    assert video.evaluate("video => video.currentTime") < pts_ms / 1000 + 15
+    assert video.evaluate("video => video.videoWidth") == 640
+
+    page.get_by_role("button", name="More like this").click()
+    page.wait_for_url("**like=*")
+    page.get_by_text(re.compile(r"^\d+ hits$")).wait_for()
+    assert not page.locator("[data-testid=stException]").count()
+
+
+def test_an_upload_is_ingested_while_one_watches(page: Page, tmp_path: Path) -> None:
+    from PIL import Image
+
+    picture = tmp_path / "..odd name';.png"
+    Image.linear_gradient("L").convert("RGB").save(picture)
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 and no more")
+
+    page.get_by_role("link", name="Library").click()
+    page.get_by_text("Add footage").click()
+    page.locator("input[type=file]").set_input_files([picture, broken])
+    page.get_by_role("button", name="Ingest 2 files").click()
+
+    page.get_by_text("2 of 2 files · 1 failed · 1 keyframe").wait_for()
+    page.get_by_text("Browse").click()
+    page.locator(".st-key-card-1", has_text="uploads").wait_for()
+
+
+def _render(camera: str, folder: Path) -> Path:
+    from demo.clips import CLIPS
+    from demo.footage import render_clip
+
+    clip = next(clip for clip in CLIPS if clip.camera == camera)
+    render_clip(clip, folder / f"{camera}.mp4")
+    return folder / f"{camera}.mp4"
+
+
+def _sightline(data_dir: Path) -> list[str]:
+    return [sys.executable, "-m", "cli.main", "--data-dir", str(data_dir)]
+
+
+def _wait_for(address: str, serve: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        assert serve.poll() is None, "sightline serve ended by itself"
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise AssertionError(f"sightline serve did not answer within {START_S} seconds")
+
+
+def _read_card(text: str) -> tuple[str, int]:
+    """Return the camera and the position in milliseconds that a card shows."""
+    found = re.search(r"^\d+ · \d\.\d{3} · (\S+)\s+(\d+):(\d\d)\.(\d) · ", text)
+    assert found, text
+    camera, minutes, seconds, tenths = found.groups()
+    return camera, (int(minutes) * 60 + int(seconds)) * 1000 + int(tenths) * 100
