@@ -7,6 +7,7 @@ import io
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, ImageOps
 
@@ -49,7 +50,7 @@ def read_file(path: Path, max_pixels: int, longest_px: int) -> Image.Image:
         return _decode(file, max_pixels, longest_px)
 
 
-def _decode(file: io.BufferedIOBase, max_pixels: int, longest_px: int) -> Image.Image:
+def _decode(file: IO[bytes], max_pixels: int, longest_px: int) -> Image.Image:
     with warnings.catch_warnings():
         # The limit below is Sightline's own; Pillow's warning at its own would only be noise.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)

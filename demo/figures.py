@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from PIL import Image
 
 from demo.scenes import Dog, Person
 from demo.sprites import PALETTE, SKIN, Colour, Pen, Point, Sprite, lit, reduced, shaded, tinted
@@ -214,11 +215,13 @@ def draw_person(person: Person, height_px: float, supersample: int = 3) -> Sprit
     image = pen.image
     anchor = pen.origin
     if person.at.facing < 0:
-        image = image.transpose(0)
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         anchor = (image.width - anchor[0], anchor[1])
     if person.action == "fallen":
         image = image.rotate(
-            (90 + float(rng.uniform(-9, 9))) * person.at.facing, expand=True, resample=2
+            (90 + float(rng.uniform(-9, 9))) * person.at.facing,
+            expand=True,
+            resample=Image.Resampling.BILINEAR,
         )
         box = image.getbbox() or (0, 0, image.width, image.height)
         image = image.crop(box)
@@ -276,7 +279,7 @@ def draw_dog(dog: Dog, height_px: float, supersample: int = 3) -> Sprite:
     image = pen.image
     anchor = pen.origin
     if dog.at.facing < 0:
-        image = image.transpose(0)
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         anchor = (image.width - anchor[0], anchor[1])
     image = lit(reduced(image, supersample), rng)
     return Sprite(image, (anchor[0] / supersample, anchor[1] / supersample))

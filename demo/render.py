@@ -82,7 +82,9 @@ def _shadow(frame: Image.Image, thing: Thing, light: Light, sprite: Sprite, sun:
         alpha = sprite.image.getchannel("A").crop(
             (0, 0, sprite.image.width, max(2, int(sprite.anchor[1])))
         )
-        cast = alpha.transpose(1).resize((alpha.width, max(2, int(alpha.height * 0.3))))
+        cast = alpha.transpose(Image.Transpose.FLIP_TOP_BOTTOM).resize(
+            (alpha.width, max(2, int(alpha.height * 0.3)))
+        )
         lean = sun * 1.6
         room = int(abs(lean) * cast.height) + 1
         grid = (1.0, -lean, -room if lean < 0 else 0.0, 0.0, 1.0, 0.0)

@@ -225,7 +225,7 @@ def draw_vehicle(vehicle: Vehicle, height_px: float, supersample: int = 3) -> Sp
         _lorry(pen, body)
     facing = vehicle.at.facing
     if facing < 0:
-        pen.image = pen.image.transpose(0)
+        pen.image = pen.image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         pen.origin = (pen.image.width - pen.origin[0], pen.origin[1])
         pen.draw = ImageDraw.Draw(pen.image)
     if vehicle.kind == "taxi":

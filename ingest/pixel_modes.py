@@ -57,8 +57,7 @@ def _through_profile(image: Image.Image) -> Image.Image:
     try:
         embedded = image.info.get("icc_profile")
         if image.mode == "LAB":
-            source: ImageCms.core.CmsProfile | ImageCms.ImageCmsProfile
-            source = ImageCms.createProfile("LAB")
+            source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
         elif embedded:
             source = ImageCms.ImageCmsProfile(BytesIO(embedded))
         else:
