@@ -1,0 +1,1 @@
+"""The index lab: indexes compared on a library's own vectors, and what they advise."""

@@ -1,0 +1,134 @@
+"""What a comparison writes down: an IndexRun per measurement, and all it takes to repeat it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+#: ``search``: one query at a time; ``batch``: nq queries a request; ``throughput``: several clients
+#: at once; ``build``: an index built, or one that could not be.
+RunKind = Literal["search", "batch", "throughput", "build"]
+#: Where the queries came from. Sentences lie elsewhere in the space than stored pictures do.
+QueryKind = Literal["image", "text", "recorded_text", "recorded_image"]
+#: ``fixed``: the search parameters as named; ``filter_aware``: raised or exact, as search does it.
+Strategy = Literal["fixed", "filter_aware"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """What all measurements of one comparison share.
+
+    ``rows`` vectors of ``dim`` dimensions were compared, of the ``library_rows`` the library has.
+    ``versions`` names sightline, milvus, pymilvus, numpy and python; ``machine`` has ``cpu``,
+    ``cores``, ``memory_bytes``, ``os``. ``started_at`` is ISO 8601 in UTC.
+    """
+
+    run_id: str
+    started_at: str
+    library: str
+    encoder: str
+    metric: str
+    dim: int
+    rows: int
+    library_rows: int
+    k: int
+    seed: int
+    repeats: int
+    versions: Mapping[str, str]
+    machine: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRun:
+    """One index, one search setting, one kind of query, one filter: measured.
+
+    ``ann_recall_at_k`` has the 95 % interval ``recall_low`` to ``recall_high``. ``p50_ms``,
+    ``p95_ms``, ``p99_ms`` are client-side times of one request, warm; ``p50_low_ms`` to
+    ``p50_high_ms`` is the 95 % interval of the median over the interleaved repeats. ``nq`` queries
+    are in a request, ``concurrency`` clients ask at once, ``qps`` queries are answered a second.
+    ``selectivity`` is the share of the rows that pass ``filter`` (a label, "" for none).
+    ``index_bytes`` is the index's size on disk and ``memory_bytes`` what it holds loaded;
+    ``size_from`` says whether they were measured or estimated by formula. ``notes`` say what a
+    reader must know (a parameter that changed nothing); ``error`` why a trial gave no numbers.
+    """
+
+    kind: RunKind
+    index_type: str
+    build_params: Mapping[str, Any]
+    search_params: Mapping[str, Any] = field(default_factory=dict)
+    query_kind: QueryKind = "image"
+    strategy: Strategy = "fixed"
+    filter: str = ""
+    selectivity: float = 1.0
+    k: int = 10
+    rows: int = 0
+    queries: int = 0
+    nq: int = 1
+    concurrency: int = 1
+    ann_recall_at_k: float | None = None
+    recall_low: float | None = None
+    recall_high: float | None = None
+    p50_ms: float | None = None
+    p95_ms: float | None = None
+    p99_ms: float | None = None
+    p50_low_ms: float | None = None
+    p50_high_ms: float | None = None
+    qps: float | None = None
+    build_s: float | None = None
+    load_s: float | None = None
+    index_bytes: int | None = None
+    memory_bytes: int | None = None
+    size_from: Literal["measured", "estimated", ""] = ""
+    notes: tuple[str, ...] = ()
+    error: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values; milliseconds and shares to five significant digits."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> IndexRun:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(**{**record, "notes": tuple(record.get("notes", ()))})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The measurements of one comparison and what they share."""
+
+    context: RunContext
+    runs: tuple[IndexRun, ...]
+
+    @property
+    def searches(self) -> tuple[IndexRun, ...]:
+        """The runs of one query at a time that gave numbers."""
+        return tuple(run for run in self.runs if run.kind == "search" and not run.error)
+
+
+def write_jsonl(path: Path, context: RunContext, runs: Iterable[IndexRun]) -> None:
+    """Append one JSON line per measurement; each holds the context too, so that it stands alone."""
+    shared = asdict(context)
+    with path.open("a", encoding="utf-8") as file:
+        for run in runs:
+            line = {"context": shared, **run.to_dict()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def read_jsonl(path: Path) -> Comparison:
+    """Read what :func:`write_jsonl` wrote; raises OSError, and ValueError for other contents."""
+    context: RunContext | None = None
+    runs: list[IndexRun] = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        context = RunContext(**record.pop("context"))
+        runs.append(IndexRun.from_dict(record))
+    if context is None:
+        raise ValueError(f"{path} holds no measurements")
+    return Comparison(context, tuple(runs))
+
+
+def _plain(value: Any) -> Any:
+    return float(f"{value:.5g}") if isinstance(value, float) else value
