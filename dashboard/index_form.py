@@ -12,7 +12,6 @@ from dashboard.wording import counted
 from search_core.index_specs import (
     EF_CONSTRUCTION_RANGE,
     EF_RANGE,
-    INDEX_SPECS,
     M_RANGE,
     NLIST_RANGE,
     Hnsw,
@@ -37,8 +36,9 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
     if applied := st.session_state.pop(_APPLIED, None):
         st.success(applied)
     current = info.index.index_type
-    kinds = list(INDEX_SPECS)
-    kind = st.selectbox("Type", kinds, index=kinds.index(current), key=f"kind-{info.name}")
+    kinds = list(_ABOUT)
+    at = kinds.index(current) if current in kinds else 0
+    kind = st.selectbox("Type", kinds, index=at, key=f"kind-{info.name}")
     st.caption(_ABOUT[kind])
     with st.form(f"index-{info.name}-{kind}", border=False):
         build = _build_options(info, kind, rows)

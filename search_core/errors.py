@@ -4,6 +4,7 @@
     ├── UsageError                 what was asked for cannot be asked (exit code 2)
     │   ├── SettingsError          a setting or an option has a value that cannot work
     │   ├── IndexParameterError    an index or search parameter is outside Milvus's range
+    │   ├── IndexNotOffered        the Milvus at hand does not have this index type
     │   └── FilterError            a filter value cannot be written as a Milvus expression
     ├── EncoderError
     │   ├── EncoderUnavailable     the model's weights cannot be had
@@ -52,6 +53,10 @@ class SettingsError(UsageError):
 
 class IndexParameterError(UsageError):
     """An index or search parameter is outside the range Milvus accepts."""
+
+
+class IndexNotOffered(UsageError):
+    """The Milvus at hand does not have this index type; the hint says which one does."""
 
 
 class FilterError(UsageError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
@@ -49,7 +49,7 @@ class LibraryInfo:
             "encoder": self.encoder.to_dict(),
             "metric": self.metric,
             "index": index_spec_to_dict(self.index),
-            "search": {"nprobe": self.search.nprobe, "ef": self.search.ef},
+            "search": {"nprobe": None, "ef": None, **self.search.given()},
             "created_at": self.created_at,
         }
 
@@ -69,12 +69,10 @@ class LibraryInfo:
     def search_params(self, asked: SearchParams | None, k: int) -> dict[str, int]:
         """Return Milvus's search parameters for ``k`` hits: what is asked, else the defaults.
 
-        A default ``ef`` below ``k`` is raised to it: nobody asked for it here. One that was asked
-        for raises IndexParameterError.
+        A default (such as ``ef``) below ``k`` is raised to it: nobody asked for it here. One that
+        was asked for raises IndexParameterError.
         """
-        default = self.search
-        if default.ef is not None and default.ef < k:
-            default = replace(default, ef=k)
+        default = self.search.for_hits(k)
         return self.index.search_params((asked or SearchParams()).over(default), k)
 
     def require_encoder(self, identity: EncoderIdentity) -> None:

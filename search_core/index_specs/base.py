@@ -1,0 +1,154 @@
+"""What every index type is: its parameters, what it is searched with, and which Milvus has it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from search_core.errors import IndexNotOffered, IndexParameterError
+from search_core.index_specs.parameters import check_parameters, parameters_of
+from search_core.index_specs.search_params import SearchParams
+from search_core.servers import ServerInfo, release_of
+
+MetricType = Literal["COSINE", "IP", "L2"]
+METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
+BinaryMetricType = Literal["HAMMING", "JACCARD"]
+BINARY_METRICS: tuple[BinaryMetricType, ...] = ("HAMMING", "JACCARD")
+VectorKind = Literal["float", "binary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Which Milvus offers an index type.
+
+    Servers from ``since`` on do, those with a GPU only where ``gpu``; Milvus Lite does where
+    ``lite``. ``broken`` is a range of server versions, both included, that has it and fails, and
+    why.
+    """
+
+    since: str
+    lite: bool = False
+    gpu: bool = False
+    broken: tuple[str, str, str] | None = None
+
+    @property
+    def where(self) -> str:
+        """Who offers it, in words."""
+        server = f"Milvus {self.since} or later"
+        if self.gpu:
+            server += " in its GPU build, on a machine with an NVIDIA GPU"
+        if self.broken:
+            server += f" (on {self.broken[0]} to {self.broken[1]} {self.broken[2]})"
+        return f"Milvus Lite and {server}" if self.lite else server
+
+    def refusal(self, server: ServerInfo) -> str:
+        """Return why this Milvus cannot, in words; "" when it can."""
+        if server.embedded:
+            return "" if self.lite else "Milvus Lite does not have it"
+        if not server.at_least(self.since):
+            return f"it came with Milvus {self.since}"
+        if self.gpu and server.gpu is False:
+            return "it needs a GPU, and this Milvus is not a GPU build"
+        if self.broken:
+            first, last, why = self.broken
+            if release_of(first) <= release_of(server.version) <= release_of(last):
+                return why
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec(ABC):
+    """A vector index and its build parameters; one frozen dataclass an index type.
+
+    ``sweep`` names the search parameter that trades time for recall; None where there is none.
+    ``max_hits`` is the largest k it answers. Making one with a value Milvus would refuse raises
+    IndexParameterError.
+    """
+
+    index_type: ClassVar[str] = ""
+    vector_kind: ClassVar[VectorKind] = "float"
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    sweep: ClassVar[str | None] = None
+    max_hits: ClassVar[int] = 16_384
+    offer: ClassVar[Offer]
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise IndexParameterError for parameters that are fine alone and not together."""
+        return
+
+    def build_params(self) -> dict[str, Any]:
+        """Return Milvus's build parameters, by Milvus's names."""
+        return {item.name: getattr(self, name) for name, item in parameters_of(self)}
+
+    @abstractmethod
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return Milvus's search parameters for ``k`` hits, of those the type has.
+
+        Raises IndexParameterError where one does not go with this index or with ``k``.
+        """
+
+    def sweep_values(self, k: int) -> list[int]:
+        """Return values of the sweep parameter to try, ascending; none for an exact index."""
+        return []
+
+    def require_offered(self, server: ServerInfo) -> None:
+        """Raise IndexNotOffered, saying what would offer it, unless this Milvus has the type."""
+        if reason := self.offer.refusal(server):
+            raise IndexNotOffered(
+                f"{server} does not offer {self.index_type}: {reason}.",
+                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI names another Milvus.",
+            )
+
+    def require_hits(self, k: int) -> None:
+        """Raise IndexParameterError where more hits are asked for than the type answers."""
+        if k > self.max_hits:
+            raise IndexParameterError(
+                f"{self.index_type} answers at most {self.max_hits} hits, not {k}.",
+                "Ask for fewer, or use another index type.",
+            )
+
+    def require_dim(self, dim: int) -> None:
+        """Raise IndexParameterError where vectors of ``dim`` dimensions cannot be indexed so."""
+        return
+
+    def metric_for(self, metric: str) -> str:
+        """Return the metric to build with where vectors are compared by ``metric``.
+
+        Vectors are of unit length here, so that IP orders as COSINE does where a type lacks that.
+        Raises IndexParameterError where it has no such metric.
+        """
+        if metric in self.metrics:
+            return metric
+        if metric == "COSINE" and "IP" in self.metrics:
+            return "IP"
+        raise IndexParameterError(
+            f"{self.index_type} does not compare by {metric}.",
+            f"It takes {', '.join(self.metrics)}.",
+        )
+
+
+def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:
+    """Return ``value``, or ``usual`` raised to ``k`` where there is none.
+
+    Raises IndexParameterError when ``value`` was asked for and is below ``k``.
+    """
+    if value is not None and value < k:
+        raise IndexParameterError(
+            f"{name} {value} is less than the {k} hits asked for.",
+            f"Use --{name.replace('_', '-')} {k} or more, or ask for fewer hits.",
+        )
+    return max(usual, k) if value is None else value
+
+
+def doubling(first: int, last: int) -> list[int]:
+    """Return ``first``, twice that, and so on up to ``last``."""
+    values = []
+    while first <= last:
+        values.append(first)
+        first *= 2
+    return values
