@@ -1,0 +1,50 @@
+"""The standalone Milvus server of the PyPI package ``milvus``, for as long as a benchmark runs."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import milvus
+
+#: Where benchmarks keep made vectors and peers' environments; git ignores it.
+CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
+
+
+class _Config(milvus.MilvusServerConfig):  # type: ignore[misc]
+    def try_bind_port(self, port: int) -> socket.socket | None:
+        # Its etcd always listens on 2379 and 2380. A plain bind takes ports that a server just
+        # ended has left in TIME_WAIT for used ones, and then looks for etcd elsewhere.
+        probe = socket.socket()
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+            probe.listen()
+        except OSError:
+            probe.close()
+            return None
+        return probe
+
+
+@contextmanager
+def milvus_server(folder: Path | None = None) -> Iterator[str]:
+    """Yield the address of a server whose data lie in ``folder`` (kept), else in a temporary one.
+
+    One machine runs one such server at a time, its etcd's ports being fixed: waits for the tests'.
+    """
+    with (
+        (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        server = milvus.MilvusServer(_Config())
+        server.set_base_dir(str(folder or scratch))
+        server.start()
+        try:
+            yield f"http://127.0.0.1:{server.listen_port}"
+        finally:
+            server.stop()
