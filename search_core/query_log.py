@@ -138,7 +138,7 @@ class QueryLog:
                 self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
             connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA synchronous = NORMAL")
             connection.execute(_SCHEMA)
             self._connection = connection
         return self._connection
@@ -162,7 +162,9 @@ def _filter_to_dict(where: Filter) -> dict[str, Any]:
 
 
 def _filter_from_dict(record: Mapping[str, Any]) -> Filter:
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in record.items()}
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in record.items()
+    }
     for name in ("after", "before"):
         if name in values:
             values[name] = datetime.fromtimestamp(values[name] / 1000, UTC)
