@@ -21,6 +21,7 @@ _CAPTURED_FROM = {
     "container": "from the video's metadata",
     "exif": "from the photograph's EXIF",
     "file": "from the file's time",
+    "live": "by this machine's clock",
 }
 
 

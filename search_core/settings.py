@@ -14,6 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from search_core.cameras import CameraSettings
+from search_core.durations import Duration
 from search_core.errors import SettingsError
 
 DEFAULT_MODEL = "sightline-demo"
@@ -70,6 +72,9 @@ class Settings(BaseSettings):
     milvus: MilvusSettings = MilvusSettings()
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
+    #: Live cameras by name, and how long whole libraries are kept.
+    cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+    retain: dict[str, Duration] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -107,6 +112,11 @@ class Settings(BaseSettings):
     def thumbnails_dir(self) -> Path:
         """The folder of thumbnails."""
         return self.data_dir / "thumbnails"
+
+    @property
+    def stills_dir(self) -> Path:
+        """The folder of the pictures kept of live cameras."""
+        return self.data_dir / "stills"
 
     @property
     def uploads_dir(self) -> Path:

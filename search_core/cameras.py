@@ -1,0 +1,63 @@
+"""What is said of a live camera in the settings: its address, and how long its keyframes are kept.
+
+An address usually holds a name and a password. It stays inside SecretStr until a decoding process
+is given it over a pipe; what is told, stored or logged of it is :func:`public_address`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
+
+from search_core.durations import Duration
+from search_core.errors import UsageError
+
+SCHEMES = ("rtsp", "rtsps")
+
+
+def check_address(url: str) -> str:
+    """Return a camera's address; raises UsageError, which does not repeat it."""
+    try:
+        parts = urlsplit(url.strip())
+        usable = parts.scheme.lower() in SCHEMES and bool(parts.hostname)
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable or any(ord(c) < 32 for c in url):
+        raise UsageError(
+            "That is no camera's address.", "It looks like rtsp://user:password@host:554/path."
+        )
+    return url.strip()
+
+
+def public_address(url: str) -> str:
+    """Return where a camera is without what might be secret: scheme, host and port.
+
+    Cameras put passwords not only before the @, but into queries and paths as well.
+    """
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme.lower()}://{host}{f':{parts.port}' if parts.port else ''}"
+
+
+def _checked(url: SecretStr) -> SecretStr:
+    try:
+        return SecretStr(check_address(url.get_secret_value()))
+    except UsageError as error:
+        raise ValueError(f"{error.message} {error.hint}") from None
+
+
+class CameraSettings(BaseModel):
+    """A table ``[cameras.NAME]``: ``url``, and if wanted ``retain``, ``library``, ``transport``.
+
+    Without ``retain`` its keyframes are kept for ever; ``library`` is the usual one if not given.
+    """
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    url: Annotated[SecretStr, AfterValidator(_checked)]
+    retain: Duration | None = None
+    library: str | None = None
+    transport: Literal["tcp", "udp"] = "tcp"
