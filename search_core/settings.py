@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     library: str = "main"
     model: str = DEFAULT_MODEL
     pretrained: str | None = None
+    #: Whether searches are kept in the data directory, to measure indexes with (see query_log).
+    record_searches: bool = True
     milvus: MilvusSettings = MilvusSettings()
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
@@ -107,6 +109,11 @@ class Settings(BaseSettings):
     def jobs_path(self) -> Path:
         """The job queue (SQLite)."""
         return self.data_dir / "jobs.sqlite"
+
+    @property
+    def searches_path(self) -> Path:
+        """The recorded searches (SQLite)."""
+        return self.data_dir / "searches.sqlite"
 
     @property
     def thumbnails_dir(self) -> Path:
