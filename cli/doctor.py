@@ -156,7 +156,7 @@ def _milvus(settings: Settings) -> Iterator[Check]:
         return
     try:
         with open_store(settings) as store:
-            yield Check("Milvus", "ok", f"{where}, version {store.server_version()}")
+            yield Check("Milvus", "ok", f"{where}, {store.server()}")
             libraries = store.libraries()
             rows = sum(store.count(info.name) for info in libraries)
     except StoreBusy as error:

@@ -193,7 +193,7 @@ def _ask_version(endpoint: Endpoint) -> None:
     from search_core.store import MilvusStore
 
     with closing(MilvusStore(endpoint)) as store:
-        store.server_version()
+        store.server()
 
 
 def _is_healthy(port: int) -> bool:

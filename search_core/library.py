@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,9 +17,12 @@ from search_core.index_specs import (
     IndexSpec,
     MetricType,
     SearchParams,
+    VectorKind,
     index_spec_from_dict,
     index_spec_to_dict,
 )
+from search_core.servers import ServerInfo
+from search_core.trials import TRIAL_TIMEOUT_S, Trial
 
 NO_FILTER = Filter()
 #: Libraries of this prefix are a running comparison's; they are never listed.
@@ -94,8 +97,20 @@ class Match:
     entity: MediaEntity
 
 
+@dataclass(frozen=True, slots=True)
+class VectorPage:
+    """Some of a library's entities with their embeddings (n, dim)."""
+
+    entities: list[MediaEntity]
+    embeddings: Embeddings
+
+
 class Store(Protocol):
     """Where libraries live: MilvusStore for real, MemoryStore for tests."""
+
+    def server(self) -> ServerInfo:
+        """Return which Milvus it is."""
+        ...
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
@@ -150,6 +165,16 @@ class Store(Protocol):
         """Return up to ``limit`` entities' ids and embeddings (n, dim)."""
         ...
 
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, some 1,000 at a time.
+
+        With a ``limit`` below their number it is that many by chance, the same for the same
+        ``seed`` and contents. Order is not promised.
+        """
+        ...
+
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
         ...
@@ -166,8 +191,44 @@ class Store(Protocol):
         """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
         ...
 
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same without the index: what passes is fetched and compared one by one."""
+        ...
+
     def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
         """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef."""
+        ...
+
+    def rebuild(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Build a library's new index beside the serving one and switch to it when it is ready.
+
+        Searches and writes go on throughout. ``on_progress`` hears what is being done and the
+        share of it, 0 to 1. Ended anywhere, the library serves as before; raises StoreBusy while
+        another rebuild of it runs.
+        """
+        ...
+
+    def open_trial(
+        self,
+        dim: int,
+        *,
+        metric: str,
+        vector_kind: VectorKind = "float",
+        timeout_s: float = TRIAL_TIMEOUT_S,
+    ) -> Trial:
+        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
+        ...
+
+    def remove_leftovers(self) -> list[str]:
+        """Remove what processes that ended midway left behind, and return its names."""
         ...
 
     def close(self) -> None:

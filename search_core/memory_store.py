@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,16 +13,26 @@ from search_core.entities import MediaEntity
 from search_core.errors import EntityNotFound, LibraryNotFound
 from search_core.facets import FACET_FIELDS, Facets, count_facets
 from search_core.filters import Filter
-from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams
+from search_core.index_specs import (
+    DEFAULT_INDEX,
+    IndexSpec,
+    MetricType,
+    SearchParams,
+    VectorKind,
+)
 from search_core.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    VectorPage,
     check_k,
     check_library_name,
     is_scratch,
     require_filter,
 )
+from search_core.memory_trial import MemoryTrial
+from search_core.servers import ServerInfo
+from search_core.trials import TRIAL_TIMEOUT_S
 
 
 class MemoryStore:
@@ -34,6 +44,10 @@ class MemoryStore:
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
+
+    def server(self) -> ServerInfo:
+        """Return what it stands in for: an embedded Milvus."""
+        return ServerInfo("3.2.2", embedded=True, gpu=False)
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
@@ -111,6 +125,18 @@ class MemoryStore:
         vectors = np.array([vector for _, vector in rows], dtype=np.float32)
         return [entity.id for entity, _ in rows], vectors.reshape(len(rows), dim)
 
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, by chance where ``limit`` is less."""
+        rows = self._matching(name, where)
+        if limit is not None and limit < len(rows):
+            chosen = np.random.default_rng(seed).choice(len(rows), limit, replace=False)
+            rows = [rows[number] for number in np.sort(chosen)]
+        for start in range(0, len(rows), 1000):
+            part = rows[start : start + 1000]
+            yield VectorPage([entity for entity, _ in part], np.stack([row for _, row in part]))
+
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
         require_filter(where)
@@ -138,11 +164,44 @@ class MemoryStore:
             matches.append(sorted(scored, key=lambda match: -match.score)[:k])
         return matches
 
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same: every search here is exact."""
+        return self.search(name, vectors, k=k, where=where)
+
     def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
         """Remember the index; ``search`` becomes the library's default nprobe and ef."""
         changed = search or SearchParams()
         index.search_params(changed, 1)
         self._infos[name] = replace(self.library(name), index=index, search=changed)
+
+    def rebuild(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Do what :meth:`set_index` does: there is nothing to build."""
+        self.set_index(name, index, search)
+        on_progress("switching", 1.0)
+        return self.library(name)
+
+    def open_trial(
+        self,
+        dim: int,
+        *,
+        metric: str,
+        vector_kind: VectorKind = "float",
+        timeout_s: float = TRIAL_TIMEOUT_S,
+    ) -> MemoryTrial:
+        """Return an empty trial; it takes vectors of any dimension, and no time."""
+        return MemoryTrial(metric)
+
+    def remove_leftovers(self) -> list[str]:
+        """Return nothing: what is in memory goes with its process."""
+        return []
 
     def _matching(self, name: str, where: Filter) -> list[tuple[MediaEntity, Embeddings]]:
         self.library(name)

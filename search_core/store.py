@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,19 +30,29 @@ from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.errors import EntityNotFound, LibraryNotFound
+from search_core.exact import NearestSoFar
 from search_core.facets import FACET_FIELDS, Facets, count_facets
 from search_core.filters import Filter, quoted
-from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams
+from search_core.index_specs import (
+    DEFAULT_INDEX,
+    IndexSpec,
+    MetricType,
+    SearchParams,
+    VectorKind,
+)
 from search_core.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    VectorPage,
     check_k,
     check_library_name,
     is_scratch,
     require_filter,
 )
 from search_core.milvus_errors import milvus_errors
+from search_core.servers import ServerInfo
+from search_core.trials import TRIAL_TIMEOUT_S, Trial
 
 PROPERTY = "sightline"
 UPSERT_ROWS = 1000
@@ -65,10 +75,11 @@ class MilvusStore:
         """Let go of the connection, and of the embedded Milvus's lock."""
         disconnect(self._client, self.endpoint)
 
-    def server_version(self) -> str:
-        """Return the version Milvus reports."""
+    def server(self) -> ServerInfo:
+        """Return which Milvus it is."""
         with milvus_errors("asking for its version"):
-            return str(self._client.get_server_version())
+            version = str(self._client.get_server_version())
+        return ServerInfo.reported(version, embedded=self.endpoint.embedded)
 
     # Libraries
 
@@ -190,6 +201,16 @@ class MilvusStore:
             vectors.extend(row[EMBEDDING_FIELD] for row in page)
         return ids, np.asarray(vectors, dtype=np.float32).reshape(len(ids), info.encoder.dim)
 
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, some 1,000 at a time."""
+        expression = where.expression() or EVERYTHING
+        fields = [*SCALAR_FIELDS, EMBEDDING_FIELD]
+        for page in self._pages(name, expression, fields, limit=-1 if limit is None else limit):
+            vectors = np.array([row[EMBEDDING_FIELD] for row in page], dtype=np.float32)
+            yield VectorPage([to_entity(row) for row in page], vectors)
+
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
         require_filter(where)
@@ -234,6 +255,26 @@ class MilvusStore:
             for hits in found
         ]
 
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same without the index: what passes is fetched and compared one by one."""
+        info = self.library(name)
+        nearest = NearestSoFar(vectors, check_k(k), info.metric)
+        entities: list[MediaEntity] = []
+        for page in self.vectors(name, where=where):
+            numbers = np.arange(len(entities), len(entities) + len(page.entities))
+            nearest.add(numbers, page.embeddings)
+            entities.extend(page.entities)
+        return [
+            [
+                Match(to_score(info.metric, float(distance)), entities[row])
+                for row, distance in zip(rows, distances, strict=True)
+                if row >= 0
+            ]
+            for rows, distances in zip(nearest.rows, nearest.distances, strict=True)
+        ]
+
     # The index
 
     def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
@@ -247,6 +288,31 @@ class MilvusStore:
                 self._client.drop_index(info.collection, INDEX_NAME)
             self._write_info(changed)
             self._make_ready(changed)
+
+    def rebuild(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Build a library's new index beside the serving one and switch to it."""
+        raise NotImplementedError
+
+    def open_trial(
+        self,
+        dim: int,
+        *,
+        metric: str,
+        vector_kind: VectorKind = "float",
+        timeout_s: float = TRIAL_TIMEOUT_S,
+    ) -> Trial:
+        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
+        raise NotImplementedError
+
+    def remove_leftovers(self) -> list[str]:
+        """Remove what processes that ended midway left behind, and return its names."""
+        return []
 
     # Within
 

@@ -1,0 +1,70 @@
+"""Exact nearest neighbours in NumPy, of vectors that come block by block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Metrics where a larger value is nearer; in the others a smaller one is.
+SIMILARITIES = frozenset({"COSINE", "IP"})
+_BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
+
+
+def distances(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[np.float32]:
+    """Return Milvus's distance of each query (q, dim) to each vector (n, dim), as (q, n).
+
+    COSINE and IP are similarities, L2 is squared; HAMMING counts bits and JACCARD is 1 - shared /
+    all, of packed bits (uint8). Two vectors without a bit have JACCARD 0.
+    """
+    if metric == "HAMMING":
+        return _bit_counts(queries, vectors, np.bitwise_xor)
+    if metric == "JACCARD":
+        every = _bit_counts(queries, vectors, np.bitwise_or)
+        shared = _bit_counts(queries, vectors, np.bitwise_and)
+        np.divide(shared, every, out=shared, where=every > 0)
+        return np.where(every > 0, np.float32(1.0) - shared, np.float32(0.0))
+    if metric == "L2":
+        squares = np.square(queries).sum(axis=1)[:, None] + np.square(vectors).sum(axis=1)
+        return np.asarray(np.maximum(squares - 2.0 * (queries @ vectors.T), 0.0), dtype=np.float32)
+    products = queries @ vectors.T
+    if metric == "COSINE":
+        lengths = np.linalg.norm(queries, axis=1)[:, None] * np.linalg.norm(vectors, axis=1)
+        products = products / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return np.asarray(products, dtype=np.float32)
+
+
+class NearestSoFar:
+    """The ``k`` nearest of all blocks added, for each of the queries (q, dim).
+
+    ``rows`` (q, k) are the numbers they were added under, best first and filled up with -1;
+    ``distances`` (q, k) belong to them, NaN where there is none.
+    """
+
+    def __init__(self, queries: NDArray[Any], k: int, metric: str) -> None:
+        self._queries = np.atleast_2d(queries)
+        self._metric = metric
+        shape = (len(self._queries), k)
+        self.rows = np.full(shape, -1, dtype=np.int64)
+        self.distances = np.full(shape, np.nan, dtype=np.float32)
+
+    def add(self, rows: NDArray[np.int64], vectors: NDArray[Any]) -> None:
+        """Take in a block of vectors (n, dim) under row numbers (n,)."""
+        found = distances(self._queries, vectors, self._metric)
+        values = np.concatenate([self.distances, found], axis=1)
+        numbers = np.concatenate([self.rows, np.broadcast_to(rows, found.shape)], axis=1)
+        # Ascending order; NaN, where there is no neighbour yet, sorts last.
+        keys = -values if self._metric in SIMILARITIES else values
+        best = np.argsort(keys, axis=1, kind="stable")[:, : self.rows.shape[1]]
+        self.rows = np.take_along_axis(numbers, best, axis=1)
+        self.distances = np.take_along_axis(values, best, axis=1)
+
+
+def _bit_counts(
+    queries: NDArray[np.uint8], vectors: NDArray[np.uint8], combine: np.ufunc
+) -> NDArray[np.float32]:
+    counts = np.empty((len(queries), len(vectors)), dtype=np.float32)
+    for number, query in enumerate(queries):
+        counts[number] = _BITS[combine(query, vectors)].sum(axis=1, dtype=np.int64)
+    return counts
