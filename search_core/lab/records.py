@@ -23,7 +23,8 @@ class RunContext:
 
     ``rows`` vectors of ``dim`` dimensions were compared, of the ``library_rows`` the library has.
     ``versions`` names sightline, milvus, pymilvus, numpy and python; ``machine`` has ``cpu``,
-    ``cores``, ``memory_bytes``, ``os``. ``started_at`` is ISO 8601 in UTC.
+    ``cores``, ``memory_bytes``, ``os``. ``started_at`` is ISO 8601 in UTC. ``target_recall`` is
+    what was asked for; ``remarks`` say what a reader must know of all of it.
     """
 
     run_id: str
@@ -39,6 +40,8 @@ class RunContext:
     repeats: int
     versions: Mapping[str, str]
     machine: Mapping[str, str | int]
+    target_recall: float = 0.95
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,8 @@ def read_jsonl(path: Path) -> Comparison:
     runs: list[IndexRun] = []
     for line in path.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
-        context = RunContext(**record.pop("context"))
+        shared = record.pop("context")
+        context = RunContext(**{**shared, "remarks": tuple(shared.get("remarks", ()))})
         runs.append(IndexRun.from_dict(record))
     if context is None:
         raise ValueError(f"{path} holds no measurements")
