@@ -15,6 +15,7 @@ class ServerInfo:
     """A Milvus: its version, whether it is the embedded Milvus Lite, whether it has a GPU.
 
     ``gpu`` is None where nobody can tell; Milvus tells a client only by the ending of its version.
+    ``version`` keeps such endings: ``2.4.5-gpu``, and ``2.3.5-lite`` of the PyPI package milvus.
     """
 
     version: str
@@ -23,7 +24,7 @@ class ServerInfo:
 
     @classmethod
     def reported(cls, version: str, *, embedded: bool) -> ServerInfo:
-        """Read the version a Milvus reports, such as ``v2.4.5-gpu-beta`` or ``3.2.2``.
+        """Read the version a Milvus reports, such as ``v2.4.5-gpu``, ``v2.3.5-lite`` or ``3.2.2``.
 
         Milvus's own GPU builds put ``-gpu`` behind it; Milvus Lite has no GPU.
         """
@@ -34,9 +35,15 @@ class ServerInfo:
         """Whether this is that release or a later one; a beta counts as its release."""
         return release_of(self.version) >= release_of(version)
 
+    @property
+    def pip_build(self) -> bool:
+        """Whether it is the server of the PyPI package ``milvus``, which lacks some index types."""
+        return not self.embedded and self.version.endswith("-lite")
+
     def __str__(self) -> str:
         """Return it as people say it: ``Milvus 2.3.5``, ``Milvus Lite 3.2.2``."""
-        return f"Milvus Lite {self.version}" if self.embedded else f"Milvus {self.version}"
+        number = self.version.removesuffix("-lite")
+        return f"Milvus Lite {number}" if self.embedded else f"Milvus {number}"
 
 
 def release_of(version: str) -> tuple[int, int, int]:

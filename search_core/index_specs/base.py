@@ -82,8 +82,15 @@ class IndexSpec(ABC):
         return
 
     def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters, by Milvus's names."""
-        return {item.name: getattr(self, name) for name, item in parameters_of(self)}
+        """Return Milvus's build parameters, by Milvus's names; a switch as the text it takes.
+
+        Milvus 2.3 tries for ever to build an index with a True in place of the text "true".
+        """
+        given = {item.name: getattr(self, name) for name, item in parameters_of(self)}
+        return {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in given.items()
+        }
 
     @abstractmethod
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:

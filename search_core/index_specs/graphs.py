@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from search_core.errors import IndexParameterError
 from search_core.index_specs.base import IndexSpec, Offer, at_least_k, doubling
-from search_core.index_specs.ivf import REFINE_TYPES, refine_params
+from search_core.index_specs.ivf import REFINE_TYPES, refine_params, without_refine_type
 from search_core.index_specs.parameters import (
     EF_CONSTRUCTION_RANGE,
     M_RANGE,
@@ -76,9 +76,7 @@ class HnswSq(Hnsw):
 
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters; refine_type only where there is refining."""
-        graph = {"M": self.m, "efConstruction": self.ef_construction}
-        built = {**graph, "sq_type": self.sq_type}
-        return {**built, "refine": True, "refine_type": self.refine_type} if self.refine else built
+        return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return ef (64 by default, never below k) and, refining, refine_k (4).
@@ -153,11 +151,6 @@ class GpuCagra(IndexSpec):
                 f"intermediate_graph_degree {self.intermediate_graph_degree}.",
                 "Half of it is usual.",
             )
-
-    def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters; Milvus takes this switch as text."""
-        built = IndexSpec.build_params(self)
-        return built | {"cache_dataset_on_device": str(self.cache_dataset_on_device).lower()}
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return itopk_size (64 by default, never below k) and search_width where it was given."""

@@ -130,8 +130,7 @@ class IvfRabitq(Ivf):
 
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters; refine_type only where there is refining."""
-        built = {"nlist": self.nlist, "refine": self.refine}
-        return {**built, "refine_type": self.refine_type} if self.refine else built
+        return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe, rbq_query_bits (0: the query is not rounded) and, refining, refine_k (4).
@@ -150,14 +149,14 @@ class Scann(Ivf):
     ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
     faster at the same nprobe, and find less.
     ``with_raw_data``: true or false, default true: keep full vectors to compare the candidates
-    again; without them it is an eighth of the size and finds less.
+    again; without them it is a sixteenth of the size and finds less.
 
     Needs a processor with AVX2, and an even number of dimensions.
     """
 
     index_type: ClassVar[str] = "SCANN"
     offer: ClassVar[Offer] = Offer("2.3")
-    with_raw_data: bool = switch("with_raw_data", True, "finds more, eight times as large")
+    with_raw_data: bool = switch("with_raw_data", True, "finds more, 17 times as large")
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe and reorder_k, ten times k by default.
@@ -202,6 +201,11 @@ class BinIvfFlat(Ivf):
     index_type: ClassVar[str] = "BIN_IVF_FLAT"
     vector_kind: ClassVar[VectorKind] = "binary"
     metrics: ClassVar[tuple[str, ...]] = BINARY_METRICS
+
+
+def without_refine_type(built: dict[str, Any], refine: bool) -> dict[str, Any]:
+    """Return build parameters, of an index that does not refine without the type of it."""
+    return built if refine else {name: built[name] for name in built if name != "refine_type"}
 
 
 def refine_params(refine: bool, params: SearchParams) -> dict[str, int]:
