@@ -9,7 +9,19 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from cli import delete, demo, doctor, index, ingest, library, search, serve, status
+from cli import (
+    delete,
+    demo,
+    doctor,
+    failures,
+    index,
+    ingest,
+    library,
+    search,
+    serve,
+    status,
+    verify,
+)
 from cli.errors import told_plainly
 from cli.options import GlobalOptions
 
@@ -124,8 +136,9 @@ app.command("ingest", rich_help_panel=_FIND)(ingest.ingest)
 app.command("search", rich_help_panel=_FIND)(search.search)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)
 app.command("status", rich_help_panel=_MANAGE)(status.status)
-app.command("failures", rich_help_panel=_MANAGE)(status.failures)
+app.command("failures", rich_help_panel=_MANAGE)(failures.failures)
 app.command("delete", rich_help_panel=_MANAGE)(delete.delete)
+app.command("verify", rich_help_panel=_MANAGE)(verify.verify)
 app.add_typer(library.app, name="library", rich_help_panel=_MANAGE)
 app.add_typer(index.app, name="index", rich_help_panel=_MANAGE)
 app.command("serve", rich_help_panel=_RUN)(serve.serve)

@@ -1,10 +1,10 @@
-"""`sightline status` and `sightline failures`: what there is, and what could not be taken in."""
+"""`sightline status`: what there is, where, and the space it takes."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.console import RenderableType
@@ -12,10 +12,8 @@ from rich.text import Text
 
 from cli.options import JsonOption, settings_of
 from cli.terminal import (
-    counted,
     err,
     facts,
-    local_time,
     print_json,
     say,
     shown_path,
@@ -24,7 +22,6 @@ from cli.terminal import (
 )
 from cli.workspace import is_untouched, open_store
 from search_core.endpoint import resolve_endpoint, running_serve
-from search_core.entities import iso_from_ms
 from search_core.errors import StoreError
 from search_core.settings import Settings
 
@@ -55,7 +52,7 @@ def _status(settings: Settings) -> dict[str, Any]:
     if not is_untouched(settings):
         try:
             with open_store(settings) as store:
-                milvus["version"] = store.server_version()
+                milvus["version"] = store.server().version
                 libraries = [
                     {
                         "name": info.name,
@@ -151,42 +148,3 @@ def _print_status(record: dict[str, Any]) -> None:
             f"{library['encoder']['name']} ({library['encoder']['dim']}-d)",
         )
     say(made)
-
-
-def failures(
-    ctx: typer.Context,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", metavar="NAME", help="Only this library's; all otherwise."),
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 100,
-    json: JsonOption = False,
-) -> None:
-    """List the files that could not be taken in: when, which, at what stage, and why."""
-    settings = settings_of(ctx)
-    rows = []
-    if settings.ledger_path.exists():
-        from ingest.ledger import Ledger
-
-        with Ledger(settings.ledger_path) as ledger:
-            rows = ledger.outcomes(library, "failed")
-    if json:
-        keys = ("library", "uri", "stage", "reason")
-        print_json(
-            [
-                {"at": iso_from_ms(row.updated_ms), **{key: getattr(row, key) for key in keys}}
-                for row in rows[:limit]
-            ]
-        )
-        return
-    if not rows:
-        say("No failures.")
-        return
-    made = table("When", "Library", "Stage", "File", "Reason", fold=("File", "Reason"))
-    for row in rows[:limit]:
-        made.add_row(
-            local_time(row.updated_ms), row.library, row.stage, shown_path(row.uri), row.reason
-        )
-    say(made)
-    if len(rows) > limit:
-        say(f"… and {counted(len(rows) - limit, 'older failure')}; --limit shows more.")

@@ -158,6 +158,14 @@ class Ledger:
                 [(library, source_id) for source_id in source_ids],
             )
 
+    def expect_fewer(self, library: str, source_id: str, deleted: int) -> None:
+        """Note that ``deleted`` keyframes of a source were removed on purpose."""
+        self._database.write(
+            "UPDATE sources SET keyframes = max(0, keyframes - ?)"
+            " WHERE library = ? AND source_id = ?",
+            (deleted, library, source_id),
+        )
+
     def known_content(self, path: str, size: int, mtime_ns: int) -> str | None:
         """Return the content hash of a file that has not changed since it was last read."""
         rows = self._database.read(

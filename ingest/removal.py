@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -25,7 +26,7 @@ def delete_entities(
     """
     require_filter(where)
     deleted = 0
-    touched: set[str] = set()
+    touched: Counter[str] = Counter()
     while page := store.entities(library, where, limit=_PAGE_ROWS):
         store.delete(library, Filter(ids=tuple(entity.id for entity in page)))
         for entity in _unshared(store, library, page):
@@ -39,6 +40,8 @@ def delete_entities(
     ]
     with Ledger(settings.ledger_path) as ledger:
         ledger.forget_sources(library, emptied)
+        for source_id in touched.keys() - set(emptied):
+            ledger.expect_fewer(library, source_id, touched[source_id])
     return deleted, len(emptied)
 
 

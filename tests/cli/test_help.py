@@ -8,7 +8,7 @@ import pytest
 from tests.cli.conftest import Run
 
 COMMANDS = [
-    "ingest", "search", "demo", "status", "failures", "delete", "serve", "doctor",
+    "ingest", "search", "demo", "status", "failures", "verify", "delete", "serve", "doctor",
     "library list", "library show", "library drop", "index show", "index set", "index compare",
 ]  # fmt: skip
 

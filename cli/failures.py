@@ -1,0 +1,99 @@
+"""`sightline failures`: what could not be taken in, and trying it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.ingest import print_summary, run_ingest
+from cli.options import JsonOption, settings_of
+from cli.terminal import counted, local_time, print_json, say, shown_path, table
+from search_core.entities import iso_from_ms
+from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.ledger import LedgerRow
+
+
+def failures(
+    ctx: typer.Context,
+    library: Annotated[
+        str | None,
+        typer.Option("--library", metavar="NAME", help="Only this library's; all otherwise."),
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 100,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Take them in again now, all that are listed.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the files that could not be taken in: when, which, at what stage, and why.
+
+    With --retry they are tried again, with the keyframes and cameras of a plain `sightline ingest`.
+    """
+    settings = settings_of(ctx)
+    rows = _failed(settings, library)
+    if retry and rows:
+        worked = [_retry(settings, name, rows[:limit], json) for name in _libraries(rows[:limit])]
+        if json:
+            print_json(_records(_failed(settings, library)))
+        if not all(worked):
+            raise typer.Exit(1)
+        return
+    if json:
+        print_json(_records(rows[:limit]))
+        return
+    if not rows:
+        say("No failures.")
+        return
+    made = table("When", "Library", "Stage", "File", "Reason", fold=("File", "Reason"))
+    for row in rows[:limit]:
+        made.add_row(
+            local_time(row.updated_ms), row.library, row.stage, shown_path(row.uri), row.reason
+        )
+    say(made)
+    if len(rows) > limit:
+        say(f"… and {counted(len(rows) - limit, 'older failure')}; --limit shows more.")
+    say("`sightline failures --retry` tries them again.")
+
+
+def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
+    if not settings.ledger_path.exists():
+        return []
+    from ingest.ledger import Ledger
+
+    with Ledger(settings.ledger_path) as ledger:
+        return ledger.outcomes(library, "failed")
+
+
+def _libraries(rows: Sequence[LedgerRow]) -> list[str]:
+    return sorted({row.library for row in rows})
+
+
+def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
+    keys = ("library", "uri", "stage", "reason")
+    return [
+        {"at": iso_from_ms(row.updated_ms), **{key: getattr(row, key) for key in keys}}
+        for row in rows
+    ]
+
+
+def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
+    """Ingest one library's failed files again; whether any of them is done now."""
+    paths = dict.fromkeys(_file_of(row.uri) for row in rows if row.library == library)
+    report = run_ingest(settings.model_copy(update={"library": library}), list(paths))
+    if not quiet:
+        print_summary(report, library)
+    return report.done > 0
+
+
+def _file_of(uri: str) -> str:
+    """Return the file to ingest for a source: of an archive's member, the archive."""
+    path = Path(uri)
+    for candidate in (path, *path.parents):
+        if candidate.is_file():
+            return str(candidate)
+    return uri

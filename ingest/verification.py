@@ -1,0 +1,194 @@
+"""Reconciling what a data directory holds: media, thumbnails, the ledger and Milvus.
+
+Looking changes nothing. What is wrong becomes a list of findings, each with what can be done about
+it; :mod:`ingest.repair` does it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image
+
+from ingest.ledger import Ledger
+from search_core.entities import MediaEntity
+from search_core.library import Store
+from search_core.settings import Settings
+
+FindingKind = Literal[
+    "keyframes_missing", "unfinished", "media_moved", "media_missing", "thumbnail_missing", "orphan"
+]
+#: What each kind of finding means, as people are told.
+MEANINGS: dict[FindingKind, str] = {
+    "keyframes_missing": "done by the ledger, but Milvus holds fewer keyframes",
+    "unfinished": "keyframes of a source the ledger does not call done",
+    "media_moved": "the file is gone from where it was, and known elsewhere",
+    "media_missing": "the file is gone; its keyframes can be found, not played",
+    "thumbnail_missing": "the thumbnail is gone or damaged",
+    "orphan": "a thumbnail that no keyframe shows",
+}
+#: An ingest that runs meanwhile writes a keyframe's thumbnail before its row.
+_YOUNG_S = 600.0
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that does not fit.
+
+    ``subject`` is the file it is about, ``entities`` the keyframes it concerns (none for what is
+    missing altogether), ``repairable`` whether what is there is enough to mend it.
+    """
+
+    kind: FindingKind
+    library: str
+    subject: str
+    detail: str
+    repairable: bool
+    source_id: str = ""
+    entities: tuple[MediaEntity, ...] = ()
+
+    def to_dict(self) -> dict[str, object]:
+        """Return it as plain JSON values."""
+        return {
+            "kind": self.kind,
+            "library": self.library,
+            "subject": self.subject,
+            "detail": self.detail,
+            "repairable": self.repairable,
+            "ids": [entity.id for entity in self.entities],
+        }
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What one pass over a library's rows gathered."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    uris: dict[str, str] = field(default_factory=dict)
+    lost: dict[str, list[MediaEntity]] = field(default_factory=dict)
+
+
+def verify(
+    settings: Settings,
+    store: Store,
+    libraries: Iterable[str],
+    on_progress: Callable[[int], None] = lambda rows: None,
+) -> Iterator[Finding]:
+    """Yield all that does not fit in these libraries, and the thumbnails no library shows.
+
+    ``on_progress`` is told how many keyframes were looked at.
+    """
+    wanted = set(libraries)
+    shown: set[str] = set()
+    looked = 0
+    with Ledger(settings.ledger_path) as ledger:
+        for info in store.libraries():
+            seen = _Seen()
+            for page in store.vectors(info.name):
+                looked += len(page.entities)
+                on_progress(looked)
+                for entity in page.entities:
+                    shown.add(entity.thumbnail)
+                    if info.name in wanted:
+                        yield from _look_at(settings, info.name, entity, seen)
+            if info.name in wanted:
+                yield from _media(info.name, seen, ledger)
+                yield from _sources(info.name, seen, ledger)
+    yield from _orphans(settings, shown)
+
+
+def _look_at(
+    settings: Settings, library: str, entity: MediaEntity, seen: _Seen
+) -> Iterator[Finding]:
+    """Count a row, and check its thumbnail and that its media is there."""
+    seen.rows[entity.source_id] += 1
+    known = seen.uris.setdefault(entity.source_id, entity.uri)
+    media_there = entity.source_id not in seen.lost and is_there(known)
+    if not media_there:
+        seen.lost.setdefault(entity.source_id, []).append(entity)
+    if entity.thumbnail and not _is_whole(settings.data_dir / entity.thumbnail):
+        yield Finding(
+            "thumbnail_missing",
+            library,
+            entity.thumbnail,
+            MEANINGS["thumbnail_missing"],
+            media_there,
+            entity.source_id,
+            (entity,),
+        )
+
+
+def _media(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
+    for source_id, entities in seen.lost.items():
+        elsewhere = next((path for path in ledger.paths_of(source_id) if is_there(path)), None)
+        kind: FindingKind = "media_moved" if elsewhere else "media_missing"
+        yield Finding(
+            kind,
+            library,
+            seen.uris[source_id],
+            f"now at {elsewhere}" if elsewhere else MEANINGS[kind],
+            elsewhere is not None,
+            source_id,
+            tuple(entities),
+        )
+
+
+def _sources(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
+    """Hold the ledger's sources against the rows there are."""
+    expected: dict[str, tuple[int, str]] = {}
+    for row in ledger.outcomes(library):
+        keyframes, _ = expected.get(row.source_id, (0, ""))
+        due = row.keyframes if row.status == "done" else 0
+        expected[row.source_id] = (max(keyframes, due), row.uri)
+    for source_id, (keyframes, uri) in expected.items():
+        there = seen.rows.get(source_id, 0)
+        if there < keyframes:
+            where = seen.uris.get(source_id, uri)
+            yield Finding(
+                "keyframes_missing",
+                library,
+                where,
+                f"{there} of {keyframes} keyframes are in Milvus",
+                is_there(where),
+                source_id,
+            )
+    for source_id, there in seen.rows.items():
+        if source_id not in expected:
+            where = seen.uris[source_id]
+            detail = f"{there} keyframes, and no line in the ledger"
+            yield Finding("unfinished", library, where, detail, is_there(where), source_id)
+
+
+def _orphans(settings: Settings, shown: set[str]) -> Iterator[Finding]:
+    if not settings.thumbnails_dir.is_dir():
+        return
+    before_s = time.time() - _YOUNG_S
+    for path in sorted(settings.thumbnails_dir.glob("*/*/*")):
+        relative = path.relative_to(settings.data_dir).as_posix()
+        if relative not in shown and path.lstat().st_mtime < before_s:
+            yield Finding("orphan", "", relative, MEANINGS["orphan"], True)
+
+
+def is_there(uri: str) -> bool:
+    """Whether a source's file can be opened where it was; what is no local file is taken to be."""
+    return "://" in uri or Path(uri).is_file()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a thumbnail is a JPEG from its first to its last bytes."""
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(_JPEG_START))
+            file.seek(-len(_JPEG_END), 2)
+            if start != _JPEG_START or file.read() != _JPEG_END:
+                return False
+        with Image.open(path, formats=["JPEG"]) as image:
+            return image.width > 0
+    except (OSError, ValueError):
+        return False

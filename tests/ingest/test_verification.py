@@ -1,0 +1,120 @@
+"""Verify and repair: damage done to each place in turn, found, and mended from the others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from ingest.ledger import Ledger
+from ingest.removal import delete_entities
+from ingest.repair import repair
+from ingest.verification import verify
+from search_core.filters import Filter
+from tests.ingest.made_media import make_clip, make_photo
+
+LONG_AGO = 1_000_000_000
+
+
+@pytest.fixture
+def taken_in(take_in, media, settings):
+    """A library of one photograph and one video, all in order."""
+    make_photo(media / "photo.jpg")
+    make_clip(media / "clip.mp4")
+    report = take_in(media)
+    assert report.done == 2
+    return media
+
+
+def found(settings, store):
+    return list(verify(settings, store, ["main"]))
+
+
+def kinds(settings, store):
+    return sorted(finding.kind for finding in found(settings, store))
+
+
+def mend(settings, store, encoder):
+    return repair(settings, store, found(settings, store), lambda: encoder)
+
+
+def test_what_is_in_order_gives_no_findings(taken_in, settings, store):
+    assert found(settings, store) == []
+
+
+def test_a_missing_thumbnail_is_drawn_again(taken_in, settings, store, encoder):
+    for entity in store.entities("main"):
+        (settings.data_dir / entity.thumbnail).unlink()
+    assert set(kinds(settings, store)) == {"thumbnail_missing"}
+    assert mend(settings, store, encoder) == []
+    assert found(settings, store) == []
+
+
+def test_half_a_thumbnail_counts_as_missing(taken_in, settings, store, encoder):
+    path = settings.data_dir / store.entities("main")[0].thumbnail
+    path.write_bytes(path.read_bytes()[:-20])
+    assert kinds(settings, store) == ["thumbnail_missing"]
+    mend(settings, store, encoder)
+    assert found(settings, store) == []
+
+
+def test_keyframes_gone_from_milvus_are_taken_in_again(taken_in, settings, store, encoder):
+    before = {entity.id for entity in store.entities("main")}
+    video = next(entity for entity in store.entities("main") if entity.media_type == "frame")
+    store.delete("main", Filter(ids=(video.id,)))
+    assert "keyframes_missing" in kinds(settings, store)
+    mend(settings, store, encoder)
+    assert {entity.id for entity in store.entities("main")} == before
+    assert found(settings, store) == []
+
+
+def test_keyframes_deleted_on_purpose_are_not_missing(taken_in, settings, store):
+    video = next(entity for entity in store.entities("main") if entity.media_type == "frame")
+    delete_entities(settings, store, "main", Filter(ids=(video.id,)))
+    assert found(settings, store) == []
+
+
+def test_a_lost_ledger_is_made_again(taken_in, settings, store, encoder, take_in):
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.forget("main")
+    assert set(kinds(settings, store)) == {"unfinished"}
+    mend(settings, store, encoder)
+    assert found(settings, store) == []
+    assert take_in(taken_in).skipped == 2
+
+
+def test_a_file_that_is_gone_is_listed_and_stays_listed(taken_in, settings, store, encoder):
+    (taken_in / "clip.mp4").unlink()
+    [finding] = found(settings, store)
+    assert (finding.kind, finding.subject) == ("media_missing", str(taken_in / "clip.mp4"))
+    assert not finding.repairable
+    [left] = mend(settings, store, encoder)
+    assert left.kind == "media_missing"
+
+
+def test_a_file_that_was_moved_is_found_where_it_was_seen(
+    taken_in, settings, store, encoder, take_in
+):
+    there = taken_in / "moved"
+    there.mkdir()
+    shutil.move(taken_in / "clip.mp4", there / "clip.mp4")
+    os.utime(there / "clip.mp4", (LONG_AGO, LONG_AGO))
+    take_in(there)  # known content: nothing is done, its new place is remembered
+    assert kinds(settings, store) == ["media_moved"]
+    assert mend(settings, store, encoder) == []
+    moved = {entity.uri for entity in store.entities("main") if entity.media_type == "frame"}
+    assert moved == {str(there / "clip.mp4")}
+    assert found(settings, store) == []
+
+
+def test_thumbnails_that_nothing_shows_are_removed(taken_in, settings, store, encoder):
+    stray = settings.thumbnails_dir / "ab" / "abc" / "0.jpg"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes(b"left by a crash")
+    assert found(settings, store) == []  # an ingest that runs now may be about to show it
+    os.utime(stray, (LONG_AGO, LONG_AGO))
+    assert kinds(settings, store) == ["orphan"]
+    mend(settings, store, encoder)
+    assert not stray.exists()
+    assert found(settings, store) == []
