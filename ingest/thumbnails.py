@@ -23,7 +23,15 @@ def write_thumbnail(image: Image.Image, ref: FrameRef, data_dir: Path, longest_p
     The file appears whole or not at all. Raises OSError when it cannot be written.
     """
     relative = thumbnail_path(ref)
-    target = data_dir / relative
+    write_picture(image, data_dir / relative, longest_px)
+    return relative
+
+
+def write_picture(image: Image.Image, target: Path, longest_px: int) -> None:
+    """Write an RGB image as a JPEG no longer than ``longest_px``, whole or not at all.
+
+    Raises OSError when it cannot be written.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}")
     try:
@@ -33,7 +41,6 @@ def write_thumbnail(image: Image.Image, ref: FrameRef, data_dir: Path, longest_p
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return relative
 
 
 def fitted(image: Image.Image, longest_px: int) -> Image.Image:

@@ -7,34 +7,21 @@ bounded queue, so decoding is never far ahead of embedding.
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Generator, Iterator
-from multiprocessing import Pipe
-from tempfile import TemporaryFile
 
+from ingest.engines.child_process import ChildProcess
 from ingest.engines.tasks import DecodeTask, Event, Failed, Finished, Keyframe, Prepared, Told
 from ingest.outcomes import SourceOutcome
-from search_core.errors import SightlineError
 
 HANG_S = 120.0
 ENTRY = "ingest.engines.decode_worker:main"
 _EVENTS_IN_FLIGHT = 128
 _LOOK_EVERY_S = 0.1
 _MOST_WORKERS = 8
-_DYING_S = 10.0
-#: Run in the process: no main module is imported again, and sys.path is the parent's.
-_BOOT = (
-    "import sys, json, importlib; sys.path[:] = json.loads(sys.argv[1]);"
-    "module, _, name = sys.argv[2].partition(':');"
-    "getattr(importlib.import_module(module), name)(int(sys.argv[3]))"
-)
 
 
 class LocalEngine:
@@ -79,7 +66,7 @@ class LocalEngine:
                 supervisor.join()
 
     def _supervise(self, work: _Work) -> None:
-        worker: _Worker | None = None
+        worker: ChildProcess | None = None
         error: BaseException | None = None
         try:
             while (item := work.next()) is not None:
@@ -87,7 +74,7 @@ class LocalEngine:
                     work.tell(item)
                     continue
                 if worker is None or not worker.alive:
-                    worker = _Worker(self.entry)
+                    worker = ChildProcess(self.entry)
                 self._run(worker, item, work)
         except BaseException as raised:
             error = raised  # it is raised again where the events are read
@@ -96,7 +83,7 @@ class LocalEngine:
                 worker.kill()
             work.tell(_Ended(error))
 
-    def _run(self, worker: _Worker, task: DecodeTask, work: _Work) -> None:
+    def _run(self, worker: ChildProcess, task: DecodeTask, work: _Work) -> None:
         """Give the process a task and pass on what it says until the task is over."""
         keyframes = 0
         try:
@@ -156,63 +143,10 @@ class _Work:
                 continue
 
 
-class _Worker:
-    """One decoding process and the connection to it."""
-
-    def __init__(self, entry: str) -> None:
-        self.connection, theirs = Pipe(duplex=True)
-        with theirs, TemporaryFile() as complaints:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, json.dumps(sys.path), entry, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=complaints,
-                process_group=0,  # Ctrl-C in the terminal is for this process alone
-            )
-            theirs.close()  # so that the connection breaks when the process ends
-            try:
-                self.connection.recv()
-            except EOFError:
-                cause = self.bury()
-                complaints.seek(0)
-                last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
-                raise SightlineError(
-                    f"The decoding process cannot start ({cause}): {' '.join(last)}"
-                ) from None
-        self.alive = True
-
-    def kill(self) -> None:
-        """End the process at once and close the connection."""
-        self.alive = False
-        self._process.kill()
-        self._process.wait()
-        self.connection.close()
-
-    def bury(self) -> str:
-        """Return what the process died of, after its connection broke."""
-        self.alive = False
-        self.connection.close()
-        try:
-            self._process.wait(timeout=_DYING_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        return _cause_of_death(self._process.wait())
-
-
 def _cores() -> int:
     """Return how many cores this process may use, where the system tells."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _cause_of_death(status: int) -> str:
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return f"signal {-status}, {signal.Signals(-status).name}"
-    except ValueError:
-        return f"signal {-status}"
 
 
 def _so_far(keyframes: int) -> str:
