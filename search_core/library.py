@@ -143,8 +143,8 @@ class Store(Protocol):
         """Return when everything written is seen by every reader and kept on disk."""
         ...
 
-    def count(self, name: str, where: Filter = NO_FILTER) -> int:
-        """Return how many entities pass the filter."""
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
+        """Return how many entities pass the filter; not ``fresh``, sooner, as of seconds ago."""
         ...
 
     def entities(

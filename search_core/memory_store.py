@@ -94,7 +94,7 @@ class MemoryStore:
         """Do nothing: what is written is seen at once."""
         self.library(name)
 
-    def count(self, name: str, where: Filter = NO_FILTER) -> int:
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
         """Return how many entities pass the filter."""
         return len(self._matching(name, where))
 

@@ -161,9 +161,14 @@ class MilvusStore:
             self._client.flush(self.library(name).collection)
         self.count(name)
 
-    def count(self, name: str, where: Filter = NO_FILTER) -> int:
-        """Return how many entities pass the filter."""
-        rows = self._query(name, where.expression(), ["count(*)"])
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
+        """Return how many entities pass the filter; not ``fresh``, maybe as of seconds ago.
+
+        A fresh count waits until the server has caught up, some 200 ms; the other takes 3 ms at
+        100,000 entities.
+        """
+        level = "Strong" if fresh else "Bounded"
+        rows = self._query(name, where.expression(), ["count(*)"], level)
         return int(rows[0]["count(*)"])
 
     def entities(
@@ -316,14 +321,21 @@ class MilvusStore:
 
     # Within
 
-    def _query(self, name: str, expression: str, fields: list[str], **page: int) -> list[Any]:
+    def _query(
+        self,
+        name: str,
+        expression: str,
+        fields: list[str],
+        consistency: str = "Strong",
+        **page: int,
+    ) -> list[Any]:
         collection = self.library(name).collection
         with milvus_errors("reading entities", name):
             rows = self._client.query(
                 collection,
                 filter=expression,
                 output_fields=fields,
-                consistency_level="Strong",
+                consistency_level=consistency,
                 **page,
             )
         return list(rows)
