@@ -40,6 +40,29 @@ MIGRATIONS: tuple[str, ...] = (
         source_id TEXT NOT NULL
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE cameras (
+        name TEXT PRIMARY KEY,
+        address TEXT NOT NULL,
+        library TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        since_ms INTEGER NOT NULL,
+        last_frame_ms INTEGER,
+        frames INTEGER NOT NULL DEFAULT 0,
+        dropped INTEGER NOT NULL DEFAULT 0,
+        lag_ms INTEGER NOT NULL DEFAULT 0,
+        keyframes INTEGER NOT NULL DEFAULT 0,
+        retain_s REAL
+    ) WITHOUT ROWID;
+    CREATE TABLE camera_gaps (
+        camera TEXT NOT NULL,
+        began_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (camera, began_ms)
+    ) WITHOUT ROWID
+    """,
 )
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
