@@ -48,7 +48,7 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Set[str]) -> float:
     return 0.0 if first is None else 1.0 / first
 
 
-def percentile_ms(seconds: Sequence[float], percent: float) -> float:
+def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], percent: float) -> float:
     """Return a percentile (0 to 100) of durations in seconds, as milliseconds."""
     return float(np.percentile(np.asarray(seconds), percent)) * 1000.0
 

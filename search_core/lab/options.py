@@ -1,0 +1,62 @@
+"""What a comparison is asked to do, and how it tells of its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from search_core.errors import UsageError
+from search_core.lab.plan import FilterCase
+from search_core.library import check_k
+from search_core.trials import TRIAL_TIMEOUT_S
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """How much of what is measured.
+
+    ``max_rows`` bounds how many vectors are copied (None: all of the library's); ``queries`` of
+    each kind are asked for ``k`` neighbours, and timed ``repeats`` times (2 or more). ``types`` and
+    ``sweeps`` choose indexes and settings (see plan.make_plan), ``settings`` bounds the settings of
+    an index. ``nq`` are queries a request, ``concurrency`` clients at once, both besides one query
+    at a time. ``time_limit_s`` ends an index that does not get built.
+    """
+
+    k: int = 10
+    queries: int = 100
+    max_rows: int | None = 20_000
+    repeats: int = 3
+    seed: int = 0
+    types: tuple[str, ...] = ()
+    sweeps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    settings: int | None = None
+    filters: tuple[FilterCase, ...] = ()
+    nq: tuple[int, ...] = (1,)
+    concurrency: tuple[int, ...] = ()
+    target_recall: float = 0.95
+    time_limit_s: float = TRIAL_TIMEOUT_S
+
+    def __post_init__(self) -> None:
+        check_k(self.k)
+        for name, value, least in (
+            ("queries", self.queries, 1),
+            ("repeats", self.repeats, 2),
+            ("the queries a request", min(self.nq, default=1), 1),
+            ("the clients at once", min(self.concurrency, default=1), 1),
+        ):
+            if value < least:
+                raise UsageError(f"{name} must be {least} or more, not {value}.")
+        if not 0 < self.target_recall <= 1:
+            raise UsageError(
+                f"The target recall must be above 0 and at most 1, not {self.target_recall}.",
+                "It is a share: 0.95 is 95 of 100 true neighbours.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is being done, and how much of it: ``done`` of ``total``, 0 where nobody knows."""
+
+    doing: str
+    done: int
+    total: int

@@ -1,0 +1,132 @@
+"""Measurements as records: what was found and timed, put into IndexRuns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_core.index_specs import BINARY_METRICS, IndexSpec
+from search_core.lab.intervals import recall_interval, repeated_interval
+from search_core.lab.measure import Built, Job, Seconds, Throughput
+from search_core.lab.records import IndexRun
+from search_core.metrics import percentile_ms
+from search_core.sizing import estimate
+
+Shares = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a job found in its first pass: rows (q, k), and each query's share of the neighbours."""
+
+    rows: NDArray[np.int64]
+    shares: Shares
+
+    @property
+    def recall(self) -> float:
+        """ann_recall@k: the mean of the shares."""
+        return float(np.mean(self.shares))
+
+
+def build_params_of(spec: IndexSpec, metric: str) -> dict[str, Any]:
+    """Return an index's build parameters; with the metric where vectors of bits have several."""
+    built = spec.build_params()
+    return {**built, "metric_type": metric} if metric in BINARY_METRICS else built
+
+
+def build_run(built: Built, *, k: int, rows: int, dim: int) -> IndexRun:
+    """Return the record of an index built: its times and sizes, all other records start from it.
+
+    Sizes that Milvus does not show are estimated by formula.
+    """
+    index_bytes, memory_bytes = built.trial.index_bytes(), built.trial.memory_bytes()
+    measured = index_bytes is not None and memory_bytes is not None
+    expected = estimate(built.spec, rows, dim)
+    return IndexRun(
+        "build",
+        built.spec.index_type,
+        build_params_of(built.spec, built.metric),
+        k=k,
+        rows=rows,
+        build_s=built.times.build_s,
+        load_s=built.times.load_s,
+        index_bytes=expected.index_bytes if index_bytes is None else index_bytes,
+        memory_bytes=expected.memory_bytes if memory_bytes is None else memory_bytes,
+        size_from="measured" if measured else "estimated",
+    )
+
+
+def search_run(
+    build: IndexRun, job: Job, asked: Asked, seconds: Sequence[Seconds], notes: Sequence[str] = ()
+) -> IndexRun:
+    """Return the record of one query at a time."""
+    return replace(_timed(_about(build, job, asked, notes), seconds), kind="search")
+
+
+def batch_run(
+    build: IndexRun, job: Job, asked: Asked, seconds: Sequence[Seconds], nq: int
+) -> IndexRun:
+    """Return the record of requests of ``nq`` queries."""
+    run = _timed(_about(build, job, asked, ()), seconds)
+    return replace(run, kind="batch", nq=nq, qps=_qps(nq, seconds))
+
+
+def throughput_run(
+    build: IndexRun, job: Job, asked: Asked, measured: Sequence[Throughput], clients: int
+) -> IndexRun:
+    """Return the record of several clients at once; ``qps`` is the median over the repeats."""
+    run = _timed(_about(build, job, asked, ()), [item.seconds for item in measured])
+    qps = float(np.median([item.qps for item in measured]))
+    return replace(run, kind="throughput", concurrency=clients, qps=qps)
+
+
+def same_as_fixed(fixed: IndexRun) -> IndexRun:
+    """Return the record of a filter-aware search that does nothing else than the fixed one."""
+    return replace(fixed, strategy="filter_aware", notes=(*fixed.notes, "searched as set"))
+
+
+def failed_run(spec: IndexSpec, metric: str, error: str, *, k: int, rows: int) -> IndexRun:
+    """Return the record of an index that gave no numbers."""
+    built = build_params_of(spec, metric)
+    return IndexRun("build", spec.index_type, built, k=k, rows=rows, error=error)
+
+
+def _about(build: IndexRun, job: Job, asked: Asked, notes: Sequence[str]) -> IndexRun:
+    low, high = recall_interval(asked.shares, job.k)
+    did = (job.effort.reason,) if job.effort is not None and job.effort.reason else ()
+    return replace(
+        build,
+        search_params=job.searched,
+        query_kind=job.case.kind,
+        strategy=job.strategy,
+        filter=job.case.filter,
+        selectivity=job.case.selectivity,
+        queries=len(job.case.queries),
+        ann_recall_at_k=asked.recall,
+        recall_low=low,
+        recall_high=high,
+        notes=(*did, *notes),
+    )
+
+
+def _timed(run: IndexRun, seconds: Sequence[Seconds]) -> IndexRun:
+    """Add percentiles over all requests, and the median's interval over the repeats."""
+    together = np.concatenate(list(seconds))
+    p50 = percentile_ms(together, 50)
+    low, high = repeated_interval([percentile_ms(part, 50) for part in seconds], p50)
+    return replace(
+        run,
+        p50_ms=p50,
+        p95_ms=percentile_ms(together, 95),
+        p99_ms=percentile_ms(together, 99),
+        p50_low_ms=low,
+        p50_high_ms=high,
+    )
+
+
+def _qps(nq: int, seconds: Sequence[Seconds]) -> float:
+    return nq / float(np.median(np.concatenate(list(seconds))))

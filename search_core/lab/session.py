@@ -1,0 +1,263 @@
+"""One lot of indexes, built side by side and measured in turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from search_core.effort import plan_effort
+from search_core.errors import SightlineError
+from search_core.index_specs import IndexSpec, SearchParams
+from search_core.lab.building import Failure, build_all, said
+from search_core.lab.cases import Case
+from search_core.lab.judge import reach_ignored, sweep_ignored
+from search_core.lab.measure import (
+    Built,
+    Job,
+    find_all,
+    machine_seconds,
+    time_clients,
+    time_requests,
+)
+from search_core.lab.options import CompareOptions, Progress
+from search_core.lab.plan import PlannedIndex
+from search_core.lab.records import IndexRun
+from search_core.lab.results import (
+    Asked,
+    batch_run,
+    build_run,
+    failed_run,
+    same_as_fixed,
+    search_run,
+    throughput_run,
+)
+from search_core.lab.vectors import VectorSpool
+from search_core.trials import Trial
+
+#: Milvus answers at most so many hits.
+_MOST_HITS = 16_384
+#: A machine this much slower or faster than before is worth a word.
+_DRIFT = 1.25
+
+
+@dataclass(slots=True)
+class _Lot:
+    """What the first pass over a lot found: its jobs, and what there is to say of each index."""
+
+    asked: dict[Job, Asked]
+    notes: dict[Built, tuple[str, ...]]
+    failures: list[Failure]
+
+
+class Session:
+    """Measures lots of indexes over one spool of vectors and tells ``on_run`` each record."""
+
+    def __init__(
+        self,
+        spool: VectorSpool,
+        options: CompareOptions,
+        on_run: Callable[[IndexRun], None],
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._spool = spool
+        self._options = options
+        self._on_run = on_run
+        self._on_progress = on_progress
+        self._rng = np.random.default_rng(options.seed)
+        self._speeds: list[float] = []
+        self._first_speed: float | None = None
+
+    def measure(
+        self,
+        planned: Sequence[PlannedIndex],
+        trials: Sequence[Trial],
+        metric: str,
+        cases: Sequence[Case],
+    ) -> None:
+        """Build the indexes, each in one of the trials, and measure all of their settings.
+
+        One that fails is recorded as such; the others go on.
+        """
+        built, failures = build_all(planned, trials, metric, self._tell_build)
+        runs = {
+            index: build_run(index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim)
+            for index in built.values()
+        }
+        lot = self._first_pass(built, cases)
+        failures += lot.failures
+        try:
+            found = [*self._searches(lot, runs), *self._extras(lot, runs)]
+        except SightlineError as error:
+            found = []
+            failures += [Failure(item, said(error)) for item in built]
+        for run in (*runs.values(), *found):
+            self._on_run(run)
+        for failure in failures:
+            self.tell_failure(failure, metric)
+
+    def tell_failure(self, failure: Failure, metric: str) -> None:
+        """Record an index that gave no numbers."""
+        rows = self._spool.rows
+        spec = failure.planned.spec
+        self._on_run(failed_run(spec, metric, failure.error, k=self._options.k, rows=rows))
+
+    # Within
+
+    def _tell_build(self, spec: IndexSpec) -> None:
+        self._on_progress(Progress(f"building {spec.index_type}", 0, 0))
+
+    def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
+        """Ask every job all its queries once: what it finds, and warmth for the timing."""
+        lot = _Lot({}, {}, [])
+        total = sum(len(item.settings) for item in built) * sum(len(c.queries) for c in cases)
+        step = self._stepper("finding neighbours", total)
+        for item, index in built.items():
+            try:
+                asked = self._ask_settings(item, index, cases, step)
+                lot.asked |= asked
+                lot.notes[index] = self._ignored(item, index, asked)
+            except SightlineError as error:
+                lot.failures.append(Failure(item, said(error)))
+        return lot
+
+    def _ask_settings(
+        self,
+        item: PlannedIndex,
+        index: Built,
+        cases: Sequence[Case],
+        step: Callable[[int], None],
+    ) -> dict[Job, Asked]:
+        asked: dict[Job, Asked] = {}
+        for params in item.settings:
+            recalls = []
+            for case in cases:
+                job = Job(index, params, case, self._options.k)
+                asked[job] = self._ask(job, step)
+                recalls.append(asked[job].recall)
+                if case.filter and (aware := self._filter_aware(job)) is not None:
+                    asked[aware] = (
+                        asked[job] if _does_nothing(aware) else self._ask(aware, lambda steps: None)
+                    )
+            if not item.complete and min(recalls) >= 1.0:
+                break  # more thorough settings find as much, slower
+        return asked
+
+    def _ask(self, job: Job, step: Callable[[int], None]) -> Asked:
+        rows = find_all(job, step)
+        return Asked(rows, job.case.truth.shares(rows, self._spool))
+
+    def _filter_aware(self, job: Job) -> Job | None:
+        """Return the job as searches do it, which mind their filter."""
+        effort = plan_effort(
+            job.built.spec, job.params, job.k, self._spool.rows, job.case.selectivity
+        )
+        return replace(job, strategy="filter_aware", effort=effort)
+
+    def _ignored(
+        self, item: PlannedIndex, index: Built, asked: dict[Job, Asked]
+    ) -> tuple[str, ...]:
+        """Return notes on parameters that Milvus does not seem to mind."""
+        if item.spec.sweep is None:
+            return ()
+        plain = [
+            found
+            for job, found in asked.items()
+            if not job.case.filter and job.case is next(iter(asked)).case
+        ]
+        notes = [
+            sweep_ignored(
+                item.spec.sweep, [found.rows for found in plain], [found.recall for found in plain]
+            ),
+            self._reach(item, index, next(iter(asked))),
+        ]
+        return tuple(note for note in notes if note)
+
+    def _reach(self, item: PlannedIndex, index: Built, job: Job) -> str:
+        """Count what a search with the least nprobe reaches."""
+        nlist, nprobe = getattr(item.spec, "nlist", None), job.searched.get("nprobe")
+        if nlist is None or nprobe is None:
+            return ""
+        k = min(self._spool.rows, _MOST_HITS, item.spec.max_hits)
+        params = item.spec.search_params(SearchParams(nprobe=nprobe), k)
+        rows, _ = index.trial.search(job.case.queries[:1], k=k, params=params)
+        return reach_ignored("nprobe", nprobe, nprobe / nlist, int((rows >= 0).sum()), k)
+
+    def _searches(self, lot: _Lot, runs: dict[Built, IndexRun]) -> list[IndexRun]:
+        """Time one query at a time, in turns; return a record of each job."""
+        jobs = [job for job in lot.asked if not _does_nothing(job)]
+        repeats = self._options.repeats
+        step = self._stepper("timing", repeats * sum(len(job.case.queries) for job in jobs))
+        self._speeds = []
+        seconds = time_requests(
+            jobs, nq=1, repeats=repeats, rng=self._rng, on_step=step, on_repeat=self._clock
+        )
+        drift = self._drift()
+        found: list[IndexRun] = []
+        for job, asked in lot.asked.items():
+            if _does_nothing(job):
+                found.append(same_as_fixed(found[-1]))
+            else:
+                notes = (*lot.notes[job.built], *drift)
+                found.append(search_run(runs[job.built], job, asked, seconds[job], notes))
+        return found
+
+    def _extras(self, lot: _Lot, runs: dict[Built, IndexRun]) -> list[IndexRun]:
+        """Time batches of queries, and several clients at once; of the first kind, unfiltered."""
+        options = self._options
+        first = next(iter(lot.asked)).case if lot.asked else None
+        jobs = [job for job in lot.asked if job.case is first]
+        found: list[IndexRun] = []
+        for nq in (nq for nq in options.nq if nq > 1):
+            requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
+            step = self._stepper(f"timing {nq} queries a request", options.repeats * requests)
+            seconds = time_requests(
+                jobs, nq=nq, repeats=options.repeats, rng=self._rng, on_step=step
+            )
+            found += [
+                batch_run(runs[job.built], job, lot.asked[job], seconds[job], nq) for job in jobs
+            ]
+        for clients in options.concurrency:
+            step = self._stepper(f"timing {clients} clients", options.repeats * len(jobs))
+            got = time_clients(
+                jobs, clients=clients, repeats=options.repeats, rng=self._rng, on_step=step
+            )
+            found += [
+                throughput_run(runs[job.built], job, lot.asked[job], got[job], clients)
+                for job in jobs
+            ]
+        return found
+
+    def _stepper(self, doing: str, total: int) -> Callable[[int], None]:
+        done = 0
+
+        def step(steps: int) -> None:
+            nonlocal done
+            done += steps
+            self._on_progress(Progress(doing, done, total))
+
+        self._on_progress(Progress(doing, 0, total))
+        return step
+
+    def _clock(self) -> None:
+        self._speeds += [machine_seconds() for _ in range(3)]
+
+    def _drift(self) -> tuple[str, ...]:
+        """Return a note where the machine itself was slower or faster than for the first lot."""
+        now = float(np.median(self._speeds))
+        if self._first_speed is None:
+            self._first_speed = now
+        ratio = now / self._first_speed
+        if 1 / _DRIFT <= ratio <= _DRIFT:
+            return ()
+        how = f"{ratio - 1:.0%} slower" if ratio > 1 else f"{1 / ratio - 1:.0%} faster"
+        return (
+            f"The machine itself was {how} than while the first indexes were measured; "
+            "compare their times with care.",
+        )
+
+
+def _does_nothing(job: Job) -> bool:
+    """Whether a filter-aware job searches as the fixed one before it does."""
+    return job.effort is not None and job.effort.strategy == "default"
