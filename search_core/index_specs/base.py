@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.index_specs.parameters import check_parameters, parameters_of
 from search_core.index_specs.search_params import SearchParams
-from search_core.servers import ServerInfo, release_of
+from search_core.servers import ServerInfo
 
 MetricType = Literal["COSINE", "IP", "L2"]
 METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
@@ -22,24 +22,23 @@ VectorKind = Literal["float", "binary"]
 class Offer:
     """Which Milvus offers an index type.
 
-    Servers from ``since`` on do, those with a GPU only where ``gpu``; Milvus Lite does where
-    ``lite``. ``broken`` is a range of server versions, both included, that has it and fails, and
-    why.
+    Servers from release ``since`` on do, those with a GPU only where ``gpu``; the server of the
+    PyPI package ``milvus`` where ``pip_build``; Milvus Lite where ``lite``.
     """
 
     since: str
     lite: bool = False
     gpu: bool = False
-    broken: tuple[str, str, str] | None = None
+    pip_build: bool = True
 
     @property
     def where(self) -> str:
         """Who offers it, in words."""
         server = f"Milvus {self.since} or later"
         if self.gpu:
-            server += " in its GPU build, on a machine with an NVIDIA GPU"
-        if self.broken:
-            server += f" (on {self.broken[0]} to {self.broken[1]} {self.broken[2]})"
+            server += " in its GPU build, on a machine with an NVIDIA GPU,"
+        elif not self.pip_build:
+            server += " in a container or on Kubernetes"
         return f"Milvus Lite and {server}" if self.lite else server
 
     def refusal(self, server: ServerInfo) -> str:
@@ -50,10 +49,8 @@ class Offer:
             return f"it came with Milvus {self.since}"
         if self.gpu and server.gpu is False:
             return "it needs a GPU, and this Milvus is not a GPU build"
-        if self.broken:
-            first, last, why = self.broken
-            if release_of(first) <= release_of(server.version) <= release_of(last):
-                return why
+        if server.pip_build and not self.pip_build:
+            return "the server of the PyPI package milvus is built without it"
         return ""
 
 
@@ -108,7 +105,7 @@ class IndexSpec(ABC):
         if reason := self.offer.refusal(server):
             raise IndexNotOffered(
                 f"{server} does not offer {self.index_type}: {reason}.",
-                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI names another Milvus.",
+                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
             )
 
     def require_hits(self, k: int) -> None:

@@ -96,7 +96,7 @@ class DiskAnn(IndexSpec):
 
     index_type: ClassVar[str] = "DISKANN"
     sweep: ClassVar[str | None] = "search_list"
-    offer: ClassVar[Offer] = Offer("2.2")
+    offer: ClassVar[Offer] = Offer("2.2", pip_build=False)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return search_list; 100 by default (Milvus's own is 16), never below k.
