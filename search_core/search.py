@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from search_core.effort import Effort, plan_effort
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.entities import MediaEntity
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.index_specs import SearchParams
-from search_core.library import NO_FILTER, Store
+from search_core.library import NO_FILTER, LibraryInfo, Match, Store, check_k
+from search_core.query_log import QueryKind, QueryLog, RecordedQuery
+from search_core.selectivity import Selectivities
 
 DEFAULT_K = 50
 
@@ -40,6 +43,11 @@ class Query:
             )
         if not 0.0 <= self.text_weight <= 1.0:
             raise UsageError(f"The text weight must be from 0 to 1, not {self.text_weight}.")
+
+    @property
+    def kind(self) -> QueryKind:
+        """Whether a sentence alone is looked for, or a picture or a stored entity has a part."""
+        return "text" if self.image is None and not self.entity_id else "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +80,47 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class Found:
+    """The matches of one vector, best first, and what was done about the filter."""
+
+    matches: list[Match]
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query found, and what it cost: embedding the query, and asking Milvus."""
+    """What a query found, what was done about its filter, and what it cost.
+
+    ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus.
+    """
 
     hits: list[Hit]
     encode_ms: float
     milvus_ms: float
+    effort: Effort
 
 
 class SearchEngine:
-    """Answers queries from one library with one encoder; raises EncoderMismatch at once."""
+    """Answers queries from one library with one encoder; raises EncoderMismatch at once.
 
-    def __init__(self, encoder: Encoder, store: Store, library: str) -> None:
+    Engines made often share ``selectivities``; with a ``log``, searches are recorded in it.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        store: Store,
+        library: str,
+        *,
+        selectivities: Selectivities | None = None,
+        log: QueryLog | None = None,
+    ) -> None:
         store.library(library).require_encoder(encoder.identity)
         self._encoder = encoder
         self._store = store
         self._library = library
+        self._selectivities = selectivities or Selectivities(store)
+        self._log = log
 
     def search(
         self,
@@ -113,7 +146,7 @@ class SearchEngine:
         params: SearchParams | None = None,
         min_score: float | None = None,
     ) -> Answer:
-        """Return what :meth:`search` does, with the milliseconds it took."""
+        """Return what :meth:`search` does, with what was done and the milliseconds it took."""
         library = self._store.library(self._library)
         library.require_encoder(self._encoder.identity)
         more = 1 if query.entity_id else 0
@@ -122,20 +155,24 @@ class SearchEngine:
         started = time.perf_counter()
         embedding = self.embed(query)
         embedded = time.perf_counter()
-        [matches] = self._store.search(
-            self._library, embedding[None, :], k=k + more, where=where, params=params
-        )
-        found = time.perf_counter()
+        found = find(
+            self._store, library, embedding, self._selectivities,
+            k=k + more, where=where, params=params,
+        )  # fmt: skip
+        ended = time.perf_counter()
+        if self._log is not None:
+            recorded = RecordedQuery(query.kind, query.text or "", embedding, where, k)
+            self._log.record(self._library, library.encoder, recorded)
         kept = [
             match
-            for match in matches
+            for match in found.matches
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
         hits = [
             Hit(rank, match.score, match.entity) for rank, match in enumerate(kept[:k], start=1)
         ]
-        return Answer(hits, (embedded - started) * 1000, (found - embedded) * 1000)
+        return Answer(hits, (embedded - started) * 1000, (ended - embedded) * 1000, found.effort)
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
@@ -152,3 +189,44 @@ class SearchEngine:
         picture = np.mean(pictures, axis=0)
         mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
         return l2_normalised(mixed)
+
+
+def find(
+    store: Store,
+    library: LibraryInfo,
+    vector: Embeddings,
+    selectivities: Selectivities,
+    *,
+    k: int,
+    where: Filter = NO_FILTER,
+    params: SearchParams | None = None,
+) -> Found:
+    """Return the ``k`` entities nearest to a vector (dim,), trying as hard as the filter asks for.
+
+    A parameter given in ``params`` that widens this index's search is taken as it is.
+    """
+    check_k(k)
+    effort = _effort(library, selectivities, k, where, params or SearchParams())
+    vectors = vector[None, :]
+    if effort.strategy == "exact":
+        [matches] = store.search_exact(library.name, vectors, k=k, where=where)
+    else:
+        [matches] = store.search(library.name, vectors, k=k, where=where, params=effort.params)
+    return Found(matches, effort)
+
+
+def _effort(
+    library: LibraryInfo,
+    selectivities: Selectivities,
+    k: int,
+    where: Filter,
+    asked: SearchParams,
+) -> Effort:
+    if where.is_empty:
+        return Effort("default", asked)
+    sweep = library.index.sweep
+    if (given := asked.given().get(sweep or "")) is not None:
+        return Effort("default", asked, f"searched with {sweep} {given:,}, as asked for")
+    params = asked.over(library.search.for_hits(k))
+    selectivity = selectivities.of(library, where)
+    return plan_effort(library.index, params, k, selectivity.rows, selectivity.share)
