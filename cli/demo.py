@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cli.index import comparison_table
+from cli.index.compare import run_comparison
+from cli.index.comparison_tables import searches_table
 from cli.ingest import print_summary, run_ingest
 from cli.options import JsonOption, settings_of
 from cli.serve import DEFAULT_PORT, run_serve
@@ -26,7 +27,7 @@ from search_core.settings import Settings
 
 if TYPE_CHECKING:
     from demo.footage import Footage, Moment
-    from search_core.benchmark import IndexRun
+    from search_core.lab.records import IndexRun
     from search_core.search import Hit, SearchEngine
     from search_core.store import MilvusStore
 
@@ -189,16 +190,18 @@ def _hits_table(hits: list[Hit], right: frozenset[int]) -> Table:
 
 
 def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
-    from search_core.benchmark import IndexBenchmark, recommended
+    from search_core.lab.judge import recommend
+    from search_core.lab.options import CompareOptions
 
     _heading("Comparing indexes on these vectors")
-    with err().status("Comparing indexes …") as line:
-        runs = IndexBenchmark(store, settings.library, queries=30).run(
-            on_progress=lambda doing: line.update(f"Comparing: {doing} …")
-        )
-    say(comparison_table(runs, recommended(runs)))
-    say(f"Measured on {runs[0].rows} vectors: so few that any index will do.")
-    return runs
+    options = CompareOptions(queries=25, repeats=2, settings=3)
+    comparison = run_comparison(settings, store, options, text=False)
+    say(searches_table(comparison.runs, advice := recommend(comparison.runs)))
+    if advice is not None:
+        say(advice.sentence)
+    rows = comparison.context.rows
+    say(f"Measured on {rows} vectors: so few that any index will do.")
+    return list(comparison.searches)
 
 
 def _serve(settings: Settings, port: int) -> None:

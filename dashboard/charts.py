@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from search_core.benchmark import IndexRun
+from search_core.lab.records import IndexRun
 
 #: One colour an index type, told apart in both themes and by colour-blind eyes (Okabe and Ito).
 INDEX_COLOURS: dict[str, str] = {

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from search_core.benchmark import IndexRun
+from search_core.lab.records import IndexRun
 from search_core.library import check_library_name
 
 
@@ -25,7 +25,7 @@ def latest(data_dir: Path, library: str) -> Comparison | None:
     try:
         record = json.loads(_path(data_dir, library).read_text(encoding="utf-8"))
         return Comparison(
-            int(record["measured_ms"]), tuple(IndexRun(**run) for run in record["runs"])
+            int(record["measured_ms"]), tuple(IndexRun.from_dict(run) for run in record["runs"])
         )
     except (OSError, ValueError, TypeError, KeyError):
         return None

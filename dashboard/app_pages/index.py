@@ -12,11 +12,14 @@ from dashboard.index_form import apply_index, pick_index
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.search_request import forget_answer
 from dashboard.wording import counted, local_time
-from search_core.benchmark import IndexBenchmark, IndexRun, default_plan, recommended
-from search_core.index_specs import SearchParams, index_spec_from_dict
+from search_core.lab.comparison import IndexBenchmark
+from search_core.lab.judge import recommend
+from search_core.lab.options import CompareOptions, Progress
+from search_core.lab.plan import search_params_of, spec_of
+from search_core.lab.records import IndexRun
 from search_core.library import LibraryInfo
 
-_MAX_ROWS = 20_000
+_OPTIONS = CompareOptions(queries=50, repeats=2, settings=4)
 _FEW_ROWS = 5_000
 
 
@@ -30,7 +33,7 @@ def page() -> None:
     _current(info, rows)
     left, right = st.columns([5, 2], gap="large")
     with left:
-        _comparison(info, rows)
+        _comparison(info)
     with right, st.container(border=True):
         pick_index(info, rows)
 
@@ -47,10 +50,10 @@ def _current(info: LibraryInfo, rows: int) -> None:
         st.metric("Metric", info.metric, width="content")
 
 
-def _comparison(info: LibraryInfo, rows: int) -> None:
+def _comparison(info: LibraryInfo) -> None:
     st.markdown("##### Indexes compared on this library's vectors")
     if st.button("Compare indexes", type="primary", icon=":material/play_arrow:"):
-        _measure(info, rows)
+        _measure(info)
     found = comparisons.latest(resources.settings().data_dir, info.name)
     if found is None or not found.runs:
         st.caption(
@@ -68,28 +71,24 @@ def _comparison(info: LibraryInfo, rows: int) -> None:
     _table(info, list(found.runs))
 
 
-def _measure(info: LibraryInfo, rows: int) -> None:
-    steps = len(default_plan(max(1, min(rows, _MAX_ROWS))))
-    done = 0
+def _measure(info: LibraryInfo) -> None:
     bar = st.progress(0.0, text="Reading vectors")
 
-    def show(message: str) -> None:
-        nonlocal done
-        bar.progress(min(1.0, done / steps), text=message.capitalize())
-        done += 1
+    def show(progress: Progress) -> None:
+        share = progress.done / progress.total if progress.total else 0.0
+        bar.progress(min(1.0, share), text=progress.doing.capitalize())
 
     try:
-        runs = IndexBenchmark(resources.store(), info.name, max_rows=_MAX_ROWS).run(
-            on_progress=show
-        )
+        measured = IndexBenchmark(resources.store(), info.name, _OPTIONS).run(on_progress=show)
     finally:
         bar.empty()
     data_dir = resources.settings().data_dir
-    comparisons.keep(data_dir, info.name, runs, round(time.time() * 1000))
+    comparisons.keep(data_dir, info.name, measured.searches, round(time.time() * 1000))
 
 
 def _table(info: LibraryInfo, runs: list[IndexRun]) -> None:
-    best = recommended(runs)
+    advice = recommend(runs)
+    best = advice.chosen.run if advice is not None else runs[0]
     chosen = st.dataframe(
         comparison_frame(runs),
         hide_index=True,
@@ -115,22 +114,10 @@ def _table(info: LibraryInfo, runs: list[IndexRun]) -> None:
             _use(info, run)
         if measured < _FEW_ROWS:
             st.caption(f"{measured:,} vectors are so few that any index will do.")
-        elif run is best:
-            st.caption(
-                "Suggested: of the fastest that find 95 of 100 true neighbours, the one that "
-                "finds most."
-                if run.ann_recall_at_k >= 0.95
-                else "None finds 95 of 100 true neighbours; this one finds most."
-            )
+        elif run is best and advice is not None:
+            st.caption(advice.sentence)
 
 
 def _use(info: LibraryInfo, run: IndexRun) -> None:
-    build = {
-        "m": run.build_params.get("M"),
-        "ef_construction": run.build_params.get("efConstruction"),
-    }
-    build["nlist"] = run.build_params.get("nlist")
-    given = {name: value for name, value in build.items() if value is not None}
-    spec = index_spec_from_dict({"index_type": run.index_type, **given})
-    apply_index(info, spec, SearchParams(**run.search_params))
+    apply_index(info, spec_of(run), search_params_of(run))
     forget_answer()

@@ -6,15 +6,18 @@ import pytest
 
 from dashboard import comparisons, resources
 from dashboard.charts import INDEX_COLOURS, comparison_chart, comparison_frame
-from search_core.benchmark import IndexRun
 from search_core.entities import MediaEntity
 from search_core.errors import UsageError
 from search_core.index_specs import INDEX_SPECS, IvfFlat
+from search_core.lab.records import IndexRun
 from tests.dashboard.conftest import ROWS, OpenPage, words
 
 
 def run(index_type: str, recall: float, p50_ms: float, **search: int) -> IndexRun:
-    return IndexRun(index_type, {"nlist": 4}, search, 10, 1000, 50, recall, p50_ms, 2 * p50_ms, 0.5)
+    return IndexRun(
+        "search", index_type, {"nlist": 4}, search, rows=1000, queries=50,
+        ann_recall_at_k=recall, p50_ms=p50_ms, p95_ms=2 * p50_ms, build_s=0.5,
+    )  # fmt: skip
 
 
 RUNS = [run("FLAT", 1.0, 9.0), run("IVF_FLAT", 0.8, 1.0, nprobe=1), run("HNSW", 0.97, 2.0, ef=64)]

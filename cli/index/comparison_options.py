@@ -1,0 +1,61 @@
+"""What the options of `sightline index compare` say, read."""
+
+from __future__ import annotations
+
+from cli.options import moment
+from search_core.errors import UsageError
+from search_core.filters import Filter
+from search_core.lab.plan import FilterCase
+
+_FIELDS = "camera, tag, source, type, after, before"
+
+
+def read_sweep(text: str) -> tuple[str, tuple[int, ...]]:
+    """Read ``nprobe=1,4,16``; raises UsageError."""
+    name, equals, values = text.partition("=")
+    if not equals or not name.strip():
+        raise UsageError(
+            f"{text} is not a sweep.", "Write a parameter and its values: nprobe=1,4,16."
+        )
+    return name.strip(), read_numbers(f"--sweep {name.strip()}", values)
+
+
+def read_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between them; raises UsageError, naming the option."""
+    try:
+        return tuple(int(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(
+            f"{option} takes whole numbers, not {text}.", "Separate them by commas: 1,10,100."
+        ) from None
+
+
+def read_filter(text: str) -> FilterCase:
+    """Read a share of the rows such as ``1%``, or facets such as ``camera=gate-3,tag=odd``.
+
+    Raises UsageError for what is neither.
+    """
+    if (share := FilterCase.of_share(text)) is not None:
+        return share
+    given: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or name.strip() not in _FIELDS.split(", "):
+            raise UsageError(
+                f"{text} is not a filter.",
+                f"Give a share such as 1%, or NAME=VALUE of {_FIELDS}, with commas between them.",
+            )
+        given.setdefault(name.strip(), []).append(value.strip())
+    kind = given.get("type", [None])[-1]
+    if kind not in (None, "image", "frame"):
+        raise UsageError(f"{kind} is not a media type.", "Give type=image or type=frame.")
+    where = Filter(
+        cameras=tuple(given.get("camera", ())),
+        source_ids=tuple(given.get("source", ())),
+        tags=tuple(given.get("tag", ())),
+        after=moment(given["after"][-1]) if "after" in given else None,
+        before=moment(given["before"][-1]) if "before" in given else None,
+        media_type="image" if kind == "image" else "frame" if kind == "frame" else None,
+    )
+    where.expression()  # refuses what Milvus cannot carry before anything is copied
+    return FilterCase(text.strip(), where)
