@@ -1,4 +1,4 @@
-"""Taking entities and libraries away, with their thumbnails and what the ledger knows of them."""
+"""Taking entities and libraries away, with their pictures and what the ledger knows of them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ingest.ledger import Ledger
+from ingest.streams.stills import days_kept
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.library import Store, require_filter
@@ -22,7 +23,8 @@ def delete_entities(
     """Delete what passes a filter; return how many entities and how many emptied sources.
 
     Emptied sources may be ingested again. Thumbnails that another library shows stay, and so does
-    the footage itself. Raises UsageError for an empty filter.
+    the footage itself; the stills of live cameras go, for they are nobody's but Sightline's. Raises
+    UsageError for an empty filter.
     """
     require_filter(where)
     deleted = 0
@@ -30,7 +32,7 @@ def delete_entities(
     while page := store.entities(library, where, limit=_PAGE_ROWS):
         store.delete(library, Filter(ids=tuple(entity.id for entity in page)))
         for entity in _unshared(store, library, page):
-            _remove_thumbnail(settings, entity)
+            _remove_pictures(settings, entity)
         deleted += len(page)
         touched.update(entity.source_id for entity in page)
     emptied = [
@@ -55,10 +57,17 @@ def drop_library(settings: Settings, store: Store, library: str) -> None:
     with Ledger(settings.ledger_path) as ledger:
         ledger.forget(library)
     others = _others(store, library)
-    for source_id in sources:
-        where = Filter(source_ids=(source_id,))
-        if source_id and not any(store.count(other, where) for other in others):
-            _remove_folder(settings, source_id)
+    gone = {
+        source_id
+        for source_id in sources
+        if source_id
+        and not any(store.count(other, Filter(source_ids=(source_id,))) for other in others)
+    }
+    for source_id in gone:
+        _remove_folder(settings, source_id)
+    for source_id, folder in days_kept(settings):
+        if source_id in gone:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _others(store: Store, library: str) -> list[str]:
@@ -76,9 +85,17 @@ def _unshared(store: Store, library: str, entities: Sequence[MediaEntity]) -> It
     return (entity for entity in entities if entity.id not in shared)
 
 
-def _remove_thumbnail(settings: Settings, entity: MediaEntity) -> None:
-    path = (settings.data_dir / entity.thumbnail).resolve()
-    if entity.thumbnail and path.is_relative_to(settings.thumbnails_dir.resolve()):
+def _remove_pictures(settings: Settings, entity: MediaEntity) -> None:
+    if entity.thumbnail:
+        _remove_below(settings.thumbnails_dir, settings.data_dir / entity.thumbnail)
+    if entity.captured_from == "live":
+        _remove_below(settings.stills_dir, Path(entity.uri))
+
+
+def _remove_below(root: Path, path: Path) -> None:
+    """Remove a file if it lies below ``root``, and its folder when that is empty then."""
+    path = path.resolve()
+    if path.is_relative_to(root.resolve()):
         path.unlink(missing_ok=True)
         _remove_if_empty(path.parent)
 

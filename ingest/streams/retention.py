@@ -1,0 +1,110 @@
+"""Retention: what is older than it may be goes, rows and pictures together.
+
+A camera's rule is about all that carries its name, a library's about all that is in it, by when it
+was captured. Doing it twice changes nothing; done by halves, the next time finishes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ingest.removal import delete_entities
+from ingest.streams.diary import Diary
+from ingest.streams.stills import source_of_day, stills_of
+from search_core.entities import ms_from_datetime
+from search_core.errors import LibraryNotFound
+from search_core.filters import Filter
+from search_core.library import Store
+from search_core.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a camera's keyframes are kept in a library, or all of a library (no ``camera``)."""
+
+    library: str
+    retain: timedelta
+    camera: str | None = None
+
+    def outdated(self, now: datetime) -> Filter:
+        """Return what is older than it may be."""
+        cameras = (self.camera,) if self.camera is not None else ()
+        return Filter(cameras=cameras, before=now - self.retain)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a rule removed, or would: keyframes, and stills that no keyframe showed any more."""
+
+    rule: Rule
+    keyframes: int
+    strays: int
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """Return the rules of the settings, and those given to `sightline watch --retain`.
+
+    For a camera the settings name, they alone count.
+    """
+    rules = [Rule(library, retain) for library, retain in sorted(settings.retain.items())]
+    for name, given in sorted(settings.cameras.items()):
+        if given.retain is not None:
+            rules.append(Rule(given.library or settings.library, given.retain, name))
+    with Diary(settings.ledger_path) as diary:
+        rules += [
+            Rule(state.library, state.retain, state.name)
+            for state in diary.cameras()
+            if state.retain is not None and state.name not in settings.cameras
+        ]
+    return rules
+
+
+def prune(
+    settings: Settings, store: Store, rule: Rule, now: datetime, *, dry_run: bool = False
+) -> Pruned:
+    """Remove what a rule lets go, or only count it; a library that is not there holds nothing.
+
+    Raises StoreError when Milvus fails; what is removed by then stays removed.
+    """
+    where = rule.outdated(now)
+    strays = 0
+    try:
+        if dry_run:
+            return Pruned(rule, store.count(rule.library, where), 0)
+        keyframes, _ = delete_entities(settings, store, rule.library, where)
+    except LibraryNotFound:
+        keyframes = 0
+    if rule.camera is not None and not dry_run:
+        limit = now.astimezone(UTC) - rule.retain
+        strays = sum(_remove(path) for path in _stray_stills(settings, rule.camera, limit))
+        with Diary(settings.ledger_path) as diary:
+            diary.forget_gaps(rule.camera, ms_from_datetime(limit))
+    return Pruned(rule, keyframes, strays)
+
+
+def _stray_stills(settings: Settings, camera: str, limit: datetime) -> Iterator[Path]:
+    """Yield a camera's stills from before ``limit``: a crash left them without their rows.
+
+    Folders of days that are over altogether go as a whole, with those of their thumbnails.
+    """
+    for folder in sorted(stills_of(settings.stills_dir, camera).glob("????-??-??")):
+        if folder.name > limit.date().isoformat():
+            continue
+        for still in folder.glob("*.jpg"):
+            if f"{folder.name}T{still.stem}" < f"{limit:%Y-%m-%dT%H-%M-%S}":
+                yield still
+        if folder.name < limit.date().isoformat():
+            shutil.rmtree(folder, ignore_errors=True)
+            source_id = source_of_day(camera, datetime.fromisoformat(folder.name).date())
+            thumbnails = settings.thumbnails_dir / source_id[:2] / source_id
+            shutil.rmtree(thumbnails, ignore_errors=True)
+
+
+def _remove(path: Path) -> bool:
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return existed

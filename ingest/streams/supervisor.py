@@ -1,0 +1,152 @@
+"""Keeps one camera going: its process, its connection, and what it tells, in a thread of its own.
+
+Whatever happens to a camera happens here and in its process; other cameras have their own.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ingest.engines.child_process import ChildProcess
+from ingest.stopping import Stop
+from ingest.streams.backoff import Backoff
+from ingest.streams.camera import Camera, only_watcher
+from ingest.streams.events import Lost, Ready, StreamEvent, StreamTask
+from search_core.encoders.base import Preprocess
+from search_core.errors import ServeError, SightlineError
+from search_core.settings import Settings
+
+ENTRY = "ingest.streams.process:main"
+_LOOK_EVERY_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long silence is borne, in seconds.
+
+    ``connect_s``: a camera that does not answer. ``stall_s``: one that sends no picture.
+    ``hang_s``: a decoding process that says nothing, which is more than both.
+    """
+
+    connect_s: float = 10.0
+    stall_s: float = 10.0
+    hang_s: float = 30.0
+
+
+Sink = Callable[[Camera, StreamEvent], None]
+
+
+class Supervisor:
+    """Watches a camera until ``stop`` is set; ``sink`` is given all that is told of it.
+
+    Between two connections it waits, longer each time (see Backoff). ``sink`` is called from this
+    camera's thread.
+    """
+
+    def __init__(
+        self,
+        camera: Camera,
+        settings: Settings,
+        preprocess: Preprocess,
+        sink: Sink,
+        stop: Stop,
+        *,
+        patience: Patience | None = None,
+        backoff: Backoff | None = None,
+        entry: str = ENTRY,
+    ) -> None:
+        self.camera = camera
+        self._settings = settings
+        self._sink = sink
+        self._stop = stop
+        self._patience = patience or Patience()
+        self._backoff = backoff or Backoff()
+        self._entry = entry
+        self._process: ChildProcess | None = None
+        self._task = self._make_task(preprocess)
+        self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that decodes this camera, None when there is none."""
+        process = self._process
+        return process.pid if process is not None and process.alive else None
+
+    def start(self) -> None:
+        """Begin watching."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Wait until watching has ended; ``stop`` makes it end."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            began_s = time.monotonic()
+            try:
+                with only_watcher(self._settings, self.camera.name):
+                    self._watch()
+                return
+            except ServeError as error:
+                self._sink(self.camera, Lost("is watched by another process already"))
+                del error
+            except OSError as error:
+                self._sink(self.camera, Lost(f"cannot be watched: {error.strerror or error}"))
+            self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+
+    def _watch(self) -> None:
+        """Connect again and again."""
+        try:
+            while not self._stop.is_set():
+                began_s = time.monotonic()
+                reason = self._follow()
+                if self._stop.is_set():
+                    return
+                self._sink(self.camera, Lost(reason))
+                self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+        finally:
+            if self._process is not None and self._process.alive:
+                self._process.kill()
+
+    def _follow(self) -> str:
+        """Give the process the stream and pass on what it tells; return why that ended."""
+        try:
+            if self._process is None or not self._process.alive:
+                self._process = ChildProcess(self._entry)
+        except SightlineError as error:
+            return f"cannot be decoded: {error.message}"
+        process = self._process
+        try:
+            process.connection.send(self._task)
+            heard_s = time.monotonic()
+            while not self._stop.is_set():
+                if process.connection.poll(_LOOK_EVERY_S):
+                    event: StreamEvent = process.connection.recv()
+                    heard_s = time.monotonic()
+                    if isinstance(event, Lost):
+                        return event.reason
+                    if not isinstance(event, Ready):
+                        self._sink(self.camera, event)
+                elif time.monotonic() - heard_s > self._patience.hang_s:
+                    process.kill()
+                    return f"made its decoder hang: it said nothing for {self._patience.hang_s:g} s"
+        except (EOFError, OSError):
+            return f"made its decoder crash ({process.bury()})"
+        return "is not watched any more"
+
+    def _make_task(self, preprocess: Preprocess) -> StreamTask:
+        return StreamTask(
+            camera=self.camera.name,
+            url=self.camera.url.get_secret_value(),
+            transport=self.camera.transport,
+            connect_s=self._patience.connect_s,
+            stall_s=self._patience.stall_s,
+            preprocess=preprocess,
+            data_dir=self._settings.data_dir,
+            stills_dir=self._settings.stills_dir,
+            thumbnail_px=self._settings.media.thumbnail_px,
+            max_pixels=self._settings.media.max_pixels,
+        )

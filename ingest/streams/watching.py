@@ -1,0 +1,162 @@
+"""Watching live cameras: one process each decodes, this one embeds, writes and keeps the diary."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+from ingest.pipeline import recipe_of
+from ingest.stopping import Stop
+from ingest.streams.camera import Camera
+from ingest.streams.diary import Diary
+from ingest.streams.events import LiveKeyframe, Lost, Seen, StreamEvent, Trouble
+from ingest.streams.live_writer import LiveWriter
+from ingest.streams.retention import prune, rules_of
+from ingest.streams.stills import keep_name
+from ingest.streams.supervisor import Patience, Supervisor
+from search_core.encoders.base import Encoder
+from search_core.entities import MediaEntity
+from search_core.errors import SightlineError, StoreError
+from search_core.library import Store
+from search_core.settings import Settings
+
+PRUNE_EVERY_S = 3600.0
+#: The selector of live keyframes, as the ledger's recipe names it.
+RECIPE = "live:1"
+_WAIT_S = 0.1
+_NOTE_EVERY_MS = 2_000
+
+_log = logging.getLogger(__name__)
+
+Observer = Callable[[Camera, StreamEvent | MediaEntity], None]
+
+
+def watch(
+    settings: Settings,
+    store: Store,
+    encoder: Encoder,
+    cameras: Sequence[Camera],
+    stop: Stop,
+    *,
+    observe: Observer = lambda camera, event: None,
+    patience: Patience | None = None,
+) -> None:
+    """Watch cameras until ``stop`` is set; what moves before them can be searched soon after.
+
+    ``observe`` is told what happens, from several threads: events, and the entities Milvus has
+    acknowledged. While Milvus is away keyframes wait. Raises EncoderMismatch, and StoreError when
+    Milvus cannot be reached at the start.
+    """
+    for library in dict.fromkeys(camera.library for camera in cameras):
+        store.ensure_library(library, encoder.identity)
+    over = threading.Event()
+    with ExitStack() as stack:
+        diary = stack.enter_context(Diary(settings.ledger_path))
+        recipe = recipe_of(encoder.identity.digest, RECIPE)
+        writer = LiveWriter(settings, store, encoder, diary, recipe, observe)
+        journal = _Journal(diary, writer, observe)
+        supervisors = []
+        for camera in cameras:
+            keep_name(settings.stills_dir, camera.name)
+            diary.begin(camera, _now_ms())
+            supervisors.append(
+                Supervisor(
+                    camera, settings, encoder.preprocess, journal.take, over, patience=patience
+                )
+            )
+        pruner = threading.Thread(
+            target=_prune_now_and_then, args=(settings, store, over), name="retention", daemon=True
+        )
+        for supervisor in supervisors:
+            supervisor.start()
+        pruner.start()
+        try:
+            while not stop.is_set():
+                writer.work(_WAIT_S)
+        finally:
+            over.set()
+            for supervisor in supervisors:
+                supervisor.join()
+            pruner.join()
+            writer.finish()
+            for camera in cameras:
+                diary.end(camera.name, _now_ms())
+
+
+class _Journal:
+    """What supervisors tell: keyframes go to the writer, the rest into the diary and the log."""
+
+    def __init__(self, diary: Diary, writer: LiveWriter, observe: Observer) -> None:
+        self._diary = diary
+        self._writer = writer
+        self._observe = observe
+        self._seen: dict[str, Seen] = {}
+        self._noted_ms: dict[str, int] = {}
+        self._said: dict[str, str] = {}
+
+    def take(self, camera: Camera, event: StreamEvent) -> None:
+        """Take what one camera's thread tells."""
+        match event:
+            case LiveKeyframe():
+                self._writer.put(camera, event)
+            case Seen():
+                self._see(camera, event)
+            case Lost(reason):
+                self._flush(camera)
+                self._diary.lost(camera.name, reason, _now_ms())
+                self._noted_ms.pop(camera.name, None)
+                self._say(camera, reason)
+            case Trouble(reason):
+                self._diary.add_dropped(camera.name, 1)
+                self._say(camera, reason)
+        self._observe(camera, event)
+
+    def _see(self, camera: Camera, seen: Seen) -> None:
+        waiting = self._seen.get(camera.name)
+        first = camera.name not in self._noted_ms
+        if waiting is not None:
+            seen = Seen(
+                seen.last_frame_ms,
+                seen.frames + waiting.frames,
+                seen.dropped + waiting.dropped,
+                max(seen.lag_ms, waiting.lag_ms),
+            )
+        self._seen[camera.name] = seen
+        if first or seen.last_frame_ms - self._noted_ms[camera.name] >= _NOTE_EVERY_MS:
+            self._flush(camera)
+        if first:
+            self._say(camera, "is live")
+
+    def _flush(self, camera: Camera) -> None:
+        """Write what was seen of a camera into the diary."""
+        seen = self._seen.pop(camera.name, None)
+        if seen is not None:
+            self._noted_ms[camera.name] = last = seen.last_frame_ms
+            self._diary.seen(camera.name, last, last, seen.frames, seen.dropped, seen.lag_ms)
+
+    def _say(self, camera: Camera, words: str) -> None:
+        """Log what happens to a camera, once until it is something else."""
+        if self._said.get(camera.name) != words:
+            self._said[camera.name] = words
+            _log.info("%s %s", camera.name, words)
+
+
+def _prune_now_and_then(settings: Settings, store: Store, over: threading.Event) -> None:
+    while True:
+        try:
+            for rule in rules_of(settings):
+                prune(settings, store, rule, datetime.now(UTC))
+        except StoreError as error:
+            _log.warning("%s", error.message)
+        except (SightlineError, OSError) as error:
+            _log.warning("retention: %s", error)
+        if over.wait(PRUNE_EVERY_S):
+            return
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
