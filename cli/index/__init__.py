@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.index.check import check
 from cli.index.compare import compare
 from cli.index.comparison_tables import params as params_text
 from cli.options import JsonOption, LibraryOption, settings_of
@@ -82,6 +83,7 @@ def set_index(
 
 
 app.command("compare")(compare)
+app.command("check")(check)
 
 
 def _check_takes(spec: IndexSpec, params: SearchParams) -> None:
