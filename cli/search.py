@@ -18,7 +18,7 @@ from cli.options import (
     make_filter,
     settings_of,
 )
-from cli.terminal import local_time, out, print_json, say, shown_path, table
+from cli.terminal import local_time, note, out, print_json, say, shown_path, table
 from cli.workspace import make_engine, open_store
 from search_core.encoders.prompts import FOOTAGE_TEMPLATES
 from search_core.entities import clock_from_ms
@@ -110,13 +110,16 @@ def search(
     query = Query(sentence, picture, entity_id, text_weight, templates)
     with open_store(settings) as store:
         engine = make_engine(settings, store)
-        hits = engine.search(query, k=k, where=where, params=params, min_score=min_score)
+        found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
+        hits = found.hits
         searched = store.count(settings.library, where) if not hits else 0
     if sheet is not None and hits:
         from cli.contact_sheet import Section, write_contact_sheet
 
         title = _title(sentence, image, entity_id)
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
+    if found.effort.reason:
+        note(found.effort.reason)
     if json:
         print_json([hit.to_dict() for hit in hits])
         return

@@ -54,9 +54,14 @@ def load_encoder(settings: Settings) -> Encoder:
 
 
 def make_engine(settings: Settings, store: MilvusStore) -> SearchEngine:
-    """Return what answers queries; a missing library is refused before the encoder is loaded."""
+    """Return what answers queries and records them.
+
+    A missing library is refused before the encoder is loaded.
+    """
     store.library(settings.library)
     encoder = load_encoder(settings)
+    from search_core.query_log import QueryLog
     from search_core.search import SearchEngine
 
-    return SearchEngine(encoder, store, settings.library)
+    log = QueryLog(settings.searches_path) if settings.record_searches else None
+    return SearchEngine(encoder, store, settings.library, log=log)

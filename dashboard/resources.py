@@ -16,7 +16,9 @@ from search_core.endpoint import resolve_endpoint
 from search_core.errors import SightlineError
 from search_core.facets import Facets
 from search_core.library import LibraryInfo, Store
+from search_core.query_log import QueryLog
 from search_core.search import SearchEngine
+from search_core.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -64,7 +66,19 @@ def jobs() -> Jobs:
 
 def engine(library: str) -> SearchEngine:
     """Return what answers a library's queries; raises EncoderMismatch, LibraryNotFound."""
-    return SearchEngine(encoder(), store(), library)
+    return SearchEngine(encoder(), store(), library, selectivities=selectivities(), log=query_log())
+
+
+@st.cache_resource(show_spinner=False)
+def selectivities() -> Selectivities:
+    """Return what tells how many pictures pass a filter, which all searches share."""
+    return Selectivities(store())
+
+
+@st.cache_resource(show_spinner=False)
+def query_log() -> QueryLog | None:
+    """Return where searches are recorded; None where the settings say that they are not."""
+    return QueryLog(settings().searches_path) if settings().record_searches else None
 
 
 @st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)

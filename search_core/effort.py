@@ -21,7 +21,8 @@ EffortStrategy = Literal["default", "raised", "exact"]
 EXACT_ROWS = 200
 #: How much wider a graph is searched at most: 4 times the candidates take twice the time.
 GRAPH_FACTOR = 3.0
-_EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
+#: Indexes that compare every vector whatever is asked.
+EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +47,29 @@ def plan_effort(spec: IndexSpec, params: SearchParams, k: int, rows: int, share:
     """
     params = params.for_hits(k)
     usual = Effort("default", params)
-    if share >= 1.0 or spec.index_type in _EXACT_TYPES:
+    if share >= 1.0 or spec.index_type in EXACT_TYPES:
         return usual
     passing = round(rows * share)
     if passing <= EXACT_ROWS:
-        return Effort("exact", params, exact_reason(passing))
-    name = spec.sweep
-    start = spec.search_params(params, k).get(name or "")
-    if name is None or start is None:
+        return Effort("exact", params, _exactly(passing))
+    name = spec.sweep or ""
+    start = spec.search_params(params, k).get(name)
+    if start is None:
         return usual
-    raised = min(_most(spec, name), math.ceil(start * _factor(name, share)))
+    most = _most(spec, name)
+    raised = min(most, math.ceil(start * _factor(name, share)))
     if raised <= start:
         return usual
-    reason = f"{_percent(share)} of the library passes the filter: {name} raised from {start:,} to "
-    reason += f"{raised:,}"
-    if name == "nprobe" and raised == _most(spec, name):
-        reason += ", all clusters"
+    reason = f"{100 * share:.2g} % of the library passes the filter: {name} raised from {start:,}"
+    reason += f" to {raised:,}" + (", all clusters." if (name, raised) == ("nprobe", most) else ".")
     return Effort("raised", replace(params, **{name: raised}), reason)
 
 
-def exact_reason(passing: int) -> str:
-    """Return how an exact search is told of."""
-    what = "nothing passes" if not passing else f"{passing:,} pass" if passing > 1 else "one passes"
-    return f"{what} the filter: compared exactly, without the index"
+def _exactly(passing: int) -> str:
+    if not passing:
+        return ""  # as of seconds ago; the answer says what there is
+    passes = "1 picture passes" if passing == 1 else f"{passing:,} pictures pass"
+    return f"{passes} the filter: compared exactly, without the index."
 
 
 def _factor(name: str, share: float) -> float:
@@ -80,7 +81,3 @@ def _most(spec: IndexSpec, name: str) -> int:
     if name == "nprobe":
         return int(spec.build_params()["nlist"])
     return dict(parameters_of(SearchParams()))[name].high
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from search_core.effort import Effort, plan_effort
+from search_core.effort import EXACT_TYPES, Effort, plan_effort
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.entities import MediaEntity
 from search_core.errors import UsageError
@@ -222,11 +222,11 @@ def _effort(
     where: Filter,
     asked: SearchParams,
 ) -> Effort:
-    if where.is_empty:
+    if where.is_empty or library.index.index_type in EXACT_TYPES:
         return Effort("default", asked)
     sweep = library.index.sweep
     if (given := asked.given().get(sweep or "")) is not None:
-        return Effort("default", asked, f"searched with {sweep} {given:,}, as asked for")
+        return Effort("default", asked, f"Searched with {sweep} {given:,}, as asked for.")
     params = asked.over(library.search.for_hits(k))
     selectivity = selectivities.of(library, where)
     return plan_effort(library.index, params, k, selectivity.rows, selectivity.share)

@@ -139,6 +139,8 @@ def _show(request: SearchRequest, found: Answer) -> None:
         f"**{counted(len(found.hits), 'hit')}** · {total:.0f} ms "
         f":gray[(encode {found.encode_ms:.0f} ms, Milvus {found.milvus_ms:.0f} ms)]"
     )
+    if found.effort.reason:
+        st.caption(plain(found.effort.reason))
     if not found.hits:
         narrowed = not request.where.is_empty or request.min_score is not None
         st.info(
