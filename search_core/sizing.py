@@ -28,11 +28,15 @@ from search_core.index_specs import (
     IvfSq8,
     Scann,
 )
+from search_core.servers import ServerInfo
 
-#: Bytes of everything else a library's row holds in memory and on disk: its fields, their offsets,
-#: Milvus's own keys and timestamps. Measured on Milvus 2.3.5; see benchmarks/index_sizes.py.
+#: Bytes that a row of a library takes beside its vector and index: its fields, keys, timestamps.
+#: Measured with `python -m benchmarks index_sizes` on Milvus 2.3.5 and Milvus Lite 3.2.2.
 ROW_MEMORY_BYTES = 600
 ROW_DISK_BYTES = 400
+LITE_ROW_MEMORY_BYTES = 10_000
+#: What Milvus takes with nothing loaded, all its roles in one process.
+SERVER_BYTES = 400 * 2**20
 _ID = 8
 _SECTOR = 4096
 _BYTES_OF = {"SQ6": 0.75, "SQ8": 1.0, "BF16": 2.0, "FP16": 2.0, "FP32": 4.0}
@@ -43,7 +47,7 @@ _FAISS = "layout of the faiss index, checked against faiss"
 class IndexSize:
     """What an index needs, in bytes.
 
-    ``memory_bytes``: loaded and ready to search, with the rows' fields. ``disk_bytes``: on disk in
+    ``memory_bytes``: all of Milvus, loaded and ready to search. ``disk_bytes``: on disk in
     all, the vectors Milvus keeps beside every index and the fields included. ``index_bytes``: the
     files of the index alone, before a server compresses them. ``gpu_bytes``: memory of the GPU.
     ``formula`` says in words what makes up the index, ``source`` where the formula comes from.
@@ -71,8 +75,10 @@ class _Part:
         return self.each * rows + self.once
 
 
-def estimate(spec: IndexSpec, rows: int, dim: int) -> IndexSize:
-    """Return what an index over ``rows`` vectors of ``dim`` dimensions needs.
+def estimate(spec: IndexSpec, rows: int, dim: int, server: ServerInfo | None = None) -> IndexSize:
+    """Return what a library of ``rows`` vectors of ``dim`` dimensions needs with this index.
+
+    On ``server``, or on a Milvus server where there is none.
 
     Raises IndexParameterError where vectors of ``dim`` dimensions cannot be indexed so.
     """
@@ -82,8 +88,11 @@ def estimate(spec: IndexSpec, rows: int, dim: int) -> IndexSize:
     index = sum(part.bytes(rows) for part in parts if part.disk)
     vectors = rows * (dim / 8 if spec.vector_kind == "binary" else dim * 4)
     on_gpu = spec.offer.gpu
+    lite = server is not None and server.embedded
+    fields = rows * (LITE_ROW_MEMORY_BYTES if lite else ROW_MEMORY_BYTES)
+    itself = 0 if lite else SERVER_BYTES
     return IndexSize(
-        memory_bytes=round((0 if on_gpu else held) + rows * ROW_MEMORY_BYTES),
+        memory_bytes=round((0 if on_gpu else held) + fields + itself),
         disk_bytes=round(vectors + index + rows * ROW_DISK_BYTES),
         index_bytes=round(index),
         formula=" + ".join(part.what for part in parts),

@@ -79,7 +79,7 @@ class HnswSq(Hnsw):
         return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
-        """Return ef (64 by default, never below k) and, refining, refine_k (4).
+        """Return ef (64 by default, never below k) and, refining, refine_k (10).
 
         Raises IndexParameterError for an ef below k, or a refine_k without refine.
         """

@@ -23,7 +23,7 @@ from search_core.index_specs.search_params import SearchParams
 
 #: What the candidates of a quantised index may be compared again with, smallest first.
 REFINE_TYPES = ("SQ6", "SQ8", "FP16", "BF16", "FP32")
-_REFINE_K = 4
+_REFINE_K = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class IvfRabitq(Ivf):
         return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
-        """Return nprobe, rbq_query_bits (0: the query is not rounded) and, refining, refine_k (4).
+        """Return nprobe, rbq_query_bits (0: the query is not rounded) and, refining, refine_k (10).
 
         Raises IndexParameterError for nprobe over nlist, or a refine_k without refine.
         """

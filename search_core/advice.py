@@ -1,0 +1,171 @@
+"""Which index to start with: what fits the memory, reaches the recall, and is there to be had."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from search_core.errors import IndexParameterError, UsageError
+from search_core.index_specs import Flat, IndexSpec, SearchParams, index_spec_to_dict
+from search_core.index_starts import FASTEST_FIRST, Start, start_for
+from search_core.servers import ServerInfo
+from search_core.sizing import IndexSize, estimate
+
+#: Milvus loads no more when this share of the memory is taken
+#: (queryNode.overloadedMemoryThresholdPercentage in its configuration).
+MEMORY_SHARE = 0.9
+#: What comparing one number of one vector takes: 50,000 x 512 took 11 ms on a Milvus 2.3.5 with
+#: two cores.
+_COMPARE_S = 0.011 / (50_000 * 512)
+#: A search of everything that takes no longer than this needs no index to make it faster.
+_QUICK_S = 0.012
+ROWS_LIMIT = 10**12
+#: Milvus takes vectors of up to so many dimensions.
+DIM_LIMIT = 32_768
+
+Verdict = Literal["recommended", "fits", "slow", "finds too little", "too large", "not offered"]
+_VERDICTS: tuple[Verdict, ...] = (
+    *("recommended", "fits", "slow", "finds too little", "too large", "not offered"),
+)
+_WHY = {
+    "FLAT": "exact, with nothing to build or choose; its time grows with the rows",
+    "IVF_FLAT": "fast, and finds all that is in the clusters it looks into",
+    "IVF_SQ8": "a quarter of the memory of IVF_FLAT, for a little recall",
+    "HNSW": "the fastest at high recall, for the most memory",
+    "HNSW_SQ": "nearly as fast as HNSW in a third of its memory, for a little recall",
+    "IVF_PQ": "the smallest; coarse, and slow to build",
+    "IVF_RABITQ": "small: one bit a dimension, and bytes to check the best candidates with",
+    "SCANN": "scans small codes very fast, and checks the best with full vectors",
+    "DISKANN": "vectors and graph on a fast SSD, an eighth of them in memory",
+    "AUTOINDEX": "an HNSW whose parameters Milvus chooses and you cannot",
+    "GPU_CAGRA": "the most queries a second, for many that come at once",
+    "GPU_IVF_FLAT": "IVF_FLAT for many queries at once",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One index type for so many vectors: what it needs, what it reaches, where to start.
+
+    ``recall`` is what ``spec`` searched with ``search`` found on CLIP-like vectors, None where
+    nothing was measured. ``verdict`` sums up and ``because`` says what decided it; ``why`` is what
+    the type is good for.
+    """
+
+    spec: IndexSpec
+    search: SearchParams
+    size: IndexSize
+    recall: float | None
+    verdict: Verdict
+    because: str
+    why: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        spec = index_spec_to_dict(self.spec)
+        return {
+            "index_type": spec.pop("index_type"),
+            "verdict": self.verdict,
+            "because": self.because,
+            "why": self.why,
+            "build": spec,
+            "search": self.search.given(),
+            "expected_recall": self.recall,
+            **asdict(self.size),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What is asked for; refuses numbers that cannot be."""
+
+    rows: int
+    dim: int
+    memory_bytes: int
+    target_recall: float
+    server: ServerInfo | None
+
+    def __post_init__(self) -> None:
+        recall = self.target_recall
+        if not 1 <= self.rows <= ROWS_LIMIT:
+            raise UsageError(
+                f"There must be from 1 to {ROWS_LIMIT:,} rows, not {self.rows:,}.",
+                "One keyframe or photograph is a row.",
+            )
+        if not 1 <= self.dim <= DIM_LIMIT:
+            raise UsageError(
+                f"Vectors have from 1 to {DIM_LIMIT:,} dimensions, not {self.dim:,}.",
+                "ViT-B-32 makes 512; `sightline doctor` lists encoders.",
+            )
+        if self.memory_bytes < 1:
+            raise UsageError("The memory must be more than nothing.", "Write it as 16GiB.")
+        if not 0 < recall <= 1:
+            share = f"Write {recall:g} % as {recall / 100:g}." if 1 < recall <= 100 else ""
+            raise UsageError(
+                f"The target recall is a share above 0 and up to 1, not {recall:g}.",
+                share or "0.95 finds 95 of 100 true neighbours.",
+            )
+
+
+def advise(
+    rows: int, dim: int, memory_bytes: int, target_recall: float, server: ServerInfo | None = None
+) -> list[Advice]:
+    """Return every type for float vectors: the recommended one, what else would do, what would not.
+
+    ``memory_bytes`` is all memory of the machine that serves. Without ``server`` any Milvus without
+    a GPU is meant. Nothing is recommended where nothing both fits and reaches ``target_recall``.
+    Raises UsageError for numbers that cannot be.
+    """
+    need = _Need(rows, dim, memory_bytes, target_recall, server)
+    found = [advice for name in FASTEST_FIRST if (advice := _advice(name, need)) is not None]
+    if (best := _best(found)) is not None:
+        found[found.index(best)] = replace(best, verdict="recommended", because=best.why)
+    return sorted(found, key=lambda advice: _VERDICTS.index(advice.verdict))
+
+
+def usable_bytes(memory_bytes: int) -> int:
+    """Return how much of a machine's memory Milvus fills before it refuses to load more."""
+    return math.floor(memory_bytes * MEMORY_SHARE)
+
+
+def scan_seconds(rows: int, dim: int) -> float:
+    """Return how long a search that compares every vector takes, on some two cores."""
+    return rows * dim * _COMPARE_S
+
+
+def _advice(index_type: str, need: _Need) -> Advice | None:
+    """Return what is to be said of a type; None where it cannot index so many dimensions."""
+    try:
+        start = start_for(index_type, need.rows, need.dim, need.target_recall)
+    except IndexParameterError:
+        return None
+    size = estimate(start.spec, need.rows, need.dim, need.server)
+    verdict, because = _verdict(start, size, need)
+    why = _WHY[index_type]
+    return Advice(start.spec, start.search, size, start.recall, verdict, because or why, why)
+
+
+def _verdict(start: Start, size: IndexSize, need: _Need) -> tuple[Verdict, str]:
+    """Return what decides, and how; "" where nothing stands against it."""
+    offer = start.spec.offer
+    if need.server is None and offer.gpu:
+        return "not offered", f"{offer.where} offers it"
+    if need.server is not None and (reason := offer.refusal(need.server)):
+        return "not offered", f"{reason}; {offer.where} offers it"
+    if size.memory_bytes > usable_bytes(need.memory_bytes):
+        return "too large", "needs more than Milvus fills of this memory"
+    if start.recall is not None and start.recall < need.target_recall:
+        return "finds too little", f"finds {start.recall:.2f} at the most, on CLIP-like vectors"
+    seconds = scan_seconds(need.rows, need.dim)
+    if isinstance(start.spec, Flat) and seconds > _QUICK_S:
+        return "slow", f"exact, and some {seconds:.2g} s a search on two cores"
+    return "fits", ""
+
+
+def _best(found: list[Advice]) -> Advice | None:
+    """Return the fastest that does; FLAT where it is quick enough, or where nothing else does."""
+    does = {advice.spec.index_type: advice for advice in found if advice.verdict == "fits"}
+    slow = next((advice for advice in found if advice.verdict == "slow"), None)
+    fastest = next((advice for name, advice in does.items() if name != "AUTOINDEX"), slow)
+    return does.get("FLAT", fastest)
