@@ -194,7 +194,7 @@ def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
     from search_core.lab.options import CompareOptions
 
     _heading("Comparing indexes on these vectors")
-    options = CompareOptions(queries=25, repeats=2, settings=3)
+    options = CompareOptions(queries=20, repeats=4, settings=3)
     comparison = run_comparison(settings, store, options, text=False)
     say(searches_table(comparison.runs, advice := recommend(comparison.runs)))
     if advice is not None:

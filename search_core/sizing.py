@@ -50,6 +50,7 @@ class IndexSize:
     ``memory_bytes``: all of Milvus, loaded and ready to search. ``disk_bytes``: on disk in
     all, the vectors Milvus keeps beside every index and the fields included. ``index_bytes``: the
     files of the index alone, before a server compresses them. ``gpu_bytes``: memory of the GPU.
+    ``loaded_bytes``: what the index alone holds, loaded, in memory or on the GPU.
     ``formula`` says in words what makes up the index, ``source`` where the formula comes from.
     """
 
@@ -59,6 +60,7 @@ class IndexSize:
     formula: str
     source: str
     gpu_bytes: int = 0
+    loaded_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ def estimate(spec: IndexSpec, rows: int, dim: int, server: ServerInfo | None = N
         formula=" + ".join(part.what for part in parts),
         source=_source(spec),
         gpu_bytes=round(held) if on_gpu else 0,
+        loaded_bytes=round(held),
     )
 
 

@@ -93,7 +93,7 @@ def compare(
     ] = 0.95,
     repeats: Annotated[
         int, typer.Option("--repeats", min=2, help="How many times each setting is timed.")
-    ] = 3,
+    ] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the same vectors and queries.")] = 0,
     time_limit: Annotated[
         float, typer.Option("--time-limit", help="Seconds an index may take to build.")

@@ -19,7 +19,7 @@ from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.records import IndexRun
 from search_core.library import LibraryInfo
 
-_OPTIONS = CompareOptions(queries=50, repeats=2, settings=4)
+_OPTIONS = CompareOptions(queries=50, repeats=4, settings=4)
 _FEW_ROWS = 5_000
 
 

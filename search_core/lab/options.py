@@ -25,7 +25,7 @@ class CompareOptions:
     k: int = 10
     queries: int = 100
     max_rows: int | None = 20_000
-    repeats: int = 3
+    repeats: int = 5
     seed: int = 0
     types: tuple[str, ...] = ()
     sweeps: Mapping[str, tuple[int, ...]] = field(default_factory=dict)

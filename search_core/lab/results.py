@@ -55,7 +55,7 @@ def build_run(built: Built, *, k: int, rows: int, dim: int) -> IndexRun:
         build_s=built.times.build_s,
         load_s=built.times.load_s,
         index_bytes=expected.index_bytes if index_bytes is None else index_bytes,
-        memory_bytes=expected.memory_bytes if memory_bytes is None else memory_bytes,
+        memory_bytes=expected.loaded_bytes if memory_bytes is None else memory_bytes,
         size_from="measured" if measured else "estimated",
     )
 
