@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.index.advise import advise
 from cli.index.check import check
 from cli.index.compare import compare
 from cli.index.comparison_tables import params as params_text
+from cli.index.report import report
 from cli.options import JsonOption, LibraryOption, settings_of
 from cli.terminal import err, facts, print_json, say
 from cli.workspace import open_store
@@ -82,8 +84,10 @@ def set_index(
     _print_index(info, rows)
 
 
+app.command("advise")(advise)
 app.command("compare")(compare)
 app.command("check")(check)
+app.command("report")(report)
 
 
 def _check_takes(spec: IndexSpec, params: SearchParams) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -97,22 +98,47 @@ def interval(base: Any, **look: Any) -> Any:
 
 
 def series_look(frame: pd.DataFrame) -> dict[str, Any]:
-    """Return the colour, shape and dash of indexes, with a legend.
+    """Return the colour and the shape of indexes, with one legend for both.
 
-    The colour is the type's; a second way to build it has another shape and a dashed line.
+    The colour is the type's; a second way to build it has another shape.
     """
     types = dict(zip(frame["series"], frame["index"], strict=True))
-    ways = {name: [one for one in types if types[one] == types[name]] for name in types}
+    ways = _ways(frame)
     colours = [colour_of(types[name]) for name in types]
-    place = [ways[name].index(name) for name in types]
-    shapes = [shape_of(types[name], nth) for name, nth in zip(types, place, strict=True)]
-    dashes = [_DASHES[nth % len(_DASHES)] for nth in place]
-    scales = [alt.Scale(domain=list(types), range=values) for values in (colours, shapes, dashes)]
+    shapes = [shape_of(types[name], ways[name]) for name in types]
     return {
-        "color": alt.Color("series:N", title=None, scale=scales[0]),
-        "shape": alt.Shape("series:N", title=None, scale=scales[1]),
-        "strokeDash": alt.StrokeDash("series:N", scale=scales[2], legend=None),
+        "color": alt.Color(
+            "series:N", title=None, scale=alt.Scale(domain=list(types), range=colours)
+        ),
+        "shape": alt.Shape(
+            "series:N", title=None, scale=alt.Scale(domain=list(types), range=shapes)
+        ),
     }
+
+
+def series_lines(base: Any, frame: pd.DataFrame, opacity: float = 1.0) -> list[Any]:
+    """Return a line for each index of ``frame``, dashed where it is a second way to build a type.
+
+    The dash is no channel of its own: a legend for it would spoil the points'.
+    """
+    ways = _ways(frame)
+    return [
+        base.transform_filter(
+            alt.FieldOneOfPredicate("series", [name for name in ways if ways[name] == nth])
+        ).mark_line(strokeWidth=1.6, opacity=opacity, strokeDash=_DASHES[nth % len(_DASHES)])
+        for nth in sorted(set(ways.values()))
+    ]
+
+
+def _ways(frame: pd.DataFrame) -> dict[str, int]:
+    """Return for each series the how-manyth way it is to build its type, from 0."""
+    types = dict(zip(frame["series"], frame["index"], strict=True))
+    seen: Counter[str] = Counter()
+    ways = {}
+    for name, index_type in types.items():
+        ways[name] = seen[index_type]
+        seen[index_type] += 1
+    return ways
 
 
 def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
@@ -129,10 +155,10 @@ def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def parts_colour(parts: Sequence[str], channel: Any = alt.Color) -> Any:
+def parts_colour(parts: Sequence[str]) -> Any:
     """Return two colours for the parts of a whole."""
     scale = alt.Scale(domain=list(parts), range=PAIR[: len(parts)])
-    return channel("part:N", title=None, scale=scale)
+    return alt.Color("part:N", title=None, scale=scale)
 
 
 def strategy_colour(strategies: Sequence[str]) -> Any:

@@ -27,6 +27,7 @@ from search_core.lab.chart_parts import (
     ringed,
     room_scale,
     series_axis,
+    series_lines,
     series_look,
     spread,
     strategy_colour,
@@ -62,9 +63,7 @@ def recall_latency_chart(
     layers = [
         front.mark_line(style="front", interpolate="step-after").encode(order="p50_ms:Q"),
         interval(base),
-        base.mark_line(strokeWidth=1.5, opacity=0.55).encode(
-            strokeDash=look["strokeDash"], order="p50_ms:Q"
-        ),
+        *series_lines(base.encode(detail="series:N", order="p50_ms:Q"), frame, opacity=0.55),
         points.transform_filter("!datum.on_front").mark_point(
             filled=False, style="hollow", size=70, strokeWidth=1.6, opacity=1
         ),
@@ -105,7 +104,9 @@ def nq_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     parameter = str(frame["parameter"].iloc[0])
     shown = frame[frame["value"].isin(spread(frame["value"]))] if parameter else frame
     colour = (
-        alt.Color("value:O", title=parameter, legend=alt.Legend(format="d"))
+        alt.Color(
+            "value:O", title=parameter, legend=alt.Legend(format="d", columns=3, symbolSize=60)
+        )
         if parameter
         else alt.value(colour_of(str(frame["index"].iloc[0])))
     )
@@ -127,29 +128,25 @@ def nq_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
 def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     """Return queries answered a second against how many clients ask at once."""
     axes = frame if axes is None else axes
-    look = series_look(axes)
-    most = float(axes["qps"].max())
-    base = alt.Chart(frame).encode(
-        x=_counts("concurrency", "clients that ask at once (log)", axes),
-        y=alt.Y(
-            "qps:Q",
-            title="queries answered a second",
-            scale=alt.Scale(domain=[0, 1.05 * most], nice=True),
-            axis=alt.Axis(format=",.6~g", tickCount=5),
-        ),
-        color=look["color"],
+    y = alt.Y(
+        "qps:Q",
+        title="queries answered a second",
+        scale=alt.Scale(domain=[0, 1.05 * float(axes["qps"].max())], nice=True),
+        axis=alt.Axis(format=",.6~g", tickCount=5),
     )
-    clients = alt.Tooltip("concurrency:Q", title="clients")
-    answered = alt.Tooltip("qps:Q", title="queries a second", format=",.0f")
-    return _sized(
-        [
-            base.mark_line(strokeWidth=1.8, opacity=0.8).encode(
-                strokeDash=look["strokeDash"], detail="searched:N"
-            ),
-            _points(base, {"shape": look["shape"]}, [*SETTING, clients, answered, *TIMES]),
-        ],
-        HEIGHT,
+    return _by_clients(frame, axes, y)
+
+
+def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+    """Return the 95th percentile of a query's time against how many clients ask at once."""
+    axes = frame if axes is None else axes
+    y = alt.Y(
+        "p95_ms:Q",
+        title="p95 latency of one query, ms (log)",
+        scale=log_scale(axes["p95_ms"]),
+        axis=alt.Axis(format=",.6~g", values=log_ticks(axes["p95_ms"])),
     )
+    return _by_clients(frame, axes, y)
 
 
 def filter_recall_chart(
@@ -183,11 +180,11 @@ def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any
         tooltip=["series:N", "part:N", amount],
     )  # fmt: skip
     said = alt.Chart(total).mark_text(align="left", dx=5, style="value")
-    return _sized([bars, said.encode(x=x, y=y, text="said:N")], alt.Step(34))
+    return _sized([bars, said.encode(x=x, y=y, text="said:N")], 34 * len(frame))
 
 
 def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
-    """Return what each index takes in memory and on disk; pale, outlined bars are estimates."""
+    """Return what each index takes in memory and on disk; outlined bars are estimates."""
     axes = frame if axes is None else axes
     parts = {"memory_bytes": "memory", "index_bytes": "disk"}
     names = list(parts.values())
@@ -203,10 +200,8 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         y=series_axis(frame),
         yOffset=alt.YOffset("part:N", sort=names),
     )
-    bars = base.mark_bar(height=11, strokeWidth=1.5).encode(
-        fill=parts_colour(names, alt.Fill),
-        stroke=parts_colour(names, alt.Stroke).legend(None),
-        fillOpacity=alt.condition("datum.size_from === 'estimated'", alt.value(0.15), alt.value(1)),
+    bars = base.encode(
+        color=parts_colour(names),
         tooltip=[
             "series:N",
             "part:N",
@@ -214,8 +209,28 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
             alt.Tooltip("size_from:N", title="known by"),
         ],
     )
+    solid = bars.transform_filter("datum.size_from !== 'estimated'").mark_bar(height=12)
+    outlined = bars.transform_filter("datum.size_from === 'estimated'").mark_bar(
+        height=11, filled=False, strokeWidth=1.5
+    )
     said = base.mark_text(align="left", dx=5, style="value").encode(text="said:N")
-    return _sized([bars, said], alt.Step(18, **{"for": "offset"}))
+    return _sized([solid, outlined, said], 46 * len(frame))
+
+
+def _by_clients(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> Any:
+    look = series_look(axes)
+    base = alt.Chart(frame).encode(
+        x=_counts("concurrency", "clients that ask at once (log)", axes), y=y, color=look["color"]
+    )
+    clients = alt.Tooltip("concurrency:Q", title="clients")
+    answered = alt.Tooltip("qps:Q", title="queries a second", format=",.0f")
+    return _sized(
+        [
+            *series_lines(base.encode(detail=["series:N", "searched:N"]), frame, opacity=0.8),
+            _points(base, {"shape": look["shape"]}, [*SETTING, clients, answered, *TIMES]),
+        ],
+        HEIGHT,
+    )
 
 
 def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any]:
@@ -238,7 +253,8 @@ def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any
         scale=alt.Scale(domain=shown, range=["square", "circle"][: len(shown)]),
     )
     passed = alt.Tooltip("selectivity:Q", title="rows it leaves", format=".3~%")
-    tooltip = [*SETTING, "filter:N", passed, "strategy:N", QUERIES, *RECALL, *TIMES]
+    did = alt.Tooltip("did:N", title="did")
+    tooltip = [*SETTING, "filter:N", passed, "strategy:N", did, QUERIES, *RECALL, *TIMES]
     return [
         _lines(base, kinds, ["strategy:N", "query_kind:N"]),
         _points(base, {"shape": shape}, tooltip),

@@ -1,8 +1,9 @@
 """Measurements as pandas frames: one for each chart, with one row per point.
 
-Columns are named with their units; ``recall`` is ann_recall@k, a share of the exact neighbours.
-``series`` names an index as its chart does: its type, and its build parameters where a type was
-built in more than one way. Numbers that were not measured are NaN.
+Columns are named with their units; ``recall`` is ann_recall@k, a share of the exact neighbours;
+``did`` are a run's notes, such as what filter-aware search did. ``series`` names an index as its
+chart does: its type, and its build parameters where a type was built in more than one way. Numbers
+that were not measured are NaN.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from search_core.index_specs import INDEX_SPECS
+from search_core.lab.judge import pareto_front
 from search_core.lab.records import Comparison, IndexRun, RunKind
 
 #: Kinds of query and ways to search, in words.
@@ -27,7 +29,7 @@ QUERY_KINDS = {
 STRATEGIES = {"fixed": "as set", "filter_aware": "filter-aware"}
 _TYPE_ORDER = {name: place for place, name in enumerate(INDEX_SPECS)}
 _LABELS = (
-    "index", "series", "built", "searched", "parameter", "query_kind", "strategy", "filter",
+    "index", "series", "built", "searched", "parameter", "query_kind", "strategy", "filter", "did",
 )  # fmt: skip
 _NUMBERS = (
     "value", "selectivity", "nq", "concurrency", "recall", "recall_low", "recall_high",
@@ -42,17 +44,17 @@ def recall_latency_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd
     ``on_front`` says that nothing measured with the same kind of query is both at least as fast
     and at least as exact (the Pareto front).
     """
-    frame = _frame(
-        runs,
-        [
-            run
-            for run in _answered(runs, "search")
-            if run.filter == filter_label and run.strategy == "fixed"
-        ],
-    )
-    frame["on_front"] = False
-    for _, part in frame.groupby("query_kind"):
-        frame.loc[_pareto_front(part), "on_front"] = True
+    chosen = [
+        run
+        for run in _answered(runs, "search")
+        if run.filter == filter_label and run.strategy == "fixed"
+    ]
+    chosen.sort(key=lambda run: _TYPE_ORDER.get(run.index_type, len(_TYPE_ORDER)))
+    front: list[IndexRun] = []
+    for kind in {run.query_kind for run in chosen}:
+        front += pareto_front(run for run in chosen if run.query_kind == kind)
+    frame = _frame(runs, chosen)
+    frame["on_front"] = [any(run is other for other in front) for run in chosen]
     return frame
 
 
@@ -63,10 +65,7 @@ def sweep_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd.DataFram
     as FLAT, have no rows.
     """
     frame = recall_latency_frame(runs, filter_label).drop(columns="on_front")
-    swept = frame[frame["parameter"] != ""]
-    return swept.sort_values(["series", "query_kind", "value"], kind="stable").reset_index(
-        drop=True
-    )
+    return _ordered(frame[frame["parameter"] != ""], "query_kind", "value")
 
 
 def nq_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
@@ -85,15 +84,13 @@ def nq_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     ]
     frame = _frame(runs, [*singles, *batches])
     frame["ms_per_query"] = frame["p50_ms"] / frame["nq"]
-    return frame.sort_values(["series", "value", "nq"], kind="stable").reset_index(drop=True)
+    return _ordered(_one_kind(frame), "value", "nq")
 
 
 def concurrency_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     """Return queries answered a second (``qps``) by how many clients ask at once."""
     frame = _frame(runs, _answered(runs, "throughput"))
-    return frame.sort_values(["series", "searched", "concurrency"], kind="stable").reset_index(
-        drop=True
-    )
+    return _ordered(_one_kind(frame), "searched", "concurrency")
 
 
 def filter_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
@@ -112,11 +109,7 @@ def filter_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     missing = set(aware["series"]) - set(aware.loc[aware["filter"] == "none", "series"])
     starts = begins[begins["series"].isin(missing)].assign(strategy="filter-aware")
     joined = pd.concat([frame, starts], ignore_index=True)
-    return joined.sort_values(
-        ["series", "query_kind", "strategy", "selectivity"],
-        ascending=[True, True, True, False],
-        kind="stable",
-    ).reset_index(drop=True)
+    return _ordered(joined, "query_kind", "strategy", "selectivity")
 
 
 def build_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
@@ -137,7 +130,7 @@ def build_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     columns = ["series", "index", "built", "build_s", "load_s", "memory_bytes", "index_bytes"]
     frame = pd.DataFrame(list(rows.values()), columns=[*columns, "size_from", "error"])
     frame[columns[3:]] = frame[columns[3:]].astype(float)
-    return in_type_order(frame)
+    return _in_type_order(frame)
 
 
 def runs_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
@@ -158,6 +151,21 @@ def runs_frame(comparisons: Sequence[Comparison]) -> pd.DataFrame:
             record["notes"] = " | ".join(run.notes)
             rows.append({**record, **shared})
     return pd.DataFrame(rows)
+
+
+def at_settings(frame: pd.DataFrame, chosen: Mapping[str, str]) -> pd.DataFrame:
+    """Return the rows of one setting a series: the ``chosen`` one (search parameters in words).
+
+    Where that was not measured, it is the setting that found most.
+    """
+    kept = []
+    for series, part in frame.groupby("series", sort=False):
+        wanted = part[part["searched"] == chosen.get(str(series))]
+        if wanted.empty:
+            most = part.sort_values("recall", ascending=False, kind="stable")["searched"].iloc[0]
+            wanted = part[part["searched"] == most]
+        kept.append(wanted)
+    return pd.concat(kept) if kept else frame
 
 
 def params_text(params: Mapping[str, Any]) -> str:
@@ -192,7 +200,7 @@ def _frame(runs: Sequence[IndexRun], chosen: Sequence[IndexRun]) -> pd.DataFrame
     names = series_names(runs)
     frame = pd.DataFrame([_row(run, names) for run in chosen], columns=list(_COLUMNS))
     frame[list(_NUMBERS)] = frame[list(_NUMBERS)].astype(float)
-    return in_type_order(frame)
+    return _in_type_order(frame)
 
 
 def _row(run: IndexRun, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
@@ -208,6 +216,7 @@ def _row(run: IndexRun, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         "query_kind": QUERY_KINDS.get(run.query_kind, run.query_kind),
         "strategy": STRATEGIES.get(run.strategy, run.strategy),
         "filter": run.filter,
+        "did": "; ".join(run.notes),
         "selectivity": run.selectivity,
         "nq": run.nq,
         "concurrency": run.concurrency,
@@ -221,23 +230,20 @@ def _row(run: IndexRun, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     }
 
 
-def in_type_order(frame: pd.DataFrame) -> pd.DataFrame:
+def _ordered(frame: pd.DataFrame, *by: str) -> pd.DataFrame:
+    """Return the rows by series, in the order of the types, and within a series by columns."""
+    return _in_type_order(frame.sort_values(["series", *by], kind="stable"))
+
+
+def _one_kind(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the first kind of query: how long it takes hardly depends on the kind."""
+    return frame[frame["query_kind"] == frame["query_kind"].iloc[0]] if len(frame) else frame
+
+
+def _in_type_order(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows in the order the types are listed in, those of one type as they were."""
     place = frame["index"].map(lambda name: _TYPE_ORDER.get(name, len(_TYPE_ORDER)))
     return frame.iloc[place.argsort(kind="stable")].reset_index(drop=True)
-
-
-def _pareto_front(frame: pd.DataFrame) -> list[Any]:
-    """Return the labels of the rows that no other row beats in time and recall together."""
-    measured = frame.dropna(subset=["recall", "p50_ms"])
-    measured = measured.sort_values(["p50_ms", "recall"], ascending=[True, False])
-    front: list[Any] = []
-    best = -1.0
-    for label, recall in zip(measured.index, measured["recall"].tolist(), strict=True):
-        if recall > best:
-            front.append(label)
-            best = recall
-    return front
 
 
 def _answered(runs: Sequence[IndexRun], kind: RunKind) -> list[IndexRun]:

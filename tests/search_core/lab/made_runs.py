@@ -149,11 +149,12 @@ def _runs_of(
                     built, params, kind, fixed, p50 * (0.9 + 0.2 * share), rng,
                     filter=label, selectivity=share,
                 )  # fmt: skip
-                if value in (32, 64):
-                    aware = max(recall, 0.985 + 0.01 * rng.random()) if share < 0.6 else recall
+                if index.parameter:
+                    aware = 1.0 if share < 0.02 else recall + 0.3 * (1 - recall) * rng.random()
+                    did = "searched exactly" if share < 0.02 else f"{index.parameter} raised"
                     yield _search(
                         built, params, kind, min(1.0, aware), p50 * (1.15 + 0.5 * (share < 0.02)),
-                        rng, filter=label, selectivity=share, strategy="filter_aware",
+                        rng, filter=label, selectivity=share, strategy="filter_aware", notes=(did,),
                     )  # fmt: skip
         for nq in (1, 10, 100):
             yield _search(
@@ -186,6 +187,7 @@ def _search(
     spread = 1.96 * math.sqrt(max(recall * (1 - recall), 1e-5) / QUERIES / 4)
     tail = 1 + abs(rng.normal()) * 0.2
     notes = ("ef below k was raised to k.",) if params.get("ef") == 16 and not more else ()
+    notes = more.pop("notes", notes)
     return IndexRun(
         more.pop("kind", "search"), search_params=params, query_kind=query_kind, queries=QUERIES,
         ann_recall_at_k=recall, recall_low=max(0.0, recall - spread),
