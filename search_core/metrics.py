@@ -51,13 +51,3 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Set[str]) -> float:
 def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], percent: float) -> float:
     """Return a percentile (0 to 100) of durations in seconds, as milliseconds."""
     return float(np.percentile(np.asarray(seconds), percent)) * 1000.0
-
-
-def exact_neighbours(
-    vectors: NDArray[np.float32], queries: NDArray[np.float32], k: int
-) -> NDArray[np.int64]:
-    """Return row numbers (q, k) of each query's nearest vectors by inner product, best first."""
-    scores = queries @ vectors.T
-    k = min(k, vectors.shape[0])
-    nearest: NDArray[np.int64] = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return nearest
