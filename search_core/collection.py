@@ -17,8 +17,7 @@ from search_core.entities import (
     URI_MAX_LENGTH,
     MediaEntity,
 )
-from search_core.index_specs import MetricType
-from search_core.library import LibraryInfo
+from search_core.index_specs import IndexSpec, MetricType
 
 INDEX_NAME = "embedding"
 _VARCHAR_LENGTHS = {
@@ -53,17 +52,17 @@ def collection_schema(client: MilvusClient, dim: int) -> Any:
     return schema
 
 
-def index_params(client: MilvusClient, info: LibraryInfo, *, embedded: bool) -> Any:
-    """Return what Milvus builds a library's vector index from."""
-    build = info.index.build_params()
+def index_params(client: MilvusClient, index: IndexSpec, metric: str, *, embedded: bool) -> Any:
+    """Return what Milvus builds a vector index from, for vectors compared by ``metric``."""
+    build = index.build_params()
     # A server reads the parameters one by one; Milvus Lite only as a JSON object.
     nested = {"params": build} if build and embedded else {}
     wanted = client.prepare_index_params()
     wanted.add_index(
         field_name=EMBEDDING_FIELD,
         index_name=INDEX_NAME,
-        index_type=info.index.index_type,
-        metric_type=info.metric,
+        index_type=index.index_type,
+        metric_type=index.metric_for(metric),
         params={**build, **nested},
     )
     return wanted
@@ -72,7 +71,7 @@ def index_params(client: MilvusClient, info: LibraryInfo, *, embedded: bool) -> 
 def to_row(entity: MediaEntity, vector: Embeddings) -> dict[str, Any]:
     """Return an entity and its embedding (dim,) as Milvus takes them."""
     row = {name: getattr(entity, name) for name in SCALAR_FIELDS}
-    return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector.tolist()}
+    return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector}
 
 
 def to_entity(row: dict[str, Any]) -> MediaEntity:

@@ -11,7 +11,8 @@
     │   └── EncoderMismatch        the library holds another encoder's vectors
     ├── StoreError                 Milvus refused or failed
     │   ├── StoreUnavailable       Milvus cannot be reached
-    │   ├── StoreBusy              another process holds the embedded Milvus
+    │   ├── StoreBusy              another process holds the embedded Milvus, or the library
+    │   ├── TrialTimeout           an index was not built within the time limit
     │   ├── LibraryNotFound
     │   └── EntityNotFound
     ├── MediaError                 one file cannot be used; a batch goes on without it
@@ -84,7 +85,11 @@ class StoreUnavailable(StoreError):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the embedded Milvus."""
+    """Another process holds the embedded Milvus, or rebuilds the library."""
+
+
+class TrialTimeout(StoreError):
+    """An index was not built and loaded within the time limit; nothing of it is left."""
 
 
 class LibraryNotFound(StoreError):

@@ -25,8 +25,6 @@ from search_core.servers import ServerInfo
 from search_core.trials import TRIAL_TIMEOUT_S, Trial
 
 NO_FILTER = Filter()
-#: Libraries of this prefix are a running comparison's; they are never listed.
-SCRATCH_PREFIX = "sightline_scratch_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -35,6 +33,7 @@ class LibraryInfo:
     """A library: its name, the collection that serves it now, and how it was built.
 
     ``encoder`` made its vectors; ``search`` holds the nprobe and ef searches use by default.
+    ``successor`` is the collection that a running rebuild fills, "" when there is none.
     """
 
     name: str
@@ -44,6 +43,12 @@ class LibraryInfo:
     index: IndexSpec
     search: SearchParams
     created_at: int
+    successor: str = ""
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections that a write goes to: first the one that serves."""
+        return (self.collection, self.successor) if self.successor else (self.collection,)
 
     def to_dict(self) -> dict[str, Any]:
         """Return what is stored with the collection, as plain JSON values."""
@@ -161,10 +166,6 @@ class Store(Protocol):
         """Return one entity's embedding (dim,); raises EntityNotFound."""
         ...
 
-    def sample(self, name: str, limit: int) -> tuple[list[str], Embeddings]:
-        """Return up to ``limit`` entities' ids and embeddings (n, dim)."""
-        ...
-
     def vectors(
         self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
     ) -> Iterator[VectorPage]:
@@ -244,11 +245,6 @@ def check_library_name(name: str) -> str:
             "Use letters, digits and underscores, not starting with a digit, at most 128.",
         )
     return name
-
-
-def is_scratch(name: str) -> bool:
-    """Whether a library is a running comparison's own."""
-    return name.startswith(SCRATCH_PREFIX)
 
 
 def check_k(k: int) -> int:

@@ -27,7 +27,6 @@ from search_core.library import (
     VectorPage,
     check_k,
     check_library_name,
-    is_scratch,
     require_filter,
 )
 from search_core.memory_trial import MemoryTrial
@@ -51,7 +50,7 @@ class MemoryStore:
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
-        return [self._infos[name] for name in sorted(self._infos) if not is_scratch(name)]
+        return [self._infos[name] for name in sorted(self._infos)]
 
     def library(self, name: str) -> LibraryInfo:
         """Return one library; raises LibraryNotFound."""
@@ -117,13 +116,6 @@ class MemoryStore:
         if entity_id not in self._rows[name]:
             raise EntityNotFound(f"The library {name} has no entity {entity_id}.")
         return self._rows[name][entity_id][1]
-
-    def sample(self, name: str, limit: int) -> tuple[list[str], Embeddings]:
-        """Return up to ``limit`` entities' ids and embeddings (n, dim)."""
-        rows = self._matching(name, NO_FILTER)[:limit]
-        dim = self.library(name).encoder.dim
-        vectors = np.array([vector for _, vector in rows], dtype=np.float32)
-        return [entity.id for entity, _ in rows], vectors.reshape(len(rows), dim)
 
     def vectors(
         self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0

@@ -34,6 +34,7 @@ class MemoryTrial:
         self._vectors: list[NDArray[Any]] = []
         self._facets: list[dict[str, Any]] = []
         self._built = False
+        self._dropped = False
 
     def __enter__(self) -> Self:
         """Return the trial."""
@@ -61,6 +62,8 @@ class MemoryTrial:
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Remember that there is an index; raises IndexParameterError for another metric."""
         started = time.perf_counter()
+        if self._dropped:
+            raise StoreError("The trial has been removed.")
         spec.metric_for(self._metric)
         self._built = True
         return BuildTimes(time.perf_counter() - started, 0.0)
@@ -97,6 +100,7 @@ class MemoryTrial:
         self._vectors.clear()
         self._facets.clear()
         self._built = False
+        self._dropped = True
 
 
 def passes(expression: str, values: Mapping[str, Any]) -> bool:

@@ -174,8 +174,10 @@ def test_an_entitys_embedding_can_be_read(store: Store, library: str) -> None:
         store.embedding(library, "no-such-id")
 
 
-def test_sample_returns_vectors_with_their_ids(store: Store, library: str) -> None:
-    ids, vectors = store.sample(library, 50)
+def test_a_sample_is_vectors_with_their_entities(store: Store, library: str) -> None:
+    found = list(store.vectors(library, limit=50, seed=3))
+    ids = [entity.id for page in found for entity in page.entities]
+    vectors = np.concatenate([page.embeddings for page in found])
     assert len(set(ids)) == 50
     by_id = {make_entity(i).id: VECTORS[i] for i in range(ROWS)}
     np.testing.assert_allclose(vectors, [by_id[key] for key in ids], atol=1e-6)

@@ -1,0 +1,64 @@
+"""Reading and writing a library while it may be rebuilt: whatever serves it, at every moment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from pymilvus.exceptions import MilvusException
+
+from search_core.connection import write_lock
+from search_core.endpoint import Endpoint
+from search_core.library import LibraryInfo
+from search_core.milvus_errors import milvus_errors
+from search_core.registry import LibraryRegistry, is_missing
+
+#: A library switched more often than this while one call runs is not to be read or written.
+_SWITCHES = 5
+_T = TypeVar("_T")
+
+
+def read_library(
+    registry: LibraryRegistry, name: str, doing: str, ask: Callable[[LibraryInfo], _T]
+) -> _T:
+    """Ask the collection that serves; again where a rebuild has just put another in its place."""
+    with milvus_errors(doing, name):
+        info = registry.open(name)
+        for _ in range(_SWITCHES):
+            try:
+                return ask(info)
+            except MilvusException:
+                registry.forget(info.collection)
+                now = registry.open(name)
+                if now.collection == info.collection:
+                    raise
+                info = now
+        return ask(info)
+
+
+def write_library(
+    registry: LibraryRegistry,
+    endpoint: Endpoint,
+    name: str,
+    doing: str,
+    write: Callable[[str], object],
+) -> None:
+    """Write to the collection that serves, then to the one a rebuild fills beside it.
+
+    Done when both are the ones that they were before, so that a rebuild that starts, switches or
+    ends meanwhile misses nothing; rebuild.py says why that is enough.
+    """
+    with milvus_errors(doing, name), write_lock(endpoint):
+        written: set[str] = set()
+        for _ in range(_SWITCHES):
+            wanted = [c for c in registry.open(name).collections if c not in written]
+            if not wanted:
+                return
+            for collection in wanted:
+                try:
+                    write(collection)
+                except MilvusException as error:
+                    # Dropped since; where it is the successor, its rebuild was given up.
+                    if not is_missing(error):
+                        raise
+                written.add(collection)

@@ -1,0 +1,35 @@
+"""What processes that were killed midway left in Milvus: trials, rebuilds, half-made libraries."""
+
+from __future__ import annotations
+
+from pymilvus import MilvusClient
+
+from search_core.connection import write_lock
+from search_core.endpoint import Endpoint
+from search_core.registry import LibraryRegistry
+
+
+def remove_leftovers(
+    client: MilvusClient, registry: LibraryRegistry, endpoint: Endpoint
+) -> list[str]:
+    """Remove collections without an alias whose owner has ended, and return their names.
+
+    Collections that nobody owned, and those of processes that live, stay; so do those of another
+    host for a day. A library's note of a rebuild that has ended goes first, so that writers never
+    write to what is gone.
+    """
+    with write_lock(endpoint):
+        serving = set()
+        for name in registry.names():
+            info = registry.find(name)
+            if info is None:
+                continue
+            serving.add(info.collection)
+            if info.successor and not registry.is_worked_on(info.successor):
+                registry.set_successor(info.collection, "")
+        removed = []
+        for collection in map(str, client.list_collections()):
+            if collection not in serving and registry.is_abandoned(collection):
+                registry.drop(collection)
+                removed.append(collection)
+    return removed

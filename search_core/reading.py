@@ -1,0 +1,213 @@
+"""Reading a collection: page by page, by chance, by id, and compared vector by vector.
+
+Memory stays flat: at most a page of rows is held. Vectors come as float32 arrays, not as lists of
+Python's floats, which take ten times as long to make.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from pymilvus import MilvusClient
+
+from search_core.collection import SCALAR_FIELDS, to_entity, to_score
+from search_core.encoders.base import Embeddings
+from search_core.entities import EMBEDDING_FIELD, MediaEntity
+from search_core.exact import NearestSoFar
+from search_core.filters import quoted
+from search_core.index_specs import SearchParams
+from search_core.library import LibraryInfo, Match, VectorPage
+
+EVERYTHING = 'id != ""'
+PAGE_ROWS = 1000
+#: What fits one answer however long the vectors are; Milvus sends 64 MiB at most by default.
+_PAGE_BYTES = 8 << 20
+_ID_ROWS = 5000
+#: Up to here one request fetches what an exact search compares; a cursor takes several.
+_FEW = 2000
+
+
+def pages(
+    client: MilvusClient,
+    collection: str,
+    expression: str,
+    fields: Sequence[str],
+    *,
+    rows: int = PAGE_ROWS,
+    consistency: str | None = None,
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield all rows that pass the expression, some at a time, by ascending primary key."""
+    level = {"consistency_level": consistency} if consistency else {}
+    cursor = client.query_iterator(
+        collection,
+        batch_size=rows,
+        filter=expression or EVERYTHING,
+        output_fields=list(fields),
+        strict_float32=True,
+        **level,
+    )
+    try:
+        while page := cursor.next():
+            yield list(page)
+    finally:
+        cursor.close()
+
+
+def page_rows(dim: int) -> int:
+    """Return how many rows with vectors of ``dim`` dimensions to move at once."""
+    return max(100, min(5000, _PAGE_BYTES // (4 * dim + 1500)))
+
+
+def vector_pages(
+    client: MilvusClient, collection: str, expression: str, limit: int | None, seed: int
+) -> Iterator[VectorPage]:
+    """Yield the entities that pass with their embeddings; ``limit`` of them, by chance."""
+    fields = [*SCALAR_FIELDS, EMBEDDING_FIELD]
+    count = 0 if limit is None else count_rows(client, collection, expression)
+    if limit is None or limit >= count:
+        for page in pages(client, collection, expression, fields):
+            yield to_vector_page(page)
+        return
+    chosen = np.zeros(count, dtype=bool)
+    chosen[np.random.default_rng(seed).choice(count, limit, replace=False)] = True
+    waiting: list[str] = []
+    start = 0
+    for page in pages(client, collection, expression, ["id"], rows=_ID_ROWS):
+        # Rows written since they were counted are not in the draw.
+        drawn = chosen[start : start + len(page)]
+        waiting += [str(row["id"]) for row, keep in zip(page, drawn, strict=False) if keep]
+        start += len(page)
+        while len(waiting) >= PAGE_ROWS:
+            yield to_vector_page(rows_of(client, collection, waiting[:PAGE_ROWS], fields))
+            del waiting[:PAGE_ROWS]
+    if waiting:
+        yield to_vector_page(rows_of(client, collection, waiting, fields))
+
+
+def count_rows(
+    client: MilvusClient, collection: str, expression: str, consistency: str = "Strong"
+) -> int:
+    """Return how many rows pass the expression."""
+    [row] = client.query(
+        collection,
+        filter=expression,
+        output_fields=["count(*)"],
+        consistency_level=consistency,
+    )
+    return int(row["count(*)"])
+
+
+def rows_where(
+    client: MilvusClient,
+    collection: str,
+    expression: str,
+    fields: Sequence[str],
+    *,
+    limit: int | None = None,
+    offset: int = 0,
+    consistency: str = "Strong",
+) -> list[dict[str, Any]]:
+    """Return rows that pass the expression, in no promised order."""
+    part = {} if limit is None else {"limit": limit, "offset": offset}
+    found = client.query(
+        collection,
+        filter=expression,
+        output_fields=list(fields),
+        consistency_level=consistency,
+        strict_float32=True,
+        **part,
+    )
+    return list(found)
+
+
+def rows_of(
+    client: MilvusClient,
+    collection: str,
+    ids: Sequence[str],
+    fields: Sequence[str],
+    *,
+    consistency: str = "Strong",
+) -> list[dict[str, Any]]:
+    """Return the rows of these ids that are there, in no promised order."""
+    expression = f"id in [{', '.join(quoted(key) for key in ids)}]"
+    if not ids:
+        return []
+    return rows_where(client, collection, expression, fields, consistency=consistency)
+
+
+def matches(
+    client: MilvusClient,
+    info: LibraryInfo,
+    vectors: Embeddings,
+    k: int,
+    expression: str,
+    params: SearchParams | None,
+) -> list[list[Match]]:
+    """Return the ``k`` nearest of the entities that pass, by the index, for each of (n, dim)."""
+    found = client.search(
+        info.collection,
+        data=list(np.atleast_2d(vectors)),
+        anns_field=EMBEDDING_FIELD,
+        limit=k,
+        filter=expression,
+        output_fields=SCALAR_FIELDS,
+        search_params={
+            "metric_type": info.index.metric_for(info.metric),
+            "params": info.search_params(params, k),
+        },
+    )
+    return [
+        [
+            Match(to_score(info.metric, hit["distance"]), to_entity({**hit["entity"]}))
+            for hit in hits
+        ]
+        for hits in found
+    ]
+
+
+def exact_matches(
+    client: MilvusClient, info: LibraryInfo, vectors: Embeddings, k: int, expression: str
+) -> list[list[Match]]:
+    """Return the ``k`` nearest of the entities that pass, compared one by one, for each of them."""
+    collection, metric = info.collection, info.metric
+    nearest = NearestSoFar(np.atleast_2d(vectors), k, metric)
+    keys: list[str] = []
+    for page in _few_or_pages(client, collection, expression, ["id", EMBEDDING_FIELD]):
+        numbers = np.arange(len(keys), len(keys) + len(page))
+        nearest.add(numbers, np.stack([row[EMBEDDING_FIELD] for row in page]))
+        keys.extend(str(row["id"]) for row in page)
+    found = [keys[row] for row in np.unique(nearest.rows) if row >= 0]
+    entities: dict[str, MediaEntity] = {}
+    for start in range(0, len(found), PAGE_ROWS):
+        part = found[start : start + PAGE_ROWS]
+        rows = rows_of(client, collection, part, SCALAR_FIELDS, consistency="Session")
+        entities.update((str(row["id"]), to_entity(row)) for row in rows)
+    return [
+        [
+            Match(to_score(metric, float(distance)), entities[keys[row]])
+            for row, distance in zip(rows, distances, strict=True)
+            if row >= 0 and keys[row] in entities  # it may have been deleted since
+        ]
+        for rows, distances in zip(nearest.rows, nearest.distances, strict=True)
+    ]
+
+
+def to_vector_page(rows: Sequence[dict[str, Any]]) -> VectorPage:
+    """Return rows of SCALAR_FIELDS and the embedding as entities and an array (n, dim)."""
+    vectors = np.stack([row[EMBEDDING_FIELD] for row in rows])
+    return VectorPage([to_entity(row) for row in rows], vectors)
+
+
+def _few_or_pages(
+    client: MilvusClient, collection: str, expression: str, fields: list[str]
+) -> Iterator[list[dict[str, Any]]]:
+    few = rows_where(
+        client, collection, expression or EVERYTHING, fields, limit=_FEW, consistency="Session"
+    )
+    if len(few) < _FEW:
+        if few:
+            yield few
+        return
+    yield from pages(client, collection, expression, fields)

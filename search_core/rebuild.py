@@ -1,0 +1,235 @@
+"""A library's new index, built in a second collection beside the serving one, then switched to.
+
+How nothing is lost or comes back while writers go on, without a lock between machines:
+
+- From when the collection is named as the library's *successor*, writers write to the serving
+  collection first and to the successor second, and then look again where the library is; what they
+  did not reach yet they write again (store.py). So a write that was acknowledged is in both.
+- The copy reads a page, writes it to the successor, and reads it once more from the serving
+  collection. What changed in between is copied again, what went is removed, and looked at again. A
+  writer that comes later writes to the successor later, and that is what stays.
+- Before the switch the ids of both are held against each other: a writer that was killed between
+  its two writes leaves no difference.
+
+The alias moves in one step. Before it the old collection serves, after it the new one; whatever is
+then without an alias is a leftover, removed here or, after a kill, at the next start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from search_core.collection import INDEX_NAME, SCALAR_FIELDS
+from search_core.connection import write_lock
+from search_core.endpoint import Endpoint
+from search_core.entities import EMBEDDING_FIELD
+from search_core.errors import StoreBusy
+from search_core.filters import quoted
+from search_core.index_building import build_index
+from search_core.index_specs import IndexSpec, SearchParams
+from search_core.library import LibraryInfo
+from search_core.reading import EVERYTHING, count_rows, page_rows, pages, rows_of
+from search_core.registry import LibraryRegistry, new_collection_name
+from search_core.servers import ServerInfo
+
+Row = dict[str, Any]
+_FIELDS = [*SCALAR_FIELDS, EMBEDDING_FIELD]
+_ID_ROWS = 2000
+#: A row that changes each time it is looked at is left to its writers after this many times.
+_LOOKS = 10
+
+
+class Rebuild:
+    """One rebuild of one library; :meth:`run` does all of it."""
+
+    def __init__(
+        self,
+        client: MilvusClient,
+        registry: LibraryRegistry,
+        endpoint: Endpoint,
+        on_progress: Callable[[str, float], None],
+    ) -> None:
+        self._client = client
+        self._registry = registry
+        self._endpoint = endpoint
+        self._on_progress = on_progress
+
+    def run(self, info: LibraryInfo, changed: LibraryInfo) -> LibraryInfo:
+        """Make ``info`` what ``changed`` is, and return it; raises StoreBusy, and as Milvus does.
+
+        Whatever happens before the switch leaves the library as it was.
+        """
+        new = replace(changed, collection=new_collection_name(info.name), successor="")
+        try:
+            self._begin(info, new)
+            self._copy_all(info, new)
+            self._build(new)
+            self._reconcile(info, new)
+            self._switch(info, new)
+        except BaseException:
+            with suppress(Exception):  # what cannot be undone now is a leftover
+                self._give_up(info, new)
+            raise
+        self._on_progress("done", 1.0)
+        return new
+
+    def _begin(self, old: LibraryInfo, new: LibraryInfo) -> None:
+        with write_lock(self._endpoint):
+            self._require_unchanged(old, "")
+            self._registry.create_collection(new)
+            self._registry.set_successor(old.collection, new.collection)
+
+    def _copy_all(self, old: LibraryInfo, new: LibraryInfo) -> None:
+        total = max(1, count_rows(self._client, old.collection, ""))
+        done = 0
+        self._on_progress("copying", 0.0)
+        for page in pages(
+            self._client,
+            old.collection,
+            EVERYTHING,
+            _FIELDS,
+            rows=page_rows(old.encoder.dim),
+            consistency="Strong",
+        ):
+            seen = {str(row["id"]): row for row in page}
+            self._mirror(old.collection, new.collection, seen)
+            done += len(page)
+            self._on_progress("copying", min(1.0, done / total))
+
+    def _mirror(self, old: str, new: str, seen: Mapping[str, Row | None]) -> None:
+        """Make ``new`` hold what was seen in ``old`` under these ids, and what came meanwhile."""
+        for _ in range(_LOOKS):
+            if not seen:
+                return
+            with write_lock(self._endpoint):
+                if rows := [row for row in seen.values() if row is not None]:
+                    self._client.upsert(new, rows)
+                self._delete(new, [key for key, row in seen.items() if row is None])
+                now = self._look(old, list(seen))
+            seen = {key: now[key] for key, row in seen.items() if not _same(row, now[key])}
+
+    def _look(self, collection: str, ids: Sequence[str]) -> dict[str, Row | None]:
+        rows = rows_of(self._client, collection, ids, _FIELDS)
+        found = {str(row["id"]): row for row in rows}
+        return {key: found.get(key) for key in ids}
+
+    def _build(self, new: LibraryInfo) -> None:
+        self._on_progress("building", 0.0)
+        with write_lock(self._endpoint):
+            self._client.flush(new.collection)
+            build_index(
+                self._client,
+                new.collection,
+                new.index,
+                new.metric,
+                embedded=self._endpoint.embedded,
+                on_progress=lambda share: self._on_progress("building", share),
+            )
+            self._registry.make_ready(new)
+
+    def _reconcile(self, old: LibraryInfo, new: LibraryInfo) -> None:
+        """Make both collections hold the same ids: those of the old one."""
+        self._on_progress("comparing", 0.0)
+        for ids in self._ids(old.collection):
+            lost = self._missing(new.collection, ids)
+            self._mirror(old.collection, new.collection, self._look(old.collection, lost))
+        self._on_progress("comparing", 0.5)
+        for ids in self._ids(new.collection):
+            extra = self._missing(old.collection, ids)
+            self._mirror(old.collection, new.collection, dict.fromkeys(extra))
+
+    def _switch(self, old: LibraryInfo, new: LibraryInfo) -> None:
+        self._on_progress("switching", 0.0)
+        with write_lock(self._endpoint):
+            self._require_unchanged(old, new.collection)
+            self._registry.own(old.collection)  # without its alias it is a leftover
+            self._registry.switch(new.name, new.collection)
+            with suppress(MilvusException):
+                self._registry.drop(old.collection)
+
+    def _give_up(self, old: LibraryInfo, new: LibraryInfo) -> None:
+        with write_lock(self._endpoint):
+            now = self._registry.find(old.name)
+            if now and now.collection == new.collection:
+                self._registry.drop(old.collection)
+                return
+            if now and now.successor == new.collection:
+                self._registry.set_successor(now.collection, "")
+            self._registry.drop(new.collection)
+
+    def _require_unchanged(self, old: LibraryInfo, successor: str) -> None:
+        now = self._registry.find(old.name)
+        if now is None or now.collection != old.collection or now.successor != successor:
+            raise _busy(old)
+
+    def _ids(self, collection: str) -> Iterator[list[str]]:
+        for page in pages(
+            self._client, collection, EVERYTHING, ["id"], rows=_ID_ROWS, consistency="Strong"
+        ):
+            yield [str(row["id"]) for row in page]
+
+    def _missing(self, collection: str, ids: Sequence[str]) -> list[str]:
+        there = {str(row["id"]) for row in rows_of(self._client, collection, ids, ["id"])}
+        return [key for key in ids if key not in there]
+
+    def _delete(self, collection: str, ids: Sequence[str]) -> None:
+        if ids:
+            self._client.delete(
+                collection, filter=f"id in [{', '.join(quoted(key) for key in ids)}]"
+            )
+
+
+def changed_index(
+    info: LibraryInfo, index: IndexSpec, search: SearchParams | None, server: ServerInfo
+) -> LibraryInfo:
+    """Return a library with another index; raises UsageErrors where this Milvus cannot build it."""
+    changed = replace(info, index=index, search=search or SearchParams())
+    index.require_offered(server)
+    index.require_dim(info.encoder.dim)
+    index.metric_for(info.metric)
+    index.search_params(changed.search, 1)
+    return changed
+
+
+def rebuild_in_place(
+    client: MilvusClient,
+    registry: LibraryRegistry,
+    endpoint: Endpoint,
+    info: LibraryInfo,
+    changed: LibraryInfo,
+) -> None:
+    """Replace a library's index, or only its default search parameters, where it is.
+
+    It cannot be searched meanwhile. Interrupted, the missing index is built when it is next opened.
+    Raises StoreBusy while it is rebuilt.
+    """
+    with write_lock(endpoint):
+        if info.successor and registry.is_worked_on(info.successor):
+            raise _busy(info)
+        if changed.index != info.index:
+            registry.forget(info.collection)
+            client.release_collection(info.collection)
+            client.drop_index(info.collection, INDEX_NAME)
+        registry.write_info(changed)
+        registry.make_ready(changed)
+
+
+def _busy(info: LibraryInfo) -> StoreBusy:
+    return StoreBusy(
+        f"The library {info.name} is being rebuilt by another command.",
+        "Wait for it to end, then try again.",
+    )
+
+
+def _same(one: Row | None, other: Row | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    scalars = all(one[name] == other[name] for name in SCALAR_FIELDS)
+    return scalars and np.array_equal(one[EMBEDDING_FIELD], other[EMBEDDING_FIELD])

@@ -1,0 +1,187 @@
+"""Which collection serves which library, what is remembered of it, and who works on it.
+
+A library is an alias of a collection. Collections remember, as JSON in their properties,
+
+- ``sightline``: the library's encoder, metric, index and default search parameters;
+- ``sightline.owner``: the process that makes, replaces or removes it;
+- ``sightline.successor``: the collection that a running rebuild fills beside it.
+
+A collection with an owner and without an alias is somebody's work in progress, or what is left of
+it. So that nothing is lost at a kill, an alias is always the last thing made and the first removed.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from search_core.collection import collection_schema
+from search_core.connection import write_lock
+from search_core.endpoint import Endpoint
+from search_core.errors import LibraryNotFound
+from search_core.index_building import build_index
+from search_core.library import LibraryInfo
+from search_core.ownership import Owner
+
+PROPERTY = "sightline"
+OWNER_PROPERTY = "sightline.owner"
+SUCCESSOR_PROPERTY = "sightline.successor"
+
+
+class LibraryRegistry:
+    """The libraries of one Milvus; safe to share between threads."""
+
+    def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
+        self._client = client
+        self._endpoint = endpoint
+        self._ready: set[str] = set()  # collections known to be indexed and loaded
+
+    def names(self) -> list[str]:
+        """Return the aliases of this Milvus, libraries or not."""
+        return [str(name) for name in self._client.list_aliases().get("aliases", [])]
+
+    def all(self) -> list[LibraryInfo]:
+        """Return all libraries by name."""
+        found = [self.find(name) for name in self.names()]
+        return sorted((info for info in found if info), key=lambda info: info.name)
+
+    def find(self, name: str) -> LibraryInfo | None:
+        """Return a library as it is now, None where there is none."""
+        described = self._describe(name)
+        info = _info_in(described) if described else None
+        # A collection answers to its own name as well, and that is no library.
+        return info if info and info.name == name and info.collection != name else None
+
+    def open(self, name: str) -> LibraryInfo:
+        """Return a library, loaded and ready to search; raises LibraryNotFound."""
+        info = self.find(name)
+        if info is None:
+            known = ", ".join(item.name for item in self.all()) or "none yet"
+            raise LibraryNotFound(
+                f"There is no library {name} here; there is: {known}.",
+                f"`sightline ingest PATH --library {name}` creates it.",
+            )
+        self.make_ready(info)
+        return info
+
+    def create(self, info: LibraryInfo) -> None:
+        """Make a new library; it exists when all of it does."""
+        with write_lock(self._endpoint):
+            self.create_collection(info)
+            self.make_ready(info)
+            self._client.create_alias(info.collection, info.name)
+
+    def remove(self, info: LibraryInfo) -> None:
+        """Remove a library with all its entities."""
+        with write_lock(self._endpoint):
+            self.own(info.collection)
+            self._client.drop_alias(info.name)
+            self.drop(info.collection)
+
+    def make_ready(self, info: LibraryInfo) -> None:
+        """Build the index where it is missing (a build may have been interrupted) and load."""
+        if info.collection in self._ready:
+            return
+        if not self._client.list_indexes(info.collection):
+            embedded = self._endpoint.embedded
+            build_index(self._client, info.collection, info.index, info.metric, embedded=embedded)
+        self._client.load_collection(info.collection)
+        self._ready.add(info.collection)
+
+    def forget(self, collection: str) -> None:
+        """Look again, at its next use, whether a collection is indexed and loaded."""
+        self._ready.discard(collection)
+
+    def create_collection(self, info: LibraryInfo) -> None:
+        """Make the empty, unindexed collection of a library, owned by this process."""
+        self._client.create_collection(
+            info.collection,
+            schema=collection_schema(self._client, info.encoder.dim),
+            consistency_level="Session",
+            # With the first breath: a collection never exists without its owner.
+            properties={PROPERTY: json.dumps(info.to_dict()), **owned()},
+        )
+
+    def write_info(self, info: LibraryInfo) -> None:
+        """Remember what a library is now."""
+        self._set(info.collection, {PROPERTY: json.dumps(info.to_dict())})
+
+    def own(self, collection: str) -> None:
+        """Note that this process works on a collection."""
+        self._set(collection, owned())
+
+    def set_successor(self, collection: str, successor: str) -> None:
+        """Tell all writers to write to ``successor`` too; "" ends it."""
+        self._set(collection, {SUCCESSOR_PROPERTY: successor})
+
+    def switch(self, name: str, collection: str) -> None:
+        """Make another collection the one that serves a library, in one step."""
+        self._client.alter_alias(collection, name)
+
+    def is_worked_on(self, collection: str) -> bool:
+        """Whether a collection exists and a process that lives owns it."""
+        owner = self._owner(collection)
+        return owner is not None and not owner.is_gone()
+
+    def is_abandoned(self, collection: str) -> bool:
+        """Whether a collection is owned by a process that has ended."""
+        owner = self._owner(collection)
+        return owner is not None and owner.is_gone()
+
+    def drop(self, collection: str) -> None:
+        """Remove a collection without an alias; one that is not there is fine."""
+        self.forget(collection)
+        self._client.drop_collection(collection)
+
+    def _owner(self, collection: str) -> Owner | None:
+        described = self._describe(collection)
+        text = _properties(described).get(OWNER_PROPERTY) if described else None
+        return Owner.from_dict(json.loads(text)) if text else None
+
+    def _set(self, collection: str, properties: Mapping[str, str]) -> None:
+        self._client.alter_collection_properties(collection, dict(properties))
+
+    def _describe(self, name: str) -> dict[str, Any] | None:
+        """Return a collection by its name or its alias, None where there is none."""
+        try:
+            described: dict[str, Any] = self._client.describe_collection(name)
+        except MilvusException as error:
+            if is_missing(error):
+                return None
+            raise
+        return described
+
+
+def new_collection_name(library: str) -> str:
+    """Return a name for another collection of a library."""
+    stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime())
+    return f"{library}_{stamp}_{secrets.token_hex(2)}"
+
+
+def owned() -> dict[str, str]:
+    """Return the property that makes a new collection this process's."""
+    return {OWNER_PROPERTY: json.dumps(Owner.current().to_dict())}
+
+
+def is_missing(error: MilvusException) -> bool:
+    """Whether Milvus says that a collection or an alias is not there."""
+    return "not found" in error.message or "not exist" in error.message
+
+
+def _properties(described: Mapping[str, Any]) -> dict[str, str]:
+    return dict(described.get("properties") or {})
+
+
+def _info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
+    properties = _properties(described)
+    if text := properties.get(PROPERTY):
+        info = LibraryInfo.from_dict(str(described["collection_name"]), json.loads(text))
+        return replace(info, successor=properties.get(SUCCESSOR_PROPERTY, ""))
+    return None
