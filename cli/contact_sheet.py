@@ -88,7 +88,7 @@ def _draw_caption(
     entity = hit.entity
     first = f"{hit.rank}  ·  {hit.score:.3f}  ·  {entity.camera or Path(entity.uri).name}"
     second = local_time(entity.captured_at)
-    if entity.media_type == "frame":
+    if entity.in_video:
         second += f"  ·  at {clock_from_ms(entity.pts_ms)}"
     room = TILE_PX[0]
     if marked:

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    cameras,
     delete,
     demo,
     doctor,
@@ -17,10 +18,12 @@ from cli import (
     index,
     ingest,
     library,
+    prune,
     search,
     serve,
     status,
     verify,
+    watch,
 )
 from cli.errors import told_plainly
 from cli.options import GlobalOptions
@@ -133,10 +136,13 @@ _MANAGE = "Look after the library"
 _RUN = "Run and check"
 
 app.command("ingest", rich_help_panel=_FIND)(ingest.ingest)
+app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)
 app.command("status", rich_help_panel=_MANAGE)(status.status)
 app.command("failures", rich_help_panel=_MANAGE)(failures.failures)
+app.command("cameras", rich_help_panel=_MANAGE)(cameras.cameras)
+app.command("prune", rich_help_panel=_MANAGE)(prune.prune)
 app.command("delete", rich_help_panel=_MANAGE)(delete.delete)
 app.command("verify", rich_help_panel=_MANAGE)(verify.verify)
 app.add_typer(library.app, name="library", rich_help_panel=_MANAGE)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from search_core.durations import parse_duration
+from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.settings import Settings, load_settings
 
@@ -43,6 +45,14 @@ def moment(text: str) -> datetime:
             f"{text!r} is not an ISO 8601 moment such as 2026-11-20, 2026-11-20T14:30 "
             "or 2026-11-20T14:30:00Z."
         ) from None
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration such as 30d or 12h."""
+    try:
+        return parse_duration(text)
+    except UsageError as error:
+        raise typer.BadParameter(f"{error.message} {error.hint}") from None
 
 
 JsonOption = Annotated[

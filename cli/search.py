@@ -140,7 +140,8 @@ def hits_table(hits: list[Hit]) -> Table:
     room = max(24, out().width - 52 - longest_camera)
     for hit in hits:
         entity = hit.entity
-        position = clock_from_ms(entity.pts_ms) if entity.media_type == "frame" else "–"
+        still = "live" if entity.is_live else "–"
+        position = clock_from_ms(entity.pts_ms) if entity.in_video else still
         made.add_row(
             str(hit.rank),
             f"{hit.score:.3f}",

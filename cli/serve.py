@@ -1,4 +1,4 @@
-"""`sightline serve`: the dashboard, the ingest worker and the embedded Milvus, until Ctrl-C."""
+"""`sightline serve`: dashboard, ingest worker, live cameras and embedded Milvus, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ def serve(
 ) -> None:
     """Run the dashboard, and all it needs, on this machine until Ctrl-C.
 
-    It runs the ingest worker and the embedded Milvus too; other `sightline` commands use that
-    Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. All of it
-    listens on the loopback address only. Logs are in the data directory, under logs.
+    It runs the ingest worker and the embedded Milvus too, and watches the cameras of
+    sightline.toml; other `sightline` commands use that Milvus while it runs. With
+    SIGHTLINE_MILVUS_URI naming a server, that one is used. All of it listens on the loopback
+    address only. Logs are in the data directory, under logs.
     """
     run_serve(settings_of(ctx, library), port, browser=browser, json=json)
 
@@ -70,6 +71,10 @@ def run_serve(
     With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
     """
     app = _dashboard_app()
+    if settings.cameras:
+        from ingest.streams.camera import configured_cameras
+
+        configured_cameras(settings)  # refused before anything is started
     with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
         children = Children(settings.data_dir / "logs", _environment(settings))
         try:
@@ -114,6 +119,8 @@ def _start(
         children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
         line.update("Starting the ingest worker and the dashboard …")
         children.start("worker", ["-m", "ingest.worker"], grace_s=20.0)
+        if settings.cameras:
+            children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
         options = {
             "server.address": LOOPBACK,
             "server.port": str(chosen),
@@ -259,4 +266,6 @@ def _dashboard_app() -> Path:
 
 def _print_ready(settings: Settings, url: str) -> None:
     say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
+    if settings.cameras:
+        note(f"  Watching {', '.join(sorted(settings.cameras))}; `sightline cameras` shows them.")
     note(f"  Data: {settings.data_dir}   Ctrl-C stops it.")

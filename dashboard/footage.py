@@ -64,7 +64,7 @@ def _serve(request: Request) -> Response:
         entity = _entity(request.path_params["library"], request.path_params["entity_id"])
     except SightlineError:
         entity = None
-    path = file_of(entity) if entity is not None and entity.media_type == "frame" else None
+    path = file_of(entity) if entity is not None and entity.in_video else None
     if path is None:
         return PlainTextResponse("There is no such footage.", status_code=404)
     return FileResponse(

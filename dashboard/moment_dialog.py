@@ -1,4 +1,4 @@
-"""One card, opened: the video playing from its moment, or the photograph, and its facts."""
+"""One card, opened: the video playing from its moment, or the photograph or still, its facts."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def _dialog(library: str, cards: list[Card], searching: bool) -> None:
     entity = card.entity
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
-        if entity.media_type == "image":
-            _photograph(entity)
-        else:
+        if entity.in_video:
             _video(library, entity)
+        else:
+            _photograph(entity)
     with facts:
         _facts(card)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -136,7 +136,7 @@ def _facts(card: Card) -> None:
         ("Captured", local_time(entity.captured_at)),
         ("", f"{_CAPTURED_FROM[entity.captured_from]}, shown in {viewer_zone()}"),
     ]
-    if entity.media_type == "frame":
+    if entity.in_video:
         rows.append(("Position", f"{clock(entity.pts_ms)} of {clock(entity.duration_ms)}"))
     rows.append(("Size", f"{entity.width} × {entity.height} px"))
     if entity.caption:

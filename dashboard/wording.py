@@ -45,9 +45,9 @@ def time_range(first_ms: int, last_ms: int) -> str:
 
 
 def position(entity: MediaEntity) -> str:
-    """Return where in its video a keyframe is, as ``0:12.4``; "photo" for an image."""
-    if entity.media_type == "image":
-        return "photo"
+    """Return where in its video a keyframe is, as ``0:12.4``; "photo" for an image, or "live"."""
+    if not entity.in_video:
+        return "live" if entity.is_live else "photo"
     return clock(entity.pts_ms)
 
 

@@ -88,7 +88,7 @@ def _unshared(store: Store, library: str, entities: Sequence[MediaEntity]) -> It
 def _remove_pictures(settings: Settings, entity: MediaEntity) -> None:
     if entity.thumbnail:
         _remove_below(settings.thumbnails_dir, settings.data_dir / entity.thumbnail)
-    if entity.captured_from == "live":
+    if entity.is_live:
         _remove_below(settings.stills_dir, Path(entity.uri))
 
 

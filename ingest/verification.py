@@ -108,10 +108,12 @@ def _look_at(
 ) -> Iterator[Finding]:
     """Count a row, and check its thumbnail and that its media is there."""
     seen.rows[entity.source_id] += 1
-    known = seen.uris.setdefault(entity.source_id, entity.uri)
-    media_there = entity.source_id not in seen.lost and is_there(known)
+    # A live camera's day is a source of many files: each keyframe has its own still.
+    medium = entity.id if entity.is_live else entity.source_id
+    known = seen.uris.setdefault(medium, entity.uri)
+    media_there = medium not in seen.lost and is_there(known)
     if not media_there:
-        seen.lost.setdefault(entity.source_id, []).append(entity)
+        seen.lost.setdefault(medium, []).append(entity)
     if entity.thumbnail and not _is_whole(settings.data_dir / entity.thumbnail):
         yield Finding(
             "thumbnail_missing",
@@ -160,7 +162,7 @@ def _sources(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
             )
     for source_id, there in seen.rows.items():
         if source_id not in expected:
-            where = seen.uris[source_id]
+            where = seen.uris.get(source_id, source_id)
             detail = f"{there} keyframes, and no line in the ledger"
             yield Finding("unfinished", library, where, detail, is_there(where), source_id)
 

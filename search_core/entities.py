@@ -38,7 +38,8 @@ class MediaEntity:
     Times are milliseconds: ``captured_at`` and ``ingested_at`` since the epoch in UTC, ``pts_ms``
     since the start of the video (0 for images), ``duration_ms`` the length of the whole video.
     ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
-    displayed, after rotation. ``thumbnail`` is a path relative to the data directory.
+    displayed, after rotation. ``thumbnail`` is a path relative to the data directory. A live
+    camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC).
     """
 
     id: str
@@ -56,6 +57,16 @@ class MediaEntity:
     ingested_at: int
     caption: str = ""
     tags: tuple[str, ...] = field(default=())
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is a keyframe of a live camera: ``uri`` is its still, and no video plays."""
+        return self.captured_from == "live"
+
+    @property
+    def in_video(self) -> bool:
+        """Whether it is a moment of a video file."""
+        return self.media_type == "frame" and not self.is_live
 
     @property
     def captured_at_iso(self) -> str:

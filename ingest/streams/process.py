@@ -59,9 +59,7 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[StreamTask]) -> No
 def follow(task: StreamTask, gate: MotionGate) -> Iterator[StreamEvent]:
     """Decode a stream until it is lost: yield what is seen of it, its keyframes, and last Lost."""
     try:
-        stream = LiveStream(
-            task.url, task.transport, task.connect_s, task.stall_s, task.max_pixels
-        )
+        stream = LiveStream(task.url, task.transport, task.connect_s, task.stall_s, task.max_pixels)
         with closing(stream):
             try:
                 yield from _watched(task, stream, gate)

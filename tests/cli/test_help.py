@@ -8,7 +8,8 @@ import pytest
 from tests.cli.conftest import Run
 
 COMMANDS = [
-    "ingest", "search", "demo", "status", "failures", "verify", "delete", "serve", "doctor",
+    "ingest", "watch", "search", "demo", "status", "failures", "verify", "cameras",
+    "prune", "delete", "serve", "doctor",
     "library list", "library show", "library drop", "index show", "index set", "index compare",
 ]  # fmt: skip
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from search_core.encoders.base import EncoderIdentity
@@ -137,3 +139,28 @@ def test_a_milvus_that_is_not_there_is_said_in_words(
 
 def _card_lines(app: AppTest) -> list[str]:
     return [picture.caption for block in app.get("image") for picture in block.proto.imgs]
+
+
+def test_a_live_keyframe_opens_as_its_still(
+    data_dir: Path, library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    still = data_dir / "stills" / "dock" / "2026-03-01" / "08-15-30.250Z.jpg"
+    still.parent.mkdir(parents=True)
+    Image.new("RGB", (320, 180), (250, 20, 20)).save(still)
+    live = replace(library[0], camera="dock", captured_from="live", duration_ms=0, uri=str(still))
+    store = MilvusStore(resolve_endpoint(load_settings()))
+    store.upsert("main", [live], store.embedding("main", live.id)[None])
+    store.close()
+
+    app = ask(open_page("search"), "a red square")
+    app.multiselect(key="camera").set_value(["dock"]).run()
+    [line] = _card_lines(app)
+    next(button for button in app.button if button.label == "Open 1").click().run()
+
+    assert "live" in line
+    assert "by this machine's clock" in words(app) and "Position" not in words(app)
+    assert "The file is not where it was" not in words(app) and not app.warning
+    assert still.name.replace(".", r"\.").replace("-", r"\-") in words(app)
+    still.unlink()
+    next(button for button in app.button if button.label == "Open 1").click().run()
+    assert "The file is not where it was" in words(app)

@@ -167,9 +167,11 @@ def test_a_camera_is_watched_by_one_process_only(settings, store, encoder) -> No
 
 def test_what_is_too_old_goes_with_its_pictures(settings, store, encoder) -> None:
     gate = Channel(quiet())
-    with RtspServer({"gate": gate}) as server:
-        with watching(settings, store, encoder, [camera(server, "gate")]) as watched:
-            wait_until(lambda: watched.entities, "a keyframe")
+    with (
+        RtspServer({"gate": gate}) as server,
+        watching(settings, store, encoder, [camera(server, "gate")]) as watched,
+    ):
+        wait_until(lambda: watched.entities, "a keyframe")
     [entity] = watched.entities
     rule = Rule("main", timedelta(days=30), "gate")
     then = datetime.fromtimestamp(entity.captured_at / 1000, UTC) + timedelta(days=30)
@@ -188,6 +190,5 @@ def test_what_is_too_old_goes_with_its_pictures(settings, store, encoder) -> Non
 def test_another_encoders_library_is_refused(settings, store, encoder) -> None:
     store.ensure_library("main", HistogramEncoder("b" * 32).identity)
     gate = Camera("gate", SecretStr("rtsp://127.0.0.1:9/x"), "main")
-    with pytest.raises(EncoderMismatch):
-        with watching(settings, store, encoder, [gate]):
-            pass
+    with pytest.raises(EncoderMismatch), watching(settings, store, encoder, [gate]):
+        pass

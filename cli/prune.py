@@ -1,0 +1,99 @@
+"""`sightline prune`: what is older than it may be goes, rows and pictures together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from cli.options import JsonOption, LibraryOption, YesOption, duration, settings_of
+from cli.terminal import confirmed, counted, err, note, print_json, say, table
+from cli.workspace import open_store
+from search_core.durations import format_duration
+from search_core.errors import UsageError
+
+
+def prune(
+    ctx: typer.Context,
+    older_than: Annotated[
+        timedelta | None,
+        typer.Option(
+            "--older-than",
+            parser=duration,
+            metavar="TIME",
+            help="Remove what is older than this, such as 30d, instead of following the rules.",
+            show_default=False,
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            "--camera", metavar="NAME", help="Only what is of this camera.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
+    library: LibraryOption = None,
+    yes: YesOption = False,
+    json: JsonOption = False,
+) -> None:
+    """Remove keyframes that are older than they may be, with their thumbnails and stills.
+
+    The rules are `retain` of each camera and the table [retain] of libraries in sightline.toml, and
+    `sightline watch --retain`; cameras that are watched are pruned every hour by themselves. Age
+    goes by when it was captured. Footage files are not touched; --older-than asks first.
+    """
+    settings = settings_of(ctx, library)
+    from ingest.streams.retention import Rule, rules_of
+    from ingest.streams.retention import prune as run
+
+    if older_than is not None:
+        rules = [Rule(settings.library, older_than, camera)]
+    else:
+        rules = [
+            rule
+            for rule in rules_of(settings)
+            if camera in (None, rule.camera) and library in (None, rule.library)
+        ]
+    if not rules:
+        raise UsageError(
+            "Nothing says how long keyframes are kept.",
+            "Set retain in sightline.toml, or give --older-than 30d.",
+        )
+    now = datetime.now(UTC)
+    with open_store(settings) as store:
+        if older_than is not None and not dry_run:
+            due = run(settings, store, rules[0], now, dry_run=True).keyframes
+            what = f"{counted(due, 'keyframe')} older than {format_duration(older_than)}"
+            where = f" of {camera}" if camera else ""
+            if due and not confirmed(
+                f"Remove {what}{where} from the library {settings.library}?", yes=yes
+            ):
+                note("Nothing was removed.")
+                raise typer.Exit(1)
+        with err().status("Looking …" if dry_run else "Removing …"):
+            pruned = [run(settings, store, rule, now, dry_run=dry_run) for rule in rules]
+    if json:
+        print_json(
+            [
+                {
+                    "library": item.rule.library,
+                    "camera": item.rule.camera,
+                    "retain_s": item.rule.retain.total_seconds(),
+                    "keyframes": item.keyframes,
+                    "removed": not dry_run,
+                }
+                for item in pruned
+            ]
+        )
+        return
+    heading = "Would go" if dry_run else "Removed"
+    made = table("Library", "Camera", "Kept for", heading, right=(heading,))
+    for item in pruned:
+        rule = item.rule
+        made.add_row(
+            rule.library, rule.camera or "all", format_duration(rule.retain), f"{item.keyframes:,}"
+        )
+    say(made)
