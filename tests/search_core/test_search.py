@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 from PIL import Image
 
 from search_core.encoders.base import EncoderIdentity
 from search_core.encoders.colours import COLOURS, ColourEncoder
-from search_core.errors import EncoderMismatch, EntityNotFound, UsageError
+from search_core.errors import EncoderMismatch, EntityNotFound, IndexParameterError, UsageError
 from search_core.filters import Filter
-from search_core.index_specs import SearchParams
+from search_core.index_specs import Hnsw, SearchParams
 from search_core.memory_store import MemoryStore
+from search_core.query_log import QueryLog
 from search_core.search import Query, SearchEngine
 from tests.conftest import make_entity
 
@@ -102,3 +106,47 @@ def test_a_hit_as_json_has_the_promised_fields(engine: SearchEngine) -> None:
     promised = {"rank", "id", "score", "camera", "captured_at", "uri", "pts_ms", "thumbnail"}
     assert promised <= set(record)
     assert record["captured_at"] == "1970-01-01T00:00:03.000Z"
+
+
+def test_an_answer_says_what_was_done_about_the_filter(store: MemoryStore) -> None:
+    store.set_index("main", Hnsw())
+    engine = SearchEngine(ColourEncoder(), store, "main")
+    one = Filter(ids=(number("red"),))
+    answer = engine.answer(Query(text="red"), where=one)
+    assert [hit.entity.id for hit in answer.hits] == [number("red")]
+    assert answer.effort.strategy == "exact"
+    assert answer.effort.reason.startswith("1 picture passes the filter")
+    assert engine.answer(Query(text="red")).effort.reason == ""
+    asked = engine.answer(Query(text="red"), k=5, where=one, params=SearchParams(ef=7))
+    assert asked.effort.reason == "Searched with ef 7, as asked for."
+
+
+def test_parameters_that_cannot_be_are_refused_under_a_filter_too(store: MemoryStore) -> None:
+    store.set_index("main", Hnsw())
+    engine = SearchEngine(ColourEncoder(), store, "main")
+    one = Filter(ids=(number("red"),))
+    with pytest.raises(IndexParameterError, match="ef 2"):
+        engine.search(Query(text="red"), k=5, where=one, params=SearchParams(ef=2))
+    with pytest.raises(UsageError, match="k must be"):
+        engine.search(Query(text="red"), k=0, where=one)
+
+
+def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: Path) -> None:
+    log, encoder = QueryLog(tmp_path / "searches.sqlite"), ColourEncoder()
+    engine = SearchEngine(encoder, store, "main", log=log)
+    where = Filter(cameras=("cam-1",))
+    engine.search(Query(text="red"), k=3, where=where)
+    engine.search(Query(entity_id=number("green")), k=4)
+    engine.search(Query(text="red", image=picture("blue")), k=5)
+    with pytest.raises(EntityNotFound):
+        engine.search(Query(entity_id="nobody"))
+    mixed, like, text = log.recent("main", encoder.identity, 10)
+    assert [(q.kind, q.text, q.k) for q in (text, like, mixed)] == [
+        ("text", "red", 3),
+        ("image", "", 4),
+        ("image", "red", 5),
+    ]
+    assert (text.where, like.where) == (where, Filter())
+    np.testing.assert_allclose(
+        like.embedding, engine.embed(Query(entity_id=number("green"))), atol=1e-3
+    )
