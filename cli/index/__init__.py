@@ -10,6 +10,7 @@ from cli.index.advise import advise
 from cli.index.check import check
 from cli.index.compare import compare
 from cli.index.comparison_tables import params as params_text
+from cli.index.index_options import read_parameters
 from cli.index.report import report
 from cli.options import JsonOption, LibraryOption, settings_of
 from cli.terminal import err, facts, print_json, say
@@ -64,14 +65,24 @@ def set_index(
         int | None,
         typer.Option("--ef", help="HNSW: candidates a search keeps (1 to 32768)."),
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            metavar="NAME=VALUE",
+            help="Any other parameter of the type or its searches, by Milvus's name: nbits=8, "
+            "search_list=100; repeat it for several.",
+        ),
+    ] = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
     """Rebuild a library's index; nprobe and ef become what its searches use by default."""
     settings = settings_of(ctx, library)
-    options = {"nlist": nlist, "m": m, "ef_construction": ef_construction}
-    spec = make_index_spec(index_type, options)
-    params = SearchParams(nprobe=nprobe, ef=ef)
+    build, search = read_parameters(index_type, option or ())
+    build = {"nlist": nlist, "m": m, "ef_construction": ef_construction, **build}
+    spec = make_index_spec(index_type, build)
+    params = SearchParams(**{"nprobe": nprobe, "ef": ef, **search})
     _check_takes(spec, params)
     with open_store(settings) as store:
         rows = store.count(settings.library)
@@ -93,8 +104,8 @@ app.command("report")(report)
 def _check_takes(spec: IndexSpec, params: SearchParams) -> None:
     """Raise IndexParameterError for a search parameter that the index would ignore."""
     taken = spec.search_params(params, 1)
-    for name, value in (("nprobe", params.nprobe), ("ef", params.ef)):
-        if value is not None and name not in taken:
+    for name in params.given():
+        if name not in taken:
             raise IndexParameterError(
                 f"{spec.index_type} is not searched with {name}.",
                 f"It takes {', '.join(taken) or 'no search parameters'}.",

@@ -168,10 +168,11 @@ def reach_ignored(parameter: str, value: int, share: float, reached: int, rows: 
 
 def set_command(run: IndexRun) -> str:
     """Return the command that makes a run's index and setting a library's."""
-    flags = {"M": "--m", "efConstruction": "--ef-construction"}
+    flags = {"nlist": "--nlist", "M": "--m", "efConstruction": "--ef-construction"}
+    flags |= {"m": "--m", "nprobe": "--nprobe", "ef": "--ef"}
     options = {**run.build_params, **run.search_params}
     parts = (
-        f"{flags.get(name, '--' + name.replace('_', '-'))} {value}"
+        f"{flags[name]} {value}" if name in flags else f"--option {name}={value}"
         for name, value in options.items()
     )
     return " ".join(["sightline index set", run.index_type, *parts])

@@ -22,6 +22,14 @@ def test_set_changes_the_index_and_show_tells_it(
     assert len(run("search", "x", "--json", *options).json) == 10
 
 
+def test_set_takes_any_parameter_of_a_type(run: Run, library: list[str]) -> None:
+    options = ["--m", 8, "--option", "refine=true", "--option", "refine_type=FP16"]
+    changed = run("index", "set", "HNSW_SQ", *options, "--ef", 99, "--json", *library).json
+    assert changed["index"]["refine"] is True and changed["index"]["refine_type"] == "FP16"
+    assert changed["index"]["m"] == 8 and changed["search"]["ef"] == 99
+    assert run("index", "set", "FLAT", *library).exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
@@ -30,6 +38,8 @@ def test_set_changes_the_index_and_show_tells_it(
         (["HNSW", "--m", "1"], "M must be a whole number from 2"),
         (["HNSW", "--nprobe", "4"], "not searched with nprobe"),
         (["IVF_FLAT", "--nlist", "4", "--nprobe", "8"], "more than the 4 clusters"),
+        (["HNSW_SQ", "--option", "nbits=8"], "nbits=8 is not a parameter of HNSW_SQ"),
+        (["HNSW", "--option", "search_list=20"], "not searched with search_list"),
     ],
 )
 def test_set_refuses_what_milvus_would_not_take(
