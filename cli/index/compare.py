@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from cli.index.comparison_options import read_filter, read_numbers, read_sweep
+from cli.index.comparison_progress import progress_bar
 from cli.index.comparison_tables import (
     batches_table,
     builds_table,
@@ -31,14 +22,13 @@ from cli.index.comparison_tables import (
 from cli.options import JsonOption, LibraryOption, settings_of
 from cli.terminal import err, note, print_json, say, warn
 from cli.workspace import load_encoder, open_store
-from search_core.errors import SightlineError, UsageError
+from search_core.errors import EncoderMismatch, SightlineError, UsageError
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
     from search_core.encoders.base import Embeddings
     from search_core.lab.judge import Recommendation
     from search_core.lab.options import CompareOptions
-    from search_core.lab.options import Progress as LabProgress
     from search_core.lab.queries import Encode
     from search_core.lab.records import Comparison
     from search_core.library import LibraryInfo
@@ -195,7 +185,7 @@ def run_comparison(
         encode=_encode_with(settings, info) if text else None,
         recorded=recorded,
     )
-    with _progress_bar() as show:
+    with progress_bar() as show:
         return benchmark.run(on_run=keep, on_progress=show)
 
 
@@ -257,6 +247,10 @@ def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:
     """Return what embeds sentences; the encoder is loaded for that, and let go."""
 
     def encode(texts: Sequence[str]) -> Embeddings:
+        if settings.model != info.encoder.name:  # told without loading it
+            raise EncoderMismatch(
+                f"The library's encoder is {info.encoder.name}, the one in use {settings.model}."
+            )
         encoder = load_encoder(settings)
         info.require_encoder(encoder.identity)
         return encoder.encode_texts(texts)
@@ -281,33 +275,3 @@ def _write_report(folder: Path, comparison: Comparison) -> None:
     with err().status("Drawing the report …"):
         write_report(folder, [comparison])
     note(f"Report: {folder / 'report.html'}")
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Callable[[LabProgress], None]]:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("Comparing", style="bold"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left", style="dim"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("connecting", total=None)
-        doing = ""
-
-        def show(progress: LabProgress) -> None:
-            nonlocal doing
-            total = progress.total or None
-            if progress.doing != doing:
-                doing = progress.doing
-                bar.reset(task, total=total, description=doing)
-            bar.update(task, completed=progress.done, total=total)
-
-        yield show
