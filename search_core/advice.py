@@ -149,17 +149,16 @@ def _advice(index_type: str, need: _Need) -> Advice | None:
 def _verdict(start: Start, size: IndexSize, need: _Need) -> tuple[Verdict, str]:
     """Return what decides, and how; "" where nothing stands against it."""
     offer = start.spec.offer
-    if need.server is None and offer.gpu:
-        return "not offered", f"{offer.where} offers it"
-    if need.server is not None and (reason := offer.refusal(need.server)):
-        return "not offered", f"{reason}; {offer.where} offers it"
+    missing = offer.gpu if need.server is None else offer.refusal(need.server)
+    if missing:
+        return "not offered", f"not offered: {offer.where} has it"
     if size.memory_bytes > usable_bytes(need.memory_bytes):
-        return "too large", "needs more than Milvus fills of this memory"
+        return "too large", "too large for this memory"
     if start.recall is not None and start.recall < need.target_recall:
-        return "finds too little", f"finds {start.recall:.2f} at the most, on CLIP-like vectors"
+        return "finds too little", f"finds too little: {start.recall:.2f} at the most"
     seconds = scan_seconds(need.rows, need.dim)
     if isinstance(start.spec, Flat) and seconds > _QUICK_S:
-        return "slow", f"exact, and some {seconds:.2g} s a search on two cores"
+        return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
     return "fits", ""
 
 

@@ -36,7 +36,7 @@ class Offer:
         """Who offers it, in words."""
         server = f"Milvus {self.since} or later"
         if self.gpu:
-            server += " in its GPU build, on a machine with an NVIDIA GPU,"
+            server += " with an NVIDIA GPU, in its GPU build,"
         elif not self.pip_build:
             server += " in a container or on Kubernetes"
         return f"Milvus Lite and {server}" if self.lite else server

@@ -1,0 +1,195 @@
+"""`sightline index advise`: which index types fit, and where to start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from cli.amounts import byte_count, count, share, shown_bytes
+from cli.options import JsonOption, settings_of
+from cli.terminal import facts, note, print_json, say, table
+from cli.workspace import open_store
+from search_core.advice import Advice, usable_bytes
+from search_core.advice import advise as advise_for
+from search_core.endpoint import resolve_endpoint
+from search_core.errors import StoreError
+from search_core.servers import ServerInfo, release_of
+from search_core.settings import Settings
+
+_SHOWN = {"recommended": "bold green", "fits": "green", "slow": "yellow"}
+#: Rows up to which Milvus Lite serves well; measured.
+_LITE_ROWS = 50_000
+
+
+def advise(
+    ctx: typer.Context,
+    rows: Annotated[
+        int,
+        typer.Option(
+            "--rows", parser=count, metavar="COUNT", help="How many vectors, e.g. 250000 or 10M."
+        ),
+    ],
+    memory: Annotated[
+        int,
+        typer.Option(
+            "--memory",
+            parser=byte_count,
+            metavar="SIZE",
+            help="All memory of the machine Milvus runs on, e.g. 16GiB.",
+        ),
+    ],
+    dim: Annotated[
+        int, typer.Option("--dim", help="Dimensions of a vector: 512 of ViT-B-32.")
+    ] = 512,
+    target_recall: Annotated[
+        float,
+        typer.Option(
+            "--target-recall",
+            parser=share,
+            metavar="SHARE",
+            help="How many of the true neighbours a search must find: 0.95, or 95%.",
+        ),
+    ] = 0.95,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server",
+            metavar="MILVUS",
+            help="Which Milvus: `lite`, `any`, a version such as 2.6.0, or 2.6.0-gpu of a server "
+            "with a GPU. Default: the one in use, else any.",
+            show_default=False,
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say what makes up the size of each type.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say which index types fit a number of vectors, what each needs, and where to start.
+
+    Memory and disk are computed for the whole library by formulas that were checked against
+    measured sizes. The recall to expect was measured on made vectors that lie as CLIP's do;
+    `sightline index compare` measures it on a library's own.
+    """
+    milvus = _milvus(settings_of(ctx), server)
+    found = advise_for(rows, dim, memory, target_recall, milvus)
+    if json:
+        asked = {
+            "rows": rows,
+            "dim": dim,
+            "memory_bytes": memory,
+            "target_recall": target_recall,
+            "server": str(milvus) if milvus else "any",
+        }
+        print_json({**asked, "types": [advice.to_dict() for advice in found]})
+        return
+    about = f"{rows:,} vectors of {dim} dimensions on {milvus or 'any Milvus without a GPU'}"
+    say(f"{about}: {shown_bytes(usable_bytes(memory))} of {shown_bytes(memory)} can be used.\n")
+    say(_table(found))
+    say()
+    say(_conclusion(found, target_recall))
+    if explain:
+        say()
+        say(_explained(found))
+    if milvus is not None and milvus.embedded and rows > _LITE_ROWS:
+        note(
+            f"Milvus Lite searches slowly beyond some {_LITE_ROWS:,} vectors, whatever the index; "
+            "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
+        )
+
+
+def _milvus(settings: Settings, named: str | None) -> ServerInfo | None:
+    """Return the Milvus that was named, else the server in use; None for any."""
+    if named is None:
+        return _in_use(settings)
+    name = named.strip().lower()
+    if name == "any":
+        return None
+    if name == "lite":
+        return ServerInfo.reported(version("milvus-lite"), embedded=True)
+    release_of(name)
+    return ServerInfo.reported(name, embedded=False)
+
+
+def _in_use(settings: Settings) -> ServerInfo | None:
+    """Ask the server of the settings, or a running serve; an embedded Milvus is not started."""
+    if "://" not in resolve_endpoint(settings).uri:
+        return None
+    with suppress(StoreError), open_store(settings) as store:
+        return store.server()
+    note("The Milvus of the settings cannot be reached; this is for any Milvus.")
+    return None
+
+
+def _table(found: Sequence[Advice]) -> Table:
+    """Return what each type needs and finds, the start where it does, the reason where not."""
+    right = ("Memory", "Disk", "Recall")
+    made = table("", "Index", *right, "Start with", right=right, fold=("Start with",))
+    for advice in found:
+        does = advice.verdict in ("recommended", "fits", "slow")
+        start = _params({**advice.spec.build_params(), **advice.search.given()})
+        said = Text(advice.because, style="" if does else "dim")
+        if does and start:
+            said = Text.assemble((start, "bold"), "\n", said)
+        made.add_row(
+            "★" if advice.verdict == "recommended" else "",
+            advice.spec.index_type,
+            shown_bytes(advice.size.memory_bytes),
+            shown_bytes(advice.size.disk_bytes),
+            "?" if advice.recall is None else f"{advice.recall:.2f}",
+            said,
+            style="" if does else "dim",
+        )
+    return made
+
+
+def _explained(found: Sequence[Advice]) -> Table:
+    """Return what makes up the size of each type, and where the formula is from."""
+    made = table("Index", "Made of", "Source", fold=("Made of", "Source"))
+    for advice in found:
+        made.add_row(advice.spec.index_type, advice.size.formula, advice.size.source)
+    return made
+
+
+def _params(params: Mapping[str, object]) -> str:
+    """Return parameters as Milvus spells them, without the switches that are off."""
+    return " ".join(f"{name}={value}" for name, value in params.items() if value != "false")
+
+
+def _conclusion(found: Sequence[Advice], target_recall: float) -> Table | Text:
+    best = found[0]
+    if best.verdict != "recommended":
+        least = min(
+            (advice for advice in found if advice.verdict == "too large"),
+            key=lambda advice: advice.size.memory_bytes,
+            default=None,
+        )
+        more = (
+            f" {least.spec.index_type} needs the least memory, "
+            f"{shown_bytes(least.size.memory_bytes)}."
+            if least
+            else ""
+        )
+        return Text(f"Nothing here fits and finds {target_recall:.0%}.{more}")
+    rows: list[tuple[str, str | Text]] = [
+        ("Start with", Text(_command(best), style="bold")),
+        ("Why", f"{best.spec.index_type} is {best.why}."),
+        ("Size", f"{best.size.formula}; and the rows' fields, and Milvus itself."),
+        ("Then", "`sightline index compare` measures it against others on your own vectors."),
+    ]
+    return facts(rows)
+
+
+def _command(advice: Advice) -> str:
+    """Return the command that builds it, with the options `sightline index set` has."""
+    flags = {"nlist": "nlist", "M": "m", "efConstruction": "ef-construction"}
+    flags |= {"nprobe": "nprobe", "ef": "ef"}
+    given = {**advice.spec.build_params(), **advice.search.given()}
+    options = (f"--{flags[name]} {value}" for name, value in given.items() if name in flags)
+    return " ".join([f"sightline index set {advice.spec.index_type}", *options])
