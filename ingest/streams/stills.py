@@ -11,9 +11,12 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from search_core.entities import FrameRef
-from search_core.settings import Settings
+
+if TYPE_CHECKING:  # a camera's process does without pydantic, and is a third smaller for it
+    from search_core.settings import Settings
 
 _DAY_MS = 86_400_000
 _PLAIN = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -220,3 +222,9 @@ def test_stills_a_crash_left_without_rows_go_as_well(settings: Settings, store) 
     assert (pruned.keyframes, pruned.strays) == (0, 2)
     assert [still.exists() for still in stills] == [True, True, False, False]
     assert len(list(days_kept(settings))) == 3  # the day of the limit is not over
+
+
+def test_a_cameras_process_stays_small() -> None:
+    heavy = "{'torch', 'pymilvus', 'pydantic', 'pandas'}"
+    code = f"import sys, ingest.streams.process; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
