@@ -1,21 +1,128 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from search_core.errors import IndexParameterError
+from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.index_specs import (
+    INDEX_SPECS,
+    OLD_INDEX_TYPES,
+    OLD_METRICS,
+    BinFlat,
+    DiskAnn,
     Flat,
+    GpuCagra,
+    GpuIvfFlat,
     Hnsw,
+    HnswSq,
     IndexSpec,
     IvfFlat,
+    IvfPq,
+    IvfRabitq,
     IvfSq8,
+    Parameter,
+    Scann,
     SearchParams,
+    default_specs,
     index_spec_from_dict,
     index_spec_to_dict,
     make_index_spec,
+    make_metric,
+    parameters_of,
+    usual_nlist,
 )
+from search_core.servers import ServerInfo
+
+LITE = ServerInfo.reported("3.2.2", embedded=True)
+PIP = ServerInfo.reported("v2.3.5-lite", embedded=False)
+NEW = ServerInfo.reported("2.6.1", embedded=False)
+GPU = ServerInfo.reported("2.6.1-gpu", embedded=False)
+
+
+def allowed(parameter: Parameter) -> st.SearchStrategy[Any]:
+    if parameter.choices:
+        return st.sampled_from(parameter.choices)
+    if parameter.high:
+        return st.integers(parameter.low, parameter.high)
+    return st.booleans()
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> IndexSpec:
+    """Any index type, each of its parameters given or left out."""
+    kind = draw(st.sampled_from(list(INDEX_SPECS.values())))
+    options = {
+        name: draw(st.none() | allowed(parameter)) for name, parameter in parameters_of(kind)
+    }
+    try:
+        return make_index_spec(kind.index_type, options)
+    except IndexParameterError as error:
+        # Only what does not go together is refused: every value is in its own range.
+        assume("must be less than" not in error.message)
+        raise
+
+
+@given(specs(), st.integers(1, 200))
+def test_every_spec_round_trips_and_is_searched_within_its_ranges(spec: IndexSpec, k: int) -> None:
+    assert index_spec_from_dict(index_spec_to_dict(spec)) == spec
+    for value in spec.build_params().values():
+        assert isinstance(value, int | str) and not isinstance(value, bool)
+    taken = spec.search_params(SearchParams(), k)
+    assert SearchParams(**taken).given() == taken
+    for value in spec.sweep_values(k):
+        assert spec.sweep is not None
+        swept = spec.search_params(SearchParams(**{spec.sweep: value}), k)
+        assert swept[spec.sweep] == value
+    assert spec.sweep_values(k) == sorted(set(spec.sweep_values(k)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "parameter"),
+    [
+        pytest.param(kind, name, parameter, id=f"{kind.index_type}-{name}")
+        for kind in INDEX_SPECS.values()
+        for name, parameter in parameters_of(kind)
+    ],
+)
+class TestParameters:
+    def test_its_docstring_says_range_and_default(
+        self, kind: type[IndexSpec], name: str, parameter: Parameter
+    ) -> None:
+        said = " ".join((kind.__doc__ or "").split())
+        about = said.split(f"``{name}``:")[1].split("``")[0]
+        default = getattr(kind(), name)
+        assert f"default {str(default).lower() if default in (True, False) else default}" in about
+        if parameter.choices:
+            assert ", ".join(parameter.choices) in about
+        elif parameter.high:
+            assert re.search(rf"{parameter.low:,} to {parameter.high:,}\b", about)
+        else:
+            assert "true or false" in about
+
+    def test_values_beside_its_range_are_refused_in_words(
+        self, kind: type[IndexSpec], name: str, parameter: Parameter
+    ) -> None:
+        wrong: list[Any] = ["x", 1.5]
+        if parameter.high:
+            wrong += [parameter.low - 1, parameter.high + 1, True]
+        for value in wrong:
+            with pytest.raises(IndexParameterError, match=f"{parameter.name} must be") as refused:
+                make_index_spec(kind.index_type, {name: value})
+            assert repr(value) in refused.value.message or str(value).upper() in str(refused.value)
+
+
+@given(st.integers(), st.integers())
+def test_search_parameters_out_of_range_are_refused(nprobe: int, ef: int) -> None:
+    if 1 <= nprobe <= 65_536 and 1 <= ef <= 32_768:
+        assert SearchParams(nprobe=nprobe, ef=ef).given() == {"nprobe": nprobe, "ef": ef}
+        return
+    with pytest.raises(IndexParameterError):
+        SearchParams(nprobe=nprobe, ef=ef)
 
 
 @pytest.mark.parametrize(
@@ -24,70 +131,149 @@ from search_core.index_specs import (
         (Flat(), {}, {}),
         (IvfFlat(nlist=64), {"nlist": 64}, {"nprobe": 8}),
         (IvfSq8(nlist=4), {"nlist": 4}, {"nprobe": 1}),
+        (IvfPq(8, m=2), {"nlist": 8, "m": 2, "nbits": 8}, {"nprobe": 1}),
+        (
+            IvfRabitq(8),
+            {"nlist": 8, "refine": "true", "refine_type": "SQ8"},
+            {"nprobe": 1, "rbq_query_bits": 0, "refine_k": 10},
+        ),
+        (
+            IvfRabitq(8, refine=False),
+            {"nlist": 8, "refine": "false"},
+            {"nprobe": 1, "rbq_query_bits": 0},
+        ),
+        (Scann(8), {"nlist": 8, "with_raw_data": "true"}, {"nprobe": 1, "reorder_k": 100}),
         (Hnsw(m=8, ef_construction=99), {"M": 8, "efConstruction": 99}, {"ef": 64}),
+        (
+            HnswSq(8, 99),
+            {"M": 8, "efConstruction": 99, "sq_type": "SQ8", "refine": "false"},
+            {"ef": 64},
+        ),
+        (DiskAnn(), {}, {"search_list": 100}),
+        (BinFlat(), {}, {}),
     ],
 )
 def test_parameters_keep_milvus_spelling(
-    spec: IndexSpec, build: dict[str, int], search: dict[str, int]
+    spec: IndexSpec, build: dict[str, Any], search: dict[str, int]
 ) -> None:
     assert spec.build_params() == build
     assert spec.search_params(SearchParams(), k=10) == search
 
 
-def test_ef_is_never_below_the_hits_asked_for() -> None:
+@pytest.mark.parametrize(
+    ("spec", "params", "k", "said"),
+    [
+        (Hnsw(), SearchParams(ef=10), 50, "less than the 50 hits"),
+        (DiskAnn(), SearchParams(search_list=10), 50, "less than the 50 hits"),
+        (Scann(), SearchParams(reorder_k=10), 50, "less than the 50 hits"),
+        (IvfFlat(nlist=16), SearchParams(nprobe=17), 1, "more than the 16 clusters"),
+        (IvfRabitq(refine=False), SearchParams(refine_k=2), 1, "does nothing"),
+        (HnswSq(), SearchParams(refine_k=2), 1, "does nothing"),
+        (GpuIvfFlat(), SearchParams(), 257, "at most 256 hits"),
+        (GpuCagra(), SearchParams(), 1025, "at most 1024 hits"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(
+    spec: IndexSpec, params: SearchParams, k: int, said: str
+) -> None:
+    with pytest.raises(IndexParameterError, match=said):
+        spec.search_params(params, k)
+
+
+def test_candidates_are_never_fewer_than_hits() -> None:
     assert Hnsw().search_params(SearchParams(), k=200) == {"ef": 200}
-    with pytest.raises(IndexParameterError, match="ef 10 is less than the 50 hits"):
-        Hnsw().search_params(SearchParams(ef=10), k=50)
+    raised = SearchParams(ef=16, search_list=300, nprobe=4).for_hits(100)
+    assert raised == SearchParams(ef=100, search_list=300, nprobe=4)
 
 
-def test_nprobe_is_never_above_nlist() -> None:
-    assert IvfFlat(nlist=16).search_params(SearchParams(nprobe=16), k=1) == {"nprobe": 16}
-    with pytest.raises(IndexParameterError, match="more than the 16 clusters"):
-        IvfFlat(nlist=16).search_params(SearchParams(nprobe=17), k=1)
-
-
-@given(st.integers().filter(lambda n: not 1 <= n <= 65_536))
-def test_nlist_outside_milvus_range_is_refused(nlist: int) -> None:
-    with pytest.raises(IndexParameterError, match="nlist must be a whole number from 1 to 65536"):
-        IvfFlat(nlist=nlist)
-
-
-@pytest.mark.parametrize("options", [{"m": 1}, {"m": 2049}, {"ef_construction": 7}])
-def test_hnsw_ranges(options: dict[str, int]) -> None:
-    with pytest.raises(IndexParameterError):
-        Hnsw(**options)
-
-
-@pytest.mark.parametrize(("nprobe", "ef"), [(0, None), (65_537, None), (None, 0), (None, 40_000)])
-def test_search_parameter_ranges(nprobe: int | None, ef: int | None) -> None:
-    with pytest.raises(IndexParameterError):
-        SearchParams(nprobe=nprobe, ef=ef)
+def test_asked_parameters_go_before_defaults() -> None:
+    default = SearchParams(nprobe=4, ef=100)
+    assert SearchParams(nprobe=2).over(default) == SearchParams(nprobe=2, ef=100)
+    assert SearchParams().over(default) == default
 
 
 def test_names_are_taken_in_any_case_and_unknown_ones_listed() -> None:
     assert make_index_spec("ivf-flat", {"nlist": 8, "m": None}) == IvfFlat(nlist=8)
+    assert make_index_spec("hnsw_sq", {"sq_type": "bf16"}) == HnswSq(sq_type="BF16")
     with pytest.raises(IndexParameterError) as refused:
         make_index_spec("TREE")
     assert "FLAT, IVF_FLAT, IVF_SQ8, HNSW" in refused.value.hint
 
 
-def test_an_option_of_another_type_is_refused() -> None:
-    with pytest.raises(IndexParameterError, match="HNSW has no parameter nlist"):
+def test_a_parameter_of_another_type_is_refused() -> None:
+    with pytest.raises(IndexParameterError, match="HNSW has no parameter nlist") as refused:
         make_index_spec("HNSW", {"nlist": 8})
+    assert "m, ef_construction" in refused.value.hint
 
 
-@given(
-    st.one_of(
-        st.just(Flat()),
-        st.builds(IvfFlat, nlist=st.integers(1, 65_536)),
-        st.builds(IvfSq8, nlist=st.integers(1, 65_536)),
-        st.builds(Hnsw, m=st.integers(2, 2048), ef_construction=st.integers(8, 10_000)),
-    )
+@pytest.mark.parametrize("name", OLD_INDEX_TYPES)
+def test_an_old_type_answers_with_one_there_is(name: str) -> None:
+    with pytest.raises(IndexParameterError) as refused:
+        make_index_spec(name.lower())
+    assert set(re.findall(r"[A-Z][A-Z0-9_]{3,}", refused.value.hint)) & set(INDEX_SPECS)
+
+
+@pytest.mark.parametrize("name", OLD_METRICS)
+def test_an_old_metric_answers_with_one_there_is(name: str) -> None:
+    with pytest.raises(IndexParameterError) as refused:
+        make_metric(name.title())
+    assert "JACCARD" in refused.value.hint
+    with pytest.raises(IndexParameterError, match="not a metric"):
+        make_metric("EUCLID")
+    assert make_metric("cosine") == "COSINE"
+
+
+def test_types_say_who_offers_them() -> None:
+    offered = {
+        server: [name for name, kind in INDEX_SPECS.items() if not kind.offer.refusal(server)]
+        for server in (LITE, PIP, NEW, GPU)
+    }
+    everywhere = ["FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW"]
+    assert offered[LITE] == [*everywhere, "HNSW_SQ", "AUTOINDEX"]
+    assert offered[PIP] == [
+        *everywhere, "IVF_PQ", "SCANN", "AUTOINDEX", "BIN_FLAT", "BIN_IVF_FLAT",
+    ]  # fmt: skip
+    assert offered[NEW] == [name for name in INDEX_SPECS if not name.startswith("GPU")]
+    assert offered[GPU] == list(INDEX_SPECS)
+
+
+@pytest.mark.parametrize(
+    ("spec", "server", "reason", "way_out"),
+    [
+        (DiskAnn(), LITE, "Milvus Lite 3.2.2 does not offer DISKANN", "Milvus 2.2 or later"),
+        (DiskAnn(), PIP, "PyPI package", "container"),
+        (HnswSq(), PIP, "came with Milvus 2.5", "Milvus Lite and Milvus 2.5 or later"),
+        (GpuCagra(), NEW, "needs a GPU", "NVIDIA GPU"),
+    ],
 )
-def test_a_spec_survives_being_stored(spec: IndexSpec) -> None:
-    assert index_spec_from_dict(index_spec_to_dict(spec)) == spec
+def test_what_is_not_offered_says_what_would(
+    spec: IndexSpec, server: ServerInfo, reason: str, way_out: str
+) -> None:
+    with pytest.raises(IndexNotOffered, match=reason) as refused:
+        spec.require_offered(server)
+    assert way_out in refused.value.hint
+    spec.require_offered(replace(GPU, gpu=None))
 
 
-def test_what_is_given_wins_over_the_default() -> None:
-    default = SearchParams(nprobe=4, ef=100)
-    assert SearchParams(nprobe=2).over(default) == SearchParams(nprobe=2, ef=100)
+def test_metrics_and_dimensions_are_checked() -> None:
+    assert Flat().metric_for("COSINE") == "COSINE"
+    assert GpuCagra().metric_for("COSINE") == "IP"
+    with pytest.raises(IndexParameterError, match="BIN_FLAT does not compare by COSINE"):
+        BinFlat().metric_for("COSINE")
+    with pytest.raises(IndexParameterError, match="m 64 does not divide the 100") as refused:
+        IvfPq().require_dim(100)
+    assert "such as 50" in refused.value.hint
+    with pytest.raises(IndexParameterError, match="even number"):
+        Scann().require_dim(5)
+    IvfPq().require_dim(512)
+
+
+@given(st.integers(0, 10**12))
+def test_usual_clusters_are_within_milvus_range(rows: int) -> None:
+    assert 1 <= usual_nlist(rows) <= 65_536
+    assert usual_nlist(rows) * 39 <= max(39, rows)
+
+
+def test_default_specs_are_the_four_of_every_milvus() -> None:
+    assert default_specs(10_000, LITE) == [Flat(), IvfFlat(256), IvfSq8(256), Hnsw()]
+    assert default_specs(10_000) == default_specs(10_000, NEW)
