@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from streamlit.testing.v1 import AppTest
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
-from search_core.settings import load_settings
+from search_core.filters import Filter
+from search_core.index_specs import Hnsw
+from search_core.query_log import QueryLog
+from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
 
@@ -72,6 +76,23 @@ def test_filters_by_camera_and_by_score(library: list[MediaEntity], open_page: O
 
     app.slider(key="min_score").set_value(1.0).run()
     assert "Nothing passes these filters" in words(app)
+
+
+def test_says_what_it_did_about_the_filter_and_records_what_was_asked(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.set_index("main", Hnsw())
+        encoder = store.library("main").encoder
+    app = ask(open_page("search"), "a red square")
+    assert "without the index" not in words(app)
+    app.multiselect(key="camera").set_value(["cam-0"]).run()
+    assert "9 pictures pass the filter: compared exactly, without the index" in words(app).replace(
+        "\\", ""
+    )
+    latest, first = QueryLog(settings.searches_path).recent("main", encoder, 5)
+    assert (first.text, first.where) == ("a red square", Filter())
+    assert (latest.kind, latest.where) == ("text", Filter(cameras=("cam-0",)))
 
 
 def test_finds_more_like_an_entity_of_the_address(
