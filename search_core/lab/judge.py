@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from search_core.effort import EXACT_TYPES
 from search_core.index_specs import INDEX_SPECS, IndexSpec, SearchParams
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.records import IndexRun
@@ -85,7 +86,8 @@ def recommend(
     ``filters`` are the labels to meet it under; None: all that were measured. Under a filter a
     setting counts as searches do it, filter-aware, where that was measured. Of settings whose
     medians cannot be told apart from the fastest (their 95 % intervals overlap) it is the one that
-    finds most, then the smallest. Where none meets the target, it is the one that finds most. None
+    finds most; of several, the exact one, which finds as much of what comes later too, then the
+    smallest. Where none meets the target, it is the one that finds most. None
     where nothing can be recommended; indexes of bits never are, as libraries hold floats.
     """
     settings = [
@@ -106,6 +108,7 @@ def recommend(
         level,
         key=lambda setting: (
             -round(setting.recall, 4),
+            setting.run.index_type not in EXACT_TYPES,
             setting.run.memory_bytes or 0,
             order[setting.run.index_type],
             _p50(setting.run),

@@ -58,6 +58,14 @@ def test_of_those_as_fast_the_one_that_finds_most_is_advised() -> None:
     assert "cannot be told apart from IVF_FLAT" in advice.sentence
 
 
+def test_of_those_as_fast_that_find_as_much_the_exact_one_is_advised_then_the_smallest() -> None:
+    flat = run("FLAT", 1.0, 3.0, memory_bytes=300)
+    ivf, hnsw = nprobe(4, 1.0, 2.9, memory_bytes=80), ef(64, 1.0, 3.1, memory_bytes=400)
+    exact, small = recommend([ivf, hnsw, flat]), recommend([hnsw, ivf])
+    assert exact is not None and exact.chosen.run is flat
+    assert small is not None and small.chosen.run is ivf
+
+
 def test_the_target_is_met_with_every_kind_of_query_and_every_filter() -> None:
     pictures, sentences = nprobe(8, 0.99, 2.0), nprobe(8, 0.90, 2.0, query_kind="text")
     hnsw = [ef(64, 0.99, 3.0), ef(64, 0.97, 3.0, query_kind="text")]
