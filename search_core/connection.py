@@ -14,6 +14,10 @@ from pymilvus.exceptions import MilvusException
 from search_core.endpoint import Endpoint, is_locked
 from search_core.errors import StoreBusy, StoreUnavailable
 
+#: Milvus Lite's server allows a ping every five minutes (gRPC's default); pymilvus sends one every
+#: ten seconds, for which the server would close the connection in the middle of long requests.
+_LITE_OPTIONS = {"grpc.keepalive_time_ms": 360_000, "grpc.keepalive_permit_without_calls": 0}
+
 
 def connect(endpoint: Endpoint) -> MilvusClient:
     """Return a client of this Milvus; raises StoreUnavailable and StoreBusy."""
@@ -24,7 +28,12 @@ def connect(endpoint: Endpoint) -> MilvusClient:
     if embedded:
         Path(endpoint.uri).parent.mkdir(parents=True, exist_ok=True)
     try:
-        return MilvusClient(endpoint.uri, token=endpoint.token, timeout=endpoint.timeout_s)
+        return MilvusClient(
+            endpoint.uri,
+            token=endpoint.token,
+            timeout=endpoint.timeout_s,
+            grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
+        )
     except (MilvusException, OSError) as error:
         if embedded and is_locked(Path(endpoint.uri)):
             raise StoreBusy(
