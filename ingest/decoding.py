@@ -7,8 +7,9 @@ put after a file's name; :func:`decode_image` and :func:`frame_at` raise whole s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -16,9 +17,11 @@ from typing import Any, TypeAlias
 
 import av
 import av.logging
+import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
@@ -26,11 +29,12 @@ from ingest.capture_time import captured_from_container
 from ingest.damage import Damage, check_pixels, last_words, open_error
 from ingest.display import display_operation, square_size
 from ingest.footage import DecodedFrame, LeastSize, MediaInfo, OpenedMedia
-from ingest.gaps import decode_with_gaps
-from ingest.keyframes import KeyframeSelector, Reach
+from ingest.keyframes import FrameChooser, KeyframeSelector, SeenFrame, SmallPicture
+from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
 from ingest.pictures import Picture
 from ingest.signatures import HEAD_BYTES, kind_of, kind_of_file, refuse_unreadable
 from ingest.stream_clock import LAST_PTS_MS, StreamClock
+from ingest.stretches import decode_stretches, stretches
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -120,6 +124,8 @@ class Video:
     def __init__(self, path: Path, *, max_pixels: int, known: bool = True) -> None:
         self._max_pixels = max_pixels
         self.warning = ""
+        self.left_out = 0
+        self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
         try:
             # The prefix keeps a name like "http:x" or "concat:x" from being taken for an address.
             self._container = av.open(
@@ -153,18 +159,17 @@ class Video:
         Damaged stretches are left out and told in ``warning``. Raises CorruptMedia when no frame
         could be decoded.
         """
-        gate = selector.gate()
-        taken: set[int] = set()
         decoder = _Decoder(self._container, self._stream, self._clock, pulse)
-        for frame in decoder.frames(selector.reach, selector.max_gap_ms):
-            pts_ms = self._clock.pts_ms(frame.pts)
-            if pts_ms is None or pts_ms in taken:
-                continue
-            if gate.wants(pts_ms, bool(frame.key_frame)):
-                taken.add(pts_ms)
-                yield self._displayed(frame, pts_ms)
-        if not taken:
+        chooser = selector.chooser()
+        last: SeenFrame | None = None  # held back until it is known how long it stands for the rest
+        for seen in _chosen(decoder, chooser):
+            if last is not None:
+                yield self._keyframe(last, seen.pts_ms)
+            last = seen
+        if last is None:
             raise CorruptMedia(decoder.damage.fatal())
+        yield self._keyframe(last, round(decoder.damage.reached_s * 1000))
+        self.left_out = chooser.left_out
         self.warning = decoder.damage.warning(self._promised_s())
 
     def frame_at(self, pts_ms: int) -> DecodedFrame:
@@ -174,8 +179,8 @@ class Video:
             self._container.seek(start_us + max(0, pts_ms) * 1000)
         best: tuple[int, VideoFrame] | None = None
         decoder = _Decoder(self._container, self._stream, self._clock, lambda: None)
-        for frame in decoder.frames("all", 0):
-            at_ms = self._clock.pts_ms(frame.pts)
+        for frame in decoder.all_frames():
+            at_ms = decoder.shown_ms(frame)
             if at_ms is None or (best is not None and at_ms > pts_ms):
                 break
             best = (at_ms, frame)
@@ -192,13 +197,22 @@ class Video:
         context.options = {"max_pixels": str(self._max_pixels)}
         context.thread_count = 1  # processes run side by side; threads would only delay frames
 
+    def _keyframe(self, seen: SeenFrame, until_ms: int) -> DecodedFrame:
+        """Return what is displayed of a frame that stands for the time up to ``until_ms``."""
+        assert isinstance(seen, _Seen)
+        ends_ms = until_ms if seen.ends_ms is None else min(until_ms, seen.ends_ms)
+        shown = self._displayed(seen.frame, seen.pts_ms)
+        return replace(shown, span_ms=max(0, ends_ms - seen.pts_ms))
+
     def _displayed(self, frame: VideoFrame, pts_ms: int) -> DecodedFrame:
         try:
             # libav converts by the frame's own matrix and range (BT.601 where it names none).
-            image = Image.fromarray(frame.to_ndarray(format="rgb24"))
+            rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1)
+            plane: Any = rgb.planes[0]
+            size, line_bytes = (rgb.width, rgb.height), plane.line_size
+            image = Image.frombuffer("RGB", size, plane, "raw", "RGB", line_bytes, 1)
         except (av.FFmpegError, ValueError) as error:
-            said = last_words(str(error))
-            raise CorruptMedia(f"has frames that cannot be shown: {said}") from error
+            raise _not_shown(error) from error
         square = square_size(image.width, image.height, self._stream.sample_aspect_ratio)
         if square != image.size and square[0] * square[1] <= self._max_pixels:
             image = image.resize(square, Image.Resampling.BICUBIC)
@@ -222,10 +236,63 @@ class Video:
         return min(max(0, round(duration_us / 1000)), LAST_PTS_MS)
 
 
-class _Decoder:
-    """Packets to frames, past damaged ones, with as little decoded as the selector's reach allows.
+class _Seen:
+    """A decoded frame, as choosers see it: :class:`ingest.keyframes.SeenFrame`."""
 
-    Instead of asking the codec to skip frames, only keyframes' packets are given to it.
+    __slots__ = ("_picture", "_reformatter", "ends_ms", "frame", "pts_ms")
+
+    def __init__(self, frame: VideoFrame, pts_ms: int, reformatter: VideoReformatter) -> None:
+        self.frame = frame
+        self.pts_ms = pts_ms
+        self.ends_ms: int | None = None
+        self._reformatter = reformatter
+        self._picture: SmallPicture | None = None
+
+    @property
+    def is_keyframe(self) -> bool:
+        return bool(self.frame.key_frame)
+
+    def small(self) -> SmallPicture:
+        if self._picture is None:
+            try:
+                # One reformatter for all frames: setting one up costs more than using it.
+                scaled = self._reformatter.reformat(
+                    self.frame,
+                    SMALL_WIDTH,
+                    SMALL_HEIGHT,
+                    format="rgb24",
+                    interpolation=Interpolation.AREA,
+                    threads=1,
+                )
+                self._picture = np.asarray(scaled.to_ndarray(), np.uint8)
+            except (av.FFmpegError, ValueError) as error:
+                raise _not_shown(error) from error
+        return self._picture
+
+
+def _chosen(decoder: _Decoder, chooser: FrameChooser) -> Iterator[SeenFrame]:
+    """Yield the chosen frames in order of time, none twice."""
+    reformatter = VideoReformatter()
+    taken: set[int] = set()
+
+    def fresh(frames: Iterable[SeenFrame]) -> Iterator[SeenFrame]:
+        for frame in frames:
+            if frame.pts_ms not in taken:
+                taken.add(frame.pts_ms)
+                yield frame
+
+    found = stretches(decoder.packets(), decoder.time_ms)
+    for frame in decode_stretches(found, chooser.depth, decoder, decoder.shown_ms):
+        pts_ms = decoder.shown_ms(frame)
+        if pts_ms is not None:
+            yield from fresh(chooser.offer(_Seen(frame, pts_ms, reformatter)))
+    yield from fresh(chooser.finish())
+
+
+class _Decoder:
+    """Packets to frames, past damaged ones.
+
+    Instead of asking the codec to skip frames, only packets that are wanted are given to it.
     """
 
     def __init__(
@@ -242,23 +309,22 @@ class _Decoder:
         self._pulse = pulse
         self.damage = Damage()
 
-    def frames(self, reach: Reach, max_gap_ms: int) -> Iterator[VideoFrame]:
-        """Yield decoded frames; a frame can come twice where a gap was decoded again."""
-        if reach == "gaps":
-            yield from decode_with_gaps(
-                self._packets(),
-                decode=self._decode,
-                drain=self._drain,
-                reached_s=lambda: self.damage.reached_s,
-                max_gap_s=max_gap_ms / 1000,
-            )
-            return
-        for packet in self._packets():
-            if reach == "all" or packet.is_keyframe:
-                yield from self._decode(packet)
-        yield from self._drain()
+    def all_frames(self) -> Iterator[VideoFrame]:
+        """Yield all frames from where the file is now."""
+        for packet in self.packets():
+            yield from self.decode(packet)
+        yield from self.drain()
 
-    def _packets(self) -> Iterator[VideoPacket]:
+    def time_ms(self, packet: VideoPacket) -> int | None:
+        """Return when a packet's frame is shown, None where the packet does not say."""
+        return self._clock.pts_ms(packet.pts)
+
+    def shown_ms(self, frame: VideoFrame) -> int | None:
+        """Return when a frame is shown, None for a time that makes no sense."""
+        return self._clock.pts_ms(frame.pts)
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """Yield the packets up to the end, or to where nothing can be read any more."""
         packets = self._container.demux(self._stream)
         for number in count():
             self._pulse()
@@ -278,7 +344,9 @@ class _Decoder:
         stamp = packet.pts if packet.pts is not None else packet.dts
         return self._clock.end_s(stamp, packet.duration)
 
-    def _decode(self, packet: VideoPacket | None) -> Iterator[VideoFrame]:
+    def decode(self, packet: VideoPacket | None) -> Iterator[VideoFrame]:
+        """Yield the frames that come out after a packet, or, for None, all that are left."""
+        self._pulse()
         try:
             yield from self._context.decode(packet)
         except av.error.EOFError:
@@ -287,10 +355,14 @@ class _Decoder:
             end_s = self._end_s(packet) if packet is not None else None
             self.damage.leave_out(self.damage.reached_s if end_s is None else end_s, str(error))
 
-    def _drain(self) -> Iterator[VideoFrame]:
+    def drain(self) -> Iterator[VideoFrame]:
         """Yield what the codec still holds, and make it ready for a fresh start."""
-        yield from self._decode(None)
+        yield from self.decode(None)
         self._context.flush_buffers()
+
+
+def _not_shown(error: Exception) -> CorruptMedia:
+    return CorruptMedia(f"has frames that cannot be shown: {last_words(str(error))}")
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -29,12 +29,14 @@ class DecodedFrame:
 
     ``pts_ms`` counts from the start of the video. ``image`` is RGB; it may be smaller than
     ``width`` x ``height``, the size the frame is displayed at, where that saved decoding.
+    ``span_ms`` is how long a video's frame stands for what is shown, from ``pts_ms`` on.
     """
 
     pts_ms: int
     width: int
     height: int
     image: Image.Image
+    span_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,11 @@ class OpenedMedia(Protocol):
     @property
     def warning(self) -> str:
         """After the frames: what was wrong although there were some; empty when nothing was."""
+        ...
+
+    @property
+    def left_out(self) -> int:
+        """After the frames: how many were left out because they show nothing new."""
         ...
 
     def frames(

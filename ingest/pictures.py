@@ -64,6 +64,7 @@ class Picture:
         self._least = least
         self._keep_partial = keep_partial
         self.warning = ""
+        self.left_out = 0
         try:
             self._check_size()
             durations = self._durations()

@@ -23,9 +23,16 @@ class StreamClock:
 
     def pts_ms(self, pts: int | None) -> int | None:
         """Return a time stamp as milliseconds from the start, None for one that makes no sense."""
-        if pts is None or not self.time_base:
+        base = self.time_base
+        if pts is None or not base:
             return None
-        pts_ms = round((pts * self.time_base - Fraction(self.start_us, _US_PER_S)) * 1000)
+        # In whole numbers, for this is asked of every packet; half a millisecond goes to the even.
+        whole = base.denominator * 1000
+        pts_ms, rest = divmod(
+            pts * base.numerator * _US_PER_S - self.start_us * base.denominator, whole
+        )
+        if 2 * rest > whole or (2 * rest == whole and pts_ms % 2):
+            pts_ms += 1
         return max(0, pts_ms) if pts_ms <= LAST_PTS_MS else None
 
     def end_s(self, stamp: int | None, duration: int | None) -> float | None:

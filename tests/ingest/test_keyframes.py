@@ -1,31 +1,93 @@
-"""Selectors: what they are called, and what they choose."""
+"""Selectors: what they are called, what they decode, and what they choose."""
 
 import contextlib
+from dataclasses import dataclass
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.keyframes import FILL_EVERY_MS, MIN_SPACING_MS, parse_selector
+from ingest.keyframes import parse_selector
+from ingest.keyframes.auto import FILL_EVERY_MS, LONGEST_SPAN_MS
+from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
+from ingest.keyframes.lookout import MIN_SPACING_MS
+from ingest.stretches import Stretch
 from search_core.errors import UsageError
 
 
+@dataclass
+class Frame:
+    """A frame of one grey level, with a block of another colour at ``thing_x``."""
+
+    pts_ms: int
+    is_keyframe: bool = True
+    grey: int = 100
+    thing_x: int | None = None
+    colour: tuple[int, int, int] = (220, 40, 40)
+    width: int = 8
+    ends_ms: int | None = None
+
+    def small(self):
+        picture = np.full((SMALL_HEIGHT, SMALL_WIDTH, 3), self.grey, np.uint8)
+        if self.thing_x is not None:
+            left, right = max(0, self.thing_x), max(0, self.thing_x + self.width)
+            picture[12:24, left:right] = self.colour
+        return picture
+
+
+def stretch(start_ms, sizes, *, step_ms=40, last=False, times=None):
+    """A stretch of packets of these sizes, a keyframe first, one every ``step_ms``."""
+    times = times or [start_ms + number * step_ms for number in range(len(sizes))]
+    packets = [object()] * len(sizes)
+    return Stretch(True, packets, times, list(sizes), ends=True, last=last)
+
+
+def chosen(selector, frames):
+    """The frames that come out when all of these are decoded, each a stretch of its own."""
+    chooser = parse_selector(selector).chooser()
+    found = []
+    for frame in frames:
+        if frame.is_keyframe:
+            chooser.depth(stretch(frame.pts_ms, [1000]))
+        found.extend(chooser.offer(frame))
+    return [*found, *chooser.finish()]
+
+
+def moments(selector, frames):
+    return [frame.pts_ms for frame in chosen(selector, frames)]
+
+
 @pytest.mark.parametrize(
-    ("text", "reach"),
-    [("auto", "gaps"), ("iframe", "keyframes"), ("interval:2", "all"), (" AUTO ", "gaps")],
+    ("text", "recipe"),
+    [
+        ("auto", "auto:200:12000:4000:10000:60000:2"),
+        (" AUTO ", "auto:200:12000:4000:10000:60000:2"),
+        ("iframe", "iframe"),
+        ("interval:2", "interval:2000"),
+        ("scene", "scene:27"),
+        ("scene:40", "scene:40"),
+        ("motion", "motion:0.13:60000:1"),
+        ("motion:1.5", "motion:1.5:60000:1"),
+    ],
 )
-def test_names_are_understood(text, reach):
-    assert parse_selector(text).reach == reach
+def test_names_are_understood_and_recipes_are_stable(text, recipe):
+    assert parse_selector(text).recipe == recipe
 
 
 @pytest.mark.parametrize(
     "text",
-    ["", "auto:1", "interval", "interval:", "interval:0", "interval:-1", "interval:nan", "every"],
+    [
+        *("", "auto:1", "auto:", "iframe:2", "every"),
+        *("interval", "interval:", "interval:0", "interval:-1", "interval:nan"),
+        *("scene:", "scene:0", "scene:300", "motion:0", "motion:99", "motion:much"),
+    ],
 )
 def test_other_names_are_refused_with_the_ways_there_are(text):
     with pytest.raises(UsageError) as raised:
         parse_selector(text)
-    assert "interval:SECONDS" in raised.value.hint
+    for way in ("auto", "iframe", "interval:SECONDS", "scene[:THRESHOLD]", "motion[:PERCENT]"):
+        assert way in raised.value.hint
 
 
 @given(st.text(max_size=30))
@@ -40,38 +102,182 @@ def test_an_interval_is_taken_to_the_millisecond(seconds):
 
 
 def test_different_ways_have_different_recipes():
-    texts = ["auto", "iframe", "interval:1", "interval:2"]
+    texts = ["auto", "iframe", "interval:1", "interval:2", "scene", "scene:9", "motion", "motion:1"]
     assert len({parse_selector(text).recipe for text in texts}) == len(texts)
 
 
 def test_iframe_takes_every_keyframe_and_nothing_else():
-    gate = parse_selector("iframe").gate()
-    frames = [(0, True), (40, False), (80, True), (9_000, False), (90_000, False), (90_040, True)]
-    assert [pts for pts, key in frames if gate.wants(pts, key)] == [0, 80, 90_040]
-
-
-def test_auto_thins_out_footage_of_nothing_but_keyframes():
-    gate = parse_selector("auto").gate()
-    taken = [pts for pts in range(0, 4_000, 40) if gate.wants(pts, True)]
-    assert taken == list(range(0, 4_000, MIN_SPACING_MS))
-
-
-def test_auto_fills_with_other_frames_once_it_waited_long():
-    gate = parse_selector("auto").gate()
-    taken = [pts for pts in range(0, 10_000, 100) if gate.wants(pts, pts == 0)]
-    assert taken == [0, FILL_EVERY_MS, 2 * FILL_EVERY_MS]
+    frames = [Frame(0), Frame(40, False), Frame(80), Frame(9_000, False), Frame(90_000)]
+    assert moments("iframe", frames) == [0, 80, 90_000]
+    assert parse_selector("iframe").chooser().depth(stretch(0, [900, 10, 10])) == 1
 
 
 @given(st.lists(st.integers(0, 100_000), min_size=1, unique=True), st.integers(1, 20_000))
-def test_an_interval_is_served_once_and_never_missed(moments, every_ms):
-    gate = parse_selector(f"interval:{every_ms / 1000}").gate()
-    moments = sorted(moments)
-    taken = [pts for pts in moments if gate.wants(pts, False)]
-    assert taken[0] == moments[0]
-    assert [pts // every_ms for pts in taken] == sorted({pts // every_ms for pts in moments})
+def test_an_interval_is_served_once_and_never_missed(times, every_ms):
+    times = sorted(times)
+    taken = moments(f"interval:{every_ms / 1000}", [Frame(time, False) for time in times])
+    assert taken[0] == times[0]
+    assert [pts // every_ms for pts in taken] == sorted({pts // every_ms for pts in times})
 
 
 def test_an_interval_goes_on_after_the_clock_was_set_back():
-    gate = parse_selector("interval:1").gate()
-    taken = [pts for pts in [50_000, 50_500, 51_000, 0, 500, 1_000] if gate.wants(pts, False)]
-    assert taken == [50_000, 51_000, 0, 1_000]
+    times = [50_000, 50_500, 51_000, 0, 500, 1_000]
+    assert moments("interval:1", [Frame(time) for time in times]) == [50_000, 51_000, 0, 1_000]
+
+
+@given(
+    st.lists(st.integers(1, 60), min_size=1, max_size=20),
+    st.integers(10, 5_000),
+    st.randoms(use_true_random=False),
+)
+def test_an_interval_decodes_no_more_than_what_leads_up_to_its_frames(lengths, every_ms, random):
+    """What is decoded holds the same frames as everything does, whatever the decoding order."""
+    every = chooser = parse_selector(f"interval:{every_ms / 1000}").chooser()
+    everything = parse_selector(f"interval:{every_ms / 1000}").chooser()
+    start, got, wanted = 0, [], []
+    for length in lengths:
+        rest = [start + 40 * number for number in range(1, length)]
+        random.shuffle(rest)
+        times = [start, *rest]
+        depth = chooser.depth(stretch(start, [9] * length, times=times))
+        got += [f.pts_ms for t in sorted(times[:depth]) for f in every.offer(Frame(t))]
+        wanted += [f.pts_ms for t in sorted(times) for f in everything.offer(Frame(t))]
+        assert depth == 0 or times[depth - 1] in got
+        start += 40 * length
+    assert got == wanted
+
+
+def test_packets_without_times_are_all_decoded():
+    sized = stretch(0, [900, 10, 10], times=[0, None, 80])
+    assert parse_selector("interval:10").chooser().depth(sized) == 3
+
+
+def test_auto_thins_out_footage_of_nothing_but_keyframes():
+    chooser = parse_selector("auto").chooser()
+    depths = {time: chooser.depth(stretch(time, [1000])) for time in range(0, 4_000, 40)}
+    assert [time for time, depth in depths.items() if depth] == list(
+        range(0, 4_000, MIN_SPACING_MS)
+    )
+
+
+def test_auto_fills_a_long_stretch_every_few_seconds():
+    chooser = parse_selector("auto").chooser()
+    long = stretch(0, [1000] * 160, step_ms=100)
+    assert chooser.depth(long) == len(long)
+    frames = [Frame(time, time == 0, grey=20 + time // 100) for time in range(0, 12_100, 100)]
+    found = [f.pts_ms for frame in frames for f in chooser.offer(frame)]
+    assert found == [0, FILL_EVERY_MS, 2 * FILL_EVERY_MS, 3 * FILL_EVERY_MS]
+
+
+def test_auto_fills_a_video_with_a_single_keyframe_however_short():
+    chooser = parse_selector("auto").chooser()
+    assert chooser.depth(stretch(0, [1000] * 20, last=True)) == 20
+
+
+def test_auto_keeps_one_of_a_scene_in_which_nothing_happens_and_one_a_minute():
+    frames = [Frame(time) for time in range(0, 150_000, 2_000)]
+    assert moments("auto", frames) == [0, LONGEST_SPAN_MS, 2 * LONGEST_SPAN_MS]
+    assert moments("motion", frames) == [0]
+
+
+@pytest.mark.parametrize("selector", ["auto", "motion"])
+def test_what_comes_and_goes_is_kept_and_its_end_is_known(selector):
+    frames = [Frame(time) for time in range(0, 60_000, 2_000)]
+    frames[10].thing_x = 20
+    found = chosen(selector, frames)
+    assert [frame.pts_ms for frame in found] == [0, 20_000]
+    assert found[1].ends_ms == 22_000
+
+
+def test_auto_waits_until_what_comes_in_is_whole():
+    frames = [Frame(time) for time in range(0, 60_000, 2_000)]
+    frames[10].thing_x, frames[11].thing_x, frames[12].thing_x = -6, 20, 44
+    assert moments("auto", frames) == [0, 22_000]
+    assert moments("motion", frames) == [0, 20_000, 22_000, 24_000]
+
+
+def test_auto_tells_things_of_different_colours_apart():
+    frames = [Frame(time) for time in range(0, 60_000, 2_000)]
+    for number, colour in ((10, (220, 40, 40)), (11, (40, 40, 220)), (12, (40, 220, 40))):
+        frames[number].thing_x, frames[number].colour = 20, colour
+    assert moments("auto", frames) == [0, 20_000, 22_000, 24_000]
+
+
+def test_what_was_left_standing_becomes_background():
+    frames = [Frame(time) for time in range(0, 60_000, 2_000)]
+    for frame in frames[10:]:
+        frame.thing_x = 20
+    assert moments("auto", frames) == [0, 20_000]
+    assert moments("motion", frames) == [0, 20_000]
+
+
+def test_what_is_left_out_is_counted():
+    chooser = parse_selector("auto").chooser()
+    for time in range(0, 40_000, 2_000):
+        chooser.depth(stretch(time, [1000]))
+        chooser.offer(Frame(time))
+    assert chooser.left_out == 19
+
+
+def quiet_then(chooser, burst_at, frames_of):
+    """Show a chooser two minutes of steady sizes with one burst; return (start, depth) of each."""
+    rng = np.random.default_rng(0)
+    depths = []
+    for start in range(0, 120_000, 2_000):
+        sizes = [100_000, *rng.normal(800, 12, 49).astype(int)]
+        if start == burst_at:
+            sizes[1:] = [size + 900 for size in sizes[1:]]
+        depth = chooser.depth(stretch(start, sizes))
+        depths.append((start, depth))
+        if depth:
+            chooser.offer(frames_of(start))
+    return depths
+
+
+@pytest.mark.parametrize(("selector", "most"), [("motion", 16), ("auto", 28)])
+def test_where_sizes_tell_that_nothing_moves_little_is_decoded(selector, most):
+    chooser = parse_selector(selector).chooser()
+    depths = quiet_then(chooser, 90_000, Frame)
+    looked = [start for start, depth in depths if depth]
+    assert len(looked) <= most
+    assert {90_000, 92_000} <= set(looked)  # the burst's keyframe, and the one after
+
+
+def test_sizes_that_missed_a_change_are_not_believed_for_a_while():
+    chooser = parse_selector("motion").chooser()
+    seen = quiet_then(chooser, None, lambda start: Frame(start, grey=100 + 40 * (start > 60_000)))
+    looked = [start for start, depth in seen if depth]
+    after = [start for start in looked if start > 60_000][:16]
+    assert set(np.diff(after)) == {2_000}
+
+
+def test_where_noise_hides_what_moves_every_keyframe_is_decoded():
+    rng = np.random.default_rng(0)
+    chooser = parse_selector("motion").chooser()
+    for start in range(0, 60_000, 2_000):
+        sizes = [50_000, *rng.normal(20_000, 6_000, 49).clip(0).astype(int)]
+        assert chooser.depth(stretch(start, sizes)) == 1
+        chooser.offer(Frame(start))
+
+
+def test_scene_takes_the_first_frame_of_each_shot_and_ignores_what_moves():
+    shots = [(20, 0), (200, 2_000), (90, 5_000)]
+    frames = [
+        Frame(
+            time,
+            False,
+            grey=[grey for grey, start in shots if start <= time][-1],
+            thing_x=time // 100,
+        )
+        for time in range(0, 6_000, 40)
+    ]
+    assert moments("scene", frames) == [0, 2_000, 5_000]
+    assert moments("scene:250", frames) == [0]
+
+
+def test_scene_takes_what_a_dissolve_ends_in():
+    frames = [
+        Frame(t, False, grey=40 + min(160, max(0, t - 1_000) // 20)) for t in range(0, 8_000, 40)
+    ]
+    found = moments("scene", frames)
+    assert found[0] == 0 and 1_000 < found[-1] <= 4_400 and len(found) <= 4

@@ -1,0 +1,48 @@
+"""The names of the ways to choose keyframes, as they are typed."""
+
+from __future__ import annotations
+
+from ingest.keyframes.auto import Auto
+from ingest.keyframes.base import KeyframeSelector
+from ingest.keyframes.iframe import CodecKeyframes
+from ingest.keyframes.interval import LONGEST_S, SHORTEST_S, Interval
+from ingest.keyframes.motion import LEAST_PERCENT, MOST_PERCENT, Motion
+from ingest.keyframes.scene import LEAST_THRESHOLD, MOST_THRESHOLD, Scene
+from search_core.errors import UsageError
+
+_HINT = (
+    "Use auto, iframe, interval:SECONDS such as interval:2 (0.001 to 86400), scene[:THRESHOLD] "
+    "(1 to 255), or motion[:PERCENT] (0.04 to 50)."
+)
+
+
+def parse_selector(text: str) -> KeyframeSelector:
+    """Return the selector named by ``auto``, ``iframe``, ``interval:SECONDS`` and so on.
+
+    Raises UsageError, with all the ways there are, for anything else.
+    """
+    name, colon, argument = text.strip().lower().partition(":")
+    if not colon:
+        plain: dict[str, KeyframeSelector] = {
+            "auto": Auto(),
+            "iframe": CodecKeyframes(),
+            "scene": Scene(),
+            "motion": Motion(),
+        }
+        if name in plain:
+            return plain[name]
+    elif (number := _number(argument)) is not None:
+        if name == "interval" and SHORTEST_S <= number <= LONGEST_S:
+            return Interval(round(number * 1000))
+        if name == "scene" and LEAST_THRESHOLD <= number <= MOST_THRESHOLD:
+            return Scene(number)
+        if name == "motion" and LEAST_PERCENT <= number <= MOST_PERCENT:
+            return Motion(number)
+    raise UsageError(f"{text!r} is no way to choose keyframes.", _HINT)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
