@@ -46,6 +46,19 @@ class ClipLike:
         """Return queries (count, dim) from the same space, none of them a row."""
         return self._draw((self.seed, 1), count)
 
+    def sentences(self, count: int) -> Embeddings:
+        """Return queries (count, dim) as far from the rows as CLIP's sentences are from pictures.
+
+        They have another mean, and cosines of about 0.25 to their nearest rows (Liang and others,
+        Mind the Gap, 2022).
+        """
+        points = self._draw((self.seed, 2), count)
+        away = np.random.default_rng((self.seed, 3)).standard_normal(self.dim, dtype=np.float32)
+        away -= away @ self._mean / (self._mean @ self._mean) * self._mean
+        points = 0.35 * points + away / np.linalg.norm(away)
+        points /= np.linalg.norm(points, axis=1, keepdims=True)
+        return points
+
     def write(self, path: Path, rows: int) -> Embeddings:
         """Return the first ``rows`` as a read-only map of a raw float32 file, made when missing."""
         size = rows * self.dim * 4
