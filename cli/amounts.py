@@ -40,7 +40,7 @@ def shown_bytes(amount: float) -> str:
     """Return bytes as memory is sold: ``512 MiB``, ``13.3 GiB``."""
     for unit in ("bytes", "KiB", "MiB", "GiB"):
         if amount < 1023.95:
-            return f"{amount:.0f} {unit}" if unit in ("bytes", "KiB") else f"{amount:.1f} {unit}"
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:,.1f} TiB"
 

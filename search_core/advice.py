@@ -154,6 +154,8 @@ def _verdict(start: Start, size: IndexSize, need: _Need) -> tuple[Verdict, str]:
         return "not offered", f"not offered: {offer.where} has it"
     if size.memory_bytes > usable_bytes(need.memory_bytes):
         return "too large", "too large for this memory"
+    if need.target_recall == 1 and start.recall != 1:
+        return "finds too little", "finds too little: it is not exact"
     if start.recall is not None and start.recall < need.target_recall:
         return "finds too little", f"finds too little: {start.recall:.2f} at the most"
     seconds = scan_seconds(need.rows, need.dim)
