@@ -91,14 +91,21 @@ def filters_table(runs: Sequence[IndexRun]) -> Table | None:
         return f"{run.ann_recall_at_k:.3f} {_ms(run.p50_ms):>6}"
 
     return _pivot(
-        shown, lambda run: run.filter, titles, cell, about=("Searched", "Asked"),
+        shown, lambda run: run.filter, titles, cell, about=("How", "Asked"),
         words=lambda run: (_DOING[run.strategy], _ASKED[run.query_kind]),
     )  # fmt: skip
 
 
 def batches_table(runs: Sequence[IndexRun]) -> Table | None:
     """Return the median milliseconds of a request by its number of queries, or None."""
-    shown = [run for run in runs if run.kind == "batch"]
+    batches = [run for run in runs if run.kind == "batch"]
+    kinds = {run.query_kind for run in batches}
+    alone = [
+        run
+        for run in runs
+        if run.kind == "search" and not run.filter and not run.error and run.query_kind in kinds
+    ]
+    shown = [*alone, *batches]
     titles = {nq: f"nq {nq}" for nq in sorted({run.nq for run in shown})}
     return _pivot(shown, lambda run: run.nq, titles, lambda run: _ms(run.p50_ms))
 

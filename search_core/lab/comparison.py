@@ -107,7 +107,7 @@ class IndexBenchmark:
             remarks.append(f"No sentences were asked: {error.message}")
             return []
         if found is None:
-            remarks.append("No sentences were asked: the library's encoder was not at hand.")
+            remarks.append("No sentences were asked, pictures only.")
             return []
         return [found]
 
