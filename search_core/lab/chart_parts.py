@@ -68,6 +68,9 @@ def _extent(values: pd.Series[float]) -> tuple[float, float]:
     if known.empty:
         return 0.1, 10.0
     low, high = float(known.min()), float(known.max())
+    if high / low < 2:  # so near one another that no round number need lie between
+        middle = math.sqrt(low * high)
+        return middle / 1.6, middle * 1.6
     room = max(1.1, (high / low) ** 0.05)
     return low / room, high * room
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import altair as alt
@@ -103,6 +104,7 @@ def section_png(section: Section, specs: Sequence[Sequence[Spec]], names: Sequen
     return png
 
 
+@cache
 def scripts() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script that needs nothing else."""
     bundle: Callable[..., str] = vl_convert.javascript_bundle  # its stub asks for more than it does

@@ -75,12 +75,14 @@ def comparison(
     slower: float = 1.0,
     milvus: str = "2.3.5",
     seed: int = 3,
+    types: tuple[str, ...] = ("FLAT", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "HNSW"),
 ) -> Comparison:
     """Return a comparison of six indexes, five filters, batches, clients, and what failed."""
     rng = np.random.default_rng(seed)
     runs: list[IndexRun] = []
     for index in indexes(nlist):
-        runs += _runs_of(index, rows, slower, rng)
+        if index.index_type in types:
+            runs += _runs_of(index, rows, slower, rng)
     runs.append(
         IndexRun(
             "build", "SCANN", {"nlist": nlist}, rows=rows,
