@@ -1,11 +1,14 @@
 """What became of each camera: its state, what was seen of it, and when it was not seen.
 
 Kept in the ledger's database, so that it outlives the processes that watch. Times are epoch
-milliseconds. No address but the public one comes here.
+milliseconds. No address but the public one comes here. A line that cannot be written, because the
+disk is full say, is told in the log: watching goes on without it.
 """
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +22,7 @@ State = Literal["connecting", "live", "lost", "stopped"]
 
 #: A shorter silence is no gap: a keyframe every two seconds is all there would have been.
 LEAST_GAP_MS = 2_000
+_log = logging.getLogger(__name__)
 _COLUMNS = (
     "name, address, library, state, reason, since_ms, last_frame_ms, frames, dropped, lag_ms,"
     " keyframes, retain_s"
@@ -82,7 +86,7 @@ class Diary:
     def begin(self, camera: Camera, now_ms: int) -> None:
         """Note that a camera is to be watched from now on; since its last frame it was not."""
         retain_s = camera.retain.total_seconds() if camera.retain else None
-        self._database.write(
+        self._write(
             "INSERT INTO cameras (name, address, library, state, since_ms, retain_s)"
             " VALUES (?1, ?2, ?3, 'connecting', ?4, ?5) ON CONFLICT DO UPDATE SET"
             " address = ?2, library = ?3, state = 'connecting', reason = '', since_ms = ?4,"
@@ -95,27 +99,28 @@ class Diary:
         self, name: str, first_ms: int, last_ms: int, frames: int, dropped: int, lag_ms: int
     ) -> None:
         """Note that a camera is seen: frames from ``first_ms`` to ``last_ms`` came of it."""
-        with self._database.writing() as connection:
-            connection.execute(
+        self._write_all(
+            (
                 "UPDATE cameras SET since_ms = CASE WHEN state = 'live' THEN since_ms ELSE ? END,"
                 " state = 'live', reason = '', last_frame_ms = ?, frames = frames + ?,"
                 " dropped = dropped + ?, lag_ms = ? WHERE name = ?",
                 (first_ms, last_ms, frames, dropped, lag_ms, name),
-            )
-            connection.execute(
+            ),
+            (
                 "DELETE FROM camera_gaps WHERE camera = ? AND ended_ms IS NULL"
                 " AND ? - began_ms < ?",
                 (name, first_ms, LEAST_GAP_MS),
-            )
-            connection.execute(
+            ),
+            (
                 "UPDATE camera_gaps SET ended_ms = ? WHERE camera = ? AND ended_ms IS NULL",
                 (first_ms, name),
-            )
+            ),
+        )
 
     def lost(self, name: str, reason: str, now_ms: int) -> None:
         """Note that a camera was lost, or still is; the gap begins with its last frame."""
         self._open_gap(name, reason)
-        self._database.write(
+        self._write(
             "UPDATE cameras SET since_ms = CASE WHEN state = 'lost' THEN since_ms ELSE ? END,"
             " state = 'lost', reason = ? WHERE name = ?",
             (now_ms, reason, name),
@@ -123,15 +128,13 @@ class Diary:
 
     def end(self, name: str, now_ms: int) -> None:
         """Note that a camera is watched no more."""
-        self._database.write(
+        self._write(
             "UPDATE cameras SET state = 'stopped', since_ms = ? WHERE name = ?", (now_ms, name)
         )
 
     def add_dropped(self, name: str, frames: int) -> None:
         """Count keyframes that were not kept."""
-        self._database.write(
-            "UPDATE cameras SET dropped = dropped + ? WHERE name = ?", (frames, name)
-        )
+        self._write("UPDATE cameras SET dropped = dropped + ? WHERE name = ?", (frames, name))
 
     def add_keyframes(
         self,
@@ -144,16 +147,15 @@ class Diary:
         now_ms: int,
     ) -> None:
         """Count keyframes Milvus has acknowledged, here and as the ledger's line of their day."""
-        with self._database.writing() as connection:
-            connection.execute(
-                "UPDATE cameras SET keyframes = keyframes + ? WHERE name = ?", (added, name)
-            )
-            connection.execute(
+        self._write_all(
+            ("UPDATE cameras SET keyframes = keyframes + ? WHERE name = ?", (added, name)),
+            (
                 "INSERT INTO sources (library, source_id, recipe, uri, status, keyframes,"
                 " updated_ms) VALUES (?, ?, ?, ?, 'done', ?, ?) ON CONFLICT DO UPDATE SET"
                 " keyframes = keyframes + excluded.keyframes, updated_ms = excluded.updated_ms",
                 (library, source_id, recipe, uri, added, now_ms),
-            )
+            ),
+        )
 
     def cameras(self) -> list[CameraState]:
         """Return all cameras that were ever watched, by name."""
@@ -172,19 +174,29 @@ class Diary:
 
     def forget_gaps(self, name: str, before_ms: int) -> None:
         """Forget a camera's gaps that were over by then."""
-        self._database.write(
-            "DELETE FROM camera_gaps WHERE camera = ? AND ended_ms < ?", (name, before_ms)
-        )
+        self._write("DELETE FROM camera_gaps WHERE camera = ? AND ended_ms < ?", (name, before_ms))
 
     def _open_gap(self, name: str, reason: str, *, seen_before: bool = False) -> None:
         """Open a gap unless one is: since the last frame, or since watching began without one.
 
         With ``seen_before`` only when there was a frame.
         """
-        self._database.write(
+        self._write(
             "INSERT OR IGNORE INTO camera_gaps (camera, began_ms, reason)"
             " SELECT name, coalesce(last_frame_ms, since_ms), ?1 FROM cameras WHERE name = ?2"
             " AND (last_frame_ms IS NOT NULL OR NOT ?3)"
             " AND NOT EXISTS (SELECT 1 FROM camera_gaps WHERE camera = ?2 AND ended_ms IS NULL)",
             (reason, name, seen_before),
         )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        self._write_all((statement, values))
+
+    def _write_all(self, *statements: tuple[str, tuple[object, ...]]) -> None:
+        """Run statements in one transaction."""
+        try:
+            with self._database.writing() as connection:
+                for statement, values in statements:
+                    connection.execute(statement, values)
+        except sqlite3.Error as error:
+            _log.warning("what became of a camera could not be noted: %s", error)

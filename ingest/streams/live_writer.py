@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import queue
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
@@ -31,8 +32,6 @@ FLUSH_S = 0.25
 #: Keyframes of pixels, and rows of embeddings, that may wait (150 kB and 3 kB each).
 MOST_PIXELS_WAITING = 512
 MOST_ROWS_WAITING = 20_000
-#: How often what was written is made durable and compact, where the store does not do so itself.
-SETTLE_EVERY_S = 60.0
 _RETRY_FIRST_S, _RETRY_LONGEST_S = 0.5, 10.0
 
 _log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ Tell = Callable[[Camera, MediaEntity], None]
 
 
 class LiveWriter:
-    """Takes keyframes from any thread; :meth:`work` embeds and writes them in one.
+    """Takes keyframes from any thread; one thread calls :meth:`embed`, and one :meth:`write`.
 
     ``recipe`` is the ledger's word for how they were made; ``tell`` is told of each row Milvus has
     acknowledged.
@@ -72,10 +71,9 @@ class LiveWriter:
         self._tell = tell
         self._keyframes: queue.Queue[tuple[Camera, LiveKeyframe]] = queue.Queue(MOST_PIXELS_WAITING)
         self._rows: deque[_Row] = deque()
+        self._some_rows = threading.Condition()
         self._retry_s = 0.0
-        self._retry_at_s = 0.0
         self._wrote: set[str] = set()
-        self._settled_s = time.monotonic()
 
     def put(self, camera: Camera, keyframe: LiveKeyframe) -> None:
         """Hand over a keyframe; it is dropped when too many wait."""
@@ -84,39 +82,69 @@ class LiveWriter:
         except queue.Full:
             self._drop(camera, keyframe.still, keyframe.thumbnail)
 
-    def work(self, wait_s: float) -> None:
-        """Wait up to ``wait_s`` for keyframes, then embed and write those there are.
+    def embed(self, wait_s: float) -> None:
+        """Wait up to ``wait_s`` for keyframes and embed those that come together."""
+        batch = self._gathered(wait_s)
+        if not batch:
+            return
+        embeddings = self._encoder.encode_pixels([keyframe.pixels for _, keyframe in batch])
+        rows = [
+            _Row(camera, _entity(camera, keyframe), embedding)
+            for (camera, keyframe), embedding in zip(batch, embeddings, strict=True)
+        ]
+        with self._some_rows:
+            self._rows.extend(rows)
+            too_many = len(self._rows) - MOST_ROWS_WAITING
+            oldest = [self._rows.popleft() for _ in range(too_many)]
+            self._some_rows.notify()
+        for row in oldest:
+            self._drop(row.camera, row.entity.uri, row.entity.thumbnail)
+
+    def write(self, wait_s: float) -> float:
+        """Wait up to ``wait_s`` for rows and write them; return how long to wait after a failure.
 
         Raises EncoderMismatch when the library came to hold another encoder's vectors.
         """
-        batch = self._gathered(wait_s)
-        if batch:
-            self._embed(batch)
-        if self._rows and time.monotonic() >= self._retry_at_s:
-            self._write()
-        if self._wrote and time.monotonic() - self._settled_s > SETTLE_EVERY_S:
-            self.settle()
+        with self._some_rows:
+            self._some_rows.wait_for(lambda: bool(self._rows), wait_s)
+            rows = list(self._rows)
+            self._rows.clear()
+        while rows:
+            library = rows[0].camera.library
+            mine = [row for row in rows if row.camera.library == library]
+            try:
+                self._upsert(library, mine)
+            except EncoderMismatch:
+                raise
+            except StoreError as error:
+                with self._some_rows:
+                    self._rows.extendleft(reversed(rows))
+                self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2 or _RETRY_FIRST_S)
+                _log.warning("%s %d keyframes wait.", error.message, len(rows))
+                return self._retry_s
+            self._wrote.add(library)
+            self._account(library, mine)
+            rows = [row for row in rows if row.camera.library != library]
+            self._retry_s = 0.0
+        return 0.0
 
     def finish(self) -> None:
-        """Write what waits, as far as Milvus takes it; what it does not take is dropped."""
-        while batch := self._gathered(0.0):
-            self._embed(batch)
-        if self._rows:
-            self._write()
+        """Write what waits, as far as Milvus takes it; what it does not take is dropped.
+
+        Only then is Milvus told to settle: until then its log keeps the rows, and a flush would
+        keep keyframes waiting for seconds.
+        """
+        while not self._keyframes.empty():
+            self.embed(0.0)
+        self.write(0.0)
         for row in self._rows:
             self._drop(row.camera, row.entity.uri, row.entity.thumbnail)
         self._rows.clear()
-        self.settle()
-
-    def settle(self) -> None:
-        """Let the store keep what was written on disk."""
-        self._settled_s = time.monotonic()
         for library in sorted(self._wrote):
             try:
                 self._store.settle(library)
             except StoreError as error:
                 _log.warning("%s", error.message)
-        self._wrote.clear()
 
     def _gathered(self, wait_s: float) -> list[tuple[Camera, LiveKeyframe]]:
         try:
@@ -137,32 +165,6 @@ class LiveWriter:
             except queue.Empty:
                 break
         return batch
-
-    def _embed(self, batch: list[tuple[Camera, LiveKeyframe]]) -> None:
-        embeddings = self._encoder.encode_pixels([keyframe.pixels for _, keyframe in batch])
-        for (camera, keyframe), embedding in zip(batch, embeddings, strict=True):
-            self._rows.append(_Row(camera, _entity(camera, keyframe), embedding))
-        while len(self._rows) > MOST_ROWS_WAITING:
-            oldest = self._rows.popleft()
-            self._drop(oldest.camera, oldest.entity.uri, oldest.entity.thumbnail)
-
-    def _write(self) -> None:
-        """Write all rows that wait, a library at a time; what fails is tried again later."""
-        for library in dict.fromkeys(row.camera.library for row in self._rows):
-            rows = [row for row in self._rows if row.camera.library == library]
-            try:
-                self._upsert(library, rows)
-            except EncoderMismatch:
-                raise
-            except StoreError as error:
-                self._retry_s = min(_RETRY_LONGEST_S, self._retry_s * 2 or _RETRY_FIRST_S)
-                self._retry_at_s = time.monotonic() + self._retry_s
-                _log.warning("%s %d keyframes wait.", error.message, len(self._rows))
-                return
-            self._retry_s = 0.0
-            self._wrote.add(library)
-            self._rows = deque(row for row in self._rows if row.camera.library != library)
-            self._account(library, rows)
 
     def _upsert(self, library: str, rows: list[_Row]) -> None:
         entities = [row.entity for row in rows]

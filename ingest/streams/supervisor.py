@@ -90,9 +90,8 @@ class Supervisor:
                 with only_watcher(self._settings, self.camera.name):
                     self._watch()
                 return
-            except ServeError as error:
+            except ServeError:
                 self._sink(self.camera, Lost("is watched by another process already"))
-                del error
             except OSError as error:
                 self._sink(self.camera, Lost(f"cannot be watched: {error.strerror or error}"))
             self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))

@@ -59,7 +59,7 @@ def watch(
         recipe = recipe_of(encoder.identity.digest, RECIPE)
         writer = LiveWriter(settings, store, encoder, diary, recipe, observe)
         journal = _Journal(diary, writer, observe)
-        supervisors = []
+        supervisors: list[Supervisor | _Thread] = []
         for camera in cameras:
             keep_name(settings.stills_dir, camera.name)
             diary.begin(camera, _now_ms())
@@ -68,23 +68,48 @@ def watch(
                     camera, settings, encoder.preprocess, journal.take, over, patience=patience
                 )
             )
-        pruner = threading.Thread(
-            target=_prune_now_and_then, args=(settings, store, over), name="retention", daemon=True
-        )
-        for supervisor in supervisors:
-            supervisor.start()
-        pruner.start()
+        threads: list[_Thread] = [
+            _Thread("retention", over, lambda: _prune_now_and_then(settings, store, over)),
+            _Thread("live writer", over, lambda: _write_on(writer, over)),
+        ]
+        for part in [*supervisors, *threads]:
+            part.start()
         try:
-            while not stop.is_set():
-                writer.work(_WAIT_S)
+            while not (stop.is_set() or over.is_set()):
+                writer.embed(_WAIT_S)
         finally:
             over.set()
-            for supervisor in supervisors:
-                supervisor.join()
-            pruner.join()
+            for part in [*supervisors, *threads]:
+                part.join()
             writer.finish()
             for camera in cameras:
                 diary.end(camera.name, _now_ms())
+        for thread in threads:
+            if thread.error is not None:
+                raise thread.error
+
+
+class _Thread(threading.Thread):
+    """A thread whose failure ends the watching; ``error`` is what it failed of."""
+
+    def __init__(self, name: str, over: threading.Event, work: Callable[[], None]) -> None:
+        super().__init__(name=name, daemon=True)
+        self.error: BaseException | None = None
+        self._over = over
+        self._work = work
+
+    def run(self) -> None:
+        """Do the work."""
+        try:
+            self._work()
+        except BaseException as error:
+            self.error = error
+            self._over.set()
+
+
+def _write_on(writer: LiveWriter, over: threading.Event) -> None:
+    while not over.is_set():
+        over.wait(writer.write(_WAIT_S))
 
 
 class _Journal:

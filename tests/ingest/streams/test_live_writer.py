@@ -72,22 +72,25 @@ def keyframe(settings, encoder):
     return make
 
 
+def work(writer: LiveWriter) -> float:
+    writer.embed(0.0)
+    return writer.write(0.0)
+
+
 def pictures(settings) -> int:
     return len(list(settings.data_dir.rglob("*.jpg")))
 
 
-def test_keyframes_wait_while_milvus_is_away(
-    settings, store, writer, keyframe, monkeypatch
-) -> None:
-    monkeypatch.setattr(live_writer, "_RETRY_FIRST_S", 0.0)
+def test_keyframes_wait_while_milvus_is_away(store, writer, keyframe) -> None:
     store.away = True
+    waits = []
     for second in range(3):
         writer.put(GATE, keyframe(second))
-        writer.work(0.0)
-    assert store.count("main") == 0
+        waits.append(work(writer))
+    assert store.count("main") == 0 and 0 < waits[0] < waits[1] < waits[2]
 
     store.away = False
-    writer.work(0.0)
+    assert work(writer) == 0
 
     assert store.count("main") == 3
     assert {entity.captured_at for entity in store.entities("main")} == {
@@ -102,7 +105,7 @@ def test_what_cannot_wait_any_longer_is_dropped_and_counted(
     store.away = True
     for second in range(5):
         writer.put(GATE, keyframe(second))
-    writer.work(0.0)
+    work(writer)
     assert diary.cameras()[0].dropped == 3
     assert pictures(settings) == 4  # a still and a thumbnail each
 
@@ -123,7 +126,7 @@ def test_keyframes_nobody_takes_are_dropped_and_counted(settings, writer, keyfra
 def test_a_library_that_was_dropped_is_made_again(settings, store, writer, keyframe) -> None:
     store.drop_library("main")
     writer.put(GATE, keyframe(1))
-    writer.work(0.0)
+    work(writer)
 
     assert store.count("main") == 1
 
@@ -131,7 +134,7 @@ def test_a_library_that_was_dropped_is_made_again(settings, store, writer, keyfr
 def test_doing_a_moment_twice_changes_nothing(store, writer, keyframe) -> None:
     for _ in range(2):
         writer.put(GATE, keyframe(1))
-        writer.work(0.0)
+        work(writer)
 
     assert store.count("main") == 1
 
@@ -141,7 +144,7 @@ def test_stills_go_with_their_rows_and_with_their_library(
 ) -> None:
     for second in range(4):
         writer.put(GATE, keyframe(second))
-    writer.work(0.0)
+    work(writer)
     first = store.entities("main")[0]
 
     assert delete_entities(settings, store, "main", Filter(ids=(first.id,))) == (1, 0)
@@ -153,7 +156,7 @@ def test_stills_go_with_their_rows_and_with_their_library(
 def test_verify_looks_at_each_still_by_itself(settings, store, writer, keyframe, encoder) -> None:
     for second in range(4):
         writer.put(GATE, keyframe(second))
-    writer.work(0.0)
+    work(writer)
     assert list(verify(settings, store, ["main"])) == []
     first, second, third, _ = sorted(store.entities("main"), key=lambda e: e.captured_at)
     Path(first.uri).unlink()
