@@ -11,6 +11,7 @@ COMMANDS = [
     "ingest", "watch", "search", "demo", "status", "failures", "verify", "cameras",
     "prune", "delete", "serve", "doctor",
     "library list", "library show", "library drop", "index show", "index set", "index compare",
+    "index advise",
     "index check",
 ]  # fmt: skip
 

@@ -18,7 +18,7 @@ from search_core.errors import (
 )
 from search_core.exact import NearestSoFar
 from search_core.filters import Filter
-from search_core.index_specs import BinFlat, BinIvfFlat, Flat, Hnsw, IvfFlat, IvfSq8, Scann
+from search_core.index_specs import BinFlat, BinIvfFlat, DiskAnn, Flat, Hnsw, IvfFlat, IvfSq8
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
 from search_core.store import MilvusStore
@@ -164,7 +164,7 @@ def test_an_index_that_cannot_be_is_refused_and_the_next_one_built(
     if isinstance(store, MemoryStore):
         pytest.skip("builds anything")
     with pytest.raises(IndexNotOffered):
-        trial.build(Scann())
+        trial.build(DiskAnn())
     with pytest.raises(UsageError):
         trial.build(BinFlat())
     trial.build(IvfSq8(nlist=2))

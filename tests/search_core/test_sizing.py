@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import faiss
@@ -31,6 +32,15 @@ from tests.conftest import clip_like_vectors
 ROWS, DIM = 2_000, 64
 LITE = ServerInfo.reported("3.2.2", embedded=True)
 ALL = [kind() for kind in INDEX_SPECS.values()]
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """More threads wait for each other where others work too."""
+    threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    yield
+    faiss.omp_set_num_threads(threads)
 
 
 @pytest.mark.parametrize(
