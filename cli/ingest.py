@@ -65,7 +65,9 @@ def ingest(
         typer.Option(
             "--keyframes",
             metavar="HOW",
-            help="Which frames of a video: auto, iframe, or interval:SECONDS.",
+            help="Which frames of a video: auto (one per thing that comes and goes), iframe (all "
+            "of the codec's), interval:SECONDS, scene (one per shot), motion (a fixed camera's, "
+            "while something moves); +distinct after any leaves near-duplicates out.",
         ),
     ] = "auto",
     tag: Annotated[

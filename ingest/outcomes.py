@@ -13,6 +13,7 @@ class SourceOutcome:
     """What became of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, read, archive, decode, write, or empty when it is done.
+    ``left_out`` is how many frames show nothing new and were left out for that.
     """
 
     uri: str
@@ -21,6 +22,7 @@ class SourceOutcome:
     stage: str = ""
     keyframes: int = 0
     warning: str = ""
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Progress:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What an ingest did. ``keyframes`` counts those of sources that are done.
+    """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
+    frames of theirs that show nothing new.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -52,6 +55,7 @@ class IngestReport:
     interrupted: bool = False
     outcomes: list[SourceOutcome] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
+    left_out: int = 0
 
     @property
     def keyframes_per_s(self) -> float:
@@ -64,6 +68,7 @@ class IngestReport:
         if outcome.status == "done":
             self.done += 1
             self.keyframes += outcome.keyframes
+            self.left_out += outcome.left_out
         elif outcome.status == "skipped":
             self.skipped += 1
         else:
@@ -76,6 +81,7 @@ class IngestReport:
             "skipped": self.skipped,
             "failed": self.failed,
             "keyframes": self.keyframes,
+            "left_out": self.left_out,
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,

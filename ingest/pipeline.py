@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePath
 
@@ -26,11 +28,12 @@ from ingest.engines.tasks import (
 )
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.keyframes import parse_selector
+from ingest.keyframes.distinct import NearDuplicates
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
 from ingest.sources import Source, find_sources
 from ingest.writer import Ending, Rows, Store, Writer
-from search_core.encoders.base import Encoder
+from search_core.encoders.base import Embeddings, Encoder
 from search_core.entities import (
     TAG_MAX_LENGTH,
     TAGS_MAX_CAPACITY,
@@ -126,6 +129,8 @@ class _Run:
         self._on_progress = on_progress
         self._opened: dict[str, Opened] = {}
         self._got: dict[str, int] = {}
+        self._duplicates = NearDuplicates(plan.options.selector.least_distance)
+        self._left_out: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Keyframe]] = []
         self._endings: list[Ending] = []
         self._keyframes = self._total = self._counted = 0
@@ -200,9 +205,11 @@ class _Run:
                 self._tell(task.uri)
                 if len(self._batch) >= self._batch_size:
                     self._embed(writer)
-            case Finished(warning):
+            case Finished(warning, left_out):
                 keyframes = self._got[task.source_id]
-                outcome = SourceOutcome(task.uri, "done", keyframes=keyframes, warning=warning)
+                outcome = SourceOutcome(
+                    task.uri, "done", keyframes=keyframes, warning=warning, left_out=left_out
+                )
                 self._end(Ending(task.source_id, outcome), writer)
             case Failed(stage, reason):
                 keyframes = self._got.get(task.source_id, 0)
@@ -216,7 +223,7 @@ class _Run:
         if self._batch:
             self._endings.append(ending)
         else:
-            writer.put(ending)
+            writer.put(self._without_duplicates(ending))
 
     def _embed(self, writer: Writer) -> None:
         """Embed what was gathered and hand it to the writer, with the endings that waited."""
@@ -224,12 +231,36 @@ class _Run:
             began_s = time.monotonic()
             embeddings = self._encoder.encode_pixels([frame.pixels for _, frame in self._batch])
             self.report.stages["embed"] += time.monotonic() - began_s
-            entities = [self._entity(task, frame) for task, frame in self._batch]
-            writer.put(Rows(entities, embeddings))
+            fresh = [
+                not self._is_near_duplicate(*pair)
+                for pair in zip(self._batch, embeddings, strict=True)
+            ]
+            entities = [
+                self._entity(*item) for item, kept in zip(self._batch, fresh, strict=True) if kept
+            ]
+            writer.put(Rows(entities, embeddings[fresh]))
             self._batch = []
         for ending in self._endings:
-            writer.put(ending)
+            writer.put(self._without_duplicates(ending))
         self._endings = []
+
+    def _is_near_duplicate(self, item: tuple[DecodeTask, Keyframe], embedding: Embeddings) -> bool:
+        """Leave out a keyframe whose embedding (dim,) is nearly that of the one before it."""
+        # Its thumbnail stays: another library may hold the same moment.
+        task, _ = item
+        if not self._duplicates.is_near(task.source_id, embedding):
+            return False
+        self._left_out[task.source_id] += 1
+        self._keyframes -= 1
+        return True
+
+    def _without_duplicates(self, ending: Ending) -> Ending:
+        """Return how a source ended, with what was left out for its embedding taken off."""
+        self._duplicates.forget(ending.source_id)
+        near = self._left_out.pop(ending.source_id, 0)
+        outcome = ending.outcome
+        keyframes, left_out = outcome.keyframes - near, outcome.left_out + near
+        return replace(ending, outcome=replace(outcome, keyframes=keyframes, left_out=left_out))
 
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
         opened = self._opened[task.source_id]

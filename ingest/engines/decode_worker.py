@@ -100,13 +100,15 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                     task.options.thumbnail_px,
                 )
                 pixels = task.options.preprocess(_compact(frame.image))
-                yield Keyframe(frame.pts_ms, frame.width, frame.height, pixels, thumbnail)
-            warning = media.warning
+                yield Keyframe(
+                    frame.pts_ms, frame.width, frame.height, pixels, thumbnail, frame.span_ms
+                )
+            warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:
             yield Failed("read", "was changed while it was read; run again when it is complete")
             return
-        yield Finished(warning)
+        yield Finished(warning, left_out)
     except MediaError as error:
         yield Failed(stage, error.message)
     except MemoryError:

@@ -59,13 +59,17 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """One keyframe, ready to be embedded; its thumbnail is written."""
+    """One keyframe, ready to be embedded; its thumbnail is written.
+
+    ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on.
+    """
 
     pts_ms: int
     width: int
     height: int
     pixels: Pixels
     thumbnail: str
+    span_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,13 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A source is decoded; ``warning`` says what was wrong although there were keyframes."""
+    """A source is decoded; ``warning`` says what was wrong although there were keyframes.
+
+    ``left_out`` is how many frames would have become keyframes but show nothing new.
+    """
 
     warning: str
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

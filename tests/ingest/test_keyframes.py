@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ingest.keyframes import parse_selector
 from ingest.keyframes.auto import FILL_EVERY_MS, LONGEST_SPAN_MS
 from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
+from ingest.keyframes.distinct import NearDuplicates
 from ingest.keyframes.lookout import MIN_SPACING_MS
 from ingest.stretches import Stretch
 from search_core.errors import UsageError
@@ -69,6 +70,8 @@ def moments(selector, frames):
         ("scene:40", "scene:40"),
         ("motion", "motion:0.13:60000:1"),
         ("motion:1.5", "motion:1.5:60000:1"),
+        ("iframe+distinct", "iframe+distinct:2:0.01"),
+        ("scene:9+distinct:0.05", "scene:9+distinct:2:0.05"),
     ],
 )
 def test_names_are_understood_and_recipes_are_stable(text, recipe):
@@ -80,6 +83,7 @@ def test_names_are_understood_and_recipes_are_stable(text, recipe):
     [
         *("", "auto:1", "auto:", "iframe:2", "every"),
         *("interval", "interval:", "interval:0", "interval:-1", "interval:nan"),
+        *("+distinct", "iframe+", "iframe+distinct:", "iframe+distinct:1", "iframe+near:0.1"),
         *("scene:", "scene:0", "scene:300", "motion:0", "motion:99", "motion:much"),
     ],
 )
@@ -281,3 +285,23 @@ def test_scene_takes_what_a_dissolve_ends_in():
     ]
     found = moments("scene", frames)
     assert found[0] == 0 and 1_000 < found[-1] <= 4_400 and len(found) <= 4
+
+
+def test_distinct_leaves_out_what_looks_like_the_keyframe_before():
+    greys = [100, 101, 100, 140, 141, 100]
+    frames = [Frame(2_000 * number, grey=grey) for number, grey in enumerate(greys)]
+    assert moments("iframe+distinct", frames) == [0, 6_000, 10_000]
+    chooser = parse_selector("interval:2+distinct:0.05").chooser()
+    for frame in frames:
+        chooser.offer(frame)
+    assert chooser.left_out == 3
+
+
+def test_near_duplicates_are_told_per_source():
+    near, far = np.eye(3, dtype=np.float32)[:2]
+    duplicates = NearDuplicates(0.01)
+    told = [("a", near), ("b", near), ("a", near), ("a", far), ("b", far), ("a", far), ("a", near)]
+    assert [duplicates.is_near(*one) for one in told] == [0, 0, 1, 0, 0, 1, 0]
+    duplicates.forget("a")
+    assert not duplicates.is_near("a", near)
+    assert not any(NearDuplicates(0.0).is_near("a", near) for _ in range(3))

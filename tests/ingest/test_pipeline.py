@@ -87,6 +87,18 @@ def test_a_new_recipe_takes_sources_in_again(take_in, media, store):
     assert store.count("main") == 4  # the same moments have the same keys
 
 
+def test_near_duplicates_are_left_out_and_counted(take_in, media, store, settings):
+    make_clip(media / "a.mp4", times=[0.0, 0.2, 0.4, 1.0, 1.2], gop=1)  # two shades of grey
+    report = take_in(media, keyframes="iframe+distinct")
+    assert (report.keyframes, report.left_out, report.to_json()["left_out"]) == (2, 3, 3)
+    assert sorted(e.pts_ms for e in rows(store).values()) == [0, 1000]
+    # Frames told apart by their pixels, but not by this encoder.
+    report = take_in(media, keyframes="iframe+distinct:0.5", library="other")
+    assert (report.keyframes, report.left_out, store.count("other")) == (1, 4, 1)
+    for name in ("main", "other"):  # one's near-duplicate is the other's keyframe
+        assert all((settings.data_dir / e.thumbnail).exists() for e in rows(store, name).values())
+
+
 def test_two_libraries_are_apart(take_in, media, store):
     make_photo(media / "a.png")
     take_in(media)
