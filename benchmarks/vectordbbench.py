@@ -28,7 +28,6 @@ from search_core.encoders.base import Embeddings
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.index_specs import (
-    Flat,
     Hnsw,
     IndexSpec,
     IvfFlat,
@@ -46,6 +45,8 @@ from search_core.store import MilvusStore
 
 K = 10
 OWN_COLLECTION = "vectordbbench"
+RECALL_ALLOWED = 0.005
+TIMES_ALLOWED = (0.9, 1.1)
 RESULTS = CACHE / "vectordbbench.json"
 #: Who takes a pass in each round.
 LAB, SAME_INDEX, OWN_INDEX, LAB_AGAIN = "lab", "VectorDBBench", "its own collection", "lab again"
@@ -71,7 +72,6 @@ def plan(rows: int) -> list[tuple[IndexSpec, list[SearchParams]]]:
     """Return the index types of both, and the settings to ask."""
     nlist = usual_nlist(rows)
     return [
-        (Flat(), [SearchParams()]),
         (IvfFlat(nlist), [SearchParams(nprobe=8), SearchParams(nprobe=64)]),
         (IvfSq8(nlist), [SearchParams(nprobe=64)]),
         (Hnsw(), [SearchParams(ef=64), SearchParams(ef=256)]),
@@ -172,6 +172,25 @@ def show(outcomes: Sequence[Outcome]) -> None:
     Console(width=120).print(table)
 
 
+def verdicts(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return in words whether VectorDBBench finds and times what the lab does, by setting."""
+    said = []
+    for outcome in outcomes:
+        for who in (SAME_INDEX, OWN_INDEX):
+            gap = abs(outcome.recall[who] - outcome.recall[LAB])
+            words = [f"recall {'the same' if gap <= RECALL_ALLOWED else 'DIFFERS'} ({gap:.4f})"]
+            for name, values in (("p50", outcome.p50_ms), ("p99", outcome.p99_ms)):
+                middle, low, high = ratio(values[who], values[LAB])
+                if TIMES_ALLOWED[0] <= middle <= TIMES_ALLOWED[1]:
+                    words.append(f"{name} within 10 %")
+                elif high >= TIMES_ALLOWED[0] and low <= TIMES_ALLOWED[1]:
+                    words.append(f"{name} {middle:.2f}, not told apart from 10 %")
+                else:
+                    words.append(f"{name} DIFFERS ({middle:.2f})")
+            said.append(f"{outcome.name}, {who}: {', '.join(words)}")
+    return said
+
+
 def ratio(values: Sequence[float], base: Sequence[float]) -> tuple[float, float, float]:
     """Return the geometric mean of the rounds' ratios, and its 95 % interval."""
     logs = [math.log(value / other) for value, other in zip(values, base, strict=True)]
@@ -203,6 +222,7 @@ def main() -> None:
         outcomes = SideBySide(uri, peer, options.rows, queries).compare(options.rounds)
     Console().print(f"\n{options.rows:,} x {queries.shape[1]}, {options.rounds} rounds")
     show(outcomes)
+    Console(width=120).print("\n".join(verdicts(outcomes)))
     record = [{name: getattr(item, name) for name in item.__slots__} for item in outcomes]
     RESULTS.write_text(json.dumps({**vars(options), "outcomes": record}, indent=1))
 
