@@ -112,6 +112,7 @@ def _start(
             _ask_version(endpoint)  # a server is there or it is not
         elif not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
             return None
+        _remove_leftovers(endpoint)
         # From here on other commands use this Milvus.
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         state = ServeState(os.getpid(), milvus_uri, url, started_at, embedded)
@@ -142,6 +143,9 @@ def _start_lite(settings: Settings, children: Children) -> str:
             f"Another Sightline command is using {lite_dir}.",
             "Wait for it to end, then run `sightline serve` again.",
         )
+    from search_core.leftovers import remove_unlisted
+
+    remove_unlisted(lite_dir)
     port = _free_port()
     arguments = ["--data-dir", str(lite_dir), "--host", LOOPBACK, "--port", str(port)]
     children.start(
@@ -201,6 +205,14 @@ def _ask_version(endpoint: Endpoint) -> None:
 
     with closing(MilvusStore(endpoint)) as store:
         store.server()
+
+
+def _remove_leftovers(endpoint: Endpoint) -> None:
+    """Remove what comparisons and rebuilds that were killed left in Milvus."""
+    from search_core.store import MilvusStore
+
+    with closing(MilvusStore(endpoint)) as store:
+        store.remove_leftovers()
 
 
 def _is_healthy(port: int) -> bool:

@@ -31,7 +31,7 @@ _APPLIED = "index_applied"
 
 
 def pick_index(info: LibraryInfo, rows: int) -> None:
-    """Draw the form; its button rebuilds the index in place."""
+    """Draw the form; its button rebuilds the index while the library answers."""
     st.markdown("##### Change the index")
     if applied := st.session_state.pop(_APPLIED, None):
         st.success(applied)
@@ -44,7 +44,7 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
         build = _build_options(info, kind, rows)
         search = _search_options(info, kind, build)
         pressed = st.form_submit_button("Apply", type="primary", width="stretch")
-    st.caption(f"Builds over {counted(rows, 'vector')}; searches wait until it is done.")
+    st.caption(f"Builds over {counted(rows, 'vector')}; searches go on meanwhile.")
     if pressed:
         apply_index(info, make_index_spec(kind, build), search)
 
@@ -52,7 +52,7 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
 def apply_index(info: LibraryInfo, spec: IndexSpec, search: SearchParams) -> None:
     """Rebuild the library's index and draw the page anew; raises IndexParameterError."""
     with st.spinner(f"Building {spec.index_type} …", show_time=True):
-        resources.store().set_index(info.name, spec, search)
+        resources.store().rebuild(info.name, spec, search)
     resources.forget_what_was_read()
     forget_answer()
     st.session_state[_APPLIED] = f"{spec.index_type} answers now."

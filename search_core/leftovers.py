@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 from pymilvus import MilvusClient
 
 from search_core.connection import write_lock
@@ -32,4 +35,17 @@ def remove_leftovers(
             if collection not in serving and registry.is_abandoned(collection):
                 registry.drop(collection)
                 removed.append(collection)
+        if "://" not in endpoint.uri:
+            remove_unlisted(Path(endpoint.uri))
     return removed
+
+
+def remove_unlisted(lite_dir: Path) -> None:
+    """Remove what a kill left of collections that Milvus Lite was about to make or to remove.
+
+    A folder without a schema is none of its collections, and it never looks at it again. Nobody
+    else may be using ``lite_dir``.
+    """
+    for folder in (lite_dir / "collections").glob("*/"):
+        if not (folder / "schema.json").exists():
+            shutil.rmtree(folder)

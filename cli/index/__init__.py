@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.index.advise import advise
+from cli.index.building import build_index
 from cli.index.check import check
 from cli.index.compare import compare
 from cli.index.comparison_tables import params as params_text
 from cli.index.index_options import read_parameters
 from cli.index.report import report
 from cli.options import JsonOption, LibraryOption, settings_of
-from cli.terminal import err, facts, print_json, say
+from cli.terminal import facts, print_json, say
 from cli.workspace import open_store
 from search_core.errors import IndexParameterError
 from search_core.index_specs import INDEX_SPECS, IndexSpec, SearchParams, make_index_spec
@@ -74,10 +75,20 @@ def set_index(
             "search_list=100; repeat it for several.",
         ),
     ] = None,
+    in_place: Annotated[
+        bool,
+        typer.Option(
+            "--in-place", help="Build without a second copy; searches wait until it is done."
+        ),
+    ] = False,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Rebuild a library's index; nprobe and ef become what its searches use by default."""
+    """Rebuild a library's index; nprobe and ef become what its searches use by default.
+
+    It is built beside the one that serves, over a copy of the vectors, and takes its place when it
+    is ready: searches and ingest go on, and ended midway the library is as it was.
+    """
     settings = settings_of(ctx, library)
     build, search = read_parameters(index_type, option or ())
     build = {"nlist": nlist, "m": m, "ef_construction": ef_construction, **build}
@@ -85,10 +96,8 @@ def set_index(
     params = SearchParams(**{"nprobe": nprobe, "ef": ef, **search})
     _check_takes(spec, params)
     with open_store(settings) as store:
+        info = build_index(store, settings.library, spec, params, in_place=in_place)
         rows = store.count(settings.library)
-        with err().status(f"Building {spec.index_type} over {rows:,} vectors …"):
-            store.set_index(settings.library, spec, params)
-            info = store.library(settings.library)
     if json:
         print_json({**info.to_dict(), "rows": rows})
         return

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cli.index.comparison_options import read_filter, read_numbers, read_sweep
+from cli.index.building import build_index
+from cli.index.comparison_options import read_filter, read_numbers, read_sweeps
 from cli.index.comparison_progress import progress_bar
 from cli.index.comparison_tables import (
     batches_table,
@@ -129,8 +130,8 @@ def compare(
         repeats=repeats,
         seed=seed,
         types=tuple(name for part in types or () for name in part.split(",") if name.strip()),
-        sweeps=dict(read_sweep(text) for text in sweep or ()),
-        filters=tuple(read_filter(text) for text in filters or ()),
+        sweeps=read_sweeps(sweep or ()),
+        filters=tuple(dict.fromkeys(read_filter(text) for text in filters or ())),
         nq=read_numbers("--nq", nq),
         concurrency=read_numbers("--concurrency", concurrency),
         target_recall=target_recall,
@@ -229,18 +230,8 @@ def _apply(
         )
     if advice.is_in_use(info):
         return
-    name = advice.spec.index_type
-    with err().status(f"Building {name} …") as line:
-        if in_place:
-            store.set_index(info.name, advice.spec, advice.search)
-        else:
-            store.rebuild(
-                info.name,
-                advice.spec,
-                advice.search,
-                on_progress=lambda doing, share: line.update(f"{name}: {doing}, {share:.0%} …"),
-            )
-    note(f"{name} answers now.")
+    build_index(store, info.name, advice.spec, advice.search, in_place=in_place)
+    note(f"{advice.spec.index_type} answers now.")
 
 
 def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:

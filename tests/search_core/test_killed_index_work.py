@@ -1,0 +1,123 @@
+"""kill -9 during trials and rebuilds: nothing stays, no row is lost, the library answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pymilvus import MilvusClient
+
+from search_core.encoders.base import EncoderIdentity
+from search_core.endpoint import Endpoint
+from search_core.index_specs import Flat
+from search_core.store import MilvusStore
+from tests.conftest import clip_like_vectors, make_entity
+from tests.search_core.killed_index_work import DIM, LIBRARY
+
+SCRIPT = Path(__file__).with_name("killed_index_work.py")
+ROWS = 300
+VECTORS = clip_like_vectors(ROWS, DIM)
+#: A round of a trial and a rebuild is some 50 calls to Milvus; `make soak` draws from two rounds.
+SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
+#: While the trial is indexed, in the middle of the copy, and at the switch.
+MOMENTS = np.random.default_rng().integers(1, 100, 20).tolist() if SOAK else [14, 33, 47]
+
+
+@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
+def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Endpoint:
+    if request.param == "lite":
+        return Endpoint(str(tmp_path / "milvus.db"), write_lock=tmp_path / "write.lock")
+    return Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False)
+
+
+def test_killed_again_and_again(
+    endpoint: Endpoint, tmp_path: Path, identity: EncoderIdentity
+) -> None:
+    with closing(MilvusStore(endpoint)) as store:
+        store.ensure_library(LIBRARY, identity, index=Flat())
+        store.upsert(LIBRARY, [make_entity(i) for i in range(ROWS)], VECTORS)
+        store.settle(LIBRARY)
+    print("killed after calls", MOMENTS)
+    for moment in MOMENTS:
+        kill_at(moment, endpoint, tmp_path)
+        with closing(MilvusStore(endpoint)) as store:
+            answers(store)
+            store.remove_leftovers()
+            info = store.library(LIBRARY)
+            assert info.successor == "", moment
+            assert all_collections(endpoint) == [info.collection], moment
+            answers(store)
+            assert_nothing_lost(store, tmp_path)
+    with closing(MilvusStore(endpoint)) as store:
+        store.drop_library(LIBRARY)
+
+
+def kill_at(moment: int, endpoint: Endpoint, folder: Path) -> None:
+    """Let the work run until it kills itself; a server's library is searched all the while."""
+    child = subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(folder), endpoint.uri, str(moment)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ended = threading.Event()
+    failed: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            with closing(MilvusStore(endpoint)) as store:
+                while not ended.is_set():
+                    answers(store)
+        except BaseException as error:
+            failed.append(error)
+
+    # The embedded Milvus is the child's alone, and dies with it.
+    searcher = threading.Thread(target=search) if not endpoint.embedded else None
+    if searcher:
+        searcher.start()
+    try:
+        _, said = child.communicate(timeout=300)
+    finally:
+        child.kill()
+        ended.set()
+        if searcher:
+            searcher.join()
+    assert child.returncode == -signal.SIGKILL, said
+    assert not failed, failed
+
+
+def answers(store: MilvusStore) -> None:
+    found = store.search(LIBRARY, VECTORS[:3], k=1)
+    assert [hits[0].entity.id for hits in found] == [make_entity(i).id for i in range(3)]
+
+
+def all_collections(endpoint: Endpoint) -> list[str]:
+    names = sorted(MilvusClient(endpoint.uri).list_collections())
+    if endpoint.embedded:
+        folders = (Path(endpoint.uri) / "collections").iterdir()
+        assert sorted(folder.name for folder in folders) == names
+    return names
+
+
+def assert_nothing_lost(store: MilvusStore, folder: Path) -> None:
+    found = {
+        entity.id: (entity, vector)
+        for page in store.vectors(LIBRARY)
+        for entity, vector in zip(page.entities, page.embeddings, strict=True)
+    }
+    for number in range(ROWS):
+        entity, vector = found.pop(make_entity(number).id)
+        assert entity == make_entity(number)
+        np.testing.assert_allclose(vector, VECTORS[number], atol=1e-6)
+    acknowledged = {
+        make_entity(int(line)).id for line in (folder / "acknowledged").read_text().split()
+    }
+    assert acknowledged <= found.keys()
+    # At most one write of each killed process was not acknowledged.
+    assert len(found) <= len(acknowledged) + len(MOMENTS)
