@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cli.options import moment
 from search_core.errors import UsageError
 from search_core.filters import Filter
@@ -10,20 +12,24 @@ from search_core.lab.plan import FilterCase
 _FIELDS = "camera, tag, source, type, after, before"
 
 
-def read_sweep(text: str) -> tuple[str, tuple[int, ...]]:
-    """Read ``nprobe=1,4,16``; raises UsageError."""
-    name, equals, values = text.partition("=")
-    if not equals or not name.strip():
-        raise UsageError(
-            f"{text} is not a sweep.", "Write a parameter and its values: nprobe=1,4,16."
-        )
-    return name.strip(), read_numbers(f"--sweep {name.strip()}", values)
+def read_sweeps(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read ``nprobe=1,4,16`` and the like; values of one name add up. Raises UsageError."""
+    sweeps: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, listed = (part.strip() for part in text.partition("="))
+        values = read_numbers(f"--sweep {name}", listed)
+        if not name or not values:
+            raise UsageError(
+                f"{text} is not a sweep.", "Write a parameter and its values: nprobe=1,4,16."
+            )
+        sweeps[name] = (*sweeps.get(name, ()), *values)
+    return sweeps
 
 
 def read_numbers(option: str, text: str) -> tuple[int, ...]:
     """Read whole numbers with commas between them; raises UsageError, naming the option."""
     try:
-        return tuple(int(part) for part in text.split(",") if part.strip())
+        return tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
     except ValueError:
         raise UsageError(
             f"{option} takes whole numbers, not {text}.", "Separate them by commas: 1,10,100."

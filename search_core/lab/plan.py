@@ -187,18 +187,23 @@ def _names(asked: str, field: str, parameter: Parameter) -> bool:
 def _settings(spec: IndexSpec, values: Sequence[int], k: int) -> tuple[SearchParams, ...]:
     """Return a setting for each value the index takes; one of its defaults where it has none.
 
-    A value out of range for this index (nprobe above its nlist) is left out.
+    A value out of range for this index (nprobe above its nlist) is left out; raises
+    IndexParameterError where all of them are.
     """
     if spec.sweep is None:
         return (SearchParams(),)
     settings = []
-    for value in dict.fromkeys(sorted(values)):
-        params = SearchParams(**{spec.sweep: value})
+    refused: IndexParameterError | None = None
+    for value in sorted(set(values)):
         try:
+            params = SearchParams(**{spec.sweep: value})
             spec.search_params(params, k)
-        except IndexParameterError:
+        except IndexParameterError as error:
+            refused = error
             continue
         settings.append(params)
+    if not settings and refused is not None:
+        raise refused
     return tuple(settings) or (SearchParams(),)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.index.comparison_options import read_filter
+from cli.index.comparison_options import read_filter, read_sweeps
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import UsageError
@@ -107,6 +107,8 @@ def test_what_misses_the_target_is_not_applied(run: Run, filled: list[str]) -> N
         (["--types", "TREE"], "TREE is not an index type"),
         (["--sweep", "nprobe"], "nprobe is not a sweep"),
         (["--sweep", "nprobe=a"], "--sweep nprobe takes whole numbers"),
+        (["--sweep", "nprobe="], "nprobe= is not a sweep"),
+        (["--types", "IVF_FLAT", "--sweep", "nprobe=500"], "nprobe 500 is more than the 7"),
         (["--sweep", "search_list=10"], "a parameter search_list"),
         (["--filter", "colour=red"], "colour=red is not a filter"),
         (["--filter", "0.001%"], "not a share"),
@@ -121,6 +123,11 @@ def test_what_cannot_be_measured_is_refused(
     outcome = run("index", "compare", *options, *QUICK, *filled)
     assert outcome.exit_code == 2, outcome.err
     assert said in outcome.err
+
+
+def test_sweeps_of_one_name_add_up() -> None:
+    read = read_sweeps(["nprobe=1,4", "ef = 64", "nprobe=8"])
+    assert read == {"nprobe": (1, 4, 8), "ef": (64,)}
 
 
 def test_filters_are_read() -> None:

@@ -12,8 +12,18 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import EncoderUnavailable, StoreError, UsageError
 from search_core.filters import Filter
-from search_core.index_specs import BinFlat, Flat, Hnsw, IndexSpec, IvfFlat, IvfPq, SearchParams
+from search_core.index_specs import (
+    BinFlat,
+    BinIvfFlat,
+    Flat,
+    Hnsw,
+    IndexSpec,
+    IvfFlat,
+    IvfPq,
+    SearchParams,
+)
 from search_core.lab.comparison import IndexBenchmark
+from search_core.lab.judge import recommend
 from search_core.lab.options import CompareOptions, Progress
 from search_core.lab.plan import FilterCase, PlannedIndex
 from search_core.lab.records import IndexRun, RunContext
@@ -120,6 +130,26 @@ def test_every_recall_is_that_of_plain_numpy(milvus: MilvusStore) -> None:
     assert [run.index_type for run in builds] == ["FLAT", "IVF_FLAT", "HNSW"]
     assert all(run.memory_bytes and run.size_from for run in builds)
     assert not [note for run in fixed for note in run.notes]
+
+
+def test_smaller_vectors_and_bits_are_measured_where_the_server_has_them(
+    milvus: MilvusStore,
+) -> None:
+    if milvus.endpoint.embedded:
+        pytest.skip("Milvus Lite has neither")
+    plan = [planned(IvfPq(16, 8), 1, 16), planned(BinFlat()), planned(BinIvfFlat(16), 1, 16)]
+    runs = IndexBenchmark(milvus, "main", options()).run(plan).searches
+    recalls = {
+        (run.index_type, run.build_params.get("metric_type", ""), *run.search_params.values()): run
+        for run in runs
+    }
+    found = {key: run.ann_recall_at_k or 0.0 for key, run in recalls.items()}
+    for metric in ("HAMMING", "JACCARD"):
+        assert found["BIN_FLAT", metric] == found["BIN_IVF_FLAT", metric, 16] == 1.0
+        assert found["BIN_IVF_FLAT", metric, 1] < 1.0
+    assert found["IVF_PQ", "", 1] < found["IVF_PQ", "", 16] < 1.0
+    advice = recommend(runs, 0.5)
+    assert advice is not None and advice.spec == IvfPq(16, 8)
 
 
 def test_nothing_is_left_in_milvus(milvus: MilvusStore) -> None:
