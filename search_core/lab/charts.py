@@ -63,7 +63,7 @@ def recall_latency_chart(
     layers = [
         front.mark_line(style="front", interpolate="step-after").encode(order="p50_ms:Q"),
         interval(base),
-        *series_lines(base.encode(detail="series:N", order="p50_ms:Q"), frame, opacity=0.55),
+        *series_lines(base.encode(detail="series:N", order="value:Q"), frame, opacity=0.55),
         points.transform_filter("!datum.on_front").mark_point(
             filled=False, style="hollow", size=70, strokeWidth=1.6, opacity=1
         ),

@@ -58,7 +58,6 @@ def report_page(
         comparisons=[
             {
                 "letter": letter,
-                "name": comparison_name(context),
                 "facts": _facts(context),
                 "advice": one.sentence if one is not None else _NOTHING,
                 "command": one.command if one is not None else "",
@@ -125,7 +124,7 @@ def _section(
 ) -> dict[str, Any]:
     """Return a section for the template; its charts are added to ``specs``."""
     sides: list[dict[str, Any]] = [
-        {"letter": letter, "name": context.library, "panels": []}
+        {"letter": letter, "name": comparison_name(context), "panels": []}
         for context, letter in zip(contexts, letters, strict=True)
     ]
     first = len(specs)

@@ -189,7 +189,9 @@ def _standing_cells(standing: Standing, kinds: Sequence[str]) -> list[Cell]:
 
 
 def _seconds(value: float | None) -> str:
-    return "–" if value is None else f"{number(value)} s"
+    if value is None:
+        return "–"
+    return f"{number(value)} s" if value >= 0.1 else f"{1000 * value:.0f} ms"
 
 
 def _recall_cell(run: IndexRun | None) -> Cell:
