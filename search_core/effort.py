@@ -23,6 +23,8 @@ EXACT_ROWS = 200
 GRAPH_FACTOR = 3.0
 #: Indexes that compare every vector whatever is asked.
 EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
+#: Indexes that are exact when all their clusters are looked into.
+FULL_CLUSTERS = frozenset({"IVF_FLAT", "GPU_IVF_FLAT", "BIN_IVF_FLAT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +52,23 @@ def plan_effort(spec: IndexSpec, params: SearchParams, k: int, rows: int, share:
     if share >= 1.0 or spec.index_type in EXACT_TYPES:
         return usual
     passing = round(rows * share)
-    if passing <= EXACT_ROWS:
+    few = passing <= EXACT_ROWS
+    if few and spec.index_type not in FULL_CLUSTERS:
         return Effort("exact", params, _exactly(passing))
     name = spec.sweep or ""
     start = spec.search_params(params, k).get(name)
     if start is None:
         return usual
     most = _most(spec, name)
-    raised = min(most, math.ceil(start * _factor(name, share)))
+    raised = most if few else min(most, math.ceil(start * _factor(name, share)))
     if raised <= start:
         return usual
     reason = f"{100 * share:.2g} % of the library passes the filter: {name} raised from {start:,}"
-    reason += f" to {raised:,}" + (", all clusters." if (name, raised) == ("nprobe", most) else ".")
-    return Effort("raised", replace(params, **{name: raised}), reason)
+    reason += f" to {raised:,}"
+    if name == "nprobe" and raised == most:
+        reason += ", all clusters"
+        reason += " and so exact" if spec.index_type in FULL_CLUSTERS else ""
+    return Effort("raised", replace(params, **{name: raised}), f"{reason}.")
 
 
 def _exactly(passing: int) -> str:

@@ -56,13 +56,20 @@ def test_the_largest_values_stay_within_range() -> None:
     assert (whole.strategy, whole.reason) == ("default", "")
 
 
-@pytest.mark.parametrize("spec", [IvfFlat(316), IvfSq8(316), Hnsw(), DiskAnn(), AutoIndex()])
+@pytest.mark.parametrize("spec", [IvfSq8(316), Hnsw(), DiskAnn(), AutoIndex()])
 def test_few_rows_are_compared_exactly(spec: IndexSpec) -> None:
     effort = plan_effort(spec, SearchParams(), 10, ROWS, EXACT_ROWS / ROWS)
     assert effort.strategy == "exact"
     assert f"{EXACT_ROWS} pictures pass" in effort.reason
     assert plan_effort(spec, SearchParams(), 10, ROWS, 1 / ROWS).reason.startswith("1 picture pass")
     assert plan_effort(spec, SearchParams(), 10, ROWS, 0.0).strategy == "exact"
+
+
+def test_few_rows_in_clusters_of_full_vectors_need_no_more_than_all_clusters() -> None:
+    for share in (EXACT_ROWS / ROWS, 0.0):
+        effort = plan_effort(IvfFlat(316), SearchParams(nprobe=1), 10, ROWS, share)
+        assert (effort.strategy, effort.params.nprobe) == ("raised", 316)
+        assert effort.reason.endswith("raised from 1 to 316, all clusters and so exact.")
 
 
 @pytest.mark.parametrize("spec", [Flat(), BinFlat()])
