@@ -22,9 +22,10 @@ from search_core.errors import StoreError
 from search_core.servers import ServerInfo, release_of
 from search_core.settings import Settings
 
-_SHOWN = {"recommended": "bold green", "fits": "green", "slow": "yellow"}
 #: Rows up to which Milvus Lite serves well; measured.
 _LITE_ROWS = 50_000
+#: Parameters that `sightline index set` has an option for; others go through --option.
+_OWN_OPTIONS = ("nlist", "nprobe", "M", "ef")
 
 
 def advise(
@@ -187,9 +188,12 @@ def _conclusion(found: Sequence[Advice], target_recall: float) -> Table | Text:
 
 
 def _command(advice: Advice) -> str:
-    """Return the command that builds it, with the options `sightline index set` has."""
-    flags = {"nlist": "nlist", "M": "m", "efConstruction": "ef-construction"}
-    flags |= {"nprobe": "nprobe", "ef": "ef"}
-    given = {**advice.spec.build_params(), **advice.search.given()}
-    options = (f"--{flags[name]} {value}" for name, value in given.items() if name in flags)
+    """Return the command that builds it, with what is not default anyway."""
+    usual = type(advice.spec)().build_params()
+    given = {name: at for name, at in advice.spec.build_params().items() if at != usual[name]}
+    given |= advice.search.given()
+    options = (
+        f"--{name.lower()} {value}" if name in _OWN_OPTIONS else f"--option {name}={value}"
+        for name, value in given.items()
+    )
     return " ".join([f"sightline index set {advice.spec.index_type}", *options])

@@ -36,7 +36,8 @@ class BinFlat(Flat):
 class AutoIndex(IndexSpec):
     """AUTOINDEX: Milvus chooses; in the open-source Milvus and in Lite that is an HNSW graph.
 
-    No build parameters. A managed Milvus has ``level`` to search with; others ignore it.
+    No build parameters; a server with a GPU takes GPU_CAGRA. A managed Milvus (Zilliz Cloud) has
+    ``level`` to search with; others ignore it.
     """
 
     index_type: ClassVar[str] = "AUTOINDEX"
