@@ -4,6 +4,8 @@ from __future__ import annotations
 
 #: How long the smallest delay seen counts: longer than bursts last, shorter than clocks drift.
 _WINDOW_MS = 30_000
+#: B-frames come after the frames they are shown before; further back is another clock.
+_REORDERED_MS = 1_000
 
 
 class LiveClock:
@@ -27,7 +29,7 @@ class LiveClock:
         if stamp_s is None:
             return self._given_out(now_ms), 0
         stamp_ms = stamp_s * 1000
-        if self._last_stamp_ms is not None and stamp_ms < self._last_stamp_ms:
+        if self._last_stamp_ms is not None and stamp_ms < self._last_stamp_ms - _REORDERED_MS:
             self._least_now = self._least_before = float("inf")  # the camera began anew
         self._last_stamp_ms = stamp_ms
         if not 0 <= now_ms - self._window_began_ms < _WINDOW_MS:

@@ -35,7 +35,6 @@ _LEAST_STEP_MS = 190
 #: Reading that is further behind drops frames until it has caught up.
 _MOST_LAG_MS, _CAUGHT_UP_MS = 1_000, 300
 _OPTIONS = {
-    "allowed_media_types": "video",
     "protocol_whitelist": "rtsp,rtp,srtp,tcp,udp,tls",
     # The stream's description says most of it: a second of footage is enough to know the rest.
     "analyzeduration": "1000000",

@@ -5,6 +5,7 @@ Whatever happens to a camera happens here and in its process; other cameras have
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +22,8 @@ from search_core.settings import Settings
 
 ENTRY = "ingest.streams.process:main"
 _LOOK_EVERY_S = 0.1
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +94,9 @@ class Supervisor:
                     self._watch()
                 return
             except ServeError:
-                self._sink(self.camera, Lost("is watched by another process already"))
+                self._tell(Lost("is watched by another process already"))
             except OSError as error:
-                self._sink(self.camera, Lost(f"cannot be watched: {error.strerror or error}"))
+                self._tell(Lost(f"cannot be watched: {error.strerror or error}"))
             self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def _watch(self) -> None:
@@ -104,7 +107,7 @@ class Supervisor:
                 reason = self._follow()
                 if self._stop.is_set():
                     return
-                self._sink(self.camera, Lost(reason))
+                self._tell(Lost(reason))
                 self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
         finally:
             if self._process is not None and self._process.alive:
@@ -118,9 +121,9 @@ class Supervisor:
         except SightlineError as error:
             return f"cannot be decoded: {error.message}"
         process = self._process
+        heard_s = time.monotonic()
         try:
             process.connection.send(self._task)
-            heard_s = time.monotonic()
             while not self._stop.is_set():
                 if process.connection.poll(_LOOK_EVERY_S):
                     event: StreamEvent = process.connection.recv()
@@ -128,13 +131,19 @@ class Supervisor:
                     if isinstance(event, Lost):
                         return event.reason
                     if not isinstance(event, Ready):
-                        self._sink(self.camera, event)
+                        self._tell(event)
                 elif time.monotonic() - heard_s > self._patience.hang_s:
                     process.kill()
                     return f"made its decoder hang: it said nothing for {self._patience.hang_s:g} s"
         except (EOFError, OSError):
             return f"made its decoder crash ({process.bury()})"
         return "is not watched any more"
+
+    def _tell(self, event: StreamEvent) -> None:
+        try:
+            self._sink(self.camera, event)
+        except Exception:  # whoever listens: the camera is watched all the same
+            _log.exception("what happens to the camera %s could not be told", self.camera.name)
 
     def _make_task(self, preprocess: Preprocess) -> StreamTask:
         return StreamTask(

@@ -74,7 +74,7 @@ def test_reading_that_falls_behind_is_told_as_lag() -> None:
     clock = LiveClock()
     clock.place(0.0, NOW_MS)
 
-    assert clock.place(1.0, NOW_MS + 4_000) == (NOW_MS + 1_000, 3_000)
+    assert clock.place(2.0, NOW_MS + 4_000) == (NOW_MS + 2_000, 2_000)
     # A camera that begins to count anew is not behind.
     assert clock.place(0.2, NOW_MS + 5_000) == (NOW_MS + 5_000, 0)
 
