@@ -12,7 +12,7 @@
         config: themes[name],
         mode: "vega-lite",
         renderer: "svg",
-        tooltip: { theme: name },
+        tooltip: { theme: "page" },
       });
     }
     document.documentElement.dataset.drawn = name;

@@ -219,7 +219,7 @@ MISPLACED = """
       if (across > 1 && down > 3) wrong.push(both);
     });
   });
-  return wrong.map(text => svg.getAttribute("aria-label") + ": " + text);
+  return wrong.map(text => svg.parentNode.getAttribute("aria-label") + ": " + text);
 })
 """
 
