@@ -9,7 +9,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test check bench format chromium clean
+.PHONY: help setup demo serve test soak check bench format chromium clean
 
 help: ## Say what can be made
 	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
@@ -17,6 +17,7 @@ help: ## Say what can be made
 	@echo "make serve        the dashboard, the ingest worker and the embedded Milvus"
 	@echo "make setup        install Sightline into $(VENV); then: $(BIN)/sightline --help"
 	@echo "make test         the tests; ARGS='-k search' chooses"
+	@echo "make soak         kill -9 at 20 random moments of comparisons and rebuilds (half an hour)"
 	@echo "make check        ruff, mypy, import rules"
 	@echo "make bench        Sightline beside its peers, as ratios"
 
@@ -30,6 +31,9 @@ serve: $(BASE)
 
 test: $(DEV) chromium
 	$(BIN)/python -m pytest $(ARGS)
+
+soak: $(DEV)
+	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest tests/search_core/test_killed_index_work.py $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -30,7 +30,7 @@ from search_core.exact import NearestSoFar
 from search_core.index_building import build_index, seconds_left
 from search_core.index_specs import IndexSpec, VectorKind
 from search_core.milvus_errors import milvus_errors
-from search_core.reading import page_rows, pages
+from search_core.reading import few_or_pages, page_rows
 from search_core.registry import owned
 from search_core.servers import ServerInfo
 from search_core.trials import BuildTimes, Rows, Vectors, bucket_of, facet_row
@@ -176,7 +176,13 @@ class MilvusTrial:
         """Return the same of what passes the filter, fetched and compared in NumPy."""
         nearest = NearestSoFar(np.atleast_2d(queries), k, self._space.metric)
         with milvus_errors("reading a trial"):
-            for page in self._pages(expression or _EVERY_ROW):
+            for page in few_or_pages(
+                self._client,
+                self._name,
+                expression or _EVERY_ROW,
+                ["row", EMBEDDING_FIELD],
+                self._space.dim,
+            ):
                 numbers = np.array([row["row"] for row in page], dtype=np.int64)
                 nearest.add(numbers, np.stack([self._vector(row) for row in page]))
         return nearest.rows, nearest.distances
@@ -221,15 +227,6 @@ class MilvusTrial:
         self._client.release_collection(self._name, timeout=timeout_s)
         for name in self._client.list_indexes(self._name):
             self._client.drop_index(self._name, name, timeout=timeout_s)
-
-    def _pages(self, expression: str) -> Iterator[list[dict[str, Any]]]:
-        return pages(
-            self._client,
-            self._name,
-            expression,
-            ["row", EMBEDDING_FIELD],
-            rows=page_rows(self._space.dim),
-        )
 
     def _vector(self, row: dict[str, Any]) -> NDArray[Any]:
         vector = row[EMBEDDING_FIELD]

@@ -25,8 +25,10 @@ PAGE_ROWS = 1000
 #: What fits one answer however long the vectors are; Milvus sends 64 MiB at most by default.
 _PAGE_BYTES = 8 << 20
 _ID_ROWS = 5000
-#: Up to here one request fetches what an exact search compares; a cursor takes several.
-_FEW = 2000
+#: Up to here one request fetches what an exact search compares. A cursor takes several, and on
+#: Milvus 2.3 a second before the first: pymilvus then asks for the state of a second later.
+_FEW_BYTES = 32 << 20
+_FEW_ROWS = 16_384
 
 
 def pages(
@@ -60,6 +62,21 @@ def page_rows(dim: int) -> int:
     return max(100, min(5000, _PAGE_BYTES // (4 * dim + 1500)))
 
 
+def few_or_pages(
+    client: MilvusClient, collection: str, expression: str, fields: Sequence[str], dim: int
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield all rows that pass the expression, in one page where they are few, as of a moment ago.
+
+    ``dim`` is that of the vectors among the ``fields``.
+    """
+    limit = max(100, min(_FEW_ROWS, _FEW_BYTES // (4 * dim)))
+    few = rows_where(client, collection, expression, fields, limit=limit, consistency="Session")
+    if len(few) >= limit:
+        yield from pages(client, collection, expression, fields, rows=page_rows(dim))
+    elif few:
+        yield few
+
+
 def vector_pages(
     client: MilvusClient, collection: str, expression: str, limit: int | None, seed: int
 ) -> Iterator[VectorPage]:
@@ -80,10 +97,9 @@ def vector_pages(
         waiting += [str(row["id"]) for row, keep in zip(page, drawn, strict=False) if keep]
         start += len(page)
         while len(waiting) >= PAGE_ROWS:
-            yield to_vector_page(rows_of(client, collection, waiting[:PAGE_ROWS], fields))
+            yield from _fetched(client, collection, waiting[:PAGE_ROWS], fields)
             del waiting[:PAGE_ROWS]
-    if waiting:
-        yield to_vector_page(rows_of(client, collection, waiting, fields))
+    yield from _fetched(client, collection, waiting, fields)
 
 
 def count_rows(
@@ -174,7 +190,9 @@ def exact_matches(
     collection, metric = info.collection, info.metric
     nearest = NearestSoFar(np.atleast_2d(vectors), k, metric)
     keys: list[str] = []
-    for page in _few_or_pages(client, collection, expression, ["id", EMBEDDING_FIELD]):
+    every = expression or EVERYTHING
+    fields = ["id", EMBEDDING_FIELD]
+    for page in few_or_pages(client, collection, every, fields, info.encoder.dim):
         numbers = np.arange(len(keys), len(keys) + len(page))
         nearest.add(numbers, np.stack([row[EMBEDDING_FIELD] for row in page]))
         keys.extend(str(row["id"]) for row in page)
@@ -200,14 +218,9 @@ def to_vector_page(rows: Sequence[dict[str, Any]]) -> VectorPage:
     return VectorPage([to_entity(row) for row in rows], vectors)
 
 
-def _few_or_pages(
-    client: MilvusClient, collection: str, expression: str, fields: list[str]
-) -> Iterator[list[dict[str, Any]]]:
-    few = rows_where(
-        client, collection, expression or EVERYTHING, fields, limit=_FEW, consistency="Session"
-    )
-    if len(few) < _FEW:
-        if few:
-            yield few
-        return
-    yield from pages(client, collection, expression, fields)
+def _fetched(
+    client: MilvusClient, collection: str, ids: list[str], fields: list[str]
+) -> Iterator[VectorPage]:
+    # A cursor has just listed them: there is nothing to wait for.
+    if rows := rows_of(client, collection, ids, fields, consistency="Session"):
+        yield to_vector_page(rows)

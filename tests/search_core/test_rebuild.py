@@ -15,11 +15,11 @@ from search_core.endpoint import Endpoint
 from search_core.entities import MediaEntity
 from search_core.errors import IndexNotOffered, IndexParameterError, StoreBusy
 from search_core.filters import Filter
-from search_core.index_specs import DiskAnn, Flat, Hnsw, IvfFlat, IvfSq8, Scann, SearchParams
+from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfRabitq, IvfSq8, SearchParams
 from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
-ROWS = 400
+ROWS = 200
 DIM = 16
 VECTORS = clip_like_vectors(2 * ROWS, DIM)
 Contents = dict[str, tuple[MediaEntity, Embeddings]]
@@ -165,8 +165,8 @@ def test_writers_and_searches_go_on_while_it_is_rebuilt(store: MilvusStore, libr
     for thread in threads:
         thread.start()
     try:
-        for spec in (Hnsw(), Flat(), IvfFlat(nlist=2)):
-            store.rebuild(library, spec)
+        for spec in (IvfFlat(nlist=2), Flat(), IvfSq8(nlist=2)):
+            store.rebuild(library, spec, SearchParams(nprobe=2 if spec.sweep else None))
     finally:
         stop.set()
         for thread in threads:
@@ -214,7 +214,7 @@ def test_what_cannot_be_built_is_refused_first(store: MilvusStore, library: str)
     before = store.library(library)
     for change in (store.rebuild, store.set_index):
         with pytest.raises(IndexNotOffered):
-            change(library, Scann() if not store.server().embedded else DiskAnn())
+            change(library, IvfRabitq())
         with pytest.raises(IndexParameterError):
             change(library, IvfFlat(nlist=2), SearchParams(nprobe=3))
     assert store.library(library) == before
