@@ -136,10 +136,10 @@ class Session:
                 job = Job(index, params, case, self._options.k)
                 asked[job] = self._ask(job, step)
                 recalls.append(asked[job].recall)
-                if case.filter and (aware := self._filter_aware(job)) is not None:
-                    asked[aware] = (
-                        asked[job] if _does_nothing(aware) else self._ask(aware, lambda steps: None)
-                    )
+                if case.filter:
+                    aware = self._filter_aware(job)
+                    same = _does_nothing(aware)
+                    asked[aware] = asked[job] if same else self._ask(aware, lambda steps: None)
             if not item.complete and min(recalls) >= 1.0:
                 break  # more thorough settings find as much, slower
         return asked
@@ -148,7 +148,7 @@ class Session:
         rows = find_all(job, step)
         return Asked(rows, job.case.truth.shares(rows, self._spool))
 
-    def _filter_aware(self, job: Job) -> Job | None:
+    def _filter_aware(self, job: Job) -> Job:
         """Return the job as searches do it, which mind their filter."""
         effort = plan_effort(
             job.built.spec, job.params, job.k, self._spool.rows, job.case.selectivity
@@ -161,16 +161,13 @@ class Session:
         """Return notes on parameters that Milvus does not seem to mind."""
         if item.spec.sweep is None:
             return ()
-        plain = [
-            found
-            for job, found in asked.items()
-            if not job.case.filter and job.case is next(iter(asked)).case
-        ]
+        first = next(iter(asked))
+        plain = [found for job, found in asked.items() if job.case is first.case]
         notes = [
             sweep_ignored(
                 item.spec.sweep, [found.rows for found in plain], [found.recall for found in plain]
             ),
-            self._reach(item, index, next(iter(asked))),
+            self._reach(item, index, first),
         ]
         return tuple(note for note in notes if note)
 
