@@ -57,9 +57,12 @@ def cameras(
 def _read(
     settings: Settings, camera: str | None, since_ms: int
 ) -> tuple[list[CameraState], list[Gap]]:
-    """Return the cameras that were ever watched or are in the settings, and their gaps."""
-    from ingest.streams.camera import configured_cameras
-    from ingest.streams.diary import CameraState, Diary
+    """Return the cameras that were ever watched or are in the settings, and their gaps.
+
+    What nobody watches now is not seen since its last frame.
+    """
+    from ingest.streams.camera import configured_cameras, is_watched
+    from ingest.streams.diary import CameraState, Diary, Gap
 
     known: dict[str, CameraState] = {
         given.name: CameraState(
@@ -83,6 +86,16 @@ def _read(
         with Diary(settings.ledger_path) as diary:
             known |= {state.name: state for state in diary.cameras()}
             missed = diary.gaps(camera, since_ms)
+    open_now = {gap.camera for gap in missed if gap.ended_ms is None}
+    unwatched = [
+        Gap(state.name, state.last_frame_ms, None, "is not watched")
+        for state in known.values()
+        if state.last_frame_ms is not None
+        and camera in (None, state.name)
+        and state.name not in open_now
+        and not is_watched(settings, state.name)
+    ]
+    missed = sorted([*unwatched, *missed], key=lambda gap: -gap.began_ms)
     return [known[name] for name in sorted(known) if camera in (None, name)], missed
 
 

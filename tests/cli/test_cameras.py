@@ -57,7 +57,9 @@ def test_a_camera_is_watched_found_and_pruned(run: Run, options: list[str]) -> N
     assert (camera["camera"], camera["state"]) == ("gate-3", "not watched")
     assert camera["keyframes"] == len(hits) and camera["retain_s"] == 30 * 86_400
     assert "gate-3" in run("cameras", *options).out
-    assert "No gaps" in run("cameras", "--gaps", *options).out
+    assert [gap["reason"] for gap in camera["gaps"]] == ["is not watched"]
+    assert "is not watched" in run("cameras", "--gaps", *options).out
+    assert "There is no camera other" in run("cameras", "--camera", "other", *options).out
     assert SECRET.encode() not in everything_in(data_dir_of(options))
 
     assert [item["keyframes"] for item in run("prune", "--json", *options).json] == [0]
@@ -124,6 +126,14 @@ def test_what_cannot_be_watched_is_refused(
     assert outcome.exit_code == 2
     assert said in outcome.err.replace("\n", " ")
     assert SECRET not in outcome.err
+
+
+def test_an_address_may_come_over_stdin(options: list[str]) -> None:
+    command = [sys.executable, "-m", "cli.main", "watch", "-", "--camera", "a", *options]
+    given = f"ftp://u:{SECRET}@host/x\n"
+    outcome = subprocess.run(command, input=given, capture_output=True, text=True)
+    assert outcome.returncode == 2
+    assert "is no camera's address" in outcome.stderr and SECRET not in outcome.stderr
 
 
 def test_without_cameras_there_is_nothing_to_show(run: Run, options: list[str]) -> None:
