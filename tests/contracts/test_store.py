@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import (
@@ -21,7 +21,7 @@ from search_core.errors import (
 )
 from search_core.filters import Filter
 from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
-from search_core.library import Store
+from search_core.library import Store, VectorPage
 from search_core.memory_store import MemoryStore
 from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
@@ -174,13 +174,53 @@ def test_an_entitys_embedding_can_be_read(store: Store, library: str) -> None:
         store.embedding(library, "no-such-id")
 
 
-def test_a_sample_is_vectors_with_their_entities(store: Store, library: str) -> None:
-    found = list(store.vectors(library, limit=50, seed=3))
-    ids = [entity.id for page in found for entity in page.entities]
-    vectors = np.concatenate([page.embeddings for page in found])
-    assert len(set(ids)) == 50
-    by_id = {make_entity(i).id: VECTORS[i] for i in range(ROWS)}
-    np.testing.assert_allclose(vectors, [by_id[key] for key in ids], atol=1e-6)
+def test_all_vectors_come_with_their_entities(store: Store, library: str) -> None:
+    pages = list(store.vectors(library))
+    assert [e for page in pages for e in page.entities if e.id == make_entity(8).id] == [
+        make_entity(8)
+    ]
+    assert_vectors(pages, {make_entity(i).id: VECTORS[i] for i in range(ROWS)}, ROWS)
+
+
+def test_a_sample_is_drawn_by_chance_and_without_repeats(store: Store, library: str) -> None:
+    stored = {make_entity(i).id: VECTORS[i] for i in range(ROWS)}
+    draws = []
+    for seed in (1, 2, 1):
+        pages = list(store.vectors(library, limit=50, seed=seed))
+        assert_vectors(pages, stored, 50)
+        draws.append({entity.id for page in pages for entity in page.entities})
+    assert draws[0] == draws[2] != draws[1]
+
+
+def test_vectors_can_be_filtered(store: Store, library: str) -> None:
+    where = Filter(cameras=("cam-1",))
+    assert_vectors(
+        list(store.vectors(library, where=where, limit=1000)),
+        {make_entity(i).id: VECTORS[i] for i in range(1, ROWS, 3)},
+        ROWS // 3,
+    )
+    assert list(store.vectors(library, where=Filter(cameras=("nowhere",)))) == []
+
+
+def assert_vectors(pages: list[VectorPage], stored: dict[str, Embeddings], number: int) -> None:
+    ids = [entity.id for page in pages for entity in page.entities]
+    assert len(set(ids)) == len(ids) == number
+    found = np.concatenate([page.embeddings for page in pages])
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, [stored[key] for key in ids], atol=1e-6)
+
+
+@pytest.mark.parametrize("where", [Filter(), Filter(cameras=("cam-1",)), Filter(ids=("none",))])
+def test_exact_search_finds_what_numpy_finds(store: Store, library: str, where: Filter) -> None:
+    rows = np.array([i for i in range(ROWS) if where.matches(make_entity(i))], dtype=int)
+    found = store.search_exact(library, VECTORS[:3] + 0.1, k=7, where=where)
+    for query, hits in zip(VECTORS[:3] + 0.1, found, strict=True):
+        scores = VECTORS[rows] @ query / np.linalg.norm(query)
+        best = np.argsort(-scores, kind="stable")[:7]
+        assert [hit.entity for hit in hits] == [make_entity(i) for i in rows[best].tolist()]
+    if len(rows):
+        hits = store.search_exact(library, VECTORS[5:6], k=1)[0]
+        assert hits[0].score == pytest.approx(1.0, abs=1e-5)
 
 
 @pytest.mark.parametrize(

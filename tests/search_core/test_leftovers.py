@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pymilvus import MilvusClient
+
+from search_core.encoders.base import EncoderIdentity
+from search_core.index_specs import Hnsw
+from search_core.leftovers import remove_unlisted
+from search_core.ownership import BELIEVED_MS, Owner
+from search_core.registry import OWNER_PROPERTY, SUCCESSOR_PROPERTY
+from search_core.store import MilvusStore
+from tests.conftest import clip_like_vectors, make_entity
+
+HERE = Owner.current()
+DEAD = replace(HERE, started="long ago")
+ELSEWHERE = replace(HERE, host="elsewhere")
+
+
+@pytest.fixture
+def client(lite_store: MilvusStore) -> MilvusClient:
+    return MilvusClient(lite_store.endpoint.uri)
+
+
+def make_collection(client: MilvusClient, name: str, owner: Owner | None) -> None:
+    properties = {OWNER_PROPERTY: json.dumps(owner.to_dict())} if owner else {}
+    client.create_collection(name, dimension=4, properties=properties)
+    if owner:  # a collection of four dimensions made quickly leaves properties out
+        client.alter_collection_properties(name, properties)
+
+
+def test_only_what_the_dead_left_is_removed(lite_store: MilvusStore, client: MilvusClient) -> None:
+    old = replace(ELSEWHERE, since=HERE.since - BELIEVED_MS - 60_000)
+    owners = {"a": DEAD, "b": HERE, "c": ELSEWHERE, "d": old, "foreign": None}
+    for name, owner in owners.items():
+        make_collection(client, name, owner)
+    assert lite_store.remove_leftovers() == ["a", "d"]
+    assert lite_store.remove_leftovers() == []
+    assert sorted(client.list_collections()) == ["b", "c", "foreign"]
+
+
+def test_a_library_of_a_dead_process_is_a_library(
+    lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
+) -> None:
+    collection = lite_store.ensure_library("main", identity).collection
+    dead = {OWNER_PROPERTY: json.dumps(DEAD.to_dict())}
+    client.alter_collection_properties(collection, dead)
+    assert lite_store.remove_leftovers() == []
+    assert lite_store.library("main").collection == collection
+
+
+def test_the_note_of_a_dead_rebuild_goes_and_writers_never_stumble(
+    lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
+) -> None:
+    collection = lite_store.ensure_library("main", identity).collection
+    client.alter_collection_properties(collection, {SUCCESSOR_PROPERTY: "gone"})
+    lite_store.upsert("main", [make_entity(1)], clip_like_vectors(1, identity.dim))
+    assert lite_store.count("main") == 1
+    lite_store.remove_leftovers()
+    assert lite_store.library("main").successor == ""
+    assert lite_store.rebuild("main", Hnsw()).index == Hnsw()
+    assert lite_store.count("main") == 1
+
+
+def test_folders_that_milvus_lite_does_not_know_are_removed(tmp_path: Path) -> None:
+    half = tmp_path / "collections" / "half" / "partitions"
+    whole = tmp_path / "collections" / "whole"
+    half.mkdir(parents=True)
+    whole.mkdir()
+    (half / "data.parquet").touch()
+    (whole / "schema.json").touch()
+    remove_unlisted(tmp_path)
+    assert [folder.name for folder in (tmp_path / "collections").iterdir()] == ["whole"]

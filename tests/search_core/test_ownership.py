@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from search_core.ownership import BELIEVED_MS, Owner
+
+
+def test_this_process_owns_what_it_makes() -> None:
+    owner = Owner.current()
+    assert not owner.is_gone()
+    assert Owner.from_dict(owner.to_dict()) == owner
+
+
+def test_a_process_that_ended_is_gone_and_its_number_may_return() -> None:
+    # Reads a line, so that it lives until it is asked about.
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True) as child:
+        script = (
+            "import json, sys; from search_core.ownership import Owner;"
+            "print(json.dumps(Owner.current().to_dict()))"
+        )
+        told = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        )
+        ended = Owner.from_dict(json.loads(told.stdout))
+        assert ended.is_gone()
+        # Another process has the number now.
+        assert replace(ended, pid=child.pid).is_gone()
+        child.communicate("\n")
+
+
+@pytest.mark.parametrize(("age_ms", "gone"), [(0, False), (BELIEVED_MS + 60_000, True)])
+def test_another_hosts_process_is_believed_for_a_day(age_ms: int, gone: bool) -> None:
+    here = Owner.current()
+    there = replace(here, host="elsewhere", pid=1, started="x", since=here.since - age_ms)
+    assert there.is_gone() is gone
