@@ -1,6 +1,7 @@
 """Take the README's screenshots from a dashboard that runs: `python docs/screenshots.py ADDRESS`.
 
-The address is what `sightline demo` prints, http://127.0.0.1:8501 by default. Needs Chromium.
+The address is what `sightline demo` prints, http://127.0.0.1:8501 by default. Given the path of a
+report.html that `sightline index report` wrote, it takes that one's instead. Needs Chromium.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ FOLDER = Path(__file__).parent
 SENTENCE = "a person in a blue top riding a bicycle"
 DESK = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
+REPORT = {"width": 1240, "height": 1180}
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 JPEG_QUALITY = 88
 
@@ -31,6 +33,15 @@ def take(browser: Browser, address: str) -> None:
     _shoot(browser, search, "dashboard-phone", PHONE)
     _shoot(browser, f"{address}/library", "dashboard-library", DESK)
     _shoot(browser, f"{address}/index", "dashboard-index", DESK, first=_compare)
+
+
+def take_report(browser: Browser, report: Path) -> None:
+    """Take the first screen of a report."""
+    page = browser.new_page(viewport={"width": REPORT["width"], "height": REPORT["height"]})
+    page.goto(report.resolve().as_uri())
+    page.wait_for_selector("html[data-drawn]")
+    page.screenshot(path=FOLDER / "index-report.jpg", type="jpeg", quality=JPEG_QUALITY)
+    page.close()
 
 
 def _shoot(
@@ -78,7 +89,7 @@ def _compare(page: Page) -> None:
 
 
 def main() -> int:
-    """Take the screenshots of the dashboard at the address given."""
+    """Take the screenshots of the dashboard at the address given, or of a report."""
     from playwright.sync_api import sync_playwright
 
     address = sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8501"
@@ -88,7 +99,10 @@ def main() -> int:
         return 1
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=OPTIONS)
-        take(browser, address)
+        if address.endswith(".html"):
+            take_report(browser, Path(address))
+        else:
+            take(browser, address)
         browser.close()
     return 0
 
