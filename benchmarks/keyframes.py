@@ -35,7 +35,7 @@ from demo.truth import ground_truth
 from ingest.decoding import listen_to_libav, open_media
 from ingest.keyframes import parse_selector
 
-REPEATS = 5
+REPEATS = 3
 LEAST_APPEARANCE_MS = 2_000
 _ENOUGH_PIXELS = 100_000_000
 

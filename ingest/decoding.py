@@ -9,32 +9,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from io import BytesIO
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import av
 import av.logging
-import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.frame import VideoFrame
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
 from ingest.capture_time import captured_from_container
-from ingest.damage import Damage, check_pixels, last_words, open_error
-from ingest.display import display_operation, square_size
+from ingest.damage import Damage, check_pixels, open_error
 from ingest.footage import DecodedFrame, LeastSize, MediaInfo, OpenedMedia
-from ingest.keyframes import FrameChooser, KeyframeSelector, SeenFrame, SmallPicture
-from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
+from ingest.keyframes import FrameChooser, KeyframeSelector, SeenFrame
 from ingest.pictures import Picture
 from ingest.signatures import HEAD_BYTES, kind_of, kind_of_file, refuse_unreadable
 from ingest.stream_clock import LAST_PTS_MS, StreamClock
 from ingest.stretches import decode_stretches, stretches
+from ingest.video_frames import Projector, SeenVideoFrame
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -125,7 +122,6 @@ class Video:
         self._max_pixels = max_pixels
         self.warning = ""
         self.left_out = 0
-        self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
         try:
             # The prefix keeps a name like "http:x" or "concat:x" from being taken for an address.
             self._container = av.open(
@@ -160,15 +156,20 @@ class Video:
         could be decoded.
         """
         decoder = _Decoder(self._container, self._stream, self._clock, pulse)
-        chooser = selector.chooser()
-        last: SeenFrame | None = None  # held back until it is known how long it stands for the rest
+        chooser, projector = selector.chooser(), self._projector()
+        last: SeenVideoFrame | None = None  # held back until it is known how long it stands for
         for seen in _chosen(decoder, chooser):
             if last is not None:
-                yield self._keyframe(last, seen.pts_ms)
+                yield projector.shown(last.frame, last.pts_ms, last.span_ms(seen.pts_ms))
             last = seen
+        if last is None and not decoder.damage.warning(None):
+            # An edit list can leave a video without any codec keyframe that is shown.
+            yield self.frame_at(0)
+            return
         if last is None:
             raise CorruptMedia(decoder.damage.fatal())
-        yield self._keyframe(last, round(decoder.damage.reached_s * 1000))
+        span_ms = last.span_ms(round(decoder.damage.reached_s * 1000))
+        yield projector.shown(last.frame, last.pts_ms, span_ms)
         self.left_out = chooser.left_out
         self.warning = decoder.damage.warning(self._promised_s())
 
@@ -188,7 +189,7 @@ class Video:
                 break
         if best is None:
             raise CorruptMedia("is damaged: no frame could be decoded there")
-        return self._displayed(best[1], best[0])
+        return self._projector().shown(best[1], best[0])
 
     def _prepare_decoder(self) -> None:
         stream, context = self._stream, self._stream.codec_context
@@ -197,30 +198,8 @@ class Video:
         context.options = {"max_pixels": str(self._max_pixels)}
         context.thread_count = 1  # processes run side by side; threads would only delay frames
 
-    def _keyframe(self, seen: SeenFrame, until_ms: int) -> DecodedFrame:
-        """Return what is displayed of a frame that stands for the time up to ``until_ms``."""
-        assert isinstance(seen, _Seen)
-        ends_ms = until_ms if seen.ends_ms is None else min(until_ms, seen.ends_ms)
-        shown = self._displayed(seen.frame, seen.pts_ms)
-        return replace(shown, span_ms=max(0, ends_ms - seen.pts_ms))
-
-    def _displayed(self, frame: VideoFrame, pts_ms: int) -> DecodedFrame:
-        try:
-            # libav converts by the frame's own matrix and range (BT.601 where it names none).
-            rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1)
-            plane: Any = rgb.planes[0]
-            size, line_bytes = (rgb.width, rgb.height), plane.line_size
-            image = Image.frombuffer("RGB", size, plane, "raw", "RGB", line_bytes, 1)
-        except (av.FFmpegError, ValueError) as error:
-            raise _not_shown(error) from error
-        square = square_size(image.width, image.height, self._stream.sample_aspect_ratio)
-        if square != image.size and square[0] * square[1] <= self._max_pixels:
-            image = image.resize(square, Image.Resampling.BICUBIC)
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-        operation = display_operation(bytes(matrix) if matrix is not None else None)
-        if operation is not None:
-            image = image.transpose(operation)
-        return DecodedFrame(pts_ms, image.width, image.height, image)
+    def _projector(self) -> Projector:
+        return Projector(self._stream.sample_aspect_ratio, self._max_pixels)
 
     def _promised_s(self) -> float | None:
         """Return how long the header says that this stream is, where it says so."""
@@ -236,47 +215,14 @@ class Video:
         return min(max(0, round(duration_us / 1000)), LAST_PTS_MS)
 
 
-class _Seen:
-    """A decoded frame, as choosers see it: :class:`ingest.keyframes.SeenFrame`."""
-
-    __slots__ = ("_picture", "_reformatter", "ends_ms", "frame", "pts_ms")
-
-    def __init__(self, frame: VideoFrame, pts_ms: int, reformatter: VideoReformatter) -> None:
-        self.frame = frame
-        self.pts_ms = pts_ms
-        self.ends_ms: int | None = None
-        self._reformatter = reformatter
-        self._picture: SmallPicture | None = None
-
-    @property
-    def is_keyframe(self) -> bool:
-        return bool(self.frame.key_frame)
-
-    def small(self) -> SmallPicture:
-        if self._picture is None:
-            try:
-                # One reformatter for all frames: setting one up costs more than using it.
-                scaled = self._reformatter.reformat(
-                    self.frame,
-                    SMALL_WIDTH,
-                    SMALL_HEIGHT,
-                    format="rgb24",
-                    interpolation=Interpolation.AREA,
-                    threads=1,
-                )
-                self._picture = np.asarray(scaled.to_ndarray(), np.uint8)
-            except (av.FFmpegError, ValueError) as error:
-                raise _not_shown(error) from error
-        return self._picture
-
-
-def _chosen(decoder: _Decoder, chooser: FrameChooser) -> Iterator[SeenFrame]:
+def _chosen(decoder: _Decoder, chooser: FrameChooser) -> Iterator[SeenVideoFrame]:
     """Yield the chosen frames in order of time, none twice."""
     reformatter = VideoReformatter()
     taken: set[int] = set()
 
-    def fresh(frames: Iterable[SeenFrame]) -> Iterator[SeenFrame]:
+    def fresh(frames: Iterable[SeenFrame]) -> Iterator[SeenVideoFrame]:
         for frame in frames:
+            assert isinstance(frame, SeenVideoFrame)
             if frame.pts_ms not in taken:
                 taken.add(frame.pts_ms)
                 yield frame
@@ -285,7 +231,7 @@ def _chosen(decoder: _Decoder, chooser: FrameChooser) -> Iterator[SeenFrame]:
     for frame in decode_stretches(found, chooser.depth, decoder, decoder.shown_ms):
         pts_ms = decoder.shown_ms(frame)
         if pts_ms is not None:
-            yield from fresh(chooser.offer(_Seen(frame, pts_ms, reformatter)))
+            yield from fresh(chooser.offer(SeenVideoFrame(frame, pts_ms, reformatter)))
     yield from fresh(chooser.finish())
 
 
@@ -359,10 +305,6 @@ class _Decoder:
         """Yield what the codec still holds, and make it ready for a fresh start."""
         yield from self.decode(None)
         self._context.flush_buffers()
-
-
-def _not_shown(error: Exception) -> CorruptMedia:
-    return CorruptMedia(f"has frames that cannot be shown: {last_words(str(error))}")
 
 
 def _video_stream(container: InputContainer) -> VideoStream:

@@ -37,9 +37,11 @@ class StreamClock:
 
     def end_s(self, stamp: int | None, duration: int | None) -> float | None:
         """Return when a packet with this time stamp ends, in seconds from the start."""
-        if stamp is None or not self.time_base:
+        base = self.time_base
+        if stamp is None or not base:
             return None
-        return float((stamp + (duration or 0)) * self.time_base) - self.start_us / _US_PER_S
+        ticks = (stamp + (duration or 0)) * base.numerator
+        return ticks / base.denominator - self.start_us / _US_PER_S
 
     def steady_pts(self, number: int) -> int | None:
         """Return the time stamp of the n-th packet if all followed each other at the rate."""

@@ -22,7 +22,8 @@ _DEVIATIONS = 6.0
 #: When more than this share has changed it is another scene: a cut, a turned camera, a lamp.
 SCENE_SHARE = 0.6
 _REMEMBERED = 15
-_REFRESH_EVERY = 4
+#: The median is made anew with each of the first pictures, and then with every eighth.
+_REFRESHED_FIRST, _REFRESH_EVERY = (1, 2, 4), 8
 
 Mask = NDArray[np.bool_]
 
@@ -70,7 +71,7 @@ class Background:
     def _learn(self, levels: NDArray[np.int16]) -> None:
         self._pictures.append(levels)
         self._learned += 1
-        if self._learned % _REFRESH_EVERY and len(self._pictures) > _REFRESH_EVERY:
+        if self._learned % _REFRESH_EVERY and self._learned not in _REFRESHED_FIRST:
             return
         stack = np.stack(self._pictures)
         middle = len(stack) // 2

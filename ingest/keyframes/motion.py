@@ -26,6 +26,9 @@ LEAST_PERCENT, MOST_PERCENT = 0.04, 50.0
 LONGEST_UNSEEN_MS = 60_000
 #: Things that are there for two seconds must not be missed between two looks.
 _LOOK_EVERY_MS, _LONGEST_GAP_MS = 2_000, 3_000
+#: After so many codec keyframes in a row that all showed movement, so many are taken unseen between
+#: two looks: looking is cheap, but on busy footage it is for nothing.
+_BUSY_AFTER, _UNSEEN = 8, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class _Chooser:
         self._moments = Moments()
         self._kept: SmallPicture | None = None
         self._moving: SeenFrame | None = None
+        self._busy = self._unseen = 0
 
     def depth(self, stretch: Stretch[Any]) -> int:
         sizes = sizes_of(stretch)
@@ -73,10 +77,20 @@ class _Chooser:
         return max(int(looks), self._moments.depth(stretch))
 
     def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
+        if frame.is_keyframe and self._busy >= _BUSY_AFTER and self._unseen < _UNSEEN:
+            self._unseen += 1
+            self._moving = frame
+            return [frame]
+        self._unseen = 0
         if frame.is_keyframe:
             self._lookout.note(frame)
         if not self._moments.serves(frame):
             return []
+        kept = self._kept_of(frame)
+        self._busy = self._busy + 1 if kept else 0
+        return kept
+
+    def _kept_of(self, frame: SeenFrame) -> list[SeenFrame]:
         picture = frame.small()
         seen = self._background.compare(picture)
         if not seen.new_scene:

@@ -19,7 +19,7 @@ from ingest.keyframes.base import SeenFrame, SmallPicture
 #: What is foreground: this many of the 64 x 36 blocks, or more.
 LEAST_BLOCKS = 3
 #: Blocks of colours that were not there before make something new: this share of the foreground.
-_NEW_SHARE = 0.4
+_NEW_SHARE = 0.3
 #: A frame that shows this much more of what the held one shows is the better one.
 _GROWN = 1.1
 #: What is cut off by the picture's edge may come in; so long a better frame is waited for.

@@ -84,7 +84,10 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_clip(path: Path) -> None:
-    """Write four seconds at four frames a second, a keyframe each second, red and then blue."""
+    """Write four seconds at four frames a second, a keyframe each second, red and then blue.
+
+    A dark bar is elsewhere every second, so that no two keyframes look the same.
+    """
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=4)
         stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
@@ -93,6 +96,8 @@ def write_clip(path: Path) -> None:
         for index in range(16):
             colour = COLOURS["red"] if index < 8 else COLOURS["blue"]
             pixels = np.full((64, 96, 3), colour, np.uint8)
+            left = 24 * (index // 4)
+            pixels[:, left : left + 12] //= 2
             frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 4)
             container.mux(stream.encode(frame))

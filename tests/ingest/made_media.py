@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -63,20 +63,25 @@ def make_clip(
     codec: str = "libx264",
     container_options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
+    x264: dict[str, str] | None = None,
+    pixels: str = "yuv420p",
+    level: Callable[[float], int] = shade,
+    picture: Callable[[float], np.ndarray] | None = None,
 ) -> Path:
     """Write an H.264 clip whose grey level follows :func:`shade`; its left half is darker.
 
     ``gop`` is frames between keyframes, ``times`` the frames' times in seconds where they are not
-    at a steady rate.
+    at a steady rate. ``x264`` are more options of the encoder, ``pixels`` is the pixel format;
+    ``level`` gives another grey level for a time, ``picture`` whole frames, RGB (height, width, 3).
     """
-    width, height = size
+    width, height = size if picture is None else picture(0.0).shape[1::-1]
     with av.open(str(path), "w", options=container_options or {}) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(codec, rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
         stream.gop_size = gop
         if codec == "libx264":
-            stream.options = {"preset": "ultrafast", "sc_threshold": "0", "bf": "0"}
+            stream.options = {"preset": "ultrafast", "sc_threshold": "0", "bf": "0", **(x264 or {})}
         if codec == "libx265":
             stream.options = {"preset": "ultrafast", "x265-params": "log-level=none:open-gop=0"}
         if pixel_shape is not None:
@@ -86,12 +91,30 @@ def make_clip(
         stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
         moments = times if times is not None else [n / fps for n in range(round(seconds * fps))]
         for moment in moments:
-            pixels = np.full((height, width, 3), shade(moment), np.uint8)
-            pixels[:, : width // 2] //= 2
-            frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+            if picture is None:
+                shown = np.full((height, width, 3), level(moment), np.uint8)
+                shown[:, : width // 2] //= 2
+            else:
+                shown = picture(moment)
+            frame = av.VideoFrame.from_ndarray(shown, format="rgb24")
             frame.pts, frame.time_base = round(moment * 1000), Fraction(1, 1000)
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
+    return path
+
+
+def cut_off(whole: Path, path: Path, seconds: float) -> Path:
+    """Write a clip again, its packets as they are, with an edit list that begins later."""
+    options = {"avoid_negative_ts": "disabled", "use_editlist": "1"}
+    with av.open(str(whole)) as container, av.open(str(path), "w", options=options) as out:
+        source = container.streams.video[0]
+        copy = out.add_stream_from_template(source)
+        for packet in container.demux(source):
+            if packet.dts is not None and packet.pts is not None and packet.time_base is not None:
+                shift = round(seconds / packet.time_base)
+                packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+                packet.stream = copy
+                out.mux(packet)
     return path
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from ingest.decoding import frame_at, listen_to_libav, open_media
 from ingest.keyframes import parse_selector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
-from tests.ingest.made_media import make_clip, make_photo, make_sound, shade
+from tests.ingest.made_media import cut_off, make_clip, make_photo, make_sound, shade
 
 
 @pytest.fixture(autouse=True)
@@ -196,3 +196,82 @@ def test_between_two_frames_the_earlier_one_is_shown(tmp_path):
     path = make_clip(tmp_path / "a.mp4", times=[0.0, 1.0, 2.0, 3.0], gop=2)
     assert right_grey(frame_at(path, 1999)) == pytest.approx(shade(1), abs=4)
     assert right_grey(frame_at(path, 99_999)) == pytest.approx(shade(3), abs=4)
+
+
+@pytest.mark.parametrize("open_gop", [0, 1])
+def test_pictures_that_are_decoded_in_another_order_keep_their_times(tmp_path, open_gop):
+    """B-frames: every way gives the frame that is shown then, also where it skips others."""
+    options = {"bf": "3", "x264-params": f"open-gop={open_gop}:b-adapt=0:scenecut=0"}
+    path = make_clip(tmp_path / "a.mp4", seconds=12, gop=10, x264=options)
+    for selector, expected in (
+        ("interval:0.2", list(range(0, 12_000, 200))),
+        ("interval:3", [0, 3000, 6000, 9000]),
+        ("iframe", list(range(0, 12_000, 2000))),
+    ):
+        frames, media = frames_of(path, selector)
+        assert [frame.pts_ms for frame in frames] == expected
+        assert media.warning == ""
+        for frame in frames:
+            assert right_grey(frame.image) == pytest.approx(shade(frame.pts_ms / 1000), abs=4)
+
+
+def test_what_an_edit_list_cuts_off_is_not_there(tmp_path):
+    """The video begins in the middle of a group of pictures, as when it was cut without coding."""
+    whole = make_clip(tmp_path / "whole.mp4", seconds=8, gop=10)
+    path = cut_off(whole, tmp_path / "a.mp4", 1.0)
+    assert moments(path, "interval:1") == list(range(0, 7000, 1000))
+    for frame in frames_of(path, "interval:1")[0]:
+        assert right_grey(frame.image) == pytest.approx(shade(1 + frame.pts_ms / 1000), abs=4)
+    assert moments(path, "iframe") == [1000, 3000, 5000]
+    only = make_clip(tmp_path / "only.mp4", seconds=8, gop=100)
+    path = cut_off(only, tmp_path / "b.mp4", 1.0)
+    assert moments(path, "iframe")[0] == moments(path, "auto")[0] == 0
+
+
+def test_ten_bits_are_shown_as_eight(tmp_path):
+    path = make_clip(tmp_path / "a.mkv", seconds=3, codec="libx265", pixels="yuv420p10le")
+    for frame in frames_of(path)[0]:
+        assert right_grey(frame.image) == pytest.approx(shade(frame.pts_ms / 1000), abs=4)
+
+
+@pytest.mark.parametrize(
+    ("transfer", "grey", "shown"),
+    [
+        ("smpte2084", 0, 0),
+        ("smpte2084", 148, 244),  # diffuse white, 203 cd/m2
+        ("smpte2084", 255, 255),
+        ("arib-std-b67", 191, 244),  # the same white, at 75 %
+        ("arib-std-b67", 0, 0),
+    ],
+)
+def test_high_dynamic_range_is_shown_as_people_see_it(tmp_path, transfer, grey, shown):
+    colours = f"colorprim=bt2020:transfer={transfer}:colormatrix=bt2020nc"
+    path = make_clip(
+        tmp_path / "a.mp4", seconds=1, x264={"x264-params": colours}, level=lambda second: grey
+    )
+    assert right_grey(frames_of(path)[0][0].image) == pytest.approx(shown, abs=8)
+
+
+def test_two_fields_are_shown_as_one_picture(tmp_path):
+    """A white column moved between the fields; as it is every second line shows it elsewhere."""
+    pixels = np.full((96, 128, 3), 20, np.uint8)
+    pixels[0::2, 20:50], pixels[1::2, 70:100] = 230, 230
+    path = make_clip(
+        tmp_path / "a.mp4", seconds=1, x264={"flags": "+ildct+ilme"}, picture=lambda second: pixels
+    )
+    grey = np.asarray(frames_of(path)[0][0].image.convert("L"), np.float32)
+    lines = np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2)[8:-8]
+    assert lines.max() < 40
+
+
+def test_a_keyframe_knows_how_long_it_stands_for_what_is_shown(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=6)
+    assert [frame.span_ms for frame in frames_of(path, "interval:2")[0]] == [2000, 2000, 2000]
+    assert [frame.span_ms for frame in frames_of(path, "iframe")[0]] == [1000] * 6
+
+
+def test_what_did_not_change_is_left_out_and_counted(tmp_path):
+    path = make_clip(tmp_path / "a.mp4", seconds=20, level=lambda second: 90 + 60 * (second >= 12))
+    frames, media = frames_of(path, "auto")
+    assert [(frame.pts_ms, frame.span_ms) for frame in frames] == [(0, 12_000), (12_000, 8_000)]
+    assert media.left_out == 18
