@@ -202,6 +202,8 @@ def print_summary(report: IngestReport, library: str) -> None:
                 f"({report.keyframes_per_s:.1f} keyframes/s).",
             )
         )
+    if report.left_out:
+        say(f"{counted(report.left_out, 'frame')} left out: nothing new to be seen.")
     _print_skipped(report)
     for outcome in report.outcomes:
         if outcome.warning:

@@ -67,7 +67,9 @@ class _Chooser:
         looks = self._lookout.looks_at(stretch, sizes)
         only = self._stretches == 0 and stretch.last
         self._stretches += 1
-        if sizes is None or not stretch.ends or only or stretch.span_ms > MAX_GAP_MS:
+        if sizes is None or not stretch.ends or only:
+            return self._moments.every(FILL_EVERY_MS, stretch)
+        if stretch.span_ms > MAX_GAP_MS and not self._lookout.is_quiet(sizes):
             return self._moments.every(FILL_EVERY_MS, stretch)
         if self._lookout.trusts and stretch.span_ms > _FILL_LEAST_MS:
             self._moments.add(self._lookout.activity.peaks_within(sizes))

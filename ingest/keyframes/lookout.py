@@ -43,6 +43,10 @@ class Lookout:
         """Whether the sizes of this footage are believed."""
         return self.activity.trusted and not self._doubt
 
+    def is_quiet(self, sizes: Sizes) -> bool:
+        """Whether the sizes of a stretch are believed, and say that nothing moves in it."""
+        return self.trusts and not any(self.activity.moves(sizes))
+
     def looks_at(self, stretch: Stretch[Any], sizes: Sizes | None) -> bool:
         """Whether the keyframe of this stretch has to be decoded."""
         if sizes is None:

@@ -247,6 +247,20 @@ def test_where_sizes_tell_that_nothing_moves_little_is_decoded(selector, most):
     assert {90_000, 92_000} <= set(looked)  # the burst's keyframe, and the one after
 
 
+def test_long_stretches_are_filled_only_where_something_moves():
+    rng = np.random.default_rng(0)
+    chooser = parse_selector("auto").chooser()
+    depths = []
+    for start in range(0, 400_000, 20_000):
+        sizes = [100_000, *rng.normal(800, 12, 499).astype(int)]
+        if start == 300_000:
+            sizes[1:] = [size + 900 for size in sizes[1:]]
+        depths.append(chooser.depth(stretch(start, sizes)))
+        chooser.offer(Frame(start))
+    assert depths[:4] == [500] * 4  # until it is known what these sizes mean
+    assert {start: depth for start, depth in enumerate(depths[8:], 8) if depth > 1} == {15: 500}
+
+
 def test_sizes_that_missed_a_change_are_not_believed_for_a_while():
     chooser = parse_selector("motion").chooser()
     seen = quiet_then(chooser, None, lambda start: Frame(start, grey=100 + 40 * (start > 60_000)))
