@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from pymilvus.exceptions import MilvusException
 
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
+from search_core.errors import StoreError
 from search_core.library import LibraryInfo
 from search_core.milvus_errors import milvus_errors
 from search_core.registry import LibraryRegistry, is_missing
@@ -28,12 +29,32 @@ def read_library(
             try:
                 return ask(info)
             except MilvusException:
-                registry.forget(info.collection)
-                now = registry.open(name)
-                if now.collection == info.collection:
+                if not _was_switched(registry, info):
                     raise
-                info = now
+                info = registry.open(name)
         return ask(info)
+
+
+def read_through(
+    registry: LibraryRegistry,
+    name: str,
+    doing: str,
+    ask: Callable[[LibraryInfo], Iterator[_T]],
+) -> Iterator[_T]:
+    """Yield what the collection that serves now gives, piece by piece.
+
+    Raises StoreError where a rebuild takes that collection away meanwhile.
+    """
+    with milvus_errors(doing, name):
+        info = registry.open(name)
+        try:
+            yield from ask(info)
+        except MilvusException:
+            if not _was_switched(registry, info):
+                raise
+            raise StoreError(
+                f"The library {name} was rebuilt while it was being read.", "Try again."
+            ) from None
 
 
 def write_library(
@@ -62,3 +83,10 @@ def write_library(
                     if not is_missing(error):
                         raise
                 written.add(collection)
+
+
+def _was_switched(registry: LibraryRegistry, info: LibraryInfo) -> bool:
+    """Whether a library is served by another collection now; if not, this one is looked at anew."""
+    registry.forget(info.collection)
+    now = registry.find(info.name)
+    return now is not None and now.collection != info.collection

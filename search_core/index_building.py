@@ -24,7 +24,6 @@ def build_index(
     *,
     embedded: bool,
     deadline: float | None = None,
-    on_progress: Callable[[float], None] = lambda share: None,
 ) -> None:
     """Build an index over the flushed rows of a collection that has none.
 
@@ -35,8 +34,21 @@ def build_index(
     wanted = index_params(client, index, metric, embedded=embedded)
     # pymilvus's own waiting has no end: it ignores a time limit that is not a whole number.
     client.create_index(collection, wanted, sync=False, timeout=seconds_left(deadline))
+    if not embedded:
+        wait_for_index(client, collection, index, deadline=deadline)
+
+
+def wait_for_index(
+    client: MilvusClient,
+    collection: str,
+    index: IndexSpec,
+    *,
+    deadline: float | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> None:
+    """Return when a server has indexed all flushed rows of a collection; see build_index."""
     pause_s = _FIRST_PAUSE_S
-    while not embedded:
+    while True:
         state = client.describe_index(collection, INDEX_NAME, timeout=seconds_left(deadline))
         if state["state"] == "Finished":
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from pymilvus import MilvusClient
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.registry import LibraryRegistry
+from search_core.trials import TRIAL_PREFIX
+
+#: Names of trials and of libraries' collections.
+_OURS = re.compile(rf"{TRIAL_PREFIX}[0-9a-f]+|\w+_\d{{14}}_[0-9a-f]+")
 
 
 def remove_leftovers(
@@ -32,7 +37,8 @@ def remove_leftovers(
                 registry.set_successor(info.collection, "")
         removed = []
         for collection in map(str, client.list_collections()):
-            if collection not in serving and registry.is_abandoned(collection):
+            ours = _OURS.fullmatch(collection)  # others' may be nothing to look at
+            if ours and collection not in serving and registry.is_abandoned(collection):
                 registry.drop(collection)
                 removed.append(collection)
         if "://" not in endpoint.uri:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
@@ -33,9 +33,8 @@ from search_core.milvus_errors import milvus_errors
 from search_core.reading import few_or_pages, page_rows
 from search_core.registry import owned
 from search_core.servers import ServerInfo
-from search_core.trials import BuildTimes, Rows, Vectors, bucket_of, facet_row
+from search_core.trials import TRIAL_PREFIX, BuildTimes, Rows, Vectors, bucket_of, facet_row
 
-_PREFIX = "sightline_trial_"
 _EVERY_ROW = "row >= 0"
 #: Undoing a build that ran into the time limit may itself not be answered.
 _CLEAN_UP_S = 30.0
@@ -72,7 +71,7 @@ class MilvusTrial:
         self._space = space
         self._timeout_s = timeout_s
         self._built = False
-        self._name = f"{_PREFIX}{token_hex(8)}"
+        self._name = f"{TRIAL_PREFIX}{token_hex(8)}"
         with milvus_errors("opening a trial"), write_lock(endpoint):
             client.create_collection(
                 self._name,
@@ -92,7 +91,9 @@ class MilvusTrial:
         trace: TracebackType | None,
     ) -> None:
         """Remove it."""
-        self.drop()
+        # What cannot be removed now is a leftover; the error that ended the trial tells more.
+        with suppress(SightlineError) if error else nullcontext():
+            self.drop()
 
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         """Add vectors under row numbers (n,), each given once; ``facets`` has the n entities."""
@@ -137,6 +138,9 @@ class MilvusTrial:
                 embedded=self._endpoint.embedded,
                 deadline=deadline,
             )
+            if self._endpoint.embedded:  # loading is when it builds; the next time it only loads
+                self._client.load_collection(self._name, timeout=seconds_left(deadline))
+                self._client.release_collection(self._name, timeout=seconds_left(deadline))
             built = time.perf_counter()
             self._client.load_collection(self._name, timeout=seconds_left(deadline))
             loaded = time.perf_counter()

@@ -16,6 +16,7 @@ from search_core.collection import SCALAR_FIELDS, to_entity, to_score
 from search_core.encoders.base import Embeddings
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.exact import NearestSoFar
+from search_core.facets import FACET_FIELDS, Facets, count_facets
 from search_core.filters import quoted
 from search_core.index_specs import SearchParams
 from search_core.library import LibraryInfo, Match, VectorPage
@@ -113,6 +114,12 @@ def count_rows(
         consistency_level=consistency,
     )
     return int(row["count(*)"])
+
+
+def facets_of(client: MilvusClient, collection: str, expression: str) -> Facets:
+    """Return counts by camera, tag and media type over all rows that pass the expression."""
+    found = pages(client, collection, expression, FACET_FIELDS)
+    return count_facets(row for page in found for row in page)
 
 
 def rows_where(

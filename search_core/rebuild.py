@@ -4,7 +4,7 @@ How nothing is lost or comes back while writers go on, without a lock between ma
 
 - From when the collection is named as the library's *successor*, writers write to the serving
   collection first and to the successor second, and then look again where the library is; what they
-  did not reach yet they write again (store.py). So a write that was acknowledged is in both.
+  did not reach yet they write again (access.py). So a write that was acknowledged is in both.
 - The copy reads a page, writes it to the successor, and reads it once more from the serving
   collection. What changed in between is copied again, what went is removed, and looked at again. A
   writer that comes later writes to the successor later, and that is what stays.
@@ -32,7 +32,7 @@ from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD
 from search_core.errors import StoreBusy
 from search_core.filters import quoted
-from search_core.index_building import build_index
+from search_core.index_building import wait_for_index
 from search_core.index_specs import IndexSpec, SearchParams
 from search_core.library import LibraryInfo
 from search_core.reading import EVERYTHING, count_rows, page_rows, pages, rows_of
@@ -84,6 +84,8 @@ class Rebuild:
         with write_lock(self._endpoint):
             self._require_unchanged(old, "")
             self._registry.create_collection(new)
+            if not self._endpoint.embedded:  # where it is not loaded, writers cannot delete
+                self._registry.make_ready(new)
             self._registry.set_successor(old.collection, new.collection)
 
     def _copy_all(self, old: LibraryInfo, new: LibraryInfo) -> None:
@@ -124,15 +126,15 @@ class Rebuild:
         self._on_progress("building", 0.0)
         with write_lock(self._endpoint):
             self._client.flush(new.collection)
-            build_index(
+            if self._endpoint.embedded:  # it indexes later what is written after an index is made
+                self._registry.make_ready(new)
+        if not self._endpoint.embedded:
+            wait_for_index(
                 self._client,
                 new.collection,
                 new.index,
-                new.metric,
-                embedded=self._endpoint.embedded,
                 on_progress=lambda share: self._on_progress("building", share),
             )
-            self._registry.make_ready(new)
 
     def _reconcile(self, old: LibraryInfo, new: LibraryInfo) -> None:
         """Make both collections hold the same ids: those of the old one."""

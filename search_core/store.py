@@ -9,14 +9,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from search_core.access import read_library, write_library
+from search_core.access import read_library, read_through, write_library
 from search_core.collection import SCALAR_FIELDS, to_entity, to_row
 from search_core.connection import connect, disconnect
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.errors import EntityNotFound
-from search_core.facets import FACET_FIELDS, Facets, count_facets
+from search_core.facets import Facets
 from search_core.filters import Filter, quoted
 from search_core.index_specs import (
     DEFAULT_INDEX,
@@ -41,8 +41,8 @@ from search_core.reading import (
     EVERYTHING,
     count_rows,
     exact_matches,
+    facets_of,
     matches,
-    pages,
     rows_where,
     vector_pages,
 )
@@ -162,11 +162,7 @@ class MilvusStore:
         return self._read(
             name,
             "reading entities",
-            lambda info: count_facets(
-                row
-                for page in pages(self._client, info.collection, expression, FACET_FIELDS)
-                for row in page
-            ),
+            lambda info: facets_of(self._client, info.collection, expression),
         )
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
@@ -186,9 +182,14 @@ class MilvusStore:
 
         Raises StoreError when the library is rebuilt meanwhile.
         """
-        expression, info = where.expression(), self.library(name)
-        with milvus_errors("reading vectors", name):
-            yield from vector_pages(self._client, info.collection, expression, limit, seed)
+        check_library_name(name)
+        expression = where.expression()
+        return read_through(
+            self._registry,
+            name,
+            "reading vectors",
+            lambda info: vector_pages(self._client, info.collection, expression, limit, seed),
+        )
 
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""

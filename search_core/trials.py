@@ -22,6 +22,8 @@ Rows = NDArray[np.int64]
 Vectors = NDArray[Any]
 
 BUCKETS = 10_000
+#: Collections of this prefix are trials.
+TRIAL_PREFIX = "sightline_trial_"
 #: Trials that neither build nor load within this end with TrialTimeout.
 TRIAL_TIMEOUT_S = 1800.0
 

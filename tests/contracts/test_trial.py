@@ -172,6 +172,18 @@ def test_an_index_that_cannot_be_is_refused_and_the_next_one_built(
     assert rows.tolist() == [[0], [1]]
 
 
+def test_sizes_are_measured_where_they_are_shown(store: Store, trial: Trial) -> None:
+    trial.build(IvfSq8(nlist=2))
+    quantised = trial.index_bytes()
+    trial.build(IvfFlat(nlist=2))
+    flat = trial.index_bytes()
+    if isinstance(store, MilvusStore) and store.server().embedded:
+        assert quantised is not None and flat is not None
+        assert ROWS * DIM < quantised < ROWS * DIM * 4 < flat
+    else:
+        assert quantised is None and flat is None
+
+
 def test_without_an_index_there_is_no_search(store: Store) -> None:
     with store.open_trial(DIM, metric="COSINE") as trial:
         fill(trial, VECTORS)

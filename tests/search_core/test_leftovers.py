@@ -13,6 +13,7 @@ from search_core.leftovers import remove_unlisted
 from search_core.ownership import BELIEVED_MS, Owner
 from search_core.registry import OWNER_PROPERTY, SUCCESSOR_PROPERTY
 from search_core.store import MilvusStore
+from search_core.trials import TRIAL_PREFIX
 from tests.conftest import clip_like_vectors, make_entity
 
 HERE = Owner.current()
@@ -34,12 +35,13 @@ def make_collection(client: MilvusClient, name: str, owner: Owner | None) -> Non
 
 def test_only_what_the_dead_left_is_removed(lite_store: MilvusStore, client: MilvusClient) -> None:
     old = replace(ELSEWHERE, since=HERE.since - BELIEVED_MS - 60_000)
-    owners = {"a": DEAD, "b": HERE, "c": ELSEWHERE, "d": old, "foreign": None}
-    for name, owner in owners.items():
+    dead, aged = f"{TRIAL_PREFIX}0a", "main_20260102030405_1b2c"
+    kept = {f"{TRIAL_PREFIX}0b": HERE, f"{TRIAL_PREFIX}0c": ELSEWHERE, "another": DEAD, "x": None}
+    for name, owner in {dead: DEAD, aged: old, **kept}.items():
         make_collection(client, name, owner)
-    assert lite_store.remove_leftovers() == ["a", "d"]
+    assert sorted(lite_store.remove_leftovers()) == sorted([dead, aged])
     assert lite_store.remove_leftovers() == []
-    assert sorted(client.list_collections()) == ["b", "c", "foreign"]
+    assert sorted(client.list_collections()) == sorted(kept)
 
 
 def test_a_library_of_a_dead_process_is_a_library(

@@ -116,7 +116,7 @@ def test_another_process_follows_the_switch(store: MilvusStore, library: str) ->
     store.rebuild(library, IvfSq8(nlist=4), SearchParams(nprobe=4))
     [hits] = other.search(library, VECTORS[3:4], k=1)
     assert hits[0].entity.id == make_entity(3).id
-    other.upsert(library, [make_entity(700)], VECTORS[700:701])
+    other.upsert(library, [make_entity(700)], VECTORS[300:301])
     assert store.count(library) == ROWS + 1
 
 
@@ -146,10 +146,10 @@ def test_writers_and_searches_go_on_while_it_is_rebuilt(store: MilvusStore, libr
             (entity.id, (entity, VECTORS[number]))
             for entity, number in zip(fresh, numbers[5:], strict=True)
         )
-        gone = tuple(make_entity(n).id for n in numbers[15:])
-        store.delete(library, Filter(ids=gone))
-        for key in gone:
-            expected.pop(key, None)
+        sources = tuple(make_entity(n).source_id for n in numbers[15:])
+        store.delete(library, Filter(source_ids=sources))
+        for number in numbers[15:]:
+            expected.pop(make_entity(number).id, None)
 
     store.upsert(library, [make_entity(1000)], VECTORS[:1] * -1)  # nobody writes this one
     expected[make_entity(1000).id] = (make_entity(1000), VECTORS[0] * -1)
