@@ -43,7 +43,7 @@ def encode(pictures: Iterable[Picture], fps: int, *, gop: int | None = None) -> 
     context: av.VideoCodecContext | None = None
     units: list[AccessUnit] = []
 
-    def take(packets: Sequence[av.Packet]) -> None:
+    def take(packets: Sequence[av.Packet[av.VideoStream]]) -> None:
         units.extend(tuple(_nal_units(bytes(packet))) for packet in packets)
 
     for number, picture in enumerate(pictures):

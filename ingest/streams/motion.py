@@ -13,7 +13,8 @@ Grey = NDArray[np.uint8]
 #: Frames are compared at this width: each cell averages away the noise of some 60 pixels of a
 #: 640 x 360 picture, and a person far off still fills several.
 GREY_WIDTH_PX = 80
-#: Keyframes are at least this far apart, and twice that while something goes on moving.
+#: Keyframes are at least this far apart, and twice that while something goes on moving: what is
+#: seen for two seconds has one in any case.
 SPACING_MS = 1_000
 BUSY_SPACING_MS = 2_000
 #: A view that never changes is kept this often, so that it can be found at all.
@@ -23,7 +24,7 @@ _LEAST_STEP = 10.0  # grey levels
 _MOST_STEP = 40.0
 _NOISE_FACTOR = 5.0
 _MOVED_SHARE = 0.0015
-_BUSY_FOR_MS = 10_000
+_BUSY_FOR_MS = 3_000
 _NOISE_S, _DRIFT_S = 30.0, 60.0
 
 
