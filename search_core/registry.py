@@ -27,7 +27,7 @@ from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound
 from search_core.index_building import build_index
-from search_core.library import LibraryInfo
+from search_core.library import LibraryInfo, check_library_name
 from search_core.ownership import Owner
 
 PROPERTY = "sightline"
@@ -61,7 +61,7 @@ class LibraryRegistry:
 
     def open(self, name: str) -> LibraryInfo:
         """Return a library, loaded and ready to search; raises LibraryNotFound."""
-        info = self.find(name)
+        info = self.find(check_library_name(name))
         if info is None:
             known = ", ".join(item.name for item in self.all()) or "none yet"
             raise LibraryNotFound(

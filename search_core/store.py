@@ -88,7 +88,6 @@ class MilvusStore:
 
     def library(self, name: str) -> LibraryInfo:
         """Return one library, loaded and ready to search; raises LibraryNotFound."""
-        check_library_name(name)
         with milvus_errors("opening the library", name):
             return self._registry.open(name)
 
@@ -182,7 +181,6 @@ class MilvusStore:
 
         Raises StoreError when the library is rebuilt meanwhile.
         """
-        check_library_name(name)
         expression = where.expression()
         return read_through(
             self._registry,
@@ -282,11 +280,9 @@ class MilvusStore:
     # Within
 
     def _read(self, name: str, doing: str, ask: Callable[[LibraryInfo], _T]) -> _T:
-        check_library_name(name)
         return read_library(self._registry, name, doing, ask)
 
     def _write(self, name: str, doing: str, write: Callable[[str], object]) -> None:
-        check_library_name(name)
         write_library(self._registry, self.endpoint, name, doing, write)
 
     def _rows(

@@ -41,6 +41,13 @@ def store(
 
 
 @pytest.fixture
+def lite_only(store: MilvusStore) -> None:
+    """For what does not depend on the Milvus; a server takes its time for everything."""
+    if not store.endpoint.embedded:
+        pytest.skip("the same on a server")
+
+
+@pytest.fixture
 def library(store: MilvusStore, identity: EncoderIdentity) -> Iterator[str]:
     """A library of ROWS entities; vector i belongs to make_entity(i)."""
     name = f"lib_{secrets.token_hex(4)}"
@@ -102,6 +109,7 @@ def test_a_rebuild_changes_the_index_and_nothing_else(store: MilvusStore, librar
     assert all(0.0 <= share <= 1.0 for _, share in told)
 
 
+@pytest.mark.usefixtures("lite_only")
 def test_new_search_parameters_alone_build_nothing(store: MilvusStore, library: str) -> None:
     store.rebuild(library, Hnsw())
     collection = store.library(library).collection
@@ -176,6 +184,7 @@ def test_writers_and_searches_go_on_while_it_is_rebuilt(store: MilvusStore, libr
     assert_same(contents(store, library), expected)
 
 
+@pytest.mark.usefixtures("lite_only")
 @pytest.mark.parametrize("moment", ["copying", "building", "comparing", "switching"])
 def test_ended_midway_the_library_is_as_it_was(
     store: MilvusStore, library: str, moment: str
@@ -210,6 +219,7 @@ def test_one_rebuild_of_a_library_at_a_time(store: MilvusStore, library: str) ->
     assert len(refused) == 2
 
 
+@pytest.mark.usefixtures("lite_only")
 def test_what_cannot_be_built_is_refused_first(store: MilvusStore, library: str) -> None:
     before = store.library(library)
     for change in (store.rebuild, store.set_index):
