@@ -66,7 +66,8 @@ def look(store: Store, library: str, query: np.ndarray[Any, Any], observed: Obse
         entity = match.entity
         if entity.id not in observed.found_at:
             observed.found_at[entity.id] = now_s
-            observed.captured[entity.id] = (entity.camera, entity.captured_at / 1000)
+            if len(observed.searches_ms) > 1:  # what the first one finds was there before
+                observed.captured[entity.id] = (entity.camera, entity.captured_at / 1000)
 
 
 def processes_below(pid: int) -> dict[int, str]:
