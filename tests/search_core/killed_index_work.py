@@ -1,4 +1,5 @@
-"""Trials, rebuilds and writes on a library until this process kills itself: FOLDER URI CALLS.
+"""Trials, rebuilds and writes on a library until this process kills itself:
+FOLDER URI EMBEDDED CALLS.
 
 It is killed a little after CALLS calls to Milvus, those of the writing thread not counted. Ids are
 appended to FOLDER/acknowledged once Milvus has acknowledged them.
@@ -20,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import search_core.store
 from search_core.endpoint import Endpoint
-from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfSq8
+from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfSq8, SearchParams
 from search_core.library import Store
 from tests.conftest import clip_like_vectors, make_entity
 
@@ -71,23 +72,17 @@ def compare(store: Store) -> None:
         trial.settle()
         for spec in (Hnsw(), IvfSq8(nlist=4)):
             trial.build(spec)
-            trial.search(vectors[:2], k=5, params=spec.search_params(spec_default(), 5))
-
-
-def spec_default() -> Any:
-    from search_core.index_specs import SearchParams
-
-    return SearchParams()
+            trial.search(vectors[:2], k=5, params=spec.search_params(SearchParams(), 5))
 
 
 def main() -> None:
-    folder, uri, calls = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    folder, uri, embedded, calls = sys.argv[1:]
     connect = search_core.store.connect
-    search_core.store.connect = lambda endpoint: KillingClient(connect(endpoint), calls)
-    embedded = "://" not in uri
-    lock = folder / "write.lock" if embedded else None
-    store = search_core.store.MilvusStore(Endpoint(uri, embedded=embedded, write_lock=lock))
-    threading.Thread(target=write, args=(store, folder), daemon=True).start()
+    search_core.store.connect = lambda endpoint: KillingClient(connect(endpoint), int(calls))
+    lock = Path(folder) / "write.lock" if embedded else None
+    endpoint = Endpoint(uri, embedded=bool(embedded), write_lock=lock)
+    store = search_core.store.MilvusStore(endpoint)
+    threading.Thread(target=write, args=(store, Path(folder)), daemon=True).start()
     while True:
         for spec in (Hnsw(), Flat(), IvfFlat(nlist=2)):
             compare(store)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.index_specs import Flat
 from search_core.store import MilvusStore
-from tests.conftest import clip_like_vectors, make_entity
+from tests.conftest import clip_like_vectors, free_port, make_entity
 from tests.search_core.killed_index_work import DIM, LIBRARY
 
 SCRIPT = Path(__file__).with_name("killed_index_work.py")
@@ -30,11 +32,21 @@ SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 MOMENTS = np.random.default_rng().integers(1, 100, 20).tolist() if SOAK else [14, 33, 47]
 
 
-@pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
-def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Endpoint:
+@pytest.fixture(params=["lite", "served", pytest.param("server", marks=pytest.mark.server)])
+def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Endpoint]:
+    """Milvus Lite in the killed process, Milvus Lite that `sightline serve` runs, and a server."""
+    lock = tmp_path / "write.lock"
     if request.param == "lite":
-        return Endpoint(str(tmp_path / "milvus.db"), write_lock=tmp_path / "write.lock")
-    return Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False)
+        yield Endpoint(str(tmp_path / "milvus.db"), write_lock=lock)
+    elif request.param == "served":
+        port = free_port()
+        arguments = ["--data-dir", str(tmp_path / "milvus.db"), "--port", str(port)]
+        with subprocess.Popen([sys.executable, "-m", "milvus_lite", "server", *arguments]) as lite:
+            await_listener(port)
+            yield Endpoint(f"http://127.0.0.1:{port}", write_lock=lock)
+            lite.kill()
+    else:
+        yield Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False)
 
 
 def test_killed_again_and_again(
@@ -60,9 +72,12 @@ def test_killed_again_and_again(
 
 
 def kill_at(moment: int, endpoint: Endpoint, folder: Path) -> None:
-    """Let the work run until it kills itself; a server's library is searched all the while."""
+    """Let the work run until it kills itself; the library is searched all the while."""
     child = subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(folder), endpoint.uri, str(moment)],
+        [
+            *(sys.executable, str(SCRIPT), str(folder)),
+            *(endpoint.uri, "embedded" if endpoint.embedded else "", str(moment)),
+        ],
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -77,8 +92,8 @@ def kill_at(moment: int, endpoint: Endpoint, folder: Path) -> None:
         except BaseException as error:
             failed.append(error)
 
-    # The embedded Milvus is the child's alone, and dies with it.
-    searcher = threading.Thread(target=search) if not endpoint.embedded else None
+    # A Milvus in the child is the child's alone, and dies with it.
+    searcher = threading.Thread(target=search) if "://" in endpoint.uri else None
     if searcher:
         searcher.start()
     try:
@@ -92,6 +107,17 @@ def kill_at(moment: int, endpoint: Endpoint, folder: Path) -> None:
     assert not failed, failed
 
 
+def await_listener(port: int) -> None:
+    for _ in range(300):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            threading.Event().wait(0.1)
+        else:
+            return
+    raise TimeoutError("Milvus Lite does not listen")
+
+
 def answers(store: MilvusStore) -> None:
     found = store.search(LIBRARY, VECTORS[:3], k=1)
     assert [hits[0].entity.id for hits in found] == [make_entity(i).id for i in range(3)]
@@ -99,7 +125,7 @@ def answers(store: MilvusStore) -> None:
 
 def all_collections(endpoint: Endpoint) -> list[str]:
     names = sorted(MilvusClient(endpoint.uri).list_collections())
-    if endpoint.embedded:
+    if "://" not in endpoint.uri:
         folders = (Path(endpoint.uri) / "collections").iterdir()
         assert sorted(folder.name for folder in folders) == names
     return names
