@@ -121,10 +121,14 @@ def write_jsonl(path: Path, context: RunContext, runs: Iterable[IndexRun]) -> No
 
 
 def read_jsonl(path: Path) -> Comparison:
-    """Read what :func:`write_jsonl` wrote; raises OSError, and ValueError for other contents."""
+    """Read what :func:`write_jsonl` wrote; raises OSError, and ValueError for other contents.
+
+    A last line without its end is left out: the comparison was killed while it wrote it.
+    """
     context: RunContext | None = None
     runs: list[IndexRun] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    whole, _, _ = path.read_text(encoding="utf-8").rpartition("\n")
+    for line in whole.splitlines():
         record = json.loads(line)
         shared = record.pop("context")
         context = RunContext(**{**shared, "remarks": tuple(shared.get("remarks", ()))})
