@@ -11,20 +11,24 @@ from pydantic import BeforeValidator
 from search_core.errors import UsageError
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+#: So that the moment this long ago can be written as a date.
+LONGEST = timedelta(days=36_500)
 _DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return how long ``text`` says: a whole number above 0 and s, m, h, d or w.
+    """Return how long ``text`` says: a whole number and s, m, h, d or w, above 0 to LONGEST.
 
     Raises UsageError for anything else.
     """
     found = _DURATION.fullmatch(text.strip().lower())
-    if found is None or int(found[1]) == 0:
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < duration <= LONGEST:
         raise UsageError(
-            f"{text!r} is no duration.", "Write a number and a unit: 45s, 90m, 12h, 30d or 2w."
+            f"{text!r} is no duration.",
+            "Write a number and a unit: 45s, 90m, 12h, 30d or 2w, up to a hundred years.",
         )
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return duration
 
 
 def format_duration(duration: timedelta) -> str:

@@ -15,14 +15,14 @@ from search_core.settings import load_settings
 SECRET = "hunter2"
 
 
-@given(st.integers(1, 999_999), st.sampled_from("smhdw"))
+@given(st.integers(1, 5_000), st.sampled_from("smhdw"))
 def test_a_duration_is_read_as_it_is_written(number: int, unit: str) -> None:
     duration = parse_duration(f" {number}{unit.upper()} ")
 
     assert parse_duration(format_duration(duration)) == duration
 
 
-@pytest.mark.parametrize("text", ["", "0d", "-1d", "1", "d", "1y", "1.5h", "1d2h"])
+@pytest.mark.parametrize("text", ["", "0d", "-1d", "1", "d", "1y", "1.5h", "1d2h", "5300w"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no duration"):
         parse_duration(text)
