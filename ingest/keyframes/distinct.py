@@ -3,8 +3,9 @@
 Two gates, the cheap one first. Where pictures are decoded, a difference hash (Krawetz, "Kind of
 like that", 2013: 64 bits, each whether a block is brighter than its neighbour) and the mean colour
 are compared with those of the keyframe before. It sees no small things: on the sample footage no
-appearance is lost when two bits may differ, but one of fifty at four bits and two at eight. Where pictures are embedded,
-what is left is compared by the cosine of its embedding to that of the keyframe before.
+appearance is lost when two bits may differ, but one of fifty at four bits and two at eight. Where
+pictures are embedded, what is left is compared by the cosine of its embedding to that of the
+keyframe before.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.keyframes import parse_selector
@@ -116,6 +116,7 @@ def test_iframe_takes_every_keyframe_and_nothing_else():
     assert parse_selector("iframe").chooser().depth(stretch(0, [900, 10, 10])) == 1
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 100_000), min_size=1, unique=True), st.integers(1, 20_000))
 def test_an_interval_is_served_once_and_never_missed(times, every_ms):
     times = sorted(times)
@@ -129,6 +130,7 @@ def test_an_interval_goes_on_after_the_clock_was_set_back():
     assert moments("interval:1", [Frame(time) for time in times]) == [50_000, 51_000, 0, 1_000]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.integers(1, 60), min_size=1, max_size=20),
     st.integers(10, 5_000),
