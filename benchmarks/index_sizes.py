@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import faiss
+from pymilvus import MilvusClient
 
 from benchmarks.clip_like import ClipLike
 from benchmarks.milvus_server import milvus_server
@@ -64,7 +65,7 @@ FAISS: list[tuple[IndexSpec, str]] = [
 LITE: list[IndexSpec] = [Flat(), IvfFlat(NLIST), IvfSq8(NLIST), Hnsw(m=16), HnswSq(m=16)]
 SERVER: list[IndexSpec] = [
     *(Flat(), IvfFlat(NLIST), IvfSq8(NLIST), Hnsw(m=16, ef_construction=100)),
-    *(Scann(NLIST), IvfPq(NLIST, m=32)),
+    *(Scann(NLIST), IvfPq(NLIST, m=16)),
 ]
 
 
@@ -110,7 +111,7 @@ def lite_sizes(rows: int, dim: int) -> Iterator[Size]:
     lite = ServerInfo("", embedded=True)
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(str(Path(folder) / "milvus.db"))
-        with _library(endpoint, rows, dim):
+        with _library(endpoint, rows, dim, LIBRARY, Flat()):
             pass
         for spec in LITE:
             with _opened(endpoint) as store:
@@ -125,27 +126,39 @@ def lite_sizes(rows: int, dim: int) -> Iterator[Size]:
 
 
 def server_sizes(rows: int, dim: int) -> Iterator[Size]:
-    """Yield index files of a standalone server, and its memory after a fresh start."""
+    """Yield index files of a standalone server, and its memory after a fresh start.
+
+    A library each, loaded one after the other into one server: memory that is let go of is not
+    given back, so that growth tells what each takes.
+    """
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
-        for place, spec in enumerate(SERVER):
-            with milvus_server(base) as uri:
-                endpoint = Endpoint(uri, embedded=False)
-                if place == 0:
-                    print(f"nothing loaded: {_held(_server_pid()) / 2**20:.0f} MiB", flush=True)
-                    with _library(endpoint, rows, dim):
-                        pass
-                before = set(base.glob("data/index_files/**/*"))
-                with _opened(endpoint) as store:
-                    store.set_index(LIBRARY, spec)
-                made = set(base.glob("data/index_files/**/*")) - before
-            size = estimate(spec, rows, dim)
-            if not isinstance(spec, Flat):
-                files = sum(path.stat().st_size for path in made if path.is_file())
-                yield Size("server, files", spec, files, size.index_bytes)
-            with milvus_server(base) as uri, _opened(Endpoint(uri, embedded=False)) as store:
-                store.search(LIBRARY, ClipLike(dim).queries(50), k=10)
-                yield Size("server, memory", spec, _held(_server_pid()), size.memory_bytes)
+        with milvus_server(base) as uri:
+            endpoint = Endpoint(uri, embedded=False)
+            for place, spec in enumerate(SERVER):
+                name = f"{LIBRARY}{place}"
+                with _library(endpoint, rows, dim, name, spec):
+                    files = _index_files(base, MilvusClient(uri), name)
+                if not isinstance(spec, Flat):
+                    yield Size("server, files", spec, files, estimate(spec, rows, dim).index_bytes)
+                MilvusClient(uri).release_collection(name)
+        with milvus_server(base) as uri, _opened(Endpoint(uri, embedded=False)) as store:
+            empty = held = _held(_server_pid())
+            print(f"nothing loaded: {held / 2**20:.0f} MiB", flush=True)
+            for place, spec in enumerate(SERVER):
+                store.search(f"{LIBRARY}{place}", ClipLike(dim).queries(50), k=10)
+                held, former = _held(_server_pid()), held
+                computed = estimate(spec, rows, dim).memory_bytes
+                yield Size("server, memory", spec, empty + held - former, computed)
+
+
+def _index_files(base: Path, client: MilvusClient, name: str) -> int:
+    """Return the bytes of a collection's index files: data/index_files/BUILD/VERSION/PARTITION."""
+    collection = client.describe_collection(name)["collection_id"]
+    partitions = [path.name for path in base.glob(f"data/insert_log/{collection}/*")]
+    builds = base.glob("data/index_files/*/*/*")
+    files = (file for build in builds if build.name in partitions for file in build.rglob("*"))
+    return sum(file.stat().st_size for file in files if file.is_file())
 
 
 @contextmanager
@@ -158,17 +171,20 @@ def _opened(endpoint: Endpoint) -> Iterator[MilvusStore]:
 
 
 @contextmanager
-def _library(endpoint: Endpoint, rows: int, dim: int) -> Iterator[MilvusStore]:
-    """Make a library of entities such as footage gives."""
+def _library(
+    endpoint: Endpoint, rows: int, dim: int, name: str, index: IndexSpec
+) -> Iterator[MilvusStore]:
+    """Make a library of entities such as footage gives, and index it once it has them."""
     identity = EncoderIdentity("made", "clip-like", "0" * 32, dim, "fp32")
     with _opened(endpoint) as store:
-        store.ensure_library(LIBRARY, identity)
+        store.ensure_library(name, identity)
         first = 0
         for block in ClipLike(dim).blocks(rows):
             entities = [_entity(number) for number in range(first, first + len(block))]
-            store.upsert(LIBRARY, entities, block)
+            store.upsert(name, entities, block)
             first += len(block)
-        store.settle(LIBRARY)
+        store.settle(name)
+        store.set_index(name, index)
         yield store
 
 
