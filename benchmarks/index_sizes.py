@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ from search_core.store import MilvusStore
 ALLOWED = 0.15
 LIBRARY = "sizes"
 NLIST = 256
+#: Milvus Lite's files are faiss's, as they are.
+LITE_INFO = ServerInfo.reported(version("milvus-lite"), embedded=True)
 FAISS: list[tuple[IndexSpec, str]] = [
     (IvfFlat(NLIST), "IVF{nlist},Flat"),
     (IvfSq8(NLIST), "IVF{nlist},SQ8"),
@@ -103,12 +106,11 @@ def faiss_sizes(rows: int, dim: int) -> Iterator[Size]:
         index.train(vectors)
         index.add(vectors)
         size = int(faiss.serialize_index(index).size)
-        yield Size("faiss", spec, size, estimate(spec, len(vectors), dim).index_bytes)
+        yield Size("faiss", spec, size, estimate(spec, len(vectors), dim, LITE_INFO).index_bytes)
 
 
 def lite_sizes(rows: int, dim: int) -> Iterator[Size]:
     """Yield index files and memory of Milvus Lite, each in a process of its own."""
-    lite = ServerInfo("", embedded=True)
     with tempfile.TemporaryDirectory() as folder:
         endpoint = Endpoint(str(Path(folder) / "milvus.db"))
         with _library(endpoint, rows, dim, LIBRARY, Flat()):
@@ -116,7 +118,7 @@ def lite_sizes(rows: int, dim: int) -> Iterator[Size]:
         for spec in LITE:
             with _opened(endpoint) as store:
                 store.set_index(LIBRARY, spec)
-            size = estimate(spec, rows, dim, lite)
+            size = estimate(spec, rows, dim, LITE_INFO)
             if not isinstance(spec, Flat):
                 files = sum(path.stat().st_size for path in Path(folder).rglob("*.idx"))
                 yield Size("lite, files", spec, files, size.index_bytes)
