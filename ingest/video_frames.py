@@ -36,6 +36,7 @@ class Projector:
     def __init__(self, pixel_shape: Fraction | None, most_pixels: int) -> None:
         self._pixel_shape = pixel_shape
         self._most_pixels = most_pixels
+        self._upright: tuple[int, Image.Transpose | None] | None = None
         self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
 
     def shown(self, frame: VideoFrame, pts_ms: int, span_ms: int = 0) -> DecodedFrame:
@@ -50,11 +51,23 @@ class Projector:
         square = square_size(image.width, image.height, self._pixel_shape)
         if square != image.size and square[0] * square[1] <= self._most_pixels:
             image = image.resize(square, Image.Resampling.BICUBIC)
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX")
-        operation = display_operation(bytes(matrix) if matrix is not None else None)
+        operation = self._operation(frame)
         if operation is not None:
             image = image.transpose(operation)
         return DecodedFrame(pts_ms, image.width, image.height, image, span_ms)
+
+    def _operation(self, frame: VideoFrame) -> Image.Transpose | None:
+        """Return what turns the frame upright.
+
+        A frame whose side data was asked for is in a cycle with it, and would stay in memory until
+        the garbage collector comes by; so it is asked for only when the rotation has changed.
+        """
+        rotation = frame.rotation
+        if self._upright is None or self._upright[0] != rotation:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+            operation = display_operation(bytes(matrix) if matrix is not None else None)
+            self._upright = rotation, operation
+        return self._upright[1]
 
     def _rgb(self, frame: VideoFrame) -> Image.Image:
         # libav converts by the frame's own matrix and range (BT.601 where it names none).
