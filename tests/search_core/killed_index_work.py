@@ -1,5 +1,5 @@
 """Trials, rebuilds and writes on a library until this process kills itself:
-FOLDER URI EMBEDDED CALLS.
+FOLDER URI CALLS [embedded].
 
 It is killed a little after CALLS calls to Milvus, those of the writing thread not counted. Ids are
 appended to FOLDER/acknowledged once Milvus has acknowledged them.
@@ -76,7 +76,7 @@ def compare(store: Store) -> None:
 
 
 def main() -> None:
-    folder, uri, embedded, calls = sys.argv[1:]
+    folder, uri, calls, *embedded = sys.argv[1:]
     connect = search_core.store.connect
     search_core.store.connect = lambda endpoint: KillingClient(connect(endpoint), int(calls))
     lock = Path(folder) / "write.lock" if embedded else None

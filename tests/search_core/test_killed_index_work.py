@@ -76,7 +76,7 @@ def kill_at(moment: int, endpoint: Endpoint, folder: Path) -> None:
     child = subprocess.Popen(
         [
             *(sys.executable, str(SCRIPT), str(folder)),
-            *(endpoint.uri, "embedded" if endpoint.embedded else "", str(moment)),
+            *(endpoint.uri, str(moment), *(["embedded"] if endpoint.embedded else [])),
         ],
         stderr=subprocess.PIPE,
         text=True,
