@@ -59,7 +59,7 @@ class Ingest:
         return subprocess.Popen(
             [
                 *(sys.executable, "-m", "cli.main", "--data-dir", str(self.settings.data_dir)),
-                *("ingest", str(self._media), "--json"),
+                *("ingest", str(self._media), "--keyframes", "iframe", "--json"),
             ],
             cwd=ROOT,
             env={**kept, **extra},
