@@ -67,6 +67,7 @@ LOGO = (
     'stroke-width="3" stroke-linecap="round"><path d="M3 10V5q0-2 2-2h5M22 3h5q2 0 2 2v5M10 '
     '29H5q-2 0-2-2v-5"/><circle cx="17" cy="17" r="6.5"/><path d="m22 22 7 7"/>'
     '<text x="40" y="24" stroke="none" fill="#2a8fb0" font-size="23" font-weight="600" '
+    'textLength="106" lengthAdjust="spacingAndGlyphs" '
     'font-family="Source Sans, Segoe UI, Helvetica, Arial, sans-serif">Sightline</text></svg>'
 )
 
