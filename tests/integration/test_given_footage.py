@@ -25,7 +25,14 @@ def test_a_frame_of_the_footage_finds_its_own_moment_first(
     encoder = OpenClipEncoder("sightline-demo")
     paths = [str(path) for path in FOOTAGE]
     settings = Settings(data_dir=tmp_path / "data")
-    ingest(paths, settings=settings, store=lite_store, encoder=encoder, library="main")
+    ingest(
+        paths,
+        settings=settings,
+        store=lite_store,
+        encoder=encoder,
+        library="main",
+        keyframes="iframe",
+    )
     engine = SearchEngine(encoder, lite_store, "main")
     asked = 0
     for path in paths:

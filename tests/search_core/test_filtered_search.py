@@ -65,7 +65,7 @@ def recall(store: MilvusStore, share: float, params: SearchParams | None) -> tup
 
 @pytest.mark.parametrize(
     ("index", "usual"),
-    [(IvfFlat(128), SearchParams(nprobe=40)), (Hnsw(8, 64), SearchParams(ef=128))],
+    [(IvfFlat(128), SearchParams(nprobe=40)), (Hnsw(), SearchParams(ef=128))],
     ids=["IVF_FLAT", "HNSW"],
 )
 def test_a_filter_costs_no_recall(
