@@ -153,6 +153,8 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
+        if _minds_filter(library, where, params or SearchParams()):
+            self._selectivities.expect(library, where)
         embedding = self.embed(query)
         embedded = time.perf_counter()
         found = find(
@@ -222,11 +224,19 @@ def _effort(
     where: Filter,
     asked: SearchParams,
 ) -> Effort:
-    if where.is_empty or library.index.index_type in EXACT_TYPES:
-        return Effort("default", asked)
-    sweep = library.index.sweep
-    if (given := asked.given().get(sweep or "")) is not None:
-        return Effort("default", asked, f"Searched with {sweep} {given:,}, as asked for.")
+    if not _minds_filter(library, where, asked):
+        sweep = library.index.sweep or ""
+        given = None if where.is_empty else asked.given().get(sweep)
+        said = "" if given is None else f"Searched with {sweep} {given:,}, as asked for."
+        return Effort("default", asked, said)
     params = asked.over(library.search.for_hits(k))
     selectivity = selectivities.of(library, where)
     return plan_effort(library.index, params, k, selectivity.rows, selectivity.share)
+
+
+def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:
+    """Whether the filter's selectivity decides how hard the search tries."""
+    spec = library.index
+    if where.is_empty or spec.index_type in EXACT_TYPES:
+        return False
+    return asked.given().get(spec.sweep or "") is None

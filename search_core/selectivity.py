@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from search_core.filters import Filter
@@ -17,6 +19,8 @@ FRESH_S = 10.0
 #: among 15,000 entities, and no more than a hundredth of the time goes into counting.
 _FRESH_TIMES = 100.0
 _MOST_KEPT = 256
+#: What passes a filter, and all there is, are counted side by side.
+_COUNTED_AT_ONCE = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,51 @@ class Selectivities:
         self._store = store
         self._clock = clock
         self._lock = threading.Lock()
-        self._counts: dict[tuple[str, Filter], tuple[float, int]] = {}
+        self._counts: dict[tuple[str, Filter], _Count] = {}
+        self._threads = ThreadPoolExecutor(_COUNTED_AT_ONCE, thread_name_prefix="selectivity")
+
+    def expect(self, library: LibraryInfo, where: Filter) -> None:
+        """Begin to count what :meth:`of` will ask for, while something else is done."""
+        for asked in (NO_FILTER, where):
+            self._count(library, asked)
 
     def of(self, library: LibraryInfo, where: Filter) -> Selectivity:
         """Return a filter's selectivity; raises StoreError when Milvus fails."""
-        return Selectivity(self._count(library, NO_FILTER), self._count(library, where))
+        counts = [self._count(library, asked) for asked in (NO_FILTER, where)]
+        rows, passing = (count.result() for count in counts)
+        return Selectivity(rows, passing)
 
-    def _count(self, library: LibraryInfo, where: Filter) -> int:
+    def _count(self, library: LibraryInfo, where: Filter) -> Future[int]:
         # By collection: a library that was rebuilt or dropped is another one.
         key = (library.collection, where)
-        asked = self._clock()
-        believed_until, count = self._counts.get(key, (asked, 0))
-        if asked < believed_until:
-            return count
-        count = self._store.count(library.name, where, fresh=False)
-        now = self._clock()
         with self._lock:
+            known = self._counts.get(key)
+            if known is not None and self._clock() < known.believed_until:
+                return known.count
             if len(self._counts) >= _MOST_KEPT:
                 self._counts.clear()
-            self._counts[key] = (now + max(FRESH_S, _FRESH_TIMES * (now - asked)), count)
-        return count
+            counting = _Count(self._threads.submit(self._ask, key, library.name, where))
+            self._counts[key] = counting
+            return counting.count
+
+    def _ask(self, key: tuple[str, Filter], name: str, where: Filter) -> int:
+        asked = self._clock()
+        until = asked
+        try:
+            count = self._store.count(name, where, fresh=False)
+            now = self._clock()
+            until = now + max(FRESH_S, _FRESH_TIMES * (now - asked))
+            return count
+        finally:
+            # What failed is asked again by the next search.
+            with self._lock:
+                if key in self._counts:
+                    self._counts[key].believed_until = until
+
+
+@dataclass(slots=True)
+class _Count:
+    """A count that was made or is being made, and until when (in the clock's seconds) it holds."""
+
+    count: Future[int]
+    believed_until: float = math.inf

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from search_core.encoders.base import EncoderIdentity
+from search_core.errors import StoreError
 from search_core.filters import Filter
 from search_core.library import NO_FILTER
 from search_core.memory_store import MemoryStore
@@ -78,6 +79,31 @@ def test_counting_that_takes_long_is_done_seldom(
     store.now += 20
     selectivities.of(library, CAM_0)
     assert store.counts == 4
+
+
+def test_what_is_expected_is_counted_once(
+    store: CountingStore, selectivities: Selectivities
+) -> None:
+    library = store.library("main")
+    selectivities.expect(library, CAM_0)
+    selectivities.expect(library, CAM_0)
+    assert selectivities.of(library, CAM_0) == Selectivity(rows=30, passing=10)
+    assert store.counts == 2
+
+
+def test_a_count_that_failed_is_made_again(
+    store: CountingStore, selectivities: Selectivities, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = store.library("main")
+
+    def fail(*arguments: object, **options: object) -> int:
+        raise StoreError("Milvus does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "count", fail)
+        with pytest.raises(StoreError):
+            selectivities.of(library, CAM_0)
+    assert selectivities.of(library, CAM_0).passing == 10
 
 
 def test_another_library_of_the_same_name_is_counted_anew(
