@@ -9,7 +9,7 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test soak check bench format chromium clean
+.PHONY: help setup demo serve test soak check bench format programs clean
 
 help: ## Say what can be made
 	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
@@ -29,7 +29,7 @@ demo: $(BASE)
 serve: $(BASE)
 	$(BIN)/sightline serve
 
-test: $(DEV) chromium
+test: $(DEV) programs
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: $(DEV)
@@ -64,9 +64,9 @@ $(DEV): $(BASE)
 	@$(PIP) --editable '.[dev]'
 	@touch $@
 
-# Browser tests skip themselves without Chromium; getting it is tried, never required.
-chromium:
-	@.ci/chromium
+# Tests skip themselves without Chromium and Redis; getting them is tried, never required.
+programs:
+	@.ci/programs
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -20,7 +21,12 @@ from cli.terminal import counted, err, print_json, say, size, table
 from cli.workspace import is_untouched, load_encoder, open_store
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
 from search_core.endpoint import resolve_endpoint, running_serve
-from search_core.errors import EncoderUnavailable, SightlineError, StoreBusy
+from search_core.errors import (
+    EncoderUnavailable,
+    QueueUnavailable,
+    SightlineError,
+    StoreBusy,
+)
 from search_core.settings import Settings
 
 State = Literal["ok", "warning", "missing"]
@@ -33,6 +39,7 @@ PACKAGES = (
     "av",
     "pillow",
     "huey",
+    "redis",
 )
 #: Milvus Lite's cost per search grows with its rows, whatever the index.
 LITE_GOOD_ROWS = 50_000
@@ -177,6 +184,21 @@ def _milvus(settings: Settings) -> Iterator[Check]:
         yield Check("Keyframes", "ok", f"{rows:,} in {counted(len(libraries), 'library')}{room}")
 
 
+def _queue(settings: Settings) -> Iterator[Check]:
+    from ingest.jobs import Jobs
+
+    if settings.queue is None and not settings.jobs_path.exists():
+        yield Check("Jobs", "ok", f"{settings.queue_shown} (made on first use)")
+        return
+    try:
+        with closing(Jobs(settings)) as jobs:
+            waiting = sum(job.is_open for job in jobs.list())
+    except QueueUnavailable as error:
+        yield Check("Jobs", "missing", f"{settings.queue_shown}: {error.message}", error.hint)
+        return
+    yield Check("Jobs", "ok", f"{settings.queue_shown}, {counted(waiting, 'job')} to do")
+
+
 def _serve(settings: Settings) -> Iterator[Check]:
     state = running_serve(settings)
     yield Check(
@@ -191,6 +213,7 @@ PROBES: tuple[Callable[[Settings], Iterator[Check]], ...] = (
     _heic,
     _data_dir,
     _milvus,
+    _queue,
     _serve,
 )
 

@@ -17,6 +17,7 @@ from cli import (
     failures,
     index,
     ingest,
+    jobs,
     library,
     prune,
     search,
@@ -24,6 +25,7 @@ from cli import (
     status,
     verify,
     watch,
+    worker,
 )
 from cli.errors import told_plainly
 from cli.options import GlobalOptions
@@ -148,6 +150,8 @@ app.command("verify", rich_help_panel=_MANAGE)(verify.verify)
 app.add_typer(library.app, name="library", rich_help_panel=_MANAGE)
 app.add_typer(index.app, name="index", rich_help_panel=_MANAGE)
 app.command("serve", rich_help_panel=_RUN)(serve.serve)
+app.command("worker", rich_help_panel=_RUN)(worker.worker)
+app.add_typer(jobs.app, name="jobs", rich_help_panel=_RUN)
 app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 
 

@@ -1,4 +1,4 @@
-"""Adding footage in the browser: the upload form, and the ingests watched while they run."""
+"""Adding footage in the browser: the upload form, and the jobs watched while they run."""
 
 from __future__ import annotations
 
@@ -83,8 +83,8 @@ def upload_form(library: str | None, facets: Facets) -> None:
 
 
 def show_jobs() -> None:
-    """Draw the latest ingests, anew every second while one is under way."""
-    busy = any(_is_open(job) for job in resources.jobs().list(_SHOWN_JOBS))
+    """Draw the latest jobs, anew every second while one is under way."""
+    busy = any(job.is_open for job in resources.jobs().list(_SHOWN_JOBS))
     st.fragment(_jobs, run_every=1.0 if busy else 5.0)()
 
 
@@ -94,7 +94,7 @@ def _jobs() -> None:
     _follow(found)
     if not found:
         return
-    st.markdown("##### Ingests")
+    st.markdown("##### Jobs")
     if is_stuck(found, round(time.time() * 1000)):
         st.warning("No worker takes jobs here. `sightline serve` runs one beside the dashboard.")
     for job in found:
@@ -115,13 +115,16 @@ def _job(job: Job) -> None:
         st.markdown(f"**{plain(job.title)}**", width="content")
         st.caption(plain(_when(job)), width="content")
         st.space("stretch")
-        if _is_open(job):
+        if job.is_open:
             st.button("Cancel", key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
+        elif job.state != "done":
+            st.button("Try again", key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
+    counts = _counts(job) if job.kind == "ingest" else ""
     if job.state == "running":
-        st.progress(min(1.0, max(0.0, job.progress)), text=_counts(job))
-    elif job.state == "done":
-        st.caption(_counts(job))
-    if job.message and job.state != "done":
+        st.progress(min(1.0, max(0.0, job.progress)), text=counts or None)
+    elif job.state == "done" and counts:
+        st.caption(counts)
+    if job.message and (job.state != "done" or not counts):
         st.caption(plain(job.message))
     failures = (job.report or {}).get("failures", [])
     if failures:
@@ -135,18 +138,18 @@ def _cancel(job_id: str) -> None:
     resources.jobs().cancel(job_id)
 
 
+def _retry(job_id: str) -> None:
+    resources.jobs().retry(job_id)
+
+
 def _follow(jobs: Sequence[Job]) -> None:
     """Draw the whole page anew when a job that was watched is over: the library has changed."""
-    now_open = {job.id for job in jobs if _is_open(job)}
+    now_open = {job.id for job in jobs if job.is_open}
     before: set[str] = st.session_state.get(_WATCHED, set())
     st.session_state[_WATCHED] = now_open
     if before - now_open or now_open - before:
         resources.forget_what_was_read()
         st.rerun()
-
-
-def _is_open(job: Job) -> bool:
-    return job.state in ("queued", "running")
 
 
 def _counts(job: Job) -> str:

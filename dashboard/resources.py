@@ -58,7 +58,7 @@ def encoder() -> Encoder:
 
 @st.cache_resource(show_spinner=False)
 def jobs() -> Jobs:
-    """Return the queue of ingests."""
+    """Return the queue of jobs."""
     from ingest.jobs import Jobs
 
     return Jobs(settings())

@@ -1,4 +1,4 @@
-"""The worker: performs queued jobs with one warm store and encoder. ``python -m ingest.worker``."""
+"""The worker: performs queued jobs with one warm store and encoder. ``sightline worker``."""
 
 from __future__ import annotations
 
@@ -7,25 +7,37 @@ import fcntl
 import logging
 import signal
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from ingest.jobs import Jobs
-from ingest.outcomes import IngestReport, Progress
-from ingest.pipeline import ingest
+from ingest.jobs import Claim, Claims, request_of
+from ingest.jobs.claims import BELIEVED_MS
+from ingest.jobs.watch import Interrupted, Watch, beating
+from ingest.performing import Performer
 from ingest.stopping import Stop, StopFlag, stopped_by
-from ingest.writer import Store
 from search_core.encoders.base import Encoder
-from search_core.errors import ServeError, SightlineError
+from search_core.errors import QueueUnavailable, ServeError, SightlineError
+from search_core.library import Store
 from search_core.settings import Settings, load_settings
 
 LOCK_FILE = "worker.lock"
-_IDLE_S = 0.5
-_LOOK_EVERY_S = 0.5
-
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often a worker looks for jobs, for cancelling, and says that it lives, in seconds.
+
+    ``believed_ms`` is how long a worker that is not heard of is taken to live.
+    """
+
+    idle_s: float = 0.5
+    look_s: float = 0.5
+    beat_s: float = 10.0
+    believed_ms: int = BELIEVED_MS
 
 
 def run_worker(
@@ -35,131 +47,113 @@ def run_worker(
     store: Store | None = None,
     encoder: Encoder | None = None,
     until_idle: bool = False,
+    timing: Timing | None = None,
 ) -> None:
     """Perform jobs until ``stop`` is set, or with ``until_idle`` until there are none.
 
     When it is stopped in the middle of a job, what is done of it stays done, and the job is taken
     up again by the next worker. Raises ServeError when a worker runs on this data directory
-    already, and what opening the store or loading the encoder raises.
+    already (workers that share a queue may), QueueUnavailable when the queue cannot be reached at
+    the start, and what opening the store or loading the encoder raises.
     """
-    stop = stop or StopFlag()
-    with _only_worker(settings):
+    stop, timing = stop or StopFlag(), timing or Timing()
+    with _only_worker(settings), closing(Claims(settings, timing.believed_ms)) as claims:
+        claims.begin()
         if encoder is None:
             from search_core.encoders.openclip import load_encoder
 
             encoder = load_encoder(settings)
-        if store is None:
-            from search_core.endpoint import resolve_endpoint
-            from search_core.store import MilvusStore
+        if store is not None:
+            performer = Performer(settings, store, encoder)
+            _Worker(claims, performer, stop, timing).work(until_idle)
+            return
+        from search_core.endpoint import resolve_endpoint
+        from search_core.store import MilvusStore
 
-            with closing(MilvusStore(resolve_endpoint(settings))) as opened:
-                _Worker(settings, opened, encoder, stop).work(until_idle)
-        else:
-            _Worker(settings, store, encoder, stop).work(until_idle)
+        with closing(MilvusStore(resolve_endpoint(settings))) as opened:
+            performer = Performer(settings, opened, encoder)
+            _Worker(claims, performer, stop, timing).work(until_idle)
 
 
 class _Worker:
     """What performs jobs, one after the other."""
 
-    def __init__(self, settings: Settings, store: Store, encoder: Encoder, stop: Stop) -> None:
-        self._settings = settings
-        self._store = store
-        self._encoder = encoder
+    def __init__(self, claims: Claims, performer: Performer, stop: Stop, timing: Timing) -> None:
+        self._claims = claims
+        self._performer = performer
         self._stop = stop
-        self._jobs = Jobs(settings, self._perform)
+        self._timing = timing
 
     def work(self, until_idle: bool) -> None:
-        with closing(self._jobs):
-            self._jobs.take_up_again()
-            while not self._stop.is_set():
-                if self._jobs.run_next():
-                    continue
-                if until_idle:
-                    return
-                self._stop.wait(_IDLE_S)
+        while not self._stop.is_set():
+            claim = self._next()
+            if claim is not None:
+                with beating(claim, self._timing.beat_s):
+                    self._perform(claim)
+            elif until_idle:
+                return
+            else:
+                self._stop.wait(self._timing.idle_s)
 
-    def _perform(self, job_id: str) -> None:
-        request = self._jobs.claim(job_id)
-        if request is None:
-            return
-        watch = _Watch(self._jobs, job_id, self._stop)
+    def _next(self) -> Claim | None:
         try:
-            report = ingest(
-                request.paths,
-                settings=self._settings,
-                store=self._store,
-                encoder=self._encoder,
-                library=request.library,
-                camera=request.camera,
-                started_at=request.started,
-                keyframes=request.keyframes,
-                tags=request.tags,
-                on_progress=watch.progress,
-                should_stop=watch.should_stop,
-            )
+            return self._claims.next()
+        except QueueUnavailable as error:  # a server that restarts is waited for
+            _log.warning("%s %s", error.message, error.hint)
+            return None
+
+    def _perform(self, claim: Claim) -> None:
+        job = claim.job
+        watch = Watch(claim, self._stop, self._timing.look_s)
+        try:
+            done = self._performer.perform(job.id, request_of(job), watch)
+        except Interrupted as ended:
+            if watch.is_cancelled():
+                self._settle(partial(claim.finish, "cancelled", ended.message, ended.report))
+            else:
+                self._settle(partial(claim.give_back, "interrupted; it goes on at the next start"))
         except SightlineError as error:
-            self._jobs.finish(job_id, "failed", f"{error.message} {error.hint}".strip())
+            message = f"{error.message} {error.hint}".strip()
+            self._settle(partial(claim.finish, "failed", message))
         except Exception as error:  # a job that fails must not end the worker
-            _log.exception("job %s failed", job_id)
-            self._jobs.finish(job_id, "failed", f"{type(error).__name__}: {error}")
+            _log.exception("job %s failed", job.id)
+            message = f"{type(error).__name__}: {error}"
+            self._settle(partial(claim.finish, "failed", message))
         else:
             watch.flush()
-            self._settle(job_id, report)
+            self._settle(partial(claim.finish, "done", done.message, done.report))
 
-    def _settle(self, job_id: str, report: IngestReport) -> None:
-        if not report.interrupted:
-            self._jobs.finish(job_id, "done", _summary(report), report)
-        elif self._jobs.is_cancelled(job_id):
-            message = f"cancelled; what was done is kept: {_summary(report)}"
-            self._jobs.finish(job_id, "cancelled", message, report)
-        else:
-            self._jobs.finish(job_id, "queued", "interrupted; it goes on at the next start")
+    def _settle(self, write: Callable[[], None]) -> None:
+        """Write how a job ended, as soon as the queue can be reached.
 
-
-class _Watch:
-    """Between a running ingest and its row: writes progress and looks for cancelling, not often."""
-
-    def __init__(self, jobs: Jobs, job_id: str, stop: Stop) -> None:
-        self._jobs = jobs
-        self._job_id = job_id
-        self._stop = stop
-        self._looked_s = self._wrote_s = float("-inf")
-        self._latest: Progress | None = None
-        self._cancelled = False
-
-    def progress(self, progress: Progress) -> None:
-        self._latest = progress
-        if time.monotonic() - self._wrote_s >= _LOOK_EVERY_S:
-            self.flush()
-
-    def flush(self) -> None:
-        if self._latest is not None:
-            self._jobs.report_progress(self._job_id, self._latest)
-            self._wrote_s = time.monotonic()
-
-    def should_stop(self) -> bool:
-        if time.monotonic() - self._looked_s >= _LOOK_EVERY_S:
-            self._looked_s = time.monotonic()
-            self._cancelled = self._jobs.is_cancelled(self._job_id)
-        return self._cancelled or self._stop.is_set()
+        Asked to stop before, it leaves the job to who finds that nobody is heard of there.
+        """
+        while True:
+            try:
+                write()
+                return
+            except QueueUnavailable as error:
+                _log.warning("%s %s", error.message, error.hint)
+                if self._stop.wait(self._timing.idle_s):
+                    return
 
 
 @contextmanager
 def _only_worker(settings: Settings) -> Iterator[None]:
+    """Hold a data directory whose queue is its own; many workers may share one on Redis."""
+    if settings.queue is not None:
+        yield
+        return
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     with (settings.data_dir / LOCK_FILE).open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ServeError(f"A worker runs on {settings.data_dir} already.") from None
+            raise ServeError(
+                f"A worker runs on {settings.data_dir} already.",
+                "`sightline serve` runs one. Several can share a queue on Redis: SIGHTLINE_QUEUE.",
+            ) from None
         yield
-
-
-def _summary(report: IngestReport) -> str:
-    return (
-        f"{report.done} done, {report.skipped} skipped, {report.failed} failed, "
-        f"{report.keyframes} keyframes"
-    )
 
 
 def main(arguments: list[str] | None = None) -> int:

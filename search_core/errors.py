@@ -19,6 +19,7 @@
     │   ├── UnsupportedMedia       not an image or a video Sightline reads
     │   ├── CorruptMedia           the file is damaged
     │   └── MediaTooLarge          more pixels than the limit allows
+    ├── QueueUnavailable           the server of the job queue cannot be reached
     └── ServeError                 `sightline serve` cannot start, or is running already
 
 Each message says what happened and to what; ``hint`` says what to do next.
@@ -114,6 +115,10 @@ class CorruptMedia(MediaError):
 
 class MediaTooLarge(MediaError):
     """The file would decode to more pixels than the limit allows."""
+
+
+class QueueUnavailable(SightlineError):
+    """The server that keeps the job queue cannot be reached, or refuses the login."""
 
 
 class ServeError(SightlineError):

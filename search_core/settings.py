@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from tomllib import TOMLDecodeError
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -19,6 +20,7 @@ from search_core.durations import Duration
 from search_core.errors import SettingsError
 
 DEFAULT_MODEL = "sightline-demo"
+QUEUE_SCHEMES = ("redis", "rediss", "unix")
 
 
 class MilvusSettings(BaseModel):
@@ -69,6 +71,9 @@ class Settings(BaseSettings):
     library: str = "main"
     model: str = DEFAULT_MODEL
     pretrained: str | None = None
+    #: The Redis server of the job queue, ``redis://[:PASSWORD@]HOST:PORT/NUMBER``, for workers that
+    #: share it; without one jobs are queued in the data directory.
+    queue: SecretStr | None = None
     #: Whether searches are kept in the data directory, to measure indexes with (see query_log).
     record_searches: bool = True
     milvus: MilvusSettings = MilvusSettings()
@@ -95,6 +100,23 @@ class Settings(BaseSettings):
             TomlConfigSettingsSource(settings_cls),
         )
 
+    @field_validator("queue")
+    @classmethod
+    def _is_queue(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None or not value.get_secret_value():
+            return None
+        if urlsplit(value.get_secret_value()).scheme not in QUEUE_SCHEMES:
+            raise ValueError("must be an address such as redis://HOST:6379/0")
+        return value
+
+    @property
+    def queue_shown(self) -> str:
+        """Where jobs are queued, without a password."""
+        if self.queue is None:
+            return str(self.jobs_path)
+        address = urlsplit(self.queue.get_secret_value())
+        return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+
     @property
     def milvus_lite_dir(self) -> Path:
         """The embedded Milvus's data directory."""
@@ -109,6 +131,11 @@ class Settings(BaseSettings):
     def jobs_path(self) -> Path:
         """The job queue (SQLite)."""
         return self.data_dir / "jobs.sqlite"
+
+    @property
+    def comparisons_dir(self) -> Path:
+        """The folder of index comparisons."""
+        return self.data_dir / "comparisons"
 
     @property
     def searches_path(self) -> Path:

@@ -6,7 +6,9 @@ import fcntl
 import json
 import os
 import platform
+import shutil
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import redis
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.endpoint import Endpoint
@@ -108,6 +111,47 @@ def milvus_container_uri() -> Iterator[str]:
 
     with MilvusContainer(image) as container:
         yield container.get_connection_url()
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Redis server of the tests' own, with a password."""
+    # One program under two names; Debian's redis-tools has only the second.
+    program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
+    if program is None:
+        pytest.skip("redis-server is not installed (Debian: apt-get install redis-tools)")
+    port, password = free_port(), "never-shown"
+    process = subprocess.Popen(
+        [
+            *(
+                "redis-server",
+                "--port",
+                str(port),
+                "--bind",
+                "127.0.0.1",
+                "--requirepass",
+                password,
+            ),
+            *("--dir", str(tmp_path_factory.mktemp("redis")), "--save", ""),
+        ],
+        executable=program,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert any("eady to accept connections" in line for line in process.stdout)
+        yield f"redis://:{password}@127.0.0.1:{port}/0"
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def redis_url(redis_server: str) -> str:
+    """The address of an empty Redis."""
+    redis.Redis.from_url(redis_server).flushall()
+    return redis_server
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Keeps one camera going: its process, its connection, and what it tells, in a thread of its own.
 
-Whatever happens to a camera happens here and in its process; other cameras have their own.
+Whatever happens to a camera happens here and in its process; other cameras have their own. A camera
+is no job (ingest.jobs): it never ends, and is watched for as long as its serve or watch runs.
 """
 
 from __future__ import annotations

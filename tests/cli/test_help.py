@@ -9,7 +9,8 @@ from tests.cli.conftest import Run
 
 COMMANDS = [
     "ingest", "watch", "search", "demo", "status", "failures", "verify", "cameras",
-    "prune", "delete", "serve", "doctor",
+    "prune", "delete", "serve", "worker", "doctor",
+    "jobs list", "jobs show", "jobs cancel", "jobs retry",
     "library list", "library show", "library drop", "index show", "index set", "index compare",
     "index advise",
     "index check",

@@ -46,7 +46,13 @@ def test_jobs_are_listed_with_their_state(
 
     assert r"gate \*1\*\.mp4" in words(app)
     next(button for button in app.button if button.label == "Cancel").click().run()
-    assert resources.jobs().list()[0].state == "cancelled"
+    [job] = resources.jobs().list()
+    assert job.state == "cancelled"
+
+    app = open_page("library", view="Add footage")
+    next(button for button in app.button if button.label == "Try again").click().run()
+    [job] = resources.jobs().list()
+    assert job.state == "queued"
 
 
 def test_failures_say_why(

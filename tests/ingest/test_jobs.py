@@ -1,4 +1,4 @@
-"""Jobs: asked for here, done by a worker, seen and cancelled from outside."""
+"""Jobs: asked for here, done by a worker, seen and cancelled from outside; on both queues."""
 
 import os
 import signal
@@ -6,13 +6,35 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from ingest.jobs import Jobs
-from ingest.worker import run_worker
-from search_core.errors import ServeError
-from tests.ingest.made_media import make_photo
+from ingest.jobs import Claims, CompareRequest, IndexRequest, IngestRequest, Jobs
+from ingest.worker import Timing, run_worker
+from search_core.endpoint import resolve_endpoint
+from search_core.errors import QueueUnavailable, ServeError, SettingsError
+from search_core.index_specs import Hnsw, IvfFlat, index_spec_to_dict
+from search_core.lab.options import CompareOptions
+from search_core.lab.plan import FilterCase
+from search_core.lab.records import read_jsonl
+from search_core.memory_store import MemoryStore
+from search_core.settings import load_settings
+from search_core.store import MilvusStore
+from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.ingest.made_media import HistogramEncoder, make_photo
+
+#: Looks at once, and takes up at once what another worker has.
+EAGER = Timing(idle_s=0.01, look_s=0.0, believed_ms=0)
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def settings(request, settings):
+    """Settings of each of the two queues."""
+    if request.param == "redis":
+        settings.queue = SecretStr(request.getfixturevalue("redis_url"))
+    return settings
 
 
 @pytest.fixture
@@ -25,9 +47,40 @@ def jobs(settings):
 @pytest.fixture
 def work(settings, store, encoder):
     def run(**options):
-        run_worker(settings, store=store, encoder=encoder, until_idle=True, **options)
+        given = {"store": store, "encoder": encoder, "timing": EAGER, **options}
+        run_worker(settings, until_idle=True, **given)
 
     return run
+
+
+def claimed(settings):
+    """Let a worker take the next job and be killed; returns whether there was one."""
+    claims = Claims(settings, believed_ms=0)
+    claims.begin()
+    claim = claims.next()
+    claims.close()
+    return claim
+
+
+class CancelsAfter(HistogramEncoder):
+    """Calls something after so many batches."""
+
+    def __init__(self, batches, call):
+        super().__init__()
+        self._left = batches
+        self._call = call
+
+    def encode_pixels(self, pixels):
+        self._left -= 1
+        if self._left == 0:
+            self._call()
+        return super().encode_pixels(pixels)
+
+
+def many_photos(media, settings, count=30):
+    for number in range(count):
+        make_photo(media / f"{number:02}.png", (number, 0, 0))
+    settings.encoder.batch_size = 1
 
 
 def test_a_job_is_done_and_tells_how_it_went(jobs, work, media, store):
@@ -44,7 +97,7 @@ def test_a_job_is_done_and_tells_how_it_went(jobs, work, media, store):
     )
     work()
     job = jobs.get(job_id)
-    assert (job.state, job.progress) == ("done", 1)
+    assert (job.state, job.progress, job.attempts) == ("done", 1, 1)
     assert job.message == "1 done, 0 skipped, 1 failed, 1 keyframes"
     assert job.counts["total"] == job.counts["finished"] == 2
     assert job.report["failures"][0]["reason"] == "is empty"
@@ -62,34 +115,45 @@ def test_jobs_are_done_in_order_and_listed_newest_first(jobs, work, media):
     assert len(jobs.list(limit=2)) == 2
 
 
-def test_a_waiting_job_can_be_cancelled(jobs, work, media, store):
+def test_a_name_that_is_no_unicode_is_told_of(jobs, work, media, store):
+    path = media / os.fsdecode(b"\xff.png")
+    make_photo(media / "a.png")
+    (media / "a.png").rename(path)
+    job_id = jobs.submit_ingest([str(path)], "main")
+    work()
+    assert "not valid UTF-8" in jobs.get(job_id).report["failures"][0]["reason"]
+
+
+def test_a_waiting_job_can_be_cancelled_and_tried_again(jobs, work, media, store):
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
+    assert not jobs.retry(job_id)
     assert jobs.cancel(job_id)
     work()
     assert jobs.get(job_id).state == "cancelled"
     assert store.libraries() == []
     assert not jobs.cancel(job_id)
-
-
-def test_a_running_job_can_be_cancelled(jobs, work, media, monkeypatch, settings):
-    for number in range(30):
-        make_photo(media / f"{number:02}.png", (number, 0, 0))
-    settings.encoder.batch_size = 1
-    monkeypatch.setattr("ingest.worker._LOOK_EVERY_S", 0.0)
-    job_id = jobs.submit_ingest([str(media)], "main")
-    report_progress = Jobs.report_progress
-
-    def cancel_then_report(self, job, progress):
-        if progress.done == 2:
-            jobs.cancel(job)
-        report_progress(self, job, progress)
-
-    monkeypatch.setattr(Jobs, "report_progress", cancel_then_report)
+    assert jobs.retry(job_id)
+    assert (jobs.get(job_id).state, jobs.get(job_id).finished_ms) == ("queued", None)
     work()
+    assert jobs.get(job_id).report["done"] == 1
+    assert not jobs.retry(job_id)
+
+
+def test_a_running_job_can_be_cancelled_and_goes_on_where_it_was(
+    jobs, work, media, settings, store
+):
+    many_photos(media, settings)
+    job_id = jobs.submit_ingest([str(media)], "main")
+    work(encoder=CancelsAfter(3, lambda: jobs.cancel(job_id)))
     job = jobs.get(job_id)
     assert job.state == "cancelled" and "what was done is kept" in job.message
-    assert 2 <= job.report["done"] < 30
+    assert job.report["done"] < 30
+    assert jobs.retry(job_id)
+    work()
+    job = jobs.get(job_id)
+    assert (job.state, job.report["done"] + job.report["skipped"]) == ("done", 30)
+    assert store.count("main") == 30
 
 
 def test_a_job_that_cannot_be_fails_with_the_reason_and_the_next_is_done(jobs, work, media):
@@ -101,46 +165,276 @@ def test_a_job_that_cannot_be_fails_with_the_reason_and_the_next_is_done(jobs, w
     assert jobs.get(good).state == "done"
 
 
-def test_a_stopped_worker_leaves_its_job_to_the_next(jobs, media, settings, store, encoder):
-    for number in range(30):
-        make_photo(media / f"{number:02}.png", (number, 0, 0))
-    stop = threading.Event()
-
-    class StopsAfterOne:
-        def __getattr__(self, name):
-            return getattr(store, name)
-
-        def upsert(self, *arguments):
-            store.upsert(*arguments)
-            stop.set()
-
-    settings.encoder.batch_size = 1
+def test_a_failed_job_can_be_tried_again(jobs, work, media, store):
+    make_photo(media / "a.png")
+    other = HistogramEncoder("b" * 32)
+    store.ensure_library("main", other.identity)
     job_id = jobs.submit_ingest([str(media)], "main")
-    run_worker(settings, stop=stop, store=StopsAfterOne(), encoder=encoder)
-    assert jobs.get(job_id).state == "queued"
-    assert 0 < store.count("main") < 30
-    run_worker(settings, store=store, encoder=encoder, until_idle=True)
+    work()
+    assert jobs.get(job_id).state == "failed" and "vectors of" in jobs.get(job_id).message
+    assert jobs.retry(job_id)
+    work(encoder=other)
     assert jobs.get(job_id).state == "done"
-    assert store.count("main") == 30
 
 
-def test_a_job_of_a_killed_worker_is_taken_up_again(jobs, work, media):
+def test_a_stopped_worker_leaves_its_job_to_the_next(jobs, work, media, settings, store):
+    many_photos(media, settings)
+    stop = threading.Event()
+    job_id = jobs.submit_ingest([str(media)], "main")
+    for _ in range(4):  # being stopped is nobody's fault, however often
+        stop.clear()
+        work(stop=stop, encoder=CancelsAfter(2, stop.set))
+        assert jobs.get(job_id).state == "queued"
+    assert store.count("main") < 30
+    work()
+    assert (jobs.get(job_id).state, store.count("main")) == ("done", 30)
+
+
+def test_a_job_of_a_killed_worker_is_taken_up_again(jobs, work, media, settings):
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
-    assert jobs.claim(job_id) is not None  # a worker that took it, and was killed
+    assert claimed(settings) is not None
     assert jobs.get(job_id).state == "running"
+    work()
+    assert (jobs.get(job_id).state, jobs.get(job_id).attempts) == ("done", 2)
+
+
+def test_a_job_that_kills_its_workers_fails_at_last(jobs, work, media, settings):
+    make_photo(media / "a.png")
+    job_id = jobs.submit_ingest([str(media)], "main")
+    for _ in range(3):
+        assert claimed(settings) is not None
+    assert claimed(settings) is None
+    job = jobs.get(job_id)
+    assert job.state == "failed" and "3 times" in job.message
+    assert jobs.retry(job_id)
+    work()
+    assert (jobs.get(job_id).state, jobs.get(job_id).attempts) == ("done", 1)
+
+
+def test_a_running_job_cancelled_while_its_worker_is_dead_is_not_begun_again(
+    jobs, work, media, settings
+):
+    make_photo(media / "a.png")
+    job_id = jobs.submit_ingest([str(media)], "main")
+    claimed(settings)
+    assert jobs.cancel(job_id)
+    work()
+    assert jobs.get(job_id).state == "cancelled"
+
+
+def test_a_job_the_queue_lost_is_found_in_the_table(jobs, work, media, settings):
+    make_photo(media / "a.png")
+    job_id = jobs.submit_ingest([str(media)], "main")
+    claims = Claims(settings)
+    assert claims._queue.take() == job_id  # a worker that died before it claimed it
+    claims.close()
     work()
     assert jobs.get(job_id).state == "done"
 
 
-def test_there_is_one_worker_per_data_directory(settings, store, encoder, monkeypatch):
-    stop = threading.Event()
-    started = threading.Event()
-    monkeypatch.setattr(Jobs, "take_up_again", lambda self: started.set())
+def test_a_worker_killed_in_the_middle_leaves_exactly_what_is_still_to_do(jobs, media, settings):
+    many_photos(media, settings, 12)
+    job_id = jobs.submit_ingest([str(media)], "main")
+    queue = settings.queue.get_secret_value() if settings.queue else ""
+    killed = subprocess.run(
+        [sys.executable, str(Path(__file__).parent / "killed_worker.py"), str(settings.data_dir)],
+        env={**os.environ, "SIGHTLINE_QUEUE": queue},
+        timeout=120,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert jobs.get(job_id).state == "running"
+    store = MilvusStore(resolve_endpoint(settings))
+    assert 0 < store.count("main") < 12
+    run_worker(settings, store=store, encoder=HistogramEncoder(), until_idle=True, timing=EAGER)
+    job = jobs.get(job_id)
+    assert (job.state, job.attempts) == ("done", 2)
+    entities = store.entities("main", limit=100)
+    store.close()
+    assert sorted(Path(entity.uri).name for entity in entities) == [
+        f"{n:02}.png" for n in range(12)
+    ]
+    assert job.report["done"] + job.report["skipped"] == 12
+
+
+class TestSharedByWorkers:
+    """What only a queue on Redis allows."""
+
+    @pytest.fixture
+    def settings(self, settings, redis_url):
+        if settings.queue is None:
+            pytest.skip("a queue on SQLite has one worker")
+        return settings
+
+    def test_two_workers_do_each_job_once(self, jobs, media, settings):
+        ids = []
+        for number in range(6):
+            make_photo(media / f"{number}.png", (number * 40, 0, 0))
+            ids.append(jobs.submit_ingest([str(media / f"{number}.png")], f"library_{number}"))
+        both = threading.Barrier(2)
+        store, did = MemoryStore(), {0: 0, 1: 0}
+
+        class Meets(HistogramEncoder):
+            """Waits, at its first job, until the other worker has one too."""
+
+            def __init__(self, worker):
+                super().__init__()
+                self._worker = worker
+
+            def encode_pixels(self, pixels):
+                did[self._worker] += 1
+                if did[self._worker] == 1:
+                    both.wait(60)
+                return super().encode_pixels(pixels)
+
+        workers = [
+            threading.Thread(
+                target=run_worker,
+                args=(settings,),
+                kwargs={"store": store, "encoder": Meets(worker), "until_idle": True},
+            )
+            for worker in did
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert sum(did.values()) == 6 and min(did.values()) >= 1
+        found = [jobs.get(job_id) for job_id in ids]
+        assert [(job.state, job.attempts, job.report["done"]) for job in found] == [
+            ("done", 1, 1)
+        ] * 6
+
+    def test_a_worker_that_beats_keeps_its_job(self, jobs, media, settings, work):
+        make_photo(media / "a.png")
+        job_id = jobs.submit_ingest([str(media)], "main")
+        claim = claimed(settings)
+        work(timing=Timing(look_s=0.0))
+        job = jobs.get(job_id)
+        assert (job.state, job.worker) == ("running", claim._mine["worker"])
+
+    def test_a_worker_taken_for_dead_does_not_write_over_the_next(
+        self, jobs, media, settings, work, store
+    ):
+        many_photos(media, settings)
+        job_id = jobs.submit_ingest([str(media)], "main")
+        # In the middle of the first worker's job another finds it silent, and does all of it.
+        work(encoder=CancelsAfter(3, work))
+        job = jobs.get(job_id)
+        assert (job.state, job.attempts, store.count("main")) == ("done", 2, 30)
+        assert job.report["done"] + job.report["skipped"] == 30
+
+    def test_a_queue_that_cannot_be_reached_is_told_at_the_start(self, settings, store, encoder):
+        settings.queue = SecretStr(f"redis://:never-shown@127.0.0.1:{free_port()}/0")
+        with pytest.raises(QueueUnavailable, match="does not answer"):
+            run_worker(settings, store=store, encoder=encoder, until_idle=True)
+
+
+@pytest.fixture
+def filled(store, encoder):
+    """A library of 200 CLIP-like vectors."""
+    store.ensure_library("main", encoder.identity)
+    entities = [make_entity(number) for number in range(200)]
+    store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
+    return store
+
+
+#: What is done does not depend on where it was queued.
+on_one_queue = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+
+
+@on_one_queue
+def test_an_index_is_built_as_a_job(jobs, work, filled):
+    request = IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 3})
+    job_id = jobs.submit(request)
+    work()
+    job = jobs.get(job_id)
+    assert (job.state, job.kind, job.title) == ("done", "index", "IVF_FLAT for main")
+    assert filled.library("main").index == IvfFlat(nlist=8)
+    assert filled.library("main").search.nprobe == 3
+
+
+@on_one_queue
+def test_an_index_milvus_cannot_build_fails_in_words(jobs, work, filled):
+    job_id = jobs.submit(IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 9}))
+    nowhere = jobs.submit(IndexRequest("other", index_spec_to_dict(Hnsw()), {}))
+    work()
+    assert jobs.get(job_id).state == "failed" and "nprobe" in jobs.get(job_id).message
+    assert jobs.get(nowhere).state == "failed" and "other" in jobs.get(nowhere).message
+
+
+def options(**changes):
+    return CompareOptions(
+        queries=5, repeats=2, types=("FLAT", "HNSW"), sweeps={"ef": (10, 20)}, **changes
+    )
+
+
+@on_one_queue
+def test_indexes_are_compared_as_a_job(jobs, work, filled):
+    asked = CompareRequest("main", options(filters=(FilterCase.of_share("50%"),)), text=False)
+    job_id = jobs.submit(asked)
+    work()
+    job = jobs.get(job_id)
+    assert job.state == "done", job.message
+    folder = Path(job.report["folder"])
+    assert {run.index_type for run in read_jsonl(folder / "runs.jsonl").runs} == {"FLAT", "HNSW"}
+    assert (folder / "report.html").stat().st_size > 0
+    assert job.message == job.report["sentence"]
+    assert job.report["command"].startswith("sightline index set")
+
+
+def test_requests_come_out_of_the_queue_as_they_went_in(jobs, settings):
+    for request in (
+        IngestRequest(("/a", "/b"), "main", "gate", "2024-01-02T00:00:00+00:00", "auto", ("x",)),
+        IndexRequest("main", index_spec_to_dict(Hnsw(m=8)), {"ef": 9}),
+        CompareRequest("main", options(filters=(FilterCase.of_share("1%"),), max_rows=None)),
+    ):
+        job = jobs.get(jobs.submit(request))
+        assert type(request).from_json(job.request) == request
+        assert job.title == request.title
+
+
+@on_one_queue
+def test_a_cancelled_comparison_leaves_nothing_in_milvus(jobs, settings, lite_store, encoder):
+    lite_store.ensure_library("main", encoder.identity)
+    entities = [make_entity(number) for number in range(200)]
+    lite_store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
+    before = lite_store._client.list_collections()
+    job_id = jobs.submit(CompareRequest("main", options(), text=False))
+    built = []
+
+    class CancelsOnceBuilt:
+        def __getattr__(self, name):
+            return getattr(lite_store, name)
+
+        def open_trial(self, *arguments, **named):
+            built.append(lite_store.open_trial(*arguments, **named))
+            jobs.cancel(job_id)
+            return built[-1]
+
+    run_worker(settings, store=CancelsOnceBuilt(), encoder=encoder, until_idle=True, timing=EAGER)
+    assert built
+    assert jobs.get(job_id).state == "cancelled"
+    assert lite_store._client.list_collections() == before
+
+
+def test_there_is_one_worker_per_data_directory_of_its_own(settings, store, encoder):
+    if settings.queue is not None:
+        pytest.skip("workers that share a queue are many")
+    stop, started = threading.Event(), threading.Event()
+
+    class Started:
+        def __getattr__(self, name):
+            return getattr(stop, name)
+
+        def is_set(self):
+            started.set()
+            return stop.is_set()
+
     first = threading.Thread(
         target=run_worker,
         args=(settings,),
-        kwargs={"stop": stop, "store": store, "encoder": encoder},
+        kwargs={"stop": Started(), "store": store, "encoder": encoder},
     )
     first.start()
     assert started.wait(30)
@@ -150,26 +444,40 @@ def test_there_is_one_worker_per_data_directory(settings, store, encoder, monkey
     first.join()
 
 
-def test_the_worker_process_ends_on_sigterm(tmp_path, tiny_model_dir, media):
+@on_one_queue
+def test_the_worker_process_ends_on_sigterm(jobs, settings, tiny_model_dir, media):
     make_photo(media / "a.png")
-    from search_core.settings import Settings
-
-    jobs = Jobs(Settings(data_dir=tmp_path / "data"))
     job_id = jobs.submit_ingest([str(media)], "main")
+    queue = settings.queue.get_secret_value() if settings.queue else ""
     worker = subprocess.Popen(
         [
-            *(sys.executable, "-m", "ingest.worker", "--data-dir", str(tmp_path / "data")),
+            *(sys.executable, "-m", "cli.main", "worker", "--data-dir", str(settings.data_dir)),
             *("--model", f"local-dir:{tiny_model_dir}"),
         ],
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "SIGHTLINE_QUEUE": queue},
     )
     try:
         while jobs.get(job_id).state not in ("done", "failed") and worker.poll() is None:
             threading.Event().wait(0.05)
         assert jobs.get(job_id).state == "done", jobs.get(job_id).message
         os.kill(worker.pid, signal.SIGTERM)
-        assert worker.wait(60) == 0
+        told = worker.communicate(timeout=60)[1]
+        assert worker.returncode == 0
+        assert "the jobs of" in told and "never-shown" not in told
     finally:
         worker.kill()
-        worker.communicate()
+        worker.wait()
+
+
+def test_a_queue_that_is_no_redis_is_refused(monkeypatch):
+    monkeypatch.setenv("SIGHTLINE_QUEUE", "amqp://me:never-shown@host/")
+    with pytest.raises(SettingsError, match="queue: ") as raised:
+        load_settings()
+    assert "never-shown" not in str(raised.value)
+
+
+def test_a_queue_is_shown_without_its_password(settings):
+    assert "never-shown" not in settings.queue_shown
+    assert "never-shown" not in repr(settings)

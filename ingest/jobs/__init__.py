@@ -1,0 +1,33 @@
+"""Jobs: work asked for in one process (the dashboard, the command) and done in another (a worker).
+
+A Huey queue says what is next, a table of jobs how far each is. Both are in one SQLite file of the
+data directory, or, where the settings name one, on a Redis server that workers on several machines
+share. Importing this loads no decoder and no torch.
+
+Live cameras are no jobs: they never end, and a queue of things to be done has no place for them.
+``sightline serve`` and ``sightline watch`` run them, see :mod:`ingest.streams.supervisor`.
+"""
+
+from ingest.jobs.claims import Claim, Claims
+from ingest.jobs.job import Job, JobState
+from ingest.jobs.jobs import Jobs
+from ingest.jobs.requests import (
+    CompareRequest,
+    IndexRequest,
+    IngestRequest,
+    Request,
+    request_of,
+)
+
+__all__ = [
+    "Claim",
+    "Claims",
+    "CompareRequest",
+    "IndexRequest",
+    "IngestRequest",
+    "Job",
+    "JobState",
+    "Jobs",
+    "Request",
+    "request_of",
+]

@@ -1,0 +1,38 @@
+"""Reaching the Redis server that workers share, and its errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import ConnectionPool
+from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+
+from search_core.errors import QueueUnavailable
+
+_CONNECT_S = 5.0
+_ANSWER_S = 15.0
+
+
+def connect(url: str) -> ConnectionPool:
+    """Return connections to a server; none is made yet."""
+    return ConnectionPool.from_url(
+        url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S, health_check_interval=30
+    )
+
+
+@contextmanager
+def told_plainly() -> Iterator[None]:
+    """Raise QueueUnavailable for whatever Redis raises."""
+    try:
+        yield
+    except (AuthenticationError, NoPermissionError) as error:
+        raise QueueUnavailable(
+            f"The job queue's Redis refuses this login: {error}.",
+            "Look at the name and the password in SIGHTLINE_QUEUE.",
+        ) from error
+    except RedisError as error:
+        raise QueueUnavailable(
+            f"The job queue's Redis does not answer: {str(error).rstrip('.')}.",
+            "Look at SIGHTLINE_QUEUE, and whether that server runs.",
+        ) from error

@@ -1,0 +1,158 @@
+"""What jobs are asked to do: one kind each, stored as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import PurePath
+from typing import Any, ClassVar, Protocol, Self
+
+from pydantic import TypeAdapter
+
+from ingest.jobs.job import Job
+from search_core.errors import UsageError
+from search_core.index_specs import IndexSpec, SearchParams, index_spec_from_dict
+from search_core.lab.options import CompareOptions
+
+
+class Request(Protocol):
+    """What one kind of job is asked to do."""
+
+    kind: ClassVar[str]
+
+    @property
+    def title(self) -> str:
+        """What people call it, e.g. the name of the file to be taken in."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        ...
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class IngestRequest:
+    """Take files, folders, globs and archives into a library; ``started_at`` is ISO 8601."""
+
+    kind: ClassVar[str] = "ingest"
+
+    paths: tuple[str, ...]
+    library: str
+    camera: str | None = None
+    started_at: str | None = None
+    keyframes: str = "auto"
+    tags: tuple[str, ...] = ()
+
+    @property
+    def started(self) -> datetime | None:
+        """``started_at`` as a moment."""
+        return datetime.fromisoformat(self.started_at) if self.started_at else None
+
+    @property
+    def title(self) -> str:
+        """The first file's name, and how many more there are."""
+        if not self.paths:
+            return "nothing"
+        first = PurePath(self.paths[0]).name or self.paths[0]
+        return first if len(self.paths) == 1 else f"{first} and {len(self.paths) - 1} more"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**{**record, "paths": tuple(record["paths"]), "tags": tuple(record["tags"])})
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRequest:
+    """Build another index for a library, beside the one that serves, and switch to it.
+
+    ``index`` is the specification as ``index_spec_to_dict`` writes it, ``search`` the parameters
+    its searches use by default.
+    """
+
+    kind: ClassVar[str] = "index"
+
+    library: str
+    index: Mapping[str, Any]
+    search: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The index and the library."""
+        return f"{self.spec.index_type} for {self.library}"
+
+    @property
+    def spec(self) -> IndexSpec:
+        """The index to build; raises IndexParameterError."""
+        return index_spec_from_dict(dict(self.index))
+
+    @property
+    def params(self) -> SearchParams:
+        """What its searches use by default."""
+        return SearchParams(**self.search)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {"library": self.library, "index": dict(self.index), "search": dict(self.search)}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**record)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareRequest:
+    """Compare indexes on a library's own vectors; ``text`` is whether sentences are asked too."""
+
+    kind: ClassVar[str] = "compare"
+
+    library: str
+    options: CompareOptions = field(default_factory=CompareOptions)
+    text: bool = True
+
+    @property
+    def title(self) -> str:
+        """What is compared."""
+        return f"{', '.join(self.options.types) or 'indexes'} of {self.library}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        options = _options().dump_python(self.options, mode="json")
+        return {"library": self.library, "options": options, "text": self.text}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        options = _options().validate_python(record["options"])
+        return cls(record["library"], options, record["text"])
+
+
+_KINDS: tuple[type[Request], ...] = (IngestRequest, IndexRequest, CompareRequest)
+
+
+def request_of(job: Job) -> Request:
+    """Return what a job was asked; raises UsageError for a kind this version does not know."""
+    for kind in _KINDS:
+        if kind.kind == job.kind:
+            return kind.from_json(job.request)
+    raise UsageError(
+        f"This worker does not know jobs of the kind {job.kind}.",
+        "Workers and what asks them must be of the same version.",
+    )
+
+
+@cache
+def _options() -> TypeAdapter[CompareOptions]:
+    return TypeAdapter(CompareOptions)

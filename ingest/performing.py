@@ -1,0 +1,148 @@
+"""What each kind of job does."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Request
+from ingest.jobs.watch import Interrupted, Watch
+from ingest.outcomes import IngestReport, Progress
+from ingest.pipeline import ingest
+from search_core.encoders.base import Encoder
+from search_core.lab.options import Progress as LabProgress
+from search_core.library import Store
+from search_core.settings import Settings
+
+#: How much of building an index each step is taken to be, from where to where.
+_INDEX_STEPS = {
+    "copying": (0.0, 0.5),
+    "building": (0.5, 0.9),
+    "comparing": (0.9, 1.0),
+    "switching": (1.0, 1.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a job did, in a sentence and as its report."""
+
+    message: str
+    report: dict[str, Any]
+
+
+class Performer:
+    """Performs jobs with a worker's store and encoder."""
+
+    def __init__(self, settings: Settings, store: Store, encoder: Encoder) -> None:
+        self._settings = settings
+        self._store = store
+        self._encoder = encoder
+
+    def perform(self, job_id: str, request: Request, watch: Watch) -> Done:
+        """Do what a request asks for; raises Interrupted, SightlineError."""
+        match request:
+            case IngestRequest():
+                return self._ingest(request, watch)
+            case IndexRequest():
+                return self._index(request, watch)
+            case CompareRequest():
+                return self._compare(job_id, request, watch)
+        raise NotImplementedError(request.kind)
+
+    def _ingest(self, request: IngestRequest, watch: Watch) -> Done:
+        def tell(progress: Progress) -> None:
+            counts = {
+                "total": progress.sources_total,
+                "finished": progress.sources_finished,
+                "done": progress.done,
+                "skipped": progress.skipped,
+                "failed": progress.failed,
+                "keyframes": progress.keyframes,
+            }
+            share = progress.sources_finished / max(1, progress.sources_total)
+            watch.report(share, progress.current, counts)
+
+        report = ingest(
+            request.paths,
+            settings=self._settings,
+            store=self._store,
+            encoder=self._encoder,
+            library=request.library,
+            camera=request.camera,
+            started_at=request.started,
+            keyframes=request.keyframes,
+            tags=request.tags,
+            on_progress=tell,
+            should_stop=watch.should_stop,
+        )
+        watch.flush()
+        if report.interrupted:
+            raise Interrupted(
+                f"cancelled; what was done is kept: {_summary(report)}", report.to_json()
+            )
+        return Done(_summary(report), report.to_json())
+
+    def _index(self, request: IndexRequest, watch: Watch) -> Done:
+        spec = request.spec
+
+        def tell(doing: str, share: float) -> None:
+            if doing != "done":  # switched to: it is too late to stop
+                watch.check()
+            begins, ends = _INDEX_STEPS.get(doing, (1.0, 1.0))
+            watch.report(begins + share * (ends - begins), f"{doing}, {share:.0%}")
+
+        info = self._store.rebuild(request.library, spec, request.params, on_progress=tell)
+        return Done(f"{spec.index_type} answers now", info.to_dict())
+
+    def _compare(self, job_id: str, request: CompareRequest, watch: Watch) -> Done:
+        from search_core.lab.comparison import IndexBenchmark
+        from search_core.lab.judge import recommend
+        from search_core.lab.records import IndexRun, RunContext, write_jsonl
+        from search_core.lab.report import write_report
+        from search_core.query_log import QueryLog
+
+        info = self._store.library(request.library)
+        options = request.options
+        log = QueryLog(self._settings.searches_path)
+        recorded = log.recent(info.name, info.encoder, 20 * options.queries)
+        log.close()
+        folder = self._settings.comparisons_dir / job_id
+        shutil.rmtree(folder, ignore_errors=True)  # what a worker that died had measured
+        folder.mkdir(parents=True)
+
+        def keep(context: RunContext, run: IndexRun) -> None:
+            write_jsonl(folder / "runs.jsonl", context, [run])
+
+        def tell(progress: LabProgress) -> None:
+            watch.check()
+            watch.report(progress.done / max(1, progress.total), progress.doing)
+
+        same = info.encoder.same_space(self._encoder.identity)
+        benchmark = IndexBenchmark(
+            self._store,
+            info.name,
+            options,
+            encode=self._encoder.encode_texts if request.text and same else None,
+            recorded=recorded,
+        )
+        comparison = benchmark.run(on_run=keep, on_progress=tell)
+        write_report(folder, [comparison])
+        advice = recommend(comparison.runs, options.target_recall)
+        said = advice.sentence if advice else "None of them gave numbers; none can be advised."
+        return Done(
+            said,
+            {
+                "folder": str(folder),
+                "sentence": said,
+                "command": advice.command if advice else None,
+            },
+        )
+
+
+def _summary(report: IngestReport) -> str:
+    return (
+        f"{report.done} done, {report.skipped} skipped, {report.failed} failed, "
+        f"{report.keyframes} keyframes"
+    )

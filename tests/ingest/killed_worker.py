@@ -1,0 +1,39 @@
+"""A worker on Milvus Lite that kills itself after it wrote two batches: DATA_DIR."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import ingest.writer
+from ingest.worker import run_worker
+from search_core.endpoint import resolve_endpoint
+from search_core.settings import MediaSettings, Settings
+from search_core.store import MilvusStore
+from tests.ingest.made_media import HistogramEncoder
+
+
+class KilledStore(MilvusStore):
+    """Dies once the second upsert is acknowledged."""
+
+    calls = 0
+
+    def upsert(self, name, entities, embeddings):
+        super().upsert(name, entities, embeddings)
+        self.calls += 1
+        if self.calls == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def main() -> None:
+    settings = Settings(data_dir=Path(sys.argv[1]), media=MediaSettings(workers=1, thumbnail_px=64))
+    settings.encoder.batch_size = 2
+    ingest.writer._MOST_ROWS = 1  # an upsert per batch
+    store = KilledStore(resolve_endpoint(settings))
+    run_worker(settings, store=store, encoder=HistogramEncoder(), until_idle=True)
+
+
+if __name__ == "__main__":
+    main()
