@@ -1,6 +1,7 @@
 """Ingest: find, decode, embed, write, and account for every source.
 
-Decoding runs in processes (engines), embedding here, writing in a thread; see ``ingest``.
+Decoding runs in an engine's processes, which may embed as well, or embedding runs here; writing in
+a thread; see ``ingest``.
 """
 
 from __future__ import annotations
@@ -8,39 +9,32 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
 from datetime import datetime
-from pathlib import PurePath
 
+from ingest.accounts import Accounts
+from ingest.batches import Batches
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
+    Decoded,
     DecodeOptions,
     DecodeTask,
+    Embedded,
     Engine,
     Event,
     Failed,
     Finished,
-    Keyframe,
     Opened,
     Told,
 )
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.keyframes import parse_selector
-from ingest.keyframes.distinct import NearDuplicates
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
 from ingest.sources import Source, find_sources
-from ingest.writer import Ending, Rows, Store, Writer
-from search_core.encoders.base import Embeddings, Encoder
-from search_core.entities import (
-    TAG_MAX_LENGTH,
-    TAGS_MAX_CAPACITY,
-    FrameRef,
-    MediaEntity,
-    ms_from_datetime,
-)
+from ingest.writer import Ending, Store, Writer
+from search_core.encoders.base import Encoder
+from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, ms_from_datetime
 from search_core.errors import UsageError
 from search_core.settings import Settings
 
@@ -73,6 +67,7 @@ def ingest(
     selector = parse_selector(keyframes)
     options = DecodeOptions(
         selector=selector,
+        encoder=encoder.identity,
         preprocess=encoder.preprocess,
         data_dir=settings.data_dir,
         thumbnail_px=settings.media.thumbnail_px,
@@ -110,7 +105,7 @@ def recipe_of(encoder_digest: str, selector_recipe: str) -> str:
 
 
 class _Run:
-    """One ingest under way: the batch being gathered and the count so far."""
+    """One ingest under way."""
 
     def __init__(
         self,
@@ -120,20 +115,13 @@ class _Run:
         tags: tuple[str, ...],
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self.report = IngestReport(stages={"decode": 0.0, "embed": 0.0, "write": 0.0})
         self.wrote = False
         self._plan = plan
         self._encoder = encoder
         self._batch_size = batch_size
         self._tags = tags
-        self._on_progress = on_progress
-        self._opened: dict[str, Opened] = {}
-        self._got: dict[str, int] = {}
-        self._duplicates = NearDuplicates(plan.options.selector.least_distance)
-        self._left_out: Counter[str] = Counter()
-        self._batch: list[tuple[DecodeTask, Keyframe]] = []
-        self._endings: list[Ending] = []
-        self._keyframes = self._total = self._counted = 0
+        self._accounts = Accounts(on_progress)
+        self.report = self._accounts.report
 
     def work_off(
         self,
@@ -144,25 +132,34 @@ class _Run:
         should_stop: Callable[[], bool] | None,
     ) -> None:
         """Take in all sources, or those until it is to stop."""
-        self._total = len(sources)
+        self._accounts.sources_total = len(sources)
         stop = threading.Event()
         intake = Intake(self._plan, ledger, stop.is_set)
         with Writer(store, ledger, self._plan.library, self._plan.recipe) as writer:
+            batches = Batches(
+                self._encoder,
+                self._batch_size,
+                self._plan.options.selector.least_distance,
+                self._tags,
+                writer,
+            )
             told = engine.decode(intake.prepare(iter(sources)))
             try:
-                self._follow(told, writer, should_stop)
+                self._follow(told, batches, writer, should_stop)
             except KeyboardInterrupt:
                 self.report.interrupted = True
             finally:
                 stop.set()
                 told.close()
-        self._count(writer)
+        self._accounts.settle(writer)
+        self.report.stages["embed"] = batches.seconds
         self.report.stages["write"] = writer.seconds
         self.wrote = writer.rows > 0
 
     def _follow(
         self,
         told: Generator[Told, None, None],
+        batches: Batches,
         writer: Writer,
         should_stop: Callable[[], bool] | None,
     ) -> None:
@@ -180,132 +177,38 @@ class _Run:
                 self.report.stages["decode"] += time.monotonic() - began_s
             if news is not None:
                 quiet = 0
-                self._take(news, writer)
+                self._take(news, batches)
             elif (quiet := quiet + 1) == _QUIET_LOOKS:
-                self._embed(writer)
-            self._count(writer)
-        self._embed(writer)
+                batches.flush()
+            self._accounts.keyframes = batches.keyframes
+            self._accounts.settle(writer)
+        batches.flush()
+        self._accounts.keyframes = batches.keyframes
 
-    def _take(self, news: tuple[DecodeTask, Event] | SourceOutcome, writer: Writer) -> None:
+    def _take(self, news: tuple[DecodeTask, Event] | SourceOutcome, batches: Batches) -> None:
         if isinstance(news, SourceOutcome):
             if news.reason == KNOWN:
-                self._finish(news)  # its row in the ledger says done, and stays
+                self._accounts.finish(news)  # its row in the ledger says done, and stays
             else:
-                self._end(Ending(_id_of_uri(news.uri), news), writer)
+                batches.end(Ending(_id_of_uri(news.uri), news))
             return
         task, event = news
         match event:
             case Opened():
-                self._opened[task.source_id] = event
-                self._got[task.source_id] = 0
-            case Keyframe():
-                self._batch.append((task, event))
-                self._got[task.source_id] += 1
-                self._keyframes += 1
-                self._tell(task.uri)
-                if len(self._batch) >= self._batch_size:
-                    self._embed(writer)
+                batches.open(task.source_id, event)
+            case Decoded() | Embedded():
+                batches.add(task, event)
+                self._accounts.keyframes = batches.keyframes
+                self._accounts.tell(task.uri)
             case Finished(warning, left_out):
-                keyframes = self._got[task.source_id]
-                outcome = SourceOutcome(
-                    task.uri, "done", keyframes=keyframes, warning=warning, left_out=left_out
-                )
-                self._end(Ending(task.source_id, outcome), writer)
+                outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
+                batches.end(Ending(task.source_id, outcome))
             case Failed(stage, reason):
-                keyframes = self._got.get(task.source_id, 0)
-                if task.unpacked and not keyframes:
+                if task.unpacked and not batches.came_of(task.source_id):
                     task.path.unlink(missing_ok=True)
-                outcome = SourceOutcome(task.uri, "failed", reason, stage, keyframes)
-                self._end(Ending(task.source_id, outcome), writer)
-
-    def _end(self, ending: Ending, writer: Writer) -> None:
-        """Hand over an ending, but not before the rows that are still to be embedded."""
-        if self._batch:
-            self._endings.append(ending)
-        else:
-            writer.put(self._without_duplicates(ending))
-
-    def _embed(self, writer: Writer) -> None:
-        """Embed what was gathered and hand it to the writer, with the endings that waited."""
-        if self._batch:
-            began_s = time.monotonic()
-            embeddings = self._encoder.encode_pixels([frame.pixels for _, frame in self._batch])
-            self.report.stages["embed"] += time.monotonic() - began_s
-            fresh = [
-                not self._is_near_duplicate(*pair)
-                for pair in zip(self._batch, embeddings, strict=True)
-            ]
-            entities = [
-                self._entity(*item) for item, kept in zip(self._batch, fresh, strict=True) if kept
-            ]
-            writer.put(Rows(entities, embeddings[fresh]))
-            self._batch = []
-        for ending in self._endings:
-            writer.put(self._without_duplicates(ending))
-        self._endings = []
-
-    def _is_near_duplicate(self, item: tuple[DecodeTask, Keyframe], embedding: Embeddings) -> bool:
-        """Leave out a keyframe whose embedding (dim,) is nearly that of the one before it."""
-        # Its thumbnail stays: another library may hold the same moment.
-        task, _ = item
-        if not self._duplicates.is_near(task.source_id, embedding):
-            return False
-        self._left_out[task.source_id] += 1
-        self._keyframes -= 1
-        return True
-
-    def _without_duplicates(self, ending: Ending) -> Ending:
-        """Return how a source ended, with what was left out for its embedding taken off."""
-        self._duplicates.forget(ending.source_id)
-        near = self._left_out.pop(ending.source_id, 0)
-        outcome = ending.outcome
-        keyframes, left_out = outcome.keyframes - near, outcome.left_out + near
-        return replace(ending, outcome=replace(outcome, keyframes=keyframes, left_out=left_out))
-
-    def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
-        opened = self._opened[task.source_id]
-        still = opened.kind == "image"
-        return MediaEntity(
-            id=FrameRef(task.source_id, frame.pts_ms).primary_key,
-            source_id=task.source_id,
-            media_type="image" if still else "frame",
-            uri=str(task.path),
-            camera=task.image_camera if still else task.video_camera,
-            captured_at=opened.captured_at + frame.pts_ms,
-            captured_from=opened.captured_from,
-            pts_ms=frame.pts_ms,
-            duration_ms=opened.duration_ms,
-            width=frame.width,
-            height=frame.height,
-            thumbnail=frame.thumbnail,
-            ingested_at=time.time_ns() // 1_000_000,
-            tags=self._tags,
-        )
-
-    def _count(self, writer: Writer) -> None:
-        for outcome in writer.settled(self._counted):
-            self._counted += 1
-            self._finish(outcome)
-
-    def _finish(self, outcome: SourceOutcome) -> None:
-        self.report.add(outcome)
-        self._tell(outcome.uri)
-
-    def _tell(self, uri: str) -> None:
-        if self._on_progress is None:
-            return
-        report = self.report
-        self._on_progress(
-            Progress(
-                sources_total=self._total,
-                sources_finished=len(report.outcomes),
-                keyframes=self._keyframes,
-                current=PurePath(uri).name,
-                done=report.done,
-                skipped=report.skipped,
-                failed=report.failed,
-            )
-        )
+                batches.end(
+                    Ending(task.source_id, SourceOutcome(task.uri, "failed", reason, stage))
+                )
 
 
 def _id_of_uri(uri: str) -> str:

@@ -1,7 +1,7 @@
 """The decoding process: takes tasks from a connection, sends events back; never loads torch.
 
-Started by :mod:`ingest.engines.local`. Decoders are C code fed with strangers' files: this process
-may crash or hang, and only the source it is at is lost.
+Started by :mod:`ingest.engines.decoder`. Decoders are C code fed with strangers' files: this
+process may crash or hang, and only the source it is at is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,16 @@ from PIL import Image
 
 from ingest.capture_time import choose_captured_at
 from ingest.decoding import listen_to_libav, open_media
-from ingest.engines.tasks import Alive, DecodeTask, Event, Failed, Finished, Keyframe, Opened
+from ingest.engines.tasks import (
+    Alive,
+    Decoded,
+    DecodeTask,
+    Event,
+    Failed,
+    Finished,
+    Keyframe,
+    Opened,
+)
 from ingest.footage import LeastSize, OpenedMedia
 from ingest.thumbnails import write_thumbnail
 from search_core.entities import FrameRef
@@ -99,10 +108,10 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                     task.options.data_dir,
                     task.options.thumbnail_px,
                 )
-                pixels = task.options.preprocess(_compact(frame.image))
-                yield Keyframe(
-                    frame.pts_ms, frame.width, frame.height, pixels, thumbnail, frame.span_ms
+                keyframe = Keyframe(
+                    frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms
                 )
+                yield Decoded(keyframe, task.options.preprocess(_compact(frame.image)))
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:

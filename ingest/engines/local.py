@@ -1,31 +1,29 @@
 """Decoding in processes of this machine, each watched by a thread: one may crash, the rest go on.
 
-A process is given one source at a time over a pipe. When it dies, or says nothing for too long, the
-source it was at failed and a fresh process takes the next one. What the processes send waits in one
-bounded queue, so decoding is never far ahead of embedding.
+What the processes send waits in one bounded queue, so decoding is never far ahead of embedding.
 """
 
 from __future__ import annotations
 
-import os
 import queue
 import threading
-import time
 from collections.abc import Generator, Iterator
+from contextlib import closing
 
-from ingest.engines.child_process import ChildProcess
-from ingest.engines.tasks import DecodeTask, Event, Failed, Finished, Keyframe, Prepared, Told
+from ingest.engines.decoder import ENTRY, HANG_S, Decoder
+from ingest.engines.machine import available_memory_bytes, cores
+from ingest.engines.tasks import DecodeTask, Prepared, Told
 from ingest.outcomes import SourceOutcome
 
-HANG_S = 120.0
-ENTRY = "ingest.engines.decode_worker:main"
 _EVENTS_IN_FLIGHT = 128
 _LOOK_EVERY_S = 0.1
 _MOST_WORKERS = 8
+#: What a decoding process takes with large pictures and 4K video.
+_WORKER_BYTES = 768 * 1024**2
 
 
 class LocalEngine:
-    """Decodes in ``workers`` processes (one per core, at most eight, when not given).
+    """Decodes in ``workers`` processes; :func:`fitting_workers` when not given.
 
     ``hang_s`` is how long a process may be silent; ``entry`` is what it runs, ``module:function``.
     """
@@ -33,7 +31,7 @@ class LocalEngine:
     def __init__(
         self, workers: int | None = None, *, hang_s: float = HANG_S, entry: str = ENTRY
     ) -> None:
-        self.workers = workers or min(_MOST_WORKERS, _cores())
+        self.workers = workers or fitting_workers()
         self.hang_s = hang_s
         self.entry = entry
 
@@ -66,50 +64,38 @@ class LocalEngine:
                 supervisor.join()
 
     def _supervise(self, work: _Work) -> None:
-        worker: ChildProcess | None = None
         error: BaseException | None = None
         try:
-            while (item := work.next()) is not None:
-                if isinstance(item, SourceOutcome):
-                    work.tell(item)
-                    continue
-                if worker is None or not worker.alive:
-                    worker = ChildProcess(self.entry)
-                self._run(worker, item, work)
+            with closing(Decoder(self.entry, self.hang_s)) as decoder:
+                while (item := work.next()) is not None:
+                    if isinstance(item, SourceOutcome):
+                        work.tell(item)
+                    else:
+                        _pass_on(decoder, item, work)
         except BaseException as raised:
             error = raised  # it is raised again where the events are read
         finally:
-            if worker is not None:
-                worker.kill()
             work.tell(_Ended(error))
 
-    def _run(self, worker: ChildProcess, task: DecodeTask, work: _Work) -> None:
-        """Give the process a task and pass on what it says until the task is over."""
-        keyframes = 0
-        try:
-            worker.connection.send(task)
-            heard_s = time.monotonic()
-            while not work.stop.is_set():
-                if not worker.connection.poll(_LOOK_EVERY_S):
-                    if time.monotonic() - heard_s > self.hang_s:
-                        worker.kill()
-                        reason = f"made the decoder hang: it gave nothing for {self.hang_s:.0f} s"
-                        work.tell((task, Failed("decode", reason + _so_far(keyframes))))
-                        return
-                    continue
-                event: Event = worker.connection.recv()
+
+def fitting_workers() -> int:
+    """Return how many decoding processes suit this machine: one per core, at most eight.
+
+    Fewer where there is no memory for them; one in any case.
+    """
+    memory = available_memory_bytes()
+    fitting = _MOST_WORKERS if memory is None else memory // _WORKER_BYTES
+    return max(1, min(_MOST_WORKERS, cores(), fitting))
+
+
+def _pass_on(decoder: Decoder, task: DecodeTask, work: _Work) -> None:
+    """Tell what the decoder says of a source."""
+    with closing(decoder.events(task)) as events:
+        for event in events:
+            if work.stop.is_set():
+                return
+            if event is not None:
                 work.tell((task, event))
-                # Only from here: while the queue was full, nobody was listening.
-                heard_s = time.monotonic()
-                if isinstance(event, Finished | Failed):
-                    return
-                keyframes += isinstance(event, Keyframe)
-        except (EOFError, OSError):
-            reason = f"made the decoder crash ({worker.bury()})"
-            work.tell((task, Failed("decode", reason + _so_far(keyframes))))
-        except BaseException:
-            worker.kill()
-            raise
 
 
 class _Ended:
@@ -141,13 +127,3 @@ class _Work:
                 return
             except queue.Full:
                 continue
-
-
-def _cores() -> int:
-    """Return how many cores this process may use, where the system tells."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
-
-
-def _so_far(keyframes: int) -> str:
-    return f"; its first {keyframes} keyframes are kept" if keyframes else ""

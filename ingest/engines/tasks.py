@@ -1,4 +1,4 @@
-"""What decoding processes are given and what they send back; all of it picklable."""
+"""What engines are given and what they tell of it; all of it picklable."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from typing import Protocol
 from ingest.footage import MediaKind
 from ingest.keyframes import KeyframeSelector
 from ingest.outcomes import SourceOutcome
-from search_core.encoders.base import Pixels, Preprocess
+from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
 from search_core.entities import CapturedFrom
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """How every source of one ingest is decoded; ``thumbnail_px`` is the longer side."""
+    """How every source of one ingest is decoded; ``thumbnail_px`` is the longer side.
+
+    ``encoder`` is the one whose embeddings the library holds.
+    """
 
     selector: KeyframeSelector
+    encoder: EncoderIdentity
     preprocess: Preprocess
     data_dir: Path
     thumbnail_px: int
@@ -59,7 +63,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Keyframe:
-    """One keyframe, ready to be embedded; its thumbnail is written.
+    """One keyframe of a source; its thumbnail is written.
 
     ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on.
     """
@@ -67,9 +71,28 @@ class Keyframe:
     pts_ms: int
     width: int
     height: int
-    pixels: Pixels
     thumbnail: str
     span_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A keyframe that is to be embedded."""
+
+    keyframe: Keyframe
+    pixels: Pixels
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A keyframe that the engine has embedded too; ``embedding`` is (dim,), of length 1.
+
+    ``seconds`` is its share of the time that embedding took.
+    """
+
+    keyframe: Keyframe
+    embedding: Embeddings
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +119,16 @@ class Failed:
     reason: str
 
 
-Event = Opened | Keyframe | Alive | Finished | Failed
+Event = Opened | Decoded | Embedded | Alive | Finished | Failed
 Prepared = DecodeTask | SourceOutcome
 Told = tuple[DecodeTask, Event] | SourceOutcome | None
 
 
 class Engine(Protocol):
-    """Decodes sources somewhere and gives the events of all of them in one stream."""
+    """Decodes sources somewhere and gives the events of all of them in one stream.
+
+    It may embed their keyframes as well: they are told of as Embedded then, not as Decoded.
+    """
 
     def decode(self, prepared: Iterator[Prepared]) -> Generator[Told, None, None]:
         """Yield outcomes as they come and the events of each task in order.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 
 from ingest.engines.decode_worker import decode_source, serve
-from ingest.engines.tasks import Alive, DecodeTask, Event, Keyframe
+from ingest.engines.tasks import Alive, Decoded, DecodeTask, Event
 
 
 def main(handle: int) -> None:
@@ -23,7 +23,7 @@ def _decode(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:
     name = task.path.stem
     for event in decode_source(task, pulse):
         yield event
-        if name.startswith("late") and isinstance(event, Keyframe):
+        if name.startswith("late") and isinstance(event, Decoded):
             os.kill(os.getpid(), signal.SIGKILL)
         if name.startswith("crash"):
             os.kill(os.getpid(), signal.SIGSEGV)

@@ -1,0 +1,48 @@
+"""The count of an ingest under way: its report, and the progress it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import PurePath
+
+from ingest.outcomes import IngestReport, Progress, SourceOutcome
+from ingest.writer import Writer
+
+
+class Accounts:
+    """Counts sources as they are finished, and tells of it; ``keyframes`` is set from outside."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+        self.report = IngestReport(stages={"decode": 0.0, "embed": 0.0, "write": 0.0})
+        self.sources_total = 0
+        self.keyframes = 0
+        self._on_progress = on_progress
+        self._settled = 0
+
+    def settle(self, writer: Writer) -> None:
+        """Count the sources whose rows were written since the last time."""
+        for outcome in writer.settled(self._settled):
+            self._settled += 1
+            self.finish(outcome)
+
+    def finish(self, outcome: SourceOutcome) -> None:
+        """Count one source."""
+        self.report.add(outcome)
+        self.tell(outcome.uri)
+
+    def tell(self, uri: str) -> None:
+        """Tell how far the ingest is, now that it heard of a source."""
+        if self._on_progress is None:
+            return
+        report = self.report
+        self._on_progress(
+            Progress(
+                sources_total=self.sources_total,
+                sources_finished=len(report.outcomes),
+                keyframes=self.keyframes,
+                current=PurePath(uri).name,
+                done=report.done,
+                skipped=report.skipped,
+                failed=report.failed,
+            )
+        )

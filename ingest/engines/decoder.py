@@ -1,0 +1,73 @@
+"""A decoding process that is watched: what it says of one source, whatever the source does to it.
+
+When the process dies, or says nothing for too long, the source it was at failed and a fresh process
+takes the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+
+from ingest.engines.child_process import ChildProcess
+from ingest.engines.tasks import Decoded, DecodeTask, Event, Failed, Finished
+
+HANG_S = 120.0
+ENTRY = "ingest.engines.decode_worker:main"
+_LOOK_EVERY_S = 0.1
+
+
+class Decoder:
+    """Decodes one source after the other in a process of its own, started when it is needed.
+
+    ``hang_s`` is how long the process may be silent; ``entry`` is what it runs,
+    ``module:function``.
+    """
+
+    def __init__(self, entry: str = ENTRY, hang_s: float = HANG_S) -> None:
+        self._entry = entry
+        self._hang_s = hang_s
+        self._process: ChildProcess | None = None
+
+    def events(self, task: DecodeTask) -> Generator[Event | None, None, None]:
+        """Yield a source's events, at the end Finished or Failed; None while nothing comes.
+
+        Closing it before the end ends the process. Raises SightlineError when no process can start.
+        """
+        if self._process is None or not self._process.alive:
+            self._process = ChildProcess(self._entry)
+        process, keyframes, over = self._process, 0, False
+        try:
+            process.connection.send(task)
+            heard_s = time.monotonic()
+            while not over:
+                if process.connection.poll(_LOOK_EVERY_S):
+                    event: Event = process.connection.recv()
+                    keyframes += isinstance(event, Decoded)
+                    over = isinstance(event, Finished | Failed)
+                    yield event
+                    # Only from here: while the event was dealt with, nobody was listening.
+                    heard_s = time.monotonic()
+                elif time.monotonic() - heard_s <= self._hang_s:
+                    yield None
+                else:
+                    process.kill()
+                    over = True
+                    reason = f"made the decoder hang: it gave nothing for {self._hang_s:.0f} s"
+                    yield Failed("decode", reason + _so_far(keyframes))
+        except (EOFError, OSError):
+            over = True
+            reason = f"made the decoder crash ({process.bury()})"
+            yield Failed("decode", reason + _so_far(keyframes))
+        finally:
+            if not over:
+                process.kill()
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None and self._process.alive:
+            self._process.kill()
+
+
+def _so_far(keyframes: int) -> str:
+    return f"; its first {keyframes} keyframes are kept" if keyframes else ""
