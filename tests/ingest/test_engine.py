@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from ingest.engines import local, machine
 from ingest.engines.local import LocalEngine
 from search_core.errors import SightlineError
 from tests.ingest.made_media import make_clip, make_photo
@@ -72,3 +73,40 @@ def test_jobs_and_ledger_load_no_decoder():
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
+
+
+def test_workers_fit_the_cores_and_the_memory(monkeypatch):
+    monkeypatch.setattr(local, "cores", lambda: 64)
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: None)
+    assert LocalEngine().workers == 8
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: 2 * 1024**3)
+    assert LocalEngine().workers == 4
+    monkeypatch.setattr(local, "available_memory_bytes", lambda: 0)
+    assert LocalEngine().workers == 1
+    assert LocalEngine(3).workers == 3
+
+
+@pytest.fixture
+def cgroup(tmp_path, monkeypatch):
+    """A cgroup ``a/b`` in a file system of cgroups, and a machine with 8 GB to spare."""
+    group = tmp_path / "cgroup" / "a" / "b"
+    group.mkdir(parents=True)
+    (tmp_path / "own").write_text("0::/a/b\n")
+    (tmp_path / "meminfo").write_text("MemTotal: 9000000 kB\nMemAvailable: 8000000 kB\n")
+    monkeypatch.setattr(machine, "_CGROUPS", tmp_path / "cgroup")
+    monkeypatch.setattr(machine, "_OWN_CGROUP", tmp_path / "own")
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    return group
+
+
+def test_a_cgroups_limits_count_wherever_above_they_are(cgroup):
+    assert machine.available_memory_bytes() == 8000000 * 1024
+    free = machine.cores()
+    for folder, limit in ((cgroup, "max"), (cgroup.parent, "3000000000")):
+        (folder / "memory.max").write_text(f"{limit}\n")
+        (folder / "memory.current").write_text("2500000000\n")
+        (folder / "memory.stat").write_text("anon 2100000000\ninactive_file 400000000\n")
+        (folder / "cpu.max").write_text("max 100000\n")
+    assert (machine.available_memory_bytes(), machine.cores()) == (900000000, free)
+    (cgroup / "cpu.max").write_text("50000 100000\n")
+    assert machine.cores() == 1
