@@ -24,6 +24,7 @@ from search_core.encoders.prompts import FOOTAGE_TEMPLATES
 from search_core.entities import clock_from_ms
 from search_core.errors import UsageError
 from search_core.index_specs import SearchParams
+from search_core.leaving_out import WITHOUT_WEIGHT
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -55,6 +56,18 @@ def search(
             help="With a sentence and a picture: the sentence's share, 0 to 1.",
         ),
     ] = 0.5,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without", metavar="TEXT", help="Leave out what shows this; may be repeated."
+        ),
+    ] = None,
+    without_weight: Annotated[
+        float,
+        typer.Option(
+            "--without-weight", min=0.0, max=1.0, help="How strongly it is left out, 0 to 1."
+        ),
+    ] = WITHOUT_WEIGHT,
     k: Annotated[int, typer.Option("-k", help="How many hits, at most.")] = 50,
     camera: CameraFilter = None,
     after: AfterFilter = None,
@@ -107,7 +120,9 @@ def search(
         check_sheet_name(sheet)
     from search_core.search import Query
 
-    query = Query(sentence, picture, entity_id, text_weight, templates)
+    query = Query(
+        sentence, picture, entity_id, text_weight, templates, tuple(without or ()), without_weight
+    )
     with open_store(settings) as store:
         engine = make_engine(settings, store)
         found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)

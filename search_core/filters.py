@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from search_core.entities import MediaEntity, MediaType, ms_from_datetime
 from search_core.errors import FilterError
+from search_core.hours import Hours
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,7 @@ class Filter:
 
     ``cameras``, ``ids`` and ``source_ids``: any of these. ``after`` (inclusive) and ``before``
     (exclusive) bound ``captured_at``; a moment without a zone is local time. ``tags``: all of
-    these.
+    these. ``hours`` of the day need ``after`` and ``before``, at most three years apart.
     """
 
     cameras: tuple[str, ...] = ()
@@ -26,6 +28,7 @@ class Filter:
     media_type: MediaType | None = None
     ids: tuple[str, ...] = ()
     source_ids: tuple[str, ...] = ()
+    hours: Hours | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -35,7 +38,8 @@ class Filter:
     def expression(self) -> str:
         """Return the Milvus boolean expression, "" when nothing is filtered.
 
-        Raises FilterError for text Milvus's grammar cannot carry (control characters).
+        Raises FilterError for text Milvus's grammar cannot carry (control characters), and for
+        hours of an endless time.
         """
         parts: list[str] = []
         for name, values in (
@@ -52,6 +56,8 @@ class Filter:
         parts.extend(f"array_contains(tags, {quoted(tag)})" for tag in self.tags)
         if self.media_type is not None:
             parts.append(f"media_type == {quoted(self.media_type)}")
+        if self.hours is not None:
+            parts.append(_within(self.hours, self.after, self.before))
         return " and ".join(parts)
 
     def matches(self, entity: MediaEntity) -> bool:
@@ -66,7 +72,30 @@ class Filter:
             and (not self.source_ids or entity.source_id in self.source_ids)
             and all(tag in entity.tags for tag in self.tags)
             and self.media_type in (None, entity.media_type)
+            and (self.hours is None or self.hours.hold(entity.captured_at))
         )
+
+
+def _within(hours: Hours, after: datetime | None, before: datetime | None) -> str:
+    if after is None or before is None:
+        raise FilterError(
+            "Hours of the day are looked for within a time.", "Say from when and until when."
+        )
+    spans = hours.spans(ms_from_datetime(after), ms_from_datetime(before))
+    return _any_of([f"captured_at >= {start} and captured_at < {end}" for start, end in spans])
+
+
+def _any_of(parts: Sequence[str]) -> str:
+    """Return an expression that any of the parts makes true, nested no deeper than it must.
+
+    A server takes 30 times as long for 1,000 parts in a row, and the embedded Milvus twice.
+    """
+    if not parts:
+        return 'id == ""'
+    if len(parts) == 1:
+        return f"({parts[0]})"
+    middle = len(parts) // 2
+    return f"({_any_of(parts[:middle])} or {_any_of(parts[middle:])})"
 
 
 def quoted(text: str) -> str:

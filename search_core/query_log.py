@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -22,6 +22,7 @@ import numpy as np
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.entities import ms_from_datetime
 from search_core.filters import Filter
+from search_core.hours import Hours
 
 _log = logging.getLogger(__name__)
 #: How many searches are kept; with 512 dimensions these are some 15 MB.
@@ -154,11 +155,13 @@ def _to_query(row: tuple[Any, ...]) -> RecordedQuery:
 def _filter_to_dict(where: Filter) -> dict[str, Any]:
     """Return what the filter restricts, as plain JSON values; moments in epoch milliseconds."""
     values = {name: getattr(where, name) for name in Filter.__dataclass_fields__}
-    return {
-        name: ms_from_datetime(value) if isinstance(value, datetime) else value
-        for name, value in values.items()
-        if value
-    }
+    return {name: _plain(value) for name, value in values.items() if value}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Hours):
+        return asdict(value)
+    return ms_from_datetime(value) if isinstance(value, datetime) else value
 
 
 def _filter_from_dict(record: Mapping[str, Any]) -> Filter:
@@ -168,4 +171,6 @@ def _filter_from_dict(record: Mapping[str, Any]) -> Filter:
     for name in ("after", "before"):
         if name in values:
             values[name] = datetime.fromtimestamp(values[name] / 1000, UTC)
+    if "hours" in values:
+        values["hours"] = Hours(**values["hours"])
     return Filter(**values)

@@ -15,6 +15,7 @@ from search_core.entities import MediaEntity
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.index_specs import SearchParams
+from search_core.leaving_out import WITHOUT_WEIGHT, leave_out
 from search_core.library import NO_FILTER, LibraryInfo, Match, Store, check_k
 from search_core.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.selectivity import Selectivities
@@ -27,7 +28,8 @@ class Query:
     """What is looked for: a sentence, a picture, a stored entity, or a mix of them.
 
     With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
-    ``templates`` put the sentence into prompts (see prompts).
+    ``templates`` put the sentence into prompts (see prompts). ``without`` are sentences to leave
+    out, as strongly as ``without_weight`` (0 to 1) says (see leaving_out).
     """
 
     text: str | None = None
@@ -35,6 +37,8 @@ class Query:
     entity_id: str | None = None
     text_weight: float = 0.5
     templates: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    without_weight: float = WITHOUT_WEIGHT
 
     def __post_init__(self) -> None:
         if not (self.text and self.text.strip()) and self.image is None and not self.entity_id:
@@ -43,6 +47,10 @@ class Query:
             )
         if not 0.0 <= self.text_weight <= 1.0:
             raise UsageError(f"The text weight must be from 0 to 1, not {self.text_weight}.")
+        if not 0.0 <= self.without_weight <= 1.0:
+            raise UsageError(
+                f"The weight of what is left out must be from 0 to 1, not {self.without_weight}."
+            )
 
     @property
     def kind(self) -> QueryKind:
@@ -178,6 +186,14 @@ class SearchEngine:
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
+        wanted = self._wanted(query)
+        unwanted = [text.strip() for text in query.without if text.strip()]
+        if not unwanted:
+            return wanted
+        encoded = self._encoder.encode_texts(unwanted, query.templates)
+        return leave_out(wanted, encoded, query.without_weight)
+
+    def _wanted(self, query: Query) -> Embeddings:
         pictures: list[Embeddings] = []
         if query.image is not None:
             pictures.append(self._encoder.encode_images([query.image])[0])

@@ -150,3 +150,25 @@ def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: 
     np.testing.assert_allclose(
         like.embedding, engine.embed(Query(entity_id=number("green"))), atol=1e-3
     )
+
+
+def test_what_is_to_be_left_out_ranks_behind(engine: SearchEngine) -> None:
+    mixed = make_entity(len(NAMES)).id  # red and blue
+    query = Query(image=picture("red", "blue"))
+    assert engine.search(query, k=1)[0].entity.id == mixed
+    without = Query(image=picture("red", "blue"), without=("blue", " "), without_weight=1.0)
+    hits = engine.search(without, k=len(NAMES) + 1)
+    assert hits[0].entity.id == number("red")
+    assert number("blue") not in {hit.entity.id for hit in hits[:2]}
+    none = Query(image=picture("red", "blue"), without=("blue",), without_weight=0.0)
+    assert engine.search(none, k=1)[0].entity.id == mixed
+
+
+def test_leaving_out_what_is_looked_for_changes_nothing(engine: SearchEngine) -> None:
+    embedding = engine.embed(Query(text="red", without=("red",), without_weight=1.0))
+    assert np.allclose(embedding, engine.embed(Query(text="red")), atol=1e-6)
+
+
+def test_a_weight_beyond_one_is_refused() -> None:
+    with pytest.raises(UsageError, match="left out"):
+        Query(text="red", without=("blue",), without_weight=1.5)
