@@ -11,7 +11,7 @@ import typer
 from cli.ingest import print_summary, run_ingest
 from cli.options import JsonOption, settings_of
 from cli.terminal import counted, local_time, print_json, say, shown_path, table
-from search_core.entities import iso_from_ms
+from search_core.entities import is_address, iso_from_ms
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,6 +92,9 @@ def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: b
 
 def _file_of(uri: str) -> str:
     """Return the file to ingest for a source: of an archive's member, the archive."""
+    if is_address(uri):
+        archive, zipped, _ = uri.partition(".zip/")
+        return archive + zipped.rstrip("/")
     path = Path(uri)
     for candidate in (path, *path.parents):
         if candidate.is_file():

@@ -40,7 +40,8 @@ def ingest(
         list[str],
         typer.Argument(
             metavar="PATH...",
-            help="Files, folders (with all that is below them), globs in quotes, zip archives.",
+            help="Files, folders (with all that is below them), globs in quotes, zip archives, "
+            "here or at s3:// and gs:// addresses; https:// ones where the settings allow it.",
         ),
     ],
     library: LibraryOption = None,

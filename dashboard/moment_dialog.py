@@ -124,6 +124,10 @@ def _photograph(entity: MediaEntity) -> None:
 
 def _gone(entity: MediaEntity) -> None:
     show_thumbnail(entity.thumbnail, alt="What was kept of it")
+    if entity.is_remote:
+        at = f", at {clock(entity.pts_ms)}" if entity.in_video else ""
+        st.info(f"This is kept elsewhere. Open it there{at}: {plain(entity.uri)}")
+        return
     st.warning(f"The file is not where it was: {plain(entity.uri)}")
 
 

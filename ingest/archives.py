@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 
@@ -53,14 +54,14 @@ class RefusedMember:
 
 
 class Archive:
-    """A zip file, opened; a context manager.
+    """A zip file, opened, by its path or from what is open already; a context manager.
 
     Raises CorruptMedia when it is no zip that can be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: Path | BinaryIO) -> None:
         with _zip_errors():
-            self._zip = zipfile.ZipFile(path)
+            self._zip = zipfile.ZipFile(file)
         self._infos = self._zip.infolist()
 
     def __enter__(self) -> Archive:

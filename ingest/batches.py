@@ -134,7 +134,7 @@ class Batches:
             id=FrameRef(task.source_id, frame.pts_ms).primary_key,
             source_id=task.source_id,
             media_type="image" if still else "frame",
-            uri=str(task.path),
+            uri=task.stored_uri,
             camera=task.image_camera if still else task.video_camera,
             captured_at=opened.captured_at + frame.pts_ms,
             captured_from=opened.captured_from,

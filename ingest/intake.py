@@ -1,24 +1,36 @@
-"""From sources to what has to be decoded: reads each one's content hash and asks the ledger."""
+"""From sources to what has to be decoded: reads each one's content hash and asks the ledger.
+
+Of what is elsewhere, only what has to be decoded is fetched, a few files ahead of decoding.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 from ingest.archives import DIGEST_BYTES, Archive, Member
 from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
+from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
+from search_core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
 KNOWN = "already in the library"
+#: In the ledger in place of a content hash: a remote file that is not worth fetching again.
+_NO_MEDIA = "no media"
+_Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 
 
 class Interrupted(Exception):
@@ -38,14 +50,34 @@ class Plan:
 
 
 class Intake:
-    """Prepares sources one after the other; what is in the library already is left out."""
+    """Prepares sources one after the other; what is in the library already is left out.
 
-    def __init__(self, plan: Plan, ledger: Ledger, should_stop: Callable[[], bool]) -> None:
+    A context manager: leaving it removes what was fetched.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        should_stop: Callable[[], bool],
+        settings: Settings,
+        remote: RemoteFiles,
+    ) -> None:
         self._plan = plan
         self._ledger = ledger
         self._should_stop = should_stop
+        self._remote = remote
+        self._fetcher = Fetcher(settings, remote, self._go_on)
         self._taken: dict[str, str] = {}
         self._archive: tuple[Path, Archive, str] | None = None
+        self._archive_files = ExitStack()
+
+    def __enter__(self) -> Intake:
+        self._fetcher.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._fetcher.__exit__(*exc_info)
 
     def prepare(self, sources: Iterable[Source | SourceOutcome]) -> Iterator[Prepared]:
         """Yield a task for each source that is pending, and what became of the others.
@@ -53,15 +85,15 @@ class Intake:
         Ends early when the ingest is to stop.
         """
         try:
-            for source in sources:
+            for source, fetching in self._fetched_ahead(sources):
                 if isinstance(source, SourceOutcome):
                     yield source
                     continue
                 try:
                     self._go_on()
-                    yield self._prepared(source)
+                    yield self._prepared(source, fetching)
                 except MediaError as error:
-                    yield source.failed("archive" if source.member else "read", error.message)
+                    yield source.failed(_stage(source), error.message)
                 except OSError as error:
                     yield source.failed("read", f"cannot be read: {error.strerror or error}")
         except Interrupted:
@@ -69,9 +101,41 @@ class Intake:
         finally:
             self._close_archive()
 
-    def _prepared(self, source: Source) -> Prepared:
+    def _fetched_ahead(self, sources: Iterable[Source | SourceOutcome]) -> Iterator[_Waiting]:
+        """Yield the sources in their order, each with its fetching if it has to be fetched."""
+        coming, waiting = (
+            iter(sources),
+            deque[tuple[Source | SourceOutcome, Future[Fetched] | None]](),
+        )
+        for source in coming:
+            waiting.append((source, self._fetching(source)))
+            if len(waiting) >= AHEAD:
+                yield waiting.popleft()
+        yield from waiting
+
+    def _fetching(self, source: Source | SourceOutcome) -> Future[Fetched] | None:
+        """Begin to fetch a remote file, unless it is known to be of no use."""
+        if isinstance(source, SourceOutcome) or source.remote is None or source.member is not None:
+            return None
+        known_id = self._known_remote(source.remote)
+        if known_id is not None and (
+            self._is_done(known_id) or (known_id == _NO_MEDIA and not source.named)
+        ):
+            return None
+        return self._fetcher.start(
+            source.remote, lambda head: _not_media(source, kind_of(head)) is None
+        )
+
+    def _known_remote(self, file: RemoteFile) -> str | None:
+        if file.version is None or file.size is None:
+            return None
+        return self._ledger.known_content(file.uri, file.size, file.version)
+
+    def _prepared(self, source: Source, fetching: Future[Fetched] | None) -> Prepared:
         if source.member is not None:
             return self._from_archive(source, source.member)
+        if source.remote is not None:
+            return self._from_afar(source, source.remote, fetching)
         status = source.path.stat()
         version = (status.st_size, status.st_mtime_ns)
         source_id = self._ledger.known_content(source.uri, *version)
@@ -90,8 +154,28 @@ class Intake:
             source, source.path, source_id, source.path.parent.name
         )
 
+    def _from_afar(
+        self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
+    ) -> Prepared:
+        if fetching is None:
+            media = self._known_remote(file) != _NO_MEDIA
+            return source.skipped("find", KNOWN) if media else source.not_media()
+        fetched = self._fetcher.wait(fetching)
+        source_id = fetched.source_id if fetched.path is not None else _NO_MEDIA
+        if fetched.version is not None:
+            self._ledger.remember_content(file.uri, fetched.size, fetched.version, source_id)
+        if not fetched.head:
+            return source.failed("read", "is empty")
+        if fetched.path is None:
+            return _not_media(source, kind_of(fetched.head)) or source.not_media()
+        known = self._known(source, source_id)
+        if known is not None:
+            fetched.path.unlink()
+            return known
+        return self._task(source, fetched.path, source_id, source.place.parent.name)
+
     def _from_archive(self, source: Source, member: Member) -> Prepared:
-        archive, archive_id = self._opened(source.path)
+        archive, archive_id = self._opened(source)
         place = f"{archive_id}!{member.index}"
         known_id = self._ledger.known_content(place, member.size, member.crc)
         if known_id is not None and (known := self._known(source, known_id)) is not None:
@@ -115,14 +199,18 @@ class Intake:
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
-        if self._ledger.is_done(self._plan.library, source_id, self._plan.recipe):
+        if self._is_done(source_id):
             return source.skipped("find", KNOWN)
         twin = self._taken.setdefault(source_id, source.uri)
         return None if twin == source.uri else source.skipped("find", f"has the content of {twin}")
 
+    def _is_done(self, source_id: str) -> bool:
+        return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
+
     def _task(self, source: Source, path: Path, source_id: str, parent: str) -> Prepared:
+        spooled = source.remote is not None and source.member is None
         try:
-            longest = len(str(path).encode())
+            longest = len((source.uri if spooled else str(path)).encode())
         except UnicodeEncodeError:
             return source.failed("read", "has a name that is not valid UTF-8; rename it")
         if longest > URI_MAX_LENGTH:
@@ -135,31 +223,42 @@ class Intake:
             source_id=source_id,
             version=(status.st_size, status.st_mtime_ns),
             image_camera=_fitting(camera if camera is not None else parent),
-            video_camera=_fitting(camera if camera is not None else Path(source.uri).stem),
+            video_camera=_fitting(camera if camera is not None else source.place.stem),
             given_ms=self._plan.given_ms,
             file_ms=status.st_mtime_ns // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,
+            spooled=spooled,
         )
 
-    def _opened(self, path: Path) -> tuple[Archive, str]:
-        """Return an archive and its content hash; members of one archive come in a row."""
-        if self._archive is None or self._archive[0] != path:
-            self._close_archive()
-            status = path.stat()
-            version = (status.st_size, status.st_mtime_ns)
-            archive_id = self._ledger.known_content(str(path), *version)
-            if archive_id is None:
-                with path.open("rb") as file:
-                    archive_id = self._hashed(file)
-                self._ledger.remember_content(str(path), *version, archive_id)
-            self._archive = (path, Archive(path), archive_id)
+    def _opened(self, source: Source) -> tuple[Archive, str]:
+        """Return a source's archive and its id; members of one archive come in a row."""
+        path = source.path
+        if self._archive is not None and self._archive[0] == path:
+            return self._archive[1], self._archive[2]
+        self._close_archive()
+        if source.remote is not None:
+            file = source.remote
+            parts = self._archive_files.enter_context(self._remote.open_parts(file))
+            archive = self._archive_files.enter_context(Archive(parts))
+            self._archive = (path, archive, _digest(f"{file.uri}|{file.size}|{file.version}"))
+        else:
+            self._archive = self._local_archive(path)
         return self._archive[1], self._archive[2]
 
+    def _local_archive(self, path: Path) -> tuple[Path, Archive, str]:
+        status = path.stat()
+        version = (status.st_size, status.st_mtime_ns)
+        archive_id = self._ledger.known_content(str(path), *version)
+        if archive_id is None:
+            with path.open("rb") as file:
+                archive_id = self._hashed(file)
+            self._ledger.remember_content(str(path), *version, archive_id)
+        return path, self._archive_files.enter_context(Archive(path)), archive_id
+
     def _close_archive(self) -> None:
-        if self._archive is not None:
-            self._archive[1].close()
-            self._archive = None
+        self._archive_files.close()
+        self._archive = None
 
     def _hashed(self, file: BinaryIO) -> str:
         digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
@@ -171,6 +270,17 @@ class Intake:
     def _go_on(self) -> None:
         if self._should_stop():
             raise Interrupted
+
+
+def _stage(source: Source) -> str:
+    """Return where a source fails that cannot be read."""
+    if source.member is not None:
+        return "archive"
+    return "read" if source.remote is None else "fetch"
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
 def _not_media(source: Source, kind: Kind) -> SourceOutcome | None:

@@ -11,6 +11,8 @@ from ingest.jobs.watch import Interrupted, Watch
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
 from search_core.encoders.base import Encoder
+from search_core.entities import is_address
+from search_core.errors import UsageError
 from search_core.lab.options import Progress as LabProgress
 from search_core.library import Store
 from search_core.settings import Settings
@@ -52,6 +54,12 @@ class Performer:
         raise NotImplementedError(request.kind)
 
     def _ingest(self, request: IngestRequest, watch: Watch) -> Done:
+        if not self._settings.remote.allow_jobs and any(map(is_address, request.paths)):
+            raise UsageError(
+                "Jobs fetch nothing from addresses here.",
+                "`sightline ingest` does; SIGHTLINE_REMOTE_ALLOW_JOBS=true lets jobs do it too.",
+            )
+
         def tell(progress: Progress) -> None:
             counts = {
                 "total": progress.sources_total,

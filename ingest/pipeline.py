@@ -31,6 +31,7 @@ from ingest.intake import KNOWN, Intake, Plan
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
+from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from ingest.writer import Ending, Store, Writer
 from search_core.encoders.base import Encoder
@@ -88,10 +89,12 @@ def ingest(
     with Ledger(settings.ledger_path) as ledger:
         if ledger.counts(library)["done"] and store.count(library) == 0:
             ledger.forget(library)  # the library was made anew, here or in another Milvus
-        sources = list(find_sources(paths, settings.data_dir))
-        run.work_off(
-            sources, store, ledger, engine or LocalEngine(settings.media.workers), should_stop
-        )
+        remote = RemoteFiles(settings.remote)
+        sources = list(find_sources(paths, settings.data_dir, remote))
+        stop = threading.Event()
+        with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
+            engine = engine or LocalEngine(settings.media.workers)
+            run.work_off(sources, store, ledger, engine, intake, stop, should_stop)
     if run.wrote:
         store.settle(library)
     run.report.seconds = time.monotonic() - began_s
@@ -129,12 +132,12 @@ class _Run:
         store: Store,
         ledger: Ledger,
         engine: Engine,
+        intake: Intake,
+        stop: threading.Event,
         should_stop: Callable[[], bool] | None,
     ) -> None:
-        """Take in all sources, or those until it is to stop."""
+        """Take in all sources, or those until it is to stop; then ``stop`` is set."""
         self._accounts.sources_total = len(sources)
-        stop = threading.Event()
-        intake = Intake(self._plan, ledger, stop.is_set)
         with Writer(store, ledger, self._plan.library, self._plan.recipe) as writer:
             batches = Batches(
                 self._encoder,
@@ -201,11 +204,11 @@ class _Run:
                 self._accounts.keyframes = batches.keyframes
                 self._accounts.tell(task.uri)
             case Finished(warning, left_out):
+                task.let_go(batches.came_of(task.source_id))
                 outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
                 batches.end(Ending(task.source_id, outcome))
             case Failed(stage, reason):
-                if task.unpacked and not batches.came_of(task.source_id):
-                    task.path.unlink(missing_ok=True)
+                task.let_go(batches.came_of(task.source_id))
                 batches.end(
                     Ending(task.source_id, SourceOutcome(task.uri, "failed", reason, stage))
                 )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from ingest.decoding import decode_image, frame_at
+from ingest.fetching import fetched
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest, recipe_of
+from ingest.remote import RemoteFiles
 from ingest.thumbnails import write_thumbnail
-from ingest.verification import Finding, is_there
+from ingest.verification import Finding
+from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder
 from search_core.entities import FrameRef, MediaEntity
 from search_core.errors import MediaError
@@ -39,14 +43,15 @@ def repair(
     """
     left = [finding for finding in findings if not finding.repairable]
     mendable = [finding for finding in findings if finding.repairable]
+    places = Whereabouts(settings.remote)
     with Ledger(settings.ledger_path) as ledger:
         for finding in mendable:
             if finding.kind == "media_moved":
-                _point_elsewhere(store, ledger, finding)
+                _point_elsewhere(store, ledger, finding, places)
             elif finding.kind == "orphan":
                 (settings.data_dir / finding.subject).unlink(missing_ok=True)
-            elif finding.kind == "thumbnail_missing":
-                left.extend(_draw_again(settings, finding))
+    undrawn = [finding for finding in mendable if finding.kind == "thumbnail_missing"]
+    left.extend(_draw_again(settings, undrawn))
     again = [item for item in mendable if item.kind in ("keyframes_missing", "unfinished")]
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
@@ -54,30 +59,56 @@ def repair(
     return left
 
 
-def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding) -> None:
+def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whereabouts) -> None:
     """Let the keyframes of a file that was moved point to where it is now."""
-    path = next(path for path in ledger.paths_of(finding.source_id) if is_there(path))
+    path = next(path for path in ledger.paths_of(finding.source_id) if places.is_there(path))
     moved = [replace(entity, uri=path) for entity in finding.entities]
     vectors = [store.embedding(finding.library, entity.id) for entity in moved]
     store.upsert(finding.library, moved, np.stack(vectors))
 
 
-def _draw_again(settings: Settings, finding: Finding) -> list[Finding]:
-    """Write a thumbnail from its media; return the finding when that cannot be decoded."""
-    [entity] = finding.entities
-    try:
-        image = _picture(settings, entity)
-    except MediaError as error:
-        return [replace(finding, detail=error.message, repairable=False)]
-    reference = FrameRef(entity.source_id, entity.pts_ms)
-    write_thumbnail(image, reference, settings.data_dir, settings.media.thumbnail_px)
-    return []
+def _draw_again(settings: Settings, findings: Sequence[Finding]) -> list[Finding]:
+    """Write thumbnails from their media; return the findings whose media cannot be decoded."""
+    left: list[Finding] = []
+    remote = RemoteFiles(settings.remote)
+    by_uri = sorted(findings, key=lambda finding: finding.entities[0].uri)
+    for uri, group in groupby(by_uri, key=lambda finding: finding.entities[0].uri):
+        mine = list(group)
+        if not mine[0].entities[0].is_remote:
+            left.extend(_drawn_from(settings, mine, Path(uri)))
+            continue
+        try:
+            with fetched(settings, remote, uri) as (path, source_id):
+                if source_id != mine[0].source_id:
+                    raise MediaError("is not what it was when it was taken in")
+                left.extend(_drawn_from(settings, mine, path))
+        except MediaError as error:
+            left.extend(_not_mended(finding, error) for finding in mine)
+    return left
 
 
-def _picture(settings: Settings, entity: MediaEntity) -> Image.Image:
+def _drawn_from(settings: Settings, findings: Sequence[Finding], path: Path) -> list[Finding]:
+    left = []
+    for finding in findings:
+        [entity] = finding.entities
+        try:
+            image = _picture(settings, entity, path)
+        except MediaError as error:
+            left.append(_not_mended(finding, error))
+            continue
+        reference = FrameRef(entity.source_id, entity.pts_ms)
+        write_thumbnail(image, reference, settings.data_dir, settings.media.thumbnail_px)
+    return left
+
+
+def _not_mended(finding: Finding, error: MediaError) -> Finding:
+    return replace(finding, detail=error.message, repairable=False)
+
+
+def _picture(settings: Settings, entity: MediaEntity, path: Path) -> Image.Image:
     if entity.media_type == "image":
-        return decode_image(Path(entity.uri), max_pixels=settings.media.max_pixels)
-    return frame_at(entity.uri, entity.pts_ms, max_pixels=settings.media.max_pixels)
+        return decode_image(path, max_pixels=settings.media.max_pixels)
+    return frame_at(path, entity.pts_ms, max_pixels=settings.media.max_pixels)
 
 
 def _take_in_again(

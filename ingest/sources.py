@@ -1,4 +1,4 @@
-"""Paths, folders, globs and zips to sources: each is one file, or one member of a zip."""
+"""Paths, globs, zips and addresses to sources: each is one file, or one member of a zip."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
+from urllib.parse import unquote, urlsplit
 
+from ingest.addresses import without_secrets
 from ingest.archives import Archive, Member
 from ingest.outcomes import SourceOutcome
+from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, is_zip
+from search_core.entities import is_address
 from search_core.errors import MediaError
 
 _NOT_MEDIA_IN_A_FOLDER = "not media"
@@ -19,15 +23,23 @@ _NOT_MEDIA_IN_A_FOLDER = "not media"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to take in. ``uri`` is how it is told of: its path, or archive path/member.
+    """One file to take in. ``uri`` is how it is told of: its path or address, or archive/member.
 
-    ``named`` says that somebody asked for this very file, so that leaving it out is a failure.
+    ``path`` is the file, or the archive's. ``named`` says that somebody asked for this very file,
+    so that leaving it out is a failure. ``remote`` is the file or archive where it is elsewhere.
     """
 
     uri: str
     path: Path
     named: bool
     member: Member | None = None
+    remote: RemoteFile | None = None
+
+    @property
+    def place(self) -> PurePath:
+        """What to take the names of folder and file from."""
+        web = is_address(self.uri) and self.uri.startswith("http")
+        return PurePath(unquote(self.uri.partition("?")[0]) if web else self.uri)
 
     def not_media(self, reason: str = "is neither an image nor a video") -> SourceOutcome:
         """Return that it holds no media: a failure when it was asked for by name."""
@@ -44,25 +56,35 @@ class Source:
         return SourceOutcome(self.uri, "skipped", reason, stage)
 
 
-def find_sources(paths: Sequence[str], data_dir: Path) -> Iterator[Source | SourceOutcome]:
+def find_sources(
+    paths: Sequence[str], data_dir: Path, remote: RemoteFiles
+) -> Iterator[Source | SourceOutcome]:
     """Yield the sources that paths name, in a stable order, each once.
 
-    A path is a file, a folder (with all below it), or a pattern with ``*``, ``?``, ``[`` or ``**``.
-    Hidden files are left out, and so is ``data_dir``, where Sightline keeps its own files. What
-    cannot be taken in comes as an outcome with the reason.
+    A path is a file, a folder (with all below it), or a pattern with ``*``, ``?``, ``[`` or ``**``;
+    so are s3:// and gs:// addresses, while one of the web is a file. Hidden files are left out, and
+    so is ``data_dir``, where Sightline keeps its own files. What cannot be taken in comes as an
+    outcome with the reason.
     """
     seen: set[str] = set()
-    for source in _named_by(paths, data_dir):
+    for source in _named_by(paths, data_dir, remote):
         if source.uri not in seen:
             seen.add(source.uri)
             yield source
 
 
-def _named_by(paths: Sequence[str], data_dir: Path) -> Iterator[Source | SourceOutcome]:
+def _named_by(
+    paths: Sequence[str], data_dir: Path, remote: RemoteFiles
+) -> Iterator[Source | SourceOutcome]:
     for text in paths:
         if not text.strip() or "\0" in text:
             yield SourceOutcome(text.replace("\0", ""), "failed", "is no path", "find")
             continue
+        if is_address(text):
+            yield from _from_address(text, remote)
+            continue
+        if text.lower().startswith("file://"):
+            text = unquote(urlsplit(text).path)
         path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - no links
         if os.path.lexists(path):
             yield from _from_path(path, data_dir, named=True)
@@ -149,14 +171,46 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
 
 def _from_zip(path: Path) -> Iterator[Source | SourceOutcome]:
     with Archive(path) as archive:
-        for member in archive.members():
-            uri = f"{path}/{member.name}"
-            if isinstance(member, Member):
-                yield Source(uri, path, False, member)
-            elif member.failed:
-                yield SourceOutcome(uri, "failed", member.reason, "archive")
+        yield from _members(archive, str(path), path, None)
+
+
+def _members(
+    archive: Archive, within: str, path: Path, remote: RemoteFile | None
+) -> Iterator[Source | SourceOutcome]:
+    for member in archive.members():
+        uri = f"{within}/{member.name}"
+        if isinstance(member, Member):
+            yield Source(uri, path, False, member, remote)
+        elif member.failed:
+            yield SourceOutcome(uri, "failed", member.reason, "archive")
+        else:
+            yield SourceOutcome(uri, "skipped", member.reason, "archive")
+
+
+def _from_address(address: str, remote: RemoteFiles) -> Iterator[Source | SourceOutcome]:
+    try:
+        for file in remote.find(address):
+            source = Source(file.uri, Path(file.uri), file.url == address, remote=file)
+            if source.place.suffix.lower() == ".zip":
+                yield from _from_remote_zip(source, file, remote)
             else:
-                yield SourceOutcome(uri, "skipped", member.reason, "archive")
+                yield source
+    except MediaError as error:
+        yield SourceOutcome(without_secrets(address), "failed", error.message, "find")
+
+
+def _from_remote_zip(
+    source: Source, file: RemoteFile, remote: RemoteFiles
+) -> Iterator[Source | SourceOutcome]:
+    try:
+        with remote.open_parts(file) as parts:
+            if not is_zip(parts.read(HEAD_BYTES)):
+                yield source
+                return
+            with Archive(parts) as archive:
+                yield from _members(archive, source.uri, source.path, file)
+    except MediaError as error:
+        yield source.failed("archive", error.message)
 
 
 def _starts_like_zip(path: Path) -> bool:

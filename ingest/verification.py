@@ -16,12 +16,19 @@ from typing import Literal
 from PIL import Image
 
 from ingest.ledger import Ledger
+from ingest.whereabouts import Whereabouts
 from search_core.entities import MediaEntity
 from search_core.library import Store
 from search_core.settings import Settings
 
 FindingKind = Literal[
-    "keyframes_missing", "unfinished", "media_moved", "media_missing", "thumbnail_missing", "orphan"
+    "keyframes_missing",
+    "unfinished",
+    "media_moved",
+    "media_missing",
+    "media_unreachable",
+    "thumbnail_missing",
+    "orphan",
 ]
 #: What each kind of finding means, as people are told.
 MEANINGS: dict[FindingKind, str] = {
@@ -29,6 +36,7 @@ MEANINGS: dict[FindingKind, str] = {
     "unfinished": "keyframes of a source the ledger does not call done",
     "media_moved": "the file is gone from where it was, and known elsewhere",
     "media_missing": "the file is gone; its keyframes can be found, not played",
+    "media_unreachable": "it cannot be told whether the file is still at its address",
     "thumbnail_missing": "the thumbnail is gone or damaged",
     "orphan": "a thumbnail that no keyframe shows",
 }
@@ -86,6 +94,7 @@ def verify(
     """
     wanted = set(libraries)
     shown: set[str] = set()
+    places = Whereabouts(settings.remote)
     looked = 0
     with Ledger(settings.ledger_path) as ledger:
         for info in store.libraries():
@@ -96,22 +105,22 @@ def verify(
                 for entity in page.entities:
                     shown.add(entity.thumbnail)
                     if info.name in wanted:
-                        yield from _look_at(settings, info.name, entity, seen)
+                        yield from _look_at(settings, info.name, entity, seen, places)
             if info.name in wanted:
-                yield from _media(info.name, seen, ledger)
-                yield from _sources(info.name, seen, ledger)
+                yield from _media(info.name, seen, ledger, places)
+                yield from _sources(info.name, seen, ledger, places)
     yield from _orphans(settings, shown)
 
 
 def _look_at(
-    settings: Settings, library: str, entity: MediaEntity, seen: _Seen
+    settings: Settings, library: str, entity: MediaEntity, seen: _Seen, places: Whereabouts
 ) -> Iterator[Finding]:
     """Count a row, and check its thumbnail and that its media is there."""
     seen.rows[entity.source_id] += 1
     # A live camera's day is a source of many files: each keyframe has its own still.
     medium = entity.id if entity.is_live else entity.source_id
     known = seen.uris.setdefault(medium, entity.uri)
-    media_there = medium not in seen.lost and is_there(known)
+    media_there = medium not in seen.lost and places.is_there(known)
     if not media_there:
         seen.lost.setdefault(medium, []).append(entity)
     if entity.thumbnail and not _is_whole(settings.data_dir / entity.thumbnail):
@@ -126,22 +135,27 @@ def _look_at(
         )
 
 
-def _media(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
+def _media(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:
     for source_id, entities in seen.lost.items():
-        elsewhere = next((path for path in ledger.paths_of(source_id) if is_there(path)), None)
-        kind: FindingKind = "media_moved" if elsewhere else "media_missing"
+        where = seen.uris[source_id]
+        doubt = places.doubt(where)
+        known = ledger.paths_of(source_id)
+        elsewhere = None if doubt else next(filter(places.is_there, known), None)
+        kind: FindingKind = "media_missing"
+        if elsewhere or doubt:
+            kind = "media_moved" if elsewhere else "media_unreachable"
         yield Finding(
             kind,
             library,
-            seen.uris[source_id],
-            f"now at {elsewhere}" if elsewhere else MEANINGS[kind],
+            where,
+            f"now at {elsewhere}" if elsewhere else doubt or MEANINGS[kind],
             elsewhere is not None,
             source_id,
             tuple(entities),
         )
 
 
-def _sources(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
+def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:
     """Hold the ledger's sources against the rows there are."""
     expected: dict[str, tuple[int, str]] = {}
     for row in ledger.outcomes(library):
@@ -157,14 +171,14 @@ def _sources(library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
                 library,
                 where,
                 f"{there} of {keyframes} keyframes are in Milvus",
-                is_there(where),
+                places.is_there(where),
                 source_id,
             )
     for source_id, there in seen.rows.items():
         if source_id not in expected:
             where = seen.uris.get(source_id, source_id)
             detail = f"{there} keyframes, and no line in the ledger"
-            yield Finding("unfinished", library, where, detail, is_there(where), source_id)
+            yield Finding("unfinished", library, where, detail, places.is_there(where), source_id)
 
 
 def _orphans(settings: Settings, shown: set[str]) -> Iterator[Finding]:
@@ -175,11 +189,6 @@ def _orphans(settings: Settings, shown: set[str]) -> Iterator[Finding]:
         relative = path.relative_to(settings.data_dir).as_posix()
         if relative not in shown and path.lstat().st_mtime < before_s:
             yield Finding("orphan", "", relative, MEANINGS["orphan"], True)
-
-
-def is_there(uri: str) -> bool:
-    """Whether a source's file can be opened where it was; what is no local file is taken to be."""
-    return "://" in uri or Path(uri).is_file()
 
 
 def _is_whole(path: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,6 +17,7 @@ CAMERA_MAX_LENGTH = 256
 CAPTION_MAX_LENGTH = 2048
 TAG_MAX_LENGTH = 128
 TAGS_MAX_CAPACITY = 64
+_ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,20 @@ class MediaEntity:
         return self.media_type == "frame" and not self.is_live
 
     @property
+    def is_remote(self) -> bool:
+        """Whether ``uri`` is an address, and no file of this machine."""
+        return is_address(self.uri)
+
+    @property
     def captured_at_iso(self) -> str:
         """``captured_at`` as ISO 8601 in UTC, to the millisecond."""
         return iso_from_ms(self.captured_at)
+
+
+def is_address(path: str) -> bool:
+    """Whether a path is an address such as ``s3://bucket/clip.mp4``; ``file://`` is none."""
+    found = _ADDRESS.match(path)
+    return found is not None and found[1].lower() != "file"
 
 
 def iso_from_ms(epoch_ms: int) -> str:

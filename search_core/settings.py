@@ -48,12 +48,31 @@ class MediaSettings(BaseModel):
     workers: int | None = Field(default=None, ge=0)
 
 
+class RemoteSettings(BaseModel):
+    """Media at addresses: what may be fetched, from where, and how much of it at most.
+
+    Credentials are not here: they are read as AWS's and Google's own tools read them.
+    """
+
+    #: Whether http:// and https:// addresses are fetched at all.
+    allow_urls: bool = False
+    #: Hosts that http(s) addresses may lead to although they are private or this machine's own.
+    private_hosts: tuple[str, ...] = ()
+    #: Whether a job, which anybody at the dashboard may ask for, may name addresses.
+    allow_jobs: bool = False
+    #: Where a server is that speaks S3 and is not Amazon's.
+    s3_endpoint: str | None = None
+    max_bytes: int = Field(default=64 * 1024**3, ge=1)
+    max_seconds: float = Field(default=4 * 3600.0, gt=0)
+
+
 class Settings(BaseSettings):
     """Everything that can be configured.
 
     Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_MODEL``,
     ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``, ``SIGHTLINE_ENCODER_DEVICE`` …; the same
-    names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]`` tables.
+    names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]``,
+    ``[remote]`` tables.
     """
 
     model_config = SettingsConfigDict(
@@ -79,6 +98,7 @@ class Settings(BaseSettings):
     milvus: MilvusSettings = MilvusSettings()
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
+    remote: RemoteSettings = RemoteSettings()
     #: Live cameras by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
@@ -151,6 +171,11 @@ class Settings(BaseSettings):
     def stills_dir(self) -> Path:
         """The folder of the pictures kept of live cameras."""
         return self.data_dir / "stills"
+
+    @property
+    def spool_dir(self) -> Path:
+        """The folder of remote files while they are decoded."""
+        return self.data_dir / "spool"
 
     @property
     def uploads_dir(self) -> Path:

@@ -34,9 +34,9 @@ class DecodeOptions:
 class DecodeTask:
     """One source to decode.
 
-    ``path`` is the file and what search results point to, ``uri`` how the source is told of.
-    ``version`` is the file's (size, mtime_ns) when its content was hashed. Times are epoch
-    milliseconds. ``unpacked`` says that the file was unpacked for this ingest.
+    ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
+    mtime_ns) when its content was hashed. Times are epoch milliseconds. ``unpacked`` says that the
+    file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
     """
 
     uri: str
@@ -49,6 +49,17 @@ class DecodeTask:
     file_ms: int
     unpacked: bool
     options: DecodeOptions
+    spooled: bool = False
+
+    @property
+    def stored_uri(self) -> str:
+        """What search results point to."""
+        return self.uri if self.spooled else str(self.path)
+
+    def let_go(self, keyframes: int) -> None:
+        """Remove the file, now that the source has ended, if it is of no use any more."""
+        if self.spooled or (self.unpacked and not keyframes):
+            self.path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

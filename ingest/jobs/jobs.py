@@ -6,9 +6,12 @@ import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
+from ingest.addresses import has_secrets
 from ingest.jobs.job import Job
 from ingest.jobs.queue import JobQueue
 from ingest.jobs.requests import IngestRequest, Request
+from search_core.entities import is_address
+from search_core.errors import UsageError
 from search_core.settings import Settings
 
 
@@ -52,7 +55,15 @@ class Jobs:
         keyframes: str = "auto",
         tags: Sequence[str] = (),
     ) -> str:
-        """Queue an ingest; return the job's id."""
+        """Queue an ingest; return the job's id.
+
+        Raises UsageError for an address that holds secrets: a job is kept on disk.
+        """
+        if any(is_address(path) and has_secrets(path) for path in paths):
+            raise UsageError(
+                "An address with a password or a signature in it cannot become a job.",
+                "`sightline ingest` fetches it and keeps the address without them.",
+            )
         started = started_at.isoformat() if started_at else None
         return self.submit(
             IngestRequest(tuple(paths), library, camera, started, keyframes, tuple(tags))

@@ -5,12 +5,16 @@ import zipfile
 from pathlib import Path
 
 from ingest.outcomes import SourceOutcome
+from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
+from search_core.settings import RemoteSettings
+
+ADDRESSES = RemoteFiles(RemoteSettings())
 
 
 def found(*paths: Path | str, data_dir: Path = Path("/nowhere")) -> dict[str, Source]:
     """Sources by the last part of their uri."""
-    sources = list(find_sources([str(path) for path in paths], data_dir))
+    sources = list(find_sources([str(path) for path in paths], data_dir, ADDRESSES))
     return {Path(source.uri).name: source for source in sources}
 
 
@@ -49,7 +53,8 @@ def test_folders_may_be_nested_very_deep(media):
 
 
 def test_no_path_is_not_the_current_folder():
-    assert [outcome.reason for outcome in find_sources(["", " "], Path("/x"))] == ["is no path"] * 2
+    outcomes = find_sources(["", " "], Path("/x"), ADDRESSES)
+    assert [outcome.reason for outcome in outcomes] == ["is no path"] * 2
 
 
 def test_what_does_not_exist_fails(media):
@@ -62,7 +67,8 @@ def test_what_does_not_exist_fails(media):
 
 def test_a_file_named_twice_is_taken_once(media):
     (media / "a.jpg").write_bytes(b"x")
-    assert len(list(find_sources([str(media), str(media / "a.jpg")], Path("/nowhere")))) == 1
+    paths = [str(media), str(media / "a.jpg")]
+    assert len(list(find_sources(paths, Path("/nowhere"), ADDRESSES))) == 1
 
 
 def test_links_are_not_followed_out_of_the_folder(media, tmp_path):
@@ -106,7 +112,9 @@ def test_a_zip_is_opened_and_its_members_are_told_by_path(media):
     with zipfile.ZipFile(media / "trip.zip", "w") as out:
         out.writestr("day1/a.jpg", b"x")
         out.writestr("../evil.jpg", b"x")
-    uris = {source.uri: source for source in find_sources([str(media)], Path("/nowhere"))}
+    uris = {
+        source.uri: source for source in find_sources([str(media)], Path("/nowhere"), ADDRESSES)
+    }
     assert isinstance(uris[f"{media}/trip.zip/day1/a.jpg"], Source)
     assert uris[f"{media}/trip.zip/../evil.jpg"].status == "failed"
 
@@ -116,3 +124,20 @@ def test_a_damaged_zip_fails(media):
     outcome = found(media)["trip.zip"]
     assert (outcome.status, outcome.stage) == ("failed", "archive")
     assert "no complete zip" in outcome.reason
+
+
+def test_a_file_address_is_a_path(media):
+    (media / "two words.jpg").write_bytes(b"x")
+    assert list(found((media / "two words.jpg").as_uri())) == ["two words.jpg"]
+
+
+def test_addresses_that_are_not_read_fail_with_the_reason():
+    outcomes = found("ftp://host/a.mp4", "s3://", "https://me:word@host/b.mp4?sig=1")
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        "a.mp4": "failed",
+        "s3:": "failed",
+        "b.mp4": "failed",
+    }
+    assert "ftp://" in outcomes["a.mp4"].reason
+    assert "SIGHTLINE_REMOTE_ALLOW_URLS" in outcomes["b.mp4"].reason
+    assert outcomes["b.mp4"].uri == "https://host/b.mp4"

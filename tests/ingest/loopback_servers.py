@@ -1,0 +1,105 @@
+"""A real S3 server on loopback (moto's), and a web server; both count what is asked of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, *arguments: object) -> None:
+        pass
+
+
+class S3Server:
+    """``requests`` are (method, path) as they came; ``before`` is called with each, beforehand."""
+
+    def __init__(self) -> None:
+        self._app = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._counted, True, request_handler=_Quiet)
+        self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
+        self.requests: list[tuple[str, str]] = []
+        self.before: Callable[[str, str], None] = lambda method, path: None
+
+    def _counted(self, environ, start_response):
+        request = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
+        self.requests.append(request)
+        self.before(*request)
+        return self._app(environ, start_response)
+
+    def fetched(self) -> list[str]:
+        """The keys whose content was asked for."""
+        return [
+            path.strip("/").partition("/")[2]
+            for method, path in self.requests
+            if method == "GET" and path.strip("/").count("/")
+        ]
+
+    @contextmanager
+    def running(self) -> Iterator[S3Server]:
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
+
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+class WebServer:
+    """Answers paths with what ``pages`` holds for them: status, headers, body."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, Answer] = {}
+        self.requests: list[tuple[str, str]] = []
+        owner = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                owner.requests.append((self.command, self.path))
+                status, headers, body = owner.pages.get(self.path, (404, {}, b""))
+                self.send_response(status)
+                length = (
+                    {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
+                )
+                for name, value in (length | headers).items():
+                    self.send_header(name, value)
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+                self.close_connection = len(body) != int(headers.get("Content-Length", len(body)))
+
+            do_HEAD = do_GET
+
+            def log_message(self, *arguments: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def bodies(self) -> list[str]:
+        """The paths whose content was asked for."""
+        return [path for method, path in self.requests if method == "GET"]
+
+    @contextmanager
+    def running(self) -> Iterator[WebServer]:
+        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            thread.join()
+            self._server.server_close()
