@@ -24,7 +24,7 @@ from rich.text import Text
 
 from cli.options import JsonOption, LibraryOption, moment, settings_of
 from cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
-from cli.workspace import load_encoder, open_store
+from cli.workspace import bulk_storage_of, load_encoder, open_store
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -75,6 +75,14 @@ def ingest(
         list[str] | None,
         typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
     ] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk",
+            help="For very many: hand rows to a Milvus server in files, which it takes in by "
+            "itself. Needs a server, and the setting milvus.bulk_storage.",
+        ),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Take footage and photographs into a library.
@@ -94,6 +102,7 @@ def ingest(
         started_at=started_at,
         keyframes=keyframes,
         tags=tuple(tag or ()),
+        bulk=bulk,
     )
     if json:
         print_json(report.to_json())
@@ -112,11 +121,14 @@ def run_ingest(
     started_at: datetime | None = None,
     keyframes: str = "auto",
     tags: tuple[str, ...] = (),
+    bulk: bool = False,
 ) -> IngestReport:
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     from ingest.pipeline import ingest as run
 
+    storage = bulk_storage_of(settings) if bulk else None
     with open_store(settings, create=True) as store:
+        insert = store.bulk_inserter(storage).insert if storage else None
         encoder = load_encoder(settings)
         with _stoppable() as should_stop, _progress_bar() as on_progress:
             return run(
@@ -131,6 +143,7 @@ def run_ingest(
                 tags=tags,
                 on_progress=on_progress,
                 should_stop=should_stop,
+                bulk=insert,
             )
 
 

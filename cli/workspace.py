@@ -13,6 +13,7 @@ from search_core.errors import LibraryNotFound
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
+    from search_core.bulk_storage import BulkStorage
     from search_core.encoders.base import Encoder
     from search_core.search import SearchEngine
     from search_core.store import MilvusStore
@@ -43,6 +44,15 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
         yield store
     finally:
         store.close()
+
+
+def bulk_storage_of(settings: Settings) -> BulkStorage:
+    """Return where files for a bulk insert are left; refuses Milvus Lite before it is opened."""
+    from search_core.bulk_storage import bulk_storage, no_bulk_insert
+
+    if resolve_endpoint(settings).embedded:
+        raise no_bulk_insert()
+    return bulk_storage(settings)
 
 
 def load_encoder(settings: Settings) -> Encoder:

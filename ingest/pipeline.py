@@ -14,6 +14,7 @@ from datetime import datetime
 
 from ingest.accounts import Accounts
 from ingest.batches import Batches
+from ingest.bulk_writer import BulkInsert, BulkWriter
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -57,12 +58,14 @@ def ingest(
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     engine: Engine | None = None,
+    bulk: BulkInsert | None = None,
 ) -> IngestReport:
     """Take files, folders, globs and zips into a library; what is in it already is left out.
 
-    A source is done once Milvus has acknowledged its rows. When ``should_stop`` returns True, or on
-    Ctrl-C, what is not done stays pending and the report says interrupted. Bad files never raise:
-    they are in the report, and in the ledger. Raises UsageError for options that cannot be,
+    A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
+    where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
+    pending and the report says interrupted. Bad files never raise: they are in the report, and in
+    the ledger. Raises UsageError for options that cannot be,
     EncoderMismatch, and StoreError when Milvus fails.
     """
     selector = parse_selector(keyframes)
@@ -94,7 +97,8 @@ def ingest(
         stop = threading.Event()
         with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
             engine = engine or LocalEngine(settings.media.workers)
-            run.work_off(sources, store, ledger, engine, intake, stop, should_stop)
+            writer = run.writer(store, ledger, bulk)
+            run.work_off(sources, writer, engine, intake, stop, should_stop)
     if run.wrote:
         store.settle(library)
     run.report.seconds = time.monotonic() - began_s
@@ -126,11 +130,15 @@ class _Run:
         self._accounts = Accounts(on_progress)
         self.report = self._accounts.report
 
+    def writer(self, store: Store, ledger: Ledger, bulk: BulkInsert | None) -> Writer:
+        """Return what writes the rows: one upsert after the other, or in bulk."""
+        place = (store, ledger, self._plan.library, self._plan.recipe)
+        return BulkWriter(*place, bulk) if bulk else Writer(*place)
+
     def work_off(
         self,
         sources: list[Source | SourceOutcome],
-        store: Store,
-        ledger: Ledger,
+        writer: Writer,
         engine: Engine,
         intake: Intake,
         stop: threading.Event,
@@ -138,7 +146,7 @@ class _Run:
     ) -> None:
         """Take in all sources, or those until it is to stop; then ``stop`` is set."""
         self._accounts.sources_total = len(sources)
-        with Writer(store, ledger, self._plan.library, self._plan.recipe) as writer:
+        with writer:
             batches = Batches(
                 self._encoder,
                 self._batch_size,

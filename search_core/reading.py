@@ -154,10 +154,14 @@ def rows_of(
     consistency: str = "Strong",
 ) -> list[dict[str, Any]]:
     """Return the rows of these ids that are there, in no promised order."""
-    expression = f"id in [{', '.join(quoted(key) for key in ids)}]"
     if not ids:
         return []
-    return rows_where(client, collection, expression, fields, consistency=consistency)
+    return rows_where(client, collection, ids_expression(ids), fields, consistency=consistency)
+
+
+def ids_expression(ids: Sequence[str]) -> str:
+    """Return the expression that rows of one of these ids pass."""
+    return f"id in [{', '.join(quoted(key) for key in ids)}]"
 
 
 def matches(

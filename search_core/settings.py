@@ -29,6 +29,8 @@ class MilvusSettings(BaseModel):
     uri: str | None = None
     token: SecretStr | None = None
     timeout_s: float = Field(default=60.0, gt=0)
+    #: Where `ingest --bulk` leaves files that the server reads: a folder, or s3://BUCKET/PREFIX.
+    bulk_storage: str | None = None
 
 
 class EncoderSettings(BaseModel):

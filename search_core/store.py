@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,10 @@ from search_core.rebuild import Rebuild, changed_index, rebuild_in_place
 from search_core.registry import LibraryRegistry, new_collection_name
 from search_core.servers import ServerInfo
 from search_core.trials import TRIAL_TIMEOUT_S
+
+if TYPE_CHECKING:
+    from search_core.bulk import BulkInserter
+    from search_core.bulk_storage import BulkStorage
 
 UPSERT_ROWS = 1000
 _T = TypeVar("_T")
@@ -128,6 +132,12 @@ class MilvusStore:
                 for entity, vector in zip(entities[part], embeddings[part], strict=True)
             ]
             self._write(name, "storing vectors", partial(self._client.upsert, data=rows))
+
+    def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
+        """Return what writes many rows at once through files; raises UsageError for Milvus Lite."""
+        from search_core.bulk import BulkInserter
+
+        return BulkInserter(self._client, self._registry, self.endpoint, self.server(), storage)
 
     def settle(self, name: str) -> None:
         """Return when everything written is seen by every reader and kept on disk."""

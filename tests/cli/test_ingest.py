@@ -3,7 +3,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from tests.cli.conftest import Outcome, Run
+from tests.cli.conftest import Outcome, Run, invoke
 
 
 def test_json_has_the_counts(loaded: tuple[list[str], Outcome]) -> None:
@@ -62,3 +62,16 @@ def test_failures_lists_what_failed_and_why(run: Run, library: list[str]) -> Non
     table = run("failures", *library)
     assert table.exit_code == 0
     assert "broken.jpg" in table.out
+
+
+def test_bulk_is_refused_before_anything_is_done(tmp_path: Path):
+    (tmp_path / "media").mkdir()
+    data = tmp_path / "data"
+    lite = invoke("--data-dir", data, "ingest", tmp_path / "media", "--bulk")
+    assert lite.exit_code == 2 and not data.exists()
+    assert "Milvus Lite takes rows one batch at a time" in lite.err
+    assert "A Milvus server offers --bulk" in lite.err
+    server = {"SIGHTLINE_MILVUS_URI": "http://127.0.0.1:1"}
+    nowhere = invoke("--data-dir", data, "ingest", tmp_path / "media", "--bulk", env=server)
+    assert nowhere.exit_code == 2 and not data.exists()
+    assert "SIGHTLINE_MILVUS_BULK_STORAGE is not set" in nowhere.err

@@ -72,7 +72,15 @@ def main() -> None:
     folder = Path(sys.argv[1])
     settings = Settings(data_dir=folder / "data", media=MediaSettings(workers=1, thumbnail_px=64))
     settings.encoder.batch_size = 4
-    if sys.argv[3] == "milvus":
+    bulk = None
+    if sys.argv[3] == "bulk":
+        from search_core.bulk_storage import bulk_storage
+        from search_core.endpoint import resolve_endpoint
+        from search_core.store import MilvusStore
+
+        store = MilvusStore(resolve_endpoint(settings))
+        bulk = store.bulk_inserter(bulk_storage(settings)).insert
+    elif sys.argv[3] == "milvus":
         from search_core.endpoint import resolve_endpoint
         from search_core.store import MilvusStore
 
@@ -95,6 +103,7 @@ def main() -> None:
         encoder=KilledEncoder(),
         library="main",
         on_progress=on_progress,
+        bulk=bulk,
     )
     print(json.dumps(report.to_json() | {"rows": store.count("main")}))
 

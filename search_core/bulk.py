@@ -1,0 +1,196 @@
+"""Bulk insert: many rows go to a Milvus server as a file that it reads by itself.
+
+A server only appends what it reads: a row that is there already would be there twice. So the rows
+whose ids are there are upserted, only the others go into the file; and since the server may take in
+a file that it was given by a process killed long ago, the rows are counted by their ids afterwards
+and put right where they are more. Nothing has to be remembered for it.
+
+The file is written by pyarrow, column by column, and not by pymilvus' LocalBulkWriter, which makes
+a list of Python's floats of every vector and looks at every value of every row: it is slower than
+the upsert it is to replace (``python -m benchmarks bulk`` has both).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pymilvus import MilvusClient
+from pymilvus.client.types import BulkInsertState
+
+from search_core.access import write_library
+from search_core.bulk_storage import BulkStorage, no_bulk_insert
+from search_core.collection import SCALAR_FIELDS, to_row
+from search_core.encoders.base import Embeddings
+from search_core.endpoint import Endpoint
+from search_core.entities import EMBEDDING_FIELD, MediaEntity
+from search_core.errors import StoreError
+from search_core.reading import count_rows, ids_expression, rows_of
+from search_core.registry import LibraryRegistry
+from search_core.servers import ServerInfo
+
+_UPSERT_ROWS = 1000
+#: Ids in one request: some 200 kB of expression.
+_ID_ROWS = 5000
+_LOOK_EVERY_S = 0.2
+#: How long a server may take to serve what it has taken in. Milvus looks for new data every ten
+#: seconds or so.
+_SERVED_WITHIN_S = 600.0
+_ENDED = (
+    BulkInsertState.ImportCompleted,
+    BulkInsertState.ImportFailed,
+    BulkInsertState.ImportFailedAndCleaned,
+)
+
+
+class BulkInserter:
+    """Writes many rows at a time into a server's libraries; safe to share between threads.
+
+    Raises UsageError for Milvus Lite, behind whatever address it is.
+    """
+
+    def __init__(
+        self,
+        client: MilvusClient,
+        registry: LibraryRegistry,
+        endpoint: Endpoint,
+        server: ServerInfo,
+        storage: BulkStorage,
+    ) -> None:
+        if server.embedded:
+            raise no_bulk_insert()
+        self._client = client
+        self._registry = registry
+        self._endpoint = endpoint
+        self._storage = storage
+        self._looked_at: set[str] = set()  # collections that no earlier process's file comes into
+        self._lock = threading.Lock()
+
+    def insert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Store entities with their embeddings (n, dim); one of the same id is replaced.
+
+        When it returns the rows are kept, in the index, and every reader sees them. Raises
+        StoreError when the server cannot take the file in; what was written then may be there in
+        part, and the same call again makes it whole.
+        """
+        last = {entity.id: row for row, entity in enumerate(entities)}
+        rows = list(last.values())
+        kept, vectors = [entities[row] for row in rows], embeddings[rows]
+        serving = self._registry.open(name).collection
+
+        def write(collection: str) -> None:
+            if collection == serving:
+                self._insert(name, collection, kept, vectors)
+            else:  # a rebuild fills it, which knows of upserts
+                self._upsert(collection, kept, vectors)
+
+        if kept:
+            write_library(self._registry, self._endpoint, name, "bulk inserting", write)
+
+    def _insert(
+        self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
+    ) -> None:
+        self._await_others(collection)
+        there = self._there(collection, [entity.id for entity in entities])
+        new = np.array([entity.id not in there for entity in entities])
+        if new.any():
+            fresh = [entity for entity in entities if entity.id not in there]
+            with self._storage.file(columns(fresh, embeddings[new])) as path:
+                self._take_in(name, collection, path)
+        if there:
+            known = [entity for entity in entities if entity.id in there]
+            self._upsert(collection, known, embeddings[~new])
+        self._await_served(name, collection, entities, embeddings)
+
+    def _await_others(self, collection: str) -> None:
+        """Wait until no file that an earlier process handed over is being taken in."""
+        with self._lock:
+            if collection in self._looked_at:
+                return
+            self._storage.remove_leftovers()
+            while any(task.state not in _ENDED for task in self._tasks(collection)):
+                time.sleep(_LOOK_EVERY_S)
+            self._client.refresh_load(collection)
+            self._looked_at.add(collection)
+
+    def _there(self, collection: str, ids: Sequence[str]) -> set[str]:
+        """Return which of these ids the collection has."""
+        if not count_rows(self._client, collection, ""):
+            return set()
+        return {
+            str(row["id"])
+            for start in range(0, len(ids), _ID_ROWS)
+            for row in rows_of(self._client, collection, ids[start : start + _ID_ROWS], ["id"])
+        }
+
+    def _take_in(self, name: str, collection: str, path: str) -> None:
+        """Let the server take a file in, and return when its rows are kept and in the index."""
+        task = self._handler.do_bulk_insert(collection, "", [path])
+        while (state := self._handler.get_bulk_insert_state(task)).state not in _ENDED:
+            time.sleep(_LOOK_EVERY_S)
+        if state.state != BulkInsertState.ImportCompleted:
+            reason = state.failed_reason or state.state_name
+            raise StoreError(
+                f"Milvus could not take the file {path} into the library {name} "
+                f"(collection {collection}): {reason}.",
+                f"The server has to be able to read what is in {self._storage.address}, which "
+                "SIGHTLINE_MILVUS_BULK_STORAGE names. The same command again goes on from here.",
+            )
+
+    def _await_served(
+        self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
+    ) -> None:
+        """Return when every one of these rows is served, and served once."""
+        until_s = time.monotonic() + _SERVED_WITHIN_S
+        self._client.refresh_load(collection)
+        for start in range(0, len(entities), _ID_ROWS):
+            part = slice(start, start + _ID_ROWS)
+            expression = ids_expression([entity.id for entity in entities[part]])
+            while (served := count_rows(self._client, collection, expression)) < len(
+                entities[part]
+            ):
+                if time.monotonic() > until_s:
+                    raise StoreError(
+                        f"Milvus took rows into the library {name} (collection {collection}) but "
+                        f"after {_SERVED_WITHIN_S:.0f} s serves {served:,} of "
+                        f"{len(entities[part]):,}.",
+                        "Look at the server's log. The same command again goes on from here.",
+                    )
+                time.sleep(_LOOK_EVERY_S)
+            if served > len(entities[part]):
+                self._upsert(collection, entities[part], embeddings[part])
+
+    def _upsert(
+        self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
+    ) -> None:
+        for start in range(0, len(entities), _UPSERT_ROWS):
+            part = slice(start, start + _UPSERT_ROWS)
+            rows = zip(entities[part], embeddings[part], strict=True)
+            self._client.upsert(collection, [to_row(*row) for row in rows])
+
+    @property
+    def _handler(self) -> Any:
+        # MilvusClient offers no bulk insert itself, and pymilvus.utility only on a connection of
+        # the deprecated kind, which would be a second one.
+        return self._client._get_connection()
+
+    def _tasks(self, collection: str) -> list[BulkInsertState]:
+        return list(self._handler.list_bulk_insert_tasks(0, collection))
+
+
+def columns(entities: Sequence[MediaEntity], embeddings: Embeddings) -> pa.Table:
+    """Return entities and their embeddings (n, dim) as the columns of a file for Milvus."""
+    values: dict[str, Any] = {
+        name: pa.array([getattr(entity, name) for entity in entities])
+        for name in SCALAR_FIELDS
+        if name != "tags"
+    }
+    values["tags"] = pa.array([entity.tags for entity in entities], pa.list_(pa.string()))
+    flat = np.ascontiguousarray(embeddings, dtype=np.float32)
+    starts = np.arange(0, flat.size + 1, flat.shape[1], dtype=np.int32)
+    values[EMBEDDING_FIELD] = pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.ravel()))
+    return pa.table(values)
