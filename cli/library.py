@@ -1,16 +1,44 @@
-"""`sightline library`: list, show and drop libraries."""
+"""`sightline library`: list, show, re-embed and drop libraries."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from typing import Annotated, Any
 
 import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from cli.options import JsonOption, YesOption, settings_of
-from cli.terminal import confirmed, counted, facts, local_time, note, print_json, say, table
-from cli.workspace import is_untouched, open_store
+from cli.terminal import (
+    confirmed,
+    counted,
+    err,
+    facts,
+    local_time,
+    note,
+    print_json,
+    say,
+    shown_path,
+    table,
+    warn,
+)
+from cli.workspace import is_untouched, load_encoder, open_store
+from search_core.settings import Settings
 
-app = typer.Typer(name="library", help="List, show and drop libraries.", no_args_is_help=True)
+_SHOWN = 10
+app = typer.Typer(
+    name="library", help="List, show, re-embed and drop libraries.", no_args_is_help=True
+)
 NameArgument = Annotated[
     str | None,
     typer.Argument(
@@ -76,6 +104,76 @@ def show(ctx: typer.Context, name: NameArgument = None, json: JsonOption = False
             ]
         )
     )
+
+
+@app.command("reembed")
+def reembed(
+    ctx: typer.Context,
+    name: NameArgument = None,
+    job: Annotated[
+        bool, typer.Option("--job", help="Let a worker do it; `sightline jobs` shows how far.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Give a library the encoder that --model and --pretrained name.
+
+    Every keyframe is decoded again from its source at its moment, and embedded beside the vectors
+    there are; the library answers with its old encoder until all of them are there. What cannot be
+    decoded any more is embedded from its thumbnail. Ended midway, the library is as it was.
+    """
+    settings = settings_of(ctx, name)
+    if job:
+        _queue_reembedding(settings, json=json)
+        return
+    from ingest.reembedding import reembed as run
+
+    with open_store(settings) as store:
+        store.library(settings.library)
+        encoder = load_encoder(settings)
+        with _embedding_bar() as show:
+            report = run(settings, store, settings.library, encoder, on_progress=show)
+    if json:
+        print_json({"library": settings.library, **report.to_json()})
+        return
+    say(Text.assemble(("✓ ", "green"), f"{settings.library}: {report.summary}."))
+    for uri, reason in list(report.reasons.items())[:_SHOWN]:
+        warn(f"{shown_path(uri)} {reason}")
+    if len(report.reasons) > _SHOWN:
+        note(f"… and {counted(len(report.reasons) - _SHOWN, 'more file')}; --json lists them all.")
+
+
+def _queue_reembedding(settings: Settings, *, json: bool) -> None:
+    from ingest.jobs import Jobs, ReembedRequest
+
+    with closing(Jobs(settings)) as jobs:
+        job_id = jobs.submit(ReembedRequest(settings.library, settings.model, settings.pretrained))
+    if json:
+        print_json({"job": job_id})
+    else:
+        say(f"Queued; `sightline jobs show {job_id}` says how far it is.")
+
+
+@contextmanager
+def _embedding_bar() -> Iterator[Callable[[int, int, str], None]]:
+    """Show a bar on stderr, where that is a terminal; yields what to tell it."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("Embedding", style="bold"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", style="dim", markup=False),
+        console=err(),
+        transient=True,
+        disable=not err().is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total, name: bar.update(
+            task, completed=done, total=total, description=name
+        )
 
 
 @app.command("drop")

@@ -283,6 +283,14 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
+def content_hash(path: Path) -> str:
+    """Return what names a file's content; raises OSError."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(
+            file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)
+        ).hexdigest()
+
+
 def _not_media(source: Source, kind: Kind) -> SourceOutcome | None:
     """Return that a source holds no media, judging by its content and, failing that, its name."""
     if kind == "archive":

@@ -181,6 +181,20 @@ class Ledger:
                 [(library, source_id) for source_id in source_ids],
             )
 
+    def recipes(self, library: str) -> list[str]:
+        """Return in which ways a library's sources were taken in."""
+        rows = self._database.read(
+            "SELECT DISTINCT recipe FROM sources WHERE library = ?", (library,)
+        )
+        return [str(recipe) for (recipe,) in rows]
+
+    def rename_recipe(self, library: str, old: str, new: str) -> None:
+        """Note that what was taken in one way is now there as if in another."""
+        self._database.write(
+            "UPDATE OR REPLACE sources SET recipe = ? WHERE library = ? AND recipe = ?",
+            (new, library, old),
+        )
+
     def expect_fewer(self, library: str, source_id: str, deleted: int) -> None:
         """Note that ``deleted`` keyframes of a source were removed on purpose."""
         self._database.write(

@@ -6,10 +6,11 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
-from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Request
+from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequest, Request
 from ingest.jobs.watch import Interrupted, Watch
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
+from ingest.reembedding import reembed
 from search_core.encoders.base import Encoder
 from search_core.entities import is_address
 from search_core.errors import UsageError
@@ -51,6 +52,8 @@ class Performer:
                 return self._index(request, watch)
             case CompareRequest():
                 return self._compare(job_id, request, watch)
+            case ReembedRequest():
+                return self._reembed(request, watch)
         raise NotImplementedError(request.kind)
 
     def _ingest(self, request: IngestRequest, watch: Watch) -> Done:
@@ -147,6 +150,34 @@ class Performer:
                 "command": advice.command if advice else None,
             },
         )
+
+    def _reembed(self, request: ReembedRequest, watch: Watch) -> Done:
+        encoder = self._encoder_of(request)
+        if self._store.library(request.library).encoder.same_space(encoder.identity):
+            return Done(f"it holds vectors of {encoder.identity.label} already", {})
+
+        def tell(done: int, total: int, current: str) -> None:
+            watch.report(done / max(1, total), current, {"keyframes": done, "total": total})
+
+        report = reembed(
+            self._settings,
+            self._store,
+            request.library,
+            encoder,
+            on_progress=tell,
+            check=watch.check,
+        )
+        return Done(report.summary, report.to_json())
+
+    def _encoder_of(self, request: ReembedRequest) -> Encoder:
+        """Return the encoder asked for: this worker's own, or another that is loaded for this."""
+        settings = self._settings
+        if (request.model, request.pretrained) == (settings.model, settings.pretrained):
+            return self._encoder
+        from search_core.encoders.openclip import load_encoder
+
+        wanted = {"model": request.model, "pretrained": request.pretrained}
+        return load_encoder(settings.model_copy(update=wanted))
 
 
 def _summary(report: IngestReport) -> str:

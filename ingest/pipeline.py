@@ -32,6 +32,7 @@ from ingest.intake import KNOWN, Intake, Plan
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
+from ingest.recipes import recipe_of
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from ingest.writer import Ending, Store, Writer
@@ -103,12 +104,6 @@ def ingest(
         store.settle(library)
     run.report.seconds = time.monotonic() - began_s
     return run.report
-
-
-def recipe_of(encoder_digest: str, selector_recipe: str) -> str:
-    """Return the ledger's name for how a source was taken in: which encoder, which keyframes."""
-    text = f"{encoder_digest}|{selector_recipe}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 class _Run:

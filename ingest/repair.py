@@ -15,7 +15,8 @@ from ingest.fetching import fetched
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress
-from ingest.pipeline import ingest, recipe_of
+from ingest.pipeline import ingest
+from ingest.recipes import recipe_of
 from ingest.remote import RemoteFiles
 from ingest.thumbnails import write_thumbnail
 from ingest.verification import Finding

@@ -8,8 +8,9 @@ from typing import TypeVar
 from pymilvus.exceptions import MilvusException
 
 from search_core.connection import write_lock
+from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.errors import StoreError
+from search_core.errors import StoreBusy, StoreError
 from search_core.library import LibraryInfo
 from search_core.milvus_errors import milvus_errors
 from search_core.registry import LibraryRegistry, is_missing
@@ -63,16 +64,27 @@ def write_library(
     name: str,
     doing: str,
     write: Callable[[str], object],
+    identity: EncoderIdentity | None = None,
 ) -> None:
     """Write to the collection that serves, then to the one a rebuild fills beside it.
 
     Done when both are the ones that they were before, so that a rebuild that starts, switches or
-    ends meanwhile misses nothing; rebuild.py says why that is enough.
+    ends meanwhile misses nothing; rebuild.py says why that is enough. ``identity`` is the encoder
+    of what is written: raises EncoderMismatch where the library's is another by now, StoreBusy
+    where it is about to be (milvus_succession.py).
     """
     with milvus_errors(doing, name), write_lock(endpoint):
         written: set[str] = set()
         for _ in range(_SWITCHES):
-            wanted = [c for c in registry.open(name).collections if c not in written]
+            info = registry.open(name)
+            if info.heir and registry.is_worked_on(info.heir):
+                raise StoreBusy(
+                    f"The library {name} is being switched to another encoder.",
+                    "Try again in a minute, with that encoder.",
+                )
+            if identity is not None:
+                info.require_encoder(identity)
+            wanted = [c for c in info.collections if c not in written]
             if not wanted:
                 return
             for collection in wanted:

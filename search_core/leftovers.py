@@ -35,6 +35,8 @@ def remove_leftovers(
             serving.add(info.collection)
             if info.successor and not registry.is_worked_on(info.successor):
                 registry.set_successor(info.collection, "")
+            if info.heir and not registry.is_worked_on(info.heir):
+                registry.set_heir(info.collection, "")
         removed = []
         for collection in map(str, client.list_collections()):
             ours = _OURS.fullmatch(collection)  # others' may be nothing to look at

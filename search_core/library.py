@@ -22,6 +22,7 @@ from search_core.index_specs import (
     index_spec_to_dict,
 )
 from search_core.servers import ServerInfo
+from search_core.succession import Succession
 from search_core.trials import TRIAL_TIMEOUT_S, Trial
 
 NO_FILTER = Filter()
@@ -33,7 +34,8 @@ class LibraryInfo:
     """A library: its name, the collection that serves it now, and how it was built.
 
     ``encoder`` made its vectors; ``search`` holds the nprobe and ef searches use by default.
-    ``successor`` is the collection that a running rebuild fills, "" when there is none.
+    ``successor`` is the collection that a running rebuild fills, "" when there is none; ``heir``
+    the one, of another encoder, that is about to take over: until then nothing is written.
     """
 
     name: str
@@ -44,6 +46,7 @@ class LibraryInfo:
     search: SearchParams
     created_at: int
     successor: str = ""
+    heir: str = ""
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -215,6 +218,10 @@ class Store(Protocol):
         share of it, 0 to 1. Ended anywhere, the library serves as before; raises StoreBusy while
         another rebuild of it runs.
         """
+        ...
+
+    def succession(self, name: str, identity: EncoderIdentity) -> Succession:
+        """Return what fills a library's next collection, for embeddings of another encoder."""
         ...
 
     def open_trial(

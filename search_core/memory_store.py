@@ -29,6 +29,7 @@ from search_core.library import (
     check_library_name,
     require_filter,
 )
+from search_core.memory_succession import MemoryRows, MemorySuccession
 from search_core.memory_trial import MemoryTrial
 from search_core.servers import ServerInfo
 from search_core.trials import TRIAL_TIMEOUT_S
@@ -39,7 +40,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._infos: dict[str, LibraryInfo] = {}
-        self._rows: dict[str, dict[str, tuple[MediaEntity, Embeddings]]] = {}
+        self._rows: dict[str, MemoryRows] = {}
 
     def close(self) -> None:
         """Do nothing: there is no connection."""
@@ -179,6 +180,15 @@ class MemoryStore:
         self.set_index(name, index, search)
         on_progress("switching", 1.0)
         return self.library(name)
+
+    def succession(self, name: str, identity: EncoderIdentity) -> MemorySuccession:
+        """Return what fills a library's next collection, for embeddings of another encoder."""
+        info = replace(self.library(name), encoder=identity)
+
+        def switch(rows: MemoryRows) -> None:
+            self._infos[name], self._rows[name] = info, rows
+
+        return MemorySuccession(self._rows[name], switch)
 
     def open_trial(
         self,

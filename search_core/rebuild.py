@@ -48,7 +48,7 @@ _LOOKS = 10
 #: A server answers a search that its collection's drop overtakes with nothing, and no error (Milvus
 #: 2.3.5, measured). Searches sent before the switch have this long; Milvus Lite raises, and the
 #: search is sent again (access.py).
-_LAST_SEARCHES_S = 2.0
+LAST_SEARCHES_S = 2.0
 
 
 class Rebuild:
@@ -159,7 +159,7 @@ class Rebuild:
             self._registry.own(old.collection)  # without its alias it is a leftover
             self._registry.switch(new.name, new.collection)
         if not self._endpoint.embedded:
-            time.sleep(_LAST_SEARCHES_S)
+            time.sleep(LAST_SEARCHES_S)
         with suppress(MilvusException), write_lock(self._endpoint):
             self._registry.drop(old.collection)
 
@@ -175,7 +175,8 @@ class Rebuild:
 
     def _require_unchanged(self, old: LibraryInfo, successor: str) -> None:
         now = self._registry.find(old.name)
-        if now is None or now.collection != old.collection or now.successor != successor:
+        unchanged = now and (now.collection, now.successor) == (old.collection, successor)
+        if not unchanged or (now and now.heir):
             raise _busy(old)
 
     def _ids(self, collection: str) -> Iterator[list[str]]:

@@ -4,7 +4,8 @@ A library is an alias of a collection. Collections remember, as JSON in their pr
 
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
-- ``sightline.successor``: the collection that a running rebuild fills beside it.
+- ``sightline.successor``: the collection that a running rebuild fills beside it;
+- ``sightline.heir``: the collection of another encoder that is about to take over.
 
 A collection with an owner and without an alias is somebody's work in progress, or what is left of
 it. So that nothing is lost at a kill, an alias is always the last thing made and the first removed.
@@ -33,6 +34,7 @@ from search_core.ownership import Owner
 PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
 SUCCESSOR_PROPERTY = "sightline.successor"
+HEIR_PROPERTY = "sightline.heir"
 
 
 class LibraryRegistry:
@@ -121,6 +123,10 @@ class LibraryRegistry:
         """Tell all writers to write to ``successor`` too; "" ends it."""
         self._set(collection, {SUCCESSOR_PROPERTY: successor})
 
+    def set_heir(self, collection: str, heir: str) -> None:
+        """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
+        self._set(collection, {HEIR_PROPERTY: heir})
+
     def switch(self, name: str, collection: str) -> None:
         """Make another collection the one that serves a library, in one step."""
         self._client.alter_alias(collection, name)
@@ -183,5 +189,6 @@ def _info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
     properties = _properties(described)
     if text := properties.get(PROPERTY):
         info = LibraryInfo.from_dict(str(described["collection_name"]), json.loads(text))
-        return replace(info, successor=properties.get(SUCCESSOR_PROPERTY, ""))
+        successor, heir = properties.get(SUCCESSOR_PROPERTY, ""), properties.get(HEIR_PROPERTY, "")
+        return replace(info, successor=successor, heir=heir)
     return None

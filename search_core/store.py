@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -36,6 +37,7 @@ from search_core.library import (
     require_filter,
 )
 from search_core.milvus_errors import milvus_errors
+from search_core.milvus_succession import MilvusSuccession
 from search_core.milvus_trial import MilvusTrial, VectorSpace
 from search_core.reading import (
     EVERYTHING,
@@ -70,6 +72,7 @@ class MilvusStore:
         self.endpoint = endpoint
         self._client = connect(endpoint)
         self._registry = LibraryRegistry(self._client, endpoint)
+        self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
 
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
@@ -113,6 +116,7 @@ class MilvusStore:
                 self._registry.create(info)
         info = self.library(name)
         info.require_encoder(identity)
+        self._encoders[name] = identity
         return info
 
     def drop_library(self, name: str) -> None:
@@ -131,7 +135,8 @@ class MilvusStore:
                 to_row(entity, vector)
                 for entity, vector in zip(entities[part], embeddings[part], strict=True)
             ]
-            self._write(name, "storing vectors", partial(self._client.upsert, data=rows))
+            write = partial(self._client.upsert, data=rows)
+            self._write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
         """Return what writes many rows at once through files; raises UsageError for Milvus Lite."""
@@ -269,6 +274,19 @@ class MilvusStore:
                 info, changed
             )
 
+    def succession(self, name: str, identity: EncoderIdentity) -> MilvusSuccession:
+        """Return what fills a library's next collection, for embeddings of another encoder.
+
+        It has the library's index and metric. Raises UsageErrors for a dimension the index cannot
+        have.
+        """
+        self.remove_leftovers()
+        old = self.library(name)
+        old.index.require_dim(identity.dim)
+        collection = new_collection_name(name)
+        new = replace(old, collection=collection, encoder=identity, successor="", heir="")
+        return MilvusSuccession(self._client, self._registry, self.endpoint, old, new)
+
     def open_trial(
         self,
         dim: int,
@@ -292,8 +310,14 @@ class MilvusStore:
     def _read(self, name: str, doing: str, ask: Callable[[LibraryInfo], _T]) -> _T:
         return read_library(self._registry, name, doing, ask)
 
-    def _write(self, name: str, doing: str, write: Callable[[str], object]) -> None:
-        write_library(self._registry, self.endpoint, name, doing, write)
+    def _write(
+        self,
+        name: str,
+        doing: str,
+        write: Callable[[str], object],
+        identity: EncoderIdentity | None = None,
+    ) -> None:
+        write_library(self._registry, self.endpoint, name, doing, write, identity)
 
     def _rows(
         self, name: str, expression: str, fields: list[str], limit: int = 1, offset: int = 0

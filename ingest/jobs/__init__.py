@@ -15,6 +15,7 @@ from ingest.jobs.requests import (
     CompareRequest,
     IndexRequest,
     IngestRequest,
+    ReembedRequest,
     Request,
     request_of,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Job",
     "JobState",
     "Jobs",
+    "ReembedRequest",
     "Request",
     "request_of",
 ]

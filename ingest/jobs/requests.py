@@ -139,7 +139,38 @@ class CompareRequest:
         return cls(record["library"], options, record["text"])
 
 
-_KINDS: tuple[type[Request], ...] = (IngestRequest, IndexRequest, CompareRequest)
+@dataclass(frozen=True, slots=True)
+class ReembedRequest:
+    """Give a library another encoder: every keyframe embedded again, beside the old ones."""
+
+    kind: ClassVar[str] = "reembed"
+
+    library: str
+    model: str
+    pretrained: str | None = None
+
+    @property
+    def title(self) -> str:
+        """The library and its new encoder."""
+        which = f"{self.model} {self.pretrained or ''}".strip()
+        return f"{self.library} with {which}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote."""
+        return cls(**record)
+
+
+_KINDS: tuple[type[Request], ...] = (
+    IngestRequest,
+    IndexRequest,
+    CompareRequest,
+    ReembedRequest,
+)
 
 
 def request_of(job: Job) -> Request:

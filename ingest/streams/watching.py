@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from ingest.pipeline import recipe_of
+from ingest.recipes import LIVE_RECIPE, recipe_of
 from ingest.stopping import Stop
 from ingest.streams.camera import Camera
 from ingest.streams.diary import Diary
@@ -25,8 +25,6 @@ from search_core.library import Store
 from search_core.settings import Settings
 
 PRUNE_EVERY_S = 3600.0
-#: The selector of live keyframes, as the ledger's recipe names it.
-RECIPE = "live:1"
 _WAIT_S = 0.1
 _NOTE_EVERY_MS = 2_000
 
@@ -56,7 +54,7 @@ def watch(
     over = threading.Event()
     with ExitStack() as stack:
         diary = stack.enter_context(Diary(settings.ledger_path))
-        recipe = recipe_of(encoder.identity.digest, RECIPE)
+        recipe = recipe_of(encoder.identity.digest, LIVE_RECIPE)
         writer = LiveWriter(settings, store, encoder, diary, recipe, observe)
         journal = _Journal(diary, writer, observe)
         supervisors: list[Supervisor | _Thread] = []

@@ -11,8 +11,8 @@ COMMANDS = [
     "ingest", "watch", "search", "demo", "status", "failures", "verify", "cameras",
     "prune", "delete", "serve", "worker", "doctor",
     "jobs list", "jobs show", "jobs cancel", "jobs retry",
-    "library list", "library show", "library drop", "index show", "index set", "index compare",
-    "index advise",
+    "library list", "library show", "library reembed", "library drop",
+    "index show", "index set", "index compare", "index advise",
     "index check",
 ]  # fmt: skip
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from tests.cli.conftest import Run, data_dir_of
 
@@ -63,6 +65,31 @@ def test_a_thumbnail_two_libraries_show_outlives_one_of_them(
     assert run("library", "drop", "second", "--yes", *own).exit_code == 0
     assert _thumbnails(own) == 0
     assert run("ingest", media / "red.png", *own, "--json").json["done"] == 1
+
+
+@pytest.fixture(scope="session")
+def other_encoder(tiny_model_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The options that choose another encoder than the tiny one, as small."""
+    folder = tmp_path_factory.mktemp("other_model")
+    shutil.copytree(tiny_model_dir, folder, dirs_exist_ok=True)
+    weights = folder / "open_clip_model.safetensors"
+    tensors = load_file(weights)
+    save_file({name: tensor * 0.9 for name, tensor in tensors.items()}, weights)
+    return ["--model", f"local-dir:{folder}"]
+
+
+def test_reembed_gives_a_library_another_encoder(
+    run: Run, own: list[str], other_encoder: list[str]
+) -> None:
+    data = own[2:]
+    assert run("library", "reembed", *own).exit_code == 2  # it has that one
+    done = run("library", "reembed", *other_encoder, *data)
+    assert "main: 10 keyframes embedded again." in done.out
+    assert run("search", "x", *own).exit_code == 1
+    assert len(run("search", "x", "--json", *other_encoder, *data).json) == 10
+    queued = run("library", "reembed", "--job", "--json", *own).json
+    [job] = run("jobs", "list", "--json", *own).json
+    assert (job["id"], job["kind"], job["state"]) == (queued["job"], "reembed", "queued")
 
 
 def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

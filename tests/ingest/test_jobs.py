@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ingest.jobs import Claims, CompareRequest, IndexRequest, IngestRequest, Jobs
+from ingest.jobs import (
+    Claims,
+    CompareRequest,
+    IndexRequest,
+    IngestRequest,
+    Jobs,
+    ReembedRequest,
+)
 from ingest.worker import Timing, run_worker
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import QueueUnavailable, ServeError, SettingsError
@@ -62,11 +69,11 @@ def claimed(settings):
     return claim
 
 
-class CancelsAfter(HistogramEncoder):
-    """Calls something after so many batches."""
+class Calls(HistogramEncoder):
+    """Calls something at a batch."""
 
-    def __init__(self, batches, call):
-        super().__init__()
+    def __init__(self, batches, call, digest="a" * 32):
+        super().__init__(digest)
         self._left = batches
         self._call = call
 
@@ -145,7 +152,7 @@ def test_a_running_job_can_be_cancelled_and_goes_on_where_it_was(
 ):
     many_photos(media, settings)
     job_id = jobs.submit_ingest([str(media)], "main")
-    work(encoder=CancelsAfter(3, lambda: jobs.cancel(job_id)))
+    work(encoder=Calls(3, lambda: jobs.cancel(job_id)))
     job = jobs.get(job_id)
     assert job.state == "cancelled" and "what was done is kept" in job.message
     assert job.report["done"] < 30
@@ -183,7 +190,7 @@ def test_a_stopped_worker_leaves_its_job_to_the_next(jobs, work, media, settings
     job_id = jobs.submit_ingest([str(media)], "main")
     for _ in range(4):  # being stopped is nobody's fault, however often
         stop.clear()
-        work(stop=stop, encoder=CancelsAfter(2, stop.set))
+        work(stop=stop, encoder=Calls(2, stop.set))
         assert jobs.get(job_id).state == "queued"
     assert store.count("main") < 30
     work()
@@ -319,7 +326,7 @@ class TestSharedByWorkers:
         many_photos(media, settings)
         job_id = jobs.submit_ingest([str(media)], "main")
         # In the middle of the first worker's job another finds it silent, and does all of it.
-        work(encoder=CancelsAfter(3, work))
+        work(encoder=Calls(3, work))
         job = jobs.get(job_id)
         assert (job.state, job.attempts, store.count("main")) == ("done", 2, 30)
         assert job.report["done"] + job.report["skipped"] == 30
@@ -363,6 +370,27 @@ def test_an_index_milvus_cannot_build_fails_in_words(jobs, work, filled):
     assert jobs.get(nowhere).state == "failed" and "other" in jobs.get(nowhere).message
 
 
+@on_one_queue
+def test_a_library_is_given_another_encoder_as_a_job(jobs, work, media, settings, store):
+    many_photos(media, settings, 5)
+    jobs.submit_ingest([str(media)], "main")
+    work()
+    other = HistogramEncoder("b" * 32)
+    request = ReembedRequest("main", settings.model)
+    cancelled = jobs.submit(request)
+    work(encoder=Calls(2, lambda: jobs.cancel(cancelled), "b" * 32))
+    assert jobs.get(cancelled).state == "cancelled"
+    assert store.library("main").encoder.digest == "a" * 32
+    job_id = jobs.submit(request)
+    work(encoder=other)
+    job = jobs.get(job_id)
+    assert (job.state, job.message) == ("done", "5 keyframes embedded again")
+    assert (store.library("main").encoder, store.count("main")) == (other.identity, 5)
+    again = jobs.submit(request)  # as after a worker that died when all was done
+    work(encoder=other)
+    assert jobs.get(again).state == "done" and "already" in jobs.get(again).message
+
+
 def options(**changes):
     return CompareOptions(
         queries=5, repeats=2, types=("FLAT", "HNSW"), sweeps={"ef": (10, 20)}, **changes
@@ -388,6 +416,7 @@ def test_requests_come_out_of_the_queue_as_they_went_in(jobs, settings):
         IngestRequest(("/a", "/b"), "main", "gate", "2024-01-02T00:00:00+00:00", "auto", ("x",)),
         IndexRequest("main", index_spec_to_dict(Hnsw(m=8)), {"ef": 9}),
         CompareRequest("main", options(filters=(FilterCase.of_share("1%"),), max_rows=None)),
+        ReembedRequest("main", "ViT-B-32", "laion2b_s34b_b79k"),
     ):
         job = jobs.get(jobs.submit(request))
         assert type(request).from_json(job.request) == request

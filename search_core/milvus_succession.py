@@ -1,0 +1,163 @@
+"""A library's next collection in Milvus, of another encoder (see succession.py).
+
+Writers know the old encoder only: what they write cannot go to both collections, as it does while
+an index is rebuilt (rebuild.py). Instead what the new collection lacks is looked for again and
+again, the last time while no write is acknowledged: writers look at the library before and after
+they write, and are refused where it is noted there that it is about to be switched. After the
+switch its encoder is another, and they are refused for that.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Any, Self
+
+from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
+
+from search_core.collection import SCALAR_FIELDS, to_entity, to_row
+from search_core.connection import write_lock
+from search_core.encoders.base import Embeddings
+from search_core.endpoint import Endpoint
+from search_core.entities import MediaEntity
+from search_core.errors import StoreBusy
+from search_core.filters import quoted
+from search_core.index_building import wait_for_index
+from search_core.library import LibraryInfo
+from search_core.milvus_errors import milvus_errors
+from search_core.reading import EVERYTHING, pages, rows_of
+from search_core.rebuild import LAST_SEARCHES_S
+from search_core.registry import LibraryRegistry
+
+_ROWS = 1000
+
+
+class MilvusSuccession:
+    """``new`` in place of ``old``, two collections of one library."""
+
+    def __init__(
+        self,
+        client: MilvusClient,
+        registry: LibraryRegistry,
+        endpoint: Endpoint,
+        old: LibraryInfo,
+        new: LibraryInfo,
+    ) -> None:
+        self._client = client
+        self._registry = registry
+        self._endpoint = endpoint
+        self._old = old
+        self._new = new
+        self._is_built = self._is_over = False
+
+    def __enter__(self) -> Self:
+        with milvus_errors("making a collection", self._old.name), write_lock(self._endpoint):
+            self._require_unchanged()
+            self._registry.create_collection(self._new)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._is_over:
+            return
+        with suppress(Exception), write_lock(self._endpoint):  # else it is a leftover
+            now = self._registry.find(self._old.name)
+            if now and now.heir == self._new.collection:
+                self._registry.set_heir(now.collection, "")
+            if now is None or now.collection != self._new.collection:
+                self._registry.drop(self._new.collection)
+
+    def pending(self) -> Iterator[list[MediaEntity]]:
+        """Yield the entities that the new collection lacks, or has as they were, by their ids."""
+        with milvus_errors("reading entities", self._old.name):
+            if self._is_built:
+                self._remove_extra()
+            try:
+                for page in self._pages(self._old.collection, SCALAR_FIELDS):
+                    if lacking := self._lacking(page):
+                        yield [to_entity(row) for row in lacking]
+            except MilvusException:
+                self._require_unchanged()
+                raise
+
+    def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Write entities with their new embeddings (n, dim) to the new collection."""
+        rows = [to_row(*pair) for pair in zip(entities, embeddings, strict=True)]
+        with milvus_errors("storing vectors", self._old.name):
+            for start in range(0, len(rows), _ROWS):
+                with write_lock(self._endpoint):
+                    self._client.upsert(self._new.collection, rows[start : start + _ROWS])
+
+    def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
+        """Index and load the new collection."""
+        with milvus_errors("building the index", self._old.name):
+            with write_lock(self._endpoint):
+                self._client.flush(self._new.collection)
+                self._registry.make_ready(self._new)
+            if not self._endpoint.embedded:
+                wait_for_index(
+                    self._client, self._new.collection, self._new.index, on_progress=on_progress
+                )
+        self._is_built = True
+
+    def close_writing(self) -> None:
+        """Let no more writes to the library be acknowledged."""
+        with milvus_errors("closing the library", self._old.name), write_lock(self._endpoint):
+            self._require_unchanged()
+            self._registry.set_heir(self._old.collection, self._new.collection)
+
+    def switch(self) -> None:
+        """Make the new collection the library's, in one step; raises StoreBusy."""
+        with milvus_errors("switching the library", self._old.name):
+            with write_lock(self._endpoint):
+                self._require_unchanged()
+                self._registry.own(self._old.collection)  # without its alias it is a leftover
+                self._registry.switch(self._new.name, self._new.collection)
+            self._is_over = True
+            if not self._endpoint.embedded:
+                time.sleep(LAST_SEARCHES_S)
+            with suppress(MilvusException), write_lock(self._endpoint):
+                self._registry.drop(self._old.collection)
+
+    # Within
+
+    def _pages(self, collection: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
+        return pages(self._client, collection, EVERYTHING, fields, rows=_ROWS, consistency="Strong")
+
+    def _lacking(self, page: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not self._is_built:
+            return list(page)  # nothing is there yet, and a collection without index is not read
+        ids = [str(row["id"]) for row in page]
+        found = rows_of(self._client, self._new.collection, ids, SCALAR_FIELDS)
+        there = {str(row["id"]): to_entity(row) for row in found}
+        return [row for row in page if there.get(str(row["id"])) != to_entity(row)]
+
+    def _remove_extra(self) -> None:
+        for page in self._pages(self._new.collection, ["id"]):
+            ids = [str(row["id"]) for row in page]
+            found = rows_of(self._client, self._old.collection, ids, ["id"])
+            there = {str(row["id"]) for row in found}
+            if extra := [key for key in ids if key not in there]:
+                gone = f"id in [{', '.join(map(quoted, extra))}]"
+                with write_lock(self._endpoint):
+                    self._client.delete(self._new.collection, filter=gone)
+
+    def _require_unchanged(self) -> None:
+        now = self._registry.find(self._old.name)
+        if (
+            now is None
+            or now.collection != self._old.collection
+            or now.successor
+            or (now.heir not in ("", self._new.collection))
+        ):
+            raise StoreBusy(
+                f"The library {self._old.name} is being rebuilt by another command.",
+                "Wait for it to end, then try again.",
+            )

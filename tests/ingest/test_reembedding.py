@@ -1,0 +1,261 @@
+"""Another encoder for a library: every keyframe again, the old one answering until then."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from ingest.decoding import decode_image
+from ingest.engines.local import LocalEngine
+from ingest.keyframes import parse_selector
+from ingest.ledger import Ledger
+from ingest.pipeline import ingest
+from ingest.recipes import recipe_of
+from ingest.reembedding import reembed
+from search_core.encoders.base import EncoderIdentity, Preprocess, l2_normalised
+from search_core.endpoint import Endpoint
+from search_core.errors import EncoderMismatch, StoreBusy, UsageError
+from search_core.filters import Filter
+from search_core.store import MilvusStore
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
+
+
+class Finer(HistogramEncoder):
+    """Another encoder: finer pixels, more dimensions."""
+
+    def __init__(self):
+        self.identity = EncoderIdentity("finer", "", "f" * 32, 48, "fp32")
+        self.preprocess = Preprocess((40, 40))
+
+    def encode_pixels(self, pixels):
+        rows = [
+            np.concatenate([np.histogram(p[..., c], 16, (0, 256))[0] for c in range(3)])
+            for p in pixels
+        ]
+        return l2_normalised(np.stack(rows))
+
+
+on_both = pytest.mark.parametrize(
+    "milvus", ["lite", pytest.param("server", marks=pytest.mark.server)], indirect=True
+)
+
+
+@pytest.fixture
+def milvus(request):
+    """A store on Milvus Lite, where a test asks for both on each of them."""
+    if getattr(request, "param", "lite") == "lite":
+        yield request.getfixturevalue("lite_store")
+        return
+    store = MilvusStore(Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False))
+    yield store
+    for info in store.libraries():
+        store.drop_library(info.name)
+    store.close()
+
+
+@pytest.fixture
+def filled(milvus, settings, media, encoder):
+    """A library: two photographs, and a clip with B-frames between its keyframes."""
+    make_photo(media / "red.jpg", (220, 30, 30), quality=95)
+    make_photo(media / "blue.png", (30, 30, 220))
+    make_clip(media / "clip.mp4", seconds=6, gop=10, x264={"bf": "2", "b-adapt": "0"})
+    take_in(milvus, settings, media, encoder)
+    return milvus
+
+
+def take_in(store, settings, media, encoder, library="main"):
+    return ingest(
+        [str(media)],
+        settings=settings,
+        store=store,
+        encoder=encoder,
+        library=library,
+        keyframes="interval:1",
+    )
+
+
+def rows(store, library="main"):
+    """Every row and its vector, by id."""
+    return {
+        entity.id: (entity, vector)
+        for page in store.vectors(library)
+        for entity, vector in zip(page.entities, page.embeddings, strict=True)
+    }
+
+
+@on_both
+def test_it_is_as_if_ingested_with_the_new_encoder(filled, settings, media):
+    before = rows(filled)
+    thumbnails = {path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")}
+    report = reembed(settings, filled, "main", Finer())
+    assert (report.keyframes, report.thumbnails, report.left_out) == (len(before), 0, [])
+    assert len(before) == 2 + 6
+    take_in(filled, settings, media, Finer(), "reference")
+    reference, after = rows(filled, "reference"), rows(filled)
+    assert filled.library("main").encoder == Finer().identity
+    assert {key: entity for key, (entity, _) in after.items()} == {
+        key: entity for key, (entity, _) in before.items()
+    }
+    for key, (_, vector) in after.items():
+        np.testing.assert_allclose(vector, reference[key][1], atol=1e-6)
+    assert thumbnails == {
+        path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")
+    }
+
+
+def test_nothing_is_taken_in_again_afterwards(filled, settings, media):
+    reembed(settings, filled, "main", Finer())
+    report = take_in(filled, settings, media, Finer())
+    assert (report.done, report.skipped) == (0, 3)
+    with Ledger(settings.ledger_path) as ledger:
+        assert ledger.recipes("main") == [recipe_of("f" * 32, parse_selector("interval:1").recipe)]
+
+
+def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(filled, settings, media):
+    (media / "clip.mp4").unlink()
+    make_photo(media / "blue.png", (30, 220, 30))
+    (media / "moved").mkdir()
+    shutil.move(media / "red.jpg", media / "moved" / "red.jpg")
+    os.utime(media / "moved" / "red.jpg", (0, 0))  # what changed just now is not remembered
+    take_in(filled, settings, media / "moved", HistogramEncoder())  # known to be there from now on
+    report = reembed(settings, filled, "main", Finer())
+    assert (report.keyframes, report.thumbnails) == (8, 7)
+    assert report.reasons == {
+        str(media / "clip.mp4"): "is not there any more",
+        str(media / "blue.png"): "has other content now",
+    }
+    for entity, vector in rows(filled).values():
+        thumbnail = settings.data_dir / entity.thumbnail
+        picture = decode_image(thumbnail, max_pixels=10_000)
+        [near] = Finer().encode_images([picture])
+        assert float(near @ vector) > 0.9
+
+
+def test_a_keyframe_of_which_nothing_is_left_is_left_out_and_told(filled, settings, media):
+    (media / "red.jpg").unlink()
+    [gone] = [entity for entity, _ in rows(filled).values() if entity.uri.endswith("red.jpg")]
+    (settings.data_dir / gone.thumbnail).unlink()
+    report = reembed(settings, filled, "main", Finer())
+    assert (report.keyframes, report.left_out) == (7, [str(media / "red.jpg")])
+    assert filled.count("main") == 7
+    assert "1 left out" in report.summary
+
+
+def test_a_source_that_crashes_the_decoder_costs_itself_alone(filled, settings, media):
+    late = make_clip(media / "late.mp4", seconds=4, size=(96, 48))
+    take_in(filled, settings, media, HistogramEncoder())
+    engine = LocalEngine(1, entry="tests.ingest.hostile_worker:main")
+    report = reembed(settings, filled, "main", Finer(), engine=engine)
+    assert (report.keyframes, report.thumbnails) == (12, 3)
+    assert "made the decoder crash" in report.reasons[str(late)]
+
+
+@on_both
+def test_writes_and_deletes_meanwhile_are_in_the_new_collection(filled, settings, media, encoder):
+    first, *_ = sorted(rows(filled))
+
+    class Meanwhile(Finer):
+        """Somebody takes in a photograph, and deletes a keyframe, while it embeds."""
+
+        calls = 0
+
+        def encode_pixels(self, pixels):
+            self.calls += 1
+            if self.calls == 1:
+                make_photo(media / "green.png", (30, 220, 30))
+                take_in(filled, settings, media, encoder)
+                filled.delete("main", Filter(ids=(first,)))
+            return super().encode_pixels(pixels)
+
+    reembed(settings, filled, "main", Meanwhile())
+    after = rows(filled)
+    assert first not in after
+    assert len(after) == 8
+    assert any(entity.uri.endswith("green.png") for entity, _ in after.values())
+
+
+@on_both
+def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refused_then(
+    filled, settings, encoder
+):
+    before = rows(filled)
+    [(entity, vector), *_] = before.values()
+    heard = []
+
+    class Looked:
+        def __init__(self, heir):
+            self._heir = heir
+
+        def __getattr__(self, name):
+            return getattr(self._heir, name)
+
+        def __enter__(self):
+            self._heir.__enter__()
+            return self
+
+        def __exit__(self, *error):
+            return self._heir.__exit__(*error)
+
+        def close_writing(self):
+            filled.upsert("main", [entity], vector[None])
+            self._heir.close_writing()
+            with pytest.raises(StoreBusy, match="another encoder"):
+                filled.upsert("main", [entity], vector[None])
+            heard.append("refused")
+
+        def switch(self):
+            assert filled.library("main").encoder == encoder.identity
+            [[best]] = filled.search("main", vector[None], k=1)
+            assert best.score > 0.999
+            self._heir.switch()
+            heard.append("switched")
+
+    class Store:
+        def __getattr__(self, name):
+            return getattr(filled, name)
+
+        def succession(self, *arguments):
+            return Looked(filled.succession(*arguments))
+
+    reembed(settings, Store(), "main", Finer())
+    assert heard == ["refused", "switched"]
+    with pytest.raises(EncoderMismatch):  # whoever began before goes no further
+        filled.upsert("main", [entity], vector[None])
+    assert len(rows(filled)) == len(before)
+
+
+@pytest.mark.parametrize("moment", ["embedding", "switching"])
+def test_ended_midway_the_library_is_as_it_was(filled, settings, encoder, moment, monkeypatch):
+    before = rows(filled)
+    collections = filled._client.list_collections()
+
+    class Ended(Exception):
+        pass
+
+    def end(*_):
+        raise Ended
+
+    if moment == "switching":
+        monkeypatch.setattr("search_core.registry.LibraryRegistry.switch", end)
+    with pytest.raises(Ended):
+        reembed(
+            settings,
+            filled,
+            "main",
+            Finer(),
+            on_progress=end if moment == "embedding" else lambda *_: None,
+        )
+    assert filled._client.list_collections() == collections
+    [(entity, vector), *_] = before.values()
+    filled.upsert("main", [entity], vector[None])
+    assert {key: entity for key, (entity, _) in rows(filled).items()} == {
+        key: entity for key, (entity, _) in before.items()
+    }
+
+
+def test_the_encoder_it_has_is_refused(filled, settings, encoder):
+    with pytest.raises(UsageError, match="already"):
+        reembed(settings, filled, "main", encoder)
