@@ -16,6 +16,7 @@ import pytest
 from ingest.addresses import without_secrets
 from ingest.jobs import Jobs
 from ingest.ledger import Ledger
+from ingest.reembedding import reembed
 from ingest.remote import RemoteFiles
 from ingest.repair import repair
 from ingest.spool import Spool
@@ -25,7 +26,7 @@ from ingest.worker import run_worker
 from search_core.errors import UsageError
 from search_core.settings import RemoteSettings
 from tests.ingest.loopback_servers import S3Server, WebServer
-from tests.ingest.made_media import make_clip, make_photo
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 
 SECRET = "not-to-be-seen-anywhere"
 
@@ -418,3 +419,14 @@ def test_a_failed_source_can_be_tried_again_by_its_address(take_in, put, s3, set
     assert take_in(row.uri).done == 1
     assert [file.uri for file in RemoteFiles(settings.remote).find(row.uri)] == [row.uri]
     assert spooled(settings) == []
+
+
+def test_another_encoder_fetches_them_once_more(put, take_in, settings, store):
+    put("night.mp4")
+    put("gate.png")
+    report = take_in("s3://footage/", keyframes="interval:1")
+    other = HistogramEncoder("b" * 32)
+    again = reembed(settings, store, "main", other)
+    assert (again.keyframes, again.thumbnails, again.left_out) == (report.keyframes, 0, [])
+    assert store.library("main").encoder == other.identity
+    assert list(settings.spool_dir.rglob("*.mp4")) == []
