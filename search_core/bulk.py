@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,7 @@ from pymilvus.client.types import BulkInsertState
 from search_core.access import write_library
 from search_core.bulk_storage import BulkStorage, no_bulk_insert
 from search_core.collection import SCALAR_FIELDS, to_row
-from search_core.encoders.base import Embeddings
+from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.errors import StoreError
@@ -50,6 +50,8 @@ _ENDED = (
 class BulkInserter:
     """Writes many rows at a time into a server's libraries; safe to share between threads.
 
+    ``encoders`` are those whose embeddings the libraries are given.
+
     Raises UsageError for Milvus Lite, behind whatever address it is.
     """
 
@@ -60,6 +62,7 @@ class BulkInserter:
         endpoint: Endpoint,
         server: ServerInfo,
         storage: BulkStorage,
+        encoders: Mapping[str, EncoderIdentity],
     ) -> None:
         if server.embedded:
             raise no_bulk_insert()
@@ -67,6 +70,7 @@ class BulkInserter:
         self._registry = registry
         self._endpoint = endpoint
         self._storage = storage
+        self._encoders = encoders
         self._looked_at: set[str] = set()  # collections that no earlier process's file comes into
         self._lock = threading.Lock()
 
@@ -89,7 +93,8 @@ class BulkInserter:
                 self._upsert(collection, kept, vectors)
 
         if kept:
-            write_library(self._registry, self._endpoint, name, "bulk inserting", write)
+            encoder = self._encoders.get(name)
+            write_library(self._registry, self._endpoint, name, "bulk inserting", write, encoder)
 
     def _insert(
         self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings

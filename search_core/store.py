@@ -142,7 +142,9 @@ class MilvusStore:
         """Return what writes many rows at once through files; raises UsageError for Milvus Lite."""
         from search_core.bulk import BulkInserter
 
-        return BulkInserter(self._client, self._registry, self.endpoint, self.server(), storage)
+        return BulkInserter(
+            self._client, self._registry, self.endpoint, self.server(), storage, self._encoders
+        )
 
     def settle(self, name: str) -> None:
         """Return when everything written is seen by every reader and kept on disk."""
