@@ -22,12 +22,14 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
 from cli.options import JsonOption, LibraryOption, moment, settings_of
 from cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
 from cli.workspace import bulk_storage_of, load_encoder, open_store
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
+    from ingest.engines.tasks import Engine
     from ingest.outcomes import IngestReport
     from ingest.outcomes import Progress as IngestProgress
 
@@ -83,6 +85,9 @@ def ingest(
             "itself. Needs a server, and the setting milvus.bulk_storage.",
         ),
     ] = False,
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Take footage and photographs into a library.
@@ -98,6 +103,7 @@ def ingest(
     report = run_ingest(
         settings,
         paths,
+        engine=engine_of(settings, engine, ray_address, workers),
         camera=camera,
         started_at=started_at,
         keyframes=keyframes,
@@ -122,6 +128,7 @@ def run_ingest(
     keyframes: str = "auto",
     tags: tuple[str, ...] = (),
     bulk: bool = False,
+    engine: Engine | None = None,
 ) -> IngestReport:
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     from ingest.pipeline import ingest as run
@@ -144,6 +151,7 @@ def run_ingest(
                 on_progress=on_progress,
                 should_stop=should_stop,
                 bulk=insert,
+                engine=engine,
             )
 
 

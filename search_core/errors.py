@@ -20,6 +20,7 @@
     │   ├── CorruptMedia           the file is damaged
     │   └── MediaTooLarge          more pixels than the limit allows
     ├── QueueUnavailable           the server of the job queue cannot be reached
+    ├── EngineError                what an ingest was to run on cannot be used
     └── ServeError                 `sightline serve` cannot start, or is running already
 
 Each message says what happened and to what; ``hint`` says what to do next.
@@ -119,6 +120,10 @@ class MediaTooLarge(MediaError):
 
 class QueueUnavailable(SightlineError):
     """The server that keeps the job queue cannot be reached, or refuses the login."""
+
+
+class EngineError(SightlineError):
+    """What an ingest was to run on, a Ray cluster say, cannot be used."""
 
 
 class ServeError(SightlineError):

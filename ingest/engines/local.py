@@ -19,7 +19,7 @@ _EVENTS_IN_FLIGHT = 128
 _LOOK_EVERY_S = 0.1
 _MOST_WORKERS = 8
 #: Memory to have for each: photographs take 60 to 170 MB, 4K video 200, the largest PNG 1,400.
-_WORKER_BYTES = 512 * 1024**2
+WORKER_BYTES = 512 * 1024**2
 
 
 class LocalEngine:
@@ -84,7 +84,7 @@ def fitting_workers() -> int:
     Fewer where there is no memory for them; one in any case.
     """
     memory = available_memory_bytes()
-    fitting = _MOST_WORKERS if memory is None else memory // _WORKER_BYTES
+    fitting = _MOST_WORKERS if memory is None else memory // WORKER_BYTES
     return max(1, min(_MOST_WORKERS, cores(), fitting))
 
 
