@@ -227,6 +227,7 @@ class _Flow:
         context = data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
+        context.raise_original_map_exception = True
         context.target_max_block_size = 1  # blocks are what the stages yield, one row each
         share = encoder_share(self._engine.use_gpus)
         given = {"batch_size": 1, "batch_format": "pyarrow"}

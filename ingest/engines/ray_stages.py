@@ -133,8 +133,9 @@ class Encode:
         (parcel,) = unpacked(batch)
         began_s = time.monotonic()
         rows = [row for row in parcel if row.pixels is not None]
-        embeddings = self._encoder.encode_pixels([row.pixels for row in rows]) if rows else []
-        seconds = (time.monotonic() - began_s) / max(1, len(rows))
-        for row, embedding in zip(rows, embeddings, strict=True):
-            row.pixels, row.embedding, row.seconds = None, embedding, seconds
+        if rows:
+            embeddings = self._encoder.encode_pixels([row.pixels for row in rows])
+            seconds = (time.monotonic() - began_s) / len(rows)
+            for row, embedding in zip(rows, embeddings, strict=True):
+                row.pixels, row.embedding, row.seconds = None, embedding, seconds
         return packed(parcel)
