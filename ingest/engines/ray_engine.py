@@ -185,7 +185,12 @@ class _Flow:
             if isinstance(item, SourceOutcome):
                 self._tell(item)
                 continue
-            group.append((self._under_way.begin(item, self._stop.is_set), item))
+            numbered = (self._under_way.begin(item, self._stop.is_set), item)
+            if item.spooled:
+                # Its copy is removed when it ends: then no other source can be done again with it.
+                self._put([numbered])
+                continue
+            group.append(numbered)
             size += item.version[0]
             if len(group) == _GROUP_SOURCES or size >= _GROUP_BYTES:
                 self._put(group)
