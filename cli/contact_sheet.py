@@ -9,15 +9,15 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from cli.terminal import local_time
-from search_core.entities import MediaEntity, clock_from_ms
+from search_core.entities import clock_from_ms
 from search_core.search import Hit
+from search_core.sheet_drawing import INK, PAPER, QUIET, cut, tile
 
 COLUMNS = 5
 TILE_PX = (320, 180)
 MARGIN_PX = 16
 CAPTION_PX = 42
 TITLE_PX = 52
-_INK, _QUIET, _PAPER, _MISSING = "#1b1f24", "#5b6570", "#ffffff", "#d8dde3"
 #: Milvus takes 16,384 hits; a JPEG is at most 65,535 pixels high.
 MOST_HITS = 1000
 
@@ -46,7 +46,7 @@ def draw_contact_sheet(sections: Sequence[Section], data_dir: Path) -> Image.Ima
     columns = max(1, min(COLUMNS, widest))
     width = MARGIN_PX + columns * (TILE_PX[0] + MARGIN_PX)
     heights = [_section_height(len(section.hits[:MOST_HITS]), columns) for section in sections]
-    sheet = Image.new("RGB", (width, sum(heights) + MARGIN_PX), _PAPER)
+    sheet = Image.new("RGB", (width, sum(heights) + MARGIN_PX), PAPER)
     pen = ImageDraw.Draw(sheet)
     top = 0
     for section, height in zip(sections, heights, strict=True):
@@ -70,13 +70,13 @@ def _draw_section(
 ) -> None:
     room = sheet.width - 2 * MARGIN_PX
     title_font = ImageFont.load_default(22)
-    title = _cut(pen, " ".join(section.title.split()), title_font, room)
-    pen.text((MARGIN_PX, top + MARGIN_PX), title, fill=_INK, font=title_font)
+    title = cut(pen, " ".join(section.title.split()), title_font, room)
+    pen.text((MARGIN_PX, top + MARGIN_PX), title, fill=INK, font=title_font)
     for place, hit in enumerate(section.hits[:MOST_HITS]):
         row, column = divmod(place, columns)
         left = MARGIN_PX + column * (TILE_PX[0] + MARGIN_PX)
         above = top + TITLE_PX + row * (TILE_PX[1] + CAPTION_PX + MARGIN_PX)
-        sheet.paste(_tile(hit.entity, data_dir), (left, above))
+        sheet.paste(tile(hit.entity, data_dir, TILE_PX), (left, above))
         _draw_caption(pen, hit, hit.rank in section.marked, (left, above + TILE_PX[1] + 4))
 
 
@@ -94,8 +94,8 @@ def _draw_caption(
     if marked:
         _draw_tick(pen, (left + room - 16, above + 3))
         room -= 22
-    pen.text((left, above), _cut(pen, first, font, room), fill=_INK, font=font)
-    pen.text((left, above + 18), _cut(pen, second, font, TILE_PX[0]), fill=_QUIET, font=font)
+    pen.text((left, above), cut(pen, first, font, room), fill=INK, font=font)
+    pen.text((left, above + 18), cut(pen, second, font, TILE_PX[0]), fill=QUIET, font=font)
 
 
 def _draw_tick(pen: ImageDraw.ImageDraw, corner: tuple[int, int]) -> None:
@@ -103,37 +103,3 @@ def _draw_tick(pen: ImageDraw.ImageDraw, corner: tuple[int, int]) -> None:
     pen.line(
         [(left, above + 6), (left + 4, above + 11), (left + 13, above)], fill="#1a7f37", width=3
     )
-
-
-def _tile(entity: MediaEntity, data_dir: Path) -> Image.Image:
-    """Return the thumbnail fitted into a tile, or an empty tile where there is no thumbnail."""
-    tile = Image.new("RGB", TILE_PX, _MISSING)
-    try:
-        with Image.open(data_dir / entity.thumbnail) as opened:
-            picture = opened.convert("RGB")
-    except OSError:
-        pen = ImageDraw.Draw(tile)
-        middle = (TILE_PX[0] / 2, TILE_PX[1] / 2)
-        pen.text(middle, "no thumbnail", fill=_QUIET, font=ImageFont.load_default(14), anchor="mm")
-        return tile
-    scale = min(TILE_PX[0] / picture.width, TILE_PX[1] / picture.height)
-    fitted = picture.resize(
-        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),
-        Image.Resampling.BICUBIC,
-    )
-    tile.paste(fitted, ((TILE_PX[0] - fitted.width) // 2, (TILE_PX[1] - fitted.height) // 2))
-    return tile
-
-
-def _cut(
-    pen: ImageDraw.ImageDraw,
-    text: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
-    room_px: int,
-) -> str:
-    """Return ``text`` on one line, ending in … where it would be wider than ``room_px``."""
-    if pen.textlength(text, font=font) <= room_px:
-        return text
-    while text and pen.textlength(text + "…", font=font) > room_px:
-        text = text[:-1]
-    return text.rstrip() + "…"

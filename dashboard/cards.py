@@ -1,27 +1,35 @@
-"""What a grid shows: an entity with its number, and its score where something was searched for."""
+"""What a grid shows: an entity with its number, and what a search says of it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dashboard.wording import local_time, plain, position, viewer_zone
+from dashboard.wording import counted, local_time, plain, position, time_range, viewer_zone
 from search_core.entities import MediaEntity
-from search_core.search import Hit
+from search_core.moments import Moment
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One entity of a grid, numbered from 1; ``score`` is None when nothing was searched for."""
+    """One picture of a grid, numbered from 1.
+
+    ``score`` is None when nothing was searched for. A card that stands for several hits of a search
+    has their ``moment``.
+    """
 
     number: int
     entity: MediaEntity
     score: float | None = None
+    moment: Moment | None = None
 
 
-def cards_of_hits(hits: Sequence[Hit]) -> list[Card]:
-    """Return a search's hits as cards."""
-    return [Card(hit.rank, hit.entity, hit.score) for hit in hits]
+def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
+    """Return moments as cards, in their order; the best hit of each is its picture."""
+    return [
+        Card(number, moment.best.entity, moment.best.score, moment)
+        for number, moment in enumerate(moments, start=1)
+    ]
 
 
 def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
@@ -30,11 +38,40 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 
 
 def card_text(card: Card) -> str:
-    """Return a card's two lines as Markdown: which, how well, where; the position, and when."""
+    """Return a card's lines as Markdown: which, how well, where; the position, and when."""
     camera = plain(card.entity.camera) or "no camera"
     score = "" if card.score is None else f"{card.score:.3f} · "
-    when = plain(local_time(card.entity.captured_at, viewer_zone()))
-    return (
-        f"**{card.number}** · {score}{camera}  \n"
-        f":small[:gray[{plain(position(card.entity))} · {when}]]"
-    )
+    lines = [
+        f"**{card.number}** · {score}{camera}",
+        f":small[:gray[{plain(position(card.entity))} · {plain(_when(card))}]]",
+    ]
+    if folded := folded_text(card):
+        lines.append(f":small[:gray[{plain(folded)}]]")
+    return "  \n".join(lines)
+
+
+def folded_text(card: Card) -> str:
+    """Return what a card stands for besides its picture, "" for nothing."""
+    if card.moment is None:
+        return ""
+    parts = []
+    if len(card.moment.hits) > 1:
+        seconds = (card.moment.last_ms - card.moment.first_ms) / 1000
+        parts.append(f"{counted(len(card.moment.hits), 'hit')} in {_duration(seconds)}")
+    if card.moment.alike:
+        parts.append(f"{card.moment.alike:,} alike")
+    return ", ".join(parts)
+
+
+def _when(card: Card) -> str:
+    if card.moment is None or len(card.moment.hits) == 1:
+        return local_time(card.entity.captured_at, viewer_zone())
+    return time_range(card.moment.first_ms, card.moment.last_ms)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

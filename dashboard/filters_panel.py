@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
 
-from dashboard.wording import time_range, viewer_zone
+from dashboard.wording import plain, time_range, viewer_zone
 from search_core.entities import MediaType
 from search_core.facets import Facets
 from search_core.filters import Filter
+from search_core.hours import MOST_DAYS, Hours
 
 _MEDIA_TYPES: dict[str, MediaType | None] = {"All": None, "Video": "frame", "Photos": "image"}
 _DEFAULT_K = 50
@@ -30,6 +31,7 @@ def pick_filters(facets: Facets) -> Narrowing:
     with st.sidebar:
         cameras = _several("Cameras", "camera", [camera.camera for camera in facets.cameras])
         after, before = _times(facets)
+        hours = _hours()
         tags = _several("Tags", "tag", list(facets.tags)) if facets.tags else []
         media = "All"
         if len(facets.media_types) > 1 or st.session_state.get("type"):
@@ -55,12 +57,15 @@ def pick_filters(facets: Facets) -> Narrowing:
         )
         k = st.selectbox("Hits", (20, 50, 100, 200, 500), index=1, key="k", bind="query-params")
         st.button("Clear filters", on_click=clear_filters, width="stretch")
+        if hours is not None:
+            after, before, hours = _bounded(hours, after, before, facets)
     where = Filter(
         cameras=tuple(cameras),
         after=after,
         before=before,
         tags=tuple(tags),
         media_type=_MEDIA_TYPES[media or "All"],
+        hours=hours,
     )
     return Narrowing(where, k or _DEFAULT_K, min_score or None)
 
@@ -71,6 +76,8 @@ def clear_filters() -> None:
         "camera": [],
         "after": None,
         "before": None,
+        "hour_from": None,
+        "hour_until": None,
         "tag": [],
         "type": "All",
         "min_score": 0.0,
@@ -115,3 +122,51 @@ def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
         )
         moments.append(moment.replace(tzinfo=zone) if moment else None)
     return moments[0], moments[1]
+
+
+def _hours() -> Hours | None:
+    zone = getattr(viewer_zone(), "key", "UTC")
+    minutes: list[int | None] = []
+    for column, (label, key) in zip(
+        st.columns(2, gap="small"), (("Daily from", "hour_from"), ("until", "hour_until")), strict=True
+    ):
+        chosen: time | None = column.time_input(
+            label,
+            value=None,
+            key=key,
+            bind="query-params",
+            step=timedelta(minutes=15),
+            help=f"Hours of the day, as clocks in {plain(zone)} show them. From 22:00 until 05:00 "
+            "is the night." if key == "hour_from" else None,
+        )
+        minutes.append(None if chosen is None else chosen.hour * 60 + chosen.minute)
+    start, end = minutes
+    if (start is None and end is None) or (start or 0) % 1440 == (end or 0) % 1440:
+        return None
+    return Hours(start or 0, end or 0, zone)
+
+
+def _bounded(
+    hours: Hours, after: datetime | None, before: datetime | None, facets: Facets
+) -> tuple[datetime, datetime, Hours]:
+    """Return hours with a time around them, which they need: that of the library, if none is set.
+
+    Of a library of many years the last three are searched, and that is said.
+    """
+    first, last = facets.first_ms or 0, facets.last_ms or 0
+    # What is captured while one looks is newer than what was counted.
+    newest = datetime.fromtimestamp(last / 1000, UTC) + timedelta(days=1)
+    before = min(before, newest) if before else newest
+    oldest = datetime.fromtimestamp(first / 1000, UTC)
+    after = max(after, oldest) if after else oldest
+    reach = before - timedelta(days=MOST_DAYS)
+    if after < reach:
+        after = reach
+        st.caption(f"Hours of the day are looked for since {after:%Y-%m-%d}. Set From for earlier.")
+    return after, max(after, before), hours
+
+
+def set_times(after: datetime, before: datetime) -> None:
+    """Let through only what was captured in this time, in the viewer's zone; for callbacks."""
+    st.session_state["after"] = after
+    st.session_state["before"] = before

@@ -4,84 +4,112 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import footage, pages, query_image, resources, search_terms
+from dashboard import footage, moment_actions, query_image, resources
 from dashboard.cards import Card
+from dashboard.moment_facts import show_facts
+from dashboard.neighbours import show_strip
 from dashboard.problems import show, shown_in_words
 from dashboard.thumbnails import show_thumbnail
-from dashboard.wording import clock, local_time, megabytes, plain, viewer_zone
+from dashboard.wording import clock, plain
 from search_core.entities import MediaEntity
 from search_core.errors import MediaError
+from search_core.filters import Filter
 
+#: What an address opens: the id of an entity.
+MOMENT = "moment"
 _AIM = "opened_card"
+_BESIDE = "opened_neighbour"
+_OPENING = "opening"
 _LOOK_PX = 1600
 #: Without the dashboard's own server a whole file goes through its memory.
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
-_CAPTURED_FROM = {
-    "given": "as given at ingest",
-    "container": "from the video's metadata",
-    "exif": "from the photograph's EXIF",
-    "file": "from the file's time",
-    "live": "by this machine's clock",
-}
 
 
 def aim_at(index: int) -> None:
     """Open the card at this index when the results are drawn next."""
-    st.session_state[_AIM] = index
-    st.session_state["opening"] = True
+    _step(index)
+    st.session_state[_OPENING] = True
 
 
 def open_when_aimed(library: str, cards: list[Card], *, searching: bool) -> None:
     """Open the dialog once for a card that was clicked."""
-    if st.session_state.pop("opening", False) and st.session_state[_AIM] < len(cards):
+    if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
+        moment_actions.stop_choosing()
         _dialog(library, cards, searching)
+
+
+def open_from_address(library: str) -> None:
+    """Open the dialog once for the entity that the page's address names."""
+    entity_id = st.query_params.pop(MOMENT, "")
+    if not entity_id:
+        return
+    entity = _read(library, entity_id)
+    if entity is None:
+        st.warning(f"The moment {plain(entity_id)} is not in the library {plain(library)}.")
+        return
+    _step(0)
+    _dialog(library, [Card(1, entity)], True)
 
 
 @st.dialog("Moment", width="large")
 @shown_in_words()
 def _dialog(library: str, cards: list[Card], searching: bool) -> None:
-    index = st.session_state[_AIM]
+    index = min(st.session_state[_AIM], len(cards) - 1)
     card = cards[index]
-    entity = card.entity
+    shown = st.session_state.get(_BESIDE) or card.entity.id
+    entity = _read(library, shown)
+    if entity is None:
+        st.info("This picture was deleted.")
+        _steps(index, len(cards))
+        return
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
-        if entity.in_video:
+        if moment_actions.is_choosing(entity):
+            moment_actions.choose_region(library, entity, searching)
+        elif entity.in_video:
             _video(library, entity)
         else:
             _photograph(entity)
+        show_strip(library, entity, _look_beside)
     with facts:
-        _facts(card)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            "Previous",
-            icon=":material/chevron_left:",
-            disabled=index == 0,
-            on_click=_step,
-            args=(index - 1,),
-        )
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            disabled=index + 1 >= len(cards),
-            on_click=_step,
-            args=(index + 1,),
-        )
+        show_facts(library, entity, card)
+    with st.container(horizontal=True, vertical_alignment="center", key="moment-actions"):
+        _steps(index, len(cards))
         st.space("stretch")
-        if st.button(
-            "More like this",
-            icon=":material/image_search:",
-            type="primary",
-            on_click=search_terms.look_for_more_like,
-            args=(entity.id,),
-        ):
-            if searching:
-                st.rerun()
-            like = {"library": library, search_terms.LIKE: entity.id}
-            st.switch_page(pages.search_page(), query_params=like)
+        moment_actions.show_actions(library, entity, searching)
+
+
+def _steps(index: int, count: int) -> None:
+    if count < 2:
+        return
+    for label, icon, to, shortcut in (
+        ("Previous", ":material/chevron_left:", index - 1, "Left"),
+        ("Next", ":material/chevron_right:", index + 1, "Right"),
+    ):
+        st.button(
+            label,
+            icon=icon,
+            disabled=not 0 <= to < count,
+            shortcut=shortcut,
+            on_click=_step,
+            args=(to,),
+        )
 
 
 def _step(index: int) -> None:
     st.session_state[_AIM] = index
+    st.session_state[_BESIDE] = ""
+    moment_actions.stop_choosing()
+
+
+def _look_beside(entity_id: str) -> None:
+    st.session_state[_BESIDE] = entity_id
+    moment_actions.stop_choosing()
+
+
+def _read(library: str, entity_id: str) -> MediaEntity | None:
+    found = resources.store().entities(library, Filter(ids=(entity_id,)), limit=1)
+    return found[0] if found else None
 
 
 def _video(library: str, entity: MediaEntity) -> None:
@@ -129,32 +157,3 @@ def _gone(entity: MediaEntity) -> None:
         st.info(f"This is kept elsewhere. Open it there{at}: {plain(entity.uri)}")
         return
     st.warning(f"The file is not where it was: {plain(entity.uri)}")
-
-
-def _facts(card: Card) -> None:
-    entity = card.entity
-    path = footage.file_of(entity)
-    rows = [
-        *([] if card.score is None else [("Score", f"{card.score:.4f}, rank {card.number}")]),
-        ("Camera", entity.camera or "–"),
-        ("Captured", local_time(entity.captured_at)),
-        ("", f"{_CAPTURED_FROM[entity.captured_from]}, shown in {viewer_zone()}"),
-    ]
-    if entity.in_video:
-        rows.append(("Position", f"{clock(entity.pts_ms)} of {clock(entity.duration_ms)}"))
-    rows.append(("Size", f"{entity.width} × {entity.height} px"))
-    if entity.caption:
-        rows.append(("Caption", entity.caption))
-    if entity.tags:
-        rows.append(("Tags", ", ".join(entity.tags)))
-    rows.append(("File", entity.uri if path is None else path.name))
-    if path is not None:
-        rows.append(("", f"{megabytes(path.stat().st_size)} in {path.parent}"))
-    st.markdown(
-        "  \n".join(
-            f":gray[{label}] {plain(value)}" if label else f":small[:gray[{plain(value)}]]"
-            for label, value in rows
-        )
-    )
-    with st.expander("Id"):
-        st.code(entity.id, language=None, wrap_lines=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -18,6 +20,8 @@ FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_BYTES = 64 * 1024 * 1024
 #: A query is embedded at a few hundred pixels; what is kept of it in a session is no larger.
 KEPT_PX = 1024
+#: No side of a region is a smaller share of the picture.
+LEAST_SIDE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,47 @@ class QueryPicture:
 
     digest: str
     image: Image.Image = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of a picture: where its sides are, as shares of width and height from 0 to 1."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def of(self, image: Image.Image) -> Image.Image:
+        """Return this part of a picture, at least a pixel each way."""
+        left, top = round(self.left * image.width), round(self.top * image.height)
+        right, bottom = round(self.right * image.width), round(self.bottom * image.height)
+        left, top = min(left, image.width - 1), min(top, image.height - 1)
+        return image.crop((left, top, max(right, left + 1), max(bottom, top + 1)))
+
+
+def box_of(sides: Sequence[float]) -> Box | None:
+    """Return the box with these four sides, None where they are none, or all of the picture."""
+    if len(sides) != 4 or not all(math.isfinite(side) for side in sides):
+        return None
+    left, top, right, bottom = (round(min(1.0, max(0.0, side)), 3) for side in sides)
+    if right - left < LEAST_SIDE or bottom - top < LEAST_SIDE:
+        return None
+    whole = (left, top, right, bottom) == (0.0, 0.0, 1.0, 1.0)
+    return None if whole else Box(left, top, right, bottom)
+
+
+def box_to_text(box: Box) -> str:
+    """Return a box as an address carries it, such as ``0.1,0.25,0.5,0.75``."""
+    return ",".join(f"{side:g}" for side in (box.left, box.top, box.right, box.bottom))
+
+
+def box_from_text(text: str) -> Box | None:
+    """Read what :func:`box_to_text` wrote; None for anything else."""
+    try:
+        return box_of([float(side) for side in text.split(",")])
+    except ValueError:
+        return None
 
 
 def read_picture(data: bytes, max_pixels: int, longest_px: int = KEPT_PX) -> QueryPicture:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import streamlit as st
 
 from dashboard import moment_dialog
@@ -12,21 +10,33 @@ from dashboard.problems import shown_in_words
 from dashboard.thumbnails import show_thumbnail
 
 PER_PAGE = 20
-_PAGE = "result_page"
+PAGE = "page"
+_SHOWN = "shown_results"
 
 
 @st.fragment
 @shown_in_words()
 def show_cards(library: str, cards: list[Card], key: str, *, searching: bool) -> None:
-    """Draw cards a page at a time; turning pages or opening a card draws nothing else again.
+    """Draw cards as :func:`draw_cards` does; turning pages or opening one draws nothing else."""
+    draw_cards(library, cards, key, searching=searching)
+
+
+def draw_cards(library: str, cards: list[Card], key: str, *, searching: bool) -> None:
+    """Draw cards a page at a time, and the one that was opened.
 
     ``key`` changes with what is shown, so that another search begins at its first page.
-    ``searching`` says that this is the search page.
+    ``searching`` says that this is the search page, whose address carries the page's number.
     """
-    pages = -(-len(cards) // PER_PAGE)
-    page = _current_page(pages, key)
-    first = page * PER_PAGE
-    with st.container(key="results"):
+    pages = max(1, -(-len(cards) // PER_PAGE))
+    page_key = PAGE if searching else f"page-{key}"
+    _begin_again(page_key, key, pages)
+    grid = st.container(key="results")
+    page = 1
+    if pages > 1:
+        with st.container(horizontal=True, horizontal_alignment="center", key="pager"):
+            page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
+    first = (page - 1) * PER_PAGE
+    with grid:
         for index, card in enumerate(cards[first : first + PER_PAGE], start=first):
             with st.container(key=f"card-{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
@@ -37,8 +47,6 @@ def show_cards(library: str, cards: list[Card], key: str, *, searching: bool) ->
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
-    if pages > 1:
-        _pager(page, pages, key)
     moment_dialog.open_when_aimed(library, cards, searching=searching)
 
 
@@ -54,24 +62,11 @@ def choose_cards(cards: list[Card], key: str) -> list[str]:
     return chosen
 
 
-def _current_page(pages: int, key: str) -> int:
-    shown, page = st.session_state.get(_PAGE, ("", 0))
-    return min(page, pages - 1) if shown == key else 0
-
-
-def _pager(page: int, pages: int, key: str) -> None:
-    def go(to: int) -> Callable[[], None]:
-        return lambda: st.session_state.update({_PAGE: (key, to)})
-
-    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center"):
-        st.button(
-            "Previous", icon=":material/chevron_left:", disabled=page == 0, on_click=go(page - 1)
-        )
-        st.markdown(f"Page {page + 1} of {pages}", width="content")
-        st.button(
-            "Next",
-            icon=":material/chevron_right:",
-            icon_position="right",
-            disabled=page + 1 >= pages,
-            on_click=go(page + 1),
-        )
+def _begin_again(page_key: str, key: str, pages: int) -> None:
+    """Go to the first page of other results, but for those that an address came with."""
+    before = st.session_state.get(_SHOWN)
+    st.session_state[_SHOWN] = key
+    if page_key in st.session_state and (before not in (None, key)):
+        st.session_state[page_key] = 1
+    elif st.session_state.get(page_key, 1) > pages:
+        st.session_state[page_key] = pages

@@ -121,6 +121,25 @@ class QueryLog:
             _log.warning("%s cannot be read: %s", self.path, error)
             return []
 
+    def sentences(self, library: str, limit: int) -> list[str]:
+        """Return up to ``limit`` different sentences lately looked for in a library, newest first.
+
+        Only those looked for by themselves: a sentence beside a picture is half of what was asked.
+        """
+        if not self.path.exists():
+            return []
+        try:
+            with self._lock:
+                rows = self._open().execute(
+                    "SELECT text FROM searches WHERE library = ? AND kind = 'text'"
+                    " GROUP BY text ORDER BY max(id) DESC LIMIT ?",
+                    (library, limit),
+                )
+                return [str(text) for (text,) in rows]
+        except (sqlite3.Error, OSError) as error:
+            _log.warning("%s cannot be read: %s", self.path, error)
+            return []
+
     def clear(self) -> int:
         """Forget all searches; return how many there were."""
         if not self.path.exists():

@@ -1,0 +1,109 @@
+"""Small parts of the page that Streamlit has none of: keys, pasting, dropping, a region to draw."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from PIL import Image
+
+from dashboard.query_image import Box, box_of
+
+_KEYS_HTML = '<div class="veil" hidden></div>'
+_KEYS_CSS = """
+.veil {
+  position: fixed; inset: 0; z-index: 1000000; display: grid; place-items: center;
+  color: #fff; background: rgba(11, 15, 20, 0.72); font: 600 1.4rem var(--st-font);
+  border: 3px dashed #4fb3d3; pointer-events: none;
+}
+.veil[hidden] { display: none; }
+"""
+_PICKER_HTML = """
+<div class="frame"><img draggable="false"><div class="box" role="group" tabindex="0">
+<i data-corner="nw"></i><i data-corner="ne"></i><i data-corner="sw"></i><i data-corner="se"></i>
+</div></div>
+"""
+_PICKER_CSS = """
+.frame {
+  position: relative; width: fit-content; max-width: 100%; overflow: hidden; cursor: crosshair;
+  touch-action: none; user-select: none; border-radius: var(--st-base-radius); margin: 0 auto;
+}
+img { display: block; max-width: 100%; min-width: min(100%, 28rem); max-height: 60vh; }
+.box {
+  position: absolute; box-sizing: border-box; cursor: move; border: 2px solid #fff;
+  outline: 1px solid #0b0f14; box-shadow: 0 0 0 9999px rgba(11, 15, 20, 0.55);
+}
+.box:focus-visible { border-color: #4fb3d3; }
+i {
+  position: absolute; width: 14px; height: 14px; background: #fff; border: 1px solid #0b0f14;
+  border-radius: 50%;
+}
+i[data-corner=nw] { left: -8px; top: -8px; cursor: nwse-resize; }
+i[data-corner=se] { right: -8px; bottom: -8px; cursor: nwse-resize; }
+i[data-corner=ne] { right: -8px; top: -8px; cursor: nesw-resize; }
+i[data-corner=sw] { left: -8px; bottom: -8px; cursor: nesw-resize; }
+"""
+
+
+def _script(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+_page_keys = st.components.v2.component(
+    "sightline_page_keys", html=_KEYS_HTML, css=_KEYS_CSS, js=_script("page_keys.js")
+)
+_region_picker = st.components.v2.component(
+    "sightline_region_picker", html=_PICKER_HTML, css=_PICKER_CSS, js=_script("region_picker.js")
+)
+
+
+def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
+    """Let arrows move among the results, and take pictures that are pasted or dropped.
+
+    ``on_picture`` hears of one before the page is drawn again: its bytes, at most 1,024 pixels a
+    side, or None where the browser cannot read what it was given.
+    """
+    key = "page-keys"
+
+    def heard() -> None:
+        sent = str((st.session_state.get(key) or {}).get("picture") or "")
+        _, _, encoded = sent.partition(";base64,")
+        try:
+            on_picture(base64.b64decode(encoded, validate=True) or None)
+        except ValueError:
+            on_picture(None)
+
+    _page_keys(
+        key=key,
+        data={"drop_here": "Drop a picture to search by it"},
+        on_picture_change=heard,
+    )
+
+
+def region_picker(image: Image.Image, region: Box | None, key: str) -> Box | None:
+    """Let a rectangle be drawn on a picture; return it, None where it is all of the picture.
+
+    ``region`` is where it is to begin with, else the middle.
+    """
+    beginning = region or Box(0.25, 0.25, 0.75, 0.75)
+    sides = [beginning.left, beginning.top, beginning.right, beginning.bottom]
+    data: dict[str, Any] = {
+        "picture": _data_url(image),
+        "region": sides,
+        "alt": "The picture to choose a region of",
+        "label": "The region. Arrows move it, Shift with arrows resizes it.",
+    }
+    found = _region_picker(
+        key=key, data=data, default={"region": sides}, on_region_change=lambda: None
+    )
+    return box_of([float(side) for side in found.region or sides])
+
+
+def _data_url(image: Image.Image) -> str:
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

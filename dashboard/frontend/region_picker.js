@@ -1,0 +1,85 @@
+// A rectangle over a picture: drawn, moved and resized by mouse, finger or arrow keys.
+const LEAST = 0.04;
+const STEP = 0.02;
+const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
+
+export default function ({ data, parentElement, setStateValue }) {
+  const frame = parentElement.querySelector(".frame");
+  const image = frame.querySelector("img");
+  const box = frame.querySelector(".box");
+  if (image.src !== data.picture) image.src = data.picture;
+  image.alt = data.alt;
+  box.setAttribute("aria-label", data.label);
+  frame.sides ??= data.region ?? [0.25, 0.25, 0.75, 0.75];
+  let sides = frame.sides;
+
+  function draw() {
+    const [left, top, right, bottom] = (frame.sides = sides);
+    box.style.left = `${left * 100}%`;
+    box.style.top = `${top * 100}%`;
+    box.style.width = `${(right - left) * 100}%`;
+    box.style.height = `${(bottom - top) * 100}%`;
+  }
+  function commit() {
+    setStateValue("region", sides.map((side) => Math.round(side * 1000) / 1000));
+  }
+  function at(event) {
+    const rect = frame.getBoundingClientRect();
+    return [
+      clamp((event.clientX - rect.left) / rect.width, 0, 1),
+      clamp((event.clientY - rect.top) / rect.height, 0, 1),
+    ];
+  }
+  function between([ax, ay], [bx, by]) {
+    return [Math.min(ax, bx), Math.min(ay, by), Math.max(ax, bx), Math.max(ay, by)];
+  }
+  function moved(dx, dy) {
+    const [left, top, right, bottom] = sides;
+    const x = clamp(dx, -left, 1 - right);
+    const y = clamp(dy, -top, 1 - bottom);
+    return [left + x, top + y, right + x, bottom + y];
+  }
+
+  frame.onpointerdown = (event) => {
+    if (event.button !== 0) return;
+    event.preventDefault();
+    box.focus();
+    frame.setPointerCapture(event.pointerId);
+    const before = sides;
+    const start = at(event);
+    const corner = event.target.dataset.corner;
+    const [left, top, right, bottom] = sides;
+    const fixed = corner && [corner.includes("w") ? right : left, corner.includes("n") ? bottom : top];
+    const moves = event.target === box;
+    frame.onpointermove = (moving) => {
+      const now = at(moving);
+      if (moves) {
+        sides = before;
+        sides = moved(now[0] - start[0], now[1] - start[1]);
+      } else {
+        sides = between(fixed ?? start, now);
+      }
+      draw();
+    };
+    frame.onpointerup = frame.onpointercancel = () => {
+      frame.onpointermove = frame.onpointerup = frame.onpointercancel = null;
+      if (sides[2] - sides[0] < LEAST || sides[3] - sides[1] < LEAST) sides = before;
+      draw();
+      if (sides !== before) commit();
+    };
+  };
+  box.onkeydown = (event) => {
+    const by = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, -STEP], ArrowDown: [0, STEP] }[event.key];
+    if (!by) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const [left, top, right, bottom] = sides;
+    sides = event.shiftKey
+      ? [left, top, clamp(right + by[0], left + LEAST, 1), clamp(bottom + by[1], top + LEAST, 1)]
+      : moved(...by);
+    draw();
+    clearTimeout(frame.waiting);
+    frame.waiting = setTimeout(commit, 300);
+  };
+  draw();
+}

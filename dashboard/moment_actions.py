@@ -1,0 +1,134 @@
+"""What can be done with an opened moment: search by it, link to it, take it along, delete it."""
+
+from __future__ import annotations
+
+import io
+import urllib.parse
+from pathlib import Path
+
+import streamlit as st
+
+from dashboard import footage, pages, query_image, resources, search_terms
+from dashboard.frontend import region_picker
+from dashboard.query_image import Box
+from dashboard.search_request import forget_answer
+from dashboard.stills import still_of
+from dashboard.thumbnails import thumbnail_file
+from search_core.entities import MediaEntity
+from search_core.filters import Filter
+
+_CHOOSING = "choosing_region_of"
+
+
+def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
+    """Draw the buttons; ``searching`` says that this is the search page."""
+    with st.popover("Link", icon=":material/link:"):
+        st.caption("Opens this moment. The button at the right of it copies.")
+        st.code(_link(library, entity), language=None, wrap_lines=True)
+    with st.popover("Download", icon=":material/download:"):
+        _downloads(library, entity)
+    with st.popover("Delete", icon=":material/delete:"):
+        _delete(library, entity)
+    st.button(
+        "Region",
+        icon=":material/crop:",
+        help="Search by a part of this picture",
+        on_click=_toggle_choosing,
+        args=(entity.id,),
+    )
+    if st.button(
+        "More like this",
+        icon=":material/image_search:",
+        type="primary",
+        on_click=search_terms.look_for_more_like,
+        args=(entity.id,),
+    ):
+        _go(library, entity, None, searching)
+
+
+def is_choosing(entity: MediaEntity) -> bool:
+    """Whether a region of this entity is being chosen."""
+    return bool(st.session_state.get(_CHOOSING) == entity.id)
+
+
+def stop_choosing() -> None:
+    """Show the picture itself again."""
+    st.session_state.pop(_CHOOSING, None)
+
+
+def choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
+    """Let a region be drawn on an entity's still, to search by."""
+    box = region_picker(still_of(entity), None, f"region-{entity.id}")
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        st.caption("Draw a rectangle, or move it with the arrow keys.", width="content")
+        st.space("stretch")
+        st.button("Cancel", on_click=stop_choosing)
+        if st.button(
+            "Search this region",
+            type="primary",
+            on_click=search_terms.look_for_more_like,
+            args=(entity.id, box),
+        ):
+            _go(library, entity, box, searching)
+
+
+def _toggle_choosing(entity_id: str) -> None:
+    chosen = st.session_state.get(_CHOOSING)
+    st.session_state[_CHOOSING] = "" if chosen == entity_id else entity_id
+
+
+def _go(library: str, entity: MediaEntity, part: Box | None, searching: bool) -> None:
+    if searching:
+        st.rerun()
+    address = {"library": library, search_terms.LIKE: entity.id}
+    if part is not None:
+        address[search_terms.REGION] = query_image.box_to_text(part)
+    st.switch_page(pages.search_page(), query_params=address)
+
+
+def _link(library: str, entity: MediaEntity) -> str:
+    here = urllib.parse.urlsplit(st.context.url or "")
+    query = urllib.parse.urlencode({"library": library, "moment": entity.id})
+    return urllib.parse.urlunsplit((here.scheme, here.netloc, "/", query, ""))
+
+
+def _downloads(library: str, entity: MediaEntity) -> None:
+    path = footage.file_of(entity)
+    picture = thumbnail_file(entity.thumbnail) if entity.in_video else path
+    if picture is not None:
+        st.download_button(
+            "The keyframe, small" if entity.in_video else "The picture",
+            data=picture.read_bytes if not entity.in_video else _jpeg(picture),
+            file_name=f"{entity.id}{picture.suffix}",
+            icon=":material/image:",
+            on_click="ignore",
+            width="stretch",
+        )
+    url = footage.url_of(library, entity) if entity.in_video else None
+    if url is not None and path is not None:
+        st.link_button(
+            "The whole video", f"{url}?download", icon=":material/movie:", width="stretch"
+        )
+    if picture is None and url is None:
+        st.caption("Nothing of it is left to download.")
+
+
+def _jpeg(path: Path) -> io.BytesIO:
+    return io.BytesIO(path.read_bytes())
+
+
+def _delete(library: str, entity: MediaEntity) -> None:
+    from ingest.removal import delete_entities
+
+    st.markdown(
+        "Deletes this picture from the library, with its vector and thumbnail. "
+        "The footage itself is not touched."
+    )
+    if st.button("Delete this picture", type="primary"):
+        delete_entities(
+            resources.settings(), resources.store(), library, Filter(ids=(entity.id,))
+        )
+        resources.forget_what_was_read()
+        forget_answer()
+        st.toast("Deleted 1 picture.")
+        st.rerun()

@@ -1,0 +1,98 @@
+"""What is known of a moment, and its tags to change."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import footage, resources
+from dashboard.cards import Card
+from dashboard.problems import show
+from dashboard.search_request import forget_answer
+from dashboard.wording import clock, local_time, megabytes, plain, time_range, viewer_zone
+from search_core.entities import TAGS_MAX_CAPACITY, MediaEntity
+from search_core.errors import SightlineError
+from search_core.tagging import set_tags
+
+_CAPTURED_FROM = {
+    "given": "as given at ingest",
+    "container": "from the video's metadata",
+    "exif": "from the photograph's EXIF",
+    "file": "from the file's time",
+    "live": "by this machine's clock",
+}
+_FAILED = "tags_failed"
+
+
+def show_facts(library: str, entity: MediaEntity, card: Card) -> None:
+    """Draw an entity's facts, and how well it fits where the card's search found it."""
+    st.markdown(
+        "  \n".join(
+            f":gray[{label}] {plain(value)}" if label else f":small[:gray[{plain(value)}]]"
+            for label, value in [*_fit(entity, card), *_facts(entity)]
+        )
+    )
+    _tags(library, entity)
+    with st.expander("Id"):
+        st.code(entity.id, language=None, wrap_lines=True)
+
+
+def _fit(entity: MediaEntity, card: Card) -> list[tuple[str, str]]:
+    if card.moment is None:
+        return []
+    rows = [
+        ("Score", f"{hit.score:.4f}, rank {hit.rank}")
+        for hit in card.moment.hits
+        if hit.entity.id == entity.id
+    ] or [("", "beside the hit")]
+    if len(card.moment.hits) > 1:
+        when = time_range(card.moment.first_ms, card.moment.last_ms)
+        rows.append(("Moment", f"{len(card.moment.hits)} hits, {when}"))
+    return rows
+
+
+def _facts(entity: MediaEntity) -> list[tuple[str, str]]:
+    path = footage.file_of(entity)
+    rows = [
+        ("Camera", entity.camera or "–"),
+        ("Captured", local_time(entity.captured_at)),
+        ("", f"{_CAPTURED_FROM[entity.captured_from]}, shown in {viewer_zone()}"),
+    ]
+    if entity.in_video:
+        rows.append(("Position", f"{clock(entity.pts_ms)} of {clock(entity.duration_ms)}"))
+    rows.append(("Size", f"{entity.width} × {entity.height} px"))
+    if entity.caption:
+        rows.append(("Caption", entity.caption))
+    rows.append(("File", entity.uri if path is None else path.name))
+    if path is not None:
+        rows.append(("", f"{megabytes(path.stat().st_size)} in {path.parent}"))
+    return rows
+
+
+def _tags(library: str, entity: MediaEntity) -> None:
+    key = f"tags-{entity.id}"
+    known = resources.facets(library).tags
+    st.multiselect(
+        "Tags",
+        sorted({*known, *entity.tags}),
+        default=list(entity.tags),
+        key=key,
+        accept_new_options=True,
+        max_selections=TAGS_MAX_CAPACITY,
+        placeholder="none",
+        on_change=_save_tags,
+        args=(library, entity.id, key),
+    )
+    failed = st.session_state.pop(_FAILED, None)
+    if failed is not None:
+        show(failed)
+
+
+def _save_tags(library: str, entity_id: str, key: str) -> None:
+    try:
+        set_tags(resources.store(), library, entity_id, st.session_state[key])
+    except SightlineError as error:
+        st.session_state[_FAILED] = error
+        return
+    resources.forget_what_was_read()
+    forget_answer()
+    st.toast("Tags saved.")

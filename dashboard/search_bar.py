@@ -1,0 +1,194 @@
+"""The box to type in, pictures to search by, what to leave out, and what is looked for now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import query_image, resources, search_terms
+from dashboard.frontend import page_keys, region_picker
+from dashboard.problems import show, shown_in_words
+from dashboard.query_image import Box
+from dashboard.search_request import forget_answer
+from dashboard.stills import still_of
+from dashboard.wording import plain
+from search_core.errors import MediaError, SightlineError, UnsupportedMedia
+from search_core.filters import Filter
+from search_core.leaving_out import WITHOUT_WEIGHT
+
+_FAILED = "picture_failed"
+_LOOK_PX = 96
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much the sentence counts beside a picture, and how strongly something is left out."""
+
+    text: float = 0.5
+    without: float = WITHOUT_WEIGHT
+
+
+def search_bar() -> None:
+    """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
+        st.text_input(
+            "What are you looking for?",
+            key=search_terms.SENTENCE,
+            bind="query-params",
+            type="search",
+            placeholder="Describe it in a sentence, then press Enter",
+            icon=":material/search:",
+            label_visibility="collapsed",
+            max_chars=search_terms.MAX_CHARACTERS,
+        )
+        with st.popover("Picture", icon=":material/add_photo_alternate:"):
+            _uploader()
+        with st.popover("Leave out", icon=":material/block:"):
+            _leave_out()
+        st.button("Search", type="primary", on_click=forget_answer)
+    page_keys(_take)
+    failed = st.session_state.pop(_FAILED, None)
+    if failed is not None:
+        show(failed)
+
+
+def terms(library: str) -> Weights:
+    """Show what is looked for besides the sentence, and how much each counts."""
+    picture, like = search_terms.picture(), search_terms.like()
+    without = search_terms.left_out()
+    text = without_weight = None
+    if not (picture or like or without):
+        return Weights()
+    with st.container(horizontal=True, vertical_alignment="center", key="terms"):
+        if picture is not None:
+            part = search_terms.region()
+            st.image(
+                part.of(picture.image) if part else picture.image,
+                width=_LOOK_PX,
+                alt="The picture searched by",
+            )
+            if st.button("Region …", icon=":material/crop:", help="Search by a part of it"):
+                _choose_region()
+            st.button("Remove picture", on_click=search_terms.remove_picture)
+        elif like:
+            _show_like(library, like)
+        if (picture or like) and search_terms.sentence().wanted:
+            text = st.slider(
+                "Picture – sentence",
+                0.0,
+                1.0,
+                0.5,
+                0.05,
+                key="mix",
+                bind="query-params",
+                help="How much the sentence counts beside the picture.",
+                width=220,
+            )
+        if without:
+            words = ", ".join(f"**{plain(one)}**" for one in without)
+            st.markdown(f":material/block: without {words}", width="content")
+            without_weight = st.slider(
+                "How strongly",
+                0.0,
+                1.0,
+                WITHOUT_WEIGHT,
+                0.05,
+                key="strength",
+                bind="query-params",
+                help="0 leaves nothing out; towards 1 what is looked for counts less and less.",
+                width=180,
+            )
+    return Weights(
+        0.5 if text is None else text,
+        WITHOUT_WEIGHT if without_weight is None else without_weight,
+    )
+
+
+def _leave_out() -> None:
+    st.multiselect(
+        "Leave out pictures that show",
+        [],
+        key=search_terms.WITHOUT,
+        accept_new_options=True,
+        max_selections=search_terms.MOST_LEFT_OUT,
+        bind="query-params",
+        placeholder="an umbrella, a person …",
+        width=320,
+    )
+    st.caption("Or say it in the sentence: “a person without an umbrella”.")
+
+
+def _uploader() -> None:
+    uploaded = st.file_uploader(
+        "Search by a picture",
+        type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
+        max_upload_size=query_image.MAX_BYTES // 2**20,
+        key=f"picture-{search_terms.uploader_number()}",
+        help="Alone, or together with the sentence.",
+    )
+    st.caption("Or paste one anywhere on this page, or drop it there.")
+    if uploaded is None:
+        search_terms.forget_removed_picture()
+        return
+    try:
+        picture = _read(uploaded.getvalue())
+    except MediaError as error:
+        show(error)
+        return
+    if search_terms.picture() != picture:
+        search_terms.set_picture(picture)
+
+
+def _take(data: bytes | None) -> None:
+    """Search by a picture that was pasted or dropped; it is read before the page is drawn."""
+    try:
+        if data is None:
+            raise UnsupportedMedia(
+                "What was pasted or dropped is not a picture this browser can read.",
+                "Choose it with the button Picture instead.",
+            )
+        search_terms.set_pasted_picture(_read(data))
+    except SightlineError as error:
+        st.session_state[_FAILED] = error
+
+
+def _read(data: bytes) -> query_image.QueryPicture:
+    return query_image.read_picture(data, resources.settings().media.max_pixels)
+
+
+def _show_like(library: str, entity_id: str) -> None:
+    part = search_terms.region()
+    for entity in resources.store().entities(library, Filter(ids=(entity_id,)), limit=1):
+        try:
+            still = still_of(entity)
+            st.image(
+                part.of(still) if part else still,
+                width=_LOOK_PX,
+                alt="The picture to find more like",
+            )
+        except MediaError as error:
+            show(error)
+    st.markdown("This region" if part else "More like this", width="content")
+    st.button("Stop", on_click=search_terms.stop_looking_like)
+
+
+@st.dialog("Search by a region", width="medium")
+@shown_in_words()
+def _choose_region() -> None:
+    picture = search_terms.picture()
+    if picture is None:
+        return
+    box = region_picker(picture.image, search_terms.region(), f"region-{picture.digest}")
+    if buttons(box):
+        st.rerun()
+
+
+def buttons(box: Box | None) -> bool:
+    """Draw what may be done with a region of the picture; return whether something was."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        whole = st.button("Whole picture", on_click=search_terms.set_region, args=(None,))
+        chosen = st.button(
+            "Search this region", type="primary", on_click=search_terms.set_region, args=(box,)
+        )
+    return whole or chosen

@@ -1,0 +1,30 @@
+"""The still of an entity, to search by a region of it: as large as it can be had here."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from dashboard import footage, query_image, resources
+from dashboard.thumbnails import thumbnail_file
+from search_core.entities import MediaEntity
+from search_core.errors import CorruptMedia, MediaError
+
+
+def still_of(entity: MediaEntity) -> Image.Image:
+    """Return a photograph or a live camera's still, else a keyframe's thumbnail.
+
+    The dashboard decodes no video. Raises MediaError where nothing of it is left.
+    """
+    limit = resources.settings().media.max_pixels
+    path = None if entity.in_video else footage.file_of(entity)
+    if path is not None:
+        try:
+            return query_image.read_file(path, limit, query_image.KEPT_PX)
+        except (MediaError, OSError):
+            pass  # such as HEIC: its thumbnail does
+    thumbnail = thumbnail_file(entity.thumbnail)
+    if thumbnail is None:
+        raise CorruptMedia(
+            f"The thumbnail of {entity.id} is gone.", "Ingest its file again to make it anew."
+        )
+    return query_image.read_file(thumbnail, limit, query_image.KEPT_PX)
