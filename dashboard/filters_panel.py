@@ -128,7 +128,9 @@ def _hours() -> Hours | None:
     zone = getattr(viewer_zone(), "key", "UTC")
     minutes: list[int | None] = []
     for column, (label, key) in zip(
-        st.columns(2, gap="small"), (("Daily from", "hour_from"), ("until", "hour_until")), strict=True
+        st.columns(2, gap="small"),
+        (("Daily from", "hour_from"), ("until", "hour_until")),
+        strict=True,
     ):
         chosen: time | None = column.time_input(
             label,
@@ -137,7 +139,9 @@ def _hours() -> Hours | None:
             bind="query-params",
             step=timedelta(minutes=15),
             help=f"Hours of the day, as clocks in {plain(zone)} show them. From 22:00 until 05:00 "
-            "is the night." if key == "hour_from" else None,
+            "is the night."
+            if key == "hour_from"
+            else None,
         )
         minutes.append(None if chosen is None else chosen.hour * 60 + chosen.minute)
     start, end = minutes

@@ -69,6 +69,7 @@ def _serve(request: Request) -> Response:
         return PlainTextResponse("There is no such footage.", status_code=404)
     return FileResponse(
         path,
+        filename=path.name if "download" in request.query_params else None,
         media_type=_VIDEO_TYPES.get(path.suffix.lower(), "application/octet-stream"),
         headers={
             "X-Content-Type-Options": "nosniff",

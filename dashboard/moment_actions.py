@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import urllib.parse
-from pathlib import Path
 
 import streamlit as st
 
@@ -14,6 +12,7 @@ from dashboard.query_image import Box
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.thumbnails import thumbnail_file
+from ingest.removal import delete_entities
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 
@@ -98,7 +97,7 @@ def _downloads(library: str, entity: MediaEntity) -> None:
     if picture is not None:
         st.download_button(
             "The keyframe, small" if entity.in_video else "The picture",
-            data=picture.read_bytes if not entity.in_video else _jpeg(picture),
+            data=picture.read_bytes,
             file_name=f"{entity.id}{picture.suffix}",
             icon=":material/image:",
             on_click="ignore",
@@ -113,22 +112,23 @@ def _downloads(library: str, entity: MediaEntity) -> None:
         st.caption("Nothing of it is left to download.")
 
 
-def _jpeg(path: Path) -> io.BytesIO:
-    return io.BytesIO(path.read_bytes())
-
-
 def _delete(library: str, entity: MediaEntity) -> None:
-    from ingest.removal import delete_entities
-
     st.markdown(
         "Deletes this picture from the library, with its vector and thumbnail. "
-        "The footage itself is not touched."
-    )
-    if st.button("Delete this picture", type="primary"):
-        delete_entities(
-            resources.settings(), resources.store(), library, Filter(ids=(entity.id,))
+        + (
+            "What was kept of the live camera goes too."
+            if entity.is_live
+            else "The footage itself is not touched."
         )
-        resources.forget_what_was_read()
-        forget_answer()
-        st.toast("Deleted 1 picture.")
-        st.rerun()
+    )
+    if st.button(
+        "Delete this picture", type="primary", on_click=_delete_now, args=(library, entity.id)
+    ):
+        st.rerun()  # closes the dialog
+
+
+def _delete_now(library: str, entity_id: str) -> None:
+    delete_entities(resources.settings(), resources.store(), library, Filter(ids=(entity_id,)))
+    resources.forget_what_was_read()
+    forget_answer()
+    st.toast("Deleted 1 picture.")

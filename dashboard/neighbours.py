@@ -27,7 +27,7 @@ def neighbours(store: Store, library: str, entity: MediaEntity) -> list[MediaEnt
     """
     if not (entity.in_video or entity.camera):
         return [entity]
-    found = [entity]
+    found, place = [entity], 0
     for reach_ms in _REACHES_MS:
         where = Filter(
             cameras=() if entity.in_video else (entity.camera,),
@@ -37,9 +37,10 @@ def neighbours(store: Store, library: str, entity: MediaEntity) -> list[MediaEnt
         )
         found = store.entities(library, where, limit=_READ_ROWS)
         found.sort(key=lambda other: (other.captured_at, other.id))
-        place = next((i for i, other in enumerate(found) if other.id == entity.id), None)
-        if place is None:
+        ids = [other.id for other in found]
+        if entity.id not in ids:
             return [entity]
+        place = ids.index(entity.id)
         if place >= EACH_WAY and len(found) - place > EACH_WAY:
             break
     return found[max(0, place - EACH_WAY) : place + EACH_WAY + 1]

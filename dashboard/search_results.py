@@ -18,14 +18,8 @@ from search_core.search import Answer, Hit
 
 BEST, NEWEST, OLDEST = "Best", "Newest", "Oldest"
 #: Seconds between hits of one camera up to which they are one moment.
-GAPS: dict[int, str] = {
-    0: "Every hit",
-    10: "10 s",
-    30: "30 s",
-    120: "2 min",
-    600: "10 min",
-}
-_DEFAULT_GAP = 10
+GAPS_S = {"never": 0, "10 s": 10, "30 s": 30, "2 min": 120, "10 min": 600}
+_DEFAULT_GAP = "10 s"
 #: Closer embeddings (cosine distance) look the same: twice what ingest calls a near-duplicate.
 ALIKE_DISTANCE = 0.02
 
@@ -66,11 +60,10 @@ def _arrangement() -> tuple[str, int, bool]:
         label_visibility="collapsed",
     )
     with st.popover("Fold", icon=":material/layers:", help="Hits that belong together"):
-        gap_s = st.select_slider(
+        gap = st.select_slider(
             "Hits of one camera are one moment within",
-            list(GAPS),
+            list(GAPS_S),
             value=_DEFAULT_GAP,
-            format_func=lambda seconds: GAPS[seconds],
             key="fold",
             bind="query-params",
         )
@@ -80,7 +73,7 @@ def _arrangement() -> tuple[str, int, bool]:
             bind="query-params",
             help="Near-duplicates, whatever their camera and time.",
         )
-    return order or BEST, int(gap_s), alike
+    return order or BEST, GAPS_S[str(gap)], alike
 
 
 def _arranged(

@@ -17,11 +17,19 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .stMetric label p { font-size: 0.8rem; }
 .stMetric [data-testid="stMetricValue"] { font-size: 1.15rem; }
 
+/* Listens to keys and pasting; there is nothing to see of it. */
+.st-key-page-keys, .stElementContainer:has(> .st-key-page-keys) {
+  position: absolute; width: 0; height: 0;
+}
+.st-key-results-head, .st-key-terms, .st-key-brushed { row-gap: 0.4rem; }
+.st-key-timeline { gap: 0; }
+
 /* Results: as many columns as fit, two on a phone. */
 .st-key-results {
   display: grid; gap: 0.75rem;
   grid-template-columns: repeat(auto-fill, minmax(min(200px, 46%), 1fr));
 }
+.st-key-results > div { height: 100%; }
 [class*="st-key-card-"] {
   position: relative; overflow: hidden; gap: 0; padding: 0;
   border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 0.4rem;
@@ -45,6 +53,11 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
   margin: 0; padding: 0; font-size: 0.82rem; line-height: 1.35;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
+/* Keyframes before and after: a row that scrolls. */
+.st-key-strip { flex-wrap: nowrap; overflow-x: auto; gap: 0.4rem; padding: 2px; }
+.st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }
+[class*="st-key-card-here-"] { outline: 2px solid #2a8fb0; }
+
 /* The whole card is its button. */
 [class*="st-key-card-"] .stElementContainer:has(.stButton) {
   position: absolute; inset: 0; width: 100% !important; height: 100%; z-index: 1;

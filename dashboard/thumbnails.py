@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import streamlit as st
@@ -21,6 +22,6 @@ def show_thumbnail(relative: str, alt: str, caption: str = "") -> None:
 def thumbnail_file(relative: str) -> Path | None:
     """Return a thumbnail's file; None when it is gone, or is none of the data directory's."""
     settings = resources.settings()
-    path = (settings.data_dir / relative).resolve()
-    inside = path.is_relative_to(settings.thumbnails_dir.resolve())
-    return path if relative and inside and path.is_file() else None
+    # By its name alone: resolving links takes a tenth of the time that a page of cards does.
+    path = Path(os.path.normpath(settings.data_dir / relative))
+    return path if path.is_relative_to(settings.thumbnails_dir) and path.is_file() else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-import altair as alt
-import pandas as pd
 import streamlit as st
 
+from dashboard.wording import viewer_zone
 from search_core.search import Hit
 
 HEIGHT_PX = 120
@@ -28,6 +28,7 @@ _WIDTHS_MS = tuple(
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#A8A13A", "#8A8F98")
 _OTHERS = "other cameras"
 _BRUSH = "brush"
+_MS = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,11 @@ def show_timeline(hits: Sequence[Hit], key: str) -> Span | None:
 
     Nothing is drawn where all was captured at once.
     """
-    frame = timeline_frame(hits)
-    if frame["from"].nunique() < 2:
+    bars = timeline_bars(hits)
+    if len({bar["from"] for bar in bars}) < 2:
         return None
-    drawn = st.altair_chart(
-        _chart(frame),
+    drawn = st.vega_lite_chart(
+        spec=_spec(bars),
         key=key,
         on_select="rerun",
         selection_mode=_BRUSH,
@@ -61,34 +62,34 @@ def show_timeline(hits: Sequence[Hit], key: str) -> Span | None:
     return brushed(drawn)
 
 
-def timeline_frame(hits: Sequence[Hit]) -> pd.DataFrame:
-    """Return one row a bar and camera: ``from`` and ``until`` in epoch ms, ``camera``, ``hits``."""
+def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:
+    """Return bars by time and camera: ``from`` and ``until`` in epoch ms, ``camera``, ``hits``."""
     times = [hit.entity.captured_at for hit in hits] or [0]
     width = _width(max(times) - min(times))
+    # Bars of a day or more begin at the viewer's midnight.
+    zone = viewer_zone()
+    shift = round(
+        (datetime.fromtimestamp(min(times) / 1000, zone).utcoffset() or timedelta()) / _MS
+    )
     common = [name for name, _ in Counter(hit.entity.camera for hit in hits).most_common()]
     named = set(common if len(common) <= len(_COLOURS) else common[: len(_COLOURS) - 1])
     counts = Counter(
         (
-            hit.entity.captured_at // width * width,
+            (hit.entity.captured_at + shift) // width * width - shift,
             (hit.entity.camera or "no camera") if hit.entity.camera in named else _OTHERS,
         )
         for hit in hits
     )
-    rows = sorted(counts.items())
-    return pd.DataFrame(
-        {
-            "from": [start for (start, _), _ in rows],
-            "until": [start + width for (start, _), _ in rows],
-            "camera": [camera for (_, camera), _ in rows],
-            "hits": [count for _, count in rows],
-        }
-    )
+    return [
+        {"from": start, "until": start + width, "camera": camera, "hits": count}
+        for (start, camera), count in sorted(counts.items())
+    ]
 
 
 def brushed(state: Any) -> Span | None:
     """Return the time that a chart's state has brushed, None for none."""
     chosen = (state or {}).get("selection", {}).get(_BRUSH) or {}
-    ends = chosen.get("from") or ()
+    ends = list(chosen.get("from") or ())
     if len(ends) != 2 or ends[0] == ends[1]:
         return None
     first, last = sorted(float(end) for end in ends)
@@ -102,27 +103,45 @@ def _width(span_ms: int) -> int:
     return _WIDTHS_MS[-1]
 
 
-def _chart(frame: pd.DataFrame) -> alt.Chart:
-    cameras = sorted(set(frame["camera"]), key=lambda name: (name == _OTHERS, name))
-    brush = alt.selection_interval(name=_BRUSH, encodings=["x"])
-    return (
-        alt.Chart(frame)
-        .mark_bar(minBandSize=3)
-        .encode(
-            x=alt.X("from:T", title=None, axis=alt.Axis(labelOverlap=True, grid=False)),
-            x2="until:T",
-            y=alt.Y("sum(hits):Q", title=None, axis=None),
-            color=alt.Color(
-                "camera:N",
-                scale=alt.Scale(domain=cameras, range=list(_COLOURS[: len(cameras)])),
-                legend=alt.Legend(title=None, orient="top", labelLimit=140, columns=4),
-            ),
-            opacity=alt.condition(brush, alt.value(1.0), alt.value(0.25)),
-            tooltip=[
-                alt.Tooltip("camera:N", title="Camera"),
-                alt.Tooltip("hits:Q", title="Hits"),
-                alt.Tooltip("from:T", title="From", format="%Y-%m-%d %H:%M:%S"),
+def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the chart as Vega-Lite; made by Altair it is checked anew each time, for 30 ms."""
+    cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == _OTHERS, name))
+    return {
+        "data": {"values": bars},
+        "mark": {"type": "bar", "minBandSize": 3},
+        "params": [{"name": _BRUSH, "select": {"type": "interval", "encodings": ["x"]}}],
+        "encoding": {
+            "x": {
+                "field": "from",
+                "type": "temporal",
+                "title": None,
+                "axis": {"labelOverlap": True, "grid": False, "labelFontSize": 11},
+            },
+            "x2": {"field": "until"},
+            "y": {"aggregate": "sum", "field": "hits", "title": None, "axis": None},
+            "color": {
+                "field": "camera",
+                "type": "nominal",
+                "scale": {"domain": cameras, "range": list(_COLOURS[: len(cameras)])},
+                "legend": {
+                    "title": None,
+                    "orient": "right",
+                    "labelLimit": 96,
+                    "labelFontSize": 11,
+                    "symbolSize": 60,
+                    "rowPadding": 0,
+                },
+            },
+            "opacity": {"condition": {"param": _BRUSH, "value": 1}, "value": 0.25},
+            "tooltip": [
+                {"field": "camera", "title": "Camera"},
+                {"field": "hits", "title": "Hits"},
+                {
+                    "field": "from",
+                    "type": "temporal",
+                    "title": "From",
+                    "format": "%Y-%m-%d %H:%M:%S",
+                },
             ],
-        )
-        .add_params(brush)
-    )
+        },
+    }

@@ -73,9 +73,7 @@ def _page(evidence: Evidence, data_dir: Path, number: int, count: int) -> Image.
         _draw_caption(pen, hit, evidence, (left, top + _TILE_PX[1] + 5))
     foot = f"Sightline · page {number + 1} of {count}"
     font = ImageFont.load_default(15)
-    pen.text(
-        (_PAGE_PX[0] / 2, _PAGE_PX[1] - 30), foot, fill=QUIET, font=font, anchor="mm"
-    )
+    pen.text((_PAGE_PX[0] / 2, _PAGE_PX[1] - 30), foot, fill=QUIET, font=font, anchor="mm")
     return page
 
 

@@ -70,7 +70,7 @@ def _nothing(request: SearchRequest) -> None:
 
 def _invite(library: str, facets: Facets) -> None:
     if search_terms.left_out():
-        st.info("Say also what to look for: leaving something out needs something to leave it out of.")
+        st.info("Say what to look for as well: so far there is only what to leave out.")
     _sentences("For example", list(EXAMPLES), "example")
     log = resources.query_log()
     recent = log.sentences(library, RECENT + len(EXAMPLES)) if log is not None else []

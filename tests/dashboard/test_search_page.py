@@ -48,15 +48,138 @@ def test_offers_examples_before_anything_is_asked(
 
 
 def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: OpenPage) -> None:
-    app = ask(open_page("search"), "a red square")
+    app = ask(open_page("search", fold="never"), "a red square")
 
-    assert f"**{ROWS} hits**" in words(app)
+    assert f"**{ROWS} hits** ·" in words(app)
     assert "encode" in words(app) and "Milvus" in words(app)
     assert opened(app) == [f"Open {number}" for number in range(1, 21)]
 
-    next(button for button in app.button if button.label == "Next").click().run()
+    app.get("pagination")[0].set_value(2).run()
 
     assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
+
+    ask(app, "a blue square")
+
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+
+def test_an_address_opens_the_page_it_names(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", page="2")
+
+    assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
+
+
+def test_hits_close_in_time_fold_into_moments(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), "a red square")
+
+    # Cameras 0, 1 and 2 by turns, a second each; one picture is of a camera of its own.
+    assert f"**{ROWS} hits** in 4 moments" in words(app)
+    assert any("9 hits in 24 s" in line.replace("\\", "") for line in _card_lines(app))
+
+
+def test_hits_are_ordered_by_time_on_request(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", sort="Oldest")
+    oldest = [line.splitlines()[1] for line in _card_lines(app)]
+    assert oldest == sorted(oldest)
+
+    app.get("button_group")
+    app = open_page("search", q="a red square", fold="never", sort="Newest")
+    assert _card_lines(app)[0].splitlines()[1] > oldest[-1]
+
+
+def test_pictures_that_look_the_same_fold(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    twin = replace(library[0], id="twin-0000000000", source_id="twin", camera="twin", captured_at=9)
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.upsert("main", [twin], store.embedding("main", library[0].id)[None])
+    app = ask(open_page("search", fold="never"), "a red square")
+    every = len(opened(app)), words(app)
+    app.toggle(key="alike").set_value(True).run()
+    assert "26 hits** ·" in every[1]
+    assert any("alike" in line for line in _card_lines(app))
+
+
+def test_something_can_be_left_out_in_the_sentence_and_beside_it(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square without a hat or an umbrella", without="snow")
+
+    assert "without **a hat**, **an umbrella**, **snow**" in words(app)
+    encoder = MilvusStore(resolve_endpoint(settings)).library("main").encoder
+    [asked] = QueryLog(settings.searches_path).recent("main", encoder, 5)
+    assert asked.text == "a red square"
+
+
+def test_hours_of_the_day_filter_in_the_viewers_zone(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", hour_from="00:00", hour_until="00:01")
+    assert f"**{ROWS} hits**" in words(app)  # all captured within half a minute of midnight UTC
+
+    app = open_page("search", q="a red square", hour_from="00:01", hour_until="23:59")
+    assert "Nothing passes these filters" in words(app)
+
+
+def test_what_was_looked_for_lately_is_offered(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    ask(open_page("search"), "a red square")
+    app = open_page("search")
+
+    next(button for button in app.button if button.label == "a red square").click().run()
+
+    assert app.text_input(key="q").value == "a red square"
+
+
+def test_an_address_opens_a_moment(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("search", moment=library[3].id)
+    assert library[3].id in [code.value for code in app.code]
+
+    app = open_page("search", moment="gone-0000000000")
+    assert "is not in the library" in words(app)
+
+
+def test_tags_of_a_moment_are_changed(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("search", moment=library[3].id)
+    app.multiselect(key=f"tags-{library[3].id}").set_value(["odd", "suspect"]).run()
+
+    assert not app.exception
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        [tagged] = store.entities("main", Filter(tags=("suspect",)))
+    assert (tagged.id, tagged.tags) == (library[3].id, ("odd", "suspect"))
+
+
+def test_a_moment_is_deleted(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("search", moment=library[3].id)
+    next(button for button in app.button if button.label == "Delete this picture").click().run()
+
+    assert not app.exception
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        assert store.count("main") == ROWS - 1
+        assert not store.entities("main", Filter(ids=(library[3].id,)))
+
+
+def test_a_region_of_a_stored_picture_is_looked_for(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", like=library[3].id, region="0.1,0.1,0.6,0.9")
+    # Its own picture is among the hits: a part of it is no search for itself.
+    assert f"**{ROWS} hits**" in words(app)
+    assert "This region" in words(app)
+
+    app = open_page("search", like=library[3].id, region="nonsense")
+    assert f"**{ROWS - 1} hits**" in words(app)
 
 
 def test_the_address_carries_the_search(library: list[MediaEntity], open_page: OpenPage) -> None:
