@@ -11,6 +11,14 @@ _CSS = """
 @media (max-width: 640px) {
   .st-key-search-bar > .stElementContainer:has(.stTextInput) { flex: 1 0 100%; }
 }
+/* On a phone the buttons above the results are their icons, and times go on in the next line. */
+@media (max-width: 640px) {
+  .st-key-results-head { column-gap: 0.4rem; }
+  .st-key-results-head .stPopover button p {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  }
+  .st-key-results [class*="st-key-card-"] p { white-space: normal; }
+}
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
