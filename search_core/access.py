@@ -13,7 +13,7 @@ from search_core.endpoint import Endpoint
 from search_core.errors import StoreBusy, StoreError
 from search_core.library import LibraryInfo
 from search_core.milvus_errors import milvus_errors
-from search_core.registry import LibraryRegistry, is_missing
+from search_core.registry import LibraryRegistry, is_missing, is_unloaded
 
 #: A library switched more often than this while one call runs is not to be read or written.
 _SWITCHES = 5
@@ -23,14 +23,17 @@ _T = TypeVar("_T")
 def read_library(
     registry: LibraryRegistry, name: str, doing: str, ask: Callable[[LibraryInfo], _T]
 ) -> _T:
-    """Ask the collection that serves; again where a rebuild has just put another in its place."""
+    """Ask the collection that serves; again where a rebuild has just put another in its place.
+
+    While it is rebuilt in place, waits.
+    """
     with milvus_errors(doing, name):
         info = registry.open(name)
         for _ in range(_SWITCHES):
             try:
                 return ask(info)
-            except MilvusException:
-                if not _was_switched(registry, info):
+            except MilvusException as error:
+                if not _was_switched(registry, info) and not is_unloaded(error):
                     raise
                 info = registry.open(name)
         return ask(info)

@@ -49,6 +49,8 @@ _LOOKS = 10
 #: 2.3.5, measured). Searches sent before the switch have this long; Milvus Lite raises, and the
 #: search is sent again (access.py).
 LAST_SEARCHES_S = 2.0
+#: How often an index is dropped that a search loads again meanwhile.
+_DROPS = 5
 
 
 class Rebuild:
@@ -217,18 +219,34 @@ def rebuild_in_place(
 ) -> None:
     """Replace a library's index, or only its default search parameters, where it is.
 
-    It cannot be searched meanwhile. Interrupted, the missing index is built when it is next opened.
+    Searches wait meanwhile. Interrupted, the missing index is built by whoever searches next.
     Raises StoreBusy while it is rebuilt.
     """
     with write_lock(endpoint):
         if info.successor and registry.is_worked_on(info.successor):
             raise _busy(info)
-        if changed.index != info.index:
-            registry.forget(info.collection)
-            client.release_collection(info.collection)
-            client.drop_index(info.collection, INDEX_NAME)
+        if changed.index == info.index:
+            registry.write_info(changed)
+            return
+        registry.own(info.collection)
+        _drop_index(client, info.collection)
+        registry.forget(info.collection)
         registry.write_info(changed)
         registry.make_ready(changed)
+        registry.disown(info.collection)
+
+
+def _drop_index(client: MilvusClient, collection: str) -> None:
+    # A search that has found it loaded a moment ago may load it once more.
+    for attempt in range(_DROPS):
+        client.release_collection(collection)
+        try:
+            client.drop_index(collection, INDEX_NAME)
+        except MilvusException:
+            if attempt + 1 == _DROPS:
+                raise
+        else:
+            return
 
 
 def _busy(info: LibraryInfo) -> StoreBusy:

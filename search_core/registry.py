@@ -26,7 +26,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.collection import collection_schema
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
-from search_core.errors import LibraryNotFound
+from search_core.errors import LibraryNotFound, StoreBusy
 from search_core.index_building import build_index
 from search_core.library import LibraryInfo, check_library_name
 from search_core.ownership import Owner
@@ -35,6 +35,9 @@ PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
 SUCCESSOR_PROPERTY = "sightline.successor"
 HEIR_PROPERTY = "sightline.heir"
+_LOOK_EVERY_S = 0.1
+#: What a server says, and what Milvus Lite does.
+_UNLOADED = ("not loaded", "not fully loaded", "call load() before")
 
 
 class LibraryRegistry:
@@ -62,7 +65,24 @@ class LibraryRegistry:
         return info if info and info.name == name and info.collection != name else None
 
     def open(self, name: str) -> LibraryInfo:
-        """Return a library, loaded and ready to search; raises LibraryNotFound."""
+        """Return a library, loaded and ready to search; waits while its index is rebuilt in place.
+
+        Raises LibraryNotFound, and StoreBusy when that rebuild takes long.
+        """
+        info = self._known(name)
+        while info.collection not in self._ready:
+            self._await_rebuilt(info)
+            if not self._is_indexed(info.collection) and self.is_worked_on(info.collection):
+                continue  # a rebuild has begun just now
+            info = self._known(name)
+            try:
+                self.make_ready(info)
+            except MilvusException:
+                if not self.is_worked_on(info.collection):
+                    raise
+        return info
+
+    def _known(self, name: str) -> LibraryInfo:
         info = self.find(check_library_name(name))
         if info is None:
             known = ", ".join(item.name for item in self.all()) or "none yet"
@@ -70,7 +90,6 @@ class LibraryRegistry:
                 f"There is no library {name} here; there is: {known}.",
                 f"`sightline ingest PATH --library {name}` creates it.",
             )
-        self.make_ready(info)
         return info
 
     def create(self, info: LibraryInfo) -> None:
@@ -79,6 +98,7 @@ class LibraryRegistry:
             self.create_collection(info)
             self.make_ready(info)
             self._client.create_alias(info.collection, info.name)
+            self.disown(info.collection)
 
     def remove(self, info: LibraryInfo) -> None:
         """Remove a library with all its entities."""
@@ -91,7 +111,7 @@ class LibraryRegistry:
         """Build the index where it is missing (a build may have been interrupted) and load."""
         if info.collection in self._ready:
             return
-        if not self._client.list_indexes(info.collection):
+        if not self._is_indexed(info.collection):
             embedded = self._endpoint.embedded
             build_index(self._client, info.collection, info.index, info.metric, embedded=embedded)
         self._client.load_collection(info.collection)
@@ -119,6 +139,31 @@ class LibraryRegistry:
         """Note that this process works on a collection."""
         self._set(collection, owned())
 
+    def disown(self, collection: str) -> None:
+        """Note that nobody works on a collection any more."""
+        self._set(collection, {OWNER_PROPERTY: ""})
+
+    def _await_rebuilt(self, info: LibraryInfo) -> None:
+        """Wait while a process rebuilds a collection in place.
+
+        Raises StoreBusy when it takes longer than a call to Milvus may.
+        """
+        deadline = time.monotonic() + self._endpoint.timeout_s
+        while self.is_worked_on(info.collection) and not self._is_loaded(info.collection):
+            if time.monotonic() > deadline:
+                raise StoreBusy(
+                    f"The index of the library {info.name} is being rebuilt in place.",
+                    "Try again when that is done.",
+                )
+            time.sleep(_LOOK_EVERY_S)
+
+    def _is_indexed(self, collection: str) -> bool:
+        return bool(self._client.list_indexes(collection))
+
+    def _is_loaded(self, collection: str) -> bool:
+        state = self._client.get_load_state(collection).get("state")
+        return getattr(state, "name", "") == "Loaded"
+
     def set_successor(self, collection: str, successor: str) -> None:
         """Tell all writers to write to ``successor`` too; "" ends it."""
         self._set(collection, {SUCCESSOR_PROPERTY: successor})
@@ -130,6 +175,7 @@ class LibraryRegistry:
     def switch(self, name: str, collection: str) -> None:
         """Make another collection the one that serves a library, in one step."""
         self._client.alter_alias(collection, name)
+        self.disown(collection)
 
     def is_worked_on(self, collection: str) -> bool:
         """Whether a collection exists and a process that lives owns it."""
@@ -179,6 +225,11 @@ def owned() -> dict[str, str]:
 def is_missing(error: MilvusException) -> bool:
     """Whether Milvus says that a collection or an alias is not there."""
     return "not found" in error.message or "not exist" in error.message
+
+
+def is_unloaded(error: MilvusException) -> bool:
+    """Whether Milvus says that a collection is there but cannot be searched now."""
+    return any(words in error.message for words in _UNLOADED)
 
 
 def _properties(described: Mapping[str, Any]) -> dict[str, str]:

@@ -228,3 +228,30 @@ def test_what_cannot_be_built_is_refused_first(store: MilvusStore, library: str)
         with pytest.raises(IndexParameterError):
             change(library, IvfFlat(nlist=2), SearchParams(nprobe=3))
     assert store.library(library) == before
+
+
+def test_searches_wait_for_a_rebuild_in_place(store: MilvusStore, library: str) -> None:
+    reader = store if store.endpoint.embedded else MilvusStore(store.endpoint)
+    wanted = [make_entity(i).id for i in range(3)]
+    ended = threading.Event()
+    answers: list[list[str]] = []
+    failed: list[BaseException] = []
+
+    def search() -> None:
+        try:
+            while not ended.is_set():
+                found = reader.search(library, VECTORS[:3], k=1)
+                answers.append([hits[0].entity.id for hits in found])
+        except BaseException as error:
+            failed.append(error)
+
+    searcher = threading.Thread(target=search)
+    searcher.start()
+    try:
+        for index in (Hnsw(), Flat(), IvfFlat(nlist=2), Flat()):
+            store.set_index(library, index, SearchParams(nprobe=2))
+    finally:
+        ended.set()
+        searcher.join()
+    assert not failed, failed
+    assert answers and all(answer == wanted for answer in answers)
