@@ -30,6 +30,7 @@ _ENVIRONMENT = {
 #: Read then as well: on every system what is started here listens on the loopback address alone.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _CONNECT_S = 5.0
+_STDERR = 2
 _OBJECT_STORE_BYTES = 256 * 1024**2
 
 
@@ -78,7 +79,7 @@ def joined(address: str | None) -> Iterator[None]:
                 "_temp_dir": folder,
             }
         try:
-            with _own_signals():
+            with _own_signals(), _quiet_start():
                 ray.init(address or "local", **options)
         except Exception as error:  # it raises anything, from ValueError to its own
             where = "started" if address is None else f"reached at {address}"
@@ -123,6 +124,19 @@ def _own_signals() -> Iterator[None]:
     finally:
         if main:
             signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def _quiet_start() -> Iterator[None]:
+    """Drop what C++ code, Ray's and gRPC's, writes to stderr while Ray starts its processes."""
+    kept, nowhere = os.dup(_STDERR), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, _STDERR)
+    try:
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def encoder_share(use_gpus: bool) -> EncoderShare:
