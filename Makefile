@@ -8,6 +8,12 @@ BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+SOAK_TESTS := \
+	tests/integration/test_killed_ingest.py \
+	tests/integration/test_restarted_milvus.py \
+	tests/integration/test_full_disk.py \
+	tests/search_core/test_killed_index_work.py
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test soak check bench format programs clean
 
@@ -17,7 +23,8 @@ help: ## Say what can be made
 	@echo "make serve        the dashboard, the ingest worker and the embedded Milvus"
 	@echo "make setup        install Sightline into $(VENV); then: $(BIN)/sightline --help"
 	@echo "make test         the tests; ARGS='-k search' chooses"
-	@echo "make soak         kill -9 at 20 random moments of comparisons and rebuilds (half an hour)"
+	@echo "make soak         kill -9 at 100 random moments of ingests and 20 of comparisons and rebuilds,"
+	@echo "                  Milvus restarted, disks full (two hours); ARGS chooses"
 	@echo "make check        ruff, mypy, import rules"
 	@echo "make bench        Sightline beside its peers, as ratios"
 
@@ -33,7 +40,7 @@ test: $(DEV) programs
 	$(BIN)/python -m pytest $(ARGS)
 
 soak: $(DEV)
-	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest tests/search_core/test_killed_index_work.py $(ARGS)
+	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest $(SOAK_TESTS) $(ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .

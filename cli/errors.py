@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from cli.terminal import print_error
+from search_core.disk import disk_full, is_full
 from search_core.errors import SightlineError
 
 
@@ -32,6 +33,10 @@ def told_plainly(logs_dir: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of our output went away: typer ends quietly
     except OSError as error:
+        if is_full(error):
+            full = disk_full(error.filename or logs_dir)
+            print_error(full.message, full.hint)
+            raise typer.Exit(1) from None
         if error.filename is None:
             _bug(error, logs_dir)
         print_error(f"{error.filename}: {error.strerror}.")

@@ -189,7 +189,16 @@ def _progress_bar() -> Iterator[Callable[[IngestProgress], None]]:
     )
     task: TaskID = bar.add_task("", total=None, keyframes=0, current="looking for media")
 
+    said = ""
+
+    def say_waiting(progress: IngestProgress) -> None:
+        nonlocal said
+        if progress.waiting != said:
+            note(progress.waiting or "Milvus answers again.")
+            said = progress.waiting
+
     def show(progress: IngestProgress) -> None:
+        say_waiting(progress)
         bar.update(
             task,
             total=progress.sources_total,
@@ -199,7 +208,7 @@ def _progress_bar() -> Iterator[Callable[[IngestProgress], None]]:
         )
 
     if not err().is_terminal:
-        yield lambda progress: None
+        yield say_waiting
         return
     with bar:
         yield show

@@ -87,6 +87,7 @@ def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
     with Ledger(settings.ledger_path) as ledger:
         for library in libraries:
             library["sources"] = ledger.counts(library["name"])
+            library["left_out"] = ledger.left_out(library["name"])
 
 
 def _size_of(path: Path) -> int:
@@ -134,14 +135,15 @@ def _print_status(record: dict[str, Any]) -> None:
         say("There are no libraries yet; `sightline ingest PATH` makes one.")
         return
     made = table(
-        "Library", "Keyframes", "Index", "Done", "Failed", "Encoder",
-        right=("Keyframes", "Done", "Failed"),
+        "Library", "Keyframes", "Left out", "Index", "Done", "Failed", "Encoder",
+        right=("Keyframes", "Left out", "Done", "Failed"),
     )  # fmt: skip
     for library in record["libraries"]:
         sources = library.get("sources", {})
         made.add_row(
             library["name"],
             f"{library['keyframes']:,}",
+            f"{library.get('left_out', 0):,}",
             library["index_type"],
             f"{sources.get('done', 0):,}",
             f"{sources.get('failed', 0):,}",

@@ -18,6 +18,7 @@ class Accounts:
         self.keyframes = 0
         self._on_progress = on_progress
         self._settled = 0
+        self._uri = self._waiting = ""
 
     def settle(self, writer: Writer) -> None:
         """Count the sources whose rows were written since the last time."""
@@ -30,8 +31,14 @@ class Accounts:
         self.report.add(outcome)
         self.tell(outcome.uri)
 
+    def wait(self, text: str) -> None:
+        """Tell that Milvus is waited for; an empty text says that it answers again."""
+        self._waiting = text
+        self.tell(self._uri)
+
     def tell(self, uri: str) -> None:
         """Tell how far the ingest is, now that it heard of a source."""
+        self._uri = uri
         if self._on_progress is None:
             return
         report = self.report
@@ -44,5 +51,6 @@ class Accounts:
                 done=report.done,
                 skipped=report.skipped,
                 failed=report.failed,
+                waiting=self._waiting,
             )
         )

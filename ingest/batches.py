@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from ingest.engines.tasks import Decoded, DecodeTask, Embedded, Keyframe, Opened
-from ingest.keyframes.distinct import NearDuplicates
+from ingest.near_duplicates import Gate, Row
 from ingest.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.entities import FrameRef, MediaEntity
-
-
-@dataclass(slots=True)
-class _Count:
-    """Keyframes of one source: how many came, and how many of them were near-duplicates."""
-
-    came: int = 0
-    near: int = 0
 
 
 class Batches:
     """Gathers keyframes and hands rows and endings to the writer, in the order they came.
 
     What the engine has not embedded is embedded here, a batch at a time. ``least_distance`` is that
-    of NearDuplicates. A source's keyframes must come in order of time.
+    of Gate, ``data_dir`` where thumbnails are. A source's keyframes must come in order of time.
     """
 
     def __init__(
@@ -36,6 +30,7 @@ class Batches:
         batch_size: int,
         least_distance: float,
         tags: tuple[str, ...],
+        data_dir: Path,
         writer: Writer,
     ) -> None:
         #: Seconds that embedding took; of all encoders together where there are several.
@@ -44,11 +39,12 @@ class Batches:
         self.keyframes = 0
         self._encoder = encoder
         self._batch_size = batch_size
-        self._duplicates = NearDuplicates(least_distance)
+        self._gate = Gate(least_distance)
         self._tags = tags
+        self._data_dir = data_dir
         self._writer = writer
         self._opened: dict[str, Opened] = {}
-        self._counts: defaultdict[str, _Count] = defaultdict(_Count)
+        self._came: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Decoded | Embedded]] = []
         self._endings: list[Ending] = []
 
@@ -58,12 +54,12 @@ class Batches:
 
     def came_of(self, source_id: str) -> int:
         """Return how many keyframes came of a source that has not ended."""
-        return self._counts[source_id].came
+        return self._came[source_id]
 
     def add(self, task: DecodeTask, frame: Decoded | Embedded) -> None:
         """Take a keyframe; a batch that is full by it is written."""
         self._batch.append((task, frame))
-        self._counts[task.source_id].came += 1
+        self._came[task.source_id] += 1
         self.keyframes += 1
         if len(self._batch) >= self._batch_size:
             self.flush()
@@ -73,25 +69,22 @@ class Batches:
         if self._batch:
             self._endings.append(ending)
         else:
-            self._writer.put(self._counted(ending))
+            self._finish(ending)
 
     def flush(self) -> None:
         """Write what was gathered, and the endings that waited for it."""
         if self._batch:
             embeddings = self._embeddings()
-            fresh = [
-                not self._is_near_duplicate(task.source_id, embedding)
-                for (task, _), embedding in zip(self._batch, embeddings, strict=True)
-            ]
-            entities = [
-                self._entity(task, frame.keyframe)
-                for (task, frame), kept in zip(self._batch, fresh, strict=True)
-                if kept
-            ]
-            self._writer.put(Rows(entities, embeddings[fresh]))
+            self._put(
+                [
+                    row
+                    for (task, frame), embedding in zip(self._batch, embeddings, strict=True)
+                    for row in self._gate.offer(self._entity(task, frame.keyframe), embedding)
+                ]
+            )
             self._batch = []
         for ending in self._endings:
-            self._writer.put(self._counted(ending))
+            self._finish(ending)
         self._endings = []
 
     def _embeddings(self) -> Embeddings:
@@ -109,23 +102,24 @@ class Batches:
                 rows.append(next(made))
         return np.stack(rows)
 
-    def _is_near_duplicate(self, source_id: str, embedding: Embeddings) -> bool:
-        """Leave out a keyframe whose embedding (dim,) is nearly that of the one before it."""
-        # Its thumbnail stays: another library may hold the same moment.
-        if not self._duplicates.is_near(source_id, embedding):
-            return False
-        self._counts[source_id].near += 1
-        self.keyframes -= 1
-        return True
+    def _put(self, rows: Sequence[Row]) -> None:
+        if rows:
+            entities, embeddings = zip(*rows, strict=True)
+            self._writer.put(Rows(list(entities), np.stack(embeddings)))
 
-    def _counted(self, ending: Ending) -> Ending:
-        """Return how a source ended with its keyframes counted, and forget the source."""
-        self._duplicates.forget(ending.source_id)
+    def _finish(self, ending: Ending) -> None:
+        """Hand over a source's last row and how it ended, its keyframes counted, and forget it."""
+        rows, near = self._gate.end(ending.source_id)
+        self._put(rows)
+        self.keyframes -= len(near)
         self._opened.pop(ending.source_id, None)
-        count = self._counts.pop(ending.source_id, _Count())
-        outcome = ending.outcome
-        keyframes, left_out = count.came - count.near, outcome.left_out + count.near
-        return replace(ending, outcome=replace(outcome, keyframes=keyframes, left_out=left_out))
+        outcome = replace(
+            ending.outcome,
+            keyframes=self._came.pop(ending.source_id, 0) - len(near),
+            left_out=ending.outcome.left_out + len(near),
+        )
+        unused = [self._data_dir / entity.thumbnail for entity in near]
+        self._writer.put(Ending(ending.source_id, outcome, unused))
 
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
         opened = self._opened[task.source_id]
@@ -145,4 +139,5 @@ class Batches:
             thumbnail=frame.thumbnail,
             ingested_at=time.time_ns() // 1_000_000,
             tags=self._tags,
+            span_ms=frame.span_ms,
         )

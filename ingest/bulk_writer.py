@@ -11,10 +11,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from ingest.ledger import Ledger
+from ingest.outages import Outages
 from ingest.writer import Ending, Rows, Store, Writer
 from search_core.encoders.base import Embeddings
 from search_core.entities import MediaEntity
@@ -48,9 +50,15 @@ class BulkWriter(Writer):
     """A Writer that hands rows to ``insert``, many thousands at a time, in threads of its own."""
 
     def __init__(
-        self, store: Store, ledger: Ledger, library: str, recipe: str, insert: BulkInsert
+        self,
+        store: Store,
+        ledger: Ledger,
+        library: str,
+        recipe: str,
+        insert: BulkInsert,
+        outages: Outages | None = None,
     ) -> None:
-        super().__init__(store, ledger, library, recipe)
+        super().__init__(store, ledger, library, recipe, outages)
         self._insert = insert
         self._portion = _Portion()
         self._under_way: deque[tuple[Future[None], list[Ending]]] = deque()
@@ -85,7 +93,8 @@ class BulkWriter(Writer):
         entities = [entity for rows in portion.rows for entity in rows.entities]
         embeddings = np.concatenate([rows.embeddings for rows in portion.rows])
         self.rows += len(entities)
-        future = self._pool.submit(self._insert, self._library, entities, embeddings)
+        insert = partial(self._insert, self._library, entities, embeddings)
+        future = self._pool.submit(self._outages.outlast, insert)
         self._under_way.append((future, portion.endings))
 
     def _finish(self, most_left: int) -> None:

@@ -9,26 +9,41 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from search_core.disk import disk_full, free_bytes, is_full
+from search_core.errors import StoreError
+
 _BUSY_S = 30.0
+#: Fewer bytes than SQLite needs for a page of its log and of its index of that.
+_NO_ROOM_BYTES = 64 << 10
 
 
 class Database:
     """An open SQLite file, created when it is missing and migrated when it is old.
 
     ``migrations`` are SQL scripts; PRAGMA user_version counts the ones that were applied. A change
-    of the schema is a new script at the end, never a change of an old one.
+    of the schema is a new script at the end, never a change of an old one. Raises DiskFull, and
+    StoreError for a file that cannot be read or written for another reason.
     """
 
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
+        with sqlite_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        if self._applied() < len(migrations):
+            self._migrate(migrations)
+
+    def _applied(self) -> int:
+        return int(self.read("PRAGMA user_version")[0][0])
+
+    def _migrate(self, migrations: Sequence[str]) -> None:
         with self.writing() as connection:
-            (applied,) = connection.execute("PRAGMA user_version").fetchone()
+            applied = self._applied()  # another process may just have done it
             for number, script in enumerate(migrations[applied:], start=applied + 1):
                 for statement in script.split(";"):
                     connection.execute(statement)
@@ -36,12 +51,12 @@ class Database:
 
     def close(self) -> None:
         """Close the file."""
-        with self._lock:
+        with self._lock, sqlite_errors(self._path):
             self._connection.close()
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[Any]:
         """Return all rows of a query, as tuples."""
-        with self._lock:
+        with self._lock, sqlite_errors(self._path):
             return self._connection.execute(query, tuple(map(storable, values))).fetchall()
 
     def write(self, statement: str, values: Sequence[object] = ()) -> int:
@@ -52,14 +67,41 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Hold the file's write lock for a transaction, rolled back when the block raises."""
-        with self._lock:
+        with self._lock, sqlite_errors(self._path):
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk may have ended it
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
+
+
+@contextmanager
+def sqlite_errors(path: Path) -> Iterator[None]:
+    """Turn what SQLite raises while it works on ``path`` into DiskFull and StoreError."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if _is_full(error, path):
+            raise disk_full(path) from error
+        if isinstance(error, OSError):
+            raise
+        raise StoreError(
+            f"{path} cannot be used: {error}.", "Check the disk it is on, and who may write to it."
+        ) from error
+
+
+def _is_full(error: sqlite3.Error | OSError, path: Path) -> bool:
+    """Whether a full disk is behind an error; of its log's index SQLite says only "I/O error"."""
+    if isinstance(error, OSError):
+        return is_full(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_FULL:
+        return True
+    suspected = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+    return suspected and free_bytes(path) < _NO_ROOM_BYTES
 
 
 def storable(value: object) -> object:

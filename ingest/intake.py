@@ -22,6 +22,7 @@ from ingest.outcomes import SourceOutcome
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
+from ingest.stopping import Interrupted
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
 from search_core.settings import Settings
@@ -31,10 +32,6 @@ KNOWN = "already in the library"
 #: In the ledger in place of a content hash: a remote file that is not worth fetching again.
 _NO_MEDIA = "no media"
 _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
-
-
-class Interrupted(Exception):
-    """The ingest is to stop."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,11 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (camera, began_ms)
     ) WITHOUT ROWID
     """,
+    "ALTER TABLE sources ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0",
+)
+_COLUMNS = (
+    "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"
+    " left_out"
 )
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
@@ -73,7 +78,8 @@ class LedgerRow:
     """What became of one source in one library.
 
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
-    where it failed or was skipped. ``updated_ms`` is epoch milliseconds.
+    where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
+    frames show nothing new and were left out for that.
     """
 
     library: str
@@ -86,6 +92,7 @@ class LedgerRow:
     warning: str
     keyframes: int
     updated_ms: int
+    left_out: int
 
 
 class Ledger:
@@ -116,6 +123,7 @@ class Ledger:
         reason: str = "",
         warning: str = "",
         keyframes: int = 0,
+        left_out: int = 0,
     ) -> None:
         """Write what became of a source, in place of what was written before.
 
@@ -123,17 +131,18 @@ class Ledger:
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, _now_ms())]
+        values = [storable(value) for value in (*row, _now_ms(), left_out)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
                 (library, storable(uri)),
             )
             connection.execute(
-                "INSERT INTO sources VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO sources ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
                 " ON CONFLICT DO UPDATE SET uri = excluded.uri, status = excluded.status,"
                 " stage = excluded.stage, reason = excluded.reason, warning = excluded.warning,"
-                " keyframes = excluded.keyframes, updated_ms = excluded.updated_ms"
+                " keyframes = excluded.keyframes, updated_ms = excluded.updated_ms,"
+                " left_out = excluded.left_out"
                 " WHERE sources.status != 'done' OR excluded.status = 'done'",
                 values,
             )
@@ -153,7 +162,7 @@ class Ledger:
     ) -> list[LedgerRow]:
         """Return what became of sources, newest first; of one library or status if given."""
         rows = self._database.read(
-            "SELECT * FROM sources WHERE (?1 IS NULL OR library = ?1)"
+            f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
             " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
             (library, status, limit),
         )
@@ -168,6 +177,22 @@ class Ledger:
             )
         )
         return counts
+
+    def left_out(self, library: str) -> int:
+        """Return how many frames of a library's sources were left out: they show nothing new."""
+        ((frames,),) = self._database.read(
+            "SELECT coalesce(sum(left_out), 0) FROM sources WHERE library = ?", (library,)
+        )
+        return int(frames)
+
+    def is_elsewhere(self, library: str, source_id: str, recipe: str) -> bool:
+        """Whether this content was taken in another way too: in a library, with a recipe."""
+        return bool(
+            self._database.read(
+                "SELECT 1 FROM sources WHERE source_id = ? AND (library, recipe) != (?, ?) LIMIT 1",
+                (source_id, library, recipe),
+            )
+        )
 
     def forget(self, library: str) -> None:
         """Forget a library's sources: it was dropped, and all of them are pending again."""

@@ -27,7 +27,10 @@ class SourceOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an ingest is; ``current`` is the name of the file it last heard of."""
+    """How far an ingest is; ``current`` is the name of the file it last heard of.
+
+    ``waiting`` says what it waits for while Milvus is away, and is empty otherwise.
+    """
 
     sources_total: int
     sources_finished: int
@@ -36,6 +39,7 @@ class Progress:
     done: int = 0
     skipped: int = 0
     failed: int = 0
+    waiting: str = ""
 
 
 @dataclass(slots=True)

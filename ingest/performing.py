@@ -73,7 +73,9 @@ class Performer:
                 "keyframes": progress.keyframes,
             }
             share = progress.sources_finished / max(1, progress.sources_total)
-            watch.report(share, progress.current, counts)
+            watch.report(share, progress.waiting or progress.current, counts)
+            if progress.waiting:
+                watch.flush()  # nothing else may be told for long
 
         report = ingest(
             request.paths,
@@ -181,7 +183,8 @@ class Performer:
 
 
 def _summary(report: IngestReport) -> str:
+    left_out = f", {report.left_out} frames left out" if report.left_out else ""
     return (
         f"{report.done} done, {report.skipped} skipped, {report.failed} failed, "
-        f"{report.keyframes} keyframes"
+        f"{report.keyframes} keyframes{left_out}"
     )

@@ -31,10 +31,12 @@ from ingest.engines.tasks import (
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
+from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
 from ingest.recipes import recipe_of
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
+from ingest.stopping import Interrupted
 from ingest.writer import Ending, Store, Writer
 from search_core.encoders.base import Encoder
 from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, ms_from_datetime
@@ -60,14 +62,16 @@ def ingest(
     should_stop: Callable[[], bool] | None = None,
     engine: Engine | None = None,
     bulk: BulkInsert | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> IngestReport:
     """Take files, folders, globs and zips into a library; what is in it already is left out.
 
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
     pending and the report says interrupted. Bad files never raise: they are in the report, and in
-    the ledger. Raises UsageError for options that cannot be,
-    EncoderMismatch, and StoreError when Milvus fails.
+    the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
+    so by the thread that waits. Raises UsageError for options that cannot be, EncoderMismatch, and
+    StoreError when Milvus fails or a disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -88,20 +92,26 @@ def ingest(
         options=options,
     )
     run = _Run(plan, encoder, settings.encoder.batch_size, _checked(tags), on_progress)
+    should_stop = should_stop or (lambda: False)
+    outages = Outages(store.address, should_stop, run.wait, patience_s)
     began_s = time.monotonic()
-    store.ensure_library(library, encoder.identity)
-    with Ledger(settings.ledger_path) as ledger:
-        if ledger.counts(library)["done"] and store.count(library) == 0:
-            ledger.forget(library)  # the library was made anew, here or in another Milvus
-        remote = RemoteFiles(settings.remote)
-        sources = list(find_sources(paths, settings.data_dir, remote))
-        stop = threading.Event()
-        with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
-            engine = engine or LocalEngine(settings.media.workers)
-            writer = run.writer(store, ledger, bulk)
-            run.work_off(sources, writer, engine, intake, stop, should_stop)
-    if run.wrote:
-        store.settle(library)
+    try:
+        outages.outlast(lambda: store.ensure_library(library, encoder.identity))
+        with Ledger(settings.ledger_path) as ledger:
+            done = ledger.counts(library)["done"]
+            if done and outages.outlast(lambda: store.count(library)) == 0:
+                ledger.forget(library)  # the library was made anew, here or in another Milvus
+            remote = RemoteFiles(settings.remote)
+            sources = list(find_sources(paths, settings.data_dir, remote))
+            stop = threading.Event()
+            with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
+                engine = engine or LocalEngine(settings.media.workers)
+                writer = run.writer(store, ledger, outages, bulk)
+                run.work_off(sources, writer, engine, intake, stop, should_stop)
+        if run.wrote:
+            outages.outlast(lambda: store.settle(library))
+    except Interrupted:
+        run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
     return run.report
 
@@ -124,11 +134,14 @@ class _Run:
         self._tags = tags
         self._accounts = Accounts(on_progress)
         self.report = self._accounts.report
+        self.wait = self._accounts.wait
 
-    def writer(self, store: Store, ledger: Ledger, bulk: BulkInsert | None) -> Writer:
+    def writer(
+        self, store: Store, ledger: Ledger, outages: Outages, bulk: BulkInsert | None
+    ) -> Writer:
         """Return what writes the rows: one upsert after the other, or in bulk."""
         place = (store, ledger, self._plan.library, self._plan.recipe)
-        return BulkWriter(*place, bulk) if bulk else Writer(*place)
+        return BulkWriter(*place, bulk, outages) if bulk else Writer(*place, outages)
 
     def work_off(
         self,
@@ -137,26 +150,28 @@ class _Run:
         engine: Engine,
         intake: Intake,
         stop: threading.Event,
-        should_stop: Callable[[], bool] | None,
+        should_stop: Callable[[], bool],
     ) -> None:
         """Take in all sources, or those until it is to stop; then ``stop`` is set."""
         self._accounts.sources_total = len(sources)
-        with writer:
-            batches = Batches(
-                self._encoder,
-                self._batch_size,
-                self._plan.options.selector.least_distance,
-                self._tags,
-                writer,
-            )
-            told = engine.decode(intake.prepare(iter(sources)))
-            try:
-                self._follow(told, batches, writer, should_stop)
-            except KeyboardInterrupt:
-                self.report.interrupted = True
-            finally:
-                stop.set()
-                told.close()
+        batches = Batches(
+            self._encoder,
+            self._batch_size,
+            self._plan.options.selector.least_distance,
+            self._tags,
+            self._plan.options.data_dir,
+            writer,
+        )
+        try:
+            with writer:
+                told = engine.decode(intake.prepare(iter(sources)))
+                try:
+                    self._follow(told, batches, writer, should_stop)
+                finally:
+                    stop.set()
+                    told.close()
+        except (KeyboardInterrupt, Interrupted):
+            self.report.interrupted = True
         self._accounts.settle(writer)
         self.report.stages["embed"] = batches.seconds
         self.report.stages["write"] = writer.seconds
@@ -167,11 +182,11 @@ class _Run:
         told: Generator[Told, None, None],
         batches: Batches,
         writer: Writer,
-        should_stop: Callable[[], bool] | None,
+        should_stop: Callable[[], bool],
     ) -> None:
         quiet = 0
         while True:
-            if should_stop is not None and should_stop():
+            if should_stop():
                 self.report.interrupted = True
                 return
             began_s = time.monotonic()

@@ -11,6 +11,10 @@ from typing import Protocol
 _LOOK_EVERY_S = 0.05
 
 
+class Interrupted(Exception):
+    """What is being done is to stop."""
+
+
 class Stop(Protocol):
     """Whether to stop; threading.Event is one too."""
 

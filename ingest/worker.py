@@ -19,7 +19,7 @@ from ingest.jobs.watch import Interrupted, Watch, beating
 from ingest.performing import Performer
 from ingest.stopping import Stop, StopFlag, stopped_by
 from search_core.encoders.base import Encoder
-from search_core.errors import QueueUnavailable, ServeError, SightlineError
+from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError
 from search_core.library import Store
 from search_core.settings import Settings, load_settings
 
@@ -98,7 +98,7 @@ class _Worker:
     def _next(self) -> Claim | None:
         try:
             return self._claims.next()
-        except QueueUnavailable as error:  # a server that restarts is waited for
+        except (QueueUnavailable, DiskFull) as error:  # a server that restarts is waited for
             _log.warning("%s %s", error.message, error.hint)
             return None
 
@@ -124,7 +124,7 @@ class _Worker:
             self._settle(partial(claim.finish, "done", done.message, done.report))
 
     def _settle(self, write: Callable[[], None]) -> None:
-        """Write how a job ended, as soon as the queue can be reached.
+        """Write how a job ended, as soon as the queue can be reached and has room for it.
 
         Asked to stop before, it leaves the job to who finds that nobody is heard of there.
         """
@@ -132,7 +132,7 @@ class _Worker:
             try:
                 write()
                 return
-            except QueueUnavailable as error:
+            except (QueueUnavailable, DiskFull) as error:
                 _log.warning("%s %s", error.message, error.hint)
                 if self._stop.wait(self._timing.idle_s):
                     return

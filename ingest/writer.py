@@ -10,12 +10,15 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
 from ingest.ledger import Ledger
+from ingest.outages import Outages
 from ingest.outcomes import SourceOutcome
+from ingest.stopping import Interrupted
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.entities import MediaEntity
 
@@ -26,6 +29,11 @@ _LOOK_EVERY_S = 0.1
 
 class Store(Protocol):
     """What ingest needs of the store."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, as people are told; may be empty."""
+        ...
 
     def ensure_library(self, name: str, identity: EncoderIdentity) -> Any:
         """Create the library, or raise EncoderMismatch when it holds another encoder's vectors."""
@@ -54,23 +62,38 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A source has no more rows to come: what became of it, true once its rows are written."""
+    """A source has no more rows to come: what became of it, true once its rows are written.
+
+    ``unused`` are the thumbnails of keyframes that were left out after they were decoded.
+    """
 
     source_id: str
     outcome: SourceOutcome
+    unused: Sequence[Path] = ()
 
 
 class Writer:
     """Writes rows and endings in the order they are given; a context manager around its thread.
 
-    Leaving it waits until all is written. What went wrong while writing is raised by the next call.
+    While Milvus is away it waits, as ``outages`` says. Leaving it waits until all is written; when
+    it is left by an exception, what is in hand is written unless Milvus is away. What went wrong
+    while writing is raised by the next call, Interrupted when nobody waits for Milvus any more:
+    then what was not written stays pending.
     """
 
-    def __init__(self, store: Store, ledger: Ledger, library: str, recipe: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        ledger: Ledger,
+        library: str,
+        recipe: str,
+        outages: Outages | None = None,
+    ) -> None:
         self._store = store
         self._ledger = ledger
         self._library = library
         self._recipe = recipe
+        self._outages = outages or Outages()
         self._items: queue.Queue[Rows | Ending | None] = queue.Queue(_BATCHES_IN_FLIGHT)
         self._settled: list[SourceOutcome] = []
         self._error: BaseException | None = None
@@ -83,6 +106,8 @@ class Writer:
         return self
 
     def __exit__(self, kind: object, *exc_info: object) -> None:
+        if kind is not None:
+            self._outages.give_up()
         while self._thread.is_alive():
             try:
                 self._items.put(None, timeout=_LOOK_EVERY_S)
@@ -105,7 +130,8 @@ class Writer:
 
     def settled(self, start: int) -> list[SourceOutcome]:
         """Return the outcomes that have become true, without the first ``start`` of them."""
-        self._raise_error()
+        if not isinstance(self._error, Interrupted):
+            self._raise_error()
         return self._settled[start:]
 
     def _raise_error(self) -> None:
@@ -138,7 +164,7 @@ class Writer:
         if batches:
             entities = [entity for batch in batches for entity in batch.entities]
             embeddings = np.concatenate([batch.embeddings for batch in batches])
-            self._store.upsert(self._library, entities, embeddings)
+            self._outages.outlast(lambda: self._store.upsert(self._library, entities, embeddings))
             self.rows += len(entities)
         for item in items:
             if isinstance(item, Ending):
@@ -158,5 +184,12 @@ class Writer:
             reason=outcome.reason,
             warning=outcome.warning,
             keyframes=outcome.keyframes,
+            left_out=outcome.left_out,
         )
+        # Taken in another way, the same moments may be shown.
+        if ending.unused and not self._ledger.is_elsewhere(
+            self._library, ending.source_id, self._recipe
+        ):
+            for thumbnail in ending.unused:
+                thumbnail.unlink(missing_ok=True)
         self._settled.append(outcome)

@@ -24,10 +24,10 @@ from pymilvus.client.types import BulkInsertState
 
 from search_core.access import write_library
 from search_core.bulk_storage import BulkStorage, no_bulk_insert
-from search_core.collection import SCALAR_FIELDS, to_row
+from search_core.collection import to_row
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.entities import EMBEDDING_FIELD, MediaEntity
+from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.errors import StoreError
 from search_core.reading import count_rows, ids_expression, rows_of
 from search_core.registry import LibraryRegistry
@@ -104,7 +104,8 @@ class BulkInserter:
         new = np.array([entity.id not in there for entity in entities])
         if new.any():
             fresh = [entity for entity in entities if entity.id not in there]
-            with self._storage.file(columns(fresh, embeddings[new])) as path:
+            table = columns(fresh, embeddings[new], self._registry.fields(collection))
+            with self._storage.file(table) as path:
                 self._take_in(name, collection, path)
         if there:
             known = [entity for entity in entities if entity.id in there]
@@ -172,10 +173,11 @@ class BulkInserter:
     def _upsert(
         self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
     ) -> None:
+        fields = self._registry.fields(collection)
         for start in range(0, len(entities), _UPSERT_ROWS):
             part = slice(start, start + _UPSERT_ROWS)
             rows = zip(entities[part], embeddings[part], strict=True)
-            self._client.upsert(collection, [to_row(*row) for row in rows])
+            self._client.upsert(collection, [to_row(*row, fields) for row in rows])
 
     @property
     def _handler(self) -> Any:
@@ -187,11 +189,16 @@ class BulkInserter:
         return list(self._handler.list_bulk_insert_tasks(0, collection))
 
 
-def columns(entities: Sequence[MediaEntity], embeddings: Embeddings) -> pa.Table:
-    """Return entities and their embeddings (n, dim) as the columns of a file for Milvus."""
+def columns(
+    entities: Sequence[MediaEntity], embeddings: Embeddings, fields: Sequence[str] = SCALAR_FIELDS
+) -> pa.Table:
+    """Return entities and their embeddings (n, dim) as the columns of a file for Milvus.
+
+    ``fields`` are those the collection has.
+    """
     values: dict[str, Any] = {
         name: pa.array([getattr(entity, name) for entity in entities])
-        for name in SCALAR_FIELDS
+        for name in fields
         if name != "tags"
     }
     values["tags"] = pa.array([entity.tags for entity in entities], pa.list_(pa.string()))

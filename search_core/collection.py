@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pymilvus import DataType, MilvusClient
@@ -12,6 +13,7 @@ from search_core.entities import (
     CAPTION_MAX_LENGTH,
     EMBEDDING_FIELD,
     ID_MAX_LENGTH,
+    SCALAR_FIELDS,
     TAG_MAX_LENGTH,
     TAGS_MAX_CAPACITY,
     URI_MAX_LENGTH,
@@ -30,8 +32,10 @@ _VARCHAR_LENGTHS = {
     "thumbnail": 512,
     "caption": CAPTION_MAX_LENGTH,
 }
-_INT64_FIELDS = ("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at")
-SCALAR_FIELDS = [*_VARCHAR_LENGTHS, *_INT64_FIELDS, "tags"]
+_INT64_FIELDS = (
+    *("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at"),
+    "span_ms",  # collections from before it was stored lack it
+)
 
 
 def collection_schema(client: MilvusClient, dim: int) -> Any:
@@ -68,15 +72,26 @@ def index_params(client: MilvusClient, index: IndexSpec, metric: str, *, embedde
     return wanted
 
 
-def to_row(entity: MediaEntity, vector: Embeddings) -> dict[str, Any]:
-    """Return an entity and its embedding (dim,) as Milvus takes them."""
-    row = {name: getattr(entity, name) for name in SCALAR_FIELDS}
+def scalar_fields(described: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return which of SCALAR_FIELDS a collection has, as Milvus describes it."""
+    there = {str(field["name"]) for field in described["fields"]}
+    return tuple(name for name in SCALAR_FIELDS if name in there)
+
+
+def to_row(entity: MediaEntity, vector: Embeddings, fields: Sequence[str]) -> dict[str, Any]:
+    """Return an entity and its embedding (dim,) as a collection with these fields takes them."""
+    row = {name: getattr(entity, name) for name in fields}
     return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector}
 
 
+def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of a collection, which may be an old one, as one of today's takes it."""
+    return {"span_ms": 0, **row}
+
+
 def to_entity(row: dict[str, Any]) -> MediaEntity:
-    """Return the entity Milvus gave as a row of SCALAR_FIELDS."""
-    values = {name: row[name] for name in SCALAR_FIELDS}
+    """Return the entity Milvus gave as a row of SCALAR_FIELDS, or of those there are."""
+    values = {name: row[name] for name in SCALAR_FIELDS if name in row}
     return MediaEntity(**{**values, "tags": tuple(row["tags"] or ())})
 
 

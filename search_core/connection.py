@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -18,6 +19,8 @@ from search_core.errors import StoreBusy, StoreUnavailable
 #: ten seconds, for which the server would close the connection in the middle of long requests.
 _LITE_OPTIONS = {"grpc.keepalive_time_ms": 360_000, "grpc.keepalive_permit_without_calls": 0}
 
+_RECONNECT_S = 5.0
+
 
 def connect(endpoint: Endpoint) -> MilvusClient:
     """Return a client of this Milvus; raises StoreUnavailable and StoreBusy."""
@@ -27,13 +30,14 @@ def connect(endpoint: Endpoint) -> MilvusClient:
     embedded = "://" not in endpoint.uri
     if embedded:
         Path(endpoint.uri).parent.mkdir(parents=True, exist_ok=True)
+    until_s = time.monotonic() + endpoint.timeout_s
     try:
-        return MilvusClient(
-            endpoint.uri,
-            token=endpoint.token,
-            timeout=endpoint.timeout_s,
-            grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
-        )
+        while True:
+            try:
+                return _connected(endpoint)
+            except MilvusException:
+                if embedded or time.monotonic() >= until_s:
+                    raise
     except (MilvusException, OSError) as error:
         if embedded and is_locked(Path(endpoint.uri)):
             raise StoreBusy(
@@ -45,6 +49,16 @@ def connect(endpoint: Endpoint) -> MilvusClient:
             f"Milvus at {endpoint.uri} cannot be reached: {reason.splitlines()[0][:200]}.",
             "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
         ) from error
+
+
+def _connected(endpoint: Endpoint) -> MilvusClient:
+    return MilvusClient(
+        endpoint.uri,
+        token=endpoint.token,
+        # A call that finds the connection lost waits this long for another, too.
+        timeout=min(_RECONNECT_S, endpoint.timeout_s),
+        grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
+    )
 
 
 def disconnect(client: MilvusClient, endpoint: Endpoint) -> None:

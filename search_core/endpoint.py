@@ -26,7 +26,8 @@ class Endpoint:
     """A Milvus to connect to.
 
     ``embedded`` says that it is Milvus Lite, in this process or behind a running serve: then
-    ``write_lock`` names the file that serialises writers, which Lite does not do itself.
+    ``write_lock`` names the file that serialises writers, which Lite does not do itself, and
+    ``lite_dir`` where a running serve's keeps its files.
     """
 
     uri: str
@@ -34,6 +35,12 @@ class Endpoint:
     timeout_s: float = 60.0
     embedded: bool = True
     write_lock: Path | None = None
+    lite_dir: Path | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where Milvus Lite keeps its files; None of a server."""
+        return self.lite_dir if "://" in self.uri else Path(self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,14 @@ def resolve_endpoint(settings: Settings) -> Endpoint:
         state = running_serve(settings)
         own = state is not None and state.embedded and state.milvus_uri == uri
         lock = settings.data_dir / WRITE_LOCK_FILE if own else None
-        return Endpoint(uri, token, timeout_s, embedded=own, write_lock=lock)
+        lite_dir = settings.milvus_lite_dir if own else None
+        return Endpoint(uri, token, timeout_s, own, lock, lite_dir)
     lock = settings.data_dir / WRITE_LOCK_FILE
     state = running_serve(settings)
     if state is not None and not uri and "://" in state.milvus_uri:
         own_lock = lock if state.embedded else None
-        return Endpoint(state.milvus_uri, token, timeout_s, state.embedded, own_lock)
+        lite_dir = settings.milvus_lite_dir if state.embedded else None
+        return Endpoint(state.milvus_uri, token, timeout_s, state.embedded, own_lock, lite_dir)
     return Endpoint(uri or str(settings.milvus_lite_dir), token, timeout_s, write_lock=lock)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -41,7 +41,8 @@ class MediaEntity:
     since the start of the video (0 for images), ``duration_ms`` the length of the whole video.
     ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
     displayed, after rotation. ``thumbnail`` is a path relative to the data directory. A live
-    camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC).
+    camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC). ``span_ms`` is how long
+    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where nobody knows.
     """
 
     id: str
@@ -59,6 +60,7 @@ class MediaEntity:
     ingested_at: int
     caption: str = ""
     tags: tuple[str, ...] = field(default=())
+    span_ms: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -79,6 +81,10 @@ class MediaEntity:
     def captured_at_iso(self) -> str:
         """``captured_at`` as ISO 8601 in UTC, to the millisecond."""
         return iso_from_ms(self.captured_at)
+
+
+#: The names under which all of it but the embedding is stored.
+SCALAR_FIELDS = tuple(field.name for field in fields(MediaEntity))
 
 
 def is_address(path: str) -> bool:

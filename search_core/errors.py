@@ -9,8 +9,9 @@
     ├── EncoderError
     │   ├── EncoderUnavailable     the model's weights cannot be had
     │   └── EncoderMismatch        the library holds another encoder's vectors
-    ├── StoreError                 Milvus refused or failed
-    │   ├── StoreUnavailable       Milvus cannot be reached
+    ├── StoreError                 Milvus, or a disk it is kept on, refused or failed
+    │   ├── StoreUnavailable       Milvus cannot be reached, or is not ready yet: it may be soon
+    │   ├── DiskFull               no space is left for rows, the ledger or pictures
     │   ├── StoreBusy              another process holds the embedded Milvus, or the library
     │   ├── TrialTimeout           an index was not built within the time limit
     │   ├── LibraryNotFound
@@ -79,11 +80,15 @@ class EncoderMismatch(EncoderError):
 
 
 class StoreError(SightlineError):
-    """Milvus refused or failed."""
+    """Milvus, or a disk it is kept on, refused or failed."""
 
 
 class StoreUnavailable(StoreError):
-    """Milvus cannot be reached."""
+    """Milvus cannot be reached, or is not ready yet: the same may work a little later."""
+
+
+class DiskFull(StoreError):
+    """No space is left on the disk that keeps rows, the ledger or pictures."""
 
 
 class StoreBusy(StoreError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
-from search_core.entities import MediaEntity
+from search_core.entities import SCALAR_FIELDS, MediaEntity
 from search_core.errors import EncoderMismatch, UsageError
 from search_core.facets import Facets
 from search_core.filters import Filter
@@ -36,6 +36,7 @@ class LibraryInfo:
     ``encoder`` made its vectors; ``search`` holds the nprobe and ef searches use by default.
     ``successor`` is the collection that a running rebuild fills, "" when there is none; ``heir``
     the one, of another encoder, that is about to take over: until then nothing is written.
+    ``fields`` are those its collection has: one made before a field was added lacks it.
     """
 
     name: str
@@ -47,6 +48,7 @@ class LibraryInfo:
     created_at: int
     successor: str = ""
     heir: str = ""
+    fields: tuple[str, ...] = SCALAR_FIELDS
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -115,6 +117,11 @@ class VectorPage:
 
 class Store(Protocol):
     """Where libraries live: MilvusStore for real, MemoryStore for tests."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, as people are told; may be empty."""
+        ...
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""

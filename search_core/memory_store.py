@@ -42,6 +42,11 @@ class MemoryStore:
         self._infos: dict[str, LibraryInfo] = {}
         self._rows: dict[str, MemoryRows] = {}
 
+    @property
+    def address(self) -> str:
+        """Nowhere."""
+        return ""
+
     def close(self) -> None:
         """Do nothing: there is no connection."""
 

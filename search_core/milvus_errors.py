@@ -9,7 +9,9 @@ import grpc
 from pymilvus import exceptions as milvus
 from pymilvus.exceptions import ErrorCode, MilvusException
 
+from search_core.disk import FULL_HINT
 from search_core.errors import (
+    DiskFull,
     FilterError,
     IndexParameterError,
     LibraryNotFound,
@@ -54,7 +56,27 @@ MILVUS_EXCEPTIONS: dict[type[MilvusException], type[SightlineError]] = {
     milvus.ServerVersionIncompatibleException: StoreError,
 }
 
-_UNREACHABLE = ("connection refused", "unavailable", "deadline exceeded", "fail connecting")
+#: What is said of a Milvus that cannot be reached, or that has just started and is not there yet.
+_UNREACHABLE = (
+    "connection refused",
+    "connection reset",
+    "unavailable",
+    "deadline exceeded",
+    "fail connecting",
+    "retry timeout",
+    "closed channel",
+    "not ready",
+    "not healthy",
+    "not loaded",
+    "not fully loaded",
+    "no available",
+    "not available",
+    "node not found",
+    "node offline",
+    "channel not found",
+    "is recovering",
+)
+_FULL = ("no space left", "disk quota exceeded", "disk full")
 
 
 @contextmanager
@@ -79,8 +101,11 @@ def _mapped(error: MilvusException, doing: str, library: str) -> SightlineError:
         return FilterError(f"Milvus cannot read the filter: {reason}.")
     if "invalid index params" in lowered or "out of range" in lowered:
         return IndexParameterError(f"Milvus refused a parameter while {doing}: {reason}.")
+    if any(word in lowered for word in _FULL):
+        return DiskFull(f"The disk that Milvus keeps its rows on is full ({doing}).", FULL_HINT)
     kind = MILVUS_EXCEPTIONS.get(type(error), StoreError)
-    if kind is StoreUnavailable or any(word in lowered for word in _UNREACHABLE):
+    unreachable = error.retriable or any(word in lowered for word in _UNREACHABLE)
+    if kind is StoreUnavailable or unreachable:
         return StoreUnavailable(f"Milvus cannot be reached while {doing}: {reason}.", _CONNECT_HINT)
     if kind is LibraryNotFound:
         return LibraryNotFound(f"There is no library {library} here.")

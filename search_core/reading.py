@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from pymilvus import MilvusClient
 
-from search_core.collection import SCALAR_FIELDS, to_entity, to_score
+from search_core.collection import to_entity, to_score
 from search_core.encoders.base import Embeddings
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.exact import NearestSoFar
@@ -79,10 +79,10 @@ def few_or_pages(
 
 
 def vector_pages(
-    client: MilvusClient, collection: str, expression: str, limit: int | None, seed: int
+    client: MilvusClient, info: LibraryInfo, expression: str, limit: int | None, seed: int
 ) -> Iterator[VectorPage]:
     """Yield the entities that pass with their embeddings; ``limit`` of them, by chance."""
-    fields = [*SCALAR_FIELDS, EMBEDDING_FIELD]
+    collection, fields = info.collection, [*info.fields, EMBEDDING_FIELD]
     count = 0 if limit is None else count_rows(client, collection, expression)
     if limit is None or limit >= count:
         for page in pages(client, collection, expression, fields):
@@ -179,7 +179,7 @@ def matches(
         anns_field=EMBEDDING_FIELD,
         limit=k,
         filter=expression,
-        output_fields=SCALAR_FIELDS,
+        output_fields=list(info.fields),
         search_params={
             "metric_type": info.index.metric_for(info.metric),
             "params": info.search_params(params, k),
@@ -211,7 +211,7 @@ def exact_matches(
     entities: dict[str, MediaEntity] = {}
     for start in range(0, len(found), PAGE_ROWS):
         part = found[start : start + PAGE_ROWS]
-        rows = rows_of(client, collection, part, SCALAR_FIELDS, consistency="Session")
+        rows = rows_of(client, collection, part, info.fields, consistency="Session")
         entities.update((str(row["id"]), to_entity(row)) for row in rows)
     return [
         [
@@ -224,7 +224,7 @@ def exact_matches(
 
 
 def to_vector_page(rows: Sequence[dict[str, Any]]) -> VectorPage:
-    """Return rows of SCALAR_FIELDS and the embedding as entities and an array (n, dim)."""
+    """Return rows of scalar fields and the embedding as entities and an array (n, dim)."""
     vectors = np.stack([row[EMBEDDING_FIELD] for row in rows])
     return VectorPage([to_entity(row) for row in rows], vectors)
 

@@ -27,10 +27,10 @@ import numpy as np
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import INDEX_NAME, SCALAR_FIELDS
+from search_core.collection import INDEX_NAME, whole_row
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
-from search_core.entities import EMBEDDING_FIELD
+from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS
 from search_core.errors import StoreBusy
 from search_core.filters import quoted
 from search_core.index_building import wait_for_index
@@ -41,7 +41,6 @@ from search_core.registry import LibraryRegistry, new_collection_name
 from search_core.servers import ServerInfo
 
 Row = dict[str, Any]
-_FIELDS = [*SCALAR_FIELDS, EMBEDDING_FIELD]
 _ID_ROWS = 2000
 #: A row that changes each time it is looked at is left to its writers after this many times.
 _LOOKS = 10
@@ -73,7 +72,12 @@ class Rebuild:
 
         Whatever happens before the switch leaves the library as it was.
         """
-        new = replace(changed, collection=new_collection_name(info.name), successor="")
+        new = replace(
+            changed,
+            collection=new_collection_name(info.name),
+            successor="",
+            fields=SCALAR_FIELDS,
+        )
         try:
             self._begin(info, new)
             self._copy_all(info, new)
@@ -103,29 +107,29 @@ class Rebuild:
             self._client,
             old.collection,
             EVERYTHING,
-            _FIELDS,
+            _fields(old),
             rows=page_rows(old.encoder.dim),
             consistency="Strong",
         ):
             seen = {str(row["id"]): row for row in page}
-            self._mirror(old.collection, new.collection, seen)
+            self._mirror(old, new, seen)
             done += len(page)
             self._on_progress("copying", min(1.0, done / total))
 
-    def _mirror(self, old: str, new: str, seen: Mapping[str, Row | None]) -> None:
+    def _mirror(self, old: LibraryInfo, new: LibraryInfo, seen: Mapping[str, Row | None]) -> None:
         """Make ``new`` hold what was seen in ``old`` under these ids, and what came meanwhile."""
         for _ in range(_LOOKS):
             if not seen:
                 return
             with write_lock(self._endpoint):
-                if rows := [row for row in seen.values() if row is not None]:
-                    self._client.upsert(new, rows)
-                self._delete(new, [key for key, row in seen.items() if row is None])
+                if rows := [whole_row(row) for row in seen.values() if row is not None]:
+                    self._client.upsert(new.collection, rows)
+                self._delete(new.collection, [key for key, row in seen.items() if row is None])
                 now = self._look(old, list(seen))
             seen = {key: now[key] for key, row in seen.items() if not _same(row, now[key])}
 
-    def _look(self, collection: str, ids: Sequence[str]) -> dict[str, Row | None]:
-        rows = rows_of(self._client, collection, ids, _FIELDS)
+    def _look(self, library: LibraryInfo, ids: Sequence[str]) -> dict[str, Row | None]:
+        rows = rows_of(self._client, library.collection, ids, _fields(library))
         found = {str(row["id"]): row for row in rows}
         return {key: found.get(key) for key in ids}
 
@@ -148,11 +152,11 @@ class Rebuild:
         self._on_progress("comparing", 0.0)
         for ids in self._ids(old.collection):
             lost = self._missing(new.collection, ids)
-            self._mirror(old.collection, new.collection, self._look(old.collection, lost))
+            self._mirror(old, new, self._look(old, lost))
         self._on_progress("comparing", 0.5)
         for ids in self._ids(new.collection):
             extra = self._missing(old.collection, ids)
-            self._mirror(old.collection, new.collection, dict.fromkeys(extra))
+            self._mirror(old, new, dict.fromkeys(extra))
 
     def _switch(self, old: LibraryInfo, new: LibraryInfo) -> None:
         self._on_progress("switching", 0.0)
@@ -259,5 +263,9 @@ def _busy(info: LibraryInfo) -> StoreBusy:
 def _same(one: Row | None, other: Row | None) -> bool:
     if one is None or other is None:
         return one is other
-    scalars = all(one[name] == other[name] for name in SCALAR_FIELDS)
+    scalars = all(one[name] == other[name] for name in SCALAR_FIELDS if name in one)
     return scalars and np.array_equal(one[EMBEDDING_FIELD], other[EMBEDDING_FIELD])
+
+
+def _fields(library: LibraryInfo) -> list[str]:
+    return [*library.fields, EMBEDDING_FIELD]

@@ -23,7 +23,7 @@ from typing import Any
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import collection_schema
+from search_core.collection import collection_schema, scalar_fields
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound, StoreBusy
@@ -47,6 +47,7 @@ class LibraryRegistry:
         self._client = client
         self._endpoint = endpoint
         self._ready: set[str] = set()  # collections known to be indexed and loaded
+        self._fields: dict[str, tuple[str, ...]] = {}
 
     def names(self) -> list[str]:
         """Return the aliases of this Milvus, libraries or not."""
@@ -116,6 +117,13 @@ class LibraryRegistry:
             build_index(self._client, info.collection, info.index, info.metric, embedded=embedded)
         self._client.load_collection(info.collection)
         self._ready.add(info.collection)
+
+    def fields(self, collection: str) -> tuple[str, ...]:
+        """Return which fields of an entity a collection has; asked once, for they stay."""
+        if collection not in self._fields:
+            described = self._client.describe_collection(collection)
+            self._fields[collection] = scalar_fields(described)
+        return self._fields[collection]
 
     def forget(self, collection: str) -> None:
         """Look again, at its next use, whether a collection is indexed and loaded."""
@@ -240,6 +248,10 @@ def _info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
     properties = _properties(described)
     if text := properties.get(PROPERTY):
         info = LibraryInfo.from_dict(str(described["collection_name"]), json.loads(text))
-        successor, heir = properties.get(SUCCESSOR_PROPERTY, ""), properties.get(HEIR_PROPERTY, "")
-        return replace(info, successor=successor, heir=heir)
+        return replace(
+            info,
+            successor=properties.get(SUCCESSOR_PROPERTY, ""),
+            heir=properties.get(HEIR_PROPERTY, ""),
+            fields=scalar_fields(described),
+        )
     return None

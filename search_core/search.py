@@ -79,6 +79,7 @@ class Hit:
             "uri": entity.uri,
             "media_type": entity.media_type,
             "pts_ms": entity.pts_ms,
+            "span_ms": entity.span_ms,
             "width": entity.width,
             "height": entity.height,
             "thumbnail": entity.thumbnail,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from search_core.access import read_library, read_through, write_library
-from search_core.collection import SCALAR_FIELDS, to_entity, to_row
+from search_core.collection import to_entity, to_row
 from search_core.connection import connect, disconnect
+from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
@@ -74,6 +75,11 @@ class MilvusStore:
         self._registry = LibraryRegistry(self._client, endpoint)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
 
+    @property
+    def address(self) -> str:
+        """Where it is: a server's address, or the embedded Milvus's folder."""
+        return self.endpoint.uri
+
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
         disconnect(self._client, self.endpoint)
@@ -128,14 +134,17 @@ class MilvusStore:
     # Entities
 
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
-        """Store entities with their embeddings (n, dim); one of the same id is replaced."""
+        """Store entities with their embeddings (n, dim); one of the same id is replaced.
+
+        Raises DiskFull, for an embedded Milvus before there is no room at all.
+        """
+        if self.endpoint.folder is not None:
+            require_room(self.endpoint.folder)
         for start in range(0, len(entities), UPSERT_ROWS):
             part = slice(start, start + UPSERT_ROWS)
-            rows = [
-                to_row(entity, vector)
-                for entity, vector in zip(entities[part], embeddings[part], strict=True)
-            ]
-            write = partial(self._client.upsert, data=rows)
+            write = partial(
+                self._upsert, list(zip(entities[part], embeddings[part], strict=True))
+            )
             self._write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
@@ -169,7 +178,7 @@ class MilvusStore:
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
         expression = where.expression() or EVERYTHING
-        rows = self._rows(name, expression, SCALAR_FIELDS, limit=limit, offset=offset)
+        rows = self._rows(name, expression, None, limit=limit, offset=offset)
         return [to_entity(row) for row in rows]
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
@@ -203,7 +212,7 @@ class MilvusStore:
             self._registry,
             name,
             "reading vectors",
-            lambda info: vector_pages(self._client, info.collection, expression, limit, seed),
+            lambda info: vector_pages(self._client, info, expression, limit, seed),
         )
 
     def delete(self, name: str, where: Filter) -> int:
@@ -321,13 +330,29 @@ class MilvusStore:
     ) -> None:
         write_library(self._registry, self.endpoint, name, doing, write, identity)
 
+    def _upsert(self, pairs: list[tuple[MediaEntity, Embeddings]], collection: str) -> None:
+        fields = self._registry.fields(collection)
+        rows = [to_row(entity, vector, fields) for entity, vector in pairs]
+        self._client.upsert(collection, rows)
+
     def _rows(
-        self, name: str, expression: str, fields: list[str], limit: int = 1, offset: int = 0
+        self,
+        name: str,
+        expression: str,
+        fields: Sequence[str] | None,
+        limit: int = 1,
+        offset: int = 0,
     ) -> list[dict[str, Any]]:
+        """Return the rows that pass; all their scalar fields where none are named."""
         return self._read(
             name,
             "reading entities",
             lambda info: rows_where(
-                self._client, info.collection, expression, fields, limit=limit, offset=offset
+                self._client,
+                info.collection,
+                expression,
+                fields or info.fields,
+                limit=limit,
+                offset=offset,
             ),
         )

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -69,8 +70,8 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def milvus_server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the standalone Milvus server of the PyPI package ``milvus``."""
+def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The standalone Milvus server of the PyPI package ``milvus``, running."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("the package milvus carries a server for Linux x86-64 only")
     milvus = pytest.importorskip("milvus", reason="the package milvus is not installed")
@@ -96,9 +97,15 @@ def milvus_server_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         server.set_base_dir(str(tmp_path_factory.mktemp("milvus_server")))
         server.start()
         try:
-            yield f"http://127.0.0.1:{server.listen_port}"
+            yield server
         finally:
             server.stop()
+
+
+@pytest.fixture(scope="session")
+def milvus_server_uri(milvus_server: Any) -> str:
+    """The address of the standalone Milvus server."""
+    return f"http://127.0.0.1:{milvus_server.listen_port}"
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +200,7 @@ def make_entity(number: int, **changes: object) -> MediaEntity:
         thumbnail=f"thumbnails/{number}.jpg",
         ingested_at=1,
         tags=("odd",) if number % 2 else ("even", "all"),
+        span_ms=number * 10,
     )
     return replace(entity, **changes)  # type: ignore[arg-type]
 

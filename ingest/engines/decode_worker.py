@@ -31,6 +31,7 @@ from ingest.engines.tasks import (
 )
 from ingest.footage import LeastSize, OpenedMedia
 from ingest.thumbnails import write_thumbnail
+from search_core.disk import is_full
 from search_core.entities import FrameRef
 from search_core.errors import MediaError
 
@@ -123,6 +124,10 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     except MemoryError:
         yield Failed(stage, "needs more memory to decode than there is")
     except OSError as error:
+        if is_full(error):
+            place = task.options.data_dir
+            yield Failed("write", f"cannot be kept: no space is left on the disk of {place}")
+            return
         yield Failed(stage, f"cannot be processed: {error.strerror or error}")
     except Exception as error:  # decoders raise anything at all
         yield Failed(stage, f"cannot be decoded: {type(error).__name__}: {error}")

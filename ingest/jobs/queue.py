@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 from huey import Huey, RedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
 
+from ingest.database import sqlite_errors
 from ingest.jobs.redis_server import connect, told_plainly
 from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
@@ -20,18 +21,21 @@ from search_core.settings import Settings
 class JobQueue:
     """Which job is next, and the table that says what each is.
 
-    ``shared`` is whether workers on other machines may take from it too. Raises QueueUnavailable.
+    ``shared`` is whether workers on other machines may take from it too. Raises QueueUnavailable,
+    and DiskFull where there is no room for a job.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.shared = settings.queue is not None
+        self._path = settings.jobs_path
         options = {"results": False, "serializer": _JsonSerializer()}
         self.table: JobTable
         self._huey: Huey
         if settings.queue is None:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
             self.table = SqliteJobTable(settings.jobs_path)
-            self._huey = SqliteHuey("sightline", filename=str(settings.jobs_path), **options)
+            with self._told_plainly():
+                self._huey = SqliteHuey("sightline", filename=str(self._path), **options)
         else:
             pool = connect(settings.queue.get_secret_value())
             self.table = RedisJobTable(pool)
@@ -65,7 +69,7 @@ class JobQueue:
         self.table.close()
 
     def _told_plainly(self) -> AbstractContextManager[None]:
-        return told_plainly() if self.shared else nullcontext()
+        return told_plainly() if self.shared else sqlite_errors(self._path)
 
 
 def _perform(job_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ingest.jobs.claims import Claim
 from ingest.stopping import Stop
-from search_core.errors import QueueUnavailable
+from search_core.errors import DiskFull, QueueUnavailable
 
 
 class Interrupted(Exception):
@@ -45,7 +45,7 @@ class Watch:
     def flush(self) -> None:
         """Write what was told last."""
         if self._latest is not None:
-            with suppress(QueueUnavailable):
+            with suppress(QueueUnavailable, DiskFull):
                 self._claim.report_progress(*self._latest)
             self._wrote_s = time.monotonic()
 
@@ -63,7 +63,7 @@ class Watch:
 
     def is_cancelled(self) -> bool:
         """Look now whether somebody cancelled the job."""
-        with suppress(QueueUnavailable):
+        with suppress(QueueUnavailable, DiskFull):
             self._cancelled = self._cancelled or self._claim.is_cancelled()
         return self._cancelled
 
@@ -75,7 +75,7 @@ def beating(claim: Claim, every_s: float) -> Iterator[None]:
 
     def beat() -> None:
         while not over.wait(every_s):
-            with suppress(QueueUnavailable):
+            with suppress(QueueUnavailable, DiskFull):
                 claim.beat()
 
     thread = threading.Thread(target=beat, name="beat", daemon=True)

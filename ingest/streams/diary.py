@@ -8,7 +8,6 @@ disk is full say, is told in the log: watching goes on without it.
 from __future__ import annotations
 
 import logging
-import sqlite3
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Literal
 from ingest.database import Database
 from ingest.ledger import MIGRATIONS
 from ingest.streams.camera import Camera
+from search_core.errors import StoreError
 
 State = Literal["connecting", "live", "lost", "stopped"]
 
@@ -198,5 +198,5 @@ class Diary:
             with self._database.writing() as connection:
                 for statement, values in statements:
                     connection.execute(statement, values)
-        except sqlite3.Error as error:
+        except StoreError as error:
             _log.warning("what became of a camera could not be noted: %s", error)

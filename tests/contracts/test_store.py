@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from search_core import collection
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
@@ -122,6 +123,31 @@ def test_a_stored_vector_finds_itself_first(store: Store, library: str) -> None:
 def test_entities_come_back_as_they_went_in(store: Store, library: str) -> None:
     entity = make_entity(7)
     assert store.entities(library, Filter(ids=(entity.id,))) == [entity]
+
+
+def test_a_library_from_before_spans_were_stored_still_works(
+    store: Store, identity: EncoderIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        fields = tuple(name for name in collection._INT64_FIELDS if name != "span_ms")
+        before.setattr(collection, "_INT64_FIELDS", fields)
+        store.ensure_library("old_library", identity, index=Flat())
+    lost = {"span_ms": 0} if isinstance(store, MilvusStore) else {}
+    old = [make_entity(number, **lost) for number in range(20)]
+
+    store.upsert("old_library", [make_entity(number) for number in range(20)], VECTORS[:20])
+
+    assert sorted(store.entities("old_library"), key=lambda e: e.captured_at) == old
+    assert store.search("old_library", VECTORS[:1], k=1)[0][0].entity == old[0]
+    assert store.search_exact("old_library", VECTORS[3:4], k=1)[0][0].entity == old[3]
+    assert [e for page in store.vectors("old_library") for e in page.entities if e == old[5]]
+
+    store.rebuild("old_library", IvfFlat(nlist=4))  # into a collection of today's fields
+
+    store.upsert("old_library", [make_entity(7)], VECTORS[7:8])
+    assert store.entities("old_library", Filter(ids=(make_entity(7).id,))) == [make_entity(7)]
+    assert store.count("old_library") == 20
+    store.drop_library("old_library")
 
 
 def test_long_and_odd_text_is_kept(store: Store, changed: str) -> None:

@@ -4,9 +4,11 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 
 import pytest
 
+from ingest.database import Database
 from ingest.ledger import MIGRATIONS, Ledger
 
 
@@ -83,6 +85,17 @@ def test_a_new_ledger_has_every_migration(path):
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_was_left_out_is_counted_also_by_a_ledger_from_before(path):
+    with closing(Database(path, MIGRATIONS[:2])) as old:
+        old.write("INSERT INTO sources VALUES ('main', '1', 'r', '/a', 'done', '', '', '', 3, 1)")
+    with Ledger(path) as ledger:
+        assert [(row.keyframes, row.left_out) for row in ledger.outcomes()] == [(3, 0)]
+        ledger.record("main", "2", "r", "/b", "done", keyframes=4, left_out=5)
+        ledger.record("main", "3", "r", "/c", "done", keyframes=1, left_out=2)
+        assert ledger.left_out("main") == 7 and ledger.left_out("other") == 0
+        assert ledger.is_elsewhere("other", "2", "r") and not ledger.is_elsewhere("main", "2", "r")
 
 
 def test_several_processes_write_at_once(path):

@@ -99,6 +99,27 @@ def test_near_duplicates_are_left_out_and_counted(take_in, media, store, setting
         assert all((settings.data_dir / e.thumbnail).exists() for e in rows(store, name).values())
 
 
+def test_a_near_duplicates_thumbnail_goes_and_the_keyframe_before_stands_for_it(
+    take_in, media, store, settings
+):
+    make_clip(media / "a.mp4", times=[0.0, 0.2, 0.4, 1.0, 1.2], gop=1)
+    assert take_in(media, keyframes="iframe+distinct:0.5").left_out == 4
+    [kept] = rows(store).values()
+    assert (kept.pts_ms, kept.span_ms) == (0, kept.duration_ms)
+    assert [path.name for path in settings.thumbnails_dir.rglob("*.jpg")] == ["0.jpg"]
+    with Ledger(settings.ledger_path) as ledger:
+        assert [row.left_out for row in ledger.outcomes()] == [4] and ledger.left_out("main") == 4
+
+
+def test_a_keyframe_knows_how_long_it_stands_for_what_is_shown(take_in, media, store):
+    make_clip(media / "a.mp4", seconds=6)
+    make_photo(media / "b.png")
+    take_in(media, keyframes="interval:2")
+    spans = sorted((e.media_type, e.pts_ms, e.span_ms) for e in rows(store).values())
+    frames = [("frame", start, 2000) for start in (0, 2000, 4000)]
+    assert spans == [*frames, ("image", 0, 0)]
+
+
 def test_two_libraries_are_apart(take_in, media, store):
     make_photo(media / "a.png")
     take_in(media)
@@ -298,7 +319,14 @@ def test_a_store_that_fails_stops_the_ingest_and_nothing_counts_as_done(
             raise StoreUnavailable("Milvus is gone.")
 
     with pytest.raises(StoreUnavailable):
-        ingest([str(media)], settings=settings, store=Failing(), encoder=encoder, library="main")
+        ingest(
+            [str(media)],
+            settings=settings,
+            store=Failing(),
+            encoder=encoder,
+            library="main",
+            patience_s=0.0,
+        )
     assert ledger.counts("main")["done"] == 0
 
 

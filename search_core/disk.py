@@ -1,0 +1,47 @@
+"""Disks that are full: telling so, and stopping before Milvus Lite is what fails of it."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+from search_core.errors import DiskFull
+
+#: What must be free for Milvus Lite to be written to, besides twice its log: the thumbnails of what
+#: is decoded meanwhile, and the pages of the ledger.
+_SLACK_BYTES = 32 << 20
+#: What to do about a full disk; what was done before stays done.
+FULL_HINT = "Free some space, then run the same command again: it goes on from there."
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def is_full(error: OSError) -> bool:
+    """Whether an error says that a disk, or somebody's share of it, is full."""
+    return error.errno in _FULL
+
+
+def free_bytes(place: Path) -> int:
+    """Return how much space is left on the disk of a file or folder, there or yet to be made."""
+    while not place.exists():
+        place = place.parent
+    return shutil.disk_usage(place).free
+
+
+def disk_full(place: Path | str) -> DiskFull:
+    """Return the error for a disk that is full, named by a file or folder on it."""
+    return DiskFull(f"No space is left on the disk of {place}.", FULL_HINT)
+
+
+def require_room(lite_dir: Path) -> None:
+    """Raise DiskFull unless an embedded Milvus has room to write its rows, and to write them anew.
+
+    When Milvus Lite cannot write out its log, it forgets the log's rows with the next it can write
+    out (3.2.2): it must not come to that.
+    """
+    log_bytes = sum(file.stat().st_size for file in lite_dir.glob("**/wal/*.arrow"))
+    needed = _SLACK_BYTES + 2 * log_bytes
+    if free_bytes(lite_dir) < needed:
+        raise DiskFull(
+            f"Less than {needed >> 20} MiB are free on the disk of {lite_dir}.", FULL_HINT
+        )
