@@ -18,7 +18,7 @@ from typing import Any, Self
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import SCALAR_FIELDS, to_entity, to_row
+from search_core.collection import to_entity, to_row
 from search_core.connection import write_lock
 from search_core.encoders.base import Embeddings
 from search_core.endpoint import Endpoint
@@ -80,7 +80,7 @@ class MilvusSuccession:
             if self._is_built:
                 self._remove_extra()
             try:
-                for page in self._pages(self._old.collection, SCALAR_FIELDS):
+                for page in self._pages(self._old.collection, self._old.fields):
                     if lacking := self._lacking(page):
                         yield [to_entity(row) for row in lacking]
             except MilvusException:
@@ -89,7 +89,8 @@ class MilvusSuccession:
 
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
-        rows = [to_row(*pair) for pair in zip(entities, embeddings, strict=True)]
+        pairs = zip(entities, embeddings, strict=True)
+        rows = [to_row(entity, vector, self._new.fields) for entity, vector in pairs]
         with milvus_errors("storing vectors", self._old.name):
             for start in range(0, len(rows), _ROWS):
                 with write_lock(self._endpoint):
@@ -135,7 +136,7 @@ class MilvusSuccession:
         if not self._is_built:
             return list(page)  # nothing is there yet, and a collection without index is not read
         ids = [str(row["id"]) for row in page]
-        found = rows_of(self._client, self._new.collection, ids, SCALAR_FIELDS)
+        found = rows_of(self._client, self._new.collection, ids, self._new.fields)
         there = {str(row["id"]): to_entity(row) for row in found}
         return [row for row in page if there.get(str(row["id"])) != to_entity(row)]
 

@@ -16,7 +16,7 @@ from search_core.connection import connect, disconnect
 from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.entities import EMBEDDING_FIELD, MediaEntity
+from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.errors import EntityNotFound
 from search_core.facets import Facets
 from search_core.filters import Filter, quoted
@@ -142,9 +142,7 @@ class MilvusStore:
             require_room(self.endpoint.folder)
         for start in range(0, len(entities), UPSERT_ROWS):
             part = slice(start, start + UPSERT_ROWS)
-            write = partial(
-                self._upsert, list(zip(entities[part], embeddings[part], strict=True))
-            )
+            write = partial(self._upsert, list(zip(entities[part], embeddings[part], strict=True)))
             self._write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
@@ -295,7 +293,14 @@ class MilvusStore:
         old = self.library(name)
         old.index.require_dim(identity.dim)
         collection = new_collection_name(name)
-        new = replace(old, collection=collection, encoder=identity, successor="", heir="")
+        new = replace(
+            old,
+            collection=collection,
+            encoder=identity,
+            successor="",
+            heir="",
+            fields=SCALAR_FIELDS,
+        )
         return MilvusSuccession(self._client, self._registry, self.endpoint, old, new)
 
     def open_trial(
