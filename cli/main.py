@@ -19,6 +19,7 @@ from cli import (
     ingest,
     jobs,
     library,
+    plan,
     prune,
     search,
     serve,
@@ -138,6 +139,7 @@ _MANAGE = "Look after the library"
 _RUN = "Run and check"
 
 app.command("ingest", rich_help_panel=_FIND)(ingest.ingest)
+app.command("plan", rich_help_panel=_FIND)(plan.plan)
 app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)

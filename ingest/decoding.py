@@ -156,28 +156,46 @@ class Video:
         could be decoded.
         """
         decoder = _Decoder(self._container, self._stream, self._clock, pulse)
-        chooser, projector = selector.chooser(), self._projector()
+        chooser = selector.chooser()
+        shown = False
+        for frame in self._projected(decoder, chooser):
+            yield frame
+            shown = True
+        if not shown and not decoder.damage.warning(None):
+            # An edit list can leave a video without any codec keyframe that is shown.
+            yield self.frame_at(0)
+            return
+        if not shown:
+            raise CorruptMedia(decoder.damage.fatal())
+        self.left_out = chooser.left_out
+        self.warning = decoder.damage.warning(self._promised_s())
+
+    def part(
+        self, selector: KeyframeSelector, start_ms: int, goes_on: Callable[[int, bool], bool]
+    ) -> Iterator[DecodedFrame]:
+        """Yield what the selector wants from the codec keyframe before ``start_ms`` on.
+
+        ``goes_on`` is told of each packet its time (ms) and whether it is a codec keyframe; once it
+        returns False that is the end. To the selector the video begins where decoding does.
+        """
+        self._seek(start_ms)
+        decoder = _Decoder(self._container, self._stream, self._clock, lambda: None, goes_on)
+        yield from self._projected(decoder, selector.chooser())
+
+    def _projected(self, decoder: _Decoder, chooser: FrameChooser) -> Iterator[DecodedFrame]:
+        projector = self._projector()
         last: SeenVideoFrame | None = None  # held back until it is known how long it stands for
         for seen in _chosen(decoder, chooser):
             if last is not None:
                 yield projector.shown(last.frame, last.pts_ms, last.span_ms(seen.pts_ms))
             last = seen
-        if last is None and not decoder.damage.warning(None):
-            # An edit list can leave a video without any codec keyframe that is shown.
-            yield self.frame_at(0)
-            return
-        if last is None:
-            raise CorruptMedia(decoder.damage.fatal())
-        span_ms = last.span_ms(round(decoder.damage.reached_s * 1000))
-        yield projector.shown(last.frame, last.pts_ms, span_ms)
-        self.left_out = chooser.left_out
-        self.warning = decoder.damage.warning(self._promised_s())
+        if last is not None:
+            span_ms = last.span_ms(round(decoder.damage.reached_s * 1000))
+            yield projector.shown(last.frame, last.pts_ms, span_ms)
 
     def frame_at(self, pts_ms: int) -> DecodedFrame:
         """Return the last frame shown at or before ``pts_ms``, or the first there is after it."""
-        start_us = self._container.start_time or 0
-        with suppress(av.FFmpegError):  # where one cannot seek, decoding starts at the beginning
-            self._container.seek(start_us + max(0, pts_ms) * 1000)
+        self._seek(pts_ms)
         best: tuple[int, VideoFrame] | None = None
         decoder = _Decoder(self._container, self._stream, self._clock, lambda: None)
         for frame in decoder.all_frames():
@@ -190,6 +208,11 @@ class Video:
         if best is None:
             raise CorruptMedia("is damaged: no frame could be decoded there")
         return self._projector().shown(best[1], best[0])
+
+    def _seek(self, pts_ms: int) -> None:
+        start_us = self._container.start_time or 0
+        with suppress(av.FFmpegError):  # where one cannot seek, decoding starts at the beginning
+            self._container.seek(start_us + max(0, pts_ms) * 1000)
 
     def _prepare_decoder(self) -> None:
         stream, context = self._stream, self._stream.codec_context
@@ -247,7 +270,9 @@ class _Decoder:
         stream: VideoStream,
         clock: StreamClock,
         pulse: Callable[[], None],
+        goes_on: Callable[[int, bool], bool] = lambda time_ms, is_keyframe: True,
     ) -> None:
+        self._goes_on = goes_on
         self._container = container
         self._stream = stream
         self._clock = clock
@@ -283,6 +308,8 @@ class _Decoder:
                 return
             if packet.pts is None and packet.dts is None:
                 packet.pts = self._clock.steady_pts(number)
+            if not self._goes_on(self.time_ms(packet) or 0, packet.is_keyframe):
+                return
             self.damage.reached_s = max(self.damage.reached_s, self._end_s(packet) or 0.0)
             yield packet
 

@@ -112,7 +112,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                 keyframe = Keyframe(
                     frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms
                 )
-                yield Decoded(keyframe, task.options.preprocess(_compact(frame.image)))
+                yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:
@@ -144,7 +144,7 @@ def _opened(task: DecodeTask) -> OpenedMedia:
     )
 
 
-def _compact(image: Image.Image) -> Image.Image:
+def compact(image: Image.Image) -> Image.Image:
     """Return the middle of a picture that is absurdly long, other pictures as they are."""
     width, height = image.size
     most = min(width, height) * _MOST_ELONGATED

@@ -1,0 +1,332 @@
+"""What an ingest would come to, before it is begun: keyframes, time and disk, from a sample.
+
+All headers are read, as far as the time for it goes; then stretches of video and some pictures are
+decoded and embedded, spread so that wherever the time ends, the sample is an even one.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.engines.tasks import DecodeOptions
+from ingest.fetching import fetched
+from ingest.keyframes import Auto, KeyframeSelector
+from ingest.keyframes.auto import LONGEST_SPAN_MS
+from ingest.outcomes import SourceOutcome
+from ingest.probing import PART_MS, Found, Header, Probe, Prober, Sample, Unreadable, spread
+from ingest.remote import RemoteFiles
+from ingest.survey import Pending, Survey
+from search_core.encoders.base import Encoder, Pixels
+from search_core.errors import MediaError
+from search_core.settings import Settings
+
+#: How the time is shared: headers, pictures, videos; the encoder takes what it needs.
+_HEADERS_SHARE, _PICTURES_SHARE = 0.3, 0.2
+_MOST_SAMPLES = 512
+#: Files elsewhere that are larger are not fetched to be sampled.
+_FETCHED_BYTES = 256 * 1024**2
+_EMBEDDED = 3
+
+
+@dataclass(slots=True)
+class Sampled:
+    """What samples add up to, of ``total`` sources or milliseconds."""
+
+    sources: int = 0
+    media_ms: int = 0
+    keyframes: float = 0.0
+    cpu_s: float = 0.0
+    thumbnails: int = 0
+    thumbnail_bytes: int = 0
+
+    def add(self, sample: Sample, keyframes: float) -> None:
+        """Add one sample; ``keyframes`` is what it stands for."""
+        self.sources += 1
+        self.media_ms += sample.media_ms
+        self.keyframes += keyframes
+        self.cpu_s += sample.cpu_s
+        self.thumbnail_bytes += sample.thumbnail_bytes
+        self.thumbnails += sample.thumbnails
+
+
+@dataclass(slots=True)
+class Expected:
+    """What an ingest would come to. ``seconds`` are those of a whole machine like this one.
+
+    ``decode_s`` and ``embed_s`` are seconds of one core. ``sampled_ms`` is how much video was
+    looked at, ``video_ms`` how much there is.
+    """
+
+    images: int = 0
+    videos: int = 0
+    video_ms: int = 0
+    sampled_ms: int = 0
+    keyframes: int = 0
+    thumbnail_bytes: int = 0
+    decode_s: float = 0.0
+    embed_s: float = 0.0
+    seconds: float = 0.0
+    unreadable: list[SourceOutcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a plan is: ``share`` from 0 to 1, and what it does."""
+
+    share: float
+    doing: str
+
+
+class Planner:
+    """Samples what a survey found; ``budget_s`` is about how long that may take."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: Encoder,
+        selector: KeyframeSelector,
+        budget_s: float,
+        on_progress: Callable[[Progress], None] = lambda progress: None,
+    ) -> None:
+        self._settings = settings
+        self._encoder = encoder
+        self._budget_s = budget_s
+        self._on_progress = on_progress
+        self._options = DecodeOptions(
+            selector=selector,
+            encoder=encoder.identity,
+            preprocess=encoder.preprocess,
+            data_dir=settings.data_dir,
+            thumbnail_px=settings.media.thumbnail_px,
+            max_pixels=settings.media.max_pixels,
+            max_animation_frames=settings.media.max_animation_frames,
+        )
+        self._pixels: list[Pixels] = []
+        self._longest_s = 0.0
+        self._cpu_s = self._clock_s = 0.0
+
+    def expect(self, found: Survey, workers: int, cores: int) -> Expected:
+        """Return what taking in the pending sources would come to; raises SightlineError."""
+        expected = Expected()
+        with closing(Prober()) as prober:
+            self._prober = prober
+            here = [pending for pending in found.pending if pending.is_here]
+            pictures = [pending for pending in here if pending.kind == "image"]
+            videos = self._headers([p for p in here if p.kind != "image"], expected)
+            self._sample_pictures(pictures, expected)
+            self._sample_videos(videos, expected)
+            self._sample_elsewhere([p for p in found.pending if not p.is_here], expected)
+            start_s = prober.start_s
+        self._tell(0.95, "embedding")
+        embed_cpu_s, embed_s = self._embedding()
+        expected.embed_s = expected.keyframes * embed_cpu_s
+        busy_s = expected.decode_s + expected.embed_s
+        sources = max(1, len(found.pending))
+        # What else runs here takes its share of the cores, now and then too.
+        slowed = max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
+        expected.seconds = (start_s if found.pending else 0.0) + max(
+            slowed * busy_s / cores,
+            slowed * expected.decode_s / min(workers, sources),
+            slowed * self._longest_s,
+            expected.keyframes * embed_s,
+        )
+        return expected
+
+    def _headers(
+        self, pendings: Sequence[Pending], expected: Expected
+    ) -> list[tuple[Pending, int]]:
+        """Return videos with their lengths (ms); of those there is no time for, by their sizes."""
+        until_s = time.monotonic() + _HEADERS_SHARE * self._budget_s
+        read: list[tuple[Pending, int]] = []
+        unread: list[Pending] = []
+        for number, pending in enumerate(_in_turns(pendings)):
+            if time.monotonic() > until_s:
+                unread.append(pending)
+                continue
+            self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
+            header = self._look(pending, None)
+            if isinstance(header, Unreadable):
+                expected.unreadable.append(pending.source.failed("open", header.reason))
+            elif isinstance(header, Header):
+                read.append((pending, header.duration_ms))
+        total_bytes = sum(pending.size for pending, _ in read)
+        total_ms = sum(duration_ms for _, duration_ms in read)
+        rate = total_ms / total_bytes if total_bytes else 0.0
+        read += [(pending, round(pending.size * rate)) for pending in unread]
+        return sorted(read, key=lambda video: video[0].source.uri)
+
+    def _sample_pictures(self, pictures: Sequence[Pending], expected: Expected) -> None:
+        """Sample pictures of each kind of name, the small groups whole."""
+        groups: dict[str, list[Pending]] = {}
+        for picture in pictures:
+            groups.setdefault(picture.source.place.suffix.lower(), []).append(picture)
+        until_s = time.monotonic() + _PICTURES_SHARE * self._budget_s
+        seen = {suffix: Sampled() for suffix in groups}
+        waiting = {suffix: list(_in_turns(group)) for suffix, group in groups.items()}
+        while waiting and time.monotonic() < until_s:
+            for suffix in list(waiting):
+                picture = waiting[suffix].pop(0)
+                self._tell(_HEADERS_SHARE, "decoding pictures")
+                self._add(seen[suffix], picture, self._look(picture, 0), expected)
+                if not waiting[suffix]:
+                    del waiting[suffix]
+        for suffix, group in groups.items():
+            expected.images += len(group)
+            _extrapolate(seen[suffix], len(group) / max(1, seen[suffix].sources), expected)
+
+    def _sample_videos(self, videos: Sequence[tuple[Pending, int]], expected: Expected) -> None:
+        """Sample videos by their time: the sample's places are spread over all hours alike."""
+        expected.videos += len(videos)
+        total_ms = sum(duration_ms for _, duration_ms in videos)
+        expected.video_ms += total_ms
+        began_s = time.monotonic()
+        limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE) * self._budget_s
+        whole, parts, done = Sampled(), Sampled(), set[int]()
+        rest_ms = total_ms
+        for place in spread(_MOST_SAMPLES):
+            used = (time.monotonic() - began_s) / limit_s
+            enough = used >= 1 and (done or parts.sources)
+            if enough or len(done) == len(videos) or parts.media_ms >= rest_ms:
+                break
+            self._tell(0.5 + 0.4 * used, "decoding stretches of video")
+            index, at_ms = _at(videos, place * total_ms)
+            if index in done:
+                continue
+            pending, duration_ms = videos[index]
+            sample = self._look(pending, at_ms)
+            if isinstance(sample, Sample) and not sample.whole:
+                if sample.media_ms:
+                    parts.add(sample, self._corrected(sample))
+                    self._keep(sample)
+                continue
+            done.add(index)
+            rest_ms -= duration_ms
+            self._add(whole, pending, sample, expected)
+        expected.sampled_ms += whole.media_ms + parts.media_ms
+        _extrapolate(whole, 1.0, expected)
+        pool = parts if parts.media_ms else whole
+        if pool.media_ms and rest_ms:
+            _extrapolate(pool, rest_ms / pool.media_ms, expected)
+            expected.keyframes += len(videos) - len(done)  # the first frame of each
+            longest_ms = max((d for i, (_, d) in enumerate(videos) if i not in done), default=0)
+            self._longest_s = max(self._longest_s, pool.cpu_s * longest_ms / pool.media_ms)
+
+    def _sample_elsewhere(self, pendings: Sequence[Pending], expected: Expected) -> None:
+        """Fetch some of what is elsewhere and go by its bytes; archives' members are not opened."""
+        if not pendings:
+            return
+        remote = RemoteFiles(self._settings.remote)
+        seen, seen_bytes, videos = Sampled(), 0, 0
+        until_s = time.monotonic() + _PICTURES_SHARE * self._budget_s
+        for pending in _in_turns(pendings):
+            if time.monotonic() > until_s:
+                break
+            file = pending.source.remote
+            if file is None or pending.source.member is not None or pending.size > _FETCHED_BYTES:
+                continue
+            try:
+                self._tell(0.9, "fetching a sample")
+                with fetched(self._settings, remote, file.url) as (path, _):
+                    sample = self._prober.look(self._probe(path, 0))
+            except MediaError as error:
+                sample = Unreadable(error.message)
+            self._add(seen, pending, sample, expected)
+            if isinstance(sample, Sample):
+                seen_bytes += pending.size
+                videos += sample.media_ms > 0
+        share = sum(pending.size for pending in pendings) / max(1, seen_bytes)
+        _extrapolate(seen, share, expected)
+        count = round(len(pendings) * videos / max(1, seen.sources))
+        expected.videos += count
+        expected.images += len(pendings) - count
+        expected.video_ms += round(seen.media_ms * share)
+        expected.sampled_ms += seen.media_ms
+
+    def _look(self, pending: Pending, start_ms: float | None) -> Found:
+        return self._prober.look(self._probe(pending.source.path, start_ms))
+
+    def _probe(self, path: Path, start_ms: float | None) -> Probe:
+        return Probe(
+            path,
+            self._settings.media.max_pixels,
+            None if start_ms is None else self._options,
+            round(start_ms or 0),
+            limit_s=max(1.0, self._budget_s / 5),
+        )
+
+    def _add(self, sampled: Sampled, pending: Pending, sample: Found, expected: Expected) -> None:
+        """Add what came of a whole source; one that cannot be decoded counts as well."""
+        if isinstance(sample, Sample):
+            sampled.add(sample, sample.keyframes)
+            self._longest_s = max(self._longest_s, sample.cpu_s)
+            self._keep(sample)
+        elif isinstance(sample, Unreadable):
+            sampled.sources += 1
+            expected.unreadable.append(pending.source.failed("decode", sample.reason))
+
+    def _keep(self, sample: Sample) -> None:
+        self._cpu_s += sample.cpu_s
+        self._clock_s += sample.clock_s
+        if len(self._pixels) < self._settings.encoder.batch_size:
+            self._pixels += sample.pixels
+
+    def _corrected(self, sample: Sample) -> float:
+        """Return the keyframes a part stands for, with those that are due after a long time.
+
+        ``auto`` takes one at least every LONGEST_SPAN_MS, longer than a part is. If what happens
+        comes at random at a rate r, the rate with those is r / (1 - exp(-r * LONGEST_SPAN)).
+        """
+        way = self._options.selector
+        if not isinstance(getattr(way, "way", way), Auto):
+            return sample.keyframes
+        span = LONGEST_SPAN_MS / sample.media_ms
+        if not sample.keyframes:
+            return 1 / span
+        return sample.keyframes / -math.expm1(-sample.keyframes * span)
+
+    def _embedding(self) -> tuple[float, float]:
+        """Return what embedding a keyframe takes: seconds of a core, and on the clock."""
+        if not self._pixels:
+            return 0.0, 0.0
+        size = self._settings.encoder.batch_size
+        batch = (self._pixels * math.ceil(size / len(self._pixels)))[:size]
+        self._encoder.encode_pixels(batch)
+        cpu_s, clock_s = time.process_time(), time.monotonic()
+        for _ in range(_EMBEDDED):
+            self._encoder.encode_pixels(batch)
+        images = _EMBEDDED * size
+        return (time.process_time() - cpu_s) / images, (time.monotonic() - clock_s) / images
+
+    def _tell(self, share: float, doing: str) -> None:
+        self._on_progress(Progress(share, doing))
+
+
+def _extrapolate(sampled: Sampled, factor: float, expected: Expected) -> None:
+    """Add so many times what was sampled to what is expected."""
+    keyframes = round(sampled.keyframes * factor)
+    expected.keyframes += keyframes
+    expected.decode_s += sampled.cpu_s * factor
+    if sampled.thumbnails:
+        expected.thumbnail_bytes += round(sampled.thumbnail_bytes / sampled.thumbnails * keyframes)
+
+
+def _in_turns(items: Sequence[Pending]) -> Iterator[Pending]:
+    """Yield all items so that any first few are spread evenly over their order."""
+    places = 1 << max(0, len(items) - 1).bit_length()
+    for place in spread(places):
+        if (index := round(place * places)) < len(items):
+            yield items[index]
+
+
+def _at(videos: Sequence[tuple[Pending, int]], at_ms: float) -> tuple[int, float]:
+    """Return the video that a moment of all their time falls into, and where a part begins."""
+    for index, (_, duration_ms) in enumerate(videos):
+        if at_ms < duration_ms or index == len(videos) - 1:
+            return index, max(0.0, min(at_ms, duration_ms - PART_MS))
+        at_ms -= duration_ms
+    raise IndexError("there is no video")
