@@ -69,7 +69,7 @@ def test_decoding_processes_load_no_torch():
 def test_jobs_and_ledger_load_no_decoder():
     code = (
         "import sys, ingest.jobs, ingest.ledger;"
-        "print([name for name in ('av', 'torch', 'PIL') if name in sys.modules])"
+        "print([name for name in ('av', 'torch', 'pymilvus') if name in sys.modules])"
     )
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "[]"
