@@ -46,6 +46,7 @@ def prune(
     goes by when it was captured. Footage files are not touched; --older-than asks first.
     """
     settings = settings_of(ctx, library)
+    from ingest.discarding import purge_outdated
     from ingest.streams.retention import Rule, rules_of
     from ingest.streams.retention import prune as run
 
@@ -74,6 +75,8 @@ def prune(
                 note("Nothing was removed.")
                 raise typer.Exit(1)
         with err().status("Looking …" if dry_run else "Removing …"):
+            if not dry_run:
+                purge_outdated(settings, store)
             pruned = [run(settings, store, rule, now, dry_run=dry_run) for rule in rules]
     if json:
         print_json(

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources
+from dashboard import curating, resources
 from dashboard.cards import cards_of_entities
-from dashboard.removing import confirm_delete
-from dashboard.result_grid import choose_cards, show_cards
+from dashboard.result_grid import show_cards
+from dashboard.selecting import Selection, select_cards
 from dashboard.wording import counted, viewer_zone
-from search_core.entities import MediaEntity
+from search_core.entities import MediaEntity, ms_from_datetime
 from search_core.facets import CameraFacet, Facets
 from search_core.filters import Filter
 from search_core.library import Store
 
-NEWEST = 40
+NEWEST = 400
 _FIRST_WINDOW_MS = 60_000
 _READ_ROWS = 1000
 
@@ -28,21 +29,20 @@ def browse(library: str, facets: Facets) -> None:
         st.info("The library is empty. **Add footage** puts something into it.")
         return
     chosen = _cameras(library, facets)
-    newest = _newest(library, chosen)
-    names = tuple(camera.camera for camera in chosen)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**Newest {counted(len(newest), 'picture')}**")
-        st.space("stretch")
-        choosing = st.toggle("Choose some to delete", key="choosing")
+    days, choosing = _days_and_choosing(library, facets)
+    everything = _everything(library, facets, chosen, days)
+    newest = newest_entities(resources.store(), library, everything.where, facets, NEWEST)
+    shown = counted(len(newest), "picture")
+    more = "" if everything.count <= len(newest) else f" of {everything.count:,}"
+    st.markdown(f"**Newest {shown}**{more}" if newest else "No picture was taken then.")
     if not choosing:
-        key = f"browse-{library}-{hash(names):x}"
+        key = f"browse-{library}-{hash(everything.where):x}"
         show_cards(library, cards_of_entities(newest), key, searching=False)
         return
-    ids = choose_cards(cards_of_entities(newest), key=f"browse-{library}")
-    if st.button(
-        f"Delete {counted(len(ids), 'picture')} …", disabled=not ids, icon=":material/delete:"
-    ):
-        confirm_delete(library, Filter(ids=tuple(ids)), "chosen")
+    actions = st.container(horizontal=True, vertical_alignment="center", key="select-actions")
+    selection = select_cards(library, newest, everything)
+    with actions:
+        curating.offer(library, selection, facets)
 
 
 def camera_frame(facets: Facets) -> pd.DataFrame:
@@ -63,23 +63,72 @@ def camera_frame(facets: Facets) -> pd.DataFrame:
 
 
 def newest_entities(
-    store: Store, library: str, camera: str, facet: CameraFacet, count: int
+    store: Store, library: str, where: Filter, facets: Facets, count: int
 ) -> list[MediaEntity]:
-    """Return a camera's newest entities, newest first.
+    """Return the newest entities that pass a filter, newest first.
 
     Milvus returns rows in no order, so ever longer times before the last capture are asked for
-    until they hold enough.
+    until they hold enough. ``facets`` are those of the library.
     """
+    first_ms, last_ms = facets.first_ms or 0, facets.last_ms or 0
+    if where.before is not None:
+        last_ms = min(last_ms, ms_from_datetime(where.before))
+    if where.after is not None:
+        first_ms = max(first_ms, ms_from_datetime(where.after))
+    wanted = min(count, store.count(library, where))
     window_ms = _FIRST_WINDOW_MS
-    wanted = min(count, facet.count)
     while True:
-        after = datetime.fromtimestamp((facet.last_ms - window_ms) / 1000, UTC)
-        reaches_all = facet.last_ms - window_ms <= max(0, facet.first_ms)
-        where = Filter(cameras=(camera,), after=None if reaches_all else after)
-        if reaches_all or store.count(library, where) >= wanted:
-            found = store.entities(library, where, limit=_READ_ROWS)
+        reaches_all = last_ms - window_ms <= max(0, first_ms)
+        after = datetime.fromtimestamp(max(0, last_ms - window_ms) / 1000, UTC)
+        within = where if reaches_all else replace(where, after=after)
+        if reaches_all or store.count(library, within, fresh=False) >= wanted:
+            found = store.entities(library, within, limit=_READ_ROWS)
             return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:count]
         window_ms *= 4
+
+
+def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
+    """Draw what restricts the pictures; return the first and the last day, and whether to tick."""
+    zone = viewer_zone()
+    first, last = (
+        datetime.fromtimestamp((ms or 0) / 1000, zone).date()
+        for ms in (facets.first_ms, facets.last_ms)
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="browse-head"):
+        given = st.date_input(
+            "Days",
+            value=[],
+            min_value=first,
+            max_value=last,
+            format="YYYY-MM-DD",
+            key=f"days-{library}",
+            help="The day, or the first and the last day, in your time zone",
+            width=260,
+        )
+        st.space("stretch")
+        choosing = st.toggle("Select", key="choosing", help="Tag, move or delete many at once")
+    days = given if isinstance(given, tuple) else (given,)
+    return ((days[0], days[-1]) if days else None), choosing
+
+
+def _everything(
+    library: str, facets: Facets, cameras: list[CameraFacet], days: tuple[date, date] | None
+) -> Selection:
+    """Return all that the cameras and days let through."""
+    names = tuple(camera.camera for camera in cameras)
+    after = before = None
+    if days is not None:
+        after = datetime.combine(days[0], time.min, viewer_zone())
+        before = datetime.combine(days[1] + timedelta(days=1), time.min, viewer_zone())
+    if not names and days is None:
+        # An empty filter is refused by what deletes: everything has a moment that it was taken.
+        end = datetime.fromtimestamp((facets.last_ms or 0) / 1000 + 1, UTC)
+        return Selection(Filter(before=end), facets.count, f"all of {library}")
+    said = [", ".join(name or "no name" for name in names)] if names else []
+    if days is not None:
+        said.append(f"{days[0]}" if days[0] == days[1] else f"{days[0]} to {days[1]}")
+    where = Filter(cameras=names, after=after, before=before)
+    return Selection(where, resources.store().count(library, where), ", ".join(said))
 
 
 def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
@@ -98,16 +147,4 @@ def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
         key=f"cameras-{library}",
     )
     rows = [row for row in chosen["selection"]["rows"] if row < len(facets.cameras)]
-    return [facets.cameras[row] for row in rows] or list(facets.cameras)
-
-
-def _newest(library: str, cameras: list[CameraFacet]) -> list[MediaEntity]:
-    store = resources.store()
-    # The newest of all are among the newest of those cameras that were last active.
-    latest = sorted(cameras, key=lambda camera: -camera.last_ms)[:NEWEST]
-    found = [
-        entity
-        for camera in latest
-        for entity in newest_entities(store, library, camera.camera, camera, NEWEST)
-    ]
-    return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:NEWEST]
+    return [facets.cameras[row] for row in rows]

@@ -12,7 +12,7 @@ from dashboard.query_image import Box
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.thumbnails import thumbnail_file
-from ingest.removal import delete_entities
+from ingest.discarding import KEPT, discard
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 
@@ -114,12 +114,9 @@ def _downloads(library: str, entity: MediaEntity) -> None:
 
 def _delete(library: str, entity: MediaEntity) -> None:
     st.markdown(
-        "Deletes this picture from the library, with its vector and thumbnail. "
-        + (
-            "What was kept of the live camera goes too."
-            if entity.is_live
-            else "The footage itself is not touched."
-        )
+        "Deletes this picture from the library. "
+        f"**Library**, **Trash** can put it back for {KEPT.days} days. "
+        + ("" if entity.is_live else "The footage itself is not touched.")
     )
     if st.button(
         "Delete this picture", type="primary", on_click=_delete_now, args=(library, entity.id)
@@ -128,7 +125,8 @@ def _delete(library: str, entity: MediaEntity) -> None:
 
 
 def _delete_now(library: str, entity_id: str) -> None:
-    delete_entities(resources.settings(), resources.store(), library, Filter(ids=(entity_id,)))
+    where = Filter(ids=(entity_id,))
+    discard(resources.settings(), resources.store(), library, where, "1 picture, opened")
     resources.forget_what_was_read()
     forget_answer()
     st.toast("Deleted 1 picture.")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from dashboard import resources
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer
-from dashboard.wording import counted, plain
-from ingest.removal import delete_entities, drop_library
+from dashboard.selecting import clear_selection
+from dashboard.wording import counted, local_time, plain
+from ingest.discarding import KEPT, deletions, discard, purge, put_back
+from ingest.removal import drop_library
+from ingest.trash import Deletion
 from search_core.facets import Facets
 from search_core.filters import Filter
 
@@ -39,12 +44,67 @@ def show_removing(library: str, facets: Facets) -> None:
         typed = st.text_input(f"Type {plain(library)} to drop it", key=f"drop-{library}")
         if st.button("Drop the library", disabled=typed != library, icon=":material/delete:"):
             drop_library(resources.settings(), resources.store(), library)
-            _settle(f"Dropped the library {plain(library)}.")
+            settle(f"Dropped the library {plain(library)}.")
 
 
 def confirm_delete(library: str, where: Filter, what: str) -> None:
     """Ask whether to delete what passes the filter, with its count."""
     _confirm(library, where, what)
+
+
+def show_trash(library: str) -> None:
+    """Draw what was deleted from a library and can be put back, or purged."""
+    found = deletions(resources.settings(), library)
+    if not found:
+        st.caption(f"Nothing is in the trash. What is deleted stays there for {KEPT.days} days.")
+        return
+    st.caption(
+        f"Vectors and thumbnails are kept for {KEPT.days} days; then, or when it is purged, they "
+        "are gone. Footage is never touched."
+    )
+    for item in found:
+        with st.container(
+            horizontal=True, vertical_alignment="center", border=True, key=f"trash-{item.number}"
+        ):
+            st.markdown(f"**{counted(item.count, 'picture')}**", width="content")
+            st.markdown(plain(item.what), width="content")
+            st.caption(plain(f"deleted {local_time(item.deleted_ms)}"), width="content")
+            st.space("stretch")
+            if st.button("Put back", key=f"undo-{item.number}", icon=":material/undo:"):
+                back = put_back(resources.settings(), resources.store(), item.number)
+                settle(f"Put back {counted(back, 'picture')}.")
+            if st.button("Purge now …", key=f"purge-{item.number}"):
+                _confirm_purge(item)
+
+
+def settle(message: str) -> None:
+    """Draw the page anew after a change of what the library holds."""
+    resources.forget_what_was_read()
+    forget_answer()
+    st.toast(message)
+    st.rerun()
+
+
+def counting(doing: str, total: int) -> Callable[[int], None]:
+    """Draw a bar; return what to tell it how many are done."""
+    bar = st.progress(0.0, text=doing)
+
+    def tell(done: int) -> None:
+        bar.progress(min(1.0, done / max(1, total)), text=f"{doing}: {done:,} of {total:,}")
+
+    return tell
+
+
+@st.dialog("Purge for good?")
+@shown_in_words()
+def _confirm_purge(item: Deletion) -> None:
+    st.markdown(
+        f"**{counted(item.count, 'picture')}** ({plain(item.what)}) will be gone, with vectors and "
+        "thumbnails. This cannot be undone."
+    )
+    if st.button(f"Purge {counted(item.count, 'picture')}", type="primary"):
+        purge(resources.settings(), resources.store(), item.number)
+        settle(f"Purged {counted(item.count, 'picture')}.")
 
 
 @st.dialog("Delete pictures?")
@@ -53,18 +113,14 @@ def _confirm(library: str, where: Filter, what: str) -> None:
     count = resources.store().count(library, where)
     st.markdown(
         f"**{counted(count, 'picture')}** ({plain(what)}) will be deleted from the library "
-        f"{plain(library)}, with vectors and thumbnails. The footage itself is not touched."
+        f"{plain(library)}. The trash keeps them for {KEPT.days} days, to put them back. The "
+        "footage itself is not touched."
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button("Cancel"):
             st.rerun()
         if st.button(f"Delete {counted(count, 'picture')}", type="primary", disabled=not count):
-            deleted, _ = delete_entities(resources.settings(), resources.store(), library, where)
-            _settle(f"Deleted {counted(deleted, 'picture')}.")
-
-
-def _settle(message: str) -> None:
-    resources.forget_what_was_read()
-    forget_answer()
-    st.toast(message)
-    st.rerun()
+            store, tell = resources.store(), counting("Deleting", count)
+            deleted = discard(resources.settings(), store, library, where, what, tell)
+            clear_selection()
+            settle(f"Deleted {counted(deleted, 'picture')}. **Trash** can put them back.")

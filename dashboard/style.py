@@ -66,6 +66,16 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }
 [class*="st-key-card-here-"] { outline: 2px solid #2a8fb0; }
 
+/* Pictures to tick: as cards, with a box. */
+[class*="st-key-choose-"] {
+  overflow: hidden; gap: 0; border-radius: 0.4rem;
+  border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+}
+[class*="st-key-choose-"]:has(input:checked) { border-color: #2a8fb0; outline: 1px solid #2a8fb0; }
+[class*="st-key-choose-"] img { width: 100%; aspect-ratio: 16 / 9; object-fit: contain; }
+[class*="st-key-choose-"] .stCheckbox { padding: 0.35rem 0.6rem 0.5rem; }
+[class*="st-key-choose-"] .stCheckbox p { font-size: 0.82rem; line-height: 1.35; }
+
 /* The whole card is its button. */
 [class*="st-key-card-"] .stElementContainer:has(.stButton) {
   position: absolute; inset: 0; width: 100% !important; height: 100%; z-index: 1;

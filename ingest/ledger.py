@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -227,6 +227,36 @@ class Ledger:
             " WHERE library = ? AND source_id = ?",
             (deleted, library, source_id),
         )
+
+    def expect_more(self, library: str, line: LedgerRow, added: int) -> None:
+        """Note that ``added`` keyframes of a source came (back) to a library.
+
+        ``line`` is what was written of the source; it is written again where nothing is now.
+        """
+        if not added:
+            return
+        row = asdict(replace(line, library=library, keyframes=added))
+        self._database.write(
+            f"INSERT INTO sources ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})"  # noqa: S608
+            " ON CONFLICT DO UPDATE SET keyframes = keyframes + excluded.keyframes",
+            list(row.values()),
+        )
+
+    def of_sources(self, library: str, source_ids: Sequence[str]) -> list[LedgerRow]:
+        """Return what became of some of a library's sources."""
+        marks = ", ".join("?" * len(source_ids))
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM sources WHERE library = ? AND source_id IN ({marks})",  # noqa: S608
+            (library, *source_ids),
+        )
+        return [LedgerRow(*row) for row in rows]
+
+    def rename(self, library: str, name: str) -> None:
+        """Note that a library has another name; what was written under that name is forgotten."""
+        with self._database.writing() as connection:
+            connection.execute("DELETE FROM sources WHERE library = ?", (name,))
+            connection.execute("UPDATE sources SET library = ? WHERE library = ?", (name, library))
+            connection.execute("UPDATE cameras SET library = ? WHERE library = ?", (name, library))
 
     def known_content(self, path: str, size: int, mtime_ns: int) -> str | None:
         """Return the content hash of a file that has not changed since it was last read."""

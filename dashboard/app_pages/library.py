@@ -9,12 +9,12 @@ from dashboard.adding import show_jobs, upload_form
 from dashboard.browsing import browse
 from dashboard.failures import show_failures
 from dashboard.library_picker import how_to_begin, pick_library
-from dashboard.removing import show_removing
+from dashboard.removing import show_removing, show_trash
 from dashboard.wording import local_time, plain
 from search_core.facets import Facets
 from search_core.library import LibraryInfo
 
-BROWSE, ADD, FAILURES, REMOVE = "Browse", "Add footage", "Failures", "Remove"
+BROWSE, ADD, FAILURES, TRASH, REMOVE = "Browse", "Add footage", "Failures", "Trash", "Remove"
 
 
 def page() -> None:
@@ -29,7 +29,7 @@ def page() -> None:
     _overview(info, facets)
     view = st.segmented_control(
         "View",
-        (BROWSE, ADD, FAILURES, REMOVE),
+        (BROWSE, ADD, FAILURES, TRASH, REMOVE),
         default=BROWSE,
         required=True,
         key="view",
@@ -41,6 +41,8 @@ def page() -> None:
         show_jobs()
     elif view == FAILURES:
         show_failures(info.name)
+    elif view == TRASH:
+        show_trash(info.name)
     elif view == REMOVE:
         show_removing(info.name, facets)
     else:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from ingest.discarding import purge_where
 from ingest.removal import delete_entities
 from ingest.streams.diary import Diary
 from ingest.streams.stills import source_of_day, stills_of
@@ -76,6 +77,7 @@ def prune(
         if dry_run:
             return Pruned(rule, store.count(rule.library, where), 0)
         keyframes, _ = delete_entities(settings, store, rule.library, where)
+        keyframes += purge_where(settings, store, rule.library, where)
     except LibraryNotFound:
         keyframes = 0
     if rule.camera is not None and not dry_run:

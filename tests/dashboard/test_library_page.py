@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from dashboard import resources
 from dashboard.adding import is_stuck
 from dashboard.browsing import newest_entities
+from ingest.discarding import discard
 from ingest.jobs import Job
 from ingest.ledger import Ledger
 from ingest.removal import delete_entities
@@ -114,11 +119,58 @@ def test_newest_are_found_however_unevenly_they_lie(identity: EncoderIdentity) -
     moments = [0, 10, 5_000_000, 9_000_000_000, 9_000_000_500]
     entities = [make_entity(i, camera="c", captured_at=moment) for i, moment in enumerate(moments)]
     store.upsert("a", entities, clip_like_vectors(5, 16))
-    [facet] = store.facets("a").cameras
 
     for count in (1, 2, 3, 5, 9):
-        found = newest_entities(store, "a", "c", facet, count)
+        found = newest_entities(store, "a", Filter(), store.facets("a"), count)
         assert [entity.captured_at for entity in found] == sorted(moments, reverse=True)[:count]
+    before = Filter(before=datetime.fromtimestamp(4, UTC))
+    found = newest_entities(store, "a", before, store.facets("a"), 9)
+    assert [entity.captured_at for entity in found] == [10, 0]
+
+
+def test_selects_many_to_tag_or_delete(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("library")
+    app.toggle(key="choosing").set_value(True).run()
+    assert press(app, "Tag …").disabled
+    for entity in library[:2]:
+        app.checkbox(key=f"tick-{entity.id}").check().run()
+    assert "**2 selected**" in words(app)
+
+    press(app, "Tag …").click().run()
+    assert "**2 pictures** (2 pictures chosen)" in words(app)
+
+    press(app, f"Select all {ROWS}").click().run()
+    press(app, "Delete …").click().run()
+    assert f"**{ROWS} pictures** (all of main) will be deleted" in words(app)
+    assert press(app, f"Delete {ROWS} pictures")
+
+
+def test_what_was_deleted_can_be_put_back(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    discard(settings, resources.store(), "main", Filter(cameras=("cam-0",)), "cam-0")
+
+    app = open_page("library", view="Trash")
+    assert "**9 pictures**" in words(app)
+    press(app, "Put back").click().run()
+
+    assert resources.store().count("main") == ROWS
+    assert "Nothing is in the trash" in words(app)
+
+
+def test_a_day_and_a_camera_restrict_what_is_shown(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("library")
+    app.date_input(key="days-main").set_value((date(1970, 1, 1), date(1970, 1, 1))).run()
+
+    assert f"Newest {ROWS} pictures" in words(app)
+
+
+def press(app: AppTest, label: str) -> Button:
+    return next(button for button in app.button if button.label == label)
 
 
 def test_jobs_that_nothing_performs_are_stuck() -> None:

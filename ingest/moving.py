@@ -1,0 +1,49 @@
+"""Moving entities from one library to another that has the same encoder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from ingest.discarding import expect_less
+from ingest.ledger import Ledger
+from search_core.chunks import chunks_where
+from search_core.errors import UsageError
+from search_core.filters import Filter
+from search_core.library import Store, require_filter
+from search_core.settings import Settings
+
+
+def move_entities(
+    settings: Settings,
+    store: Store,
+    library: str,
+    where: Filter,
+    target: str,
+    on_progress: Callable[[int], None] = lambda moved: None,
+) -> int:
+    """Move what passes a filter to another library; return how many entities.
+
+    The target is made when it is new. Each entity is in the target before it leaves the library;
+    pictures stay where they are. Raises UsageError for an empty filter or the same library,
+    EncoderMismatch.
+    """
+    require_filter(where)
+    if target == library:
+        raise UsageError(f"It is in the library {library} already.", "Choose another library.")
+    info = store.library(library)
+    store.ensure_library(target, info.encoder, metric=info.metric, index=info.index)
+    moved: Counter[str] = Counter()
+    with Ledger(settings.ledger_path) as ledger:
+        for page in chunks_where(store, library, where):
+            ids = tuple(entity.id for entity in page.entities)
+            there = {e.id for e in store.entities(target, Filter(ids=ids), limit=len(ids))}
+            store.upsert(target, page.entities, page.embeddings)
+            store.delete(library, Filter(ids=ids))
+            added = Counter(e.source_id for e in page.entities if e.id not in there)
+            for line in ledger.of_sources(library, sorted(added)):
+                ledger.expect_more(target, line, added[line.source_id])
+            moved.update(entity.source_id for entity in page.entities)
+            on_progress(moved.total())
+        expect_less(store, ledger, library, moved)
+    return moved.total()
