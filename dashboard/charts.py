@@ -1,82 +1,102 @@
-"""Charts and the frames they are drawn from."""
+"""The index lab's charts on a page: one comparison, or two side by side on the same axes."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import altair as alt
 import pandas as pd
+import streamlit as st
 
-from search_core.lab.records import IndexRun
+from search_core.lab.chart_theme import theme
+from search_core.lab.frames import recall_latency_frame
+from search_core.lab.records import Comparison, IndexRun
+from search_core.lab.report_charts import Panel, Section, Subject, sections
 
-#: One colour an index type, told apart in both themes and by colour-blind eyes (Okabe and Ito).
-INDEX_COLOURS: dict[str, str] = {
-    "FLAT": "#999999",
-    "IVF_FLAT": "#0072B2",
-    "IVF_SQ8": "#E69F00",
-    "HNSW": "#009E73",
+_ALL = "All numbers"
+_SHORT = {
+    "recall-latency": "Recall and latency",
+    "recall-parameter": "nprobe, ef …",
+    "filters": "Filters",
+    "latency-nq": "Queries a request (nq)",
+    "qps-concurrency": "Clients at once",
+    "build-size": "Build and memory",
+}
+_COLUMNS = {
+    "index": "Index",
+    "built": "Built with",
+    "searched": "Searched with",
+    "query_kind": "Queries",
+    "recall": "Recall",
+    "recall_low": "95 % from",
+    "recall_high": "to",
+    "p50_ms": "p50 ms",
+    "p95_ms": "p95 ms",
 }
 
 
-def comparison_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
-    """Return one row a run, in the order of the runs: what the chart and the table show."""
-    return pd.DataFrame(
-        {
-            "Index": [run.index_type for run in runs],
-            "Built with": [params_text(run.build_params) for run in runs],
-            "Searched with": [params_text(run.search_params) for run in runs],
-            "Recall": [run.ann_recall_at_k for run in runs],
-            "p50 ms": [run.p50_ms for run in runs],
-            "p95 ms": [run.p95_ms for run in runs],
-            "Build s": [run.build_s for run in runs],
-        }
+def draw_charts(subjects: Sequence[Subject], names: Sequence[str], key: str) -> None:
+    """Draw one kind of chart, chosen above it; ``names`` stand above each comparison's own."""
+    made = {_SHORT[section.name]: section for section in sections(subjects)}
+    chosen = st.segmented_control(
+        "Charts",
+        [*made, _ALL],
+        default=next(iter(made), _ALL),
+        required=True,
+        key=f"charts-{key}",
+        label_visibility="collapsed",
     )
+    if chosen in made:
+        st.caption(made[chosen].caption)
+    sides = st.columns(len(subjects), gap="large")
+    for place, (side, subject) in enumerate(zip(sides, subjects, strict=True)):
+        with side:
+            if len(subjects) > 1:
+                st.markdown(f"**{names[place]}**")
+            if chosen in made:
+                _section(made[chosen], place, alone=len(subjects) == 1)
+            else:
+                _numbers(subject.comparison)
 
 
-def comparison_chart(frame: pd.DataFrame, k: int) -> Any:
-    """Return recall against latency: up and to the left is better; a line joins one index."""
-    shown = [name for name in INDEX_COLOURS if name in set(frame["Index"])]
-    colour = alt.Color(
-        "Index:N",
-        scale=alt.Scale(domain=shown, range=[INDEX_COLOURS[name] for name in shown]),
-        legend=alt.Legend(title=None, orient="top"),
+def searches_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
+    """Return one row a setting and kind of query, searched without a filter, headed for people."""
+    frame = recall_latency_frame(runs)
+    return frame[list(_COLUMNS)].rename(columns=_COLUMNS)
+
+
+def _section(section: Section, place: int, *, alone: bool) -> None:
+    panels = [panel for panel in section.panels if panel.comparison == place]
+    if not panels:
+        st.caption("This was not measured here.")
+        return
+    across = (2 if section.wide else 3) if alone else 1
+    for first in range(0, len(panels), across):
+        row = panels[first : first + across]
+        for column, panel in zip(st.columns(min(across, len(panels))), row, strict=False):
+            with column:
+                _panel(section, panel)
+
+
+def _panel(section: Section, panel: Panel) -> None:
+    st.markdown(f"###### {panel.title}")
+    look = theme(dark=st.context.theme.type == "dark")
+    for chart in panel.charts:
+        described = chart.properties(description=f"{section.title}: {panel.title}")
+        st.altair_chart(described.configure(**look), width="stretch", theme=None)
+
+
+def _numbers(comparison: Comparison) -> None:
+    st.dataframe(
+        searches_frame(comparison.runs),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Recall": st.column_config.ProgressColumn(
+                f"Recall@{comparison.context.k}", format="%.3f", min_value=0.0, max_value=1.0
+            ),
+            "95 % from": st.column_config.NumberColumn(format="%.3f"),
+            "to": st.column_config.NumberColumn(format="%.3f"),
+            "p50 ms": st.column_config.NumberColumn(format="%.2f"),
+            "p95 ms": st.column_config.NumberColumn(format="%.2f"),
+        },
     )
-    base = alt.Chart(frame).encode(
-        x=alt.X(
-            "p50 ms:Q",
-            title="median latency of one query, ms (log)",
-            scale=alt.Scale(type="log", nice=True, padding=12),
-            axis=alt.Axis(format="~g", tickCount=6),
-        ),
-        y=alt.Y(
-            "Recall:Q",
-            title=f"recall@{k} against exact search",
-            scale=alt.Scale(domain=[_lowest(frame), 1.0], nice=False),
-            axis=alt.Axis(format=".2f", tickCount=6),
-        ),
-        color=colour,
-    )
-    tooltip = [
-        "Index:N",
-        "Built with:N",
-        "Searched with:N",
-        alt.Tooltip("Recall:Q", format=".4f"),
-        alt.Tooltip("p50 ms:Q", format=".2f"),
-        alt.Tooltip("p95 ms:Q", format=".2f"),
-        alt.Tooltip("Build s:Q", format=".2f"),
-    ]
-    lines = base.mark_line(strokeWidth=1.5, opacity=0.6).encode(order="Recall:Q")
-    points = base.mark_point(filled=True, size=90, opacity=1.0).encode(tooltip=tooltip)
-    return (lines + points).properties(height=360)
-
-
-def _lowest(frame: pd.DataFrame) -> float:
-    """Return where the axis of recall begins: a little below the least, on a twentieth."""
-    return max(0.0, math.floor(float(frame["Recall"].min()) * 20 - 0.5) / 20)
-
-
-def params_text(params: Mapping[str, int]) -> str:
-    """Return parameters as people read them: ``M 16, efConstruction 200``."""
-    return ", ".join(f"{name} {value:,}" for name, value in params.items()) or "–"

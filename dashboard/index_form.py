@@ -6,8 +6,7 @@ import math
 
 import streamlit as st
 
-from dashboard import resources
-from dashboard.search_request import forget_answer
+from dashboard.index_jobs import ask_for_index
 from dashboard.wording import counted
 from search_core.index_specs import (
     EF_CONSTRUCTION_RANGE,
@@ -15,7 +14,6 @@ from search_core.index_specs import (
     M_RANGE,
     NLIST_RANGE,
     Hnsw,
-    IndexSpec,
     SearchParams,
     make_index_spec,
 )
@@ -27,14 +25,10 @@ _ABOUT = {
     "IVF_SQ8": "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found.",
     "HNSW": "Walks a graph of neighbours: fastest at high recall, and the most memory.",
 }
-_APPLIED = "index_applied"
 
 
 def pick_index(info: LibraryInfo, rows: int) -> None:
-    """Draw the form; its button rebuilds the index while the library answers."""
-    st.markdown("##### Change the index")
-    if applied := st.session_state.pop(_APPLIED, None):
-        st.success(applied)
+    """Draw the form; its button asks for the index, which is built while the library answers."""
     current = info.index.index_type
     kinds = list(_ABOUT)
     at = kinds.index(current) if current in kinds else 0
@@ -46,17 +40,7 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
         pressed = st.form_submit_button("Apply", type="primary", width="stretch")
     st.caption(f"Builds over {counted(rows, 'vector')}; searches go on meanwhile.")
     if pressed:
-        apply_index(info, make_index_spec(kind, build), search)
-
-
-def apply_index(info: LibraryInfo, spec: IndexSpec, search: SearchParams) -> None:
-    """Rebuild the library's index and draw the page anew; raises IndexParameterError."""
-    with st.spinner(f"Building {spec.index_type} …", show_time=True):
-        resources.store().rebuild(info.name, spec, search)
-    resources.forget_what_was_read()
-    forget_answer()
-    st.session_state[_APPLIED] = f"{spec.index_type} answers now."
-    st.rerun()
+        ask_for_index(info.name, make_index_spec(kind, build), search)
 
 
 def _build_options(info: LibraryInfo, kind: str, rows: int) -> dict[str, int | None]:

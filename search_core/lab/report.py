@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from search_core.lab.frames import params_text, runs_frame, series_names
-from search_core.lab.judge import Recommendation, recommend
+from search_core.lab.frames import runs_frame
+from search_core.lab.judge import recommend
 from search_core.lab.records import Comparison
-from search_core.lab.report_charts import Subject, sections
+from search_core.lab.report_charts import sections, subject_of
 from search_core.lab.report_page import comparison_name, report_page
 from search_core.lab.report_specs import panel_specs, section_png
-from search_core.lab.standings import standings
 
 
 def write_report(
@@ -27,7 +26,7 @@ def write_report(
         raise ValueError("a report needs a comparison")
     advice = [recommend(one.runs, _target(one, target_recall)) for one in comparisons]
     subjects = [
-        _subject(one, said, _target(one, target_recall))
+        subject_of(one, said, _target(one, target_recall))
         for one, said in zip(comparisons, advice, strict=True)
     ]
     made = [
@@ -49,12 +48,3 @@ def write_report(
 
 def _target(comparison: Comparison, target_recall: float | None) -> float:
     return comparison.context.target_recall if target_recall is None else target_recall
-
-
-def _subject(comparison: Comparison, advice: Recommendation | None, target: float) -> Subject:
-    chosen = None
-    if advice is not None:
-        run = advice.chosen.run
-        series = series_names(comparison.runs)[run.index_type, params_text(run.build_params)]
-        chosen = (series, params_text(run.search_params))
-    return Subject(comparison, standings(comparison.runs, target), target, chosen)

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 
 from search_core.lab import charts, frames
+from search_core.lab.judge import Recommendation
 from search_core.lab.records import Comparison
-from search_core.lab.standings import Standing
+from search_core.lab.standings import Standing, standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,20 @@ class Section:
     caption: str
     panels: tuple[Panel, ...]
     wide: bool = False
+
+
+def subject_of(
+    comparison: Comparison, advice: Recommendation | None, target_recall: float
+) -> Subject:
+    """Return a comparison as charts take it, the advised setting ringed."""
+    chosen = None
+    if advice is not None:
+        run = advice.chosen.run
+        series = frames.series_names(comparison.runs)[
+            run.index_type, frames.params_text(run.build_params)
+        ]
+        chosen = (series, frames.params_text(run.search_params))
+    return Subject(comparison, standings(comparison.runs, target_recall), target_recall, chosen)
 
 
 def sections(subjects: Sequence[Subject]) -> list[Section]:

@@ -1,0 +1,95 @@
+"""How much of the exact answer the serving index finds, measured when somebody asks."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.wording import counted, local_time
+from search_core.lab.live_recall import LiveRecall, live_recall
+from search_core.lab.report_tables import share
+from search_core.library import LibraryInfo
+
+_QUERIES, _K = 50, 10
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What was measured, and when: epoch milliseconds."""
+
+    measured: LiveRecall
+    at_ms: int
+
+
+@st.cache_resource(show_spinner=False)
+def _latest() -> dict[str, _Check]:
+    """Return the latest check of each library, which all sessions share."""
+    return {}
+
+
+def show_live_recall(info: LibraryInfo, rows: int) -> None:
+    """Draw the last check of the index that serves, and the button that checks it now."""
+    if rows < 2:
+        return
+    check = _latest().get(info.name)
+    if check is not None and not _is_of(check.measured, info):
+        check = None  # another index serves by now
+    with st.container(horizontal=True, vertical_alignment="center", key="live-recall"):
+        pressed = st.button("Check recall now", icon=":material/speed:")
+        if check is not None:
+            st.caption(check_text(check.measured, check.at_ms), width="stretch")
+        else:
+            st.caption(
+                "How much of the exact answer do searches find? Repeats recent searches, or looks "
+                "for stored pictures, and reads all vectors once.",
+                width="stretch",
+            )
+    if pressed:
+        _latest()[info.name] = _check(info.name)
+        st.rerun()
+
+
+def latest_recall(info: LibraryInfo) -> LiveRecall | None:
+    """Return what was last measured of the index that serves now; None where nothing was."""
+    check = _latest().get(info.name)
+    return check.measured if check is not None and _is_of(check.measured, info) else None
+
+
+def check_text(measured: LiveRecall, at_ms: int) -> str:
+    """Return what a check found, how, and when."""
+    noun = "recorded search" if measured.query_source == "recorded" else "stored picture"
+    asked = counted(measured.queries, noun).replace("searchs", "searches")
+    low, high = share(measured.recall_low), share(measured.recall_high)
+    filtered = f", {measured.filtered:,} with a filter" if measured.filtered else ""
+    return (
+        f"Searches find {share(measured.ann_recall_at_k)} of the exact {measured.k} neighbours "
+        f"(95 % interval {low} to {high}): {asked}{filtered} over "
+        f"{counted(measured.rows, 'vector')}, checked {local_time(at_ms)}."
+    )
+
+
+def _check(library: str) -> _Check:
+    bar = st.progress(0.0, text="Searching as people did lately")
+
+    def show(done: float) -> None:
+        bar.progress(done, text="Comparing with exact search")
+
+    try:
+        measured = live_recall(
+            resources.store(),
+            library,
+            resources.query_log(),
+            queries=_QUERIES,
+            k=_K,
+            on_progress=show,
+        )
+    finally:
+        bar.empty()
+    return _Check(measured, round(time.time() * 1000))
+
+
+def _is_of(measured: LiveRecall, info: LibraryInfo) -> bool:
+    return (measured.library.index, measured.library.search) == (info.index, info.search)

@@ -1,0 +1,207 @@
+"""Comparing indexes: what to measure, and the comparisons kept, one or two side by side."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.charts import draw_charts
+from dashboard.comparisons import KeptComparison, kept_comparisons
+from dashboard.index_apply import show_advice
+from dashboard.index_jobs import ask_for_comparison
+from dashboard.wording import counted, local_time, plain
+from search_core.errors import IndexParameterError
+from search_core.facets import Facets
+from search_core.filters import Filter
+from search_core.index_specs import INDEX_SPECS
+from search_core.lab.options import CompareOptions
+from search_core.lab.plan import FilterCase
+from search_core.lab.report_charts import subject_of
+from search_core.library import LibraryInfo
+from search_core.servers import ServerInfo
+
+_USUAL_TYPES = ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW")
+_SHARES = ("50%", "10%", "1%", "0.1%")
+_USUAL_SHARES = ("10%", "1%")
+_CAMERA = "camera "
+_REPEATS, _SETTINGS, _NQ = 4, 6, (1, 10, 100)
+_ROWS = (5_000, 20_000, 50_000, 100_000)
+
+
+def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
+    """Draw the form that asks for a comparison, and what was measured before."""
+    _form(info, facets)
+    kept = kept_comparisons(resources.settings().comparisons_dir, info.name)
+    if not kept:
+        st.caption("Nothing has been measured for this library yet.")
+        return
+    shown = _pick(kept)
+    names = [comparison_name(one) for one in shown]
+    for side, one in zip(st.columns(len(shown), gap="large"), shown, strict=True):
+        with side:
+            _facts(one)
+            show_advice(info, facets.count, one)
+    subjects = [subject_of(one.comparison, one.advice, one.context.target_recall) for one in shown]
+    draw_charts(subjects, names, key="-".join(one.job_id for one in shown))
+    _downloads(shown)
+
+
+def comparison_name(kept: KeptComparison) -> str:
+    """Return what a comparison is called: when it was measured, over how much, of what."""
+    part = "" if kept.is_whole else " · not finished"
+    return (
+        f"{local_time(kept.measured_ms)[:16]} · {counted(kept.context.rows, 'vector')} · "
+        f"{', '.join(kept.index_types)}{part}"
+    )
+
+
+def _form(info: LibraryInfo, facets: Facets) -> None:
+    offered = offered_types(resources.store().server(), info.encoder.dim)
+    with st.form(f"compare-{info.name}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            pressed = st.form_submit_button(
+                "Compare indexes", type="primary", icon=":material/play_arrow:"
+            )
+            st.caption(
+                "Builds each index beside the one that serves, over a copy of this library's "
+                "vectors, and measures how much of the exact answer it finds, and how fast. "
+                "Nothing is changed, and searches go on.",
+                width="stretch",
+            )
+        with st.expander("What is measured"):
+            options = _choices(offered, facets)
+    if pressed:
+        ask_for_comparison(info.name, options)
+
+
+def _choices(offered: list[str], facets: Facets) -> CompareOptions:
+    usual = [name for name in _USUAL_TYPES if name in offered]
+    types = st.multiselect("Index types", offered, default=usual, placeholder="the usual four")
+    cameras = [f"{_CAMERA}{one.camera}" for one in facets.cameras if one.camera]
+    filters = st.multiselect(
+        "Filters",
+        [*_SHARES, *cameras],
+        default=_USUAL_SHARES,
+        placeholder="none",
+        help="Also measured where a filter leaves so much of the library, or one camera.",
+    )
+    left, middle, right = st.columns(3)
+    with left:
+        target = st.number_input(
+            "Target recall",
+            0.50,
+            1.00,
+            0.95,
+            step=0.01,
+            help="The share of the true neighbours that searches have to find.",
+        )
+    with middle:
+        queries = st.number_input(
+            "Queries of each kind", 10, 1_000, 50, step=10, help="More tell recall more exactly."
+        )
+    with right:
+        most = st.selectbox(
+            "Vectors at most",
+            _ROWS,
+            index=1,
+            format_func=lambda rows: f"{rows:,}",
+            help="More take longer, and are nearer to what the whole library is like.",
+        )
+    return CompareOptions(
+        queries=int(queries),
+        max_rows=most,
+        repeats=_REPEATS,
+        settings=_SETTINGS,
+        types=tuple(types),
+        filters=tuple(filter_case(text) for text in filters),
+        nq=_NQ,
+        target_recall=float(target),
+    )
+
+
+def filter_case(text: str) -> FilterCase:
+    """Return the filter of a choice: a share of the rows such as ``1%``, or ``camera gate-3``."""
+    if text in _SHARES and (share := FilterCase.of_share(text)) is not None:
+        return share
+    camera = text.removeprefix(_CAMERA)
+    return FilterCase(f"camera={camera}", Filter(cameras=(camera,)))
+
+
+def offered_types(server: ServerInfo, dim: int) -> list[str]:
+    """Return the index types for a library's vectors that this Milvus has."""
+    found = []
+    for name, spec in INDEX_SPECS.items():
+        if spec.vector_kind != "float" or spec.offer.refusal(server):
+            continue
+        try:
+            spec().require_dim(dim)
+        except IndexParameterError:
+            continue
+        found.append(name)
+    return found
+
+
+def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
+    """Return the comparison to show, and another beside it where one is chosen."""
+    by_id = {one.job_id: one for one in kept}
+    newest = kept[0].job_id  # in the keys: a new comparison is shown when it is there
+
+    def said(job_id: str) -> str:
+        return comparison_name(by_id[job_id])
+
+    left, right = st.columns(2)
+    first = left.selectbox("Comparison", list(by_id), format_func=said, key=f"one-{newest}")
+    others = [job_id for job_id in by_id if job_id != first]
+    second = (
+        right.selectbox(
+            "Beside it",
+            others,
+            index=None,
+            format_func=said,
+            placeholder=f"{counted(len(others), 'other')}",
+            key=f"other-{newest}-{first}",
+        )
+        if others
+        else None
+    )
+    return [by_id[job_id] for job_id in (first, second) if job_id is not None]
+
+
+def _facts(kept: KeptComparison) -> None:
+    context = kept.context
+    of_all = f" of {context.library_rows:,}" if context.library_rows > context.rows else ""
+    st.caption(
+        f"{local_time(kept.measured_ms)} · {context.rows:,}{of_all} vectors of "
+        f"{context.dim:,} dimensions · {plain(context.encoder)} · "
+        f"Milvus {plain(str(context.versions.get('milvus', '')))}"
+    )
+    if not kept.is_whole:
+        st.caption("This comparison did not come to its end: only what it had measured is shown.")
+    for remark in context.remarks:
+        st.caption(plain(remark))
+
+
+def _downloads(shown: list[KeptComparison]) -> None:
+    with st.container(horizontal=True):
+        for one in shown:
+            stem = f"sightline-index-{one.context.library}-{one.context.started_at[:10]}"
+            after = "" if len(shown) == 1 else f" of {local_time(one.measured_ms)[:16]}"
+            if one.is_whole:
+                st.download_button(
+                    f"Report{after}",
+                    one.report_path.read_bytes,
+                    f"{stem}.html",
+                    "text/html",
+                    icon=":material/description:",
+                    key=f"report-{one.job_id}",
+                    on_click="ignore",
+                )
+            st.download_button(
+                f"CSV{after}",
+                one.to_csv,
+                f"{stem}.csv",
+                "text/csv",
+                icon=":material/table:",
+                key=f"csv-{one.job_id}",
+                on_click="ignore",
+            )
