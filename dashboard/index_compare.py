@@ -8,7 +8,7 @@ from dashboard import resources
 from dashboard.charts import draw_charts
 from dashboard.comparisons import KeptComparison, kept_comparisons
 from dashboard.index_apply import show_advice
-from dashboard.index_jobs import ask_for_comparison
+from dashboard.index_jobs import ask_for_comparison, open_jobs
 from dashboard.wording import counted, local_time, plain
 from search_core.errors import IndexParameterError
 from search_core.facets import Facets
@@ -31,7 +31,9 @@ _ROWS = (5_000, 20_000, 50_000, 100_000)
 def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
     """Draw the form that asks for a comparison, and what was measured before."""
     _form(info, facets)
-    kept = kept_comparisons(resources.settings().comparisons_dir, info.name)
+    unfinished = {job.id for job in open_jobs(info.name)}
+    found = kept_comparisons(resources.settings().comparisons_dir, info.name)
+    kept = [one for one in found if one.job_id not in unfinished]
     if not kept:
         st.caption("Nothing has been measured for this library yet.")
         return

@@ -42,10 +42,14 @@ def ask_for_index(library: str, spec: IndexSpec, search: SearchParams) -> None:
     st.rerun()
 
 
+def open_jobs(library: str) -> list[Job]:
+    """Return what is queued or under way for a library's index."""
+    return [job for job in _about(library, resources.jobs().list(_LOOKED_AT)) if job.is_open]
+
+
 def show_index_jobs(library: str) -> None:
     """Draw what is under way for a library's index, anew every second while anything is."""
-    busy = any(job.is_open for job in _about(library, resources.jobs().list(_LOOKED_AT)))
-    st.fragment(_watch, run_every=1.0 if busy else 5.0)(library)
+    st.fragment(_watch, run_every=1.0 if open_jobs(library) else 5.0)(library)
 
 
 @shown_in_words()
@@ -97,7 +101,8 @@ def _draw(job: Job) -> None:
             st.button("Try again", key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
     if job.state == "running":
         share = min(1.0, max(0.0, job.progress))
-        st.progress(share, text=plain(f"{share:.0%} · {job.message or 'starting'}"))
+        doing = job.message if "%" in job.message else f"{job.message or 'starting'}, {share:.0%}"
+        st.progress(share, text=plain(f"{doing[0].upper()}{doing[1:]}"))
     elif job.message:
         st.caption(plain(job.message))
 

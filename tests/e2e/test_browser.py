@@ -149,6 +149,35 @@ def test_an_upload_is_ingested_while_one_watches(page: Page, tmp_path: Path) -> 
     page.locator(".st-key-card-1", has_text="uploads").wait_for()
 
 
+def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
+    page.get_by_role("link", name="Index").click()
+    page.get_by_role("button", name="Compare indexes").click()
+    page.get_by_text("Comparing", exact=True).wait_for()
+
+    use = page.get_by_role("combobox", name="Use", exact=True)
+    use.wait_for()
+    page.get_by_text(re.compile("^Use .* of the true neighbours")).wait_for()
+    page.get_by_role("img", name="Recall against latency: Pictures").wait_for()
+    with page.expect_download() as report:
+        page.get_by_role("button", name="Report").click()
+    assert "Index comparison" in report.value.path().read_text(encoding="utf-8")
+
+    use.click()
+    page.get_by_role("option", name=re.compile("^(★ )?HNSW")).click()
+    page.get_by_text("Searches and ingest go on").wait_for()
+    page.get_by_role("button", name="Apply HNSW").click()
+    page.get_by_text("HNSW answers now").wait_for()
+    index = page.locator(".st-key-current-index [data-testid=stMetricValue]").first
+    index.get_by_text("HNSW").wait_for()
+
+    page.get_by_role("link", name="Search").click()
+    box = page.get_by_placeholder("Describe it in a sentence")
+    box.fill(SENTENCE)
+    box.press("Enter")
+    page.locator(".st-key-card-1").wait_for()
+    assert not page.locator("[data-testid=stException]").count()
+
+
 def _render(camera: str, folder: Path) -> Path:
     from demo.clips import CLIPS
     from demo.footage import render_clip
