@@ -22,7 +22,8 @@ from search_core.settings import Settings
 from search_core.sizing import estimate
 
 if TYPE_CHECKING:
-    from ingest.planning import Expected, Progress
+    from ingest.expectation import Expected
+    from ingest.planning import Progress
     from ingest.survey import Survey
 
 _SHOWN_FAILURES = 5
@@ -152,6 +153,7 @@ def _record(
         "keyframes": expected.keyframes,
         "seconds": round(expected.seconds, 1),
         "core_seconds": {
+            "start": round(expected.start_s, 1),
             "decode": round(expected.decode_s, 1),
             "embed": round(expected.embed_s, 1),
         },

@@ -10,14 +10,14 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.engines.tasks import DecodeOptions
+from ingest.expectation import Expected, Sampled, extrapolate
 from ingest.fetching import fetched
 from ingest.keyframes import Auto, KeyframeSelector
 from ingest.keyframes.auto import LONGEST_SPAN_MS
-from ingest.outcomes import SourceOutcome
 from ingest.probing import PART_MS, Found, Header, Probe, Prober, Sample, Unreadable, spread
 from ingest.remote import RemoteFiles
 from ingest.survey import Pending, Survey
@@ -31,47 +31,6 @@ _MOST_SAMPLES = 512
 #: Files elsewhere that are larger are not fetched to be sampled.
 _FETCHED_BYTES = 256 * 1024**2
 _EMBEDDED = 3
-
-
-@dataclass(slots=True)
-class Sampled:
-    """What samples add up to, of ``total`` sources or milliseconds."""
-
-    sources: int = 0
-    media_ms: int = 0
-    keyframes: float = 0.0
-    cpu_s: float = 0.0
-    thumbnails: int = 0
-    thumbnail_bytes: int = 0
-
-    def add(self, sample: Sample, keyframes: float) -> None:
-        """Add one sample; ``keyframes`` is what it stands for."""
-        self.sources += 1
-        self.media_ms += sample.media_ms
-        self.keyframes += keyframes
-        self.cpu_s += sample.cpu_s
-        self.thumbnail_bytes += sample.thumbnail_bytes
-        self.thumbnails += sample.thumbnails
-
-
-@dataclass(slots=True)
-class Expected:
-    """What an ingest would come to. ``seconds`` are those of a whole machine like this one.
-
-    ``decode_s`` and ``embed_s`` are seconds of one core. ``sampled_ms`` is how much video was
-    looked at, ``video_ms`` how much there is.
-    """
-
-    images: int = 0
-    videos: int = 0
-    video_ms: int = 0
-    sampled_ms: int = 0
-    keyframes: int = 0
-    thumbnail_bytes: int = 0
-    decode_s: float = 0.0
-    embed_s: float = 0.0
-    seconds: float = 0.0
-    unreadable: list[SourceOutcome] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,14 +84,15 @@ class Planner:
         self._tell(0.95, "embedding")
         embed_cpu_s, embed_s = self._embedding()
         expected.embed_s = expected.keyframes * embed_cpu_s
-        busy_s = expected.decode_s + expected.embed_s
-        sources = max(1, len(found.pending))
+        decoders = min(workers, len(found.pending))
+        expected.start_s = decoders * start_s
+        busy_s = expected.start_s + expected.decode_s + expected.embed_s
         # What else runs here takes its share of the cores, now and then too.
         slowed = max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
-        expected.seconds = (start_s if found.pending else 0.0) + max(
+        expected.seconds = max(
             slowed * busy_s / cores,
-            slowed * expected.decode_s / min(workers, sources),
-            slowed * self._longest_s,
+            slowed * (start_s + expected.decode_s / max(1, decoders)),
+            slowed * (start_s + self._longest_s),
             expected.keyframes * embed_s,
         )
         return expected
@@ -177,7 +137,7 @@ class Planner:
                     del waiting[suffix]
         for suffix, group in groups.items():
             expected.images += len(group)
-            _extrapolate(seen[suffix], len(group) / max(1, seen[suffix].sources), expected)
+            extrapolate(seen[suffix], len(group) / max(1, seen[suffix].sources), expected)
 
     def _sample_videos(self, videos: Sequence[tuple[Pending, int]], expected: Expected) -> None:
         """Sample videos by their time: the sample's places are spread over all hours alike."""
@@ -208,10 +168,10 @@ class Planner:
             rest_ms -= duration_ms
             self._add(whole, pending, sample, expected)
         expected.sampled_ms += whole.media_ms + parts.media_ms
-        _extrapolate(whole, 1.0, expected)
+        extrapolate(whole, 1.0, expected)
         pool = parts if parts.media_ms else whole
         if pool.media_ms and rest_ms:
-            _extrapolate(pool, rest_ms / pool.media_ms, expected)
+            extrapolate(pool, rest_ms / pool.media_ms, expected)
             expected.keyframes += len(videos) - len(done)  # the first frame of each
             longest_ms = max((d for i, (_, d) in enumerate(videos) if i not in done), default=0)
             self._longest_s = max(self._longest_s, pool.cpu_s * longest_ms / pool.media_ms)
@@ -240,7 +200,7 @@ class Planner:
                 seen_bytes += pending.size
                 videos += sample.media_ms > 0
         share = sum(pending.size for pending in pendings) / max(1, seen_bytes)
-        _extrapolate(seen, share, expected)
+        extrapolate(seen, share, expected)
         count = round(len(pendings) * videos / max(1, seen.sources))
         expected.videos += count
         expected.images += len(pendings) - count
@@ -304,15 +264,6 @@ class Planner:
 
     def _tell(self, share: float, doing: str) -> None:
         self._on_progress(Progress(share, doing))
-
-
-def _extrapolate(sampled: Sampled, factor: float, expected: Expected) -> None:
-    """Add so many times what was sampled to what is expected."""
-    keyframes = round(sampled.keyframes * factor)
-    expected.keyframes += keyframes
-    expected.decode_s += sampled.cpu_s * factor
-    if sampled.thumbnails:
-        expected.thumbnail_bytes += round(sampled.thumbnail_bytes / sampled.thumbnails * keyframes)
 
 
 def _in_turns(items: Sequence[Pending]) -> Iterator[Pending]:

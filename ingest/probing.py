@@ -92,7 +92,7 @@ class Prober:
 
     def __init__(self) -> None:
         self._process: ChildProcess | None = None
-        #: What starting the process took, as it does for each that decodes.
+        #: What starting the process took, as it does for each that decodes: seconds of a core.
         self.start_s = 0.0
 
     def close(self) -> None:
@@ -103,16 +103,15 @@ class Prober:
     def look(self, probe: Probe) -> Found:
         """Return what was found; raises SightlineError when no process can start."""
         if self._process is None or not self._process.alive:
-            began_s = time.monotonic()
             self._process = ChildProcess(ENTRY)
-            self.start_s = time.monotonic() - began_s
         connection = self._process.connection
         try:
             connection.send(probe)
             if not connection.poll(_HANG_S + probe.limit_s):
                 self._process.kill()
                 return Unreadable("made the decoder hang")
-            found: Found = connection.recv()
+            found: Found
+            found, self.start_s = connection.recv()
             return found
         except (EOFError, OSError):
             return Unreadable(f"made the decoder crash ({self._process.bury()})")
@@ -121,11 +120,12 @@ class Prober:
 def main(handle: int) -> None:
     """Serve the connection with this file descriptor until it closes."""
     listen_to_libav()
+    start_s = time.process_time()
     with Connection(handle) as connection:
         connection.send(None)
         try:
             while True:
-                connection.send(looked_into(connection.recv()))
+                connection.send((looked_into(connection.recv()), start_s))
         except (EOFError, OSError):
             return
 
