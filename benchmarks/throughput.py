@@ -1,0 +1,193 @@
+"""Ingest from end to end beside the bare encoder on the same batches, on photographs and on video.
+
+The encoder of an ingest keeps every batch it is given; then the same encoder embeds them again with
+nothing around it. They take turns; the best of each counts. On a CPU the decoders share the cores
+with the encoder: no ingest can then be faster than the encoder's share of all processor seconds,
+which is told as the bound.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.static_footage import rare_passages, write_static
+from ingest.outcomes import IngestReport
+from ingest.pipeline import ingest
+from search_core.encoders.base import Embeddings, Pixels
+from search_core.encoders.openclip import OpenClipEncoder
+from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.endpoint import Endpoint
+from search_core.settings import Settings
+from search_core.store import MilvusStore
+
+_PHOTO_PX = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
+#: open_clip's ViT-B-32 without its weights, which have to be downloaded: as fast, and as blind.
+_VIT_B_32 = {
+    "embed_dim": 512,
+    "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32},
+    "text_cfg": {
+        "context_length": 77,
+        "vocab_size": 49408,
+        "width": 512,
+        "heads": 8,
+        "layers": 12,
+    },
+}
+
+
+class KeepingEncoder(OpenClipEncoder):
+    """An encoder that keeps the batches it was given."""
+
+    kept: list[list[Pixels]]
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
+        """Embed pixels, and keep them."""
+        self.kept.append(list(pixels))
+        return super().encode_pixels(pixels)
+
+    def again(self) -> None:
+        """Embed the kept batches once more."""
+        for batch in self.kept:
+            super().encode_pixels(batch)
+
+
+def write_photos(folder: Path, number: int, size: tuple[int, int]) -> Path:
+    """Write JPEG photographs of noisy made scenes, no two alike."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    grain = rng.normal(0, 6, (size[1], size[0], 1))
+    for name in (folder / f"{index:04}.jpg" for index in range(number)):
+        if not name.exists():
+            coarse = rng.integers(0, 256, (27, 48, 3), dtype=np.uint8)
+            smooth = Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC)
+            noisy = np.clip(np.asarray(smooth) + np.roll(grain, rng.integers(size[1]), 0), 0, 255)
+            Image.fromarray(noisy.astype(np.uint8)).save(name, quality=90)
+    return folder
+
+
+def vit_b_32(folder: Path) -> str:
+    """Return the name of a ViT-B-32 with weights made up by chance, in ``folder``."""
+    ensure_torchvision_ops()
+    import open_clip
+    from safetensors.torch import save_file
+
+    name = f"local-dir:{folder}"
+    if not (folder / "open_clip_model.safetensors").exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        third = [0.5, 0.5, 0.5]
+        config = {"model_cfg": _VIT_B_32, "preprocess_cfg": {"mean": third, "std": third}}
+        (folder / "open_clip_config.json").write_text(json.dumps(config))
+        weights = open_clip.create_model(name).state_dict()
+        save_file(weights, str(folder / "open_clip_model.safetensors"))
+    return name
+
+
+def cpu_s() -> float:
+    """Return the processor seconds of this process and its ended children."""
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in spent)
+
+
+def timed(run: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds and the processor seconds that ``run`` took."""
+    began_s, began_cpu_s = time.perf_counter(), cpu_s()
+    run()
+    return time.perf_counter() - began_s, cpu_s() - began_cpu_s
+
+
+def compare(encoder: KeepingEncoder, name: str, media: Path, repeats: int, table: Table) -> None:
+    """Add a row: end to end and bare, and where the time went."""
+    bare: list[tuple[float, float]] = []
+    whole: list[tuple[float, float]] = []
+    reports: list[IngestReport] = []
+    for _ in range(repeats):
+        encoder.kept = []
+        whole.append(timed(lambda: reports.append(_ingested(encoder, media))))
+        bare.append(timed(encoder.again))
+    images = sum(len(batch) for batch in encoder.kept)
+    seconds = [statistics.median(run[0] for run in runs) for runs in (bare, whole)]
+    cpu = [statistics.median(run[1] for run in runs) for runs in (bare, whole)]
+    stages = reports[-1].stages
+    table.add_row(
+        name,
+        f"{images}",
+        f"{images / seconds[0]:.1f}",
+        f"{images / seconds[1]:.1f}",
+        f"{seconds[0] / seconds[1]:.2f}",
+        f"{cpu[0] / cpu[1]:.2f}",
+        f"{1000 * (cpu[1] - cpu[0]) / images:.1f}",
+        " ".join(f"{stage} {spent:.1f}" for stage, spent in stages.items()),
+    )
+
+
+def _ingested(encoder: KeepingEncoder, media: Path) -> IngestReport:
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder))
+        store = MilvusStore(Endpoint(str(settings.milvus_lite_dir)))
+        try:
+            return ingest(
+                [str(media)],
+                settings=settings,
+                store=store,
+                encoder=encoder,
+                library="main",
+                keyframes="iframe",
+            )
+        finally:
+            store.close()
+
+
+def main() -> None:
+    """Make the media where they are missing, and compare."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=int, default=400)
+    parser.add_argument("--minutes", type=float, default=10.0, help="of 1080p video")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--folder", type=Path, help="keeps the media between runs")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder: Path = options.folder or Path(scratch)
+        media = {
+            f"photographs, {size}": write_photos(folder / f"{px[0]}", options.photos, px)
+            for size, px in _PHOTO_PX.items()
+        }
+        video = folder / "video" / "static.mp4"
+        if not video.exists():
+            video.parent.mkdir(parents=True, exist_ok=True)
+            seconds = 60 * options.minutes
+            write_static(video, seconds, rare_passages(seconds))
+        media["video, 1080p, codec keyframes"] = video
+        for model in ("sightline-demo", vit_b_32(folder / "vit-b-32")):
+            encoder = KeepingEncoder(model)
+            title = f"{model.rpartition('/')[2]} on {encoder.device}"
+            table = Table(title=title, title_justify="left")
+            columns = (
+                "images",
+                "bare/s",
+                "ingest/s",
+                "ratio",
+                "bound",
+                "other CPU ms",
+                "stages, s",
+            )
+            for column in ("", *columns):
+                table.add_column(column, justify="right")
+            for name, path in media.items():
+                compare(encoder, name, path, options.repeats, table)
+            Console(width=140).print(table)
+
+
+if __name__ == "__main__":
+    main()
