@@ -29,7 +29,7 @@ from ingest.bulk_writer import BulkWriter
 from ingest.ledger import Ledger
 from ingest.writer import Rows, Writer
 from search_core.bulk_storage import BulkStorage
-from search_core.collection import collection_schema, to_row
+from search_core.collection import SCALAR_FIELDS, collection_schema, to_row
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import FrameRef, MediaEntity
@@ -117,7 +117,7 @@ class _LocalBulkWriter:
             file_type=BulkFileType.PARQUET,
         )
         for row in zip(entities, embeddings, strict=True):
-            writer.append_row(to_row(*row))
+            writer.append_row(to_row(*row, SCALAR_FIELDS))
         writer.commit()
         handler = self._client._get_connection()
         for files in writer.batch_files:

@@ -89,7 +89,11 @@ class BulkInserter:
 
         def write(collection: str) -> None:
             if collection == serving:
-                self._insert(name, collection, kept, vectors)
+                try:
+                    self._insert(name, collection, kept, vectors)
+                except BaseException:
+                    self._looked_at.discard(collection)  # what was handed over may still come in
+                    raise
             else:  # a rebuild fills it, which knows of upserts
                 self._upsert(collection, kept, vectors)
 
