@@ -43,7 +43,7 @@ def _fit(entity: MediaEntity, card: Card) -> list[tuple[str, str]]:
         ("Score", f"{hit.score:.4f}, rank {hit.rank}")
         for hit in card.moment.hits
         if hit.entity.id == entity.id
-    ] or [("", "beside the hit")]
+    ] or [("", "Beside the hit")]
     if len(card.moment.hits) > 1:
         when = time_range(card.moment.first_ms, card.moment.last_ms)
         rows.append(("Moment", f"{len(card.moment.hits)} hits, {when}"))

@@ -106,14 +106,15 @@ def _brushed(span: Span, shown: int, of: int) -> None:
             plain(f"{shown} of {of} hits, {time_range(span.first_ms, span.last_ms)}"),
             width="content",
         )
-        st.button(
+        if st.button(
             "Search only this time",
             icon=":material/search:",
             type="tertiary",
             help="Looks for more hits in it. To show all hits again, double-click the chart.",
             on_click=_search_only,
             args=(span,),
-        )
+        ):
+            st.rerun()
 
 
 def _search_only(span: Span) -> None:

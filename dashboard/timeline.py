@@ -28,6 +28,19 @@ _WIDTHS_MS = tuple(
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#A8A13A", "#8A8F98")
 _OTHERS = "other cameras"
 _BRUSH = "brush"
+#: How a tick is written, by the finest unit of time that it needs.
+_TICKS = {
+    "year": "%Y",
+    "quarter": "%b %Y",
+    "month": "%b %Y",
+    "week": "%b %d",
+    "date": "%b %d",
+    "day": "%b %d",
+    "hours": "%H:%M",
+    "minutes": "%H:%M",
+    "seconds": "%H:%M:%S",
+    "milliseconds": "%H:%M:%S.%L",
+}
 _MS = timedelta(milliseconds=1)
 
 
@@ -115,7 +128,12 @@ def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
                 "field": "from",
                 "type": "temporal",
                 "title": None,
-                "axis": {"labelOverlap": True, "grid": False, "labelFontSize": 11},
+                "axis": {
+                    "labelOverlap": True,
+                    "grid": False,
+                    "labelFontSize": 11,
+                    "format": _TICKS,
+                },
             },
             "x2": {"field": "until"},
             "y": {"aggregate": "sum", "field": "hits", "title": None, "axis": None},

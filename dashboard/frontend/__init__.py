@@ -32,7 +32,7 @@ _PICKER_CSS = """
   position: relative; width: fit-content; max-width: 100%; overflow: hidden; cursor: crosshair;
   touch-action: none; user-select: none; border-radius: var(--st-base-radius); margin: 0 auto;
 }
-img { display: block; max-width: 100%; min-width: min(100%, 28rem); max-height: 60vh; }
+img { display: block; max-width: 100%; width: 46rem; max-height: 60vh; }
 .box {
   position: absolute; box-sizing: border-box; cursor: move; border: 2px solid #fff;
   outline: 1px solid #0b0f14; box-shadow: 0 0 0 9999px rgba(11, 15, 20, 0.55);
