@@ -141,8 +141,8 @@ def _print(name: str, times: Times) -> None:
     print(f"{name}: {len(times.page)} searches, {len(times.errors)} errors")
     for what, found in (("first card", times.card), ("page", times.page), ("all", times.pictures)):
         if found:
-            p50, p95 = percentile_ms(found, 50), percentile_ms(found, 95)
-            print(f"  {what:11} p50 {p50:6.0f} ms   p95 {p95:6.0f} ms   max {max(found) * 1000:6.0f} ms")
+            p50, p95, most = (percentile_ms(found, percent) for percent in (50, 95, 100))
+            print(f"  {what:11} p50 {p50:6.0f} ms   p95 {p95:6.0f} ms   max {most:6.0f} ms")
     for error in times.errors[:3]:
         print(f"  {error}")
 
@@ -168,9 +168,7 @@ def main() -> None:
     given = parser.parse_args()
     address = urllib.parse.urlsplit(given.address)
     asyncio.run(
-        _main(
-            f"{address.scheme}://{address.netloc}", given.users, given.searches, given.thought_s
-        )
+        _main(f"{address.scheme}://{address.netloc}", given.users, given.searches, given.thought_s)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import threading
 import time
@@ -118,6 +119,9 @@ def _warm_up() -> None:
         _wait_for_runtime()  # without it nothing is kept in caches
         for info in libraries():
             facets(info.name)
+        # What is there now stays: no collection of garbage needs to look at it again.
+        gc.collect()
+        gc.freeze()
     except SightlineError as error:
         _log.warning("%s %s", error.message, error.hint)  # pages say it when it still stands
 
