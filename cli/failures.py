@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from cli.ingest import print_summary, run_ingest
 from cli.options import JsonOption, settings_of
 from cli.terminal import counted, local_time, print_json, say, shown_path, table
-from search_core.entities import is_address, iso_from_ms
+from search_core.entities import iso_from_ms
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -83,20 +82,10 @@ def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
 
 def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
     """Ingest one library's failed files again; whether any of them is done now."""
-    paths = dict.fromkeys(_file_of(row.uri) for row in rows if row.library == library)
+    from ingest.jobs.retrying import file_of
+
+    paths = dict.fromkeys(file_of(row.uri) for row in rows if row.library == library)
     report = run_ingest(settings.model_copy(update={"library": library}), list(paths))
     if not quiet:
         print_summary(report, library)
     return report.done > 0
-
-
-def _file_of(uri: str) -> str:
-    """Return the file to ingest for a source: of an archive's member, the archive."""
-    if is_address(uri):
-        archive, zipped, _ = uri.partition(".zip/")
-        return archive + zipped.rstrip("/")
-    path = Path(uri)
-    for candidate in (path, *path.parents):
-        if candidate.is_file():
-            return str(candidate)
-    return uri

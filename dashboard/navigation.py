@@ -16,7 +16,14 @@ st.set_page_config(
 style.apply()
 st.logo(style.LOGO, size="large", icon_image=style.MARK)
 chosen = st.navigation(
-    [pages.search_page(), pages.library_page(), pages.index_page()], position="top"
+    [
+        pages.search_page(),
+        pages.library_page(),
+        pages.map_page(),
+        pages.cameras_page(),
+        pages.index_page(),
+    ],
+    position="top",
 )
 with shown_in_words():
     chosen.run()

@@ -22,6 +22,21 @@ def library_page() -> st.Page:
     return st.Page(library.page, title="Library", icon=icon, url_path="library")
 
 
+def map_page() -> st.Page:
+    """Return the page that shows a library's embeddings in two dimensions."""
+    from dashboard.app_pages import map as map_of_library
+
+    icon = ":material/scatter_plot:"
+    return st.Page(map_of_library.page, title="Map", icon=icon, url_path="map")
+
+
+def cameras_page() -> st.Page:
+    """Return the page that shows the live cameras."""
+    from dashboard.app_pages import cameras
+
+    return st.Page(cameras.page, title="Cameras", icon=":material/videocam:", url_path="cameras")
+
+
 def index_page() -> st.Page:
     """Return the page that shows and changes a library's index."""
     from dashboard.app_pages import index

@@ -1,4 +1,4 @@
-"""Moving entities from one library to another that has the same encoder."""
+"""Moving entities to another library of the same encoder, and libraries to another name."""
 
 from __future__ import annotations
 
@@ -7,11 +7,25 @@ from collections.abc import Callable
 
 from ingest.discarding import expect_less
 from ingest.ledger import Ledger
+from ingest.trash import Trash, trash_path
 from search_core.chunks import chunks_where
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.library import Store, require_filter
 from search_core.settings import Settings
+
+
+def rename_library(settings: Settings, store: Store, library: str, name: str) -> None:
+    """Give a library another name, in the ledger and the trash as well.
+
+    Raises LibraryNotFound, UsageError for a name that is taken, StoreBusy while it is rebuilt.
+    """
+    store.rename_library(library, name)
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.rename(library, name)
+    if trash_path(settings).exists():
+        with Trash(trash_path(settings)) as trash:
+            trash.rename(library, name)
 
 
 def move_entities(

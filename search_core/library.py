@@ -150,6 +150,10 @@ class Store(Protocol):
         """Remove a library with all its entities; raises LibraryNotFound."""
         ...
 
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
+        ...
+
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities with their embeddings (n, dim); one of the same id is replaced."""
         ...

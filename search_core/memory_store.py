@@ -10,7 +10,7 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.entities import MediaEntity
-from search_core.errors import EntityNotFound, LibraryNotFound
+from search_core.errors import EntityNotFound, LibraryNotFound, UsageError
 from search_core.facets import FACET_FIELDS, Facets, count_facets
 from search_core.filters import Filter
 from search_core.index_specs import (
@@ -88,6 +88,15 @@ class MemoryStore:
         """Remove a library with all its entities; raises LibraryNotFound."""
         self.library(name)
         del self._infos[name], self._rows[name]
+
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name; raises LibraryNotFound, and UsageError if it is taken."""
+        info = self.library(name)
+        if check_library_name(new_name) in self._infos:
+            raise UsageError(f"There is a library {new_name} already.", "Choose another name.")
+        del self._infos[name]
+        self._infos[new_name] = replace(info, name=new_name)
+        self._rows[new_name] = self._rows.pop(name)
 
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities with their embeddings (n, dim); one of the same id is replaced."""

@@ -26,7 +26,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.collection import collection_schema, scalar_fields
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
-from search_core.errors import LibraryNotFound, StoreBusy
+from search_core.errors import LibraryNotFound, StoreBusy, UsageError
 from search_core.index_building import build_index
 from search_core.library import LibraryInfo, check_library_name
 from search_core.ownership import Owner
@@ -100,6 +100,25 @@ class LibraryRegistry:
             self.make_ready(info)
             self._client.create_alias(info.collection, info.name)
             self.disown(info.collection)
+
+    def rename(self, info: LibraryInfo, name: str) -> None:
+        """Give a library another name: its own record says which of its aliases counts.
+
+        So it always has one of the two names, wherever this ends. Raises UsageError for a name that
+        is taken, StoreBusy while the library is rebuilt.
+        """
+        with write_lock(self._endpoint):
+            if self.find(check_library_name(name)) is not None:
+                raise UsageError(f"There is a library {name} already.", "Choose another name.")
+            if len(info.collections) > 1 or info.heir or self.is_worked_on(info.collection):
+                raise StoreBusy(
+                    f"The library {info.name} is being rebuilt.", "Try again when that is done."
+                )
+            if name in self.names():
+                self._client.drop_alias(name)  # left by a renaming that ended midway
+            self._client.create_alias(info.collection, name)
+            self.write_info(replace(info, name=name))
+            self._client.drop_alias(info.name)
 
     def remove(self, info: LibraryInfo) -> None:
         """Remove a library with all its entities."""

@@ -131,6 +131,13 @@ class MilvusStore:
         with milvus_errors("dropping the library", name):
             self._registry.remove(info)
 
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
+        info = self.library(name)
+        with milvus_errors("renaming the library", name):
+            self._registry.rename(info, check_library_name(new_name))
+        self._encoders.pop(name, None)
+
     # Entities
 
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:

@@ -8,13 +8,15 @@ from dashboard import resources
 from dashboard.adding import show_jobs, upload_form
 from dashboard.browsing import browse
 from dashboard.failures import show_failures
+from dashboard.holdings import show_libraries
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.removing import show_removing, show_trash
 from dashboard.wording import local_time, plain
 from search_core.facets import Facets
 from search_core.library import LibraryInfo
 
-BROWSE, ADD, FAILURES, TRASH, REMOVE = "Browse", "Add footage", "Failures", "Trash", "Remove"
+BROWSE, ADD, FAILURES, TRASH = "Browse", "Add footage", "Failures", "Trash"
+LIBRARIES = "Libraries"
 
 
 def page() -> None:
@@ -29,7 +31,7 @@ def page() -> None:
     _overview(info, facets)
     view = st.segmented_control(
         "View",
-        (BROWSE, ADD, FAILURES, TRASH, REMOVE),
+        (BROWSE, ADD, FAILURES, TRASH, LIBRARIES),
         default=BROWSE,
         required=True,
         key="view",
@@ -43,7 +45,8 @@ def page() -> None:
         show_failures(info.name)
     elif view == TRASH:
         show_trash(info.name)
-    elif view == REMOVE:
+    elif view == LIBRARIES:
+        show_libraries(info.name)
         show_removing(info.name, facets)
     else:
         browse(info.name, facets)

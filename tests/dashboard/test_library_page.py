@@ -73,7 +73,7 @@ def test_failures_say_why(
 
 
 def test_asks_before_deleting_a_camera(library: list[MediaEntity], open_page: OpenPage) -> None:
-    app = open_page("library", view="Remove")
+    app = open_page("library", view="Libraries")
     app.multiselect(key="delete-cameras-main").set_value(["cam-0"]).run()
     next(button for button in app.button if button.label == "Delete 9 pictures …").click().run()
 
@@ -102,7 +102,7 @@ def test_deleting_takes_thumbnails_and_memory_of_emptied_sources(
 def test_drops_a_library_when_its_name_is_typed(
     library: list[MediaEntity], settings: Settings, open_page: OpenPage
 ) -> None:
-    app = open_page("library", view="Remove")
+    app = open_page("library", view="Libraries")
     drop = next(button for button in app.button if button.label == "Drop the library")
     assert drop.disabled
 
@@ -171,6 +171,62 @@ def test_a_day_and_a_camera_restrict_what_is_shown(
 
 def press(app: AppTest, label: str) -> Button:
     return next(button for button in app.button if button.label == label)
+
+
+def test_failures_are_queued_again(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    upload = settings.uploads_dir / "x" / "bad.zip"
+    upload.parent.mkdir(parents=True)
+    upload.touch()
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.record("main", "s", "r", f"{upload}/in/it.jpg", "failed", reason="is damaged")
+        ledger.record("main", "t", "r", "/footage/clip.mp4", "failed", reason="is damaged")
+
+    app = open_page("library", view="Failures")
+    press(app, "Try 2 files again").click().run()
+
+    asked = {tuple(job.request["paths"]): job.request["camera"] for job in resources.jobs().list()}
+    assert asked == {(str(upload),): "uploads", ("/footage/clip.mp4",): None}
+
+
+def test_libraries_are_listed_with_sizes_and_renamed(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    with Ledger(settings.ledger_path) as ledger:
+        ledger.record("main", "s", "r", "/clip.mp4", "done", keyframes=1)
+    app = open_page("library", view="Libraries")
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert (row["Library"], row["Pictures"], row["Sources"]) == ("main", ROWS, ROWS)
+    assert row["Thumbnails"].endswith("kB")
+
+    next(box for box in app.text_input if box.label == "New name").set_value("gate")
+    press(app, "Rename").click().run()
+
+    assert [info.name for info in resources.store().libraries()] == ["gate"]
+    assert resources.store().count("gate") == ROWS
+    with Ledger(settings.ledger_path) as ledger:
+        assert ledger.counts("gate")["done"] == 1
+
+
+def test_a_library_with_open_jobs_is_not_renamed(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    resources.jobs().submit_ingest(["/footage/clip.mp4"], "main")
+    app = open_page("library", view="Libraries")
+
+    next(box for box in app.text_input if box.label == "New name").set_value("gate")
+    press(app, "Rename").click().run()
+
+    assert "1 job on the library main would miss it" in words(app)
+
+
+def test_makes_a_library(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("library", view="Libraries")
+    next(box for box in app.text_input if box.label == "Name").set_value("second")
+    press(app, "Create").click().run()
+
+    assert [info.name for info in resources.store().libraries()] == ["main", "second"]
 
 
 def test_jobs_that_nothing_performs_are_stuck() -> None:

@@ -1,0 +1,113 @@
+"""Cameras: the live ones, what became of each, and how to add one."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.problems import shown_in_words
+from dashboard.wording import counted, local_time
+from ingest.streams.camera import configured_cameras, is_watched
+from ingest.streams.diary import CameraState, Diary, Gap
+from search_core.durations import format_duration
+
+_DAY_MS = 24 * 3_600_000
+_EXAMPLE = """[cameras.front-gate]
+url = "rtsp://user:password@192.0.2.10:554/stream1"
+retain = "30d"      # how long its keyframes are kept; without it, for ever
+library = "main"
+"""
+
+
+def page() -> None:
+    """Draw the page."""
+    st.fragment(_cameras, run_every=5.0)()
+    with st.expander("Add, change or remove a camera"):
+        st.markdown(
+            "Cameras are named in `sightline.toml`, beside which `sightline serve` is started: "
+            "their addresses hold passwords, which stay on the server. `sightline serve` watches "
+            "them from its next start on; `sightline watch` tries one at once."
+        )
+        st.code(_EXAMPLE, language="toml")
+        st.code(
+            "sightline watch --camera test rtsp://user:password@192.0.2.10:554/stream1",
+            language="bash",
+        )
+
+
+def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) -> pd.DataFrame:
+    """Return one row a camera: its state in a word, its last frame, and how long it was not seen.
+
+    ``gaps`` are those of the last day.
+    """
+    now_ms = _now_ms()
+    lost_ms = {
+        state.name: sum(
+            (gap.ended_ms or now_ms) - max(gap.began_ms, now_ms - _DAY_MS)
+            for gap in gaps
+            if gap.camera == state.name
+        )
+        for state in states
+    }
+    return pd.DataFrame(
+        {
+            "Camera": [state.name for state in states],
+            "State": [state.state if state.name in watched else "not watched" for state in states],
+            "Last frame": [
+                local_time(state.last_frame_ms) if state.last_frame_ms else "–" for state in states
+            ],
+            "Keyframes": [state.keyframes for state in states],
+            "Not seen, last day": [f"{lost_ms[state.name] / 60_000:,.0f} min" for state in states],
+            "Kept": [
+                format_duration(state.retain) if state.retain else "for ever" for state in states
+            ],
+            "Library": [state.library for state in states],
+            "Address": [state.address for state in states],
+            "Why": [state.reason for state in states],
+        }
+    )
+
+
+@shown_in_words()
+def _cameras() -> None:
+    settings = resources.settings()
+    states: list[CameraState] = []
+    gaps: list[Gap] = []
+    if settings.ledger_path.exists():
+        with Diary(settings.ledger_path) as diary:
+            states, gaps = diary.cameras(), diary.gaps(None, _now_ms() - _DAY_MS)
+    known = {state.name for state in states}
+    unseen = [camera.name for camera in configured_cameras(settings) if camera.name not in known]
+    if not states and not unseen:
+        st.info("No camera has been watched yet.")
+        return
+    watched = {state.name for state in states if is_watched(settings, state.name)}
+    live = sum(state.state == "live" and state.name in watched for state in states)
+    with st.container(horizontal=True, gap="large", key="overview"):
+        st.metric("Cameras", len(states) + len(unseen), width="content")
+        st.metric("Live", live, width="content")
+    if unseen:
+        st.caption(f"Not watched yet: {', '.join(unseen)}")
+    if states:
+        st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
+    if gaps:
+        with st.expander(f"{counted(len(gaps), 'gap')} in the last day"):
+            st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")
+
+
+def _gap_frame(gaps: list[Gap]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Camera": [gap.camera for gap in gaps],
+            "From": [local_time(gap.began_ms) for gap in gaps],
+            "To": [local_time(gap.ended_ms) if gap.ended_ms else "now" for gap in gaps],
+            "Why": [gap.reason for gap in gaps],
+        }
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,129 @@
+"""What each library holds and takes, and making, renaming and dropping libraries."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.removing import settle
+from dashboard.wording import counted, local_time, megabytes, plain
+from ingest.moving import rename_library
+from search_core.errors import UsageError
+from search_core.library import LibraryInfo, check_library_name
+from search_core.sizing import estimate
+
+_KEPT_S = 300
+
+
+def show_libraries(library: str) -> None:
+    """Draw all libraries with their sizes, and the forms that make and rename one."""
+    st.dataframe(
+        library_frame(resources.libraries()),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "Pictures": st.column_config.NumberColumn(format="localized"),
+            "Sources": st.column_config.NumberColumn(format="localized"),
+        },
+    )
+    st.caption(
+        "Memory and disk in Milvus are worked out from the index, the rows and their dimensions. "
+        + "On disk here: "
+        + plain(", ".join(f"{what} {megabytes(size)}" for what, size in disk_use().items()))
+    )
+    left, right = st.columns(2, gap="large")
+    with left, st.form("new-library", clear_on_submit=True):
+        st.markdown("##### New library")
+        name = st.text_input("Name", placeholder="letters, digits and underscores")
+        if st.form_submit_button("Create"):
+            _create(name.strip())
+    with right, st.form(f"rename-{library}", clear_on_submit=True):
+        st.markdown(f"##### Rename {plain(library)}")
+        new_name = st.text_input("New name", placeholder=library)
+        if st.form_submit_button("Rename"):
+            _rename(library, new_name.strip())
+
+
+def library_frame(libraries: list[LibraryInfo]) -> pd.DataFrame:
+    """Return one row a library: what it holds, and what it takes on disk and in Milvus."""
+    server = resources.store().server()
+    held = [resources.facets(info.name) for info in libraries]
+    sizes = [
+        estimate(info.index, facets.count, info.encoder.dim, server)
+        for info, facets in zip(libraries, held, strict=True)
+    ]
+    return pd.DataFrame(
+        {
+            "Library": [info.name for info in libraries],
+            "Pictures": [facets.count for facets in held],
+            "Sources": [len(facets.source_ids) for facets in held],
+            "Cameras": [len(facets.cameras) for facets in held],
+            "Thumbnails": [
+                megabytes(thumbnail_bytes(info.name, tuple(sorted(facets.source_ids))))
+                for info, facets in zip(libraries, held, strict=True)
+            ],
+            "Milvus, disk": [megabytes(size.disk_bytes) for size in sizes],
+            "Milvus, index": [megabytes(size.index_bytes) for size in sizes],
+            "Index": [info.index.index_type for info in libraries],
+            "Encoder": [info.encoder.label for info in libraries],
+            "Created": [local_time(info.created_at)[:10] for info in libraries],
+        }
+    )
+
+
+@st.cache_data(ttl=_KEPT_S, max_entries=64, show_spinner=False)
+def thumbnail_bytes(library: str, source_ids: tuple[str, ...]) -> int:
+    """Return what the thumbnails of a library's sources take."""
+    folder = resources.settings().thumbnails_dir
+    return sum(_bytes_below(folder / source_id[:2] / source_id) for source_id in source_ids)
+
+
+@st.cache_data(ttl=_KEPT_S, show_spinner=False)
+def disk_use() -> dict[str, int]:
+    """Return what the folders of the data directory take, those that are there."""
+    settings = resources.settings()
+    folders = {
+        "thumbnails": settings.thumbnails_dir,
+        "uploads": settings.uploads_dir,
+        "stills of live cameras": settings.stills_dir,
+        "the embedded Milvus": settings.milvus_lite_dir,
+    }
+    return {what: _bytes_below(folder) for what, folder in folders.items() if folder.exists()}
+
+
+def _create(name: str) -> None:
+    check_library_name(name)
+    if any(info.name == name for info in resources.store().libraries()):
+        raise UsageError(f"There is a library {name} already.", "Choose another name.")
+    resources.store().ensure_library(name, resources.encoder().identity)
+    settle(f"Created the library {plain(name)}.")
+
+
+def _rename(library: str, name: str) -> None:
+    check_library_name(name)
+    waiting = [
+        job.title
+        for job in resources.jobs().list()
+        if job.is_open and job.request.get("library") == library
+    ]
+    if waiting:
+        raise UsageError(
+            f"{counted(len(waiting), 'job')} on the library {library} would miss it: {waiting[0]}.",
+            "Rename it when they are done, or cancel them.",
+        )
+    rename_library(resources.settings(), resources.store(), library, name)
+    settle(f"{plain(library)} is {plain(name)} now.")
+
+
+def _bytes_below(folder: Path) -> int:
+    """Return what the files below a folder take; those that vanish meanwhile take nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size if path.is_file() else 0
+        except OSError:
+            continue
+    return total
