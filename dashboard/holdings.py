@@ -30,7 +30,7 @@ def show_libraries(library: str) -> None:
         },
     )
     st.caption(
-        "Memory and disk in Milvus are worked out from the index, the rows and their dimensions. "
+        "What Milvus takes is worked out from the index, the rows and their dimensions. "
         + "On disk here: "
         + plain(", ".join(f"{what} {megabytes(size)}" for what, size in disk_use().items()))
     )

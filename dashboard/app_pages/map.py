@@ -104,7 +104,7 @@ def map_chart(frame: pd.DataFrame, colour: str) -> alt.Chart:
     """Return the points as a chart in which a box can be drawn."""
     axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
     shade = (
-        alt.Color("Camera:N", legend=alt.Legend(orient="bottom", columns=4, labelLimit=160))
+        alt.Color("Camera:N", legend=alt.Legend(orient="bottom", columns=3, labelLimit=160))
         if colour == CAMERA
         else alt.Color(
             "Time:T", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="bottom")
