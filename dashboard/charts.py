@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboard.problems import shown_in_words
 from search_core.lab.chart_theme import theme
 from search_core.lab.frames import recall_latency_frame
 from search_core.lab.records import Comparison, IndexRun
@@ -34,6 +35,8 @@ _COLUMNS = {
 }
 
 
+@st.fragment
+@shown_in_words()
 def draw_charts(subjects: Sequence[Subject], names: Sequence[str], key: str) -> None:
     """Draw one kind of chart, chosen above it; ``names`` stand above each comparison's own."""
     made = {_SHORT[section.name]: section for section in sections(subjects)}

@@ -117,7 +117,10 @@ def show_advice(info: LibraryInfo, rows: int, kept: KeptComparison) -> None:
     st.caption(plain(cost_text(chosen, info.encoder.dim, rows)))
     name = chosen.run.index_type
     if st.button(
-        f"Apply {name}", key=f"apply-{kept.job_id}", icon=":material/published_with_changes:"
+        f"Apply {name}",
+        key=f"apply-{kept.job_id}",
+        type="primary",
+        icon=":material/published_with_changes:",
     ):
         ask_for_index(info.name, spec_of(chosen.run), search_params_of(chosen.run))
 

@@ -179,8 +179,8 @@ def _facts(kept: KeptComparison) -> None:
     )
     if not kept.is_whole:
         st.caption("This comparison did not come to its end: only what it had measured is shown.")
-    for remark in context.remarks:
-        st.caption(plain(remark))
+    if context.remarks:
+        st.caption(plain(" ".join(context.remarks)))
 
 
 def _downloads(shown: list[KeptComparison]) -> None:
