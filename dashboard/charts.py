@@ -72,7 +72,7 @@ def _section(section: Section, place: int, *, alone: bool) -> None:
     if not panels:
         st.caption("This was not measured here.")
         return
-    across = (2 if section.wide else 3) if alone else 1
+    across = (2 if section.wide or len(panels) == 4 else 3) if alone else 1
     for first in range(0, len(panels), across):
         row = panels[first : first + across]
         for column, panel in zip(st.columns(min(across, len(panels))), row, strict=False):

@@ -175,7 +175,7 @@ def _facts(kept: KeptComparison) -> None:
     st.caption(
         f"{local_time(kept.measured_ms)} · {context.rows:,}{of_all} vectors of "
         f"{context.dim:,} dimensions · {plain(context.encoder)} · "
-        f"Milvus {plain(str(context.versions.get('milvus', '')))}"
+        f"{plain(str(context.versions.get('milvus', 'Milvus')))}"
     )
     if not kept.is_whole:
         st.caption("This comparison did not come to its end: only what it had measured is shown.")

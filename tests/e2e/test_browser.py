@@ -46,6 +46,7 @@ SENTENCE = "a person in a blue top riding a bicycle"
 #: Keyframes come every two seconds: the nearest is up to this far from a moment's ends.
 SLACK_MS = 1000
 START_S = 90
+JOB_MS = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -155,9 +156,9 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
     page.get_by_text("Comparing", exact=True).wait_for()
 
     use = page.get_by_role("combobox", name="Use", exact=True)
-    use.wait_for()
+    use.wait_for(timeout=JOB_MS)
     page.get_by_text(re.compile("^Use .* of the true neighbours")).wait_for()
-    page.get_by_role("img", name="Recall against latency: Pictures").wait_for()
+    page.get_by_label("Recall against latency: Pictures").wait_for()
     with page.expect_download() as report:
         page.get_by_role("button", name="Report").click()
     assert "Index comparison" in report.value.path().read_text(encoding="utf-8")
@@ -166,7 +167,7 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
     page.get_by_role("option", name=re.compile("^(★ )?HNSW")).click()
     page.get_by_text("Searches and ingest go on").wait_for()
     page.get_by_role("button", name="Apply HNSW").click()
-    page.get_by_text("HNSW answers now").wait_for()
+    page.get_by_text("HNSW answers now").wait_for(timeout=JOB_MS)
     index = page.locator(".st-key-current-index [data-testid=stMetricValue]").first
     index.get_by_text("HNSW").wait_for()
 
