@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboard.cards import card_text, cards_of_entities
 from dashboard.thumbnails import show_thumbnail
-from dashboard.wording import counted
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 
@@ -83,9 +82,7 @@ def _head(shown: list[str], everything: Selection) -> Selection | None:
         return everything
     if not chosen:
         return None
-    return Selection(
-        Filter(ids=tuple(sorted(chosen))), count, f"{counted(count, 'picture')} chosen"
-    )
+    return Selection(Filter(ids=tuple(sorted(chosen))), count, "chosen by hand")
 
 
 def _boxes(shown: Sequence[MediaEntity], *, whole: bool) -> None:

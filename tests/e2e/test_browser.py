@@ -179,6 +179,54 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
     assert not page.locator("[data-testid=stException]").count()
 
 
+def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
+    page.get_by_role("link", name="Library").click()
+    page.locator(".st-key-card-1 img").wait_for()
+    page.get_by_text("Select", exact=True).click()
+    boxes = page.locator("[class*=st-key-choose-] .stCheckbox label")
+    boxes.nth(0).click()
+    page.get_by_text("1 selected").wait_for()
+    boxes.nth(1).click()
+    page.get_by_text("2 selected").wait_for()
+
+    page.get_by_role("button", name="Tag …").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Add", exact=True).fill("suspect")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # closes the list, which hides all else
+    dialog.get_by_role("button", name="Change tags").click()
+    page.get_by_text("Changed the tags of 2 pictures.").wait_for()
+    page.get_by_text("0 selected").wait_for()
+
+    boxes.nth(0).click()
+    page.get_by_text("1 selected").wait_for()
+    page.get_by_role("button", name="Delete …").click()
+    dialog.get_by_role("button", name="Delete 1 picture").click()
+    page.get_by_text("Deleted 1 picture.").wait_for()
+
+    page.get_by_text("Trash", exact=True).first.click()
+    page.get_by_text("chosen by hand").wait_for()
+    page.get_by_role("button", name="Put back").click()
+    page.get_by_text("Put back 1 picture.").wait_for()
+    page.get_by_text("Nothing is in the trash").wait_for()
+    assert not page.locator("[data-testid=stException]").count()
+
+
+def test_a_box_on_the_map_shows_its_pictures(page: Page) -> None:
+    page.get_by_role("link", name="Map").click()
+    page.get_by_text("Outliers").wait_for()
+    chart = page.locator("[data-testid=stVegaLiteChart] svg.marks")
+    chart.wait_for()
+    area = chart.bounding_box()
+    assert area is not None
+    page.mouse.move(area["x"] + 10, area["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] - 20, area["y"] + 380, steps=8)
+    page.mouse.up()
+
+    page.get_by_text("in the box").wait_for()
+
+
 def _render(camera: str, folder: Path) -> Path:
     from demo.clips import CLIPS
     from demo.footage import render_clip
