@@ -16,6 +16,8 @@ from search_core.library import LibraryInfo
 _GIB = 2**30
 _ANY = "any Milvus server"
 _MOST_GIB = 24_576.0
+#: Rows up to which Milvus Lite serves well; measured.
+_LITE_ROWS = 50_000
 
 
 def show_advising(info: LibraryInfo, rows: int) -> None:
@@ -43,6 +45,11 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     else:
         st.warning(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
     st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
+    if server.embedded and where != _ANY and wanted > _LITE_ROWS:
+        st.caption(
+            f"Milvus Lite searches slowly beyond some {_LITE_ROWS:,} vectors, whatever the index; "
+            "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
+        )
     st.caption(
         "Memory and disk are computed by formulas that were checked against measured sizes; recall "
         "was measured on made vectors that lie as CLIP's do. A comparison measures your own."
@@ -57,7 +64,7 @@ def advice_sentence(
     usable = f"{gib(usable_bytes(memory_bytes))} that can be used"
     if best.verdict == "recommended":
         start = start_text(best)
-        recall = "" if best.recall is None else f", finds some {best.recall:.0%}"
+        recall = "" if best.recall is None else f", and finds some {best.recall:.0%}"
         return (
             f"Start with {best.spec.index_type}{f' ({start})' if start else ''}: {best.why}. "
             f"For {counted(rows, 'vector')} it needs {gib(best.size.memory_bytes)} "

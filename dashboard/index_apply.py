@@ -86,7 +86,9 @@ def cost_text(choice: Choice, dim: int, rows: int) -> str:
         about = "" if alike and build.size_from == "measured" else "about "
         parts.append(f"loaded it holds {about}{size(round(build.memory_bytes * scale))}")
     twice = size(rows * dim * _FLOAT_BYTES)
-    parts.append(f"until it takes over, the vectors are held twice ({twice} more)")
+    parts.append(
+        f"all vectors are copied first, and until it takes over, they are held twice ({twice} more)"
+    )
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}. Searches and ingest go on, and it takes over in one step."
 
