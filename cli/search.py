@@ -135,6 +135,8 @@ def search(
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
     if found.effort.reason:
         note(found.effort.reason)
+    if found.fits_nothing:
+        note("No good match: nothing there looks like that; these are the least unlike it.")
     if json:
         print_json([hit.to_dict() for hit in hits])
         return
@@ -147,7 +149,7 @@ def search(
 
 
 def hits_table(hits: list[Hit]) -> Table:
-    """Return hits as people read them: one line each."""
+    """Return hits as people read them: one line each, weak ones dimmed."""
     made = table(
         "#", "Score", "Camera", "Time", "At", "File", right=("#", "Score", "At"), fold=("File",)
     )
@@ -164,6 +166,7 @@ def hits_table(hits: list[Hit]) -> Table:
             local_time(entity.captured_at),
             position,
             shown_path(entity.uri, room),
+            style="dim" if hit.is_weak else None,
         )
     return made
 

@@ -18,6 +18,7 @@ from search_core.errors import SightlineError
 from search_core.facets import Facets
 from search_core.library import LibraryInfo, Store
 from search_core.query_log import QueryLog
+from search_core.relevance import Relevance
 from search_core.search import SearchEngine
 from search_core.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
@@ -67,13 +68,26 @@ def jobs() -> Jobs:
 
 def engine(library: str) -> SearchEngine:
     """Return what answers a library's queries; raises EncoderMismatch, LibraryNotFound."""
-    return SearchEngine(encoder(), store(), library, selectivities=selectivities(), log=query_log())
+    return SearchEngine(
+        encoder(),
+        store(),
+        library,
+        selectivities=selectivities(),
+        relevance=relevance(),
+        log=query_log(),
+    )
 
 
 @st.cache_resource(show_spinner=False)
 def selectivities() -> Selectivities:
     """Return what tells how many pictures pass a filter, which all searches share."""
     return Selectivities(store())
+
+
+@st.cache_resource(show_spinner=False)
+def relevance() -> Relevance:
+    """Return what tells matches from what is only the least unlike, which all searches share."""
+    return Relevance(encoder(), store())
 
 
 @st.cache_resource(show_spinner=False)

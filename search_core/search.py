@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from search_core.index_specs import SearchParams
 from search_core.leaving_out import WITHOUT_WEIGHT, leave_out
 from search_core.library import NO_FILTER, LibraryInfo, Match, Store, check_k
 from search_core.query_log import QueryKind, QueryLog, RecordedQuery
+from search_core.relevance import MATCH, Relevance
 from search_core.selectivity import Selectivities
 
 DEFAULT_K = 50
@@ -60,11 +62,20 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity."""
+    """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
+
+    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance).
+    """
 
     rank: int
     score: float
     entity: MediaEntity
+    strength: float | None = None
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it is known to be no match but only the least unlike of what there is."""
+        return self.strength is not None and self.strength < MATCH
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields other programs rely on, and the rest of the entity."""
@@ -73,6 +84,7 @@ class Hit:
             "rank": self.rank,
             "id": entity.id,
             "score": round(self.score, 6),
+            "strength": None if self.strength is None else round(self.strength, 3),
             "camera": entity.camera,
             "captured_at": entity.captured_at_iso,
             "captured_from": entity.captured_from,
@@ -108,11 +120,17 @@ class Answer:
     milvus_ms: float
     effort: Effort
 
+    @property
+    def fits_nothing(self) -> bool:
+        """Whether there are hits and none is a match."""
+        return bool(self.hits) and all(hit.is_weak for hit in self.hits)
+
 
 class SearchEngine:
     """Answers queries from one library with one encoder; raises EncoderMismatch at once.
 
-    Engines made often share ``selectivities``; with a ``log``, searches are recorded in it.
+    Engines made often share ``selectivities`` and ``relevance``; with a ``log``, searches are
+    recorded in it.
     """
 
     def __init__(
@@ -122,6 +140,7 @@ class SearchEngine:
         library: str,
         *,
         selectivities: Selectivities | None = None,
+        relevance: Relevance | None = None,
         log: QueryLog | None = None,
     ) -> None:
         store.library(library).require_encoder(encoder.identity)
@@ -129,6 +148,7 @@ class SearchEngine:
         self._store = store
         self._library = library
         self._selectivities = selectivities or Selectivities(store)
+        self._relevance = relevance or Relevance(encoder, store)
         self._log = log
 
     def search(
@@ -180,10 +200,24 @@ class SearchEngine:
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
+        strength = self._strengths(query, library, embedding)
         hits = [
-            Hit(rank, match.score, match.entity) for rank, match in enumerate(kept[:k], start=1)
+            Hit(rank, match.score, match.entity, strength(match.score))
+            for rank, match in enumerate(kept[:k], start=1)
         ]
         return Answer(hits, (embedded - started) * 1000, (ended - embedded) * 1000, found.effort)
+
+    def _strengths(
+        self, query: Query, library: LibraryInfo, embedding: Embeddings
+    ) -> Callable[[float], float | None]:
+        """Return what tells a score's strength; a mixed query's is not told: none was measured."""
+        calibration = self._relevance.calibration
+        if calibration is None or query.kind != "text" or query.without or query.templates:
+            return lambda score: None
+        background = self._relevance.background(library, embedding)
+        if background is None:
+            return lambda score: None
+        return lambda score: background.strength(score, calibration)
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""

@@ -10,6 +10,18 @@ from search_core.errors import EncoderUnavailable
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What each sign of a match weighs for an encoder, in a logistic model (see relevance)."""
+
+    score: float
+    z: float
+    mean: float
+    deviation: float
+    ordinary: float
+    bias: float
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """One encoder: its open_clip name and tag, embedding length, and what it is good for.
 
@@ -25,6 +37,7 @@ class EncoderSpec:
     parameters_m: float
     about: str
     package: str | None = None
+    calibration: Calibration | None = None
 
 
 ENCODERS: tuple[EncoderSpec, ...] = (
@@ -37,6 +50,11 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "Ships with Sightline; trained on rendered street scenes to try the system, "
         "not for real footage.",
         package="demo",
+        # Says "no good match" of 89 % of what is not there, 64 % of near misses and 5 % of what is
+        # there (benchmarks/relevance.py).
+        calibration=Calibration(
+            score=12.375, z=3.3598, mean=3.474, deviation=81.59, ordinary=16.303, bias=-31.407
+        ),
     ),
     EncoderSpec(
         "ViT-B-32",

@@ -1,0 +1,113 @@
+"""Whether a hit is a match, or only the least unlike of what there is.
+
+Every vector search returns something, and its scores mean something else for every sentence. A
+score is therefore held against what the same sentence scores over a random background of the
+library; and a sentence that tells its pictures hardly apart, or that lies where the encoder puts
+what it does not know, is believed less. How much each of these says is an encoder's own: it is
+fitted on sentences about what is there and what is not (``python -m benchmarks relevance``).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from search_core.encoders.base import Embeddings, Encoder
+from search_core.encoders.catalogue import Calibration, find_encoder
+from search_core.library import LibraryInfo, Store
+
+#: So many pictures drawn by chance tell a sentence's mean score to 3 % of its deviation.
+BACKGROUND_ROWS = 1000
+#: A background is believed so long; it changes as slowly as a library does.
+FRESH_S = 600.0
+#: From here on a hit is a match; calibrations are fitted to it.
+MATCH = 0.5
+_MOST_KEPT = 32
+#: What people ask of footage, as many things as words: sentences are held against their middle.
+ORDINARY = (
+    "a person", "a car", "a dog", "a bus", "a bicycle", "an empty street", "a red car",
+    "a blue lorry", "a white van", "a yellow taxi", "a black pick-up", "a green bus",
+    "a person in a red top", "a man in blue trousers", "a woman with a black bag",
+    "a person with an umbrella", "someone running", "a person riding a bicycle",
+    "a person on a motorcycle", "a person lying on the ground", "two people walking",
+    "a brown dog running", "a white dog sitting", "a person at night", "a car in the snow",
+    "a van in the rain", "a lorry at a loading dock", "a car in a car park", "a bus at dusk",
+    "a person in a shop", "a person at the gate", "a lorry with letters on it",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What one sentence scores over a library at large, and how ordinary it is (a cosine)."""
+
+    mean: float
+    deviation: float
+    ordinary: float
+
+    def strength(self, score: float, calibration: Calibration) -> float:
+        """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
+        z = (score - self.mean) / self.deviation if self.deviation else 0.0
+        logit = (
+            calibration.bias
+            + calibration.score * score
+            + calibration.z * z
+            + calibration.mean * self.mean
+            + calibration.deviation * self.deviation
+            + calibration.ordinary * self.ordinary
+        )
+        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
+
+
+class Relevance:
+    """Match strengths for one encoder's sentences; safe to share between threads.
+
+    ``clock`` returns seconds. Encoders without a calibration get none: a cutoff nobody measured
+    would hide what is there.
+    """
+
+    def __init__(
+        self, encoder: Encoder, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        spec = find_encoder(encoder.identity.name)
+        self.calibration = spec.calibration if spec is not None else None
+        self._encoder = encoder
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._drawn: dict[str, tuple[float, Embeddings]] = {}
+        self._middle: Embeddings | None = None
+
+    def background(self, library: LibraryInfo, embedding: Embeddings) -> Background | None:
+        """Return what a sentence's embedding (dim,) scores at large; None in an empty library.
+
+        Raises StoreError when Milvus fails.
+        """
+        with self._lock:
+            drawn = self._background_of(library)
+            middle = self._ordinary()
+        if not len(drawn):
+            return None
+        scores = drawn @ embedding
+        return Background(float(scores.mean()), float(scores.std()), float(middle @ embedding))
+
+    def _background_of(self, library: LibraryInfo) -> Embeddings:
+        drawn_s, drawn = self._drawn.get(library.collection, (0.0, None))
+        if drawn is not None and self._clock() - drawn_s < FRESH_S:
+            return drawn
+        pages = self._store.vectors(library.name, limit=BACKGROUND_ROWS)
+        found = [page.embeddings for page in pages]
+        drawn = np.concatenate(found) if found else np.empty((0, library.encoder.dim), np.float32)
+        if len(self._drawn) >= _MOST_KEPT:
+            self._drawn.clear()
+        self._drawn[library.collection] = (self._clock(), drawn)
+        return drawn
+
+    def _ordinary(self) -> Embeddings:
+        if self._middle is None:
+            self._middle = self._encoder.encode_texts(ORDINARY).mean(axis=0)
+        return self._middle

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search_core.encoders.base import Embeddings, EncoderIdentity, Preprocess, l2_normalised
+from search_core.encoders.catalogue import Calibration, find_encoder
+from search_core.memory_store import MemoryStore
+from search_core.relevance import FRESH_S, MATCH, Background, Relevance
+from search_core.search import Query, SearchEngine
+from tests.conftest import clip_like_vectors, make_entity
+
+DIM = 16
+PLAIN = Calibration(score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, bias=-6.0)
+
+
+class Encoder:
+    """Gives every sentence the vector it was told to; its name is the demo encoder's."""
+
+    preprocess: Preprocess
+
+    def __init__(self, name: str = "sightline-demo") -> None:
+        self.identity = EncoderIdentity(name, "", "0" * 32, DIM, "fp32")
+        self.says = np.ones(DIM, np.float32)
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        return np.stack([l2_normalised(self.says)] * len(texts))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        return self.encode_texts([""] * len(images))
+
+
+class DrawnStore(MemoryStore):
+    """A store that remembers how often a background was drawn."""
+
+    drawn = 0
+
+    def vectors(self, *arguments, **options):  # type: ignore[no-untyped-def]
+        self.drawn += 1
+        return super().vectors(*arguments, **options)
+
+
+def filled(encoder: Encoder, rows: int = 200) -> DrawnStore:
+    store = DrawnStore()
+    store.ensure_library("main", encoder.identity)
+    if rows:
+        vectors = clip_like_vectors(rows, DIM)
+        store.upsert("main", [make_entity(at) for at in range(rows)], vectors)
+    return store
+
+
+def test_a_score_is_held_against_its_background() -> None:
+    background = Background(mean=0.2, deviation=0.05, ordinary=0.5)
+    assert background.strength(0.20, PLAIN) < 0.01
+    assert background.strength(0.35, PLAIN) == pytest.approx(MATCH)  # three deviations above
+    assert background.strength(0.45, PLAIN) > 0.95
+    assert Background(0.2, 0.0, 0.5).strength(0.2, PLAIN) < MATCH  # all alike
+
+
+def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
+    encoder = Encoder()
+    store = filled(encoder)
+    vectors = clip_like_vectors(200, DIM)
+    encoder.says = -vectors.mean(axis=0)
+    answer = SearchEngine(encoder, store, "main").answer(Query("an elephant"), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+    assert all(hit.is_weak for hit in answer.hits)
+    assert answer.hits[0].to_dict()["strength"] < MATCH
+
+
+def test_strengths_fall_with_the_score() -> None:
+    encoder = Encoder()
+    store = filled(encoder)
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    hits = SearchEngine(encoder, store, "main").search(Query("it itself"), k=20)
+    strengths = [hit.strength for hit in hits]
+    assert None not in strengths
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_pictures_mixtures_and_unmeasured_encoders_get_none() -> None:
+    encoder = Encoder()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    for query in (
+        Query(image=Image.new("RGB", (8, 8))),
+        Query("a car", without=("red",)),
+        Query("a car", templates=("a photo of {}",)),
+    ):
+        answer = engine.answer(query, k=3)
+        assert [hit.strength for hit in answer.hits] == [None] * 3 and not answer.fits_nothing
+    other = Encoder("ViT-B-32")
+    answer = SearchEngine(other, filled(other), "main").answer(Query("a car"), k=3)
+    assert answer.hits[0].strength is None
+
+
+def test_a_background_is_drawn_once_a_while() -> None:
+    encoder, now = Encoder(), [0.0]
+    store = filled(encoder)
+    relevance = Relevance(encoder, store, clock=lambda: now[0])
+    for _ in range(3):
+        assert relevance.background(store.library("main"), encoder.encode_texts(["x"])[0])
+    assert store.drawn == 1
+    now[0] = FRESH_S
+    relevance.background(store.library("main"), encoder.encode_texts(["x"])[0])
+    assert store.drawn == 2
+
+
+def test_an_empty_library_has_no_background() -> None:
+    encoder = Encoder()
+    store = filled(encoder, rows=0)
+    relevance = Relevance(encoder, store)
+    assert relevance.background(store.library("main"), encoder.encode_texts(["x"])[0]) is None
+
+
+def test_the_demo_encoder_is_calibrated() -> None:
+    spec = find_encoder("sightline-demo")
+    assert spec is not None and spec.calibration is not None
