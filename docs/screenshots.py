@@ -82,9 +82,9 @@ def _open_first(page: Page) -> None:
 
 
 def _compare(page: Page) -> None:
-    if not page.locator("canvas").count():
+    if not page.locator("[data-testid=stVegaLiteChart]").count():
         page.get_by_role("button", name="Compare indexes").click()
-        page.locator("canvas").first.wait_for(timeout=300_000)
+        page.locator("[data-testid=stVegaLiteChart]").first.wait_for(timeout=300_000)
     page.mouse.move(0, 0)
 
 
