@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import operator
 from cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -20,6 +21,7 @@ from cli.options import (
 from cli.terminal import confirmed, counted, err, note, print_json, say
 from cli.workspace import open_store
 from search_core.errors import UsageError
+from search_core.query_log import filter_to_dict
 
 
 def delete(
@@ -57,6 +59,9 @@ def delete(
         ):
             note("Nothing was deleted.")
             raise typer.Exit(1)
+        if count:
+            detail = {"filter": filter_to_dict(where), "count": count}
+            operator.record(settings, "delete", settings.library, detail)
         with err().status("Deleting …"):
             deleted, forgotten = (
                 delete_entities(settings, store, settings.library, where) if count else (0, 0)

@@ -18,6 +18,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli import operator
 from cli.options import JsonOption, YesOption, settings_of
 from cli.terminal import (
     confirmed,
@@ -196,6 +197,7 @@ def drop(
         if not confirmed(f"Drop the library {name} with {counted(count, 'keyframe')}?", yes=yes):
             note("Nothing was dropped.")
             raise typer.Exit(1)
+        operator.record(settings, "drop", name, {"count": count})
         drop_library(settings, store, name)
     if json:
         print_json({"library": name, "dropped": count})

@@ -10,6 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli import (
+    audit,
     cameras,
     delete,
     demo,
@@ -24,6 +25,7 @@ from cli import (
     search,
     serve,
     status,
+    users,
     verify,
     watch,
     worker,
@@ -152,6 +154,8 @@ app.command("verify", rich_help_panel=_MANAGE)(verify.verify)
 app.add_typer(library.app, name="library", rich_help_panel=_MANAGE)
 app.add_typer(index.app, name="index", rich_help_panel=_MANAGE)
 app.command("serve", rich_help_panel=_RUN)(serve.serve)
+app.add_typer(users.app, name="users", rich_help_panel=_RUN)
+app.command("audit", rich_help_panel=_RUN)(audit.audit)
 app.command("worker", rich_help_panel=_RUN)(worker.worker)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_RUN)
 app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import operator
 from cli.options import JsonOption, LibraryOption, YesOption, duration, settings_of
 from cli.terminal import confirmed, counted, err, note, print_json, say, table
 from cli.workspace import open_store
 from search_core.durations import format_duration
 from search_core.errors import UsageError
+from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.streams.retention import Rule
 
 
 def prune(
@@ -74,6 +80,8 @@ def prune(
             ):
                 note("Nothing was removed.")
                 raise typer.Exit(1)
+        if not dry_run:
+            _record(settings, rules)
         with err().status("Looking …" if dry_run else "Removing …"):
             if not dry_run:
                 purge_outdated(settings, store)
@@ -100,3 +108,10 @@ def prune(
             rule.library, rule.camera or "all", format_duration(rule.retain), f"{item.keyframes:,}"
         )
     say(made)
+
+
+def _record(settings: Settings, rules: Sequence[Rule]) -> None:
+    for rule in rules:
+        older_than = format_duration(rule.retain)
+        detail = {"older than": older_than, "camera": rule.camera or "all"}
+        operator.record(settings, "delete", rule.library, detail)

@@ -20,6 +20,7 @@ import typer
 from rich.text import Text
 
 from cli.children import Child, Children
+from cli.listening import LOOPBACK, Listening, listening_at
 from cli.options import JsonOption, LibraryOption, settings_of
 from cli.terminal import err, note, print_json, say, warn
 from ingest.stopping import Stop, stopped_by
@@ -33,10 +34,8 @@ from search_core.endpoint import (
 from search_core.errors import ServeError, StoreBusy, StoreError
 from search_core.settings import Settings
 
-LOOPBACK = "127.0.0.1"
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
-PORTS_TRIED = 100
 _POLL_S = 0.2
 #: Ctrl-C, a polite kill, and a terminal that closes.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -47,6 +46,15 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
     ] = DEFAULT_PORT,
+    address: Annotated[
+        str,
+        typer.Option(
+            "--address",
+            metavar="ADDRESS",
+            help="What the dashboard listens at: this machine only, unless there are users "
+            "(`sightline users add`). 0.0.0.0 is every network this machine is in.",
+        ),
+    ] = LOOPBACK,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the dashboard in a browser.")
     ] = False,
@@ -57,20 +65,27 @@ def serve(
 
     It runs the ingest worker and the embedded Milvus too, and watches the cameras of
     sightline.toml; other `sightline` commands use that Milvus while it runs. With
-    SIGHTLINE_MILVUS_URI naming a server, that one is used. All of it listens on the loopback
+    SIGHTLINE_MILVUS_URI naming a server, that one is used. The dashboard listens on the loopback
+    address, or at --address where there are users, who must log in; all else on the loopback
     address only. Logs are in the data directory, under logs.
     """
-    run_serve(settings_of(ctx, library), port, browser=browser, json=json)
+    run_serve(settings_of(ctx, library), port, address=address, browser=browser, json=json)
 
 
 def run_serve(
-    settings: Settings, port: int = DEFAULT_PORT, *, browser: bool = False, json: bool = False
+    settings: Settings,
+    port: int = DEFAULT_PORT,
+    *,
+    address: str = LOOPBACK,
+    browser: bool = False,
+    json: bool = False,
 ) -> None:
     """Serve until a signal asks to stop; raises ServeError when a part does not start or ends.
 
     With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
     """
     app = _dashboard_app()
+    listening = listening_at(address, settings)
     if settings.cameras:
         from ingest.streams.camera import configured_cameras
 
@@ -78,7 +93,7 @@ def run_serve(
     with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
         children = Children(settings.data_dir / "logs", _environment(settings))
         try:
-            state = _start(settings, children, app, port, stop)
+            state = _start(settings, children, app, listening, port, stop)
             if state and json:
                 print_json(asdict(state))
             elif state:
@@ -94,13 +109,18 @@ def run_serve(
 
 
 def _start(
-    settings: Settings, children: Children, app: Path, port: int, stop: Stop
+    settings: Settings,
+    children: Children,
+    app: Path,
+    listening: Listening,
+    port: int,
+    stop: Stop,
 ) -> ServeState | None:
     """Start the parts in order; return what they are, or None if asked to stop before."""
-    chosen = _free_port_from(port)
+    chosen = listening.free_port_from(port)
     if chosen != port:
         warn(f"Port {port} is taken; the dashboard uses {chosen}.")
-    url = f"http://{LOOPBACK}:{chosen}"
+    url = listening.url(chosen)
     with err().status("Starting Milvus …") as line:
         milvus_uri = settings.milvus.uri or ""
         embedded = "://" not in milvus_uri
@@ -123,15 +143,16 @@ def _start(
         if settings.cameras:
             children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
         options = {
-            "server.address": LOOPBACK,
             "server.port": str(chosen),
             "server.headless": "true",
             "browser.gatherUsageStats": "false",
-            "browser.serverAddress": LOOPBACK,
+            **listening.options,
         }
         arguments = [part for name, value in options.items() for part in (f"--{name}", value)]
         children.start("dashboard", ["-m", "streamlit", "run", str(app), *arguments])
-        if not _wait(lambda: _is_healthy(chosen), children, stop, "The dashboard"):
+        if not _wait(
+            lambda: _is_healthy(listening.reached_at, chosen), children, stop, "The dashboard"
+        ):
             return None
     return state
 
@@ -215,8 +236,8 @@ def _remove_leftovers(endpoint: Endpoint) -> None:
         store.remove_leftovers()
 
 
-def _is_healthy(port: int) -> bool:
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=2.0)
+def _is_healthy(address: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=2.0)
     try:
         connection.request("GET", "/_stcore/health")
         return connection.getresponse().status == 200
@@ -239,18 +260,6 @@ def _free_port() -> int:
         probe.bind((LOOPBACK, 0))
         port: int = probe.getsockname()[1]
     return port
-
-
-def _free_port_from(first: int) -> int:
-    for port in range(first, min(first + PORTS_TRIED, 65536)):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((LOOPBACK, port))
-            except OSError:
-                continue
-            return port
-    raise ServeError(f"No port from {first} on is free.", "Choose another with --port.")
 
 
 def _environment(settings: Settings) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.problems import shown_in_words
 from dashboard.uploads import save_uploads
 from dashboard.wording import clock, counted, local_time, plain
@@ -41,12 +41,14 @@ def upload_form(library: str | None, facets: Facets) -> None:
         )
         columns = st.columns(4, vertical_alignment="bottom")
         with columns[0]:
-            cameras = [camera.camera for camera in facets.cameras if camera.camera]
+            allowed = identity.current().cameras
+            known = [camera.camera for camera in facets.cameras if camera.camera]
+            cameras = known if allowed is None else list(allowed)
             camera = st.selectbox(
                 "Camera",
                 cameras,
-                index=None,
-                accept_new_options=True,
+                index=None if allowed is None else 0,
+                accept_new_options=allowed is None,
                 placeholder="uploads",
                 help="Which camera all of it is from: choose one, or type a new name.",
                 key="upload-camera",

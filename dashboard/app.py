@@ -1,7 +1,7 @@
 """The dashboard's server: `streamlit run dashboard/app.py`.
 
-The encoder is loaded while the server starts, and footage is served in pieces as browsers ask for
-it; what is drawn is navigation.py's.
+The encoder is loaded while the server starts, footage is served in pieces as browsers ask for it,
+and a gate stands before all of it; what is drawn is navigation.py's.
 """
 
 from __future__ import annotations
@@ -9,11 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import streamlit.starlette
+from starlette.middleware import Middleware
 
-from dashboard import footage, resources
+from dashboard import footage, login_routes, resources
+from dashboard.gate import Gate, refuse_other_addresses
 
+refuse_other_addresses()
 app = streamlit.starlette.App(
     Path(__file__).with_name("navigation.py"),
     lifespan=resources.warm_while_serving,
-    routes=footage.ROUTES,
+    routes=[*footage.ROUTES, *login_routes.ROUTES],
+    middleware=[Middleware(Gate)],
 )

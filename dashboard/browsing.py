@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import pandas as pd
 import streamlit as st
 
-from dashboard import curating, resources
+from dashboard import curating, identity, resources
 from dashboard.cards import cards_of_entities
 from dashboard.result_grid import show_cards
 from dashboard.selecting import Selection, select_cards
@@ -106,7 +106,9 @@ def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] 
             width=260,
         )
         st.space("stretch")
-        choosing = st.toggle("Select", key="choosing", help="Tag, move or delete many at once")
+        choosing = identity.current().may("tag") and st.toggle(
+            "Select", key="choosing", help="Tag, move or delete many at once"
+        )
     days = given if isinstance(given, tuple) else (given,)
     return ((days[0], days[-1]) if days else None), choosing
 

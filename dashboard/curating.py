@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.problems import shown_in_words
-from dashboard.removing import confirm_delete, counting, settle
+from dashboard.removing import asked, confirm_delete, counting, settle
 from dashboard.selecting import Selection, clear_selection
 from dashboard.wording import counted, plain
 from ingest.moving import move_entities
@@ -17,10 +17,12 @@ from search_core.tagging import change_tags
 
 def offer(library: str, selection: Selection | None, facets: Facets) -> None:
     """Draw the buttons that work on a selection."""
-    nothing = selection is None
+    nothing, access = selection is None, identity.current()
     tag = st.button("Tag …", icon=":material/sell:", disabled=nothing)
-    move = st.button("Move …", icon=":material/drive_file_move:", disabled=nothing)
-    delete = st.button("Delete …", icon=":material/delete:", disabled=nothing)
+    move = delete = False
+    if access.may_remove:
+        move = st.button("Move …", icon=":material/drive_file_move:", disabled=nothing)
+        delete = st.button("Delete …", icon=":material/delete:", disabled=nothing)
     if selection is None:
         return
     if tag:
@@ -67,6 +69,7 @@ def _move(library: str, selection: Selection) -> None:
     )
     if st.button("Move", type="primary", disabled=not target) and target:
         name = check_library_name(target)
+        identity.record("delete", library, {"moved to": name, **asked(selection.where)})
         moved = move_entities(
             resources.settings(),
             resources.store(),

@@ -1,11 +1,16 @@
 """Serving original footage to the browser in pieces, so that a long video plays from any moment.
 
-Only files that a library names are served, by the id of an entity: no path is ever asked for.
+Only files that a library names are served, by the id of an entity: no path is ever asked for. Who
+asks is known by the browser's cookies, and gets what that user may see.
 """
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 import urllib.parse
+from collections import OrderedDict
 from pathlib import Path
 
 import streamlit as st
@@ -13,12 +18,18 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from dashboard import resources
+from dashboard import identity, resources
+from search_core.access_control.roles import Access
 from search_core.entities import MediaEntity
 from search_core.errors import SightlineError
 from search_core.filters import Filter
 
 _PATH = "/footage"
+#: Pieces of one video asked for with no longer pause than this are one viewing.
+_ONE_VIEWING_S = 600.0
+_MOST_PLAYED = 1000
+_lock = threading.Lock()
+_played: OrderedDict[tuple[Access, str, str], float] = OrderedDict()
 #: What a browser may be told a file is; other footage is offered as plain bytes.
 _VIDEO_TYPES = {
     ".mp4": "video/mp4",
@@ -53,15 +64,21 @@ def plays_in_browsers(path: Path) -> bool:
     return path.suffix.lower() in _VIDEO_TYPES
 
 
-def _entity(library: str, entity_id: str) -> MediaEntity | None:
-    found = resources.store().entities(library, Filter(ids=(entity_id,)), limit=1)
+def _entity(access: Access, library: str, entity_id: str) -> MediaEntity | None:
+    found = resources.store_for(access).entities(library, Filter(ids=(entity_id,)), limit=1)
     return found[0] if found else None
 
 
 def _serve(request: Request) -> Response:
     """Answer with a video or a part of it, as the Range header asks."""
+    library, entity_id = request.path_params["library"], request.path_params["entity_id"]
     try:
-        entity = _entity(request.path_params["library"], request.path_params["entity_id"])
+        access = identity.who(request.cookies)
+        if access is None:
+            return PlainTextResponse("Log in first.", status_code=401)
+        entity = _entity(access, library, entity_id)
+        if entity is not None:
+            _record(access, library, entity, request)
     except SightlineError:
         entity = None
     path = file_of(entity) if entity is not None and entity.in_video else None
@@ -74,9 +91,29 @@ def _serve(request: Request) -> Response:
         headers={
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'",
-            "Cache-Control": "private, max-age=3600",
+            # Somebody else may log in at the same browser.
+            "Cache-Control": "private, no-cache" if _has_login() else "private, max-age=3600",
         },
     )
+
+
+def _has_login() -> bool:
+    return identity.login().is_required
+
+
+def _record(access: Access, library: str, entity: MediaEntity, request: Request) -> None:
+    """Write down that a video is played, once for all the pieces a browser asks for."""
+    playing, now = (access, library, entity.id), time.monotonic()
+    with _lock:
+        known = _played.get(playing, -math.inf)
+        _played[playing] = now
+        _played.move_to_end(playing)
+        while len(_played) > _MOST_PLAYED:
+            _played.popitem(last=False)
+    if now - known > _ONE_VIEWING_S:
+        detail = {"id": entity.id, "camera": entity.camera, "file": entity.uri}
+        address = request.client.host if request.client else ""
+        identity.audit_log().record(access.name, "play", library, detail, address)
 
 
 ROUTES = [Route(f"{_PATH}/{{library}}/{{entity_id}}", _serve)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.charts import draw_charts
 from dashboard.comparisons import KeptComparison, kept_comparisons
 from dashboard.index_apply import show_advice
@@ -186,12 +186,13 @@ def _facts(kept: KeptComparison) -> None:
 def _downloads(shown: list[KeptComparison]) -> None:
     with st.container(horizontal=True):
         for one in shown:
+            library = one.context.library
             stem = f"sightline-index-{one.context.library}-{one.context.started_at[:10]}"
             after = "" if len(shown) == 1 else f" of {local_time(one.measured_ms)[:16]}"
             if one.is_whole:
                 st.download_button(
                     f"Report{after}",
-                    one.report_path.read_bytes,
+                    identity.download(library, {"file": "report"}, one.report_path.read_bytes),
                     f"{stem}.html",
                     "text/html",
                     icon=":material/description:",
@@ -200,7 +201,9 @@ def _downloads(shown: list[KeptComparison]) -> None:
                 )
             st.download_button(
                 f"CSV{after}",
-                one.to_csv,
+                identity.download(
+                    library, {"file": "comparison"}, lambda one=one: one.to_csv().encode()
+                ),
                 f"{stem}.csv",
                 "text/csv",
                 icon=":material/table:",

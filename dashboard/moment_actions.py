@@ -6,9 +6,10 @@ import urllib.parse
 
 import streamlit as st
 
-from dashboard import footage, pages, query_image, resources, search_terms
+from dashboard import footage, identity, pages, query_image, resources, search_terms
 from dashboard.frontend import region_picker
 from dashboard.query_image import Box
+from dashboard.removing import asked
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.thumbnails import thumbnail_file
@@ -26,8 +27,9 @@ def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
         st.code(_link(library, entity), language=None, wrap_lines=True)
     with st.popover("Download", icon=":material/download:"):
         _downloads(library, entity)
-    with st.popover("Delete", icon=":material/delete:"):
-        _delete(library, entity)
+    if identity.current().may_remove:
+        with st.popover("Delete", icon=":material/delete:"):
+            _delete(library, entity)
     st.button(
         "Region",
         icon=":material/crop:",
@@ -97,7 +99,7 @@ def _downloads(library: str, entity: MediaEntity) -> None:
     if picture is not None:
         st.download_button(
             "The keyframe, small" if entity.in_video else "The picture",
-            data=picture.read_bytes,
+            data=identity.download(library, {"id": entity.id}, picture.read_bytes),
             file_name=f"{entity.id}{picture.suffix}",
             icon=":material/image:",
             on_click="ignore",
@@ -126,6 +128,7 @@ def _delete(library: str, entity: MediaEntity) -> None:
 
 def _delete_now(library: str, entity_id: str) -> None:
     where = Filter(ids=(entity_id,))
+    identity.record("delete", library, {**asked(where), "count": 1})
     discard(resources.settings(), resources.store(), library, where, "1 picture, opened")
     resources.forget_what_was_read()
     forget_answer()

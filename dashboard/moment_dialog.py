@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import footage, moment_actions, query_image, resources
+from dashboard import footage, identity, moment_actions, query_image, resources
 from dashboard.cards import Card
 from dashboard.moment_facts import show_facts
 from dashboard.neighbours import show_strip
@@ -62,6 +62,7 @@ def _dialog(library: str, cards: list[Card], searching: bool) -> None:
         st.info("This picture was deleted.")
         _steps(index, len(cards))
         return
+    identity.record_view(library, entity)
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
         if moment_actions.is_choosing(entity):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import footage, resources
+from dashboard import footage, identity, resources
 from dashboard.cards import Card
 from dashboard.problems import show
 from dashboard.search_request import forget_answer
@@ -78,6 +78,7 @@ def _tags(library: str, entity: MediaEntity) -> None:
         key=key,
         accept_new_options=True,
         max_selections=TAGS_MAX_CAPACITY,
+        disabled=not identity.current().may("tag"),
         placeholder="none",
         on_change=_save_tags,
         args=(library, entity.id, key),

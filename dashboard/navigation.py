@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import pages, style
+from dashboard import identity, media_owners, pages, style
 from dashboard.problems import shown_in_words
+from search_core.errors import NotLoggedIn
 
 st.set_page_config(
     page_title="Sightline",
@@ -15,15 +16,10 @@ st.set_page_config(
 )
 style.apply()
 st.logo(style.LOGO, size="large", icon_image=style.MARK)
-chosen = st.navigation(
-    [
-        pages.search_page(),
-        pages.library_page(),
-        pages.map_page(),
-        pages.cameras_page(),
-        pages.index_page(),
-    ],
-    position="top",
-)
 with shown_in_words():
+    try:
+        chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")
+    except NotLoggedIn:
+        chosen = st.navigation([pages.logged_out_page()], position="hidden")
     chosen.run()
+    media_owners.keep_shown()

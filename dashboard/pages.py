@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import streamlit as st
 
+from search_core.access_control.roles import LOCAL, Access
+
 # Pages are imported when they are asked for: they import the modules that switch between them.
+
+
+def pages_of(access: Access) -> list[st.Page]:
+    """Return the pages that somebody may open."""
+    found = [search_page(), library_page(), map_page()]
+    if access.may("ingest"):
+        found.append(cameras_page())
+    if access.may("index"):
+        found.append(index_page())
+    if access is not LOCAL:
+        found.append(account_page(access))
+    return found
 
 
 def search_page() -> st.Page:
@@ -42,3 +56,18 @@ def index_page() -> st.Page:
     from dashboard.app_pages import index
 
     return st.Page(index.page, title="Index", icon=":material/speed:", url_path="index")
+
+
+def account_page(access: Access) -> st.Page:
+    """Return the page that says who is logged in, and logs out."""
+    from dashboard.app_pages import account
+
+    icon = ":material/account_circle:"
+    return st.Page(account.page, title=access.name, icon=icon, url_path="account")
+
+
+def logged_out_page() -> st.Page:
+    """Return what is seen when a session is over."""
+    from dashboard.app_pages import account
+
+    return st.Page(account.logged_out, title="Logged out", default=True)

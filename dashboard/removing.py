@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer
 from dashboard.selecting import clear_selection
@@ -16,6 +17,7 @@ from ingest.removal import drop_library
 from ingest.trash import Deletion
 from search_core.facets import Facets
 from search_core.filters import Filter
+from search_core.query_log import filter_to_dict
 
 
 def show_removing(library: str, facets: Facets) -> None:
@@ -43,6 +45,7 @@ def show_removing(library: str, facets: Facets) -> None:
         )
         typed = st.text_input(f"Type {plain(library)} to drop it", key=f"drop-{library}")
         if st.button("Drop the library", disabled=typed != library, icon=":material/delete:"):
+            identity.record("drop", library, {"count": facets.count})
             drop_library(resources.settings(), resources.store(), library)
             settle(f"Dropped the library {plain(library)}.")
 
@@ -50,6 +53,11 @@ def show_removing(library: str, facets: Facets) -> None:
 def confirm_delete(library: str, where: Filter, what: str) -> None:
     """Ask whether to delete what passes the filter, with its count."""
     _confirm(library, where, what)
+
+
+def asked(where: Filter) -> dict[str, Any]:
+    """Return what the audit log says of a filter."""
+    return {"filter": filter_to_dict(where)}
 
 
 def show_trash(library: str) -> None:
@@ -71,6 +79,7 @@ def show_trash(library: str) -> None:
             st.caption(plain(f"deleted {local_time(item.deleted_ms)}"), width="content")
             st.space("stretch")
             if st.button("Put back", key=f"undo-{item.number}", icon=":material/undo:"):
+                identity.record("delete", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
                 settle(f"Put back {counted(back, 'picture')}.")
             if st.button("Purge now …", key=f"purge-{item.number}"):
@@ -103,6 +112,7 @@ def _confirm_purge(item: Deletion) -> None:
         "thumbnails. This cannot be undone."
     )
     if st.button(f"Purge {counted(item.count, 'picture')}", type="primary"):
+        identity.record("delete", item.library, {"purged": item.what, "count": item.count})
         purge(resources.settings(), resources.store(), item.number)
         settle(f"Purged {counted(item.count, 'picture')}.")
 
@@ -121,6 +131,7 @@ def _confirm(library: str, where: Filter, what: str) -> None:
             st.rerun()
         if st.button(f"Delete {counted(count, 'picture')}", type="primary", disabled=not count):
             store, tell = resources.store(), counting("Deleting", count)
+            identity.record("delete", library, {**asked(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
             settle(f"Deleted {counted(deleted, 'picture')}. **Trash** can put them back.")

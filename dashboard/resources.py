@@ -1,4 +1,8 @@
-"""What all sessions share: the only place that builds a store, an encoder or a job queue."""
+"""What all sessions share: the only place that builds a store, an encoder or a job queue.
+
+What leaves it is for the one who looks at the page: the store, the engine, the jobs and what is
+kept of them show and allow what that user may see and do.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +12,24 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit import runtime
 
+from dashboard import identity
+from dashboard.guarded_jobs import GuardedJobs
+from search_core.access_control.guarded_store import GuardedStore
+from search_core.access_control.roles import LOCAL, Access
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import SightlineError
 from search_core.facets import Facets
+from search_core.filters import Filter
 from search_core.library import LibraryInfo, Store
-from search_core.query_log import QueryLog
+from search_core.query_log import QueryLog, filter_to_dict
 from search_core.relevance import Relevance
-from search_core.search import SearchEngine
+from search_core.search import Query, SearchEngine
 from search_core.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
 
@@ -31,6 +41,7 @@ _log = logging.getLogger(__name__)
 #: After so many seconds a page shows what a library was, once, while it is read anew behind it:
 #: nobody who searches waits for a large library to be counted.
 _FRESH_S = 20
+_LOOKED_BACK = 100
 _serving = threading.Event()
 
 
@@ -40,9 +51,23 @@ def settings() -> Settings:
     return load_settings()
 
 
-@st.cache_resource(show_spinner=False)
 def store() -> Store:
-    """Return the one connection to Milvus."""
+    """Return the store as the one who looks at this page may use it; raises NotLoggedIn."""
+    return store_for(identity.current())
+
+
+def store_for(access: Access) -> Store:
+    """Return the store as somebody may use it."""
+    return GuardedStore(_milvus(), access, identity.audit_log())
+
+
+def close_store() -> None:
+    """Let go of the one connection to Milvus."""
+    _milvus().close()
+
+
+@st.cache_resource(show_spinner=False)
+def _milvus() -> Store:
     from search_core.store import MilvusStore
 
     return MilvusStore(resolve_endpoint(settings()))
@@ -58,36 +83,73 @@ def encoder() -> Encoder:
     return loaded
 
 
+def jobs() -> GuardedJobs:
+    """Return the queue of jobs as the one who looks at this page may use it."""
+    access, uploads = identity.current(), settings().uploads_dir
+    return GuardedJobs(_jobs(), access, identity.audit_log(), uploads)
+
+
 @st.cache_resource(show_spinner=False)
-def jobs() -> Jobs:
-    """Return the queue of jobs."""
+def _jobs() -> Jobs:
     from ingest.jobs import Jobs
 
     return Jobs(settings())
 
 
 def engine(library: str) -> SearchEngine:
-    """Return what answers a library's queries; raises EncoderMismatch, LibraryNotFound."""
+    """Return what answers a library's queries for the one who looks at this page.
+
+    What is asked goes into the audit log. Raises EncoderMismatch, LibraryNotFound, NotLoggedIn.
+    """
+    access = identity.current()
     return SearchEngine(
         encoder(),
-        store(),
+        store_for(access),
         library,
         selectivities=selectivities(),
         relevance=relevance(),
         log=query_log(),
+        cameras=access.cameras,
+        on_ask=partial(_record_search, library),
     )
+
+
+def recent_sentences(library: str, limit: int) -> list[str]:
+    """Return what was lately looked for in a library, newest first: by this user, if it is known.
+
+    What others look for is theirs.
+    """
+    access = identity.current()
+    if access is LOCAL:
+        log = query_log()
+        return log.sentences(library, limit) if log is not None else []
+    events = identity.audit_log().events(_LOOKED_BACK, who=access.name, action="search")
+    texts = (str(e.detail.get("text", "")) for e in events if e.library == library)
+    return list(dict.fromkeys(text for text in texts if text))[:limit]
+
+
+def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
+    asked = {
+        "text": query.text,
+        "without": list(query.without),
+        "picture": query.image is not None,
+        "like": query.entity_id,
+        "filter": filter_to_dict(where),
+        "k": k,
+    }
+    identity.record("search", library, {name: value for name, value in asked.items() if value})
 
 
 @st.cache_resource(show_spinner=False)
 def selectivities() -> Selectivities:
     """Return what tells how many pictures pass a filter, which all searches share."""
-    return Selectivities(store())
+    return Selectivities(_milvus())
 
 
 @st.cache_resource(show_spinner=False)
 def relevance() -> Relevance:
     """Return what tells matches from what is only the least unlike, which all searches share."""
-    return Relevance(encoder(), store())
+    return Relevance(encoder(), _milvus())
 
 
 @st.cache_resource(show_spinner=False)
@@ -96,22 +158,34 @@ def query_log() -> QueryLog | None:
     return QueryLog(settings().searches_path) if settings().record_searches else None
 
 
-@st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)
 def libraries() -> list[LibraryInfo]:
-    """Return all libraries by name."""
-    return store().libraries()
+    """Return all libraries by name; raises NotLoggedIn."""
+    identity.current()
+    return _libraries()
+
+
+def facets(library: str) -> Facets:
+    """Return a library's cameras, tags and times, of what may be seen; raises NotLoggedIn."""
+    return _facets(library, identity.current().cameras)
+
+
+# These are read anew where no page is drawn, and so by nobody: what they show is said outright.
 
 
 @st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)
-def facets(library: str) -> Facets:
-    """Return a library's cameras, tags and times."""
-    return store().facets(library)
+def _libraries() -> list[LibraryInfo]:
+    return _milvus().libraries()
+
+
+@st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)
+def _facets(library: str, cameras: tuple[str, ...] | None) -> Facets:
+    return _milvus().facets(library, Filter().seen_by(cameras))
 
 
 def forget_what_was_read() -> None:
     """Read libraries and facets anew: something was ingested, removed or rebuilt."""
-    libraries.clear()
-    facets.clear()
+    _libraries.clear()
+    _facets.clear()
 
 
 @asynccontextmanager
@@ -131,8 +205,8 @@ def _warm_up() -> None:
     try:
         encoder()
         _wait_for_runtime()  # without it nothing is kept in caches
-        for info in libraries():
-            facets(info.name)
+        for info in _libraries():
+            _facets(info.name, None)
         # What is there now stays: no collection of garbage needs to look at it again.
         gc.collect()
         gc.freeze()

@@ -16,7 +16,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import footage, resources
+from dashboard import footage, identity, resources
 from dashboard.search_request import SearchRequest
 from dashboard.wording import local_time, viewer_zone
 from search_core.evidence import Evidence, evidence_pdf
@@ -133,7 +133,7 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
         ):
             st.download_button(
                 label,
-                data=make,
+                data=identity.download(request.library, {**export.about(), "file": name}, make),
                 file_name=f"sightline-{name}",
                 icon=icon,
                 on_click="ignore",

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest.database import Database, storable
+from search_core.database import Database, storable
 
 Status = Literal["done", "skipped", "failed"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.database import Database
 from ingest.ledger import LedgerRow
+from search_core.database import Database
 from search_core.encoders.base import EncoderIdentity
 from search_core.entities import MediaEntity
 from search_core.filters import Filter

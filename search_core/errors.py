@@ -20,6 +20,11 @@
     │   ├── UnsupportedMedia       not an image or a video Sightline reads
     │   ├── CorruptMedia           the file is damaged
     │   └── MediaTooLarge          more pixels than the limit allows
+    ├── AccessError                who asks may not have it
+    │   ├── NotLoggedIn            nobody is logged in, or not any more
+    │   ├── LoginRefused           the name or the password is wrong, or it was tried too often
+    │   └── NotAllowed             the role does not allow it, or the camera is not theirs
+    ├── AuditUnavailable           what is done cannot be written down, and so is not done
     ├── QueueUnavailable           the server of the job queue cannot be reached
     ├── EngineError                what an ingest was to run on cannot be used
     └── ServeError                 `sightline serve` cannot start, or is running already
@@ -129,6 +134,31 @@ class QueueUnavailable(SightlineError):
 
 class EngineError(SightlineError):
     """What an ingest was to run on, a Ray cluster say, cannot be used."""
+
+
+class AccessError(SightlineError):
+    """Who asks may not have it."""
+
+
+class NotLoggedIn(AccessError):
+    """Nobody is logged in, or not any more."""
+
+
+class LoginRefused(AccessError):
+    """The name or the password is wrong, or it was tried too often of late.
+
+    ``wait_s`` is how long the next attempt must wait, 0 if it need not.
+    """
+
+    wait_s = 0.0
+
+
+class NotAllowed(AccessError):
+    """The role does not allow it, or it is of a camera that is not theirs to see."""
+
+
+class AuditUnavailable(SightlineError):
+    """The audit log cannot be written; what it could not hold is not done."""
 
 
 class ServeError(SightlineError):

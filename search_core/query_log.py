@@ -89,7 +89,7 @@ class QueryLog:
             query.kind,
             query.text.encode("utf-8", "backslashreplace").decode("utf-8"),
             query.embedding.astype(np.float16).tobytes(),
-            json.dumps(_filter_to_dict(query.where)),
+            json.dumps(filter_to_dict(query.where)),
             query.k,
         )
         try:
@@ -171,10 +171,11 @@ def _to_query(row: tuple[Any, ...]) -> RecordedQuery:
     return RecordedQuery(kind, text, embedding, _filter_from_dict(json.loads(where)), k)
 
 
-def _filter_to_dict(where: Filter) -> dict[str, Any]:
+def filter_to_dict(where: Filter) -> dict[str, Any]:
     """Return what the filter restricts, as plain JSON values; moments in epoch milliseconds."""
     values = {name: getattr(where, name) for name in Filter.__dataclass_fields__}
-    return {name: _plain(value) for name, value in values.items() if value}
+    kept = {name: value for name, value in values.items() if value or name == "allowed_cameras"}
+    return {name: _plain(value) for name, value in kept.items() if value is not None}
 
 
 def _plain(value: Any) -> Any:

@@ -131,6 +131,8 @@ class SearchEngine:
 
     Engines made often share ``selectivities`` and ``relevance``; with a ``log``, searches are
     recorded in it.
+    ``cameras`` are those whose pictures may be found, None for all; ``on_ask`` hears each query
+    with its filter and k before it is answered, and may refuse it.
     """
 
     def __init__(
@@ -142,6 +144,8 @@ class SearchEngine:
         selectivities: Selectivities | None = None,
         relevance: Relevance | None = None,
         log: QueryLog | None = None,
+        cameras: tuple[str, ...] | None = None,
+        on_ask: Callable[[Query, Filter, int], None] = lambda query, where, k: None,
     ) -> None:
         store.library(library).require_encoder(encoder.identity)
         self._encoder = encoder
@@ -150,6 +154,8 @@ class SearchEngine:
         self._selectivities = selectivities or Selectivities(store)
         self._relevance = relevance or Relevance(encoder, store)
         self._log = log
+        self._cameras = cameras
+        self._on_ask = on_ask
 
     def search(
         self,
@@ -178,6 +184,9 @@ class SearchEngine:
         """Return what :meth:`search` does, with what was done and the milliseconds it took."""
         library = self._store.library(self._library)
         library.require_encoder(self._encoder.identity)
+        self._on_ask(query, where, k)
+        # Here too, though a guarded store does it: how hard to search depends on the whole filter.
+        where = where.seen_by(self._cameras)
         more = 1 if query.entity_id else 0
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)

@@ -68,13 +68,23 @@ class RemoteSettings(BaseModel):
     max_seconds: float = Field(default=4 * 3600.0, gt=0)
 
 
+class AccessSettings(BaseModel):
+    """Who may come in. ``without_login`` lets anybody in at any address.
+
+    It is meant for a container whose port is published on the loopback address alone; where there
+    are users (see access_control) it changes nothing.
+    """
+
+    without_login: bool = False
+
+
 class Settings(BaseSettings):
     """Everything that can be configured.
 
     Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_MODEL``,
     ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``, ``SIGHTLINE_ENCODER_DEVICE`` …; the same
     names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]``,
-    ``[remote]`` tables.
+    ``[remote]``, ``[access]`` tables.
     """
 
     model_config = SettingsConfigDict(
@@ -101,6 +111,7 @@ class Settings(BaseSettings):
     encoder: EncoderSettings = EncoderSettings()
     media: MediaSettings = MediaSettings()
     remote: RemoteSettings = RemoteSettings()
+    access: AccessSettings = AccessSettings()
     #: Live cameras by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
@@ -163,6 +174,21 @@ class Settings(BaseSettings):
     def searches_path(self) -> Path:
         """The recorded searches (SQLite)."""
         return self.data_dir / "searches.sqlite"
+
+    @property
+    def users_path(self) -> Path:
+        """The users and what they may do; there is a login when it exists."""
+        return self.data_dir / "users.json"
+
+    @property
+    def logins_path(self) -> Path:
+        """Who is logged in, and failed attempts (SQLite)."""
+        return self.data_dir / "logins.sqlite"
+
+    @property
+    def audit_path(self) -> Path:
+        """The audit log (SQLite)."""
+        return self.data_dir / "audit.sqlite"
 
     @property
     def thumbnails_dir(self) -> Path:

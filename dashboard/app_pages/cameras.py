@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.problems import shown_in_words
 from dashboard.wording import counted, local_time
 from ingest.streams.camera import configured_cameras, is_watched
@@ -73,14 +73,16 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
 
 @shown_in_words()
 def _cameras() -> None:
-    settings = resources.settings()
+    settings, access = resources.settings(), identity.current()
     states: list[CameraState] = []
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
-            states, gaps = diary.cameras(), diary.gaps(None, _now_ms() - _DAY_MS)
+            states = [state for state in diary.cameras() if access.sees(state.name)]
+            gaps = [gap for gap in diary.gaps(None, _now_ms() - _DAY_MS) if access.sees(gap.camera)]
     known = {state.name for state in states}
-    unseen = [camera.name for camera in configured_cameras(settings) if camera.name not in known]
+    names = [camera.name for camera in configured_cameras(settings) if access.sees(camera.name)]
+    unseen = [name for name in names if name not in known]
     if not states and not unseen:
         st.info("No camera has been watched yet.")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.adding import show_jobs, upload_form
 from dashboard.browsing import browse
 from dashboard.failures import show_failures
@@ -12,6 +12,7 @@ from dashboard.holdings import show_libraries
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.removing import show_removing, show_trash
 from dashboard.wording import local_time, plain
+from search_core.access_control.roles import Access
 from search_core.facets import Facets
 from search_core.library import LibraryInfo
 
@@ -24,14 +25,15 @@ def page() -> None:
     info = pick_library()
     if info is None:
         how_to_begin()
-        upload_form(None, Facets())
-        show_jobs()
+        if identity.current().may("ingest"):
+            upload_form(None, Facets())
+            show_jobs()
         return
     facets = resources.facets(info.name)
     _overview(info, facets)
     view = st.segmented_control(
         "View",
-        (BROWSE, ADD, FAILURES, TRASH, LIBRARIES),
+        _views_of(identity.current()),
         default=BROWSE,
         required=True,
         key="view",
@@ -50,6 +52,14 @@ def page() -> None:
         show_removing(info.name, facets)
     else:
         browse(info.name, facets)
+
+
+def _views_of(access: Access) -> tuple[str, ...]:
+    """Return the views somebody may choose; which files failed is said without their cameras."""
+    adding = (ADD,) if access.may("ingest") else ()
+    failures = (FAILURES,) if access.may("ingest") and access.cameras is None else ()
+    removing = (TRASH, LIBRARIES) if access.may_remove else ()
+    return (BROWSE, *adding, *failures, *removing)
 
 
 def _overview(info: LibraryInfo, facets: Facets) -> None:

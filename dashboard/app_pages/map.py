@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.cards import cards_of_entities
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.result_grid import show_cards
@@ -48,7 +48,7 @@ def page() -> None:
         st.info("A map needs a few pictures more. **Library** adds footage.")
         return
     with st.spinner("Reading vectors …"):
-        shown = library_map(info.name, info.collection, count)
+        shown = library_map(info.name, info.collection, count, identity.current().cameras)
     with st.container(horizontal=True, vertical_alignment="center"):
         colour = st.segmented_control(
             "Colour", (CAMERA, TIME), default=CAMERA, required=True, key="map-colour"
@@ -69,10 +69,13 @@ def page() -> None:
 
 
 @st.cache_data(ttl=600, max_entries=4, show_spinner=False)
-def library_map(library: str, collection: str, count: int) -> LibraryMap:
+def library_map(
+    library: str, collection: str, count: int, cameras: tuple[str, ...] | None
+) -> LibraryMap:
     """Return the map of a library, of SAMPLE pictures by chance where there are more.
 
-    ``collection`` and ``count`` tell when it is another one.
+    ``collection`` and ``count`` tell when it is another one, ``cameras`` whose it is: it is kept
+    for all who may see the same.
     """
     pages = list(resources.store().vectors(library, limit=SAMPLE))
     entities = [entity for page in pages for entity in page.entities]

@@ -74,8 +74,7 @@ def _invite(library: str, facets: Facets) -> None:
     if search_terms.left_out():
         st.info("Say what to look for as well: so far there is only what to leave out.")
     _sentences("For example", list(EXAMPLES), "example")
-    log = resources.query_log()
-    recent = log.sentences(library, RECENT + len(EXAMPLES)) if log is not None else []
+    recent = resources.recent_sentences(library, RECENT + len(EXAMPLES))
     _sentences("Lately", [text for text in recent if text not in EXAMPLES][:RECENT], "recent")
     line = f"{counted(facets.count, 'picture')} from {counted(len(facets.cameras), 'camera')}"
     if facets.first_ms is not None and facets.last_ms is not None:

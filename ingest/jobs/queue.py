@@ -10,11 +10,11 @@ from huey import Huey, RedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
 
-from ingest.database import sqlite_errors
 from ingest.jobs.redis_server import connect, told_plainly
 from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
 from ingest.jobs.table import JobTable
+from search_core.database import sqlite_errors
 from search_core.settings import Settings
 
 

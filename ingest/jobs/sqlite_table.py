@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ingest.database import Database
 from ingest.jobs.job import FIELDS, JSON_FIELDS, OPEN_STATES, Fields, Job
+from search_core.database import Database
 
 MIGRATIONS: tuple[str, ...] = (
     """

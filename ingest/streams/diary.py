@@ -13,9 +13,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from ingest.database import Database
 from ingest.ledger import MIGRATIONS
 from ingest.streams.camera import Camera
+from search_core.database import Database
 from search_core.errors import StoreError
 
 State = Literal["connecting", "live", "lost", "stopped"]

@@ -41,7 +41,7 @@ def data_dir(
     _forget_everything()
     yield tmp_path
     if resolve_endpoint(load_settings()).uri == str(tmp_path / "milvus.db"):
-        resources.store().close()
+        resources.close_store()
     _forget_everything()
 
 

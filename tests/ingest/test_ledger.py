@@ -8,8 +8,8 @@ from contextlib import closing
 
 import pytest
 
-from ingest.database import Database
 from ingest.ledger import MIGRATIONS, Ledger
+from search_core.database import Database
 
 
 @pytest.fixture

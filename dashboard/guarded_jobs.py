@@ -1,0 +1,113 @@
+"""GuardedJobs: the queue of jobs as one person may use it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
+from ingest.jobs.requests import ReembedRequest
+from search_core.access_control.audit import AuditLog
+from search_core.access_control.roles import Access, Right
+from search_core.errors import NotAllowed
+
+_RIGHTS: dict[str, Right] = {
+    IngestRequest.kind: "ingest",
+    IndexRequest.kind: "index",
+    CompareRequest.kind: "index",
+    ReembedRequest.kind: "index",
+}
+_NAMED_PATHS = 20
+
+
+class GuardedJobs:
+    """The jobs that ``access`` may ask for, see and stop; what is asked goes into the audit log.
+
+    Who may not see all cameras sees the ingests of their own, and ingests what was uploaded only:
+    any other file could be another camera's.
+    """
+
+    def __init__(self, jobs: Jobs, access: Access, audit: AuditLog, uploads_dir: Path) -> None:
+        self._jobs = jobs
+        self._access = access
+        self._audit = audit
+        self._uploads_dir = uploads_dir
+
+    def submit(self, request: Request) -> str:
+        """Queue a job; return its id. Raises NotAllowed."""
+        if isinstance(request, IngestRequest):
+            self._check_ingest(request.library, request.paths, request.camera)
+        else:
+            self._access.require(_RIGHTS.get(request.kind, "users"), "working on an index")
+            self._record(request.title, f"asked for: {request.kind}")
+        return self._jobs.submit(request)
+
+    def submit_ingest(
+        self,
+        paths: Sequence[str],
+        library: str,
+        camera: str | None = None,
+        started_at: datetime | None = None,
+        keyframes: str = "auto",
+        tags: Sequence[str] = (),
+    ) -> str:
+        """Queue an ingest; return the job's id. Raises NotAllowed."""
+        self._check_ingest(library, paths, camera)
+        return self._jobs.submit_ingest(paths, library, camera, started_at, keyframes, tags)
+
+    def list(self, limit: int = 50) -> list[Job]:
+        """Return those of the latest jobs that may be seen, newest first."""
+        if not self._access.may("ingest"):
+            return []
+        return [job for job in self._jobs.list(limit) if self._sees(job)]
+
+    def get(self, job_id: str) -> Job | None:
+        """Return one job, or None when there is none of that id to be seen."""
+        job = self._jobs.get(job_id)
+        return job if job is not None and self._sees(job) else None
+
+    def cancel(self, job_id: str) -> bool:
+        """Cancel a job. False when it was over already; raises NotAllowed."""
+        self._require(job_id, "cancelled")
+        return self._jobs.cancel(job_id)
+
+    def retry(self, job_id: str) -> bool:
+        """Queue a job again. False when it did not fail; raises NotAllowed."""
+        self._require(job_id, "tried again")
+        return self._jobs.retry(job_id)
+
+    def _check_ingest(self, library: str, paths: Sequence[str], camera: str | None) -> None:
+        self._access.require("ingest", "adding footage")
+        if self._access.cameras is not None:
+            if camera is None or not self._access.sees(camera):
+                raise NotAllowed(
+                    f"Footage of the camera {camera or 'with no name'} is not yours to add.",
+                    f"Yours are: {', '.join(self._access.cameras) or 'none'}.",
+                )
+            if not all(self._is_upload(path) for path in paths):
+                raise NotAllowed("Only uploaded files are yours to add.", "Upload them here.")
+        detail = {"files": len(paths), "paths": list(paths[:_NAMED_PATHS]), "camera": camera}
+        self._audit.record(self._access.name, "ingest", library, detail)
+
+    def _is_upload(self, path: str) -> bool:
+        return Path(path).resolve().is_relative_to(self._uploads_dir.resolve())
+
+    def _sees(self, job: Job) -> bool:
+        if not self._access.may("ingest"):
+            return False
+        if self._access.cameras is None:
+            return True
+        camera = job.request.get("camera") if job.kind == IngestRequest.kind else None
+        return camera is not None and self._access.sees(camera)
+
+    def _require(self, job_id: str, what: str) -> None:
+        job = self.get(job_id)
+        if job is None:
+            raise NotAllowed("There is no such job of yours.")
+        self._access.require(_RIGHTS.get(job.kind, "users"), "changing this job")
+        self._record(job.title, what)
+
+    def _record(self, title: str, what: str) -> None:
+        detail = {"job": title, "what": what}
+        self._audit.record(self._access.name, "job", "", detail)

@@ -1,0 +1,523 @@
+"""The login, the gate before everything, and what each role sees: asked as browsers ask."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from streamlit.testing.v1 import AppTest
+
+from dashboard import footage, identity, login_routes, media_owners, provider_login, resources
+from dashboard.gate import Gate, refuse_other_addresses
+from search_core.access_control import attempts
+from search_core.access_control.roles import Access
+from search_core.access_control.users import Users
+from search_core.entities import MediaEntity
+from search_core.errors import NotAllowed, NotLoggedIn
+from search_core.filters import Filter
+from search_core.settings import Settings
+from tests.dashboard.conftest import NAVIGATION, words
+
+PASSWORD = "four words are long"
+BROWSER = {"accept": "text/html,*/*", "host": "sightline.example"}
+OWN = {**BROWSER, "origin": "http://sightline.example"}
+LOOPBACK, ELSEWHERE = ("127.0.0.1", 8501), ("192.0.2.7", 8501)
+
+
+class Answer:
+    """What came back: status, headers, body."""
+
+    def __init__(self, sent: list[dict[str, Any]]) -> None:
+        self.status = sent[0].get("status")
+        self.headers = {k.decode().lower(): v.decode() for k, v in sent[0].get("headers", [])}
+        self.body = b"".join(part.get("body", b"") for part in sent[1:]).decode(errors="replace")
+        self.kinds = [message["type"] for message in sent]
+
+    @property
+    def token(self) -> str:
+        found = re.match(rf"{identity.COOKIE}=([^;]+);", self.headers.get("set-cookie", ""))
+        assert found, self.headers
+        return found[1]
+
+
+def _app() -> Starlette:
+    def page(request: Any) -> PlainTextResponse:
+        return PlainTextResponse("a page")
+
+    async def stream(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.close()
+
+    pages = [
+        Route(path, page)
+        for path in ("/", "/index", "/media/{name}", "/_stcore/health", "/_stcore/metrics")
+    ]
+    return Starlette(
+        routes=[
+            *footage.ROUTES,
+            *login_routes.ROUTES,
+            WebSocketRoute("/_stcore/stream", stream),
+            *pages,
+        ],
+        middleware=[Middleware(Gate)],
+    )
+
+
+def ask(
+    path: str,
+    method: str = "GET",
+    body: bytes = b"",
+    *,
+    token: str = "",
+    server: Any = ELSEWHERE,
+    kind: str = "http",
+    client: str = "198.51.100.1",
+    **headers: str,
+) -> Answer:
+    sent: list[dict[str, Any]] = []
+    waiting = [{"type": "http.request", "body": body}]
+    if kind == "websocket":
+        waiting = [{"type": "websocket.connect"}]
+
+    async def receive() -> Any:
+        if waiting:
+            return waiting.pop(0)
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    asked = {**BROWSER, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    if token:
+        asked["cookie"] = f"{identity.COOKIE}={token}"
+    path, _, query = path.partition("?")
+    scope = {
+        "type": kind,
+        "method": method,
+        "scheme": "ws" if kind == "websocket" else "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in asked.items()],
+        "server": server,
+        "client": (client, 1234),
+        "subprotocols": [],
+    }
+    asyncio.run(_app()(scope, receive, send))
+    return Answer(sent)
+
+
+def post(name: str, password: str = PASSWORD, wanted: str = "/", **asked: str) -> Answer:
+    form = urllib.parse.urlencode({"name": name, "password": password, "next": wanted}).encode()
+    return ask("/login", "POST", form, **{**OWN, **asked})
+
+
+@pytest.fixture
+def users(settings: Settings) -> Users:
+    """A viewer of cam-1 only, and an operator and an admin of all."""
+    made = Users(settings.users_path)
+    made.add("vera", "viewer", ["cam-1"], PASSWORD)
+    made.add("otto", "operator", None, PASSWORD)
+    made.add("anna", "admin", None, PASSWORD)
+    return made
+
+
+# The gate
+
+
+def test_without_users_only_the_loopback_address_answers(settings: Settings) -> None:
+    assert ask("/", server=LOOPBACK).body == "a page"
+    assert ask("/", server=("::1", 1)).status == 200
+    for elsewhere in (ELSEWHERE, ("2001:db8::1", 1), None):
+        refused = ask("/", server=elsewhere)
+        assert (refused.status, "sightline users add" in refused.body) == (403, True)
+        assert ask("/_stcore/stream", kind="websocket", server=elsewhere).kinds == [
+            "websocket.close"
+        ]
+
+
+def test_it_does_not_start_at_another_address_without_users(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "0.0.0.0"
+    monkeypatch.setattr(st, "get_option", lambda name: address)
+    with pytest.raises(SystemExit, match="sightline users add"):
+        refuse_other_addresses()
+    address = "127.0.0.1"
+    refuse_other_addresses()
+    address = "0.0.0.0"
+    monkeypatch.setenv("SIGHTLINE_ACCESS_WITHOUT_LOGIN", "true")
+    refuse_other_addresses()
+    assert ask("/").status == 200
+
+
+@pytest.mark.parametrize("server", [LOOPBACK, ELSEWHERE])
+def test_nothing_passes_without_a_login_but_the_login(users: Users, server: Any) -> None:
+    for path in ("/", "/index?library=main", "/footage/main/source1-0000000000"):
+        answer = ask(path, server=server)
+        assert answer.status == 303
+        assert answer.headers["location"].startswith("/login")
+    for path in ("/media/x.jpg", "/_stcore/metrics", "/footage/main/source1-0000000000"):
+        assert ask(path, accept="*/*", server=server).status == 401
+    assert ask("/", "POST", server=server).status == 401
+    assert ask("/_stcore/stream", kind="websocket", server=server).kinds == ["websocket.close"]
+    assert ask("/_stcore/health", server=server).status == 200
+    assert ask("/login", server=server).status == 200
+
+
+def test_a_broken_file_of_users_lets_nobody_in(users: Users) -> None:
+    token = post("anna").token
+    users.path.write_text("{")
+
+    answer = ask("/", token=token)
+    assert (answer.status, "cannot be read" in answer.body) == (503, True)
+    assert ask("/login").status == 503
+    assert post("anna").status == 503
+
+
+# Logging in
+
+
+def test_a_login_leads_back_to_what_was_wanted(users: Users) -> None:
+    sent = ask("/?q=a+car&camera=gate").headers["location"]
+    wanted = urllib.parse.parse_qs(urllib.parse.urlsplit(sent).query)["next"][0]
+    assert wanted == "/?q=a+car&camera=gate"
+    assert "/?q=a+car&amp;camera=gate" in ask(sent).body
+
+    answer = post("Anna", wanted=wanted)
+    assert (answer.status, answer.headers["location"]) == (303, wanted)
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
+    assert ask("/", token=answer.token).body == "a page"
+    assert ask("/_stcore/stream", kind="websocket", token=answer.token).kinds[0] == (
+        "websocket.accept"
+    )
+    assert ask("/login", token=answer.token).status == 303
+    assert ask("/", token=answer.token[:-1]).status == 303
+
+
+def test_over_https_the_cookie_is_for_https_only(users: Users) -> None:
+    assert (
+        "secure" in post("anna", origin="https://sightline.example").headers["set-cookie"].lower()
+    )
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:x", "", "/\r\nX: y"],
+)
+def test_a_login_leads_nowhere_else(users: Users, wanted: str) -> None:
+    assert post("anna", wanted=wanted).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"origin": "http://evil.example"}, {"origin": "null"}, {"origin": ""}],
+)
+def test_another_site_cannot_log_anybody_in(users: Users, headers: dict[str, str]) -> None:
+    assert post("anna", **headers).status == 403
+    assert post("anna", **headers, **{"sec-fetch-site": "cross-site"}).status == 403
+
+
+def test_what_is_wrong_is_said_and_nothing_of_it_is_markup(users: Users) -> None:
+    answer = post('"><b>x', "wrong password", wanted='/"><b>')
+
+    assert answer.status == 401
+    assert "do not belong together" in answer.body
+    assert "<b>" not in answer.body
+    assert "wrong password" not in answer.body
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert ask("/login", "POST", b"x" * 20_000, **OWN).status == 413
+    assert ask("/login", "POST", b"\xff\xfe=&&%zz", **OWN).status == 401
+
+
+def test_too_many_attempts_wait(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait_s(patience: attempts.Patience, failures: int) -> float:
+        return 60.0 if failures >= patience.free else 0.0
+
+    monkeypatch.setattr(attempts.Patience, "wait_s", wait_s)
+    answers = [post("anna", "wrong password", client=f"198.51.100.{n}") for n in range(7)]
+
+    assert [answer.status for answer in answers] == [401] * 5 + [429] * 2
+    assert int(answers[-1].headers["retry-after"]) >= 1
+    assert post("otto").status == 303
+
+
+def test_sessions_end_at_once(users: Users) -> None:
+    tokens = [post("anna").token, post("otto").token, post("vera").token]
+    users.set_password("anna", "another long one")
+    users.remove("otto")
+    identity.login().log_out(tokens[2])
+
+    assert [ask("/", token=token).status for token in tokens] == [303, 303, 303]
+
+
+# A provider
+
+
+@pytest.fixture
+def provider(users: Users, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """Return a function that makes Streamlit's cookie for the claims of a provider."""
+    from streamlit import auth_util
+    from streamlit.web.server import server_util
+    from streamlit.web.server.starlette.starlette_app_utils import create_signed_value
+    from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
+
+    section = {
+        "redirect_uri": "https://sightline.example/oauth2callback",
+        "cookie_secret": "a secret of this test, long enough",
+        "client_id": "x",
+        "client_secret": "x",
+        "server_metadata_url": "https://provider.example/.well-known/openid-configuration",
+    }
+
+    class Secrets(dict[str, Any]):
+        def load_if_toml_exists(self) -> bool:
+            return True
+
+    for module in (auth_util, server_util, provider_login):
+        monkeypatch.setattr(module, "secrets_singleton", Secrets(auth=section))
+    assert auth_util.get_origin_from_redirect_uri() == "https://sightline.example"
+
+    def cookie(secret: str = section["cookie_secret"], **claims: Any) -> str:
+        told = {"is_logged_in": True, "origin": "https://sightline.example", **claims}
+        signed = create_signed_value(secret, USER_COOKIE_NAME, json.dumps(told))
+        return f"{USER_COOKIE_NAME}={signed.decode()}"
+
+    return cookie
+
+
+def test_whom_a_provider_vouches_for_comes_in(users: Users, provider: Callable[..., str]) -> None:
+    users.add("bob@example.com", "viewer", ["cam-1"])
+    bob = provider(email="Bob@example.com", email_verified=True)
+
+    assert ask("/", cookie=bob).body == "a page"
+    assert "/auth/login?provider=" in ask("/login").body
+    users.remove("bob@example.com")
+    assert ask("/", cookie=bob).status == 303
+
+
+def test_nobody_else_does(users: Users, provider: Callable[..., str]) -> None:
+    users.add("bob@example.com", "viewer")
+    users.add("carl@example.com", "admin", None, PASSWORD)  # a password is his way in
+    for cookie in (
+        provider(email="eve@example.com"),
+        provider(email="carl@example.com"),
+        provider(email="bob@example.com", email_verified=False),
+        provider(email="bob@example.com", is_logged_in=False),
+        provider(email="bob@example.com", origin="https://evil.example"),
+        provider("another secret, also long enough", email="bob@example.com"),
+        provider(),
+        provider(email=None),
+        "_streamlit_user=x",
+        "_streamlit_user=\xe9",
+    ):
+        assert ask("/", cookie=cookie).status == 303, cookie
+
+
+def test_without_a_provider_its_cookie_is_nothing(users: Users) -> None:
+    assert provider_login.providers() == []
+    assert provider_login.mail_in({"_streamlit_user": "x"}) == ""
+
+
+# Footage and files
+
+
+def test_footage_is_only_of_cameras_that_may_be_seen(
+    users: Users, library: list[MediaEntity], settings: Settings, tmp_path: Path
+) -> None:
+    from dataclasses import replace
+
+    video = tmp_path / "gate.mp4"
+    video.write_bytes(bytes(100))
+    store = resources.store_for(Access("test", "admin"))
+    vectors = store.embedding("main", library[0].id)[None]
+    for number in (0, 1):
+        store.upsert("main", [replace(library[number], uri=str(video))], vectors)
+    store.settle("main")
+    hidden, shown = (f"/footage/main/{library[number].id}" for number in (0, 1))
+    vera, anna = post("vera").token, post("anna").token
+
+    assert ask(shown, token=vera).status == 200
+    assert "no-cache" in ask(shown, token=vera).headers["cache-control"]
+    refused = ask(hidden, token=vera)
+    assert (refused.status, refused.body) == (404, ask("/footage/main/none", token=vera).body)
+    assert ask(hidden, token=anna).status == 200
+    users.set_cameras("vera", ["cam-0"])
+    assert [ask(path, token=vera).status for path in (shown, hidden)] == [404, 200]
+    users.set_cameras("vera", [])
+    assert [ask(path, token=vera).status for path in (shown, hidden)] == [404, 404]
+
+    played = [(e.who, e.detail["camera"]) for e in identity.audit_log().events(action="play")]
+    assert played == [("vera", "cam-0"), ("anna", "cam-0"), ("vera", "cam-1")]
+
+
+def test_files_are_for_those_whose_page_shows_them(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {"page of vera": {"a"}, "page of anna": {"b"}}
+    monkeypatch.setattr(media_owners, "_files_of", lambda session: shown.get(session, set()))
+    looking = [("page of vera", Access("vera", "viewer", ("cam-1",))), ("page of anna", None)]
+    looking[1] = ("page of anna", Access("anna", "admin"))
+    for session, access in looking:
+        monkeypatch.setattr(
+            media_owners,
+            "get_script_run_ctx",
+            lambda session=session, **_: type("Context", (), {"session_id": session}),
+        )
+        media_owners.remember(access)
+    vera, anna = post("vera").token, post("anna").token
+
+    assert [ask(f"/media/{name}.jpg", token=vera).status for name in "abc"] == [200, 404, 404]
+    assert [ask(f"/media/{name}.jpg", token=anna).status for name in "abc"] == [404, 200, 404]
+    assert "private" in ask("/media/a.jpg", token=vera).headers["cache-control"]
+    users.set_cameras("vera", ["cam-2"])  # what the page shows was for who she was
+    assert ask("/media/a.jpg", token=vera).status == 404
+
+
+# Pages
+
+
+@pytest.fixture
+def look(
+    users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """Return a function that opens the dashboard as somebody, or a page's script."""
+
+    def opened(name: str, page: str = "") -> AppTest:
+        token = post(name).token if name else "nobody's"
+        cookies = {identity.COOKIE: token}
+        monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
+        script = (
+            f"from dashboard.app_pages.{page} import page\n"
+            "from dashboard.problems import shown_in_words\n"
+            "with shown_in_words():\n"
+            "    page()\n"
+        )
+        app = (
+            AppTest.from_string(script, default_timeout=60)
+            if page
+            else AppTest.from_file(str(NAVIGATION), default_timeout=60)
+        )
+        return app.run()
+
+    return opened
+
+
+def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Callable[..., AppTest]) -> None:
+    app = look("vera")
+    assert set(app.multiselect(key="camera").options) == {"cam-1"}
+    app.text_input(key="q").set_value("a red square").run()
+
+    assert "7 hits" in words(app)
+    lines = [picture.caption for block in app.get("image") for picture in block.proto.imgs]
+    assert lines
+    assert all("cam\\-1" in line for line in lines)
+    [event] = identity.audit_log().events(action="search")
+    assert (event.who, event.library) == ("vera", "main")
+    assert event.detail["text"] == "a red square"
+
+    other = look("anna")
+    assert len(other.multiselect(key="camera").options) == 4
+    other.text_input(key="q").set_value("a red square").run()
+    assert "25 hits" in words(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "views"),
+    [
+        ("vera", ["Browse"]),
+        ("otto", ["Browse", "Add footage", "Failures"]),
+        ("anna", ["Browse", "Add footage", "Failures", "Trash", "Libraries"]),
+    ],
+)
+def test_each_role_has_its_views(look: Callable[..., AppTest], name: str, views: list[str]) -> None:
+    app = look(name, "library")
+
+    words(app)
+    assert app.segmented_control(key="view").options == views
+    assert bool(app.toggle) == (name != "vera")
+    if name == "vera":
+        return
+    app.toggle(key="choosing").set_value(True).run()
+    offered = {button.label for button in app.button if button.label.endswith("…")}
+    assert offered == ({"Tag …"} if name == "otto" else {"Tag …", "Move …", "Delete …"})
+
+
+def test_who_opens_what_is_not_theirs_is_told(look: Callable[..., AppTest]) -> None:
+    look("vera")
+    with pytest.raises(NotAllowed, match="not for a viewer"):
+        resources.store().delete("main", Filter(ids=("source1-0000000000",)))
+    with pytest.raises(NotAllowed, match="not for a viewer"):
+        resources.jobs().submit_ingest(["/footage/x.mp4"], "main", "cam-1")
+    assert resources.jobs().list() == []
+
+
+def test_an_operator_of_some_cameras_adds_to_them_only(
+    look: Callable[..., AppTest], users: Users, settings: Settings
+) -> None:
+    users.add("olga", "operator", ["cam-1"], PASSWORD)
+    upload = str(settings.uploads_dir / "x" / "001-gate.mp4")
+    look("anna")
+    theirs = resources.jobs().submit_ingest([upload], "main", "cam-0")
+    look("olga")
+    jobs = resources.jobs()
+
+    for path, camera in ((upload, "cam-0"), (upload, None), ("/footage/cam-0.mp4", "cam-1")):
+        with pytest.raises(NotAllowed):
+            jobs.submit_ingest([path], "main", camera)
+    with pytest.raises(NotAllowed):
+        jobs.submit_ingest([f"{settings.uploads_dir}/../cam-0.mp4"], "main", "cam-1")
+    with pytest.raises(NotAllowed):
+        jobs.cancel(theirs)
+    own = jobs.submit_ingest([upload], "main", "cam-1")
+    assert [job.id for job in jobs.list()] == [own]
+    assert jobs.get(theirs) is None
+    assert jobs.cancel(own)
+
+
+def test_a_page_whose_session_is_over_says_so(look: Callable[..., AppTest]) -> None:
+    app = look("")
+
+    assert "logged out" in words(app)
+    assert not app.text_input
+    with pytest.raises(NotLoggedIn):
+        resources.store()
+    with pytest.raises(NotLoggedIn):
+        resources.facets("main")
+
+
+def test_the_account_page_logs_out(look: Callable[..., AppTest]) -> None:
+    app = look("vera", "account")
+    assert "cam\\-1" in words(app)
+
+    next(button for button in app.button if button.label == "Log out").click().run()
+    with pytest.raises(NotLoggedIn):
+        identity.current()
+    assert [e.action for e in identity.audit_log().events()] == ["logout", "login"]
+
+
+def test_without_users_everything_is_as_it_was(
+    settings: Settings, library: list[MediaEntity]
+) -> None:
+    app = AppTest.from_file(str(NAVIGATION), default_timeout=60).run()
+    app.text_input(key="q").set_value("a red square").run()
+
+    assert "25 hits" in words(app)
+    assert identity.audit_log().events(action="search")[0].who == "local"
+    assert resources.store().delete("main", Filter(ids=(library[0].id,))) == 1
