@@ -87,14 +87,15 @@ def record_view(library: str, entity: MediaEntity) -> None:
 
 
 def download(
-    library: str, detail: Mapping[str, Any], make: Callable[[], bytes]
+    library: str, detail: Mapping[str, Any], make: Callable[[], bytes | str]
 ) -> Callable[[], bytes]:
     """Return what makes a file for the one who looks at this page alone, and writes it down."""
     access, address = current(), _address()
 
     def made() -> bytes:
         audit_log().record(access.name, "export", library, detail, address)
-        data = make()
+        made_of = make()
+        data = made_of.encode() if isinstance(made_of, str) else made_of
         media_owners.hand_out(access, data)
         return data
 

@@ -201,9 +201,7 @@ def _downloads(shown: list[KeptComparison]) -> None:
                 )
             st.download_button(
                 f"CSV{after}",
-                identity.download(
-                    library, {"file": "comparison"}, lambda one=one: one.to_csv().encode()
-                ),
+                identity.download(library, {"file": "comparison"}, one.to_csv),
                 f"{stem}.csv",
                 "text/csv",
                 icon=":material/table:",

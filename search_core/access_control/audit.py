@@ -32,6 +32,7 @@ Action = Literal[
     "delete",
     "removed",
     "drop",
+    "renamed",
     "index",
     "users",
 ]

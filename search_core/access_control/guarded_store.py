@@ -89,6 +89,13 @@ class GuardedStore:
         self._record("drop", name)
         self._store.drop_library(name)
 
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name: for who may delete, and see all of it."""
+        self._access.require("delete", "renaming a library")
+        self._access.require_all_cameras("renaming a library")
+        self._record("renamed", name, {"to": new_name})
+        self._store.rename_library(name, new_name)
+
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities of cameras that may be seen, in place of none that may not be."""
         self._access.require("tag", "changing pictures")

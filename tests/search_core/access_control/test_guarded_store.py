@@ -126,6 +126,10 @@ REFUSED: dict[str, tuple[Callable[[Store], object], tuple[str, ...]]] = {
     "settle": (lambda s: s.settle("main"), ("viewer",)),
     "delete": (lambda s: s.delete("main", Filter(ids=(OWN.id,))), ("viewer", "operator")),
     "drop_library": (lambda s: s.drop_library("main"), ("viewer", "operator", "admin")),
+    "rename_library": (
+        lambda s: s.rename_library("main", "other"),
+        ("viewer", "operator", "admin"),
+    ),
     "set_index": (lambda s: s.set_index("main", Flat()), ("viewer", "operator")),
     "rebuild": (lambda s: s.rebuild("main", Flat()), ("viewer", "operator")),
     "succession": (
