@@ -40,6 +40,7 @@ from tests.rtsp_server import wait_until
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 RESTARTS = 10 if SOAK else 1
 PICTURES, CLIPS, SECONDS = (3000 if SOAK else 150), 3, 10
+only_in_soak = pytest.mark.skipif(not SOAK, reason="takes long: make soak")
 #: One process decodes, and rows are written a few at a time: Milvus ends in the middle of it.
 SLOWLY = {"SIGHTLINE_MEDIA_WORKERS": "1", "SIGHTLINE_ENCODER_BATCH_SIZE": "4"}
 
@@ -130,6 +131,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def not_on_a_server(milvus: Milvus) -> None:
+    """For what does not depend on the Milvus; a server takes its time for everything."""
+    if isinstance(milvus, Standalone) and not SOAK:
+        pytest.skip("the same on a server: make soak")
+
+
 def some_are_done(settings: Settings, at_least: int) -> bool:
     if not settings.ledger_path.exists():
         return False
@@ -141,7 +148,13 @@ def until_some_are_done(settings: Settings, at_least: int) -> None:
     wait_until(lambda: some_are_done(settings, at_least), f"{at_least} sources to be done", 120)
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "ended"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        pytest.param(signal.SIGKILL, id="killed"),
+        pytest.param(signal.SIGTERM, id="ended", marks=only_in_soak),
+    ],
+)
 def test_an_ingest_goes_on_when_milvus_is_back(
     milvus: tuple[Milvus, Settings], media: Path, how: signal.Signals
 ) -> None:
@@ -172,6 +185,7 @@ def test_ctrl_c_ends_the_wait_and_the_same_command_goes_on(
     milvus: tuple[Milvus, Settings], media: Path
 ) -> None:
     server, settings = milvus
+    not_on_a_server(server)
     ingest = Ingest(media, settings.data_dir, settings.milvus.uri, **SLOWLY)
     process = ingest.start(subprocess.PIPE)
     until_some_are_done(settings, 20)
@@ -192,6 +206,7 @@ def test_ctrl_c_ends_the_wait_and_the_same_command_goes_on(
 
 def test_live_keyframes_wait_for_milvus(milvus: tuple[Milvus, Settings], tmp_path: Path) -> None:
     server, settings = milvus
+    not_on_a_server(server)
     gate = Camera("gate", SecretStr("rtsp://cam/x"), "main")
     encoder = HistogramEncoder()
     with (
