@@ -5,6 +5,7 @@ Three kills each time; a hundred with SIGHTLINE_SOAK=1 (``make soak``).
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -20,6 +21,7 @@ import pytest
 from search_core.errors import LibraryNotFound, StoreBusy
 from tests.ingest.made_media import make_clip, make_photo
 from tests.integration.real_ingest import Ingest
+from tests.rtsp_server import wait_until
 
 KILLS = 100 if os.environ.get("SIGHTLINE_SOAK") else 3
 #: A kill may come too late, when all is done; of so many starts enough are killed.
@@ -68,11 +70,23 @@ def is_over(pid: int) -> bool:
         return True
 
 
-def kill_somewhere(ingest: Ingest, after_s: float, chance: random.Random) -> str:
-    """Start it, and kill it or one of its workers after a while; returns which of them it was."""
+def until_it_decodes(process: subprocess.Popen[str]) -> None:
+    """Return when a process has workers, or is over."""
+    wait_until(
+        lambda: process.poll() is not None or children_of(process.pid), "workers to be started", 300
+    )
+
+
+def kill_somewhere(ingest: Ingest, most_s: float, chance: random.Random) -> str:
+    """Start it, and kill it or a worker up to ``most_s`` after decoding began, or once before that.
+
+    Returns which of them it was.
+    """
     process = ingest.start()
+    if chance.random() < 0.9:
+        until_it_decodes(process)
     try:
-        process.wait(timeout=after_s)
+        process.wait(timeout=most_s * chance.random())
     except subprocess.TimeoutExpired:
         workers = children_of(process.pid)
         if workers and chance.random() < 0.4:
@@ -81,9 +95,9 @@ def kill_somewhere(ingest: Ingest, after_s: float, chance: random.Random) -> str
             return "worker"
         process.kill()
         process.communicate()
-        deadline = time.monotonic() + 30
-        while not all(is_over(worker) for worker in workers):
-            assert time.monotonic() < deadline, "a decoding process outlived its parent"
+        wait_until(
+            lambda: all(map(is_over, workers)), "decoding processes to end with their parent"
+        )
         return "parent, with workers" if workers else "parent alone"
     process.communicate()
     return "nobody"
@@ -94,8 +108,11 @@ def test_killed_at_random_moments_and_run_again(
     ingest: Ingest, capsys: pytest.CaptureFixture[str]
 ) -> None:
     began = time.monotonic()
-    reference = ingest.run()
-    whole_s = time.monotonic() - began
+    process = ingest.start()
+    until_it_decodes(process)
+    decodes = time.monotonic()
+    reference = json.loads(process.communicate()[0])
+    most_s = time.monotonic() - decodes
     expected = ingest.ids()
     assert len(expected) == PICTURES + CLIPS * SECONDS
     assert (reference["done"], reference["failed"]) == (PICTURES + CLIPS, 1)
@@ -108,17 +125,13 @@ def test_killed_at_random_moments_and_run_again(
     for _ in range(STARTS):
         if killed.total() - killed["nobody"] >= KILLS:
             break
-        killed[kill_somewhere(ingest, whole_s * chance.uniform(0.3, 1.0), chance)] += 1
-        try:
-            rows = ingest.ids()
-        except LibraryNotFound:
-            rows_after["none"] += 1
-            continue
-        except StoreBusy as error:
-            raise AssertionError("a killed ingest still holds Milvus") from error
+        killed[kill_somewhere(ingest, most_s, chance)] += 1
+        rows = rows_left(ingest)
         assert len(rows) == len(set(rows)), seed
         assert set(rows) <= set(expected), seed
         rows_after["all" if len(rows) == len(expected) else "some" if rows else "none"] += 1
+        if killed.total() % 10 == 0:
+            tell(capsys, f"killed: {dict(killed)}; rows then: {dict(rows_after)}")
         if len(rows) == len(expected):
             ingest.begin_anew()
 
@@ -127,6 +140,19 @@ def test_killed_at_random_moments_and_run_again(
     assert ingest.ids() == expected
     assert ingest.findings() == []
     ingest.check_ledger()
+    took_s = time.monotonic() - began
+    tell(capsys, f"killed: {dict(killed)}; rows then: {dict(rows_after)}; {took_s:.0f} s")
+
+
+def rows_left(ingest: Ingest) -> list[str]:
+    try:
+        return ingest.ids()
+    except LibraryNotFound:
+        return []
+    except StoreBusy as error:
+        raise AssertionError("a killed ingest still holds Milvus") from error
+
+
+def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
     with capsys.disabled():
-        took_s = time.monotonic() - began
-        print(f"\nkilled: {dict(killed)}; rows then: {dict(rows_after)}; {took_s:.0f} s")
+        print(f"\n{text}", flush=True)
