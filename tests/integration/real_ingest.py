@@ -24,22 +24,32 @@ ROOT = Path(__file__).parents[2]
 class Ingest:
     """Takes ``media`` into the library main of ``data``, and of the Milvus at ``uri`` if given.
 
-    Where a serve runs on ``data`` its Milvus is used. ``environment`` are more settings.
+    Where a serve runs on ``data`` its Milvus is used. A ``bare`` one does without the command and
+    its model. ``environment`` are more settings.
     """
 
-    def __init__(self, media: Path, data: Path, uri: str | None = None, **environment: str) -> None:
+    def __init__(
+        self,
+        media: Path,
+        data: Path,
+        uri: str | None = None,
+        *,
+        bare: bool = False,
+        **environment: str,
+    ) -> None:
         self.settings = Settings(data_dir=data, milvus=MilvusSettings(uri=uri))
         self._media = media
+        self._bare = bare
         self._environment = {**environment, **({"SIGHTLINE_MILVUS_URI": uri} if uri else {})}
 
     def start(self, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start it; its report comes on stdout."""
+        media, data = str(self._media), str(self.settings.data_dir)
+        command = ["cli.main", "--data-dir", data, "ingest", media, "--keyframes", "iframe"]
+        module = ["tests.integration.bare_ingest", media, data] if self._bare else command
         kept = {name: value for name, value in os.environ.items() if "SIGHTLINE" not in name}
         return subprocess.Popen(
-            [
-                *(sys.executable, "-m", "cli.main", "--data-dir", str(self.settings.data_dir)),
-                *("ingest", str(self._media), "--keyframes", "iframe", "--json"),
-            ],
+            [sys.executable, "-m", *module, *([] if self._bare else ["--json"])],
             cwd=ROOT,
             env={**kept, **self._environment},
             stdout=subprocess.PIPE,

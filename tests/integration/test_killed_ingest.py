@@ -1,6 +1,7 @@
-"""kill -9 at random moments of the real command, parent or worker: then exactly the expected rows.
+"""kill -9 at random moments of an ingest, parent or worker: then exactly the expected rows.
 
-Three kills each time; a hundred with SIGHTLINE_SOAK=1 (``make soak``).
+Three kills of the real command; with SIGHTLINE_SOAK=1 (``make soak``) twenty, and a hundred of an
+ingest without it.
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from tests.ingest.made_media import make_clip, make_photo
 from tests.integration.real_ingest import Ingest
 from tests.rtsp_server import wait_until
 
-KILLS = 100 if os.environ.get("SIGHTLINE_SOAK") else 3
-#: A kill may come too late, when all is done; of so many starts enough are killed.
-STARTS = 4 * KILLS
-PICTURES, CLIPS, SECONDS = 12, 3, 10
+SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
+PICTURES, CLIPS, SECONDS = (60, 6, 20) if SOAK else (12, 3, 10)
+#: A few rows at a time, so that there is much to be killed in the middle of.
+SLOWLY = {"SIGHTLINE_ENCODER_BATCH_SIZE": "2"}
 
 
 @pytest.fixture(scope="module")
@@ -34,19 +35,32 @@ def mixed_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs, clips, a copy of one of them, something that is no media, a damaged file."""
     folder = tmp_path_factory.mktemp("mixed")
     for number in range(PICTURES):
-        make_photo(folder / f"{number}.jpg", (10 * number, 60, 90))
+        make_photo(folder / f"{number}.png", (4 * number, 60, 90))
     for number in range(CLIPS):
         make_clip(folder / f"clip{number}.mp4", seconds=SECONDS, size=(64 + 16 * number, 48))
-    shutil.copy(folder / "3.jpg", folder / "copy.jpg")
+    shutil.copy(folder / "3.png", folder / "copy.png")
     (folder / "notes.txt").write_text("no media")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photograph")
     return folder
 
 
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="command"),
+        pytest.param(True, id="bare", marks=pytest.mark.skipif(not SOAK, reason="make soak")),
+    ]
+)
+def bare(request: pytest.FixtureRequest) -> bool:
+    """Whether it is an ingest without the command and its model, which starts sooner."""
+    return bool(request.param)
+
+
 @pytest.fixture(params=["lite", pytest.param("server", marks=pytest.mark.server)])
-def ingest(request: pytest.FixtureRequest, mixed_folder: Path, tmp_path: Path) -> Iterator[Ingest]:
+def ingest(
+    request: pytest.FixtureRequest, mixed_folder: Path, tmp_path: Path, bare: bool
+) -> Iterator[Ingest]:
     uri = request.getfixturevalue("milvus_server_uri") if request.param == "server" else None
-    made = Ingest(mixed_folder, tmp_path / "data", uri)
+    made = Ingest(mixed_folder, tmp_path / "data", uri, bare=bare, **SLOWLY)
     yield made
     if uri:
         made.begin_anew()
@@ -105,8 +119,9 @@ def kill_somewhere(ingest: Ingest, most_s: float, chance: random.Random) -> str:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 def test_killed_at_random_moments_and_run_again(
-    ingest: Ingest, capsys: pytest.CaptureFixture[str]
+    ingest: Ingest, bare: bool, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    kills = 100 if bare else 20 if SOAK else 3
     began = time.monotonic()
     process = ingest.start()
     until_it_decodes(process)
@@ -122,8 +137,8 @@ def test_killed_at_random_moments_and_run_again(
     chance = random.Random(seed)
     killed: Counter[str] = Counter()
     rows_after: Counter[str] = Counter()
-    for _ in range(STARTS):
-        if killed.total() - killed["nobody"] >= KILLS:
+    for _ in range(4 * kills):  # a kill may come too late, when all is done
+        if killed.total() - killed["nobody"] >= kills:
             break
         killed[kill_somewhere(ingest, most_s, chance)] += 1
         rows = rows_left(ingest)
