@@ -20,6 +20,15 @@ HOSTILE = "tests.ingest.hostile_worker:main"
 STORE_BYTES = 80 * 1024**2
 
 
+@pytest.fixture(scope="module", autouse=True)
+def workers_find_the_tests():
+    """Ray's workers unpickle encoders of this module, wherever earlier tests have left us."""
+    root = str(Path(__file__).parents[2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([root, os.environ.get("PYTHONPATH", "")]))
+        yield
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """A head without cores, where the ingest runs, and two machines of two cores each."""
