@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import fcntl
 import logging
+import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -24,6 +27,7 @@ from search_core.library import Store
 from search_core.settings import Settings, load_settings
 
 LOCK_FILE = "worker.lock"
+_GRACE_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -156,6 +160,18 @@ def _only_worker(settings: Settings) -> Iterator[None]:
         yield
 
 
+def _end_at_last(stop: Stop) -> None:
+    """End the process some time after it was asked to stop, whatever it waits for.
+
+    Where `sightline serve` was killed, its Milvus is gone too, and calls to it may wait long. A job
+    that is cut off is taken up again.
+    """
+    while not stop.is_set():
+        time.sleep(0.5)
+    time.sleep(_GRACE_S)
+    os._exit(1)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run a worker until SIGTERM or Ctrl-C; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ingest.worker", description=__doc__)
@@ -168,6 +184,7 @@ def main(arguments: list[str] | None = None) -> int:
             data_dir=given.data_dir, model=given.model, pretrained=given.pretrained
         )
         with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
+            threading.Thread(target=_end_at_last, args=(stop,), daemon=True).start()
             run_worker(settings, stop=stop)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
