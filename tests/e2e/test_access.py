@@ -86,21 +86,29 @@ def test_each_role_sees_and_reaches_what_is_its_own(
     anna.get_by_text(re.compile(r"^\d+ hits$")).wait_for()
     assert anna.get_by_role("link", name="Index").count() == 1
     thumbnail = _first_picture(anna)
+    anna.get_by_role("button", name="Export").click()
+    with anna.expect_download() as started:
+        anna.get_by_role("button", name="JSON").click()
+    exported = json.loads(started.value.path().read_text())
+    assert {hit["camera"] for hit in exported["hits"]} == {OTHERS}
+    anna.keyboard.press("Escape")
     anna.get_by_role("button", name="Open 1", exact=True).click()
     anna.locator("[role=dialog] video").wait_for()
     video = str(anna.locator("[role=dialog] video").get_attribute("src")).partition("#")[0]
     assert f"{address}/footage/main/" in video
     moment = video.rpartition("/")[2]
-    for url in (thumbnail, video):
+    for url in (thumbnail, video, started.value.url):
         assert anna.request.get(url).status == 200
 
     # A viewer of another camera: neither found, nor by an address that somebody passed on.
     vera = enter("vera", "/?q=a+white+car")
     vera.get_by_text(re.compile(r"^\d+ hits$")).wait_for()
     cards = vera.locator("[class*='st-key-card-'] [data-testid=stImageCaption]")
+    cards.first.wait_for()
     assert all(MINE in text for text in cards.all_inner_texts())
     assert vera.request.get(_first_picture(vera)).status == 200
-    assert [vera.request.get(url).status for url in (thumbnail, video)] == [404, 404]
+    for url in (thumbnail, video, started.value.url):
+        assert vera.request.get(url).status == 404
     vera.goto(video)
     assert vera.get_by_text("There is no such footage.").count() == 1
     for path in (f"/?moment={moment}", f"/?like={moment}", f"/?q=car&camera={OTHERS}"):
@@ -123,7 +131,8 @@ def test_each_role_sees_and_reaches_what_is_its_own(
 
     who = {event["who"] for event in _audit(data_dir, "search")}
     assert {"anna", "vera"} <= who
-    assert {event["who"] for event in _audit(data_dir, "play")} == {"anna"}
+    for action in ("play", "view", "export"):
+        assert {event["who"] for event in _audit(data_dir, action)} == {"anna"}
 
 
 def test_an_operator_adds_and_an_admin_deletes(enter: Enter, address: str) -> None:
@@ -159,7 +168,7 @@ def test_a_session_is_over_at_once(enter: Enter, address: str, data_dir: Path) -
 
 def _first_picture(page: Page) -> str:
     picture = page.locator(".st-key-card-1 img")
-    page.wait_for_function("document.querySelector('.st-key-card-1 img').naturalWidth > 100")
+    page.wait_for_function("document.querySelector('.st-key-card-1 img')?.naturalWidth > 100")
     return str(picture.evaluate("img => img.src"))
 
 

@@ -113,7 +113,7 @@ def test_a_sentence_finds_its_moment_and_plays_it(page: Page) -> None:
 
     assert any(moment.holds(camera, pts_ms, SLACK_MS) for moment in moments(SENTENCE))
     page.wait_for_url("**/?q=a+person*")
-    page.wait_for_function("document.querySelector('.st-key-card-1 img').naturalWidth > 100")
+    page.wait_for_function("document.querySelector('.st-key-card-1 img')?.naturalWidth > 100")
     assert "2026-03-02 09:15" in first.inner_text()  # 08:15 UTC, seen from Berlin
 
     page.get_by_role("button", name="Open 1", exact=True).click()
