@@ -37,7 +37,7 @@ from search_core.store import MilvusStore
 LIBRARY = "main"
 PRESENT, NEAR, ABSENT = range(3)
 #: Of sentences about what is there, so many may be told that nothing fits.
-MISSED = 0.04
+MISSED = 0.035
 SPLITS = 20
 #: Things that no picture of the sample footage shows.
 NOT_THERE = (
@@ -76,7 +76,7 @@ def scenes_of(entities: list[MediaEntity]) -> list[Scene]:
 
 
 def measure(settings: Settings) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Return what the calibration weighs of each sentence (n, 5), and what the sentence is."""
+    """Return what the calibration weighs of each sentence (n, 7), and what the sentence is."""
     encoder = load_encoder(settings)
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         pages = list(store.vectors(LIBRARY))
@@ -90,11 +90,11 @@ def measure(settings: Settings) -> tuple[NDArray[np.float64], NDArray[np.int64]]
         relevance, library = Relevance(encoder, store), store.library(LIBRARY)
         rows = []
         for embedding in encoder.encode_texts(texts):
-            seen = relevance.background(library, embedding)
+            best = vectors[int((vectors @ embedding).argmax())]
+            seen = relevance.background(library, embedding, best)
             assert seen is not None
-            score = float((vectors @ embedding).max())
-            z = (score - seen.mean) / seen.deviation
-            rows.append((score, z, seen.mean, seen.deviation, seen.ordinary))
+            score = float(best @ embedding)
+            rows.append((score, (score - seen.mean) / seen.deviation, *astuple(seen)))
     return np.array(rows), np.array(kinds)
 
 
@@ -104,19 +104,19 @@ def fit(signs: NDArray[np.float64], kinds: NDArray[np.int64]) -> Calibration:
     inputs = np.c_[(signs - middle) / spread, np.ones(len(signs))]
     present = (kinds == PRESENT).astype(float)
     shares = np.bincount(kinds, minlength=3)[kinds]
-    weights = len(signs) / shares * np.where(kinds == PRESENT, 2.0, 1.0)
+    worth = len(signs) / shares * np.where(kinds == PRESENT, 2.0, 1.0)
     found = np.zeros(inputs.shape[1])
     for _ in range(100):
         chance = 1.0 / (1.0 + np.exp(-inputs @ found))
-        curve = (inputs * (weights * chance * (1.0 - chance))[:, None]).T @ inputs
-        slope = inputs.T @ (weights * (present - chance)) - found
+        curve = (inputs * (worth * chance * (1.0 - chance))[:, None]).T @ inputs
+        slope = inputs.T @ (worth * (present - chance)) - found
         found += np.linalg.solve(curve + np.eye(len(found)), slope)
     raw = found[:-1] / spread
     logits = signs @ raw
     # MATCH is where so few of those that are there are missed, whatever the fit made of 0.5.
-    score, z, mean, deviation, ordinary = raw.tolist()
     bias = -float(np.quantile(logits[kinds == PRESENT], MISSED))
-    return Calibration(score, z, mean, deviation, ordinary, bias)
+    weights = [*raw.tolist(), bias]
+    return Calibration(*weights)
 
 
 def refused(

@@ -3,8 +3,10 @@
 Every vector search returns something, and its scores mean something else for every sentence. A
 score is therefore held against what the same sentence scores over a random background of the
 library; and a sentence that tells its pictures hardly apart, or that lies where the encoder puts
-what it does not know, is believed less. How much each of these says is an encoder's own: it is
-fitted on sentences about what is there and what is not (``python -m benchmarks relevance``).
+what it does not know, is believed less. So is one whose best picture other sentences fit better:
+"a green bus" finds the red one, which "a red bus" would say of it. How much each of these says is
+an encoder's own: it is fitted on sentences about what is there and what is not
+(``python -m benchmarks relevance``).
 """
 
 from __future__ import annotations
@@ -39,15 +41,32 @@ ORDINARY = (
     "a van in the rain", "a lorry at a loading dock", "a car in a car park", "a bus at dusk",
     "a person in a shop", "a person at the gate", "a lorry with letters on it",
 )  # fmt: skip
+_COLOURS = (
+    "red", "blue", "green", "yellow", "white", "black", "grey", "orange", "purple", "brown",
+    "silver",
+)  # fmt: skip
+_COLOURED = (
+    "{} car", "{} van", "{} bus", "{} lorry", "{} taxi", "{} pick-up", "{} dog",
+    "person in a {} top", "person in {} trousers", "person with a {} umbrella",
+    "person in a {} hat",
+)  # fmt: skip
+#: What else might be said of a picture.
+RIVALS = ORDINARY + tuple(f"a {thing.format(each)}" for thing in _COLOURED for each in _COLOURS)
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What one sentence scores over a library at large, and how ordinary it is (a cosine)."""
+    """What one sentence scores over a library at large, and beside other sentences.
+
+    ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
+    rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
+    """
 
     mean: float
     deviation: float
     ordinary: float
+    nearest: float
+    outdone: float
 
     def strength(self, score: float, calibration: Calibration) -> float:
         """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
@@ -59,6 +78,8 @@ class Background:
             + calibration.mean * self.mean
             + calibration.deviation * self.deviation
             + calibration.ordinary * self.ordinary
+            + calibration.nearest * self.nearest
+            + calibration.outdone * self.outdone
         )
         return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
 
@@ -80,20 +101,30 @@ class Relevance:
         self._clock = clock
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[float, Embeddings]] = {}
-        self._middle: Embeddings | None = None
+        self._rivals: Embeddings | None = None
 
-    def background(self, library: LibraryInfo, embedding: Embeddings) -> Background | None:
-        """Return what a sentence's embedding (dim,) scores at large; None in an empty library.
+    def background(
+        self, library: LibraryInfo, embedding: Embeddings, best: Embeddings
+    ) -> Background | None:
+        """Return how a sentence's embedding (dim,) does at large; None in an empty library.
 
-        Raises StoreError when Milvus fails.
+        ``best`` is the embedding (dim,) of the picture it found first. Raises StoreError when
+        Milvus fails.
         """
         with self._lock:
             drawn = self._background_of(library)
-            middle = self._ordinary()
+            rivals = self._encoded_rivals()
         if not len(drawn):
             return None
         scores = drawn @ embedding
-        return Background(float(scores.mean()), float(scores.std()), float(middle @ embedding))
+        middle = rivals[: len(ORDINARY)].mean(axis=0)
+        return Background(
+            mean=float(scores.mean()),
+            deviation=float(scores.std()),
+            ordinary=float(middle @ embedding),
+            nearest=float((rivals @ embedding).max()),
+            outdone=float((rivals @ best > best @ embedding).mean()),
+        )
 
     def _background_of(self, library: LibraryInfo) -> Embeddings:
         drawn_s, drawn = self._drawn.get(library.collection, (0.0, None))
@@ -107,7 +138,7 @@ class Relevance:
         self._drawn[library.collection] = (self._clock(), drawn)
         return drawn
 
-    def _ordinary(self) -> Embeddings:
-        if self._middle is None:
-            self._middle = self._encoder.encode_texts(ORDINARY).mean(axis=0)
-        return self._middle
+    def _encoded_rivals(self) -> Embeddings:
+        if self._rivals is None:
+            self._rivals = self._encoder.encode_texts(RIVALS)
+        return self._rivals

@@ -13,7 +13,7 @@ from PIL import Image
 from search_core.effort import EXACT_TYPES, Effort, plan_effort
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.entities import MediaEntity
-from search_core.errors import UsageError
+from search_core.errors import EntityNotFound, UsageError
 from search_core.filters import Filter
 from search_core.index_specs import SearchParams
 from search_core.leaving_out import WITHOUT_WEIGHT, leave_out
@@ -209,7 +209,7 @@ class SearchEngine:
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
-        strength = self._strengths(query, library, embedding)
+        strength = self._strengths(query, library, embedding, kept)
         hits = [
             Hit(rank, match.score, match.entity, strength(match.score))
             for rank, match in enumerate(kept[:k], start=1)
@@ -217,13 +217,18 @@ class SearchEngine:
         return Answer(hits, (embedded - started) * 1000, (ended - embedded) * 1000, found.effort)
 
     def _strengths(
-        self, query: Query, library: LibraryInfo, embedding: Embeddings
+        self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]
     ) -> Callable[[float], float | None]:
         """Return what tells a score's strength; a mixed query's is not told: none was measured."""
         calibration = self._relevance.calibration
-        if calibration is None or query.kind != "text" or query.without or query.templates:
+        plain = query.kind == "text" and not query.without and not query.templates
+        if calibration is None or not plain or not kept:
             return lambda score: None
-        background = self._relevance.background(library, embedding)
+        try:
+            best = self._store.embedding(library.name, kept[0].entity.id)
+        except EntityNotFound:  # deleted since it was found
+            return lambda score: None
+        background = self._relevance.background(library, embedding, best)
         if background is None:
             return lambda score: None
         return lambda score: background.strength(score, calibration)

@@ -18,6 +18,8 @@ class Calibration:
     mean: float
     deviation: float
     ordinary: float
+    nearest: float
+    outdone: float
     bias: float
 
 
@@ -50,10 +52,17 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "Ships with Sightline; trained on rendered street scenes to try the system, "
         "not for real footage.",
         package="demo",
-        # Says "no good match" of 89 % of what is not there, 64 % of near misses and 5 % of what is
+        # Says "no good match" of 93 % of what is not there, 70 % of near misses and 5 % of what is
         # there (benchmarks/relevance.py).
         calibration=Calibration(
-            score=12.375, z=3.3598, mean=3.474, deviation=81.59, ordinary=16.303, bias=-31.407
+            score=3.9478,
+            z=2.467,
+            mean=-1.4015,
+            deviation=71.762,
+            ordinary=14.038,
+            nearest=5.5695,
+            outdone=-87.154,
+            bias=-25.534,
         ),
     ),
     EncoderSpec(

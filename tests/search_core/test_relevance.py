@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,11 +15,16 @@ from search_core.search import Query, SearchEngine
 from tests.conftest import clip_like_vectors, make_entity
 
 DIM = 16
-PLAIN = Calibration(score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, bias=-6.0)
+PLAIN = Calibration(
+    0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0, bias=-6.0
+)
 
 
 class Encoder:
-    """Gives every sentence the vector it was told to; its name is the demo encoder's."""
+    """Gives a sentence the vector it was told to, and many at once such as pictures have.
+
+    Its name is the demo encoder's.
+    """
 
     preprocess: Preprocess
 
@@ -27,7 +33,9 @@ class Encoder:
         self.says = np.ones(DIM, np.float32)
 
     def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
-        return np.stack([l2_normalised(self.says)] * len(texts))
+        if len(texts) > 1:
+            return clip_like_vectors(len(texts), DIM, seed=1)
+        return l2_normalised(self.says)[None, :]
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
         return self.encode_texts([""] * len(images))
@@ -53,11 +61,13 @@ def filled(encoder: Encoder, rows: int = 200) -> DrawnStore:
 
 
 def test_a_score_is_held_against_its_background() -> None:
-    background = Background(mean=0.2, deviation=0.05, ordinary=0.5)
+    background = Background(0.2, deviation=0.05, ordinary=0.5, nearest=0.9, outdone=0.0)
     assert background.strength(0.20, PLAIN) < 0.01
     assert background.strength(0.35, PLAIN) == pytest.approx(MATCH)  # three deviations above
     assert background.strength(0.45, PLAIN) > 0.95
-    assert Background(0.2, 0.0, 0.5).strength(0.2, PLAIN) < MATCH  # all alike
+    assert replace(background, deviation=0.0).strength(0.2, PLAIN) < MATCH  # all alike
+    wary = replace(PLAIN, outdone=-10.0)
+    assert replace(background, outdone=0.5).strength(0.45, wary) < MATCH
 
 
 def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
@@ -100,11 +110,12 @@ def test_a_background_is_drawn_once_a_while() -> None:
     encoder, now = Encoder(), [0.0]
     store = filled(encoder)
     relevance = Relevance(encoder, store, clock=lambda: now[0])
+    [text] = encoder.encode_texts(["x"])
     for _ in range(3):
-        assert relevance.background(store.library("main"), encoder.encode_texts(["x"])[0])
+        assert relevance.background(store.library("main"), text, text)
     assert store.drawn == 1
     now[0] = FRESH_S
-    relevance.background(store.library("main"), encoder.encode_texts(["x"])[0])
+    relevance.background(store.library("main"), text, text)
     assert store.drawn == 2
 
 
@@ -112,7 +123,8 @@ def test_an_empty_library_has_no_background() -> None:
     encoder = Encoder()
     store = filled(encoder, rows=0)
     relevance = Relevance(encoder, store)
-    assert relevance.background(store.library("main"), encoder.encode_texts(["x"])[0]) is None
+    [text] = encoder.encode_texts(["x"])
+    assert relevance.background(store.library("main"), text, text) is None
 
 
 def test_the_demo_encoder_is_calibrated() -> None:
