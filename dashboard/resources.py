@@ -205,6 +205,7 @@ def _warm_up() -> None:
     try:
         encoder()
         _wait_for_runtime()  # without it nothing is kept in caches
+        relevance().warm_up()
         for info in _libraries():
             _facets(info.name, None)
         # What is there now stays: no collection of garbage needs to look at it again.

@@ -103,6 +103,12 @@ class Relevance:
         self._drawn: dict[str, tuple[float, Embeddings]] = {}
         self._rivals: Embeddings | None = None
 
+    def warm_up(self) -> None:
+        """Encode what every sentence is held against, that the first need not wait for it."""
+        if self.calibration is not None:
+            with self._lock:
+                self._encoded_rivals()
+
     def background(
         self, library: LibraryInfo, embedding: Embeddings, best: Embeddings
     ) -> Background | None:

@@ -231,7 +231,7 @@ def _recommendation(
     else:
         sentence = (
             f"Use {setting_text(run)}: it {found} {speed}, "
-            f"{margin:.1%} above the target of {target_recall:.1%}"
+            f"{100 * margin:.1f} points above the target of {target_recall:.1%}"
         )
         low = hardest.recall_low
         doubt = low is not None and low < target_recall

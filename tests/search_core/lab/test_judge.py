@@ -45,7 +45,7 @@ def test_the_fastest_that_meets_the_target_is_advised_with_its_margin() -> None:
     assert advice is not None and advice.chosen.run is many
     assert round(advice.margin, 4) == 0.02 and advice.ties == ()
     assert "IVF_FLAT (nlist 64) with nprobe 8: it finds 97.0%" in advice.sentence
-    assert "3 ms (median), 2.0% above the target of 95.0%." in advice.sentence
+    assert "3 ms (median), 2.0 points above the target of 95.0%." in advice.sentence
     assert advice.command == "sightline index set IVF_FLAT --nlist 64 --nprobe 8"
 
 
