@@ -48,6 +48,13 @@ TINY_MODEL_CONFIG = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests of one file run in one process; so do all that need the one server there can be."""
+    for item in items:
+        server = item.get_closest_marker("server") is not None
+        item.add_marker(pytest.mark.xdist_group("server" if server else item.location[0]))
+
+
 @pytest.fixture(scope="session")
 def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real open_clip model, a few layers small and untrained.
