@@ -30,7 +30,8 @@ def _show(request: Request) -> Response:
     try:
         if identity.who(request.cookies) is not None:
             return RedirectResponse(wanted, status_code=303)
-        return _page(wanted)
+        wrong = provider_login.why_not_in(request.cookies)
+        return _page(wanted, wrong=wrong, status=403 if wrong else 200)
     except SightlineError as error:
         return _page(wanted, wrong=f"{error.message} {error.hint}", status=503)
 

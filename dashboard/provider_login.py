@@ -53,8 +53,25 @@ def providers() -> list[Provider]:
 
 def mail_in(cookies: Mapping[str, str]) -> str:
     """Return the e-mail address that a provider vouches for in Streamlit's cookie, "" for none."""
-    if USER_COOKIE_NAME not in cookies or not is_configured():
+    claims = _claims_in(cookies)
+    return str(claims.get("email") or "") if _is_verified(claims) else ""
+
+
+def why_not_in(cookies: Mapping[str, str]) -> str:
+    """Return why one whom a provider sent may not come in, who is no user here; "" for none."""
+    claims = _claims_in(cookies)
+    mail = str(claims.get("email") or "")
+    if not claims:
         return ""
+    if not mail or not _is_verified(claims):
+        return "The provider you logged in at does not vouch for your e-mail address."
+    return f"{mail} is no user here. An admin can add you: sightline users add {mail} --oidc"
+
+
+def _claims_in(cookies: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return what a provider says in Streamlit's cookie, nothing where it does not hold here."""
+    if USER_COOKIE_NAME not in cookies or not is_configured():
+        return {}
     secret = get_cookie_secret()
 
     def one(name: str) -> bytes | None:
@@ -62,12 +79,14 @@ def mail_in(cookies: Mapping[str, str]) -> str:
         return None if value is None else decode_signed_value(secret, name, value.encode("latin-1"))
 
     try:
-        claims = json.loads(auth_util.get_cookie_with_chunks(one, USER_COOKIE_NAME) or b"{}")
+        claims: dict[str, Any] = json.loads(
+            auth_util.get_cookie_with_chunks(one, USER_COOKIE_NAME) or b"{}"
+        )
     except (ValueError, UnicodeError):
-        return ""
+        return {}
     here = auth_util.get_origin_from_redirect_uri()
     told = claims.get("is_logged_in") is True and claims.get("origin") == here
-    return str(claims.get("email") or "") if told and _is_verified(claims) else ""
+    return claims if told else {}
 
 
 def _is_verified(claims: Mapping[str, Any]) -> bool:
