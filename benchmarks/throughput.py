@@ -16,6 +16,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,18 +42,6 @@ from search_core.settings import Settings
 from search_core.store import MilvusStore
 
 _PHOTO_PX = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
-#: open_clip's ViT-B-32 without its weights, which have to be downloaded: as fast, and as blind.
-_VIT_B_32 = {
-    "embed_dim": 512,
-    "vision_cfg": {"image_size": 224, "layers": 12, "width": 768, "patch_size": 32},
-    "text_cfg": {
-        "context_length": 77,
-        "vocab_size": 49408,
-        "width": 512,
-        "heads": 8,
-        "layers": 12,
-    },
-}
 
 
 class PacedEncoder:
@@ -121,21 +110,26 @@ def write_photos(folder: Path, number: int, size: tuple[int, int]) -> Path:
     return folder
 
 
-def vit_b_32(folder: Path) -> str:
-    """Return the name of a ViT-B-32 with weights made up by chance, in ``folder``."""
+def blind(model: str, folder: Path) -> OpenClipEncoder:
+    """Return an open_clip model with weights made up by chance, kept in ``folder``.
+
+    It is as fast as the one whose weights have to be downloaded.
+    """
     ensure_torchvision_ops()
     import open_clip
     from safetensors.torch import save_file
 
-    name = f"local-dir:{folder}"
-    if not (folder / "open_clip_model.safetensors").exists():
-        folder.mkdir(parents=True, exist_ok=True)
+    place = folder / model
+    name = f"local-dir:{place}"
+    if not (place / "open_clip_model.safetensors").exists():
+        place.mkdir(parents=True, exist_ok=True)
         third = [0.5, 0.5, 0.5]
-        config = {"model_cfg": _VIT_B_32, "preprocess_cfg": {"mean": third, "std": third}}
-        (folder / "open_clip_config.json").write_text(json.dumps(config))
+        preprocess = {"mean": third, "std": third}
+        config = {"model_cfg": open_clip.get_model_config(model), "preprocess_cfg": preprocess}
+        (place / "open_clip_config.json").write_text(json.dumps(config))
         weights = open_clip.create_model(name).state_dict()
-        save_file(weights, str(folder / "open_clip_model.safetensors"))
-    return name
+        save_file(weights, str(place / "open_clip_model.safetensors"))
+    return OpenClipEncoder(name)
 
 
 def cpu_s() -> float:
@@ -217,7 +211,8 @@ def main() -> None:
         media["video, 1080p, codec keyframes"] = video
         encoders: dict[str, Callable[[], Encoder]] = {
             "sightline-demo": lambda: OpenClipEncoder("sightline-demo"),
-            "ViT-B-32": lambda: OpenClipEncoder(vit_b_32(folder / "vit-b-32")),
+            "ViT-B-32": partial(blind, "ViT-B-32", folder),
+            "ViT-L-14": partial(blind, "ViT-L-14", folder),
             f"paced, {options.paced:g} images/s": lambda: PacedEncoder(options.paced),
         }
         for title, load in encoders.items():
