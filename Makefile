@@ -8,6 +8,8 @@ BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+WORDS := dashboard/locale
+
 SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \
 	tests/integration/test_restarted_milvus.py \
@@ -15,7 +17,7 @@ SOAK_TESTS := \
 	tests/search_core/test_killed_index_work.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test soak check bench format programs clean
+.PHONY: help setup demo serve test soak check bench format words programs clean
 
 help: ## Say what can be made
 	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
@@ -26,6 +28,7 @@ help: ## Say what can be made
 	@echo "make soak         kill -9 at 100 random moments of ingests and 20 of comparisons and rebuilds,"
 	@echo "                  Milvus restarted, disks full (two hours); ARGS chooses"
 	@echo "make check        ruff, mypy, import rules"
+	@echo "make words        bring the dashboard's translations up to its code; then fill in what is empty"
 	@echo "make bench        Sightline beside its peers, as ratios"
 
 setup: $(BASE)
@@ -51,6 +54,14 @@ check: $(DEV)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+words: $(DEV)
+	$(BIN)/pybabel -q extract --add-location=file --sort-by-file --width=100 \
+		--project=Sightline --output=$(WORDS)/sightline.pot dashboard
+	$(BIN)/pybabel -q update --domain=sightline --input-file=$(WORDS)/sightline.pot \
+		--output-dir=$(WORDS) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
+		--width=100
+	rm $(WORDS)/sightline.pot
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks $(ARGS)

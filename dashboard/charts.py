@@ -7,31 +7,33 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
+from dashboard.core_words import chart_in_words, said
+from dashboard.language import N_, _
 from dashboard.problems import shown_in_words
 from search_core.lab.chart_theme import theme
 from search_core.lab.frames import recall_latency_frame
 from search_core.lab.records import Comparison, IndexRun
 from search_core.lab.report_charts import Panel, Section, Subject, sections
 
-_ALL = "All numbers"
+_ALL = N_("All numbers")
 _SHORT = {
-    "recall-latency": "Recall and latency",
-    "recall-parameter": "nprobe, ef …",
-    "filters": "Filters",
-    "latency-nq": "Queries a request (nq)",
-    "qps-concurrency": "Clients at once",
-    "build-size": "Build and memory",
+    "recall-latency": N_("Recall and latency"),
+    "recall-parameter": N_("nprobe, ef …"),
+    "filters": N_("Filters"),
+    "latency-nq": N_("Queries a request (nq)"),
+    "qps-concurrency": N_("Clients at once"),
+    "build-size": N_("Build and memory"),
 }
 _COLUMNS = {
-    "index": "Index",
-    "built": "Built with",
-    "searched": "Searched with",
-    "query_kind": "Queries",
-    "recall": "Recall",
-    "recall_low": "95 % from",
-    "recall_high": "to",
-    "p50_ms": "p50 ms",
-    "p95_ms": "p95 ms",
+    "index": N_("Index"),
+    "built": N_("Built with"),
+    "searched": N_("Searched with"),
+    "query_kind": N_("Queries"),
+    "recall": N_("Recall"),
+    "recall_low": N_("95 % from"),
+    "recall_high": N_("to"),
+    "p50_ms": N_("p50 ms"),
+    "p95_ms": N_("p95 ms"),
 }
 
 
@@ -41,15 +43,16 @@ def draw_charts(subjects: Sequence[Subject], names: Sequence[str], key: str) -> 
     """Draw one kind of chart, chosen above it; ``names`` stand above each comparison's own."""
     made = {_SHORT[section.name]: section for section in sections(subjects)}
     chosen = st.segmented_control(
-        "Charts",
+        _("Charts"),
         [*made, _ALL],
+        format_func=_,
         default=next(iter(made), _ALL),
         required=True,
         key=f"charts-{key}",
         label_visibility="collapsed",
     )
     if chosen in made:
-        st.caption(made[chosen].caption)
+        st.caption(said(made[chosen].caption))
     sides = st.columns(len(subjects), gap="large")
     for place, (side, subject) in enumerate(zip(sides, subjects, strict=True)):
         with side:
@@ -64,13 +67,14 @@ def draw_charts(subjects: Sequence[Subject], names: Sequence[str], key: str) -> 
 def searches_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     """Return one row a setting and kind of query, searched without a filter, headed for people."""
     frame = recall_latency_frame(runs)
-    return frame[list(_COLUMNS)].rename(columns=_COLUMNS)
+    frame["query_kind"] = frame["query_kind"].map(said)
+    return frame[list(_COLUMNS)].rename(columns={key: _(name) for key, name in _COLUMNS.items()})
 
 
 def _section(section: Section, place: int, *, alone: bool) -> None:
     panels = [panel for panel in section.panels if panel.comparison == place]
     if not panels:
-        st.caption("This was not measured here.")
+        st.caption(_("This was not measured here."))
         return
     across = (2 if section.wide or len(panels) == 4 else 3) if alone else 1
     for first in range(0, len(panels), across):
@@ -81,11 +85,12 @@ def _section(section: Section, place: int, *, alone: bool) -> None:
 
 
 def _panel(section: Section, panel: Panel) -> None:
-    st.markdown(f"###### {panel.title}")
+    title = said(panel.title)
+    st.markdown(f"###### {title}")
     look = theme(dark=st.context.theme.type == "dark")
     for chart in panel.charts:
-        described = chart.properties(description=f"{section.title}: {panel.title}")
-        st.altair_chart(described.configure(**look), width="stretch", theme=None)
+        described = chart.properties(description=f"{said(section.title)}: {title}")
+        st.altair_chart(chart_in_words(described.configure(**look)), width="stretch", theme=None)
 
 
 def _numbers(comparison: Comparison) -> None:
@@ -94,12 +99,15 @@ def _numbers(comparison: Comparison) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "Recall": st.column_config.ProgressColumn(
-                f"Recall@{comparison.context.k}", format="%.3f", min_value=0.0, max_value=1.0
+            _("Recall"): st.column_config.ProgressColumn(
+                _("Recall@{k}").format(k=comparison.context.k),
+                format="%.3f",
+                min_value=0.0,
+                max_value=1.0,
             ),
-            "95 % from": st.column_config.NumberColumn(format="%.3f"),
-            "to": st.column_config.NumberColumn(format="%.3f"),
-            "p50 ms": st.column_config.NumberColumn(format="%.2f"),
-            "p95 ms": st.column_config.NumberColumn(format="%.2f"),
+            _("95 % from"): st.column_config.NumberColumn(format="%.3f"),
+            _("to"): st.column_config.NumberColumn(format="%.3f"),
+            _("p50 ms"): st.column_config.NumberColumn(format="%.2f"),
+            _("p95 ms"): st.column_config.NumberColumn(format="%.2f"),
         },
     )

@@ -8,13 +8,15 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
+from dashboard.core_words import said
+from dashboard.language import N_, _
 from dashboard.wording import counted, plain
 from search_core.advice import DIM_LIMIT, ROWS_LIMIT, Advice, advise, usable_bytes
 from search_core.lab.frames import params_text
 from search_core.library import LibraryInfo
 
 _GIB = 2**30
-_ANY = "any Milvus server"
+_ANY = N_("any Milvus server")
 _MOST_GIB = 24_576.0
 #: Rows up to which Milvus Lite serves well; measured.
 _LITE_ROWS = 50_000
@@ -25,16 +27,18 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     server = resources.store().server()
     with st.form("advise"):
         first, second, third = st.columns(3)
-        wanted = first.number_input("Vectors", 1, ROWS_LIMIT, max(rows, 1_000_000), step=100_000)
+        wanted = first.number_input(_("Vectors"), 1, ROWS_LIMIT, max(rows, 1_000_000), step=100_000)
         memory = second.number_input(
-            "Memory of the machine, GiB", 0.5, _MOST_GIB, 16.0, step=1.0,
-            help="All of it: Milvus fills nine tenths.",
+            _("Memory of the machine, GiB"), 0.5, _MOST_GIB, 16.0, step=1.0,
+            help=_("All of it: Milvus fills nine tenths."),
         )  # fmt: skip
-        target = third.number_input("Target recall", 0.50, 1.00, 0.95, step=0.01, key="advise-for")
+        target = third.number_input(
+            _("Target recall"), 0.50, 1.00, 0.95, step=0.01, key="advise-for"
+        )
         fourth, fifth, last = st.columns(3, vertical_alignment="bottom")
-        dim = fourth.number_input("Dimensions", 1, DIM_LIMIT, info.encoder.dim)
-        where = fifth.selectbox("Milvus", [str(server), _ANY])
-        last.form_submit_button("Advise", type="primary", width="stretch")
+        dim = fourth.number_input(_("Dimensions"), 1, DIM_LIMIT, info.encoder.dim)
+        where = fifth.selectbox("Milvus", [str(server), _ANY], format_func=_)
+        last.form_submit_button(_("Advise"), type="primary", width="stretch")
     memory_bytes = round(memory * _GIB)
     found = advise(
         int(wanted), int(dim), memory_bytes, float(target), None if where == _ANY else server
@@ -46,13 +50,17 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
         st.warning(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
     st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
     if server.embedded and where != _ANY and wanted > _LITE_ROWS:
-        st.caption(
-            f"Milvus Lite searches slowly beyond some {_LITE_ROWS:,} vectors, whatever the index; "
+        slowly = _(
+            "Milvus Lite searches slowly beyond some {count} vectors, whatever the index; "
             "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
         )
+        st.caption(slowly.format(count=f"{_LITE_ROWS:,}"))
     st.caption(
-        "Memory and disk are computed by formulas that were checked against measured sizes; recall "
-        "was measured on made vectors that lie as CLIP's do. A comparison measures your own."
+        _(
+            "Memory and disk are computed by formulas that were checked against measured sizes; "
+            "recall was measured on made vectors that lie as CLIP's do. A comparison measures your "
+            "own."
+        )
     )
 
 
@@ -61,35 +69,49 @@ def advice_sentence(
 ) -> str:
     """Return what to start with and why; where nothing does, what comes nearest."""
     best = found[0]
-    usable = f"{gib(usable_bytes(memory_bytes))} that can be used"
+    usable = gib(usable_bytes(memory_bytes))
     if best.verdict == "recommended":
         start = start_text(best)
-        recall = "" if best.recall is None else f", and finds some {best.recall:.0%}"
-        return (
-            f"Start with {best.spec.index_type}{f' ({start})' if start else ''}: {best.why}. "
-            f"For {counted(rows, 'vector')} it needs {gib(best.size.memory_bytes)} "
-            f"of the {usable}{recall}."
+        text = _(
+            "Start with {index}: {why}. For {vectors} it needs {memory} of the {usable} "
+            "that can be used."
         )
-    said = f"Nothing here fits {usable} and finds {target_recall:.0%}."
+        if best.recall is not None:
+            text = _(
+                "Start with {index}: {why}. For {vectors} it needs {memory} of the {usable} "
+                "that can be used, and finds some {recall}."
+            )
+        return text.format(
+            index=f"{best.spec.index_type} ({start})" if start else best.spec.index_type,
+            why=said(best.why),
+            vectors=counted(rows, "vector"),
+            memory=gib(best.size.memory_bytes),
+            usable=usable,
+            recall="" if best.recall is None else f"{best.recall:.0%}",
+        )
+    text = _("Nothing here fits {usable} that can be used and finds {target}.")
+    told = text.format(usable=usable, target=f"{target_recall:.0%}")
     large = [one for one in found if one.verdict == "too large"]
     if not large:
-        return said
+        return told
     least = min(large, key=lambda one: one.size.memory_bytes)
-    needs = gib(least.size.memory_bytes)
-    return f"{said} {least.spec.index_type} needs the least memory, {needs}."
+    needs = _("{index} needs the least memory, {memory}.").format(
+        index=least.spec.index_type, memory=gib(least.size.memory_bytes)
+    )
+    return f"{told} {needs}"
 
 
 def advice_frame(found: Sequence[Advice]) -> pd.DataFrame:
     """Return a row for each index type: what it needs, finds, and starts with."""
     return pd.DataFrame(
         {
-            "Index": [one.spec.index_type for one in found],
-            "Verdict": [one.verdict for one in found],
-            "Memory": [gib(one.size.memory_bytes) for one in found],
-            "Disk": [gib(one.size.disk_bytes) for one in found],
-            "Recall": [None if one.recall is None else round(one.recall, 3) for one in found],
-            "Start with": [start_text(one) or "–" for one in found],
-            "Because": [one.because for one in found],
+            _("Index"): [one.spec.index_type for one in found],
+            _("Verdict"): [said(one.verdict) for one in found],
+            _("Memory"): [gib(one.size.memory_bytes) for one in found],
+            _("Disk"): [gib(one.size.disk_bytes) for one in found],
+            _("Recall"): [None if one.recall is None else round(one.recall, 3) for one in found],
+            _("Start with"): [start_text(one) or "–" for one in found],
+            _("Because"): [said(one.because) for one in found],
         }
     )
 

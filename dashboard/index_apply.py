@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.comparisons import KeptComparison
+from dashboard.index_advised import recommendation_words, setting_words
 from dashboard.index_jobs import ask_for_index
+from dashboard.language import _
 from dashboard.wording import counted, plain
 from search_core.index_specs import INDEX_SPECS
-from search_core.lab.judge import Recommendation, setting_text
+from search_core.lab.judge import Recommendation
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.records import IndexRun
 from search_core.lab.report_tables import number, share, size
@@ -37,9 +39,10 @@ class Choice:
     def label(self) -> str:
         """What it is, finds and takes, in a line."""
         star = "★ " if self.advised else ""
-        return (
-            f"{star}{setting_text(self.run)} · recall {share(self.recall)} · "
-            f"{number(self.run.p50_ms)} ms"
+        return star + _("{setting} · recall {recall} · {time} ms").format(
+            setting=setting_words(self.run),
+            recall=share(self.recall),
+            time=number(self.run.p50_ms),
         )
 
     def is_in_use(self, info: LibraryInfo) -> bool:
@@ -75,51 +78,55 @@ def cost_text(choice: Choice, dim: int, rows: int) -> str:
     alike = 0.99 <= scale <= 1.01
     parts = []
     if build.build_s is not None:
-        seconds = f"{number(build.build_s * scale)} s"
-        parts.append(
-            f"building took {seconds}"
-            if alike
-            else f"building takes some {seconds}, in proportion to the "
-            f"{number(build.build_s)} s measured over {counted(measured, 'vector')}"
-        )
+        took, now = number(build.build_s), number(build.build_s * scale)
+        text = _("building took {seconds} s")
+        if not alike:
+            text = _(
+                "building takes some {now} s, in proportion to the {seconds} s measured over "
+                "{vectors}"
+            )
+        parts.append(text.format(seconds=took, now=now, vectors=counted(measured, "vector")))
     if build.memory_bytes is not None:
-        about = "" if alike and build.size_from == "measured" else "about "
-        parts.append(f"loaded it holds {about}{size(round(build.memory_bytes * scale))}")
-    twice = size(rows * dim * _FLOAT_BYTES)
-    parts.append(
-        f"all vectors are copied first, and until it takes over, they are held twice ({twice} more)"
+        exact = alike and build.size_from == "measured"
+        text = _("loaded it holds {size}") if exact else _("loaded it holds about {size}")
+        parts.append(text.format(size=size(round(build.memory_bytes * scale))))
+    text = _(
+        "all vectors are copied first, and until it takes over, they are held twice ({size} more)"
     )
-    said = "; ".join(parts)
-    return f"{said[0].upper()}{said[1:]}. Searches and ingest go on, and it takes over in one step."
+    parts.append(text.format(size=size(rows * dim * _FLOAT_BYTES)))
+    costs = _("; ").join(parts)
+    return _("{costs}. Searches and ingest go on, and it takes over in one step.").format(
+        costs=f"{costs[0].upper()}{costs[1:]}"
+    )
 
 
 def show_advice(info: LibraryInfo, rows: int, kept: KeptComparison) -> None:
     """Draw the advice in its sentence, the settings to apply, and what the chosen one costs."""
     advice = kept.advice
     if advice is None:
-        st.warning("None of them gave numbers, so that none can be advised.")
+        st.warning(_("None of them gave numbers, so that none can be advised."))
         return
     meets = advice.chosen.meets
     icon = ":material/star:" if meets else ":material/info:"
     draw = st.success if meets else st.warning
-    draw(plain(advice.sentence), icon=icon)
+    draw(plain(recommendation_words(advice)), icon=icon)
     if rows < _FEW_ROWS:
-        st.caption(f"{counted(rows, 'vector')}: so few that any index will do.")
+        few = _("{vectors}: so few that any index will do.")
+        st.caption(few.format(vectors=counted(rows, "vector")))
     found = choices(kept)
     place = st.selectbox(
-        "Use",
+        _("Use"),
         range(len(found)),
         format_func=lambda place: found[place].label,
         key=f"use-{kept.job_id}",
     )
     chosen = found[place]
     if chosen.is_in_use(info):
-        st.caption("The library has this index and setting already.")
+        st.caption(_("The library has this index and setting already."))
         return
     st.caption(plain(cost_text(chosen, info.encoder.dim, rows)))
-    name = chosen.run.index_type
     if st.button(
-        f"Apply {name}",
+        _("Apply {index}").format(index=chosen.run.index_type),
         key=f"apply-{kept.job_id}",
         type="primary",
         icon=":material/published_with_changes:",

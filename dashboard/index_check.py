@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import resources
+from dashboard.language import _
 from dashboard.wording import counted, local_time
 from search_core.lab.live_recall import LiveRecall, live_recall
 from search_core.lab.report_tables import share
@@ -38,13 +39,15 @@ def show_live_recall(info: LibraryInfo, rows: int) -> None:
     if check is not None and not _is_of(check.measured, info):
         check = None  # another index serves by now
     with st.container(horizontal=True, vertical_alignment="center", key="live-recall"):
-        pressed = st.button("Check recall now", icon=":material/speed:")
+        pressed = st.button(_("Check recall now"), icon=":material/speed:")
         if check is not None:
             st.caption(check_text(check.measured, check.at_ms), width="stretch")
         else:
             st.caption(
-                "How much of the exact answer do searches find? Repeats recent searches, or looks "
-                "for stored pictures, and reads all vectors once.",
+                _(
+                    "How much of the exact answer do searches find? Repeats recent searches, or "
+                    "looks for stored pictures, and reads all vectors once."
+                ),
                 width="stretch",
             )
     if pressed:
@@ -60,22 +63,33 @@ def latest_recall(info: LibraryInfo) -> LiveRecall | None:
 
 def check_text(measured: LiveRecall, at_ms: int) -> str:
     """Return what a check found, how, and when."""
-    noun = "recorded search" if measured.query_source == "recorded" else "stored picture"
-    asked = counted(measured.queries, noun).replace("searchs", "searches")
-    low, high = share(measured.recall_low), share(measured.recall_high)
-    filtered = f", {measured.filtered:,} with a filter" if measured.filtered else ""
-    return (
-        f"Searches find {share(measured.ann_recall_at_k)} of the exact {measured.k} neighbours "
-        f"(95 % interval {low} to {high}): {asked}{filtered} over "
-        f"{counted(measured.rows, 'vector')}, checked {local_time(at_ms)}."
+    recorded = measured.query_source == "recorded"
+    text = _(
+        "Searches find {recall} of the exact {k} neighbours (95 % interval {low} to {high}): "
+        "{queries} over {vectors}, checked {when}."
+    )
+    if measured.filtered:
+        text = _(
+            "Searches find {recall} of the exact {k} neighbours (95 % interval {low} to {high}): "
+            "{queries}, {filtered} with a filter, over {vectors}, checked {when}."
+        )
+    return text.format(
+        recall=share(measured.ann_recall_at_k),
+        k=measured.k,
+        low=share(measured.recall_low),
+        high=share(measured.recall_high),
+        queries=counted(measured.queries, "recorded search" if recorded else "stored picture"),
+        filtered=f"{measured.filtered:,}",
+        vectors=counted(measured.rows, "vector"),
+        when=local_time(at_ms),
     )
 
 
 def _check(library: str) -> _Check:
-    bar = st.progress(0.0, text="Searching as people did lately")
+    bar = st.progress(0.0, text=_("Searching as people did lately"))
 
     def show(done: float) -> None:
-        bar.progress(done, text="Comparing with exact search")
+        bar.progress(done, text=_("Comparing with exact search"))
 
     try:
         measured = live_recall(

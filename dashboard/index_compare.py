@@ -7,8 +7,10 @@ import streamlit as st
 from dashboard import identity, resources
 from dashboard.charts import draw_charts
 from dashboard.comparisons import KeptComparison, kept_comparisons
+from dashboard.core_words import said
 from dashboard.index_apply import show_advice
 from dashboard.index_jobs import ask_for_comparison, open_jobs
+from dashboard.language import _
 from dashboard.wording import counted, local_time, plain
 from search_core.errors import IndexParameterError
 from search_core.facets import Facets
@@ -35,7 +37,7 @@ def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
     found = kept_comparisons(resources.settings().comparisons_dir, info.name)
     kept = [one for one in found if one.job_id not in unfinished]
     if not kept:
-        st.caption("Nothing has been measured for this library yet.")
+        st.caption(_("Nothing has been measured for this library yet."))
         return
     shown = _pick(kept)
     names = [comparison_name(one) for one in shown]
@@ -50,7 +52,7 @@ def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
 
 def comparison_name(kept: KeptComparison) -> str:
     """Return what a comparison is called: when it was measured, over how much, of what."""
-    part = "" if kept.is_whole else " · not finished"
+    part = "" if kept.is_whole else " · " + _("not finished")
     return (
         f"{local_time(kept.measured_ms)[:16]} · {counted(kept.context.rows, 'vector')} · "
         f"{', '.join(kept.index_types)}{part}"
@@ -62,15 +64,17 @@ def _form(info: LibraryInfo, facets: Facets) -> None:
     with st.form(f"compare-{info.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.form_submit_button(
-                "Compare indexes", type="primary", icon=":material/play_arrow:"
+                _("Compare indexes"), type="primary", icon=":material/play_arrow:"
             )
             st.caption(
-                "Builds each index beside the one that serves, over a copy of this library's "
-                "vectors, and measures how much of the exact answer it finds, and how fast. "
-                "Nothing is changed, and searches go on.",
+                _(
+                    "Builds each index beside the one that serves, over a copy of this library's "
+                    "vectors, and measures how much of the exact answer it finds, and how fast. "
+                    "Nothing is changed, and searches go on."
+                ),
                 width="stretch",
             )
-        with st.expander("What is measured"):
+        with st.expander(_("What is measured")):
             options = _choices(offered, facets)
     if pressed:
         ask_for_comparison(info.name, options)
@@ -78,36 +82,44 @@ def _form(info: LibraryInfo, facets: Facets) -> None:
 
 def _choices(offered: list[str], facets: Facets) -> CompareOptions:
     usual = [name for name in _USUAL_TYPES if name in offered]
-    types = st.multiselect("Index types", offered, default=usual, placeholder="the usual four")
+    types = st.multiselect(
+        _("Index types"), offered, default=usual, placeholder=_("the usual four")
+    )
     cameras = [f"{_CAMERA}{one.camera}" for one in facets.cameras if one.camera]
     filters = st.multiselect(
-        "Filters",
+        _("Filters"),
         [*_SHARES, *cameras],
         default=_USUAL_SHARES,
-        placeholder="none",
-        help="Also measured where a filter leaves so much of the library, or one camera.",
+        format_func=_filter_words,
+        placeholder=_("none"),
+        help=_("Also measured where a filter leaves so much of the library, or one camera."),
     )
     left, middle, right = st.columns(3)
     with left:
         target = st.number_input(
-            "Target recall",
+            _("Target recall"),
             0.50,
             1.00,
             0.95,
             step=0.01,
-            help="The share of the true neighbours that searches have to find.",
+            help=_("The share of the true neighbours that searches have to find."),
         )
     with middle:
         queries = st.number_input(
-            "Queries of each kind", 10, 1_000, 50, step=10, help="More tell recall more exactly."
+            _("Queries of each kind"),
+            10,
+            1_000,
+            50,
+            step=10,
+            help=_("More tell recall more exactly."),
         )
     with right:
         most = st.selectbox(
-            "Vectors at most",
+            _("Vectors at most"),
             _ROWS,
             index=1,
             format_func=lambda rows: f"{rows:,}",
-            help="More take longer, and are nearer to what the whole library is like.",
+            help=_("More take longer, and are nearer to what the whole library is like."),
         )
     return CompareOptions(
         queries=int(queries),
@@ -119,6 +131,12 @@ def _choices(offered: list[str], facets: Facets) -> CompareOptions:
         nq=_NQ,
         target_recall=float(target),
     )
+
+
+def _filter_words(text: str) -> str:
+    if text in _SHARES:
+        return text
+    return _("camera {name}").format(name=text.removeprefix(_CAMERA))
 
 
 def filter_case(text: str) -> FilterCase:
@@ -148,19 +166,19 @@ def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
     by_id = {one.job_id: one for one in kept}
     newest = kept[0].job_id  # in the keys: a new comparison is shown when it is there
 
-    def said(job_id: str) -> str:
+    def named(job_id: str) -> str:
         return comparison_name(by_id[job_id])
 
     left, right = st.columns(2)
-    first = left.selectbox("Comparison", list(by_id), format_func=said, key=f"one-{newest}")
+    first = left.selectbox(_("Comparison"), list(by_id), format_func=named, key=f"one-{newest}")
     others = [job_id for job_id in by_id if job_id != first]
     second = (
         right.selectbox(
-            "Beside it",
+            _("Beside it"),
             others,
             index=None,
-            format_func=said,
-            placeholder=f"{counted(len(others), 'other')}",
+            format_func=named,
+            placeholder=counted(len(others), "other"),
             key=f"other-{newest}-{first}",
         )
         if others
@@ -171,16 +189,24 @@ def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
 
 def _facts(kept: KeptComparison) -> None:
     context = kept.context
-    of_all = f" of {context.library_rows:,}" if context.library_rows > context.rows else ""
-    st.caption(
-        f"{local_time(kept.measured_ms)} · {context.rows:,}{of_all} vectors of "
-        f"{context.dim:,} dimensions · {plain(context.encoder)} · "
-        f"{plain(str(context.versions.get('milvus', 'Milvus')))}"
+    vectors = _("{rows} vectors of {dim} dimensions")
+    if context.library_rows > context.rows:
+        vectors = _("{rows} of {all} vectors of {dim} dimensions")
+    facts = (
+        local_time(kept.measured_ms),
+        vectors.format(
+            rows=f"{context.rows:,}", all=f"{context.library_rows:,}", dim=f"{context.dim:,}"
+        ),
+        plain(context.encoder),
+        plain(str(context.versions.get("milvus", "Milvus"))),
     )
+    st.caption(" · ".join(facts))
     if not kept.is_whole:
-        st.caption("This comparison did not come to its end: only what it had measured is shown.")
+        st.caption(
+            _("This comparison did not come to its end: only what it had measured is shown.")
+        )
     if context.remarks:
-        st.caption(plain(" ".join(context.remarks)))
+        st.caption(plain(" ".join(map(said, context.remarks))))
 
 
 def _downloads(shown: list[KeptComparison]) -> None:
@@ -188,10 +214,14 @@ def _downloads(shown: list[KeptComparison]) -> None:
         for one in shown:
             library = one.context.library
             stem = f"sightline-index-{one.context.library}-{one.context.started_at[:10]}"
-            after = "" if len(shown) == 1 else f" of {local_time(one.measured_ms)[:16]}"
+            when = local_time(one.measured_ms)[:16]
+            report, csv = _("Report"), "CSV"
+            if len(shown) > 1:
+                report = _("Report of {when}").format(when=when)
+                csv = _("CSV of {when}").format(when=when)
             if one.is_whole:
                 st.download_button(
-                    f"Report{after}",
+                    report,
                     identity.download(library, {"file": "report"}, one.report_path.read_bytes),
                     f"{stem}.html",
                     "text/html",
@@ -200,7 +230,7 @@ def _downloads(shown: list[KeptComparison]) -> None:
                     on_click="ignore",
                 )
             st.download_button(
-                f"CSV{after}",
+                csv,
                 identity.download(library, {"file": "comparison"}, one.to_csv),
                 f"{stem}.csv",
                 "text/csv",

@@ -7,6 +7,7 @@ import math
 import streamlit as st
 
 from dashboard.index_jobs import ask_for_index
+from dashboard.language import N_, _
 from dashboard.wording import counted
 from search_core.index_specs import (
     EF_CONSTRUCTION_RANGE,
@@ -20,10 +21,12 @@ from search_core.index_specs import (
 from search_core.library import LibraryInfo
 
 _ABOUT = {
-    "FLAT": "Compares every vector: exact, and slower in proportion to the library.",
-    "IVF_FLAT": "Sorts vectors into clusters and searches the nearest ones.",
-    "IVF_SQ8": "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found.",
-    "HNSW": "Walks a graph of neighbours: fastest at high recall, and the most memory.",
+    "FLAT": N_("Compares every vector: exact, and slower in proportion to the library."),
+    "IVF_FLAT": N_("Sorts vectors into clusters and searches the nearest ones."),
+    "IVF_SQ8": N_(
+        "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found."
+    ),
+    "HNSW": N_("Walks a graph of neighbours: fastest at high recall, and the most memory."),
 }
 
 
@@ -32,13 +35,14 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
     current = info.index.index_type
     kinds = list(_ABOUT)
     at = kinds.index(current) if current in kinds else 0
-    kind = st.selectbox("Type", kinds, index=at, key=f"kind-{info.name}")
-    st.caption(_ABOUT[kind])
+    kind = st.selectbox(_("Type"), kinds, index=at, key=f"kind-{info.name}")
+    st.caption(_(_ABOUT[kind]))
     with st.form(f"index-{info.name}-{kind}", border=False):
         build = _build_options(info, kind, rows)
         search = _search_options(info, kind, build)
-        pressed = st.form_submit_button("Apply", type="primary", width="stretch")
-    st.caption(f"Builds over {counted(rows, 'vector')}; searches go on meanwhile.")
+        pressed = st.form_submit_button(_("Apply"), type="primary", width="stretch")
+    builds = _("Builds over {vectors}; searches go on meanwhile.")
+    st.caption(builds.format(vectors=counted(rows, "vector")))
     if pressed:
         ask_for_index(info.name, make_index_spec(kind, build), search)
 
@@ -48,18 +52,18 @@ def _build_options(info: LibraryInfo, kind: str, rows: int) -> dict[str, int | N
     if kind.startswith("IVF"):
         usual = max(1, min(round(4 * math.sqrt(max(1, rows))), max(1, rows // 39), NLIST_RANGE[1]))
         now = info.index.build_params()["nlist"] if same else usual
-        return {
-            "nlist": _number("nlist", NLIST_RANGE, now, "Clusters; about 4 × √vectors is usual.")
-        }
+        about = _("Clusters; about 4 × √vectors is usual.")
+        return {"nlist": _number("nlist", NLIST_RANGE, now, about)}
     if kind == "HNSW":
         spec = info.index if isinstance(info.index, Hnsw) else Hnsw()
+        links = _("Links a node keeps; more finds more, is larger.")
         return {
-            "m": _number("M", M_RANGE, spec.m, "Links a node keeps; more finds more, is larger."),
+            "m": _number("M", M_RANGE, spec.m, links),
             "ef_construction": _number(
                 "efConstruction",
                 EF_CONSTRUCTION_RANGE,
                 spec.ef_construction,
-                "Candidates while building; more is a better graph and a longer build.",
+                _("Candidates while building; more is a better graph and a longer build."),
             ),
         }
     return {}
@@ -69,10 +73,10 @@ def _search_options(info: LibraryInfo, kind: str, build: dict[str, int | None]) 
     if kind.startswith("IVF"):
         usual = max(1, (build["nlist"] or 1) // 8)
         now = info.search.nprobe if info.search.nprobe is not None else usual
-        about = "Clusters each search looks into; more finds more and is slower. At most nlist."
+        about = _("Clusters each search looks into; more finds more and is slower. At most nlist.")
         return SearchParams(nprobe=_number("nprobe", NLIST_RANGE, now, about))
     if kind == "HNSW":
-        about = "Candidates each search keeps; more finds more and is slower. At least the hits."
+        about = _("Candidates each search keeps; more finds more and is slower. At least the hits.")
         return SearchParams(ef=_number("ef", EF_RANGE, info.search.ef or 64, about))
     return SearchParams()
 

@@ -10,6 +10,8 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.adding import is_stuck
+from dashboard.core_words import said
+from dashboard.language import N_, _
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer
 from dashboard.wording import clock, local_time, plain
@@ -20,7 +22,7 @@ from search_core.lab.options import CompareOptions
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200
 _OPEN = "open_index_jobs"
-_TITLES = {CompareRequest.kind: "Comparing", IndexRequest.kind: "Building"}
+_TITLES = {CompareRequest.kind: N_("Comparing"), IndexRequest.kind: N_("Building")}
 _COLOURS: dict[str, Any] = {
     "queued": "gray", "running": "blue", "done": "green", "failed": "red", "cancelled": "orange",
 }  # fmt: skip
@@ -58,7 +60,7 @@ def _watch(library: str) -> None:
     jobs = _about(library, every)
     _follow(library, jobs)
     if any(job.is_open for job in jobs) and is_stuck(every, round(time.time() * 1000)):
-        st.warning("No worker takes jobs here. `sightline serve` runs one beside the dashboard.")
+        st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for job in worth_showing(jobs):
         with st.container(border=True, key=f"index-job-{job.id}"):
             _draw(job)
@@ -91,26 +93,41 @@ def _follow(library: str, jobs: Sequence[Job]) -> None:
 
 def _draw(job: Job) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(job.state, color=_COLOURS[job.state])
-        st.markdown(f"**{_TITLES[job.kind]}** {plain(job.title)}", width="content")
+        st.badge(said(job.state), color=_COLOURS[job.state])
+        doing = _(_TITLES[job.kind])
+        st.markdown(f"**{doing}** {plain(_title(job))}", width="content")
         st.caption(_when(job), width="content")
         st.space("stretch")
         if job.is_open:
-            st.button("Cancel", key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
+            st.button(_("Cancel"), key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
         elif job.state != "done":
-            st.button("Try again", key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
+            st.button(_("Try again"), key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
     if job.state == "running":
         share = min(1.0, max(0.0, job.progress))
-        doing = job.message if "%" in job.message else f"{job.message or 'starting'}, {share:.0%}"
+        doing = said(job.message) or _("starting")
+        if "%" not in doing:
+            doing += f", {share:.0%}"
         st.progress(share, text=plain(f"{doing[0].upper()}{doing[1:]}"))
     elif job.message:
-        st.caption(plain(job.message))
+        st.caption(plain(said(job.message)))
+
+
+def _title(job: Job) -> str:
+    library, asked = job.request["library"], job.request
+    if job.kind == IndexRequest.kind:
+        return _("{index} for {library}").format(
+            index=asked["index"]["index_type"], library=library
+        )
+    indexes = ", ".join(asked["options"]["types"]) or _("indexes")
+    return _("{indexes} of {library}").format(indexes=indexes, library=library)
 
 
 def _when(job: Job) -> str:
     if job.finished_ms is not None and job.started_ms is not None:
-        return f"{local_time(job.finished_ms)}, took {clock(job.finished_ms - job.started_ms)}"
-    return f"since {local_time(job.started_ms or job.created_ms)}"
+        return _("{when}, took {time}").format(
+            when=local_time(job.finished_ms), time=clock(job.finished_ms - job.started_ms)
+        )
+    return _("since {when}").format(when=local_time(job.started_ms or job.created_ms))
 
 
 def _cancel(job_id: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources
+from dashboard.language import _
 from dashboard.wording import plain
 from search_core.library import LibraryInfo
 
@@ -27,21 +28,24 @@ def pick_library() -> LibraryInfo | None:
     if len(names) == 1:
         return found[names[0]]
     with st.sidebar:
-        chosen = st.selectbox("Library", names, index=default, key=_KEY, bind="query-params")
+        chosen = st.selectbox(_("Library"), names, index=default, key=_KEY, bind="query-params")
     return found.get(chosen or preferred, found[names[default]])
 
 
 def how_to_begin() -> None:
     """Say how footage comes in, where there is none yet."""
     settings = resources.settings()
-    st.markdown("##### Nothing has been ingested yet")
+    st.markdown("##### " + _("Nothing has been ingested yet"))
     st.markdown(
-        "Open **Library** to upload photographs, videos or zip archives, "
-        "or ingest a folder from a terminal:"
+        _(
+            "Open **Library** to upload photographs, videos or zip archives, "
+            "or ingest a folder from a terminal:"
+        )
     )
+    made = _("or: made footage to try it all")
     st.code(
         "sightline ingest /path/to/footage --camera front-gate\n"
-        "sightline demo                     # or: made footage to try it all",
+        f"sightline demo                     # {made}",
         language="bash",
     )
-    st.caption(f"Data directory: {plain(str(settings.data_dir))}")
+    st.caption(_("Data directory: {folder}").format(folder=plain(str(settings.data_dir))))

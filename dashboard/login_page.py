@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import urllib.parse
 from collections.abc import Sequence
 from html import escape
 
+from dashboard import language
+from dashboard.language import _
 from dashboard.provider_login import Provider
 from dashboard.style import LOGO, MARK
 
@@ -38,6 +41,8 @@ a.provider { color: var(--text); background: transparent; border-color: var(--li
   outline-offset: 1px; }
 .wrong { margin: 0 0 1.25rem; padding: 0.65rem 0.75rem; font-size: 0.9rem; color: var(--wrong);
   background: var(--wrong-ground); border-radius: 0.4rem; }
+.languages { margin: 1.25rem 0 0; font-size: 0.875rem; text-align: center; }
+.languages a { color: var(--dim); }
 .or { margin: 1.25rem 0 0.75rem; font-size: 0.875rem; color: var(--dim); text-align: center; }
 """
 _ICON = "data:image/svg+xml;base64," + base64.b64encode(MARK.encode()).decode()
@@ -65,32 +70,47 @@ def login_page(
 ) -> str:
     """Return the page; ``wanted`` is the path to go to after it, ``wrong`` why it is seen again."""
     form = _form(wanted, name) if with_password else ""
-    divider = '<p class="or">or</p>' if form and providers else ""
+    either = escape(_("or"))
+    divider = f'<p class="or">{either}</p>' if form and providers else ""
     links = "".join(
         f'<a class="provider" href="{escape(provider.url)}">{escape(provider.title)}</a>'
         for provider in providers
     )
     told = f'<p class="wrong" role="alert">{escape(wrong)}</p>' if wrong else ""
+    title = escape(_("Log in"))
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<!doctype html><html lang="{language.TAGS[language.current()]}"><head>'
+        '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>Log in · Sightline</title><link rel="icon" href="{_ICON}">'
-        f"<style>{_CSS}</style></head><body><main>{_logo()}<h1>Log in</h1>{told}"
-        f"{form}{divider}{links}</main></body></html>"
+        f'<title>{title} · Sightline</title><link rel="icon" href="{_ICON}">'
+        f"<style>{_CSS}</style></head><body><main>{_logo()}<h1>{title}</h1>{told}"
+        f"{form}{divider}{links}{_others(wanted)}</main></body></html>"
     )
 
 
 def _form(wanted: str, name: str) -> str:
     at_name, at_password = ("", " autofocus") if name else (" autofocus", "")
+    its_name, password, log_in = escape(_("Name")), escape(_("Password")), escape(_("Log in"))
     return (
         '<form method="post" action="/login">'
         f'<input type="hidden" name="next" value="{escape(wanted)}">'
-        '<label>Name<input name="name" autocomplete="username" autocapitalize="none" '
+        f'<label>{its_name}<input name="name" autocomplete="username" autocapitalize="none" '
         f'spellcheck="false" required maxlength="200" value="{escape(name)}"{at_name}></label>'
-        '<label>Password<input name="password" type="password" autocomplete="current-password" '
+        f'<label>{password}<input name="password" type="password" autocomplete="current-password" '
         f'required maxlength="1000"{at_password}></label>'
-        '<button type="submit">Log in</button></form>'
+        f'<button type="submit">{log_in}</button></form>'
     )
+
+
+def _others(wanted: str) -> str:
+    """Return links to this page in the other languages."""
+    links = (
+        f'<a href="/login?{escape(urllib.parse.urlencode({"language": key, "next": wanted}))}" '
+        f'lang="{language.TAGS[key]}" hreflang="{language.TAGS[key]}">{name}</a>'
+        for key, name in language.NAMES.items()
+        if key != language.current()
+    )
+    return f'<p class="languages">{" ".join(links)}</p>'
 
 
 def _logo() -> str:

@@ -9,8 +9,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import identity, provider_login
+from dashboard import identity, language, provider_login
+from dashboard.core_words import said
 from dashboard.gate import LOGIN
+from dashboard.language import _
 from dashboard.login_page import HEADERS, login_page
 from search_core.access_control.sessions import LONGEST_S
 from search_core.errors import LoginRefused, SightlineError
@@ -20,9 +22,16 @@ _HOME = "/"
 
 
 async def _answer(request: Request) -> Response:
-    if request.method == "POST":
-        return await _log_in(request)
-    return await run_in_threadpool(_show, request)
+    chosen = request.query_params.get("language", "")
+    known = {**request.cookies, language.COOKIE: chosen} if chosen else request.cookies
+    spoken = language.preferred(known, request.headers.get("accept-language", ""))
+    with language.speaking(spoken):
+        if request.method == "POST":
+            return await _log_in(request)
+        answer = await run_in_threadpool(_show, request)
+    if chosen == spoken:
+        answer.headers.append("set-cookie", language.cookie_of(spoken))
+    return answer
 
 
 def _show(request: Request) -> Response:
@@ -33,17 +42,17 @@ def _show(request: Request) -> Response:
         wrong = provider_login.why_not_in(request.cookies)
         return _page(wanted, wrong=wrong, status=403 if wrong else 200)
     except SightlineError as error:
-        return _page(wanted, wrong=f"{error.message} {error.hint}", status=503)
+        return _page(wanted, wrong=_words_of(error), status=503)
 
 
 async def _log_in(request: Request) -> Response:
     if not _is_own_form(request):
-        return _page(_HOME, wrong="Open this page anew and try again.", status=403)
+        return _page(_HOME, wrong=_("Open this page anew and try again."), status=403)
     body = b""
     async for part in request.stream():
         body += part
         if len(body) > _MOST_BYTES:
-            return _page(_HOME, wrong="That was too long.", status=413)
+            return _page(_HOME, wrong=_("That was too long."), status=413)
     return await run_in_threadpool(_try, request, body)
 
 
@@ -56,13 +65,12 @@ def _try(request: Request, body: bytes) -> Response:
         token = identity.login().log_in(name, password, address)
     except LoginRefused as refused:
         status = 429 if refused.wait_s else 401
-        said = f"{refused.message} {refused.hint}".strip()
-        page = _page(wanted, name=name, wrong=said, status=status)
+        page = _page(wanted, name=name, wrong=_words_of(refused), status=status)
         if refused.wait_s:
             page.headers["Retry-After"] = str(round(refused.wait_s + 0.5))
         return page
     except SightlineError as error:
-        return _page(wanted, wrong=f"{error.message} {error.hint}", status=503)
+        return _page(wanted, wrong=_words_of(error), status=503)
     answer = RedirectResponse(wanted, status_code=303)
     # Lax, so that a link to a search opens; nothing that a GET asks for changes anything.
     answer.set_cookie(
@@ -82,6 +90,10 @@ def _page(wanted: str, *, name: str = "", wrong: str = "", status: int = 200) ->
     with_password = bool(wrong) or not offered or any(not user.logs_in_elsewhere for user in users)
     html = login_page(wanted, offered, with_password=with_password, name=name, wrong=wrong)
     return HTMLResponse(html, status_code=status, headers=HEADERS)
+
+
+def _words_of(error: SightlineError) -> str:
+    return f"{said(error.message)} {said(error.hint)}".strip()
 
 
 def _own_path(path: str) -> str:

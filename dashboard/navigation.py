@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import identity, media_owners, pages, style
+from dashboard.language_switch import language_switch
 from dashboard.problems import shown_in_words
 from search_core.errors import NotLoggedIn
 
@@ -16,6 +17,7 @@ st.set_page_config(
 )
 style.apply()
 st.logo(style.LOGO, size="large", icon_image=style.MARK)
+language_switch()
 with shown_in_words():
     try:
         chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")

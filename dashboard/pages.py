@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.language import _
 from search_core.access_control.roles import LOCAL, Access
 
 # Pages are imported when they are asked for: they import the modules that switch between them.
@@ -25,7 +26,7 @@ def search_page() -> st.Page:
     """Return the page that searches."""
     from dashboard.app_pages import search
 
-    return st.Page(search.page, title="Search", icon=":material/search:", default=True)
+    return st.Page(search.page, title=_("Search"), icon=":material/search:", default=True)
 
 
 def library_page() -> st.Page:
@@ -33,7 +34,7 @@ def library_page() -> st.Page:
     from dashboard.app_pages import library
 
     icon = ":material/video_library:"
-    return st.Page(library.page, title="Library", icon=icon, url_path="library")
+    return st.Page(library.page, title=_("Library"), icon=icon, url_path="library")
 
 
 def map_page() -> st.Page:
@@ -41,21 +42,21 @@ def map_page() -> st.Page:
     from dashboard.app_pages import map as map_of_library
 
     icon = ":material/scatter_plot:"
-    return st.Page(map_of_library.page, title="Map", icon=icon, url_path="map")
+    return st.Page(map_of_library.page, title=_("Map"), icon=icon, url_path="map")
 
 
 def cameras_page() -> st.Page:
     """Return the page that shows the live cameras."""
     from dashboard.app_pages import cameras
 
-    return st.Page(cameras.page, title="Cameras", icon=":material/videocam:", url_path="cameras")
+    return st.Page(cameras.page, title=_("Cameras"), icon=":material/videocam:", url_path="cameras")
 
 
 def index_page() -> st.Page:
     """Return the page that shows and changes a library's index."""
     from dashboard.app_pages import index
 
-    return st.Page(index.page, title="Index", icon=":material/speed:", url_path="index")
+    return st.Page(index.page, title=_("Index"), icon=":material/speed:", url_path="index")
 
 
 def account_page(access: Access) -> st.Page:
@@ -70,4 +71,4 @@ def logged_out_page() -> st.Page:
     """Return what is seen when a session is over."""
     from dashboard.app_pages import account
 
-    return st.Page(account.logged_out, title="Logged out", default=True)
+    return st.Page(account.logged_out, title=_("Logged out"), default=True)

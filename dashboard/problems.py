@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.wording import plain
 from search_core.errors import SightlineError
 
@@ -27,13 +29,16 @@ def shown_in_words() -> Iterator[None]:
     except Exception:
         _log.exception("A page of the dashboard failed")
         st.error(
-            "Something went wrong that Sightline did not foresee.  \n"
-            "Reload the page; the details are in the log of the terminal that runs the dashboard.",
+            _(
+                "Something went wrong that Sightline did not foresee.  \n"
+                "Reload the page; the details are in the log of the terminal that runs the "
+                "dashboard."
+            ),
             icon=":material/error:",
         )
 
 
 def show(error: SightlineError) -> None:
     """Show one error with its hint."""
-    hint = f"  \n{plain(error.hint)}" if error.hint else ""
-    st.error(f"**{plain(error.message)}**{hint}", icon=":material/error:")
+    hint = f"  \n{plain(said(error.hint))}" if error.hint else ""
+    st.error(f"**{plain(said(error.message))}**{hint}", icon=":material/error:")

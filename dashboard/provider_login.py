@@ -19,6 +19,8 @@ from streamlit.web.server.server_util import get_cookie_secret
 from streamlit.web.server.starlette.starlette_app_utils import decode_signed_value
 from streamlit.web.server.starlette.starlette_server_config import USER_COOKIE_NAME
 
+from dashboard.language import _
+
 _SHARED = ("redirect_uri", "cookie_secret", "expose_tokens")
 
 
@@ -41,11 +43,8 @@ def providers() -> list[Provider]:
     named = [name for name, value in section.items() if isinstance(value, Mapping)]
     if "client_id" in section:
         named.insert(0, "default")
-    title = {"default": "Log in with single sign-on"}
     return [
-        Provider(
-            title.get(name, f"Log in with {name.capitalize()}"), generate_login_redirect_url(name)
-        )
+        Provider(_title(name), generate_login_redirect_url(name))
         for name in named
         if name not in ("client_kwargs", *_SHARED)
     ]
@@ -87,6 +86,12 @@ def _claims_in(cookies: Mapping[str, str]) -> Mapping[str, Any]:
     here = auth_util.get_origin_from_redirect_uri()
     told = claims.get("is_logged_in") is True and claims.get("origin") == here
     return claims if told else {}
+
+
+def _title(name: str) -> str:
+    if name == "default":
+        return _("Log in with single sign-on")
+    return _("Log in with {provider}").format(provider=name.capitalize())
 
 
 def _is_verified(claims: Mapping[str, Any]) -> bool:

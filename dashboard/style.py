@@ -25,6 +25,12 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .stMetric label p { font-size: 0.8rem; }
 .stMetric [data-testid="stMetricValue"] { font-size: 1.15rem; }
 
+/* The other language, in the header. */
+.stLayoutWrapper:has(> .st-key-language) {
+  position: fixed; top: 0.6rem; right: 3.5rem; z-index: 999991; width: auto;
+}
+.st-key-language { width: auto; gap: 0; }
+
 /* Listens to keys and pasting; there is nothing to see of it. */
 .st-key-page-keys, .stElementContainer:has(> .st-key-page-keys) {
   position: absolute; width: 0; height: 0;

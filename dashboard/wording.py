@@ -3,13 +3,37 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from dashboard.language import _, ngettext
 from search_core.entities import MediaEntity
 
+Noun = Literal[
+    "camera", "file", "gap", "hit", "job", "keyframe", "moment", "other", "picture",
+    "recorded search", "source", "stored picture", "vector",
+]  # fmt: skip
+_COUNTED: Mapping[Noun, Callable[[int], str]] = {
+    "camera": lambda n: ngettext("{count} camera", "{count} cameras", n),
+    "file": lambda n: ngettext("{count} file", "{count} files", n),
+    "gap": lambda n: ngettext("{count} gap", "{count} gaps", n),
+    "hit": lambda n: ngettext("{count} hit", "{count} hits", n),
+    "job": lambda n: ngettext("{count} job", "{count} jobs", n),
+    "keyframe": lambda n: ngettext("{count} keyframe", "{count} keyframes", n),
+    "moment": lambda n: ngettext("{count} moment", "{count} moments", n),
+    "other": lambda n: ngettext("{count} other", "{count} others", n),
+    "picture": lambda n: ngettext("{count} picture", "{count} pictures", n),
+    "recorded search": lambda n: ngettext(
+        "{count} recorded search", "{count} recorded searches", n
+    ),
+    "source": lambda n: ngettext("{count} source", "{count} sources", n),
+    "stored picture": lambda n: ngettext("{count} stored picture", "{count} stored pictures", n),
+    "vector": lambda n: ngettext("{count} vector", "{count} vectors", n),
+}
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 
 
@@ -47,7 +71,7 @@ def time_range(first_ms: int, last_ms: int) -> str:
 def position(entity: MediaEntity) -> str:
     """Return where in its video a keyframe is, as ``0:12.4``; "photo" for an image, or "live"."""
     if not entity.in_video:
-        return "live" if entity.is_live else "photo"
+        return _("live") if entity.is_live else _("photo")
     return clock(entity.pts_ms)
 
 
@@ -59,9 +83,9 @@ def clock(offset_ms: int) -> str:
     return f"{head}:{tenths // 10:02d}.{tenths % 10}"
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: Noun) -> str:
     """Return a count with its noun: ``1 keyframe``, ``2,500 keyframes``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+    return _COUNTED[noun](count).format(count=f"{count:,}")
 
 
 def megabytes(size_bytes: int) -> str:

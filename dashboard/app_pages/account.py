@@ -5,12 +5,13 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import identity
+from dashboard.language import N_, _
 from dashboard.wording import plain
 
 _MAY = {
-    "viewer": "search and look at what was found",
-    "operator": "search, add footage and tag it",
-    "admin": "search, add, tag and delete footage, and change indexes",
+    "viewer": N_("search and look at what was found"),
+    "operator": N_("search, add footage and tag it"),
+    "admin": N_("search, add, tag and delete footage, and change indexes"),
 }
 
 
@@ -19,16 +20,17 @@ def page() -> None:
     access = identity.current()
     with st.container(border=True, width=560):
         st.markdown(f"##### {plain(access.name)}")
-        cameras = "all" if access.cameras is None else ", ".join(map(plain, access.cameras))
-        st.markdown(
-            f":gray[Role] {access.role}: may {_MAY[access.role]}  \n"
-            f":gray[Cameras] {cameras or 'none'}"
-        )
-        st.button("Log out", icon=":material/logout:", on_click=identity.log_out)
+        cameras = ", ".join(map(plain, access.cameras or ())) or _("none")
+        if access.cameras is None:
+            cameras = _("all")
+        may = _("{role}: may {what}").format(role=access.role, what=_(_MAY[access.role]))
+        role, seen = _("Role"), _("Cameras")
+        st.markdown(f":gray[{role}] {may}  \n:gray[{seen}] {cameras}")
+        st.button(_("Log out"), icon=":material/logout:", on_click=identity.log_out)
 
 
 def logged_out() -> None:
     """Draw what is left to be seen when a session is over, and lead to the login."""
-    st.markdown("##### You are logged out")
-    st.html('<a href="/login" target="_self">Log in</a>')
+    st.markdown("##### " + _("You are logged out"))
+    st.html('<a href="/login" target="_self">' + _("Log in") + "</a>")
     st.html("<script>window.location.replace('/login')</script>", unsafe_allow_javascript=True)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources
+from dashboard.choosing import choose_in_address
 from dashboard.index_advice import show_advising
 from dashboard.index_check import latest_recall, show_live_recall
 from dashboard.index_compare import show_comparisons
 from dashboard.index_form import pick_index
 from dashboard.index_jobs import show_index_jobs
+from dashboard.language import N_, _
 from dashboard.library_picker import how_to_begin, pick_library
 from search_core.lab.frames import params_text
 from search_core.lab.report_tables import share
 from search_core.library import LibraryInfo
 
-COMPARE, CHANGE, ADVISE = "Compare", "Change by hand", "Advise"
+COMPARE, CHANGE, ADVISE = N_("Compare"), N_("Change by hand"), N_("Advise")
 
 
 def page() -> None:
@@ -28,15 +30,7 @@ def page() -> None:
     _current(info, facets.count)
     show_live_recall(info, facets.count)
     show_index_jobs(info.name)
-    part = st.segmented_control(
-        "Part",
-        (COMPARE, CHANGE, ADVISE),
-        default=COMPARE,
-        required=True,
-        key="part",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    part = choose_in_address(_("Part"), (COMPARE, CHANGE, ADVISE), key="part")
     if part == CHANGE:
         with st.container(border=True, width=560):
             pick_index(info, facets.count)
@@ -50,12 +44,13 @@ def _current(info: LibraryInfo, rows: int) -> None:
     search = info.index.search_params(info.search, 1)
     recall = latest_recall(info)
     with st.container(horizontal=True, key="current-index", gap="large"):
-        st.metric("Index", info.index.index_type, width="content")
-        st.metric("Built with", params_text(info.index.build_params()), width="content")
-        st.metric("Searched with", params_text(search), width="content")
-        st.metric("Vectors", f"{rows:,}", width="content")
-        st.metric("Dimensions", f"{info.encoder.dim}", width="content")
-        st.metric("Metric", info.metric, width="content")
+        st.metric(_("Index"), info.index.index_type, width="content")
+        st.metric(_("Built with"), params_text(info.index.build_params()), width="content")
+        st.metric(_("Searched with"), params_text(search), width="content")
+        st.metric(_("Vectors"), f"{rows:,}", width="content")
+        st.metric(_("Dimensions"), f"{info.encoder.dim}", width="content")
+        st.metric(_("Metric"), info.metric, width="content")
         if recall is not None:
             found = share(recall.ann_recall_at_k)
-            st.metric(f"Live recall@{recall.k}", found, width="content")
+            label = _("Live recall@{k}").format(k=recall.k)
+            st.metric(label, found, width="content")

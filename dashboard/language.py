@@ -1,0 +1,106 @@
+"""The languages people read the dashboard in: ``_`` and ``ngettext`` as GNU gettext has them.
+
+English is what the code says. Another language is a catalogue in ``locale/``, read when somebody
+first asks for it. Every session has its own: what its user chose, else what the browser prefers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from gettext import GNUTranslations, NullTranslations
+from io import BytesIO
+from pathlib import Path
+from typing import Literal, get_args
+
+import streamlit as st
+
+Language = Literal["en", "zh"]
+#: What each language calls itself, and its tag in HTML.
+NAMES: Mapping[Language, str] = {"en": "English", "zh": "中文"}
+TAGS: Mapping[Language, str] = {"en": "en", "zh": "zh-CN"}
+#: Remembers in the browser what was chosen.
+COOKIE = "sightline_language"
+DOMAIN = "sightline"
+LOCALE = Path(__file__).with_name("locale")
+
+_CHOSEN = "chosen_language"
+_spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
+
+
+def _(message: str) -> str:
+    """Return a message in the language of whoever looks at this page."""
+    return catalogue(current()).gettext(message)
+
+
+def ngettext(singular: str, plural: str, count: int) -> str:
+    """Return the form of a message that goes with a count, in the language of this page."""
+    return catalogue(current()).ngettext(singular, plural, count)
+
+
+def N_(message: str) -> str:
+    """Mark a message that is made here and translated where it is shown; return it as it is."""
+    return message
+
+
+def current() -> Language:
+    """Return the language of the page, or the download, that is being made."""
+    spoken = _spoken.get()
+    if spoken is not None:
+        return spoken
+    chosen: Language | None = st.session_state.get(_CHOSEN)
+    return chosen or preferred(st.context.cookies, st.context.locale or "")
+
+
+def preferred(cookies: Mapping[str, str], locales: str) -> Language:
+    """Return what a browser's cookie says, else the first of its locales (``zh-CN,en;q=0.8``)."""
+    said = cookies.get(COOKIE, "")
+    for known in get_args(Language):
+        if known == said:
+            return known
+    first = locales.partition(",")[0].strip().lower()
+    return "zh" if first.partition("-")[0].partition("_")[0] == "zh" else "en"
+
+
+def choose(language: Language) -> None:
+    """Let this session be in a language from now on; a callback."""
+    st.session_state[_CHOSEN] = language
+
+
+def cookie() -> str:
+    """Return the cookie that remembers what this session's user chose, "" for no choice."""
+    chosen = st.session_state.get(_CHOSEN)
+    return cookie_of(chosen) if chosen else ""
+
+
+def cookie_of(language: Language) -> str:
+    """Return the cookie that remembers a language for a year."""
+    return f"{COOKIE}={language}; Path=/; Max-Age=31536000; SameSite=Lax"
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[None]:
+    """Make what is made within it in a language: answers to requests, files, which have no page."""
+    token = _spoken.set(language)
+    try:
+        yield
+    finally:
+        _spoken.reset(token)
+
+
+@cache
+def catalogue(language: Language) -> NullTranslations:
+    """Return a language's messages."""
+    if language == "en":
+        return NullTranslations()
+    from babel.messages.mofile import write_mo
+    from babel.messages.pofile import read_po
+
+    path = LOCALE / language / "LC_MESSAGES" / f"{DOMAIN}.po"
+    compiled = BytesIO()
+    with path.open("rb") as file:
+        write_mo(compiled, read_po(file, locale=language))
+    compiled.seek(0)
+    return GNUTranslations(compiled)
