@@ -33,20 +33,21 @@ def recommendation_words(advice: Recommendation) -> str:
     words = {
         "setting": setting_words(run),
         "found": found,
-        "margin": f"{abs(advice.margin):.1%}",
+        "short": f"{-advice.margin:.1%}",
+        "points": f"{100 * advice.margin:.1f}",
         "target": f"{advice.target_recall:.1%}",
     }
     if not chosen.meets:
         return _(
             "Nothing measured reaches the target of {target}; {setting} comes nearest: {found}, "
-            "{margin} short."
+            "{short} short."
         ).format(**words)
     low = hardest.recall_low
-    text = _("Use {setting}: {found}, {margin} above the target of {target}.")
+    text = _("Use {setting}: {found}, {points} points above the target of {target}.")
     if low is not None and low < advice.target_recall:
         words["low"] = f"{low:.1%}"
         text = _(
-            "Use {setting}: {found}, {margin} above the target of {target} "
+            "Use {setting}: {found}, {points} points above the target of {target} "
             "(95 % interval from {low}: more queries would tell)."
         )
     said = text.format(**words)

@@ -13,7 +13,7 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 import streamlit as st
 
@@ -57,7 +57,7 @@ def current() -> Language:
 def preferred(cookies: Mapping[str, str], locales: str) -> Language:
     """Return what a browser's cookie says, else the first of its locales (``zh-CN,en;q=0.8``)."""
     said = cookies.get(COOKIE, "")
-    for known in get_args(Language):
+    for known in NAMES:
         if known == said:
             return known
     first = locales.partition(",")[0].strip().lower()

@@ -63,8 +63,10 @@ def why_not_in(cookies: Mapping[str, str]) -> str:
     if not claims:
         return ""
     if not mail or not _is_verified(claims):
-        return "The provider you logged in at does not vouch for your e-mail address."
-    return f"{mail} is no user here. An admin can add you: sightline users add {mail} --oidc"
+        return _("The provider you logged in at does not vouch for your e-mail address.")
+    return _(
+        "{mail} is no user here. An admin can add you: sightline users add {mail} --oidc"
+    ).format(mail=mail)
 
 
 def _claims_in(cookies: Mapping[str, str]) -> Mapping[str, Any]:

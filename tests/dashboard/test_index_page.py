@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 from dashboard import resources
 from dashboard.comparisons import kept_comparisons
 from dashboard.index_advice import advice_frame, advice_sentence
+from dashboard.index_advised import recommendation_words
 from dashboard.index_apply import Choice, cost_text
 from dashboard.index_compare import filter_case, offered_types
 from dashboard.index_jobs import worth_showing
+from dashboard.language import speaking
 from dashboard.wording import plain
 from ingest.jobs import Job
 from ingest.worker import Timing, run_worker
@@ -22,6 +24,7 @@ from search_core.advice import advise
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.index_specs import IvfFlat
+from search_core.lab.judge import recommend
 from search_core.lab.records import IndexRun, RunContext, write_jsonl
 from search_core.servers import ServerInfo
 from search_core.settings import Settings
@@ -206,6 +209,18 @@ def test_advice_names_memory_and_parameters() -> None:
     frame = advice_frame(found)
     assert frame["Verdict"].iloc[0] == "recommended"
     assert len(frame) == len(found)
+
+
+def test_what_is_advised_is_said_as_the_lab_says_it() -> None:
+    slow = replace(RUNS[0], p50_ms=2.0, p50_low_ms=1.0, p50_high_ms=9.0)
+    doubtful = replace(RUNS[2], recall_low=0.9, filter="10%")
+    for runs, target in ((RUNS, 0.95), (RUNS[1:2], 0.95), ([slow, RUNS[2]], 0.9)):
+        advice = recommend(runs, target)
+        assert advice is not None and recommendation_words(advice) == advice.sentence
+    advice = recommend([RUNS[2], doubtful], 0.95)
+    assert advice is not None and recommendation_words(advice) == advice.sentence
+    with speaking("zh"):
+        assert "建议使用 HNSW (M 16, efConstruction 200)，ef 64" in recommendation_words(advice)
 
 
 def test_costs_are_those_measured_in_proportion_to_what_there_is_now() -> None:
