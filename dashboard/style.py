@@ -26,8 +26,8 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .stMetric [data-testid="stMetricValue"] { font-size: 1.15rem; }
 
 /* The other language, in the header. */
-.stLayoutWrapper:has(> .st-key-language) {
-  position: fixed; top: 0.6rem; right: 3.5rem; z-index: 999991; width: auto;
+[data-testid="stLayoutWrapper"]:has(> .st-key-language) {
+  position: fixed; top: 0.6rem; right: 1.5rem; z-index: 999990; width: auto;
 }
 .st-key-language { width: auto; gap: 0; }
 
