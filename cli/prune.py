@@ -1,8 +1,9 @@
-"""`sightline prune`: what is older than it may be goes, rows and pictures together."""
+"""`sightline prune`: what is older than it may be goes: rows with their pictures, and jobs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,8 @@ def prune(
     The rules are `retain` of each camera and the table [retain] of libraries in sightline.toml, and
     `sightline watch --retain`; cameras that are watched are pruned every hour by themselves. Age
     goes by when it was captured. Footage files are not touched; --older-than asks first.
+
+    Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer.
     """
     settings = settings_of(ctx, library)
     from ingest.discarding import purge_outdated
@@ -64,7 +67,10 @@ def prune(
             for rule in rules_of(settings)
             if camera in (None, rule.camera) and library in (None, rule.library)
         ]
+    of_everything = older_than is None and camera is None and library is None
     if not rules:
+        if of_everything:
+            _forget_jobs(settings, dry_run=dry_run)
         raise UsageError(
             "Nothing says how long keyframes are kept.",
             "Set retain in sightline.toml, or give --older-than 30d.",
@@ -86,6 +92,8 @@ def prune(
             if not dry_run:
                 purge_outdated(settings, store)
             pruned = [run(settings, store, rule, now, dry_run=dry_run) for rule in rules]
+    if of_everything:
+        _forget_jobs(settings, dry_run=dry_run)
     if json:
         print_json(
             [
@@ -108,6 +116,18 @@ def prune(
             rule.library, rule.camera or "all", format_duration(rule.retain), f"{item.keyframes:,}"
         )
     say(made)
+
+
+def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
+    if settings.queue is None and not settings.jobs_path.exists():
+        return
+    from ingest.jobs import KEPT, Jobs
+
+    with closing(Jobs(settings)) as jobs:
+        count = jobs.forget_finished(dry_run=dry_run)
+    if count:
+        forgotten = "To be forgotten" if dry_run else "Forgotten"
+        note(f"{forgotten}: {counted(count, 'job')} that ended {KEPT.days} days ago or longer.")
 
 
 def _record(settings: Settings, rules: Sequence[Rule]) -> None:

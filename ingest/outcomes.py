@@ -1,4 +1,4 @@
-"""What an ingest tells: its progress while it runs and its report at the end."""
+"""What ingests and re-embeddings tell: progress while they run, and their reports at the end."""
 
 from __future__ import annotations
 
@@ -101,4 +101,44 @@ class IngestReport:
             ],
             "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+        }
+
+
+@dataclass(slots=True)
+class ReembedReport:
+    """What became of a library's keyframes.
+
+    ``thumbnails`` of the ``keyframes`` were embedded from their thumbnails; ``reasons`` says why,
+    by source. ``left_out`` are the uris of keyframes of which nothing is left, as often as they
+    had some. ``kept`` more keyframes, and how they came, are an earlier run's, which was ended.
+    """
+
+    keyframes: int = 0
+    kept: int = 0
+    thumbnails: int = 0
+    left_out: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        text = f"{self.keyframes:,} keyframes embedded again"
+        if self.kept:
+            text += f" after {self.kept:,} of a run that was ended"
+        if self.thumbnails:
+            text += f", {self.thumbnails:,} of them from their thumbnails"
+        if self.left_out:
+            text += f", {len(self.left_out):,} left out: nothing is left of them"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "keyframes": self.keyframes,
+            "kept": self.kept,
+            "from_thumbnails": self.thumbnails,
+            "left_out": self.left_out,
+            "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
+            "seconds": round(self.seconds, 3),
         }

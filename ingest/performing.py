@@ -53,7 +53,7 @@ class Performer:
             case CompareRequest():
                 return self._compare(job_id, request, watch)
             case ReembedRequest():
-                return self._reembed(request, watch)
+                return self._reembed(job_id, request, watch)
         raise NotImplementedError(request.kind)
 
     def _ingest(self, request: IngestRequest, watch: Watch) -> Done:
@@ -153,7 +153,7 @@ class Performer:
             },
         )
 
-    def _reembed(self, request: ReembedRequest, watch: Watch) -> Done:
+    def _reembed(self, job_id: str, request: ReembedRequest, watch: Watch) -> Done:
         encoder = self._encoder_of(request)
         if self._store.library(request.library).encoder.same_space(encoder.identity):
             return Done(f"it holds vectors of {encoder.identity.label} already", {})
@@ -168,6 +168,7 @@ class Performer:
             encoder,
             on_progress=tell,
             check=watch.check,
+            work=job_id,
         )
         return Done(report.summary, report.to_json())
 

@@ -3,7 +3,8 @@
 Each keyframe is decoded from its source at its exact moment, as an ingest would. Where the source
 is gone, was changed, or cannot be decoded, the thumbnail is embedded instead: encoders see 224 to
 384 pixels, which is what thumbnails have. Only a keyframe that has neither is left out, and told.
-The library answers with the old encoder until all of it is there in the new one.
+The library answers with the old encoder until all of it is there in the new one. A process that
+is killed leaves what it did to the next, for a day.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
-from typing import Any
 
 from ingest.decoding import decode_image
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import Decoded, DecodeOptions, DecodeTask, Failed, Finished
 from ingest.fetching import Fetcher
 from ingest.intake import content_hash
+from ingest.jobs.watch import Interrupted
 from ingest.keyframes.given import GivenMoments
 from ingest.ledger import Ledger
-from ingest.outcomes import SourceOutcome
+from ingest.outcomes import ReembedReport, SourceOutcome
 from ingest.recipes import known_recipes
 from ingest.remote import RemoteFiles
 from search_core.encoders.base import Encoder, Pixels
@@ -42,42 +44,6 @@ _PASSES = 20
 OnProgress = Callable[[int, int, str], None]
 
 
-@dataclass(slots=True)
-class ReembedReport:
-    """What became of a library's keyframes.
-
-    ``thumbnails`` of the ``keyframes`` were embedded from their thumbnails; ``reasons`` says why,
-    by source. ``left_out`` are the uris of keyframes of which nothing is left, as often as they
-    had some.
-    """
-
-    keyframes: int = 0
-    thumbnails: int = 0
-    left_out: list[str] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-
-    @property
-    def summary(self) -> str:
-        """What was done, in a line."""
-        text = f"{self.keyframes:,} keyframes embedded again"
-        if self.thumbnails:
-            text += f", {self.thumbnails:,} of them from their thumbnails"
-        if self.left_out:
-            text += f", {len(self.left_out):,} left out: nothing is left of them"
-        return text
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {
-            "keyframes": self.keyframes,
-            "from_thumbnails": self.thumbnails,
-            "left_out": self.left_out,
-            "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
-            "seconds": round(self.seconds, 3),
-        }
-
-
 def reembed(
     settings: Settings,
     store: Store,
@@ -86,12 +52,15 @@ def reembed(
     *,
     on_progress: OnProgress = lambda done, total, current: None,
     check: Callable[[], None] = lambda: None,
+    work: str = "",
     engine: LocalEngine | None = None,
 ) -> ReembedReport:
     """Make a library's vectors anew with ``encoder``; searches go on meanwhile.
 
     ``on_progress`` hears how many keyframes of how many are embedded, and the file at hand.
-    ``check`` is called often; what it raises leaves the library as it was, as any error does.
+    ``check`` is called often; what it raises leaves the library as it was, as any error does, and
+    nothing beside it but for an Interrupted that puts it off. ``work`` names what only one process
+    at a time does, such as a job (see MilvusStore.succession).
     Raises UsageError where it has this encoder's vectors already, StoreBusy, StoreError.
     """
     began_s = time.monotonic()
@@ -103,11 +72,17 @@ def reembed(
         )
     with (
         Ledger(settings.ledger_path) as ledger,
-        store.succession(library, encoder.identity) as heir,
+        store.succession(library, encoder.identity, work) as heir,
+        _kept_where_put_off(heir),
     ):
         total = store.count(library)
         run = _Run(settings, encoder, ledger, heir, engine or LocalEngine(settings.media.workers))
-        run.listen(lambda done, current: on_progress(done, max(done, total), current), check)
+        run.report.kept = heir.kept
+
+        def tell(done: int, current: str) -> None:
+            on_progress(heir.kept + done, max(heir.kept + done, total), current)
+
+        run.listen(tell, check)
         run.embed_pending()
         heir.build(lambda share: check())
         for _ in range(_PASSES):
@@ -119,6 +94,16 @@ def reembed(
         run.account(library, info.encoder.digest)
     run.report.seconds = time.monotonic() - began_s
     return run.report
+
+
+@contextmanager
+def _kept_where_put_off(heir: Succession) -> Iterator[None]:
+    try:
+        yield
+    except Interrupted as ended:
+        if ended.is_put_off:
+            heir.put_aside()
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,10 +52,17 @@ class BulkStorage:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address
         self._bucket = "://" in address and not address.startswith("file://")
+        if self._bucket and "@" in address.partition("://")[2].partition("/")[0]:
+            raise SettingsError(
+                "SIGHTLINE_MILVUS_BULK_STORAGE has credentials in its address.",
+                "Name s3://BUCKET/PREFIX; they belong into the environment or ~/.aws.",
+            )
+        self.address = address
+        # Others write to a bucket too, and credentials may change: nothing of it is remembered.
+        fresh = {"use_listings_cache": False, "skip_instance_cache": True} if self._bucket else {}
         try:
-            self._files, root = fsspec.url_to_fs(address)
+            self._files, root = fsspec.url_to_fs(address, **fresh)
         except (ImportError, ValueError) as error:
             raise SettingsError(
                 f"Files for a bulk insert cannot be left at {address}: {error}.",
@@ -73,7 +80,8 @@ class BulkStorage:
         row_bytes = max(1, rows.nbytes // max(1, rows.num_rows))
         try:
             try:
-                self._files.makedirs(self._folder, exist_ok=True)
+                if not self._bucket:  # a bucket has no folders; one that is missing is not made
+                    self._files.makedirs(self._folder, exist_ok=True)
                 with self._files.open(path, "wb") as file:
                     pq.write_table(
                         rows,
@@ -82,20 +90,22 @@ class BulkStorage:
                         compression="none",  # vectors do not get smaller
                         use_dictionary=False,
                     )
-            except (OSError, pa.ArrowException) as error:
+            except Exception as error:  # each kind of bucket has errors of its own
+                reason = str(error).rstrip(".") or type(error).__name__
                 raise StoreError(
-                    f"A file for the bulk insert cannot be written to {self.address}: {error}.",
-                    "SIGHTLINE_MILVUS_BULK_STORAGE names the place.",
+                    f"A file for the bulk insert cannot be written to {self.address}: {reason}.",
+                    "SIGHTLINE_MILVUS_BULK_STORAGE names the place; credentials for a bucket are "
+                    "taken from the environment.",
                 ) from error
             # A server knows what is in its bucket by the key alone.
             yield path.partition("/")[2] if self._bucket else path
         finally:
-            with suppress(OSError):
+            with suppress(Exception):  # a leftover, then
                 self._files.rm_file(path)
 
     def remove_leftovers(self) -> None:
         """Remove the files that killed processes left a day ago or longer."""
-        with suppress(OSError):
+        with suppress(Exception):
             for name, info in self._files.find(self._folder, detail=True).items():
                 if time.time() - _written_s(info) > _LEFTOVER_S:
                     self._files.rm_file(name)

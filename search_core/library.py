@@ -231,8 +231,12 @@ class Store(Protocol):
         """
         ...
 
-    def succession(self, name: str, identity: EncoderIdentity) -> Succession:
-        """Return what fills a library's next collection, for embeddings of another encoder."""
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+        """Return what fills a library's next collection, for embeddings of another encoder.
+
+        ``work`` is a name that only one process at a time acts under: it goes on with what another
+        left under it, whether that has ended or not.
+        """
         ...
 
     def open_trial(

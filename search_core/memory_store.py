@@ -195,7 +195,7 @@ class MemoryStore:
         on_progress("switching", 1.0)
         return self.library(name)
 
-    def succession(self, name: str, identity: EncoderIdentity) -> MemorySuccession:
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MemorySuccession:
         """Return what fills a library's next collection, for embeddings of another encoder."""
         info = replace(self.library(name), encoder=identity)
 

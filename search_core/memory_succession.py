@@ -15,6 +15,8 @@ MemoryRows: TypeAlias = dict[str, tuple[MediaEntity, Embeddings]]
 class MemorySuccession:
     """Fills a dictionary beside that of a library; ``switch`` puts it in its place."""
 
+    kept = 0
+
     def __init__(self, old: MemoryRows, switch: Callable[[MemoryRows], None]) -> None:
         self._old = old
         self._new: MemoryRows = {}
@@ -44,6 +46,9 @@ class MemorySuccession:
         """Keep entities with their new embeddings (n, dim)."""
         for entity, vector in zip(entities, embeddings, strict=True):
             self._new[entity.id] = (entity, vector)
+
+    def put_aside(self) -> None:
+        """Do nothing: it goes with its process."""
 
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Do nothing: there is no index."""

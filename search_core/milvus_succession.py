@@ -5,13 +5,18 @@ an index is rebuilt (rebuild.py). Instead what the new collection lacks is looke
 again, the last time while no write is acknowledged: writers look at the library before and after
 they write, and are refused where it is noted there that it is about to be switched. After the
 switch its encoder is another, and they are refused for that.
+
+A process that is killed leaves the collection half filled. The next one that does the same looks
+for what it lacks, and goes on there.
 """
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,11 +33,13 @@ from search_core.filters import quoted
 from search_core.index_building import wait_for_index
 from search_core.library import LibraryInfo
 from search_core.milvus_errors import milvus_errors
-from search_core.reading import EVERYTHING, pages, rows_of
+from search_core.reading import EVERYTHING, count_rows, pages, rows_of
 from search_core.rebuild import LAST_SEARCHES_S
 from search_core.registry import LibraryRegistry
 
 _ROWS = 1000
+#: Other machines take what was owned a day ago for left behind.
+_OWN_EVERY_S = 3600.0
 
 
 class MilvusSuccession:
@@ -45,19 +52,40 @@ class MilvusSuccession:
         endpoint: Endpoint,
         old: LibraryInfo,
         new: LibraryInfo,
+        work: str = "",
     ) -> None:
         self._client = client
         self._registry = registry
         self._endpoint = endpoint
         self._old = old
         self._new = new
-        self._is_built = self._is_over = False
+        self._work = work or secrets.token_hex(8)
+        self._owned_s = 0.0
+        self._is_built = self._is_over = self._is_put_aside = False
+        self.kept = 0
 
     def __enter__(self) -> Self:
-        with milvus_errors("making a collection", self._old.name), write_lock(self._endpoint):
-            self._require_unchanged()
-            self._registry.create_collection(self._new)
+        with milvus_errors("making a collection", self._old.name):
+            with write_lock(self._endpoint):
+                left = self._registry.unfinished(self._new, self._work)
+                if left is not None:
+                    self._new = replace(self._new, collection=left)
+                self._require_unchanged()
+                if left is None:
+                    self._registry.create_collection(self._new, self._work)
+                else:
+                    self._go_on_with(left)
+            self._owned_s = time.monotonic()
+            if left is not None:
+                self.build()  # what is not indexed is not read
+                self.kept = count_rows(self._client, left, "")
         return self
+
+    def _go_on_with(self, left: str) -> None:
+        now = self._registry.find(self._old.name)
+        if now and now.heir:  # writers wait for a switch that did not come
+            self._registry.set_heir(now.collection, "")
+        self._registry.own(left)
 
     def __exit__(
         self,
@@ -71,6 +99,8 @@ class MilvusSuccession:
             now = self._registry.find(self._old.name)
             if now and now.heir == self._new.collection:
                 self._registry.set_heir(now.collection, "")
+            if self._is_put_aside or not self._registry.is_own(self._new.collection):
+                return
             if now is None or now.collection != self._new.collection:
                 self._registry.drop(self._new.collection)
 
@@ -95,6 +125,13 @@ class MilvusSuccession:
             for start in range(0, len(rows), _ROWS):
                 with write_lock(self._endpoint):
                     self._client.upsert(self._new.collection, rows[start : start + _ROWS])
+            if time.monotonic() - self._owned_s > _OWN_EVERY_S:
+                self._registry.own(self._new.collection)
+                self._owned_s = time.monotonic()
+
+    def put_aside(self) -> None:
+        """Let what is there be gone on with later; it is removed where nobody does for a day."""
+        self._is_put_aside = True
 
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Index and load the new collection."""

@@ -7,7 +7,7 @@ import platform
 import socket
 import subprocess
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -44,8 +44,16 @@ class Owner:
     def is_gone(self) -> bool:
         """Whether the process is known to have ended, or is another host's and a day old."""
         if self.host != _host():
-            return _now_ms() - self.since > BELIEVED_MS
+            return self.is_old()
         return _started(self.pid) != self.started
+
+    def is_old(self) -> bool:
+        """Whether it began a day ago or earlier."""
+        return _now_ms() - self.since > BELIEVED_MS
+
+    def is_this_process(self) -> bool:
+        """Whether it is the process that asks."""
+        return self == replace(Owner.current(), since=self.since)
 
 
 @cache

@@ -5,7 +5,9 @@ A library is an alias of a collection. Collections remember, as JSON in their pr
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
-- ``sightline.heir``: the collection of another encoder that is about to take over.
+- ``sightline.heir``: the collection of another encoder that is about to take over;
+- ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
+  go on with it for a day after its owner ended.
 
 A collection with an owner and without an alias is somebody's work in progress, or what is left of
 it. So that nothing is lost at a kill, an alias is always the last thing made and the first removed.
@@ -35,6 +37,7 @@ PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
 SUCCESSOR_PROPERTY = "sightline.successor"
 HEIR_PROPERTY = "sightline.heir"
+WORK_PROPERTY = "sightline.work"
 _LOOK_EVERY_S = 0.1
 #: What a server says, and what Milvus Lite does.
 _UNLOADED = ("not loaded", "not fully loaded", "call load() before")
@@ -148,15 +151,34 @@ class LibraryRegistry:
         """Look again, at its next use, whether a collection is indexed and loaded."""
         self._ready.discard(collection)
 
-    def create_collection(self, info: LibraryInfo) -> None:
-        """Make the empty, unindexed collection of a library, owned by this process."""
+    def create_collection(self, info: LibraryInfo, work: str = "") -> None:
+        """Make the empty, unindexed collection of a library, owned by this process.
+
+        ``work`` names that of which another process may go on with it.
+        """
         self._client.create_collection(
             info.collection,
             schema=collection_schema(self._client, info.encoder.dim),
             consistency_level="Session",
             # With the first breath: a collection never exists without its owner.
-            properties={PROPERTY: json.dumps(info.to_dict()), **owned()},
+            properties={PROPERTY: json.dumps(info.to_dict()), WORK_PROPERTY: work, **owned()},
         )
+
+    def unfinished(self, like: LibraryInfo, work: str) -> str | None:
+        """Return a collection that was begun for the same as ``like`` is, None where there is none.
+
+        Whoever began it has ended, or did the same ``work``, which is this process's now.
+        """
+        for collection in map(str, self._client.list_collections()):
+            described = self._describe(collection) if collection.startswith(like.name) else None
+            info = _info_in(described) if described else None
+            began = _properties(described).get(WORK_PROPERTY) if described else None
+            if not began or not info or replace(info, collection=like.collection) != like:
+                continue
+            owner = self._owner(collection)
+            if began == work or (owner is not None and owner.is_gone()):
+                return collection
+        return None
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""
@@ -168,7 +190,7 @@ class LibraryRegistry:
 
     def disown(self, collection: str) -> None:
         """Note that nobody works on a collection any more."""
-        self._set(collection, {OWNER_PROPERTY: ""})
+        self._set(collection, {OWNER_PROPERTY: "", WORK_PROPERTY: ""})
 
     def _await_rebuilt(self, info: LibraryInfo) -> None:
         """Wait while a process rebuilds a collection in place.
@@ -209,10 +231,20 @@ class LibraryRegistry:
         owner = self._owner(collection)
         return owner is not None and not owner.is_gone()
 
-    def is_abandoned(self, collection: str) -> bool:
-        """Whether a collection is owned by a process that has ended."""
+    def is_own(self, collection: str) -> bool:
+        """Whether this process owns a collection."""
         owner = self._owner(collection)
-        return owner is not None and owner.is_gone()
+        return owner is not None and owner.is_this_process()
+
+    def is_abandoned(self, collection: str) -> bool:
+        """Whether a collection is owned by a process that has ended, and nobody may go on with it.
+
+        That is a day later where its work can be gone on with.
+        """
+        described = self._describe(collection)
+        owner = self._owner(collection)
+        can_go_on = bool(described and _properties(described).get(WORK_PROPERTY))
+        return owner is not None and owner.is_gone() and (owner.is_old() or not can_go_on)
 
     def drop(self, collection: str) -> None:
         """Remove a collection without an alias; one that is not there is fine."""

@@ -290,11 +290,12 @@ class MilvusStore:
                 info, changed
             )
 
-    def succession(self, name: str, identity: EncoderIdentity) -> MilvusSuccession:
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MilvusSuccession:
         """Return what fills a library's next collection, for embeddings of another encoder.
 
-        It has the library's index and metric. Raises UsageErrors for a dimension the index cannot
-        have.
+        It has the library's index and metric. ``work`` is a name that only one process at a time
+        acts under: it goes on with what another left under it, whether that has ended or not.
+        Raises UsageErrors for a dimension the index cannot have.
         """
         self.remove_leftovers()
         old = self.library(name)
@@ -308,7 +309,7 @@ class MilvusStore:
             heir="",
             fields=SCALAR_FIELDS,
         )
-        return MilvusSuccession(self._client, self._registry, self.endpoint, old, new)
+        return MilvusSuccession(self._client, self._registry, self.endpoint, old, new, work)
 
     def open_trial(
         self,

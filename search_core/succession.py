@@ -15,7 +15,12 @@ class Succession(Protocol):
 
     The library is searched and written to throughout. What is written to it meanwhile is pending
     again. From :meth:`close_writing` to the switch, writers are refused with StoreBusy.
+
+    Entered after a process that was killed, or put it aside, it goes on with what that one left:
+    ``kept`` is how many rows that are.
     """
+
+    kept: int
 
     def __enter__(self) -> Self: ...
 
@@ -35,6 +40,10 @@ class Succession(Protocol):
 
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
+        ...
+
+    def put_aside(self) -> None:
+        """Let what is there be gone on with later; it is removed where nobody does for a day."""
         ...
 
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:

@@ -6,9 +6,7 @@ import fcntl
 import json
 import os
 import platform
-import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -130,35 +128,12 @@ def milvus_container_uri() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Redis server of the tests' own, with a password."""
-    # One program under two names; Debian's redis-tools has only the second.
-    program = shutil.which("redis-server") or shutil.which("redis-check-rdb")
-    if program is None:
-        pytest.skip("redis-server is not installed (Debian: apt-get install redis-tools)")
-    port, password = free_port(), "never-shown"
-    process = subprocess.Popen(
-        [
-            *(
-                "redis-server",
-                "--port",
-                str(port),
-                "--bind",
-                "127.0.0.1",
-                "--requirepass",
-                password,
-            ),
-            *("--dir", str(tmp_path_factory.mktemp("redis")), "--save", ""),
-        ],
-        executable=program,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        assert any("eady to accept connections" in line for line in process.stdout)
-        yield f"redis://:{password}@127.0.0.1:{port}/0"
-    finally:
-        process.kill()
-        process.communicate()
+    from tests.redis_server import RedisServer
+
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
+    server.start()
+    yield server.url
+    server.kill()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ Live cameras are no jobs: they never end, and a queue of things to be done has n
 
 from ingest.jobs.claims import Claim, Claims
 from ingest.jobs.job import Job, JobState
-from ingest.jobs.jobs import Jobs
+from ingest.jobs.jobs import KEPT, Jobs
 from ingest.jobs.requests import (
     CompareRequest,
     IndexRequest,
@@ -21,6 +21,7 @@ from ingest.jobs.requests import (
 )
 
 __all__ = [
+    "KEPT",
     "Claim",
     "Claims",
     "CompareRequest",

@@ -7,6 +7,7 @@ was last heard of. Another worker queues it again once that is too long ago.
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from ingest.jobs.job import Job, JobState
@@ -93,29 +94,31 @@ class Claims:
         if job is None or job.state != "queued":
             return None
         now_ms = self._table.now_ms()
-        worker = secrets.token_hex(8)
-        claimed = self._table.update(
-            job_id,
-            {"state": "queued", "attempts": job.attempts},
-            {
-                "state": "running",
-                "message": "starting",
-                "attempts": job.attempts + 1,
-                "worker": worker,
-                "beat_ms": now_ms,
-                "started_ms": job.started_ms or now_ms,
-            },
-        )
-        return Claim(self._queue, job, worker) if claimed else None
+        changes: dict[str, Any] = {
+            "state": "running",
+            "message": "starting",
+            "attempts": job.attempts + 1,
+            "worker": secrets.token_hex(8),
+            "beat_ms": now_ms,
+            "started_ms": job.started_ms or now_ms,
+        }
+        untaken = {"state": "queued", "attempts": job.attempts}
+        if not self._table.update(job_id, untaken, changes):
+            return None
+        return Claim(self._queue, replace(job, **changes))
 
 
 class Claim:
-    """A job in a worker's hands. What it writes counts only as long as the job is its own."""
+    """A job in a worker's hands. What it writes counts only as long as the job is its own.
 
-    def __init__(self, queue: JobQueue, job: Job, worker: str) -> None:
+    Where the queue has forgotten the job, as a Redis that keeps nothing does when it is started
+    again, the worker tells it again.
+    """
+
+    def __init__(self, queue: JobQueue, job: Job) -> None:
         self._queue = queue
         self._table = queue.table
-        self._mine = {"state": "running", "worker": worker}
+        self._mine = {"state": "running", "worker": job.worker}
         self.job = job
         #: Whether the job was given to another worker, because this one was not heard of.
         self.is_lost = False
@@ -145,9 +148,14 @@ class Claim:
 
     def give_back(self, message: str) -> None:
         """Queue the job again, for the next worker; the attempt does not count."""
-        if self._write({"state": "queued", "message": message, "attempts": self.job.attempts}):
+        attempts = self.job.attempts - 1
+        if self._write({"state": "queued", "message": message, "attempts": attempts}):
             self._queue.put(self.job.id)
 
     def _write(self, changes: dict[str, Any]) -> bool:
-        self.is_lost = not self._table.update(self.job.id, self._mine, changes)
-        return not self.is_lost
+        written = self._table.update(self.job.id, self._mine, changes)
+        if not written and self._table.get(self.job.id) is None:
+            self._table.insert(self.job)
+            written = self._table.update(self.job.id, self._mine, changes)
+        self.is_lost = not written
+        return written

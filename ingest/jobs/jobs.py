@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ingest.addresses import has_secrets
 from ingest.jobs.job import Job
@@ -13,6 +13,9 @@ from ingest.jobs.requests import IngestRequest, Request
 from search_core.entities import is_address
 from search_core.errors import UsageError
 from search_core.settings import Settings
+
+#: How long `sightline prune` leaves jobs in the list after they are over.
+KEPT = timedelta(days=90)
 
 
 class Jobs:
@@ -110,3 +113,13 @@ class Jobs:
         if changed:
             self._queue.put(job_id)
         return changed
+
+    def forget_finished(self, age: timedelta = KEPT, *, dry_run: bool = False) -> int:
+        """Forget the jobs that were over so long ago, or only count them; return how many.
+
+        What they made stays: rows, indexes, the folders of comparisons.
+        """
+        before_ms = self._table.now_ms() - round(age.total_seconds() * 1000)
+        if dry_run:
+            return self._table.count_finished(before_ms)
+        return self._table.remove_finished(before_ms)

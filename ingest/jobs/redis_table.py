@@ -6,7 +6,7 @@ Each value is stored as JSON, so that what is read is of the type that was writt
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from redis import ConnectionPool, Redis
@@ -19,6 +19,7 @@ _ALL, _OPEN, _COUNT = f"{_PREFIX}:all", f"{_PREFIX}:open", f"{_PREFIX}:count"
 
 #: KEYS: the job, all, open, count. ARGV: the job's id, then its fields and values.
 _INSERT = """
+if redis.call('EXISTS', KEYS[1]) == 1 then return end
 local number = redis.call('INCR', KEYS[4])
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('HSET', KEYS[1], 'number', number)
@@ -41,6 +42,13 @@ elseif ARGV[2] == '0' then
 end
 return 1
 """
+#: KEYS: the job, all. ARGV: its id, when it was over. One that is tried again meanwhile stays.
+_REMOVE = """
+if redis.call('HGET', KEYS[1], 'finished_ms') ~= ARGV[2] then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+return redis.call('DEL', KEYS[1])
+"""
+_AT_ONCE = 1000
 
 
 class RedisJobTable:
@@ -50,9 +58,10 @@ class RedisJobTable:
         self._redis: Any = Redis(connection_pool=pool)
         self._insert = self._redis.register_script(_INSERT)
         self._update = self._redis.register_script(_UPDATE)
+        self._remove = self._redis.register_script(_REMOVE)
 
     def insert(self, job: Job) -> None:
-        """Add a job, newer than all there are."""
+        """Add a job, newer than all there are; where there is one of its id, do nothing."""
         given = {name: getattr(job, name) for name in FIELDS}
         with told_plainly():
             self._insert([_key(job.id), _ALL, _OPEN, _COUNT], [job.id, *_flat(given)])
@@ -81,6 +90,19 @@ class RedisJobTable:
         with told_plainly():
             return bool(self._update([_key(job_id), _OPEN], values))
 
+    def count_finished(self, before_ms: int) -> int:
+        """Return how many jobs were over before a moment, epoch milliseconds."""
+        with told_plainly():
+            return sum(1 for _ in self._finished(before_ms))
+
+    def remove_finished(self, before_ms: int) -> int:
+        """Remove the jobs that were over before a moment; return how many those were."""
+        with told_plainly():
+            return sum(
+                self._remove([_key(job_id), _ALL], [job_id, finished])
+                for job_id, finished in list(self._finished(before_ms))
+            )
+
     def now_ms(self) -> int:
         """Return the server's time, epoch milliseconds."""
         with told_plainly():
@@ -90,6 +112,18 @@ class RedisJobTable:
     def close(self) -> None:
         """Let go of the connections."""
         self._redis.connection_pool.disconnect()
+
+    def _finished(self, before_ms: int) -> Iterator[tuple[bytes, bytes]]:
+        """Yield the ids of jobs that were over before a moment, and when, as it is stored."""
+        ids = self._redis.zrange(_ALL, 0, -1)
+        for start in range(0, len(ids), _AT_ONCE):
+            asking = self._redis.pipeline(transaction=False)
+            for job_id in ids[start : start + _AT_ONCE]:
+                asking.hget(_key(job_id), "finished_ms")
+            for job_id, stored in zip(ids[start:], asking.execute(), strict=False):
+                finished_ms = json.loads(stored) if stored else None
+                if finished_ms is not None and finished_ms < before_ms:
+                    yield job_id, stored
 
     def _jobs(self, ids: Iterable[bytes | str]) -> list[Job]:
         with told_plainly():

@@ -34,9 +34,13 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE jobs ADD COLUMN worker TEXT NOT NULL DEFAULT '';
     ALTER TABLE jobs ADD COLUMN beat_ms INTEGER
     """,
+    # A worker asks for what is open twice a second, however many are over.
+    "CREATE INDEX jobs_state ON jobs (state)",
 )
 _SELECT = f"SELECT {', '.join(FIELDS)} FROM jobs"  # noqa: S608
-_INSERT = f"INSERT INTO jobs ({', '.join(FIELDS)}) VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608
+_INSERT = (
+    f"INSERT OR IGNORE INTO jobs ({', '.join(FIELDS)}) VALUES ({', '.join('?' * len(FIELDS))})"  # noqa: S608
+)
 
 
 class SqliteJobTable:
@@ -46,7 +50,7 @@ class SqliteJobTable:
         self._database = Database(path, MIGRATIONS)
 
     def insert(self, job: Job) -> None:
-        """Add a job, newer than all there are."""
+        """Add a job, newer than all there are; where there is one of its id, do nothing."""
         self._database.write(_INSERT, [_stored(name, getattr(job, name)) for name in FIELDS])
 
     def get(self, job_id: str) -> Job | None:
@@ -82,6 +86,15 @@ class SqliteJobTable:
             values,
         )
         return changed > 0
+
+    def count_finished(self, before_ms: int) -> int:
+        """Return how many jobs were over before a moment, epoch milliseconds."""
+        query = "SELECT COUNT(*) FROM jobs WHERE finished_ms < ?"
+        return int(self._database.read(query, (before_ms,))[0][0])
+
+    def remove_finished(self, before_ms: int) -> int:
+        """Remove the jobs that were over before a moment; return how many those were."""
+        return self._database.write("DELETE FROM jobs WHERE finished_ms < ?", (before_ms,))
 
     def now_ms(self) -> int:
         """Return the time, epoch milliseconds."""

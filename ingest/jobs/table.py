@@ -14,7 +14,7 @@ class JobTable(Protocol):
     """
 
     def insert(self, job: Job) -> None:
-        """Add a job, newer than all there are."""
+        """Add a job, newer than all there are; where there is one of its id, do nothing."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -34,6 +34,14 @@ class JobTable(Protocol):
 
         Looking and changing are one step: of several who try, one succeeds.
         """
+        ...
+
+    def count_finished(self, before_ms: int) -> int:
+        """Return how many jobs were over before a moment, epoch milliseconds."""
+        ...
+
+    def remove_finished(self, before_ms: int) -> int:
+        """Remove the jobs that were over before a moment; return how many those were."""
         ...
 
     def now_ms(self) -> int:

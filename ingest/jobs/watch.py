@@ -14,10 +14,20 @@ from search_core.errors import DiskFull, QueueUnavailable
 
 
 class Interrupted(Exception):
-    """A job is not to go on; ``message`` and ``report`` say what is done of it."""
+    """A job is not to go on; ``message`` and ``report`` say what is done of it.
 
-    def __init__(self, message: str = "cancelled", report: dict[str, Any] | None = None) -> None:
+    ``is_put_off``: it is to go on later, in this worker or in another.
+    """
+
+    def __init__(
+        self,
+        message: str = "cancelled",
+        report: dict[str, Any] | None = None,
+        *,
+        is_put_off: bool = False,
+    ) -> None:
         super().__init__(message)
+        self.is_put_off = is_put_off
         self.message = message
         self.report = report
 
@@ -59,7 +69,7 @@ class Watch:
     def check(self) -> None:
         """Raise Interrupted where the job is not to go on."""
         if self.should_stop():
-            raise Interrupted
+            raise Interrupted(is_put_off=not self._cancelled)
 
     def is_cancelled(self) -> bool:
         """Look now whether somebody cancelled the job."""

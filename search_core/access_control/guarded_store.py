@@ -179,12 +179,12 @@ class GuardedStore:
         self._change_index(name, index, search)
         return self._store.rebuild(name, index, search, on_progress)
 
-    def succession(self, name: str, identity: EncoderIdentity) -> Succession:
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
         """Return what gives a library another encoder: for who may change indexes, and see all."""
         self._access.require("index", "changing an encoder")
         self._access.require_all_cameras("changing an encoder")
         self._record("index", name, {"encoder": identity.label})
-        return self._store.succession(name, identity)
+        return self._store.succession(name, identity, work)
 
     def open_trial(
         self,

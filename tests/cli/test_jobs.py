@@ -43,6 +43,19 @@ def test_jobs_are_listed_cancelled_and_tried_again(run: Run, own: list[str], job
     assert refused.exit_code == 2 and "is queued" in refused.err
 
 
+def test_jobs_that_ended_long_ago_are_pruned(run: Run, own: list[str], jobs: Jobs) -> None:
+    old, young = (jobs.submit_ingest([f"/{name}"], "main") for name in ("old", "young"))
+    waiting = jobs.submit_ingest(["/waiting"], "main")
+    assert jobs.cancel(old) and jobs.cancel(young)
+    jobs._table.update(old, {}, {"finished_ms": 1})
+    for options in (["--dry-run"], ["--camera", "gate"], ["--library", "main"]):
+        run("prune", *options, *own)
+    assert len(jobs.list()) == 3
+    said = run("prune", *own).err
+    assert "Forgotten: 1 job that ended 90 days ago or longer" in said
+    assert [job.id for job in jobs.list()] == [waiting, young]
+
+
 def test_there_may_be_no_jobs_and_not_that_one(run: Run, own: list[str]) -> None:
     assert "There are no jobs" in run("jobs", "list", *own).out
     assert run("jobs", "list", "--json", *own).json == []

@@ -66,6 +66,28 @@ def test_changed_only_under_its_conditions(table: JobTable) -> None:
     assert table.get("b") is None
 
 
+def test_a_job_that_is_there_is_not_put_in_again(table: JobTable) -> None:
+    table.insert(A)
+    table.insert(replace(A, id="b"))
+    assert table.update("a", {}, {"state": "running"})
+    table.insert(A)
+    assert table.get("a") == replace(A, state="running")
+    assert [job.id for job in table.newest(9)] == ["b", "a"]
+
+
+def test_finished_jobs_go_when_they_are_old(table: JobTable) -> None:
+    for name, finished_ms in (("old", 10), ("young", 30), ("queued", None), ("again", 10)):
+        table.insert(replace(A, id=name))
+        if finished_ms is not None:
+            assert table.update(name, {}, {"state": "done", "finished_ms": finished_ms})
+    assert table.update("again", {}, {"state": "queued", "finished_ms": None})
+    assert table.count_finished(10) == table.remove_finished(10) == 0
+    assert table.count_finished(30) == table.remove_finished(30) == 1
+    assert table.get("old") is None and table.remove_finished(30) == 0
+    assert [job.id for job in table.newest(9)] == ["again", "queued", "young"]
+    assert [job.id for job in table.open()] == ["queued", "again"]
+
+
 def test_of_several_who_try_one_succeeds(table: JobTable) -> None:
     table.insert(A)
     ready = threading.Barrier(8)

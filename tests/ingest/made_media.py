@@ -45,6 +45,21 @@ class HistogramEncoder:
         raise NotImplementedError
 
 
+class FinerEncoder(HistogramEncoder):
+    """Another encoder: finer pixels, more dimensions."""
+
+    def __init__(self) -> None:
+        self.identity = EncoderIdentity("finer", "", "f" * 32, 48, "fp32")
+        self.preprocess = Preprocess((40, 40))
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
+        rows = [
+            np.concatenate([np.histogram(p[..., c], 16, (0, 256))[0] for c in range(3)])
+            for p in pixels
+        ]
+        return l2_normalised(np.stack(rows))
+
+
 def shade(second: float) -> int:
     """The grey level a made clip has at a time: another one every second."""
     return 20 + (int(second) * 37) % 200

@@ -391,6 +391,24 @@ def test_a_library_is_given_another_encoder_as_a_job(jobs, work, media, settings
     assert jobs.get(again).state == "done" and "already" in jobs.get(again).message
 
 
+@on_one_queue
+def test_a_stopped_worker_leaves_what_it_has_embedded_again(
+    jobs, work, media, settings, lite_store
+):
+    many_photos(media, settings, 5)
+    jobs.submit_ingest([str(media)], "main")
+    work(store=lite_store)
+    stop = threading.Event()
+    job_id = jobs.submit(ReembedRequest("main", settings.model))
+    work(store=lite_store, stop=stop, encoder=Calls(3, stop.set, "b" * 32))
+    assert jobs.get(job_id).state == "queued"
+    assert lite_store.library("main").encoder.digest == "a" * 32
+    work(store=lite_store, encoder=HistogramEncoder("b" * 32))
+    report = jobs.get(job_id).report
+    assert (report["kept"], report["keyframes"]) == (3, 2)
+    assert (lite_store.library("main").encoder.digest, lite_store.count("main")) == ("b" * 32, 5)
+
+
 def options(**changes):
     return CompareOptions(
         queries=5, repeats=2, types=("FLAT", "HNSW"), sweeps={"ef": (10, 20)}, **changes

@@ -4,39 +4,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ingest.decoding import decode_image
 from ingest.engines.local import LocalEngine
+from ingest.jobs.watch import Interrupted
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.pipeline import ingest
 from ingest.recipes import recipe_of
 from ingest.reembedding import reembed
-from search_core.encoders.base import EncoderIdentity, Preprocess, l2_normalised
 from search_core.endpoint import Endpoint
 from search_core.errors import EncoderMismatch, StoreBusy, UsageError
 from search_core.filters import Filter
 from search_core.store import MilvusStore
-from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
+from tests.ingest.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 
-
-class Finer(HistogramEncoder):
-    """Another encoder: finer pixels, more dimensions."""
-
-    def __init__(self):
-        self.identity = EncoderIdentity("finer", "", "f" * 32, 48, "fp32")
-        self.preprocess = Preprocess((40, 40))
-
-    def encode_pixels(self, pixels):
-        rows = [
-            np.concatenate([np.histogram(p[..., c], 16, (0, 256))[0] for c in range(3)])
-            for p in pixels
-        ]
-        return l2_normalised(np.stack(rows))
-
+KILLED = Path(__file__).with_name("killed_reembedding.py")
 
 on_both = pytest.mark.parametrize(
     "milvus", ["lite", pytest.param("server", marks=pytest.mark.server)], indirect=True
@@ -86,29 +77,34 @@ def rows(store, library="main"):
     }
 
 
-@on_both
-def test_it_is_as_if_ingested_with_the_new_encoder(filled, settings, media):
-    before = rows(filled)
-    thumbnails = {path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")}
-    report = reembed(settings, filled, "main", Finer())
-    assert (report.keyframes, report.thumbnails, report.left_out) == (len(before), 0, [])
-    assert len(before) == 2 + 6
-    take_in(filled, settings, media, Finer(), "reference")
-    reference, after = rows(filled, "reference"), rows(filled)
-    assert filled.library("main").encoder == Finer().identity
+def assert_as_if_ingested(store, settings, media, before):
+    """The rows there were, with the vectors that an ingest with the finer encoder gives."""
+    take_in(store, settings, media, FinerEncoder(), "reference")
+    reference, after = rows(store, "reference"), rows(store)
+    assert store.library("main").encoder == FinerEncoder().identity
     assert {key: entity for key, (entity, _) in after.items()} == {
         key: entity for key, (entity, _) in before.items()
     }
     for key, (_, vector) in after.items():
         np.testing.assert_allclose(vector, reference[key][1], atol=1e-6)
+
+
+@on_both
+def test_it_is_as_if_ingested_with_the_new_encoder(filled, settings, media):
+    before = rows(filled)
+    thumbnails = {path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")}
+    report = reembed(settings, filled, "main", FinerEncoder())
+    assert (report.keyframes, report.thumbnails, report.left_out) == (len(before), 0, [])
+    assert len(before) == 2 + 6
+    assert_as_if_ingested(filled, settings, media, before)
     assert thumbnails == {
         path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")
     }
 
 
 def test_nothing_is_taken_in_again_afterwards(filled, settings, media):
-    reembed(settings, filled, "main", Finer())
-    report = take_in(filled, settings, media, Finer())
+    reembed(settings, filled, "main", FinerEncoder())
+    report = take_in(filled, settings, media, FinerEncoder())
     assert (report.done, report.skipped) == (0, 3)
     with Ledger(settings.ledger_path) as ledger:
         assert ledger.recipes("main") == [recipe_of("f" * 32, parse_selector("interval:1").recipe)]
@@ -121,7 +117,7 @@ def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(filled, settings
     shutil.move(media / "red.jpg", media / "moved" / "red.jpg")
     os.utime(media / "moved" / "red.jpg", (0, 0))  # what changed just now is not remembered
     take_in(filled, settings, media / "moved", HistogramEncoder())  # known to be there from now on
-    report = reembed(settings, filled, "main", Finer())
+    report = reembed(settings, filled, "main", FinerEncoder())
     assert (report.keyframes, report.thumbnails) == (8, 7)
     assert report.reasons == {
         str(media / "clip.mp4"): "is not there any more",
@@ -130,7 +126,7 @@ def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(filled, settings
     for entity, vector in rows(filled).values():
         thumbnail = settings.data_dir / entity.thumbnail
         picture = decode_image(thumbnail, max_pixels=10_000)
-        [near] = Finer().encode_images([picture])
+        [near] = FinerEncoder().encode_images([picture])
         assert float(near @ vector) > 0.9
 
 
@@ -138,7 +134,7 @@ def test_a_keyframe_of_which_nothing_is_left_is_left_out_and_told(filled, settin
     (media / "red.jpg").unlink()
     [gone] = [entity for entity, _ in rows(filled).values() if entity.uri.endswith("red.jpg")]
     (settings.data_dir / gone.thumbnail).unlink()
-    report = reembed(settings, filled, "main", Finer())
+    report = reembed(settings, filled, "main", FinerEncoder())
     assert (report.keyframes, report.left_out) == (7, [str(media / "red.jpg")])
     assert filled.count("main") == 7
     assert "1 left out" in report.summary
@@ -148,7 +144,7 @@ def test_a_source_that_crashes_the_decoder_costs_itself_alone(filled, settings, 
     late = make_clip(media / "late.mp4", seconds=4, size=(96, 48))
     take_in(filled, settings, media, HistogramEncoder())
     engine = LocalEngine(1, entry="tests.ingest.hostile_worker:main")
-    report = reembed(settings, filled, "main", Finer(), engine=engine)
+    report = reembed(settings, filled, "main", FinerEncoder(), engine=engine)
     assert (report.keyframes, report.thumbnails) == (12, 3)
     assert "made the decoder crash" in report.reasons[str(late)]
 
@@ -157,7 +153,7 @@ def test_a_source_that_crashes_the_decoder_costs_itself_alone(filled, settings, 
 def test_writes_and_deletes_meanwhile_are_in_the_new_collection(filled, settings, media, encoder):
     first, *_ = sorted(rows(filled))
 
-    class Meanwhile(Finer):
+    class Meanwhile(FinerEncoder):
         """Somebody takes in a photograph, and deletes a keyframe, while it embeds."""
 
         calls = 0
@@ -220,7 +216,7 @@ def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refuse
         def succession(self, *arguments):
             return Looked(filled.succession(*arguments))
 
-    reembed(settings, Store(), "main", Finer())
+    reembed(settings, Store(), "main", FinerEncoder())
     assert heard == ["refused", "switched"]
     with pytest.raises(EncoderMismatch):  # whoever began before goes no further
         filled.upsert("main", [entity], vector[None])
@@ -245,7 +241,7 @@ def test_ended_midway_the_library_is_as_it_was(filled, settings, encoder, moment
             settings,
             filled,
             "main",
-            Finer(),
+            FinerEncoder(),
             on_progress=end if moment == "embedding" else lambda *_: None,
         )
     assert filled._client.list_collections() == collections
@@ -254,6 +250,46 @@ def test_ended_midway_the_library_is_as_it_was(filled, settings, encoder, moment
     assert {key: entity for key, (entity, _) in rows(filled).items()} == {
         key: entity for key, (entity, _) in before.items()
     }
+
+
+@on_both
+def test_killed_midway_it_goes_on_where_it_was(filled, settings, media):
+    before, endpoint = rows(filled), filled.endpoint
+    if endpoint.embedded:
+        filled.close()  # one process at a time
+    command = [sys.executable, str(KILLED), str(settings.data_dir), endpoint.uri]
+    killed = subprocess.run(command, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    with closing(MilvusStore(endpoint)) as store:
+        assert store.remove_leftovers() == []  # as a serve that is started again would
+        report = reembed(settings, store, "main", FinerEncoder())
+        assert (report.kept, report.keyframes) == (3, 5)
+        assert store._client.list_collections() == [store.library("main").collection]
+        assert_as_if_ingested(store, settings, media, before)
+
+
+def test_put_off_it_goes_on_as_the_same_work_only(filled, settings, media):
+    before, told = rows(filled), []
+
+    def put_off():
+        if len(told) == 3:
+            raise Interrupted(is_put_off=True)
+
+    def run(**options):
+        return reembed(settings, filled, "main", FinerEncoder(), work="job", **options)
+
+    settings.encoder.batch_size = 1
+    with pytest.raises(Interrupted):
+        run(on_progress=lambda *progress: told.append(progress), check=put_off)
+    [(entity, vector), *_] = before.values()
+    filled.upsert("main", [entity], vector[None])  # nobody waits for it
+    with filled.succession("main", FinerEncoder().identity, "another") as other:
+        assert other.kept == 0
+    report = run(on_progress=lambda *progress: told.append(progress))
+    assert (report.kept, report.keyframes) == (3, 5)
+    assert [done for done, *_ in told] == list(range(1, 9))
+    assert "after 3 of a run that was ended" in report.summary
+    assert_as_if_ingested(filled, settings, media, before)
 
 
 def test_the_encoder_it_has_is_refused(filled, settings, encoder):

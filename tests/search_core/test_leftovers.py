@@ -11,7 +11,7 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.index_specs import Hnsw
 from search_core.leftovers import remove_unlisted
 from search_core.ownership import BELIEVED_MS, Owner
-from search_core.registry import OWNER_PROPERTY, SUCCESSOR_PROPERTY
+from search_core.registry import OWNER_PROPERTY, SUCCESSOR_PROPERTY, WORK_PROPERTY
 from search_core.store import MilvusStore
 from search_core.trials import TRIAL_PREFIX
 from tests.conftest import clip_like_vectors, make_entity
@@ -26,8 +26,9 @@ def client(lite_store: MilvusStore) -> MilvusClient:
     return MilvusClient(lite_store.endpoint.uri)
 
 
-def make_collection(client: MilvusClient, name: str, owner: Owner | None) -> None:
+def make_collection(client: MilvusClient, name: str, owner: Owner | None, work: str = "") -> None:
     properties = {OWNER_PROPERTY: json.dumps(owner.to_dict())} if owner else {}
+    properties |= {WORK_PROPERTY: work} if work else {}
     client.create_collection(name, dimension=4, properties=properties)
     if owner:  # a collection of four dimensions made quickly leaves properties out
         client.alter_collection_properties(name, properties)
@@ -42,6 +43,15 @@ def test_only_what_the_dead_left_is_removed(lite_store: MilvusStore, client: Mil
     assert sorted(lite_store.remove_leftovers()) == sorted([dead, aged])
     assert lite_store.remove_leftovers() == []
     assert sorted(client.list_collections()) == sorted(kept)
+
+
+def test_work_that_can_be_gone_on_with_is_removed_a_day_later(
+    lite_store: MilvusStore, client: MilvusClient
+) -> None:
+    old = replace(DEAD, since=HERE.since - BELIEVED_MS - 60_000)
+    make_collection(client, "main_20260102030405_1b2c", old, "re-embedding")
+    make_collection(client, "main_20260102030405_1b2d", DEAD, "re-embedding")
+    assert lite_store.remove_leftovers() == ["main_20260102030405_1b2c"]
 
 
 def test_a_library_of_a_dead_process_is_a_library(
