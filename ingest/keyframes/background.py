@@ -88,7 +88,8 @@ def changed_blocks(one: SmallPicture, other: SmallPicture) -> int:
 def _most_changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[np.int16]:
     """Return of each block how much the channel differs that differs most; NumPy's max is slow."""
     red, green, blue = np.moveaxis(np.abs(one - other), -1, 0)
-    return np.maximum(np.maximum(red, green), blue)
+    most: NDArray[np.int16] = np.maximum(np.maximum(red, green), blue)
+    return most
 
 
 def _median_of(pictures: Iterable[NDArray[np.int16]]) -> NDArray[np.int16]:

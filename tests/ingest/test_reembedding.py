@@ -24,6 +24,7 @@ from ingest.reembedding import reembed
 from search_core.endpoint import Endpoint
 from search_core.errors import EncoderMismatch, StoreBusy, UsageError
 from search_core.filters import Filter
+from search_core.memory_store import MemoryStore
 from search_core.store import MilvusStore
 from tests.ingest.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 
@@ -79,8 +80,9 @@ def rows(store, library="main"):
 
 def assert_as_if_ingested(store, settings, media, before):
     """The rows there were, with the vectors that an ingest with the finer encoder gives."""
-    take_in(store, settings, media, FinerEncoder(), "reference")
-    reference, after = rows(store, "reference"), rows(store)
+    memory = MemoryStore()
+    take_in(memory, settings, media, FinerEncoder(), "reference")
+    reference, after = rows(memory, "reference"), rows(store)
     assert store.library("main").encoder == FinerEncoder().identity
     assert {key: entity for key, (entity, _) in after.items()} == {
         key: entity for key, (entity, _) in before.items()

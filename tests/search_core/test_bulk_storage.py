@@ -82,9 +82,9 @@ def test_what_a_killed_process_left_goes_after_a_day(bucket, monkeypatch):
 
 def test_what_a_bucket_says_no_with_is_told_and_no_bucket_is_made(bucket, monkeypatch, tmp_path):
     def failing(address: str) -> str:
-        with pytest.raises(StoreError, match=f"cannot be written to {address}: ") as raised:
-            with BulkStorage(address).file(ROWS):
-                pass
+        refused = pytest.raises(StoreError, match=f"cannot be written to {address}: ")
+        with refused as raised, BulkStorage(address).file(ROWS):
+            pass
         assert "SIGHTLINE_MILVUS_BULK_STORAGE" in raised.value.hint
         assert SECRET not in f"{raised.value.message} {raised.value.hint}"
         return raised.value.message
