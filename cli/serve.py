@@ -165,8 +165,10 @@ def _start_lite(settings: Settings, children: Children) -> str:
             "Wait for it to end, then run `sightline serve` again.",
         )
     from search_core.leftovers import remove_unlisted
+    from search_core.lite_logs import remove_flushed_logs
 
     remove_unlisted(lite_dir)
+    remove_flushed_logs(lite_dir)
     port = _free_port()
     arguments = ["--data-dir", str(lite_dir), "--host", LOOPBACK, "--port", str(port)]
     children.start(

@@ -14,6 +14,7 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.endpoint import Endpoint, is_locked
 from search_core.errors import StoreBusy, StoreUnavailable
+from search_core.lite_logs import remove_flushed_logs
 
 #: Milvus Lite's server allows a ping every five minutes (gRPC's default); pymilvus sends one every
 #: ten seconds, for which the server would close the connection in the middle of long requests.
@@ -30,6 +31,7 @@ def connect(endpoint: Endpoint) -> MilvusClient:
     embedded = "://" not in endpoint.uri
     if embedded:
         Path(endpoint.uri).parent.mkdir(parents=True, exist_ok=True)
+        remove_flushed_logs(Path(endpoint.uri))
     until_s = time.monotonic() + endpoint.timeout_s
     try:
         while True:
