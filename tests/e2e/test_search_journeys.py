@@ -1,0 +1,126 @@
+"""Searching as an operator does it, beyond a sentence: pictures, regions, keys, times, links."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.test_browser import (  # noqa: F401
+    address,
+    chromium,
+    data_dir,
+    page,
+)
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+
+FIRST = ".st-key-card-1"
+
+
+def ask(page: Page, **query: str) -> None:  # noqa: F811
+    """Open the page with this search in its address and wait for its pictures."""
+    from urllib.parse import urlencode
+
+    page.goto(f"{page.url.split('?')[0]}?{urlencode(query)}")
+    page.locator(f"{FIRST} img").wait_for()
+
+
+def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
+    page: Page,  # noqa: F811
+    data_dir: Path,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
+    page.get_by_role("button", name="Picture", exact=True).click()
+    page.locator("input[type=file]").set_input_files(thumbnail)
+    page.locator(f"{FIRST} img").wait_for()
+    page.keyboard.press("Escape")
+    score = re.search(r"^1 · (\d\.\d{3})", page.locator(FIRST).inner_text())
+    assert score
+    assert float(score[1]) > 0.98
+
+    page.get_by_role("button", name="Region …").click()
+    box = page.get_by_role("group", name=re.compile("The region"))
+    box.press("ArrowLeft")
+    page.get_by_role("button", name="Search this region").click()
+    page.wait_for_url("**region=0.23*")
+    page.locator("[role=dialog]").wait_for(state="detached")
+
+
+def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  # noqa: F811
+    thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
+    page.locator(".st-key-examples").wait_for()
+    page.wait_for_function("document.querySelector('.st-key-page-keys')")
+    page.evaluate(
+        """bytes => {
+            const given = new DataTransfer();
+            given.items.add(new File([new Uint8Array(bytes)], "a.jpg", {type: "image/jpeg"}));
+            const send = () => document.dispatchEvent(
+                new ClipboardEvent("paste", {clipboardData: given, bubbles: true}));
+            const again = setInterval(() => {
+                if (document.querySelector(".st-key-terms")) clearInterval(again);
+                else send();
+            }, 1000);
+            send();
+        }""",
+        list(thumbnail.read_bytes()),
+    )
+    page.locator(f"{FIRST} img").wait_for()
+    page.get_by_role("button", name="Remove picture").click()
+    page.locator(".st-key-examples").wait_for()
+
+
+def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F811
+    ask(page, q="a car", fold="never")
+    page.locator(".st-key-page-keys").wait_for(state="attached")
+    focused = "document.activeElement.innerText.trim() === '{}'"
+    page.get_by_role("button", name="Open 1", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(focused.format("Open 2"))
+    page.keyboard.press("Enter")
+    dialog = page.locator("[role=dialog]")
+    dialog.get_by_text("rank 2").wait_for()
+    page.keyboard.press("ArrowRight")
+    dialog.get_by_text("rank 3").wait_for()
+    dialog.get_by_role("button", name=re.compile("^Keyframe at")).first.click()
+    dialog.get_by_text("Beside the hit").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+
+
+def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
+    ask(page, q="a car", fold="never", k="100")
+    chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
+    chart.locator("canvas, svg").first.wait_for()
+    box = chart.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 30, box["y"] + 40)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 45, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Search only this time").click()
+    page.wait_for_url("**after=*")
+    page.get_by_role("button", name="Clear filters").click()
+    page.wait_for_url(lambda url: "after=" not in url)
+
+
+def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_path: Path) -> None:  # noqa: F811
+    ask(page, q="a person in a blue top riding a bicycle")
+    page.get_by_role("button", name="Export", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="JSON").click()
+    download.value.save_as(tmp_path / "hits.json")
+    record = json.loads((tmp_path / "hits.json").read_bytes())
+    assert "riding a bicycle" in record["asked"]
+    assert all(re.fullmatch(r"[0-9a-f]{64}", hit["sha256"]) for hit in record["hits"])
+
+    where = f"{page.url.split('?')[0]}?moment={record['hits'][0]['id']}"
+    page.goto(where)
+    page.locator("[role=dialog] video").wait_for()
