@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import resources
 from dashboard.wording import counted, local_time
-from ingest.jobs.retrying import file_of
 from ingest.ledger import Ledger, LedgerRow
 
 _SHOWN = 1000
@@ -47,21 +45,9 @@ def show_failures(library: str) -> None:
             disabled=not failed,
             icon=":material/refresh:",
         ):
-            retry(library, failed)
+            resources.jobs().ingest_again(library, _SHOWN)
             st.toast("Queued. **Add footage** shows how far it is.")
         st.caption("What is skipped is no footage, or shows nothing new.")
-
-
-def retry(library: str, uris: Sequence[str]) -> None:
-    """Queue sources that failed to be ingested again; of an archive's members, the archive."""
-    uploads = resources.settings().uploads_dir
-    files = dict.fromkeys(file_of(uri) for uri in uris)
-    uploaded = [file for file in files if Path(file).is_relative_to(uploads)]
-    others = [file for file in files if file not in set(uploaded)]
-    if uploaded:
-        resources.jobs().submit_ingest(uploaded, library, camera="uploads")
-    if others:
-        resources.jobs().submit_ingest(others, library)
 
 
 def failure_frame(rows: Sequence[LedgerRow]) -> pd.DataFrame:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from dashboard.server_files import allowed_address, allowed_path
+from ingest.addresses import without_secrets
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
 from ingest.jobs.requests import ReembedRequest
+from ingest.jobs.retrying import file_of
+from ingest.ledger import Ledger
 from search_core.access_control.audit import AuditLog
 from search_core.access_control.roles import Access, Right
+from search_core.entities import is_address
 from search_core.errors import NotAllowed
+from search_core.settings import Settings
 
 _RIGHTS: dict[str, Right] = {
     IngestRequest.kind: "ingest",
@@ -24,20 +31,22 @@ _NAMED_PATHS = 20
 class GuardedJobs:
     """The jobs that ``access`` may ask for, see and stop; what is asked goes into the audit log.
 
+    What is ingested was uploaded, or the settings allow the place where it is: see server_files.
     Who may not see all cameras sees the ingests of their own, and ingests what was uploaded only:
     any other file could be another camera's.
     """
 
-    def __init__(self, jobs: Jobs, access: Access, audit: AuditLog, uploads_dir: Path) -> None:
+    def __init__(self, jobs: Jobs, access: Access, audit: AuditLog, settings: Settings) -> None:
         self._jobs = jobs
         self._access = access
         self._audit = audit
-        self._uploads_dir = uploads_dir
+        self._settings = settings
 
     def submit(self, request: Request) -> str:
         """Queue a job; return its id. Raises NotAllowed."""
         if isinstance(request, IngestRequest):
-            self._check_ingest(request.library, request.paths, request.camera)
+            paths = self._checked(request.library, request.paths, request.camera)
+            request = replace(request, paths=paths)
         else:
             self._access.require(_RIGHTS.get(request.kind, "users"), "working on an index")
             self._record(request.title, f"asked for: {request.kind}")
@@ -52,9 +61,28 @@ class GuardedJobs:
         keyframes: str = "auto",
         tags: Sequence[str] = (),
     ) -> str:
-        """Queue an ingest; return the job's id. Raises NotAllowed."""
-        self._check_ingest(library, paths, camera)
-        return self._jobs.submit_ingest(paths, library, camera, started_at, keyframes, tags)
+        """Queue an ingest; return the job's id. Raises NotAllowed, UsageError."""
+        allowed = self._checked(library, paths, camera)
+        return self._jobs.submit_ingest(allowed, library, camera, started_at, keyframes, tags)
+
+    def ingest_again(self, library: str, most: int) -> int:
+        """Queue the sources of a library that failed, wherever they are; return how many.
+
+        Of an archive's members, the archive. Raises NotAllowed.
+        """
+        self._access.require("ingest", "trying files again")
+        self._access.require_all_cameras("trying files again")
+        with Ledger(self._settings.ledger_path) as ledger:
+            failed = [row.uri for row in ledger.outcomes(library, "failed", most)]
+        files = list(dict.fromkeys(file_of(uri) for uri in failed))
+        for paths, camera in (
+            ([file for file in files if self._is_upload(file)], "uploads"),
+            ([file for file in files if not self._is_upload(file)], None),
+        ):
+            if paths:
+                self._record_ingest(library, paths, camera)
+                self._jobs.submit_ingest(paths, library, camera)
+        return len(failed)
 
     def list(self, limit: int = 50) -> list[Job]:
         """Return those of the latest jobs that may be seen, newest first."""
@@ -77,7 +105,8 @@ class GuardedJobs:
         self._require(job_id, "tried again")
         return self._jobs.retry(job_id)
 
-    def _check_ingest(self, library: str, paths: Sequence[str], camera: str | None) -> None:
+    def _checked(self, library: str, paths: Sequence[str], camera: str | None) -> tuple[str, ...]:
+        """Return what is to be ingested as it may be; raises NotAllowed, UsageError."""
         self._access.require("ingest", "adding footage")
         if self._access.cameras is not None:
             if camera is None or not self._access.sees(camera):
@@ -87,11 +116,22 @@ class GuardedJobs:
                 )
             if not all(self._is_upload(path) for path in paths):
                 raise NotAllowed("Only uploaded files are yours to add.", "Upload them here.")
-        detail = {"files": len(paths), "paths": list(paths[:_NAMED_PATHS]), "camera": camera}
+        allowed = tuple(map(self._allowed, paths))
+        self._record_ingest(library, allowed, camera)
+        return allowed
+
+    def _allowed(self, path: str) -> str:
+        if is_address(path):
+            return allowed_address(path, self._settings)
+        return path if self._is_upload(path) else allowed_path(path, self._settings)
+
+    def _record_ingest(self, library: str, paths: Sequence[str], camera: str | None) -> None:
+        named = [without_secrets(path) if is_address(path) else path for path in paths]
+        detail = {"files": len(paths), "paths": named[:_NAMED_PATHS], "camera": camera}
         self._audit.record(self._access.name, "ingest", library, detail)
 
     def _is_upload(self, path: str) -> bool:
-        return Path(path).resolve().is_relative_to(self._uploads_dir.resolve())
+        return Path(path).resolve().is_relative_to(self._settings.uploads_dir.resolve())
 
     def _sees(self, job: Job) -> bool:
         if not self._access.may("ingest"):

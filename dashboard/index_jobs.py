@@ -9,8 +9,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import resources
-from dashboard.adding import is_stuck
 from dashboard.core_words import said
+from dashboard.job_list import is_stuck
 from dashboard.language import N_, _
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer

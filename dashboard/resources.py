@@ -85,8 +85,7 @@ def encoder() -> Encoder:
 
 def jobs() -> GuardedJobs:
     """Return the queue of jobs as the one who looks at this page may use it."""
-    access, uploads = identity.current(), settings().uploads_dir
-    return GuardedJobs(_jobs(), access, identity.audit_log(), uploads)
+    return GuardedJobs(_jobs(), identity.current(), identity.audit_log(), settings())
 
 
 @st.cache_resource(show_spinner=False)

@@ -7,7 +7,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Protocol
 
 from search_core.errors import UsageError
@@ -16,6 +16,7 @@ MAX_FILES = 500
 #: What stays free on the disk for vectors and thumbnails.
 _KEPT_FREE_BYTES = 512 * 1024 * 1024
 _SUFFIX = re.compile(r"\.[a-z0-9]{1,5}")
+_NUMBER = re.compile(r"^\d{3}-")
 _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 
 
@@ -66,6 +67,12 @@ def safe_name(name: str, number: int) -> str:
     suffix = last.suffix.lower() if _SUFFIX.fullmatch(last.suffix.lower()) else ""
     stem = _UNSAFE.sub("-", last.name.removesuffix(last.suffix)).strip("-")[:60]
     return f"{number:03d}-{stem or 'file'}{suffix}"
+
+
+def sent_name(path: PurePath, uploads_dir: Path) -> str:
+    """Return a file's name without the number that :func:`safe_name` gave an upload."""
+    uploaded = path.is_relative_to(uploads_dir)
+    return _NUMBER.sub("", path.name) if uploaded else path.name or str(path)
 
 
 def _save(file: Upload, folder: Path, number: int) -> Path:

@@ -78,6 +78,20 @@ class IngestReport:
         else:
             self.failed += 1
 
+    def results(self, limit: int) -> list[dict[str, Any]]:
+        """Return what became of each source, at most ``limit``: failed, skipped, then done ones."""
+        order = {"failed": 0, "skipped": 1, "done": 2}
+        return [
+            {
+                "uri": o.uri,
+                "status": o.status,
+                "why": o.reason or o.warning,
+                "keyframes": o.keyframes,
+                "left_out": o.left_out,
+            }
+            for o in sorted(self.outcomes, key=lambda outcome: order[outcome.status])[:limit]
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """Return the counts, and what failed, was skipped or was kept with a warning."""
         return {

@@ -18,6 +18,8 @@ from search_core.lab.options import Progress as LabProgress
 from search_core.library import Store
 from search_core.settings import Settings
 
+#: A job keeps what became of so many files; the ledger knows of all of them.
+RESULTS = 500
 #: How much of building an index each step is taken to be, from where to where.
 _INDEX_STEPS = {
     "copying": (0.0, 0.5),
@@ -91,11 +93,10 @@ class Performer:
             should_stop=watch.should_stop,
         )
         watch.flush()
+        told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
-            raise Interrupted(
-                f"cancelled; what was done is kept: {_summary(report)}", report.to_json()
-            )
-        return Done(_summary(report), report.to_json())
+            raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)
+        return Done(_summary(report), told)
 
     def _index(self, request: IndexRequest, watch: Watch) -> Done:
         spec = request.spec

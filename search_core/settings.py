@@ -42,12 +42,16 @@ class EncoderSettings(BaseModel):
 
 
 class MediaSettings(BaseModel):
-    """How media is decoded: limits, thumbnails (longest side in pixels), worker processes."""
+    """How media is decoded: limits, thumbnails (longest side in pixels), worker processes.
+
+    ``server_folders`` are folders of this machine from which the dashboard may take in files.
+    """
 
     max_pixels: int = Field(default=178_956_970, ge=1)
     max_animation_frames: int = Field(default=64, ge=1)
     thumbnail_px: int = Field(default=384, ge=32, le=4096)
     workers: int | None = Field(default=None, ge=0)
+    server_folders: tuple[Path, ...] = ()
 
 
 class RemoteSettings(BaseModel):

@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import identity, resources
-from dashboard.adding import show_jobs, upload_form
+from dashboard.adding import adding_form
 from dashboard.browsing import browse
 from dashboard.failures import show_failures
 from dashboard.holdings import show_libraries
+from dashboard.job_list import show_jobs
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.removing import show_removing, show_trash
 from dashboard.wording import local_time, plain
@@ -26,7 +27,7 @@ def page() -> None:
     if info is None:
         how_to_begin()
         if identity.current().may("ingest"):
-            upload_form(None, Facets())
+            adding_form(None, Facets())
             show_jobs()
         return
     facets = resources.facets(info.name)
@@ -41,7 +42,7 @@ def page() -> None:
         label_visibility="collapsed",
     )
     if view == ADD:
-        upload_form(info.name, facets)
+        adding_form(info.name, facets)
         show_jobs()
     elif view == FAILURES:
         show_failures(info.name)

@@ -1,23 +1,30 @@
 from __future__ import annotations
 
+import zipfile
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
 from dashboard import resources
-from dashboard.adding import is_stuck
 from dashboard.browsing import newest_entities
+from dashboard.job_list import is_stuck, result_frame
 from ingest.discarding import discard
-from ingest.jobs import Job
+from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
 from ingest.removal import delete_entities
+from ingest.worker import run_worker
 from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.openclip import load_encoder
+from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
+from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
 
@@ -45,7 +52,7 @@ def test_an_empty_data_directory_takes_uploads(open_page: OpenPage) -> None:
 def test_jobs_are_listed_with_their_state(
     library: list[MediaEntity], settings: Settings, open_page: OpenPage
 ) -> None:
-    resources.jobs().submit_ingest(["/footage/gate *1*.mp4"], "main")
+    Jobs(settings).submit_ingest(["/footage/gate *1*.mp4"], "main")
 
     app = open_page("library", view="Add footage")
 
@@ -210,9 +217,9 @@ def test_libraries_are_listed_with_sizes_and_renamed(
 
 
 def test_a_library_with_open_jobs_is_not_renamed(
-    library: list[MediaEntity], open_page: OpenPage
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
 ) -> None:
-    resources.jobs().submit_ingest(["/footage/clip.mp4"], "main")
+    Jobs(settings).submit_ingest(["/footage/clip.mp4"], "main")
     app = open_page("library", view="Libraries")
 
     next(box for box in app.text_input if box.label == "New name").set_value("gate")
@@ -237,3 +244,53 @@ def test_jobs_that_nothing_performs_are_stuck() -> None:
     assert not is_stuck([job("queued", 59_000)], now_ms=60_000)
     assert not is_stuck([job("queued", 0), job("running", 0)], now_ms=60_000)
     assert not is_stuck([job("done", 0)], now_ms=60_000)
+
+
+def test_every_file_of_an_upload_has_a_result(
+    settings: Settings, library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    folder = settings.uploads_dir / "20260101-000000-abcd"
+    sent = ["001-red.png", "002-note.txt", "003-box.zip"]
+    folder.mkdir(parents=True)
+    Image.new("RGB", (64, 36), "red").save(folder / sent[0])
+    (folder / sent[1]).write_text("no picture")
+    with zipfile.ZipFile(folder / sent[2], "w") as archive:
+        archive.write(folder / sent[0], "day 1/same.png")
+        archive.writestr("day 1/broken.jpg", b"\xff\xd8\xff and no more")
+    jobs = Jobs(settings)
+    job_id = jobs.submit_ingest([str(folder / name) for name in sent], "main", camera="gate")
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        run_worker(settings, store=store, encoder=load_encoder(settings), until_idle=True)
+
+    app = open_page("library", view="Add footage")
+
+    words(app)
+    results = {row["File"]: row for row in app.dataframe[0].value.to_dict("records")}
+    assert {name: row["Result"] for name, row in results.items()} == {
+        "red.png": "done",
+        "note.txt": "failed",
+        "box.zip/day 1/same.png": "skipped",
+        "box.zip/day 1/broken.jpg": "failed",
+    }
+    assert results["red.png"]["Keyframes"] == 1
+    assert "neither an image nor a video" in results["note.txt"]["Why"]
+    assert results["box.zip/day 1/same.png"]["Why"] == "has the content of red.png"
+    assert results["box.zip/day 1/broken.jpg"]["Why"]
+    app.toggle(key=f"results-{job_id}").set_value(False).run()
+    assert not app.dataframe
+
+
+def test_a_file_is_called_what_it_was_called_when_it_was_added(settings: Settings) -> None:
+    results = [
+        {"uri": uri, "status": "done", "why": "", "keyframes": 2, "left_out": 3}
+        for uri in ("/srv/night/a.mp4", "/srv/100-b.zip/in/it.jpg", "s3://b/c.mp4")
+    ]
+    request = {"paths": ["/srv/night", "/srv/100-b.zip"]}
+    job = Job(
+        "i", "ingest", "t", "done", 1.0, {}, "", 0, report={"results": results}, request=request
+    )
+
+    frame = result_frame(job)
+
+    assert frame["File"].tolist() == ["night/a.mp4", "100-b.zip/in/it.jpg", "s3://b/c.mp4"]
+    assert frame["Why"].tolist() == ["3 frames left out: nothing new to be seen"] * 3

@@ -1,0 +1,180 @@
+"""The latest jobs, watched while they run: how far they are, and what became of each file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.problems import shown_in_words
+from dashboard.uploads import sent_name
+from dashboard.wording import clock, counted, local_time, plain
+from ingest.jobs import Job
+
+_SHOWN_JOBS = 20
+_IDLE_MS = 6_000
+_ROW_PX, _MOST_ROWS = 35, 10
+_WATCHED = "watched_jobs"
+_COLOURS = {
+    "queued": "gray",
+    "running": "blue",
+    "done": "green",
+    "failed": "red",
+    "cancelled": "orange",
+}
+
+
+def show_jobs() -> None:
+    """Draw the latest jobs, anew every second while one is under way."""
+    busy = any(job.is_open for job in resources.jobs().list(_SHOWN_JOBS))
+    st.fragment(_jobs, run_every=1.0 if busy else 5.0)()
+
+
+def is_stuck(jobs: Sequence[Job], now_ms: int) -> bool:
+    """Whether jobs wait and nothing performs them."""
+    waiting = [job for job in jobs if job.state == "queued"]
+    running = any(job.state == "running" for job in jobs)
+    return bool(waiting) and not running and now_ms - waiting[0].created_ms > _IDLE_MS
+
+
+def result_frame(job: Job) -> pd.DataFrame:
+    """Return one row a file of an ingest: what became of it, its keyframes, and why."""
+    results: list[dict[str, Any]] = (job.report or {}).get("results", [])
+    return pd.DataFrame(
+        {
+            "File": [_name(str(result["uri"]), job.request) for result in results],
+            "Result": [str(result["status"]) for result in results],
+            "Keyframes": [int(result["keyframes"]) for result in results],
+            "Why": [_why(result, job.request) for result in results],
+        }
+    )
+
+
+@shown_in_words()
+def _jobs() -> None:
+    found = resources.jobs().list(_SHOWN_JOBS)
+    _follow(found)
+    if not found:
+        return
+    st.markdown("##### Jobs")
+    if is_stuck(found, round(time.time() * 1000)):
+        st.warning("No worker takes jobs here. `sightline serve` runs one beside the dashboard.")
+    for number, job in enumerate(found):
+        with st.container(border=True, key=f"job-{job.id}"):
+            _job(job, newest=number == 0)
+
+
+def _job(job: Job, *, newest: bool) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(job.state, color=_COLOURS[job.state])  # type: ignore[arg-type]
+        st.markdown(f"**{plain(_title(job))}**", width="content")
+        st.caption(plain(_when(job)), width="content")
+        st.space("stretch")
+        if job.is_open:
+            st.button("Cancel", key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
+        elif job.state != "done":
+            st.button("Try again", key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
+    counts = _counts(job) if job.kind == "ingest" else ""
+    if job.state == "running":
+        st.progress(min(1.0, max(0.0, job.progress)), text=counts or None)
+    elif job.state == "done" and counts:
+        st.caption(counts)
+    if job.message and (job.state != "done" or not counts):
+        st.caption(plain(job.message))
+    if (job.report or {}).get("results"):
+        _results(job, newest=newest)
+
+
+def _results(job: Job, *, newest: bool) -> None:
+    """Draw what became of each file, where that is wanted: tables of all jobs are much to send."""
+    if st.toggle("Each file", value=newest, key=f"results-{job.id}"):
+        frame = result_frame(job)
+        st.dataframe(
+            frame,
+            hide_index=True,
+            width="stretch",
+            height=_ROW_PX * (min(len(frame), _MOST_ROWS) + 1) + 3,
+            column_config={
+                "File": st.column_config.TextColumn(width="medium"),
+                "Result": st.column_config.TextColumn(width="small"),
+                "Keyframes": st.column_config.NumberColumn(format="localized", width="small"),
+                "Why": st.column_config.TextColumn(width="large"),
+            },
+        )
+        more = job.counts.get("finished", len(frame)) - len(frame)
+        if more > 0:
+            st.caption(f"{more:,} more. Those that failed come first.")
+
+
+def _name(uri: str, request: Mapping[str, Any]) -> str:
+    """Return a file's name as whoever added it knows it: below what was asked for."""
+    for path in map(str, request.get("paths", ())):
+        below = uri.removeprefix(path)
+        if below != uri and (not below or below.startswith("/") or path.endswith("/")):
+            return f"{_sent(path)}/{below}".rstrip("/").replace("//", "/")
+    return uri
+
+
+def _why(result: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    if result["why"]:
+        why = str(result["why"])
+        for path in map(str, request.get("paths", ())):
+            why = why.replace(path, _sent(path))
+        return why
+    left_out = int(result["left_out"])
+    if not left_out:
+        return ""
+    return f"{counted(left_out, 'frame')} left out: nothing new to be seen"
+
+
+def _sent(path: str) -> str:
+    return sent_name(PurePath(path), resources.settings().uploads_dir)
+
+
+def _title(job: Job) -> str:
+    paths = [str(path) for path in job.request.get("paths", ())]
+    if not paths:
+        return job.title
+    first = _sent(paths[0])
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1:,} more"
+
+
+def _cancel(job_id: str) -> None:
+    resources.jobs().cancel(job_id)
+
+
+def _retry(job_id: str) -> None:
+    resources.jobs().retry(job_id)
+
+
+def _follow(jobs: Sequence[Job]) -> None:
+    """Draw the whole page anew when a job that was watched is over: the library has changed."""
+    now_open = {job.id for job in jobs if job.is_open}
+    before: set[str] = st.session_state.get(_WATCHED, set())
+    st.session_state[_WATCHED] = now_open
+    if before - now_open or now_open - before:
+        resources.forget_what_was_read()
+        st.rerun()
+
+
+def _counts(job: Job) -> str:
+    counts = job.counts
+    text = f"{counts.get('finished', 0):,} of {counted(counts.get('total', 0), 'file')}"
+    if counts.get("failed"):
+        text += f" · {counts['failed']:,} failed"
+    if counts.get("skipped"):
+        text += f" · {counts['skipped']:,} skipped"
+    return f"{text} · {counted(counts.get('keyframes', 0), 'keyframe')}"
+
+
+def _when(job: Job) -> str:
+    if job.started_ms is None:
+        return f"queued {local_time(job.created_ms)}"
+    if job.finished_ms is None:
+        return f"started {local_time(job.started_ms)}"
+    return f"{local_time(job.finished_ms)}, took {clock(job.finished_ms - job.started_ms)}"
