@@ -26,7 +26,7 @@ _READ_ROWS = 1000
 def browse(library: str, facets: Facets) -> None:
     """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
     if not facets.count:
-        st.info("The library is empty. **Add footage** puts something into it.")
+        st.info(f"There is nothing in the library to be seen.{_how_to_add()}")
         return
     chosen = _cameras(library, facets)
     days, choosing = _days_and_choosing(library, facets)
@@ -85,6 +85,11 @@ def newest_entities(
             found = store.entities(library, within, limit=_READ_ROWS)
             return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:count]
         window_ms *= 4
+
+
+def _how_to_add() -> str:
+    """Return where footage is added, for those who may, else nothing."""
+    return " **Add footage** puts something into it." if identity.current().may("ingest") else ""
 
 
 def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:

@@ -6,7 +6,7 @@ import streamlit as st
 
 from dashboard import identity, resources
 from dashboard.problems import shown_in_words
-from dashboard.removing import asked, confirm_delete, counting, settle
+from dashboard.removing import asked, confirm_delete, counting, require_removing, settle
 from dashboard.selecting import Selection, clear_selection
 from dashboard.wording import counted, plain
 from ingest.moving import move_entities
@@ -68,6 +68,7 @@ def _move(library: str, selection: Selection) -> None:
         help="Libraries of the same encoder: the vectors move as they are.",
     )
     if st.button("Move", type="primary", disabled=not target) and target:
+        require_removing("moving")
         name = check_library_name(target)
         identity.record("delete", library, {"moved to": name, **asked(selection.where)})
         moved = move_entities(

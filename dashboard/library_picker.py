@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.language import _
 from dashboard.wording import plain
 from search_core.library import LibraryInfo
@@ -36,6 +36,9 @@ def how_to_begin() -> None:
     """Say how footage comes in, where there is none yet."""
     settings = resources.settings()
     st.markdown("##### " + _("Nothing has been ingested yet"))
+    if not identity.current().may("ingest"):
+        st.markdown(_("An operator can add photographs and videos."))
+        return
     st.markdown(
         _(
             "Open **Library** to upload photographs, videos or zip archives, "

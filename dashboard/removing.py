@@ -45,6 +45,7 @@ def show_removing(library: str, facets: Facets) -> None:
         )
         typed = st.text_input(f"Type {plain(library)} to drop it", key=f"drop-{library}")
         if st.button("Drop the library", disabled=typed != library, icon=":material/delete:"):
+            require_removing("dropping a library")
             identity.record("drop", library, {"count": facets.count})
             drop_library(resources.settings(), resources.store(), library)
             settle(f"Dropped the library {plain(library)}.")
@@ -61,7 +62,8 @@ def asked(where: Filter) -> dict[str, Any]:
 
 
 def show_trash(library: str) -> None:
-    """Draw what was deleted from a library and can be put back, or purged."""
+    """Draw what was deleted from a library and can be put back, or purged; raises NotAllowed."""
+    require_removing("looking into the trash")
     found = deletions(resources.settings(), library)
     if not found:
         st.caption(f"Nothing is in the trash. What is deleted stays there for {KEPT.days} days.")
@@ -79,6 +81,7 @@ def show_trash(library: str) -> None:
             st.caption(plain(f"deleted {local_time(item.deleted_ms)}"), width="content")
             st.space("stretch")
             if st.button("Put back", key=f"undo-{item.number}", icon=":material/undo:"):
+                require_removing("putting back")
                 identity.record("delete", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
                 settle(f"Put back {counted(back, 'picture')}.")
@@ -104,9 +107,20 @@ def counting(doing: str, total: int) -> Callable[[int], None]:
     return tell
 
 
+def require_removing(doing: str) -> None:
+    """Raise NotAllowed unless the one who looks may delete, and see all that is deleted.
+
+    Asked when it is done, not only when its button is drawn: a role may have changed meanwhile.
+    """
+    access = identity.current()
+    access.require("delete", doing)
+    access.require_all_cameras(doing)
+
+
 @st.dialog("Purge for good?")
 @shown_in_words()
 def _confirm_purge(item: Deletion) -> None:
+    require_removing("purging")
     st.markdown(
         f"**{counted(item.count, 'picture')}** ({plain(item.what)}) will be gone, with vectors and "
         "thumbnails. This cannot be undone."
@@ -130,6 +144,7 @@ def _confirm(library: str, where: Filter, what: str) -> None:
         if st.button("Cancel"):
             st.rerun()
         if st.button(f"Delete {counted(count, 'picture')}", type="primary", disabled=not count):
+            require_removing("deleting")
             store, tell = resources.store(), counting("Deleting", count)
             identity.record("delete", library, {**asked(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)

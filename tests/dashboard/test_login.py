@@ -21,6 +21,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import footage, identity, login_routes, media_owners, provider_login, resources
 from dashboard.gate import Gate, refuse_other_addresses
+from dashboard.removing import require_removing, show_trash
 from search_core.access_control import attempts
 from search_core.access_control.roles import Access
 from search_core.access_control.users import Users
@@ -466,6 +467,20 @@ def test_who_opens_what_is_not_theirs_is_told(look: Callable[..., AppTest]) -> N
     with pytest.raises(NotAllowed, match="not for a viewer"):
         resources.jobs().submit_ingest(["/footage/x.mp4"], "main", "cam-1")
     assert resources.jobs().list() == []
+
+
+@pytest.mark.parametrize("name", ["vera", "otto", "olga"])
+def test_the_trash_is_for_admins_of_all_cameras(
+    look: Callable[..., AppTest], users: Users, name: str
+) -> None:
+    users.add("olga", "admin", ["cam-1"], PASSWORD)
+    look(name)
+    for doing in (lambda: show_trash("main"), lambda: require_removing("purging")):
+        with pytest.raises(NotAllowed):
+            doing()
+
+    look("anna")
+    require_removing("purging")
 
 
 def test_an_operator_of_some_cameras_adds_to_them_only(
