@@ -12,7 +12,7 @@ import typer
 from cli import operator
 from cli.options import JsonOption, LibraryOption, YesOption, duration, settings_of
 from cli.terminal import confirmed, counted, err, note, print_json, say, table
-from cli.workspace import open_store
+from cli.workspace import is_untouched, open_store
 from search_core.durations import format_duration
 from search_core.errors import UsageError
 from search_core.settings import Settings
@@ -50,7 +50,8 @@ def prune(
 
     The rules are `retain` of each camera and the table [retain] of libraries in sightline.toml, and
     `sightline watch --retain`; cameras that are watched are pruned every hour by themselves. Age
-    goes by when it was captured. Footage files are not touched; --older-than asks first.
+    goes by when it was captured. Footage files are not touched; --older-than asks first. What was
+    deleted is purged from the trash after 30 days, whatever the rules.
 
     Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer.
     """
@@ -67,16 +68,18 @@ def prune(
             for rule in rules_of(settings)
             if camera in (None, rule.camera) and library in (None, rule.library)
         ]
-    of_everything = older_than is None and camera is None and library is None
-    if not rules:
-        if of_everything:
-            _forget_jobs(settings, dry_run=dry_run)
-        raise UsageError(
-            "Nothing says how long keyframes are kept.",
-            "Set retain in sightline.toml, or give --older-than 30d.",
-        )
+    if older_than is None and camera is None and library is None:
+        _forget_jobs(settings, dry_run=dry_run)
+    if not rules and is_untouched(settings):
+        raise _no_rules()
     now = datetime.now(UTC)
     with open_store(settings) as store:
+        # Whatever the rules: what was deleted stays in the trash for its own time.
+        purged = 0 if dry_run else purge_outdated(settings, store)
+        if purged:
+            note(f"Purged from the trash: {counted(purged, 'keyframe')}.")
+        elif not rules:
+            raise _no_rules()
         if older_than is not None and not dry_run:
             due = run(settings, store, rules[0], now, dry_run=True).keyframes
             what = f"{counted(due, 'keyframe')} older than {format_duration(older_than)}"
@@ -89,11 +92,7 @@ def prune(
         if not dry_run:
             _record(settings, rules)
         with err().status("Looking …" if dry_run else "Removing …"):
-            if not dry_run:
-                purge_outdated(settings, store)
             pruned = [run(settings, store, rule, now, dry_run=dry_run) for rule in rules]
-    if of_everything:
-        _forget_jobs(settings, dry_run=dry_run)
     if json:
         print_json(
             [
@@ -107,6 +106,8 @@ def prune(
                 for item in pruned
             ]
         )
+        return
+    if not rules:
         return
     heading = "Would go" if dry_run else "Removed"
     made = table("Library", "Camera", "Kept for", heading, right=(heading,))
@@ -128,6 +129,13 @@ def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
     if count:
         forgotten = "To be forgotten" if dry_run else "Forgotten"
         note(f"{forgotten}: {counted(count, 'job')} that ended {KEPT.days} days ago or longer.")
+
+
+def _no_rules() -> UsageError:
+    return UsageError(
+        "Nothing says how long keyframes are kept.",
+        "Set retain in sightline.toml, or give --older-than 30d.",
+    )
 
 
 def _record(settings: Settings, rules: Sequence[Rule]) -> None:

@@ -23,10 +23,11 @@ def remove_leftovers(
     """Remove collections without an alias whose owner has ended, and return their names.
 
     Collections that nobody owned, and those of processes that live, stay; so do those of another
-    host for a day. A library's note of a rebuild that has ended goes first, so that writers never
-    write to what is gone.
+    host for a day. A second alias that a renaming left goes too. A library's note of a rebuild that
+    has ended goes first, so that writers never write to what is gone.
     """
     with write_lock(endpoint):
+        registry.remove_stray_aliases()
         serving = set()
         for name in registry.names():
             info = registry.find(name)

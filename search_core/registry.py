@@ -101,6 +101,7 @@ class LibraryRegistry:
         with write_lock(self._endpoint):
             self.create_collection(info)
             self.make_ready(info)
+            self._drop_stray(info.name)
             self._client.create_alias(info.collection, info.name)
             self.disown(info.collection)
 
@@ -117,15 +118,36 @@ class LibraryRegistry:
                 raise StoreBusy(
                     f"The library {info.name} is being rebuilt.", "Try again when that is done."
                 )
-            if name in self.names():
-                self._client.drop_alias(name)  # left by a renaming that ended midway
-            self._client.create_alias(info.collection, name)
-            self.write_info(replace(info, name=name))
-            self._client.drop_alias(info.name)
+            self._drop_stray(name)
+            self.own(info.collection)  # so that nobody takes its second alias for a stray one
+            try:
+                self._client.create_alias(info.collection, name)
+                self.write_info(replace(info, name=name))
+                self._client.drop_alias(info.name)
+            finally:
+                self.disown(info.collection)
+
+    def remove_stray_aliases(self) -> None:
+        """Remove the aliases that renamings which ended midway left beside those that count."""
+        for name in self.names():
+            self._drop_stray(name)
+
+    def _drop_stray(self, name: str) -> None:
+        """Remove an alias of a library's collection that is none of a library.
+
+        Nobody may be renaming it: while somebody does, two aliases are meant.
+        """
+        described = self._describe(name)
+        info = _info_in(described) if described else None
+        if info is None or info.name == name or info.collection == name:
+            return
+        if name in self.names() and not self.is_worked_on(info.collection):
+            self._client.drop_alias(name)
 
     def remove(self, info: LibraryInfo) -> None:
         """Remove a library with all its entities."""
         with write_lock(self._endpoint):
+            self.remove_stray_aliases()
             self.own(info.collection)
             self._client.drop_alias(info.name)
             self.drop(info.collection)

@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
+from ingest.discarding import discard
+from ingest.trash import trash_path
+from search_core.endpoint import resolve_endpoint
+from search_core.filters import Filter
+from search_core.settings import load_settings
+from search_core.store import MilvusStore
 from tests.cli.conftest import Run, data_dir_of
 
 
@@ -96,3 +104,23 @@ def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("cli.library.confirmed", lambda question, *, yes: False)
     assert run("library", "drop", "main", *own).exit_code == 1
     assert run("library", "show", "--json", *own).json["keyframes"] == 10
+
+
+def test_the_trash_is_purged_by_its_own_age_whatever_the_rules(run: Run, own: list[str]) -> None:
+    nothing_due = run("prune", *own)
+    assert (nothing_due.exit_code, "Nothing says how long" in nothing_due.err) == (2, True)
+
+    settings = load_settings(data_dir=data_dir_of(own))
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        assert discard(settings, store, "main", Filter(cameras=("gate",)), "all of it") == 10
+    with closing(sqlite3.connect(trash_path(settings))) as trash, trash:
+        trash.execute("UPDATE deletions SET deleted_ms = 0")
+    assert _thumbnails(own) == 10
+
+    assert run("prune", "--dry-run", *own).exit_code == 2
+    pruned = run("prune", *own)
+
+    assert pruned.exit_code == 0
+    assert "Purged from the trash: 10 keyframes" in pruned.err
+    assert _thumbnails(own) == 0
+    assert run("prune", *own).exit_code == 2

@@ -64,6 +64,28 @@ def test_a_library_of_a_dead_process_is_a_library(
     assert lite_store.library("main").collection == collection
 
 
+def test_an_alias_that_a_renaming_left_is_in_nobodys_way(
+    lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
+) -> None:
+    def aliases() -> list[str]:
+        return sorted(map(str, client.list_aliases()["aliases"]))
+
+    collection = lite_store.ensure_library("main", identity).collection
+    client.create_alias(collection, "gate")
+    client.create_alias(collection, "dock")
+    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(HERE.to_dict())})
+    lite_store.remove_leftovers()
+    assert aliases() == ["dock", "gate", "main"]  # somebody renames it now, for all one knows
+
+    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(DEAD.to_dict())})
+    assert lite_store.ensure_library("gate", identity).collection != collection
+    lite_store.remove_leftovers()
+    assert aliases() == ["gate", "main"]
+    lite_store.rename_library("main", "dock")
+    assert aliases() == ["dock", "gate"]
+    assert lite_store.library("dock").collection == collection
+
+
 def test_the_note_of_a_dead_rebuild_goes_and_writers_never_stumble(
     lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
 ) -> None:
