@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -85,6 +86,10 @@ def _read(
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
             known |= {state.name: state for state in diary.cameras()}
+            for name, retain in diary.retentions().items():
+                if name in known:
+                    retain_s = retain.total_seconds() if retain else None
+                    known[name] = replace(known[name], retain_s=retain_s)
             missed = diary.gaps(camera, since_ms)
     open_now = {gap.camera for gap in missed if gap.ended_ms is None}
     unwatched = [

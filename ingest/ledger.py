@@ -64,6 +64,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID
     """,
     "ALTER TABLE sources ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0",
+    "CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID",
 )
 _COLUMNS = (
     "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"

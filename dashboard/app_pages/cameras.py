@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 import pandas as pd
 import streamlit as st
+from pydantic import SecretStr
 
 from dashboard import identity, resources
+from dashboard.camera_forms import retention_form, stream_form
 from dashboard.problems import shown_in_words
 from dashboard.wording import counted, local_time
-from ingest.streams.camera import configured_cameras, is_watched
+from ingest.streams.camera import Camera, configured_cameras, is_watched
 from ingest.streams.diary import CameraState, Diary, Gap
 from search_core.durations import format_duration
 
@@ -25,11 +30,16 @@ library = "main"
 def page() -> None:
     """Draw the page."""
     st.fragment(_cameras, run_every=5.0)()
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True):
+        stream_form()
+    with right, st.container(border=True):
+        retention_form(_all_cameras())
     with st.expander("Add, change or remove a camera"):
         st.markdown(
             "Cameras are named in `sightline.toml`, beside which `sightline serve` is started: "
-            "their addresses hold passwords, which stay on the server. `sightline serve` watches "
-            "them from its next start on; `sightline watch` tries one at once."
+            "their addresses hold passwords, which stay on the server. **Test the stream** tries "
+            "one as soon as it is in there; `sightline serve` watches it from its next start on."
         )
         st.code(_EXAMPLE, language="toml")
         st.code(
@@ -38,10 +48,36 @@ def page() -> None:
         )
 
 
-def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) -> pd.DataFrame:
+def _all_cameras() -> list[Camera]:
+    """Return the cameras that may be seen: those of the settings, and others that were watched.
+
+    How long a camera's keyframes are kept is what it is now.
+    """
+    settings, access = resources.settings(), identity.current()
+    states, changed = [], {}
+    if settings.ledger_path.exists():
+        with Diary(settings.ledger_path) as diary:
+            states, changed = diary.cameras(), diary.retentions()
+    unknown = SecretStr("")  # nobody connects from here to what the settings do not name
+    found = {s.name: Camera(s.name, unknown, s.library, s.retain) for s in states}
+    found |= {camera.name: camera for camera in configured_cameras(settings)}
+    return [
+        replace(camera, retain=changed.get(name, camera.retain))
+        for name, camera in sorted(found.items())
+        if access.sees(name)
+    ]
+
+
+def camera_frame(
+    states: list[CameraState],
+    watched: set[str],
+    gaps: list[Gap],
+    kept: Mapping[str, timedelta | None],
+) -> pd.DataFrame:
     """Return one row a camera: its state in a word, its last frame, and how long it was not seen.
 
-    ``gaps`` are those of the last day.
+    ``gaps`` are those of the last day, ``kept`` is how long each camera's keyframes are, None for
+    ever.
     """
     now_ms = _now_ms()
     lost_ms = {
@@ -62,7 +98,8 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
             "Keyframes": [state.keyframes for state in states],
             "Not seen, last day": [f"{lost_ms[state.name] / 60_000:,.0f} min" for state in states],
             "Kept": [
-                format_duration(state.retain) if state.retain else "for ever" for state in states
+                format_duration(lasting) if (lasting := kept.get(state.name)) else "for ever"
+                for state in states
             ],
             "Library": [state.library for state in states],
             "Address": [state.address for state in states],
@@ -74,6 +111,7 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
 @shown_in_words()
 def _cameras() -> None:
     settings, access = resources.settings(), identity.current()
+    kept = {camera.name: camera.retain for camera in _all_cameras()}
     states: list[CameraState] = []
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
@@ -94,7 +132,7 @@ def _cameras() -> None:
     if unseen:
         st.caption(f"Not watched yet: {', '.join(unseen)}")
     if states:
-        st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
+        st.dataframe(camera_frame(states, watched, gaps, kept), hide_index=True, width="stretch")
     if gaps:
         with st.expander(f"{counted(len(gaps), 'gap')} in the last day"):
             st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")

@@ -162,6 +162,25 @@ class Diary:
         rows = self._database.read(f"SELECT {_COLUMNS} FROM cameras ORDER BY name")  # noqa: S608
         return [CameraState(*row) for row in rows]
 
+    def retentions(self) -> dict[str, timedelta | None]:
+        """Return how long keyframes of cameras are kept, where that was changed; None for ever."""
+        rows = self._database.read("SELECT name, retain_s FROM camera_retention")
+        return {
+            str(name): None if retain_s is None else timedelta(seconds=retain_s)
+            for name, retain_s in rows
+        }
+
+    def set_retention(self, name: str, retain: timedelta | None) -> None:
+        """Keep a camera's keyframes this long, None for ever, whatever the settings say."""
+        retain_s = None if retain is None else retain.total_seconds()
+        self._database.write(
+            "INSERT OR REPLACE INTO camera_retention VALUES (?, ?)", (name, retain_s)
+        )
+
+    def forget_retention(self, name: str) -> None:
+        """Keep a camera's keyframes as long as the settings say."""
+        self._database.write("DELETE FROM camera_retention WHERE name = ?", (name,))
+
     def gaps(self, name: str | None = None, since_ms: int = 0) -> list[Gap]:
         """Return when cameras, or one of them, were not seen after ``since_ms``; newest first."""
         rows = self._database.read(

@@ -33,7 +33,7 @@ _MOST_MEMORY_BYTES = 2 * 1024**3
 
 def main(handle: int) -> None:
     """Serve the connection with this file descriptor until it closes."""
-    _limit_memory()
+    limit_memory()
     silence_libav()
     with Connection(handle) as connection:
         connection.send(Ready())
@@ -107,7 +107,8 @@ def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
     return LiveKeyframe(live.captured_ms, image.width, image.height, pixels, thumbnail, str(still))
 
 
-def _limit_memory() -> None:
+def limit_memory() -> None:
+    """Let this process, which decodes what strangers send, have so much memory and no more."""
     with suppress(ValueError, OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[0])
         most = pages * resource.getpagesize() + _MOST_MEMORY_BYTES

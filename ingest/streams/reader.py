@@ -109,6 +109,11 @@ class LiveStream:
             self.close()
             raise
 
+    @property
+    def codec(self) -> str:
+        """How its pictures are coded, as libav calls it: ``h264``, ``hevc``."""
+        return str(self._context.name)
+
     def close(self) -> None:
         """Hang up."""
         with suppress(av.FFmpegError, OSError):

@@ -49,18 +49,23 @@ class Pruned:
 def rules_of(settings: Settings) -> list[Rule]:
     """Return the rules of the settings, and those given to `sightline watch --retain`.
 
-    For a camera the settings name, they alone count.
+    For a camera the settings name, they alone count; for any camera, what was changed since.
     """
     rules = [Rule(library, retain) for library, retain in sorted(settings.retain.items())]
-    for name, given in sorted(settings.cameras.items()):
-        if given.retain is not None:
-            rules.append(Rule(given.library or settings.library, given.retain, name))
     with Diary(settings.ledger_path) as diary:
-        rules += [
-            Rule(state.library, state.retain, state.name)
-            for state in diary.cameras()
-            if state.retain is not None and state.name not in settings.cameras
-        ]
+        changed, watched = diary.retentions(), diary.cameras()
+    kept = [
+        (name, given.library or settings.library, given.retain)
+        for name, given in sorted(settings.cameras.items())
+    ]
+    kept += [
+        (state.name, state.library, state.retain)
+        for state in watched
+        if state.name not in settings.cameras
+    ]
+    for name, library, retain in kept:
+        if (lasting := changed.get(name, retain)) is not None:
+            rules.append(Rule(library, lasting, name))
     return rules
 
 

@@ -206,6 +206,21 @@ def test_rules_come_from_the_settings_and_else_from_how_it_was_watched(settings:
     ]
     assert [camera.retain for camera in configured_cameras(chosen)] == [timedelta(days=30)]
 
+    with Diary(settings.ledger_path) as diary:  # changed on the page of cameras
+        diary.set_retention("gate", timedelta(days=2))
+        diary.set_retention("dock", None)
+    assert rules_of(chosen) == [
+        Rule("main", timedelta(days=365)),
+        Rule("main", timedelta(days=2), "gate"),
+    ]
+    with Diary(settings.ledger_path) as diary:
+        diary.begin(Camera("gate", url, "old", timedelta(days=1)), NOW_MS)  # watched anew
+        diary.forget_retention("dock")
+    assert rules_of(chosen)[1:] == [
+        Rule("main", timedelta(days=2), "gate"),
+        Rule("yard", timedelta(hours=12), "dock"),
+    ]
+
 
 def test_stills_a_crash_left_without_rows_go_as_well(settings: Settings, store) -> None:
     keep_name(settings.stills_dir, "Gate 3")
