@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import altair as alt
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -14,9 +14,13 @@ import streamlit as st
 from dashboard import identity, resources
 from dashboard.cards import cards_of_entities
 from dashboard.library_picker import how_to_begin, pick_library
+from dashboard.map_chart import CAMERA, CONFIG, GROUP, TIME, chosen_rows, map_figure
 from dashboard.result_grid import show_cards
-from dashboard.wording import counted, viewer_zone
+from dashboard.wording import counted, plain, viewer_zone
+from search_core.clusters import WORDS, groups_of, telling_words
 from search_core.entities import MediaEntity
+from search_core.errors import SightlineError
+from search_core.library import LibraryInfo
 from search_core.projection import farthest, nearest_similarities, principal_components
 
 #: More points than that are no longer told apart, and take the browser seconds.
@@ -24,17 +28,22 @@ SAMPLE = 3_000
 OUTLIERS = 20
 SHOWN = 200
 _FEWEST = 3
-CAMERA, TIME = "Camera", "Time"
+_MOST_GROUPS, _GROUP_SIZE = 8, 12
 
 
 @dataclass(frozen=True, slots=True)
 class LibraryMap:
-    """Entities with their points (n, 2), the rows of outliers, and the share of variance shown."""
+    """Entities with their points (n, 2), the rows of outliers, and the share of variance shown.
+
+    ``groups`` (n,) says which of the ``names`` each belongs to.
+    """
 
     entities: list[MediaEntity]
     points: np.ndarray[Any, Any]
     outliers: list[int]
     share: float
+    groups: np.ndarray[Any, Any]
+    names: list[str]
 
 
 def page() -> None:
@@ -45,104 +54,127 @@ def page() -> None:
         return
     count = resources.facets(info.name).count
     if count < _FEWEST:
-        st.info("A map needs a few pictures more. **Library** adds footage.")
+        st.info("A map needs a few pictures more than there are.")
         return
     with st.spinner("Reading vectors …"):
-        shown = library_map(info.name, info.collection, count, identity.current().cameras)
-    with st.container(horizontal=True, vertical_alignment="center"):
+        shown = library_map(info, count, identity.current().cameras)
+    with st.container(horizontal=True, vertical_alignment="center", key="map-head"):
         colour = st.segmented_control(
-            "Colour", (CAMERA, TIME), default=CAMERA, required=True, key="map-colour"
+            "Colour", (CAMERA, TIME, GROUP), default=CAMERA, required=True, key="map-colour"
         )
         part = "" if count <= SAMPLE else f", {SAMPLE:,} of them by chance"
         st.caption(
-            f"{counted(count, 'picture')}{part}. What is near looks alike. Drag a box round points "
-            f"to see their pictures. Two principal components: {shown.share:.0%} of how they vary."
+            f"{counted(count, 'picture')}{part}. What is near looks alike. Draw a line round "
+            "points to see their pictures; rings mark outliers. Two principal components: "
+            f"{shown.share:.0%} of how they vary."
         )
-    frame = map_frame(shown)
-    event = st.altair_chart(
-        map_chart(frame, colour or CAMERA),
+    event = st.plotly_chart(
+        map_figure(map_frame(shown), colour or CAMERA, shown.outliers),
         width="stretch",
         on_select="rerun",
+        selection_mode=("lasso", "box"),
+        config=CONFIG,
+        alt=f"Map of {counted(len(shown.entities), 'picture')} by how alike they look",
         key=f"map-{info.name}-{colour}",
     )
-    _pictures(info.name, shown, rows_within(frame, dict(event["selection"].get("box", {}))))
+    _pictures(info.name, shown, chosen_rows(dict(event["selection"])))
 
 
-@st.cache_data(ttl=600, max_entries=4, show_spinner=False)
-def library_map(
-    library: str, collection: str, count: int, cameras: tuple[str, ...] | None
-) -> LibraryMap:
+@st.cache_data(
+    ttl=600,
+    max_entries=8,
+    show_spinner=False,
+    hash_funcs={LibraryInfo: lambda info: (info.name, info.collection)},
+)
+def library_map(info: LibraryInfo, count: int, cameras: tuple[str, ...] | None) -> LibraryMap:
     """Return the map of a library, of SAMPLE pictures by chance where there are more.
 
-    ``collection`` and ``count`` tell when it is another one, ``cameras`` whose it is: it is kept
-    for all who may see the same.
+    The collection and ``count`` tell when it is another one, ``cameras`` whose it is: it is kept
+    for all who may see the same, and for nobody else.
     """
-    pages = list(resources.store().vectors(library, limit=SAMPLE))
+    pages = list(resources.store().vectors(info.name, limit=SAMPLE))
     entities = [entity for page in pages for entity in page.entities]
     vectors = np.concatenate([page.embeddings for page in pages])
     points, share = principal_components(vectors)
     outliers = farthest(nearest_similarities(vectors), OUTLIERS)
-    return LibraryMap(entities, points, outliers, share)
+    groups = groups_of(vectors, max(2, min(_MOST_GROUPS, len(entities) // _GROUP_SIZE)))
+    words = _words(info, vectors, groups)
+    return LibraryMap(entities, points, outliers, share, groups, _names(entities, groups, words))
 
 
 def map_frame(shown: LibraryMap) -> pd.DataFrame:
-    """Return one row a picture: its point, its camera, when it was taken, in the viewer's zone."""
+    """Return one row a picture: its point, camera and group, and when it was taken, as here."""
     zone = viewer_zone()
     return pd.DataFrame(
         {
             "x": shown.points[:, 0],
             "y": shown.points[:, 1],
-            "Camera": [entity.camera or "no name" for entity in shown.entities],
-            "Time": [
+            CAMERA: [entity.camera or "no name" for entity in shown.entities],
+            TIME: [
                 datetime.fromtimestamp(entity.captured_at / 1000, UTC)
                 .astimezone(zone)
                 .replace(tzinfo=None)
                 for entity in shown.entities
             ],
+            GROUP: [shown.names[group] for group in shown.groups],
         }
     )
 
 
-def map_chart(frame: pd.DataFrame, colour: str) -> alt.Chart:
-    """Return the points as a chart in which a box can be drawn."""
-    axis = alt.Axis(labels=False, ticks=False, title=None, grid=False, domain=False)
-    shade = (
-        alt.Color("Camera:N", legend=alt.Legend(orient="bottom", columns=3, labelLimit=160))
-        if colour == CAMERA
-        else alt.Color(
-            "Time:T", scale=alt.Scale(scheme="viridis"), legend=alt.Legend(orient="bottom")
-        )
-    )
-    box = alt.selection_interval(name="box")
-    return (
-        alt.Chart(frame)
-        .mark_circle(size=36)
-        .encode(
-            x=alt.X("x:Q", axis=axis, scale=alt.Scale(zero=False, padding=8)),
-            y=alt.Y("y:Q", axis=axis, scale=alt.Scale(zero=False, padding=8)),
-            color=shade,
-            opacity=alt.condition(box, alt.value(0.8), alt.value(0.15)),
-            tooltip=["Camera:N", alt.Tooltip("Time:T", format="%Y-%m-%d %H:%M:%S")],
-        )
-        .properties(height=440)
-        .add_params(box)
-    )
+def _words(
+    info: LibraryInfo, vectors: np.ndarray[Any, Any], groups: np.ndarray[Any, Any]
+) -> list[list[str]]:
+    """Return the words that set each group apart, none where this encoder cannot tell."""
+    nothing: list[list[str]] = [[] for _ in range(int(groups.max()) + 1)]
+    try:
+        encoder = resources.encoder()
+        if not info.encoder.same_space(encoder.identity):
+            return nothing
+        word_vectors = encoder.encode_texts(list(WORDS))
+    except SightlineError:
+        return nothing
+    told = telling_words(vectors, groups, word_vectors)
+    return [[WORDS[row] for row in rows] for rows in told]
 
 
-def rows_within(frame: pd.DataFrame, box: dict[str, Any]) -> list[int]:
-    """Return the rows whose points lie in a box, which has the two ends of ``x`` and of ``y``."""
-    if not box.get("x") or not box.get("y"):
-        return []
-    inside = frame["x"].between(*sorted(box["x"])) & frame["y"].between(*sorted(box["y"]))
-    return [int(row) for row in np.flatnonzero(inside.to_numpy())]
+def _names(
+    entities: list[MediaEntity], groups: np.ndarray[Any, Any], words: list[list[str]]
+) -> list[str]:
+    """Return each group's name: its number, what it looks like, the camera most of it is of."""
+    names = []
+    for group, looks in enumerate(words):
+        cameras = Counter(
+            entity.camera or "no name"
+            for entity, mine in zip(entities, groups, strict=True)
+            if mine == group
+        )
+        camera, most = cameras.most_common(1)[0]
+        where = camera if 2 * most > cameras.total() else "several cameras"
+        names.append(" · ".join([f"{group + 1}", *([", ".join(looks)] if looks else []), where]))
+    return names
 
 
 def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
+    """Draw the pictures that were chosen; without any, those of the outliers or of a group."""
     if rows:
         more = f", the first {SHOWN} of them here" if len(rows) > SHOWN else ""
-        st.markdown(f"**{counted(len(rows), 'picture')}** in the box{more}")
+        st.markdown(f"**{counted(len(rows), 'picture')}** chosen{more}")
     else:
-        rows = shown.outliers
-        st.markdown(f"**Outliers**: the {counted(len(rows), 'picture')} least like any other")
+        sizes = np.bincount(shown.groups)
+        views = ["Outliers", *(f"{n} ({s:,})" for n, s in zip(shown.names, sizes, strict=True))]
+        view = st.pills(
+            "Worth a look",
+            range(len(views)),
+            default=0,
+            format_func=lambda number: plain(views[number]),
+            required=True,
+            key=f"map-view-{library}",
+        )
+        if view:
+            rows = [int(row) for row in np.flatnonzero(shown.groups == view - 1)]
+            st.markdown(f"**{counted(len(rows), 'picture')}** of the group {plain(views[view])}")
+        else:
+            rows = shown.outliers
+            st.markdown(f"**Outliers**: the {counted(len(rows), 'picture')} least like any other")
     chosen = [shown.entities[row] for row in rows[:SHOWN]]
     show_cards(library, cards_of_entities(chosen), f"map-{hash(tuple(rows)):x}", searching=False)

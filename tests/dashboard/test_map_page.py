@@ -1,10 +1,29 @@
 from __future__ import annotations
 
-import pandas as pd
+import html
+import json
+from collections.abc import Callable
 
-from dashboard.app_pages.map import CAMERA, TIME, map_chart, rows_within
+import pandas as pd
+from streamlit.testing.v1 import AppTest
+
+from dashboard.map_chart import CAMERA, GROUP, TIME, chosen_rows, map_figure
 from search_core.entities import MediaEntity
-from tests.dashboard.conftest import ROWS, OpenPage, words
+from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
+from tests.dashboard.test_login import look, users
+
+__all__ = ["look", "users"]
+EVERY_CAMERA = {"cam-0", "cam-1", "cam-2", html.escape(HOSTILE, quote=False)}
+
+FRAME = pd.DataFrame(
+    {
+        "x": [0.0, 1.0, 2.0],
+        "y": [0.0, 1.0, 5.0],
+        CAMERA: ["a", "<b>", "a"],
+        TIME: pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"]),
+        GROUP: ["1 · a", "1 · a", "2 · b"],
+    }
+)
 
 
 def test_shows_the_library_and_what_is_unlike_the_rest(
@@ -16,17 +35,42 @@ def test_shows_the_library_and_what_is_unlike_the_rest(
     assert "**Outliers**: the 20 pictures least like any other" in words(app)
 
 
-def test_a_box_holds_the_points_in_it() -> None:
-    frame = pd.DataFrame({"x": [0.0, 1.0, 2.0], "y": [0.0, 1.0, 5.0]})
+def test_groups_are_named_and_shown(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("map")
+    app.session_state["map-view-main"] = 1
+    app.run()
 
-    assert rows_within(frame, {"x": [2.5, 0.5], "y": [0.0, 2.0]}) == [1]
-    assert rows_within(frame, {}) == []
+    assert "of the group 1" in words(app)
 
 
-def test_is_coloured_by_camera_or_time() -> None:
-    frame = pd.DataFrame(
-        {"x": [0.0], "y": [0.0], "Camera": ["a"], "Time": [pd.Timestamp("2026-01-01")]}
-    )
+def test_is_coloured_by_camera_time_or_group() -> None:
+    for colour, names in (
+        (CAMERA, ["&lt;b&gt;", "a"]),
+        (TIME, [TIME]),
+        (GROUP, ["1 · a", "2 · b"]),
+    ):
+        figure = map_figure(FRAME, colour, [2])
+        assert [trace["name"] for trace in figure["data"]] == [*names, "Outliers"]
+        rows = [row for trace in figure["data"][:-1] for (row,) in trace["customdata"]]
+        assert sorted(rows) == [0, 1, 2]
+        assert "<b>" not in json.dumps(figure)
 
-    assert map_chart(frame, CAMERA).to_dict()["encoding"]["color"]["field"] == "Camera"
-    assert map_chart(frame, TIME).to_dict()["encoding"]["color"]["field"] == "Time"
+
+def test_a_lasso_holds_each_picture_once() -> None:
+    points = [{"customdata": [4]}, {"customdata": [1]}, {"customdata": [4]}, {"customdata": 7}, {}]
+
+    assert chosen_rows({"points": points}) == [1, 4, 7]
+    assert chosen_rows({}) == []
+
+
+def test_points_are_of_cameras_that_may_be_seen(
+    library: list[MediaEntity], look: Callable[..., AppTest]
+) -> None:
+    for name in ("anna", "vera", "anna"):
+        app = look(name, "map")
+        expected = {"cam-1"} if name == "vera" else EVERY_CAMERA
+        [chart] = app.get("plotly_chart")
+        traces = json.loads(chart.proto.spec)["data"]
+        assert {trace["name"] for trace in traces} - {"Outliers"} == expected
+        shown = {text.partition("<br>")[0] for trace in traces for text in trace["text"]}
+        assert shown == expected
