@@ -7,8 +7,9 @@ Each user is a connection that speaks the dashboard's protocol as a browser does
 then enters sentences, waits until the page has been drawn, and fetches the first page's thumbnails
 that it has not fetched before. What a browser itself does with them is not in it (a browser for
 every user would take more of the machine than the server). Printed are the times from sending a
-sentence to the first card, to the end of the page and to the last thumbnail: first with seconds of
-thought in between, then with all users pressing Enter at once, again and again.
+sentence to the first card, to the end of the page and to the last thumbnail, and what of them the
+page itself says went into embedding the sentence and asking Milvus: first of one user alone, then
+with seconds of thought in between, then with all users pressing Enter at once, again and again.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import time
 import urllib.parse
 import urllib.request
@@ -33,6 +35,7 @@ SENTENCES = tuple(
     for colour in ("red", "white", "black", "yellow", "blue", "green")
     for thing in ("car", "van", "bus", "dog", "bicycle", "umbrella")
 )
+_SPLIT = re.compile(r"encode (\d+) ms, Milvus (\d+) ms")
 _ZONE = "Europe/Berlin"
 
 
@@ -43,7 +46,23 @@ class Times:
     card: list[float] = field(default_factory=list)
     page: list[float] = field(default_factory=list)
     pictures: list[float] = field(default_factory=list)
+    encode: list[float] = field(default_factory=list)
+    milvus: list[float] = field(default_factory=list)
+    thumbnails: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Drawn:
+    """What one drawing of the page told: when the first card came, the pictures, and errors.
+
+    ``split`` is the seconds of embedding and of Milvus, which a page with results says.
+    """
+
+    card: float = 0.0
+    pictures: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    split: tuple[float, float] | None = None
 
 
 class User:
@@ -66,23 +85,28 @@ class User:
         """Enter a sentence and wait for all that it shows."""
         started = time.perf_counter()
         try:
-            card, pictures, errors = await self._run(self._draw.choice(SENTENCES))
+            drawn = await self._run(self._draw.choice(SENTENCES))
             ended = time.perf_counter()
+            pictures = drawn.pictures
             await asyncio.gather(*(asyncio.to_thread(self._fetch, url) for url in pictures))
         except (OSError, TimeoutError, websockets.WebSocketException) as error:
             times.errors.append(repr(error))
             return
-        times.errors.extend(errors)
-        times.card.append(card - started)
+        times.errors.extend(drawn.errors)
+        times.card.append((drawn.card or ended) - started)
         times.page.append(ended - started)
         times.pictures.append(time.perf_counter() - started)
+        times.thumbnails.append(time.perf_counter() - ended)
+        if drawn.split is not None:
+            times.encode.append(drawn.split[0])
+            times.milvus.append(drawn.split[1])
 
     async def close(self) -> None:
         """Close the connection."""
         if self._socket is not None:
             await self._socket.close()
 
-    async def _run(self, sentence: str | None) -> tuple[float, list[str], list[str]]:
+    async def _run(self, sentence: str | None) -> Drawn:
         assert self._socket is not None
         message = BackMsg()
         message.rerun_script.context_info.timezone = _ZONE
@@ -91,24 +115,27 @@ class User:
             widget = message.rerun_script.widget_states.widgets.add()
             widget.id, widget.string_value = self._box, sentence
         await self._socket.send(message.SerializeToString())
-        card, pictures, errors = 0.0, list[str](), list[str]()
+        drawn = Drawn()
         async with asyncio.timeout(60):
             while True:
                 told = ForwardMsg()
                 told.ParseFromString(await self._socket.recv())
                 kind = told.WhichOneof("type")
                 if kind == "script_finished":
-                    return card or time.perf_counter(), pictures, errors
+                    return drawn
                 if kind != "delta" or told.delta.WhichOneof("type") != "new_element":
                     continue
                 element = told.delta.new_element
                 if element.WhichOneof("type") == "text_input":
                     self._box = element.text_input.id
                 elif element.WhichOneof("type") == "imgs":
-                    card = card or time.perf_counter()
-                    pictures += [image.url for image in element.imgs.imgs]
+                    drawn.card = drawn.card or time.perf_counter()
+                    drawn.pictures += [image.url for image in element.imgs.imgs]
+                elif element.WhichOneof("type") == "markdown":
+                    if split := _SPLIT.search(element.markdown.body):
+                        drawn.split = (int(split[1]) / 1000, int(split[2]) / 1000)
                 elif element.WhichOneof("type") in {"alert", "exception"}:
-                    errors.append(str(element)[:200])
+                    drawn.errors.append(str(element)[:200])
 
     def _fetch(self, url: str) -> None:
         if url in self._fetched or not url.startswith("/"):
@@ -139,7 +166,14 @@ async def _at_once(users: Iterable[User], searches: int) -> Times:
 
 def _print(name: str, times: Times) -> None:
     print(f"{name}: {len(times.page)} searches, {len(times.errors)} errors")
-    for what, found in (("first card", times.card), ("page", times.page), ("all", times.pictures)):
+    for what, found in (
+        ("first card", times.card),
+        ("page", times.page),
+        ("all", times.pictures),
+        ("encode", times.encode),
+        ("Milvus", times.milvus),
+        ("thumbnails", times.thumbnails),
+    ):
         if found:
             p50, p95, most = (percentile_ms(found, percent) for percent in (50, 95, 100))
             print(f"  {what:11} p50 {p50:6.0f} ms   p95 {p95:6.0f} ms   max {most:6.0f} ms")
