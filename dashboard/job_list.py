@@ -129,7 +129,7 @@ def _why(result: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     left_out = int(result["left_out"])
     if not left_out:
         return ""
-    return f"{counted(left_out, 'frame')} left out: nothing new to be seen"
+    return f"{left_out:,} frames left out: they show nothing new"
 
 
 def _sent(path: str) -> str:

@@ -293,4 +293,4 @@ def test_a_file_is_called_what_it_was_called_when_it_was_added(settings: Setting
     frame = result_frame(job)
 
     assert frame["File"].tolist() == ["night/a.mp4", "100-b.zip/in/it.jpg", "s3://b/c.mp4"]
-    assert frame["Why"].tolist() == ["3 frames left out: nothing new to be seen"] * 3
+    assert frame["Why"].tolist() == ["3 frames left out: they show nothing new"] * 3
