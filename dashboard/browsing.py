@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard import curating, identity, resources
 from dashboard.cards import cards_of_entities
+from dashboard.language import _
 from dashboard.result_grid import show_cards
 from dashboard.selecting import Selection, select_cards
 from dashboard.wording import counted, viewer_zone
@@ -26,15 +27,18 @@ _READ_ROWS = 1000
 def browse(library: str, facets: Facets) -> None:
     """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
     if not facets.count:
-        st.info(f"There is nothing in the library to be seen.{_how_to_add()}")
+        st.info(_("There is nothing in the library to be seen.") + _how_to_add())
         return
     chosen = _cameras(library, facets)
     days, choosing = _days_and_choosing(library, facets)
     everything = _everything(library, facets, chosen, days)
     newest = newest_entities(resources.store(), library, everything.where, facets, NEWEST)
     shown = counted(len(newest), "picture")
-    more = "" if everything.count <= len(newest) else f" of {everything.count:,}"
-    st.markdown(f"**Newest {shown}**{more}" if newest else "No picture was taken then.")
+    text = _("**Newest {pictures}**")
+    if everything.count > len(newest):
+        text = _("**Newest {pictures}** of {all}")
+    said = text.format(pictures=shown, all=f"{everything.count:,}")
+    st.markdown(said if newest else _("No picture was taken then."))
     if not choosing:
         key = f"browse-{library}-{hash(everything.where):x}"
         show_cards(library, cards_of_entities(newest), key, searching=False)
@@ -54,10 +58,10 @@ def camera_frame(facets: Facets) -> pd.DataFrame:
 
     return pd.DataFrame(
         {
-            "Camera": [camera.camera or "no name" for camera in facets.cameras],
-            "Pictures": [camera.count for camera in facets.cameras],
-            "First": [moment(camera.first_ms) for camera in facets.cameras],
-            "Last": [moment(camera.last_ms) for camera in facets.cameras],
+            _("Camera"): [camera.camera or _("no name") for camera in facets.cameras],
+            _("Pictures"): [camera.count for camera in facets.cameras],
+            _("First"): [moment(camera.first_ms) for camera in facets.cameras],
+            _("Last"): [moment(camera.last_ms) for camera in facets.cameras],
         }
     )
 
@@ -89,7 +93,11 @@ def newest_entities(
 
 def _how_to_add() -> str:
     """Return where footage is added, for those who may, else nothing."""
-    return " **Add footage** puts something into it." if identity.current().may("ingest") else ""
+    return (
+        " " + _("**Add footage** puts something into it.")
+        if identity.current().may("ingest")
+        else ""
+    )
 
 
 def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
@@ -101,18 +109,18 @@ def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] 
     )
     with st.container(horizontal=True, vertical_alignment="bottom", key="browse-head"):
         given = st.date_input(
-            "Days",
+            _("Days"),
             value=[],
             min_value=first,
             max_value=last,
             format="YYYY-MM-DD",
             key=f"days-{library}",
-            help="The day, or the first and the last day, in your time zone",
+            help=_("The day, or the first and the last day, in your time zone"),
             width=260,
         )
         st.space("stretch")
         choosing = identity.current().may("tag") and st.toggle(
-            "Select", key="choosing", help="Tag, move or delete many at once"
+            _("Select"), key="choosing", help=_("Tag, move or delete many at once")
         )
     days = given if isinstance(given, tuple) else (given,)
     return ((days[0], days[-1]) if days else None), choosing
@@ -133,7 +141,7 @@ def _everything(
         return Selection(Filter(before=end), facets.count, f"all of {library}")
     said = [", ".join(name or "no name" for name in names)] if names else []
     if days is not None:
-        said.append(f"{days[0]}" if days[0] == days[1] else f"{days[0]} to {days[1]}")
+        said.append(f"{days[0]}" if days[0] == days[1] else f"{days[0]} – {days[1]}")
     where = Filter(cameras=names, after=after, before=before)
     return Selection(where, resources.store().count(library, where), ", ".join(said))
 
@@ -147,9 +155,9 @@ def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
-            "Pictures": st.column_config.NumberColumn(format="localized"),
-            "First": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
-            "Last": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+            _("Pictures"): st.column_config.NumberColumn(format="localized"),
+            _("First"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+            _("Last"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
         },
         key=f"cameras-{library}",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dashboard.language import _
 from dashboard.wording import counted, local_time, plain, position, time_range, viewer_zone
 from search_core.entities import MediaEntity
 from search_core.moments import Moment
@@ -39,7 +40,7 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 
 def card_text(card: Card) -> str:
     """Return a card's lines as Markdown: which, how well, where; the position, and when."""
-    camera = plain(card.entity.camera) or "no camera"
+    camera = plain(card.entity.camera) or _("no camera")
     score = "" if card.score is None else f"{card.score:.3f} · "
     lines = [
         f"**{card.number}** · {score}{camera}",
@@ -50,6 +51,11 @@ def card_text(card: Card) -> str:
     return "  \n".join(lines)
 
 
+def picture_name(card: Card) -> str:
+    """Return what a card's picture is called where it is not seen."""
+    return _("Picture {number}").format(number=card.number)
+
+
 def folded_text(card: Card) -> str:
     """Return what a card stands for besides its picture, "" for nothing."""
     if card.moment is None:
@@ -57,10 +63,13 @@ def folded_text(card: Card) -> str:
     parts = []
     if len(card.moment.hits) > 1:
         seconds = (card.moment.last_ms - card.moment.first_ms) / 1000
-        parts.append(f"{counted(len(card.moment.hits), 'hit')} in {_duration(seconds)}")
+        text = _("{hits} in {time}")
+        parts.append(
+            text.format(hits=counted(len(card.moment.hits), "hit"), time=_duration(seconds))
+        )
     if card.moment.alike:
-        parts.append(f"{card.moment.alike:,} alike")
-    return ", ".join(parts)
+        parts.append(_("{count} alike").format(count=f"{card.moment.alike:,}"))
+    return _(", ").join(parts)
 
 
 def _when(card: Card) -> str:
@@ -71,7 +80,7 @@ def _when(card: Card) -> str:
 
 def _duration(seconds: float) -> str:
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return _("{count} s").format(count=f"{seconds:.0f}")
     if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        return _("{count} min").format(count=f"{seconds / 60:.0f}")
+    return _("{count} h").format(count=f"{seconds / 3600:.1f}")

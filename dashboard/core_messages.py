@@ -227,4 +227,10 @@ _FILES = (
     N_("ended the stream"),
     N_("sends no video"),
 )
-MESSAGES = (*_ERRORS, *_LAB, *_ADVICE, *_JOBS, *_FILES)
+#: Kept with what was deleted.
+_DELETED = (
+    N_("chosen by hand"),
+    N_("all of {library}"),
+    N_("1 picture, opened"),
+)
+MESSAGES = (*_DELETED, *_ERRORS, *_LAB, *_ADVICE, *_JOBS, *_FILES)

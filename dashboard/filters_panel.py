@@ -7,13 +7,20 @@ from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
 
+from dashboard.choosing import choose_in_address
+from dashboard.language import N_, _
 from dashboard.wording import plain, time_range, viewer_zone
 from search_core.entities import MediaType
 from search_core.facets import Facets
 from search_core.filters import Filter
 from search_core.hours import MOST_DAYS, Hours
 
-_MEDIA_TYPES: dict[str, MediaType | None] = {"All": None, "Video": "frame", "Photos": "image"}
+_ALL = N_("All")
+_MEDIA_TYPES: dict[str, MediaType | None] = {
+    _ALL: None,
+    N_("Video"): "frame",
+    N_("Photos"): "image",
+}
 _DEFAULT_K = 50
 
 
@@ -29,34 +36,28 @@ class Narrowing:
 def pick_filters(facets: Facets) -> Narrowing:
     """Draw the filters in the sidebar and return what they say."""
     with st.sidebar:
-        cameras = _several("Cameras", "camera", [camera.camera for camera in facets.cameras])
+        cameras = _several(_("Cameras"), "camera", [camera.camera for camera in facets.cameras])
         after, before = _times(facets)
         hours = _hours()
-        tags = _several("Tags", "tag", list(facets.tags)) if facets.tags else []
-        media = "All"
+        tags = _several(_("Tags"), "tag", list(facets.tags)) if facets.tags else []
+        media = _ALL
         if len(facets.media_types) > 1 or st.session_state.get("type"):
-            media = st.segmented_control(
-                "Kind",
-                list(_MEDIA_TYPES),
-                default="All",
-                required=True,
-                key="type",
-                bind="query-params",
-                width="stretch",
-            )
+            media = choose_in_address(_("Kind"), list(_MEDIA_TYPES), key="type", wide=True)
         min_score = st.slider(
-            "Minimum score",
+            _("Minimum score"),
             0.0,
             1.0,
             0.0,
             0.01,
             key="min_score",
             bind="query-params",
-            help="Cosine similarity: 1 is identical. How high a good hit scores depends on the "
-            "encoder; with CLIP sentences often reach 0.2 to 0.4, pictures 0.6 and more.",
+            help=_(
+                "Cosine similarity: 1 is identical. How high a good hit scores depends on the "
+                "encoder; with CLIP sentences often reach 0.2 to 0.4, pictures 0.6 and more."
+            ),
         )
-        k = st.selectbox("Hits", (20, 50, 100, 200, 500), index=1, key="k", bind="query-params")
-        st.button("Clear filters", on_click=clear_filters, width="stretch")
+        k = st.selectbox(_("Hits"), (20, 50, 100, 200, 500), index=1, key="k", bind="query-params")
+        st.button(_("Clear filters"), on_click=clear_filters, width="stretch")
         if hours is not None:
             after, before, hours = _bounded(hours, after, before, facets)
     where = Filter(
@@ -64,7 +65,7 @@ def pick_filters(facets: Facets) -> Narrowing:
         after=after,
         before=before,
         tags=tuple(tags),
-        media_type=_MEDIA_TYPES[media or "All"],
+        media_type=_MEDIA_TYPES[media],
         hours=hours,
     )
     return Narrowing(where, k or _DEFAULT_K, min_score or None)
@@ -79,7 +80,7 @@ def clear_filters() -> None:
         "hour_from": None,
         "hour_until": None,
         "tag": [],
-        "type": "All",
+        "type": _ALL,
         "min_score": 0.0,
         "k": _DEFAULT_K,
     }
@@ -94,10 +95,10 @@ def _several(label: str, key: str, options: list[str]) -> list[str]:
     return st.multiselect(
         label,
         options,
-        format_func=lambda name: name or "no name",
+        format_func=lambda name: name or _("no name"),
         key=key,
         bind="query-params",
-        placeholder="all",
+        placeholder=_("all"),
     )
 
 
@@ -106,9 +107,9 @@ def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
     first, last = facets.first_ms, facets.last_ms
     help_text = None
     if first is not None and last is not None:
-        help_text = f"The library covers {time_range(first, last)}."
+        help_text = _("The library covers {time}.").format(time=time_range(first, last))
     moments: list[datetime | None] = []
-    for label, key in (("From", "after"), ("Until", "before")):
+    for label, key in ((_("From"), "after"), (_("Until"), "before")):
         moment = st.datetime_input(
             label,
             value=None,
@@ -126,10 +127,13 @@ def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
 
 def _hours() -> Hours | None:
     zone = getattr(viewer_zone(), "key", "UTC")
+    about = _(
+        "Hours of the day, as clocks in {zone} show them. From 22:00 until 05:00 is the night."
+    ).format(zone=plain(zone))
     minutes: list[int | None] = []
     for column, (label, key) in zip(
         st.columns(2, gap="small"),
-        (("Daily from", "hour_from"), ("until", "hour_until")),
+        ((_("Daily from"), "hour_from"), (_("until"), "hour_until")),
         strict=True,
     ):
         chosen: time | None = column.time_input(
@@ -138,10 +142,7 @@ def _hours() -> Hours | None:
             key=key,
             bind="query-params",
             step=timedelta(minutes=15),
-            help=f"Hours of the day, as clocks in {plain(zone)} show them. From 22:00 until 05:00 "
-            "is the night."
-            if key == "hour_from"
-            else None,
+            help=about if key == "hour_from" else None,
         )
         minutes.append(None if chosen is None else chosen.hour * 60 + chosen.minute)
     start, end = minutes
@@ -166,7 +167,8 @@ def _bounded(
     reach = before - timedelta(days=MOST_DAYS)
     if after < reach:
         after = reach
-        st.caption(f"Hours of the day are looked for since {after:%Y-%m-%d}. Set From for earlier.")
+        since = _("Hours of the day are looked for since {day}. Set From for earlier.")
+        st.caption(since.format(day=f"{after:%Y-%m-%d}"))
     return after, max(after, before), hours
 
 

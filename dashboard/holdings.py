@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
+from dashboard.language import N_, _
 from dashboard.removing import settle
 from dashboard.wording import counted, local_time, megabytes, plain
 from ingest.moving import rename_library
@@ -25,25 +26,26 @@ def show_libraries(library: str) -> None:
         hide_index=True,
         width="stretch",
         column_config={
-            "Pictures": st.column_config.NumberColumn(format="localized"),
-            "Sources": st.column_config.NumberColumn(format="localized"),
+            _("Pictures"): st.column_config.NumberColumn(format="localized"),
+            _("Sources"): st.column_config.NumberColumn(format="localized"),
         },
     )
-    st.caption(
+    text = _(
         "What Milvus takes is worked out from the index, the rows and their dimensions. "
-        + "On disk here: "
-        + plain(", ".join(f"{what} {megabytes(size)}" for what, size in disk_use().items()))
+        "On disk here: {uses}"
     )
+    uses = _(", ").join(_(what) + " " + megabytes(size) for what, size in disk_use().items())
+    st.caption(text.format(uses=plain(uses)))
     left, right = st.columns(2, gap="large")
     with left, st.form("new-library", clear_on_submit=True):
-        st.markdown("##### New library")
-        name = st.text_input("Name", placeholder="letters, digits and underscores")
-        if st.form_submit_button("Create"):
+        st.markdown("##### " + _("New library"))
+        name = st.text_input(_("Name"), placeholder=_("letters, digits and underscores"))
+        if st.form_submit_button(_("Create")):
             _create(name.strip())
     with right, st.form(f"rename-{library}", clear_on_submit=True):
-        st.markdown(f"##### Rename {plain(library)}")
-        new_name = st.text_input("New name", placeholder=library)
-        if st.form_submit_button("Rename"):
+        st.markdown("##### " + _("Rename {library}").format(library=plain(library)))
+        new_name = st.text_input(_("New name"), placeholder=library)
+        if st.form_submit_button(_("Rename")):
             _rename(library, new_name.strip())
 
 
@@ -57,19 +59,19 @@ def library_frame(libraries: list[LibraryInfo]) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "Library": [info.name for info in libraries],
-            "Pictures": [facets.count for facets in held],
-            "Sources": [len(facets.source_ids) for facets in held],
-            "Cameras": [len(facets.cameras) for facets in held],
-            "Thumbnails": [
+            _("Library"): [info.name for info in libraries],
+            _("Pictures"): [facets.count for facets in held],
+            _("Sources"): [len(facets.source_ids) for facets in held],
+            _("Cameras"): [len(facets.cameras) for facets in held],
+            _("Thumbnails"): [
                 megabytes(thumbnail_bytes(info.name, tuple(sorted(facets.source_ids))))
                 for info, facets in zip(libraries, held, strict=True)
             ],
-            "Milvus, disk": [megabytes(size.disk_bytes) for size in sizes],
-            "Milvus, index": [megabytes(size.index_bytes) for size in sizes],
-            "Index": [info.index.index_type for info in libraries],
-            "Encoder": [info.encoder.label for info in libraries],
-            "Created": [local_time(info.created_at)[:10] for info in libraries],
+            _("Milvus, disk"): [megabytes(size.disk_bytes) for size in sizes],
+            _("Milvus, index"): [megabytes(size.index_bytes) for size in sizes],
+            _("Index"): [info.index.index_type for info in libraries],
+            _("Encoder"): [info.encoder.label for info in libraries],
+            _("Created"): [local_time(info.created_at)[:10] for info in libraries],
         }
     )
 
@@ -86,10 +88,10 @@ def disk_use() -> dict[str, int]:
     """Return what the folders of the data directory take, those that are there."""
     settings = resources.settings()
     folders = {
-        "thumbnails": settings.thumbnails_dir,
-        "uploads": settings.uploads_dir,
-        "stills of live cameras": settings.stills_dir,
-        "the embedded Milvus": settings.milvus_lite_dir,
+        N_("thumbnails"): settings.thumbnails_dir,
+        N_("uploads"): settings.uploads_dir,
+        N_("stills of live cameras"): settings.stills_dir,
+        N_("the embedded Milvus"): settings.milvus_lite_dir,
     }
     return {what: _bytes_below(folder) for what, folder in folders.items() if folder.exists()}
 
@@ -97,9 +99,11 @@ def disk_use() -> dict[str, int]:
 def _create(name: str) -> None:
     check_library_name(name)
     if any(info.name == name for info in resources.store().libraries()):
-        raise UsageError(f"There is a library {name} already.", "Choose another name.")
+        raise UsageError(
+            _("There is a library {name} already.").format(name=name), _("Choose another name.")
+        )
     resources.store().ensure_library(name, resources.encoder().identity)
-    settle(f"Created the library {plain(name)}.")
+    settle(_("Created the library {name}.").format(name=plain(name)))
 
 
 def _rename(library: str, name: str) -> None:
@@ -111,11 +115,13 @@ def _rename(library: str, name: str) -> None:
     ]
     if waiting:
         raise UsageError(
-            f"{counted(len(waiting), 'job')} on the library {library} would miss it: {waiting[0]}.",
-            "Rename it when they are done, or cancel them.",
+            _("{jobs} on the library {library} would miss it: {first}.").format(
+                jobs=counted(len(waiting), "job"), library=library, first=waiting[0]
+            ),
+            _("Rename it when they are done, or cancel them."),
         )
     rename_library(resources.settings(), resources.store(), library, name)
-    settle(f"{plain(library)} is {plain(name)} now.")
+    settle(_("{old} is {new} now.").format(old=plain(library), new=plain(name)))
 
 
 def _bytes_below(folder: Path) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import language, media_owners, provider_login
+from dashboard import media_owners, provider_login
 from search_core.access_control.audit import Action, AuditLog
 from search_core.access_control.login import Login
 from search_core.access_control.roles import LOCAL, Access
@@ -90,12 +90,11 @@ def download(
     library: str, detail: Mapping[str, Any], make: Callable[[], bytes | str]
 ) -> Callable[[], bytes]:
     """Return what makes a file for the one who looks at this page alone, and writes it down."""
-    access, address, spoken = current(), _address(), language.current()
+    access, address = current(), _address()
 
     def made() -> bytes:
         audit_log().record(access.name, "export", library, detail, address)
-        with language.speaking(spoken):
-            made_of = make()
+        made_of = make()
         data = made_of.encode() if isinstance(made_of, str) else made_of
         media_owners.hand_out(access, data)
         return data

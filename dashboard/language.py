@@ -46,7 +46,7 @@ def N_(message: str) -> str:
 
 
 def current() -> Language:
-    """Return the language of the page, or the download, that is being made."""
+    """Return the language of the page, or the answer to a request, that is being made."""
     spoken = _spoken.get()
     if spoken is not None:
         return spoken
@@ -82,7 +82,7 @@ def cookie_of(language: Language) -> str:
 
 @contextmanager
 def speaking(language: Language) -> Iterator[None]:
-    """Make what is made within it in a language: answers to requests, files, which have no page."""
+    """Speak a language within it: answers to requests for other pages than Streamlit's."""
     token = _spoken.set(language)
     try:
         yield

@@ -6,19 +6,20 @@ import streamlit as st
 
 from dashboard import footage, identity, resources
 from dashboard.cards import Card
+from dashboard.language import N_, _
 from dashboard.problems import show
 from dashboard.search_request import forget_answer
-from dashboard.wording import clock, local_time, megabytes, plain, time_range, viewer_zone
+from dashboard.wording import clock, counted, local_time, megabytes, plain, time_range, viewer_zone
 from search_core.entities import TAGS_MAX_CAPACITY, MediaEntity
 from search_core.errors import SightlineError
 from search_core.tagging import set_tags
 
 _CAPTURED_FROM = {
-    "given": "as given at ingest",
-    "container": "from the video's metadata",
-    "exif": "from the photograph's EXIF",
-    "file": "from the file's time",
-    "live": "by this machine's clock",
+    "given": N_("as given at ingest"),
+    "container": N_("from the video's metadata"),
+    "exif": N_("from the photograph's EXIF"),
+    "file": N_("from the file's time"),
+    "live": N_("by this machine's clock"),
 }
 _FAILED = "tags_failed"
 
@@ -32,7 +33,7 @@ def show_facts(library: str, entity: MediaEntity, card: Card) -> None:
         )
     )
     _tags(library, entity)
-    with st.expander("Id"):
+    with st.expander(_("Id")):
         st.code(entity.id, language=None, wrap_lines=True)
 
 
@@ -40,31 +41,36 @@ def _fit(entity: MediaEntity, card: Card) -> list[tuple[str, str]]:
     if card.moment is None:
         return []
     rows = [
-        ("Score", f"{hit.score:.4f}, rank {hit.rank}")
+        (_("Score"), _("{score}, rank {rank}").format(score=f"{hit.score:.4f}", rank=hit.rank))
         for hit in card.moment.hits
         if hit.entity.id == entity.id
-    ] or [("", "Beside the hit")]
+    ] or [("", _("Beside the hit"))]
     if len(card.moment.hits) > 1:
         when = time_range(card.moment.first_ms, card.moment.last_ms)
-        rows.append(("Moment", f"{len(card.moment.hits)} hits, {when}"))
+        hits = counted(len(card.moment.hits), "hit")
+        rows.append((_("Moment"), _("{hits}, {when}").format(hits=hits, when=when)))
     return rows
 
 
 def _facts(entity: MediaEntity) -> list[tuple[str, str]]:
     path = footage.file_of(entity)
+    source = _(_CAPTURED_FROM[entity.captured_from])
     rows = [
-        ("Camera", entity.camera or "–"),
-        ("Captured", local_time(entity.captured_at)),
-        ("", f"{_CAPTURED_FROM[entity.captured_from]}, shown in {viewer_zone()}"),
+        (_("Camera"), entity.camera or "–"),
+        (_("Captured"), local_time(entity.captured_at)),
+        ("", _("{source}, shown in {zone}").format(source=source, zone=viewer_zone())),
     ]
     if entity.in_video:
-        rows.append(("Position", f"{clock(entity.pts_ms)} of {clock(entity.duration_ms)}"))
-    rows.append(("Size", f"{entity.width} × {entity.height} px"))
+        text = _("{position} of {length}")
+        at, length = clock(entity.pts_ms), clock(entity.duration_ms)
+        rows.append((_("Position"), text.format(position=at, length=length)))
+    rows.append((_("Size"), f"{entity.width} × {entity.height} px"))
     if entity.caption:
-        rows.append(("Caption", entity.caption))
-    rows.append(("File", entity.uri if path is None else path.name))
+        rows.append((_("Caption"), entity.caption))
+    rows.append((_("File"), entity.uri if path is None else path.name))
     if path is not None:
-        rows.append(("", f"{megabytes(path.stat().st_size)} in {path.parent}"))
+        size = megabytes(path.stat().st_size)
+        rows.append(("", _("{size} in {folder}").format(size=size, folder=path.parent)))
     return rows
 
 
@@ -72,14 +78,14 @@ def _tags(library: str, entity: MediaEntity) -> None:
     key = f"tags-{entity.id}"
     known = resources.facets(library).tags
     st.multiselect(
-        "Tags",
+        _("Tags"),
         sorted({*known, *entity.tags}),
         default=list(entity.tags),
         key=key,
         accept_new_options=True,
         max_selections=TAGS_MAX_CAPACITY,
         disabled=not identity.current().may("tag"),
-        placeholder="none",
+        placeholder=_("none"),
         on_change=_save_tags,
         args=(library, entity.id, key),
     )
@@ -96,4 +102,4 @@ def _save_tags(library: str, entity_id: str, key: str) -> None:
         return
     resources.forget_what_was_read()
     forget_answer()
-    st.toast("Tags saved.")
+    st.toast(_("Tags saved."))

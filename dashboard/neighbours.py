@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import resources
+from dashboard.language import _
 from dashboard.thumbnails import show_thumbnail
 from dashboard.wording import clock, local_time
 from search_core.entities import MediaEntity
@@ -56,9 +57,10 @@ def show_strip(library: str, entity: MediaEntity, on_choose: Callable[[str], Non
             here = other.id == entity.id
             with st.container(key=f"card-{'here' if here else 'beside'}-{place}"):
                 when = clock(other.pts_ms) if other.in_video else local_time(other.captured_at)
-                show_thumbnail(other.thumbnail, alt=f"Keyframe at {when}")
+                label = _("Keyframe at {when}").format(when=when)
+                show_thumbnail(other.thumbnail, alt=label)
                 st.button(
-                    f"Keyframe at {when}" + (", shown now" if here else ""),
+                    _("Keyframe at {when}, shown now").format(when=when) if here else label,
                     key=f"strip-{other.id}",
                     on_click=on_choose,
                     args=(other.id,),

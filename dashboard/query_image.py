@@ -13,6 +13,7 @@ from typing import IO
 
 from PIL import Image, ImageOps
 
+from dashboard.language import _
 from search_core.errors import CorruptMedia, MediaTooLarge, UnsupportedMedia
 
 #: Formats that are photographs or drawings of pixels; no PostScript, no icons, no fonts.
@@ -80,8 +81,8 @@ def read_picture(data: bytes, max_pixels: int, longest_px: int = KEPT_PX) -> Que
     """
     if len(data) > MAX_BYTES:
         raise MediaTooLarge(
-            f"The picture has {len(data) / 1e6:.0f} MB.",
-            f"Pictures to search by may have {MAX_BYTES // 2**20} MB.",
+            _("The picture has {size} MB.").format(size=f"{len(data) / 1e6:.0f}"),
+            _("Pictures to search by may have {size} MB.").format(size=MAX_BYTES // 2**20),
         )
     return QueryPicture(
         hashlib.blake2b(data, digest_size=16).hexdigest(),
@@ -105,8 +106,8 @@ def _decode(file: IO[bytes], max_pixels: int, longest_px: int) -> Image.Image:
             raise _too_large(max_pixels) from error
         except Exception as error:
             raise UnsupportedMedia(
-                "The file is not a picture that can be searched by.",
-                f"Use {', '.join(FORMATS[:-1])} or {FORMATS[-1]}.",
+                _("The file is not a picture that can be searched by."),
+                _("Use {formats}.").format(formats=", ".join(FORMATS)),
             ) from error
         with opened:
             if opened.width * opened.height > max_pixels:
@@ -118,7 +119,8 @@ def _decode(file: IO[bytes], max_pixels: int, longest_px: int) -> Image.Image:
                 rgb.thumbnail((longest_px, longest_px), reducing_gap=2.0)
             except Exception as error:
                 raise CorruptMedia(
-                    "The picture is damaged: it cannot be read to its end.", "Try another copy."
+                    _("The picture is damaged: it cannot be read to its end."),
+                    _("Try another copy."),
                 ) from error
     return rgb
 
@@ -133,6 +135,8 @@ def _on_white(image: Image.Image) -> Image.Image:
 
 def _too_large(max_pixels: int) -> MediaTooLarge:
     return MediaTooLarge(
-        f"The picture has more than {max_pixels / 1e6:.0f} million pixels.",
-        "Scale it down, or raise SIGHTLINE_MEDIA_MAX_PIXELS.",
+        _("The picture has more than {count} million pixels.").format(
+            count=f"{max_pixels / 1e6:.0f}"
+        ),
+        _("Scale it down, or raise SIGHTLINE_MEDIA_MAX_PIXELS."),
     )

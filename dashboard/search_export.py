@@ -1,4 +1,7 @@
-"""Taking hits along: as a table, as JSON, as a zip of pictures, as a sheet to print."""
+"""Taking hits along: as a table, as JSON, as a zip of pictures, as a sheet to print.
+
+The files are in English in every language: programs read them, and others than who made them.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import footage, identity, resources
+from dashboard.language import _
 from dashboard.search_request import SearchRequest
 from dashboard.wording import local_time, viewer_zone
 from search_core.evidence import Evidence, evidence_pdf
@@ -124,11 +128,11 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
     export = Export(
         request, hits, viewer_zone(), library.encoder.label, resources.settings().data_dir
     )
-    with st.popover("Export", icon=":material/download:", disabled=not hits):
+    with st.popover(_("Export"), icon=":material/download:", disabled=not hits):
         for label, name, icon, make in (
-            ("Sheet to print (PDF)", "hits.pdf", ":material/print:", export.as_pdf),
-            ("Pictures (zip)", "hits.zip", ":material/folder_zip:", export.as_zip),
-            ("Table (CSV)", "hits.csv", ":material/table:", export.as_csv),
+            (_("Sheet to print (PDF)"), "hits.pdf", ":material/print:", export.as_pdf),
+            (_("Pictures (zip)"), "hits.zip", ":material/folder_zip:", export.as_zip),
+            (_("Table (CSV)"), "hits.csv", ":material/table:", export.as_csv),
             ("JSON", "hits.json", ":material/data_object:", export.as_json),
         ):
             st.download_button(
@@ -140,7 +144,8 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
                 width="stretch",
                 key=f"export-{name}",
             )
-        st.caption("With what was asked, the times, and SHA-256 hashes of the files.", width=240)
+        about = _("With what was asked, the times, and SHA-256 hashes of the files.")
+        st.caption(about, width=240)
 
 
 def file_hash(path: Path | None) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.cards import card_text, cards_of_entities
+from dashboard.cards import card_text, cards_of_entities, picture_name
+from dashboard.language import _
 from dashboard.thumbnails import show_thumbnail
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
@@ -20,7 +21,10 @@ _OF = "selected_of"
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is selected: a filter that nothing else passes, how many, and what to call it."""
+    """What is selected: a filter that nothing else passes, how many, and what to call it.
+
+    It is called so in English, as it is kept with what was deleted.
+    """
 
     where: Filter
     count: int
@@ -68,15 +72,16 @@ def _head(shown: list[str], everything: Selection) -> Selection | None:
     chosen = st.session_state.get(_CHOSEN, frozenset())
     whole = st.session_state.get(_WHOLE) == everything.where
     count = everything.count if whole else len(chosen)
-    st.markdown(f"**{count:,} selected**", width="content")
-    st.button("Select page", on_click=_choose, args=(shown,))
+    selected = _("{count} selected").format(count=f"{count:,}")
+    st.markdown(f"**{selected}**", width="content")
+    st.button(_("Select page"), on_click=_choose, args=(shown,))
     st.button(
-        f"Select all {everything.count:,}",
+        _("Select all {count}").format(count=f"{everything.count:,}"),
         on_click=_choose_everything,
         args=(everything.where, shown),
-        help="All that match, also those on other pages",
+        help=_("All that match, also those on other pages"),
     )
-    st.button("Clear", on_click=clear_selection, disabled=not count)
+    st.button(_("Clear"), on_click=clear_selection, disabled=not count)
     st.space("stretch")
     if whole:
         return everything
@@ -91,7 +96,7 @@ def _boxes(shown: Sequence[MediaEntity], *, whole: bool) -> None:
         entity_id = card.entity.id
         key = f"tick-{entity_id}"
         with st.container(key=f"choose-{card.number}"):
-            show_thumbnail(card.entity.thumbnail, alt=f"Picture {card.number}")
+            show_thumbnail(card.entity.thumbnail, alt=picture_name(card))
             if key not in st.session_state:
                 st.session_state[key] = whole or entity_id in chosen
             st.checkbox(card_text(card), key=key, on_change=_tick, args=(entity_id,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PIL import Image
 
 from dashboard import footage, query_image, resources
+from dashboard.language import _
 from dashboard.thumbnails import thumbnail_file
 from search_core.entities import MediaEntity
 from search_core.errors import CorruptMedia, MediaError
@@ -25,6 +26,7 @@ def still_of(entity: MediaEntity) -> Image.Image:
     thumbnail = thumbnail_file(entity.thumbnail)
     if thumbnail is None:
         raise CorruptMedia(
-            f"The thumbnail of {entity.id} is gone.", "Ingest its file again to make it anew."
+            _("The thumbnail of {id} is gone.").format(id=entity.id),
+            _("Ingest its file again to make it anew."),
         )
     return query_image.read_file(thumbnail, limit, query_image.KEPT_PX)

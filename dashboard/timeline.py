@@ -10,6 +10,7 @@ from typing import Any
 
 import streamlit as st
 
+from dashboard.language import _
 from dashboard.wording import viewer_zone
 from search_core.search import Hit
 
@@ -26,7 +27,6 @@ _WIDTHS_MS = tuple(
 #: Told apart in both themes and by colour-blind eyes (Okabe and Ito); the rest of the cameras share
 #: the last.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#A8A13A", "#8A8F98")
-_OTHERS = "other cameras"
 _BRUSH = "brush"
 #: How a tick is written, by the finest unit of time that it needs.
 _TICKS = {
@@ -84,12 +84,13 @@ def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     shift = round(
         (datetime.fromtimestamp(min(times) / 1000, zone).utcoffset() or timedelta()) / _MS
     )
-    common = [name for name, _ in Counter(hit.entity.camera for hit in hits).most_common()]
+    common = [name for name, _count in Counter(hit.entity.camera for hit in hits).most_common()]
     named = set(common if len(common) <= len(_COLOURS) else common[: len(_COLOURS) - 1])
+    others = _("other cameras")
     counts = Counter(
         (
             (hit.entity.captured_at + shift) // width * width - shift,
-            (hit.entity.camera or "no camera") if hit.entity.camera in named else _OTHERS,
+            (hit.entity.camera or _("no camera")) if hit.entity.camera in named else others,
         )
         for hit in hits
     )
@@ -118,7 +119,8 @@ def _width(span_ms: int) -> int:
 
 def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the chart as Vega-Lite; made by Altair it is checked anew each time, for 30 ms."""
-    cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == _OTHERS, name))
+    others = _("other cameras")
+    cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == others, name))
     return {
         "data": {"values": bars},
         "mark": {"type": "bar", "minBandSize": 3},
@@ -152,12 +154,12 @@ def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
             },
             "opacity": {"condition": {"param": _BRUSH, "value": 1}, "value": 0.25},
             "tooltip": [
-                {"field": "camera", "title": "Camera"},
-                {"field": "hits", "title": "Hits"},
+                {"field": "camera", "title": _("Camera")},
+                {"field": "hits", "title": _("Hits")},
                 {
                     "field": "from",
                     "type": "temporal",
-                    "title": "From",
+                    "title": _("From"),
                     "format": "%Y-%m-%d %H:%M:%S",
                 },
             ],
