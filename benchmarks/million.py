@@ -65,6 +65,7 @@ def compare(uri: str, folder: Path, options: argparse.Namespace) -> int:
         *("--data-dir", str(folder / "data"), "--library", LIBRARY, "--max-rows", "0"),
         *("--types", options.types, "--queries", str(options.queries)),
         *("--time-limit", "14400", "--out", str(out)),
+        *(part for sweep in options.sweep for part in ("--sweep", sweep)),
     ]
     milvus = {"SIGHTLINE_MILVUS_URI": uri, "SIGHTLINE_MILVUS_TIMEOUT_S": "3600"}
     process = subprocess.Popen(command, env=dict(os.environ) | milvus)
@@ -103,6 +104,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--types", default="IVF_SQ8,HNSW")
     parser.add_argument("--queries", type=int, default=200)
+    parser.add_argument("--sweep", action="append", default=[], help="as of `index compare`")
     options = parser.parse_args()
     folder = CACHE / f"million-{options.rows}"
     server = folder / "server"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import socket
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import milvus
 
 #: Where benchmarks keep made vectors and peers' environments; git ignores it.
 CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
+
+_END_S = 120.0
 
 
 class _Config(milvus.MilvusServerConfig):  # type: ignore[misc]
@@ -47,4 +50,7 @@ def milvus_server(folder: Path | None = None) -> Iterator[str]:
         try:
             yield f"http://127.0.0.1:{server.listen_port}"
         finally:
-            server.stop()
+            try:
+                server.stop()
+            except subprocess.TimeoutExpired:  # it has been killed, and has much memory to free
+                server.server_proc.wait(_END_S)
