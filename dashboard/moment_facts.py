@@ -45,6 +45,11 @@ def _fit(entity: MediaEntity, card: Card) -> list[tuple[str, str]]:
         for hit in card.moment.hits
         if hit.entity.id == entity.id
     ] or [("", _("Beside the hit"))]
+    rows += [
+        (_("Match"), (_("weak, {share}") if hit.is_weak else "{share}").format(share=f"{sure:.0%}"))
+        for hit in card.moment.hits
+        if hit.entity.id == entity.id and (sure := hit.strength) is not None
+    ]
     if len(card.moment.hits) > 1:
         when = time_range(card.moment.first_ms, card.moment.last_ms)
         hits = counted(len(card.moment.hits), "hit")

@@ -28,12 +28,39 @@ ALIKE_DISTANCE = 0.02
 @shown_in_words()
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
-    key = f"{hash(request):x}"
+    if found.fits_nothing:
+        st.info("**No good match.** Nothing there looks like that.", icon=":material/search_off:")
+    body, foot = st.container(), st.container(key="weak-matches")
+    with foot:
+        weak_too = _weak_too(found)
+    hits = [hit for hit in found.hits if weak_too or not hit.is_weak]
+    with body:
+        if hits:
+            _show_hits(request, found, hits, f"{hash(request):x}{'-weak' if weak_too else ''}")
+
+
+def _weak_too(found: Answer) -> bool:
+    """Offer the hits that are no matches; return whether they are shown."""
+    weak = sum(hit.is_weak for hit in found.hits)
+    if not weak:
+        return False
+    return st.toggle(
+        f"Show what is least unlike it ({weak:,})"
+        if found.fits_nothing
+        else f"Show {counted(weak, 'weak match')}",
+        key="weak",
+        bind="query-params",
+        help="Every search finds the nearest there is. These score no better than much else in "
+        "the library does.",
+    )
+
+
+def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str) -> None:
     head = st.container(horizontal=True, vertical_alignment="center", key="results-head")
     when = st.container(key="timeline")
     with when:
-        span = show_timeline(found.hits, f"timeline-{key}")
-    hits = [hit for hit in found.hits if span is None or span.holds(hit)]
+        span = show_timeline(every, f"timeline-{key}")
+    hits = [hit for hit in every if span is None or span.holds(hit)]
     with head:
         counts = st.container(width="content")
         st.space("stretch")
@@ -43,7 +70,7 @@ def show_results(request: SearchRequest, found: Answer) -> None:
     counts.markdown(_counts(found, hits, moments))
     if span is not None:
         with when:
-            _brushed(span, len(hits), len(found.hits))
+            _brushed(span, len(hits), len(every))
     if found.effort.reason:
         st.caption(plain(found.effort.reason))
     draw_cards(request.library, cards_of_moments(moments), key, searching=True)

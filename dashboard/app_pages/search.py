@@ -52,8 +52,6 @@ def page() -> None:
         return
     with st.spinner("Searching …", show_time=False):
         found = answer(request)
-    if found.fits_nothing:
-        st.info("No good match. Nothing there looks like that; below is what is least unlike it.")
     if found.hits:
         show_results(request, found)
     else:

@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
+from dashboard import resources
 from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.catalogue import Calibration
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
@@ -308,3 +310,31 @@ def test_a_live_keyframe_opens_as_its_still(
     still.unlink()
     next(button for button in app.button if button.label == "Open 1").click().run()
     assert "The file is not where it was" in words(app)
+
+
+def test_weak_matches_are_folded_and_no_good_match_is_said(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search", fold="never"), "a red square")
+    scores = [float(line.split(" · ")[1]) for line in _card_lines(app)]
+
+    _matches_from(best := scores[2] - 0.0005)
+    ask(app, "a red  square")
+    strong = sum(score >= best for score in scores)
+    assert f"**{strong} hits**" in words(app)
+    assert len(opened(app)) == strong
+    app.toggle(key="weak").set_value(True).run()
+    assert f"**{ROWS} hits**" in words(app)
+
+    _matches_from(2.0)
+    app.toggle(key="weak").set_value(False)
+    ask(app, "a blue square")
+    assert "No good match" in words(app)
+    assert not opened(app)
+
+
+def _matches_from(score: float) -> None:
+    """Call a hit a match from this score on."""
+    resources.relevance().calibration = Calibration(
+        bias=-score * 1e4, score=1e4, z=0.0, mean=0.0, deviation=0.0, ordinary=0.0
+    )

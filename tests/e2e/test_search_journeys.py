@@ -78,7 +78,7 @@ def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  #
 
 
 def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never")
+    ask(page, q="a car", fold="never", weak="true")
     page.locator(".st-key-page-keys").wait_for(state="attached")
     focused = "document.activeElement.innerText.trim() === '{}'"
     page.get_by_role("button", name="Open 1", exact=True).focus()
@@ -96,7 +96,7 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
 
 
 def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", k="100")
+    ask(page, q="a car", fold="never", k="100", weak="true")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
     chart.locator("canvas, svg").first.wait_for()
     box = chart.bounding_box()
