@@ -7,7 +7,7 @@ import urllib.parse
 import streamlit as st
 
 from dashboard import footage, identity, pages, query_image, resources, search_terms
-from dashboard.frontend import region_picker
+from dashboard.frontend import picked_region, region_picker
 from dashboard.query_image import Box
 from dashboard.removing import asked
 from dashboard.search_request import forget_answer
@@ -59,7 +59,8 @@ def stop_choosing() -> None:
 
 def choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
     """Let a region be drawn on an entity's still, to search by."""
-    box = region_picker(still_of(entity), None, f"region-{entity.id}")
+    key = f"region-{entity.id}"
+    region_picker(still_of(entity), None, key)
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
         st.caption("Draw a rectangle, or move it with the arrow keys.", width="content")
         st.space("stretch")
@@ -67,10 +68,14 @@ def choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
         if st.button(
             "Search this region",
             type="primary",
-            on_click=search_terms.look_for_more_like,
-            args=(entity.id, box),
+            on_click=_look_for_region,
+            args=(entity.id, key),
         ):
-            _go(library, entity, box, searching)
+            _go(library, entity, picked_region(key), searching)
+
+
+def _look_for_region(entity_id: str, key: str) -> None:
+    search_terms.look_for_more_like(entity_id, picked_region(key))
 
 
 def _toggle_choosing(entity_id: str) -> None:

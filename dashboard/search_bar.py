@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard import query_image, resources, search_terms
-from dashboard.frontend import page_keys, region_picker
+from dashboard.frontend import page_keys, picked_region, region_picker
 from dashboard.problems import show, shown_in_words
-from dashboard.query_image import Box
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.wording import plain
@@ -179,16 +178,15 @@ def _choose_region() -> None:
     picture = search_terms.picture()
     if picture is None:
         return
-    box = region_picker(picture.image, search_terms.region(), f"region-{picture.digest}")
-    if buttons(box):
+    key = f"region-{picture.digest}"
+    region_picker(picture.image, search_terms.region(), key)
+    st.caption("Draw a rectangle, or move it with the arrow keys.")
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        whole = st.button("Whole picture", on_click=search_terms.set_region, args=(None,))
+        chosen = st.button("Search this region", type="primary", on_click=_search, args=(key,))
+    if whole or chosen:
         st.rerun()
 
 
-def buttons(box: Box | None) -> bool:
-    """Draw what may be done with a region of the picture; return whether something was."""
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        whole = st.button("Whole picture", on_click=search_terms.set_region, args=(None,))
-        chosen = st.button(
-            "Search this region", type="primary", on_click=search_terms.set_region, args=(box,)
-        )
-    return whole or chosen
+def _search(key: str) -> None:
+    search_terms.set_region(picked_region(key))

@@ -47,6 +47,7 @@ i[data-corner=se] { right: -8px; bottom: -8px; cursor: nwse-resize; }
 i[data-corner=ne] { right: -8px; top: -8px; cursor: nesw-resize; }
 i[data-corner=sw] { left: -8px; bottom: -8px; cursor: nesw-resize; }
 """
+_MIDDLE = Box(0.25, 0.25, 0.75, 0.75)
 
 
 def _script(name: str) -> str:
@@ -84,12 +85,12 @@ def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
     )
 
 
-def region_picker(image: Image.Image, region: Box | None, key: str) -> Box | None:
-    """Let a rectangle be drawn on a picture; return it, None where it is all of the picture.
+def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
+    """Let a rectangle be drawn on a picture; ``region`` is where it begins, else the middle.
 
-    ``region`` is where it is to begin with, else the middle.
+    Callbacks ask :func:`picked_region` for it, which is newer than the page that was drawn last.
     """
-    beginning = region or Box(0.25, 0.25, 0.75, 0.75)
+    beginning = region or _MIDDLE
     sides = [beginning.left, beginning.top, beginning.right, beginning.bottom]
     data: dict[str, Any] = {
         "picture": _data_url(image),
@@ -97,10 +98,13 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> Box | Non
         "alt": "The picture to choose a region of",
         "label": "The region. Arrows move it, Shift with arrows resizes it.",
     }
-    found = _region_picker(
-        key=key, data=data, default={"region": sides}, on_region_change=lambda: None
-    )
-    return box_of([float(side) for side in found.region or sides])
+    _region_picker(key=key, data=data, default={"region": sides}, on_region_change=lambda: None)
+
+
+def picked_region(key: str) -> Box | None:
+    """Return the rectangle of a picker, None where it is all of the picture."""
+    sides = (st.session_state.get(key) or {}).get("region")
+    return _MIDDLE if sides is None else box_of([float(side) for side in sides])
 
 
 def _data_url(image: Image.Image) -> str:

@@ -21,6 +21,7 @@ export default function ({ data, parentElement, setStateValue }) {
     box.style.height = `${(bottom - top) * 100}%`;
   }
   function commit() {
+    frame.waiting = undefined;
     setStateValue("region", sides.map((side) => Math.round(side * 1000) / 1000));
   }
   function at(event) {
@@ -80,6 +81,11 @@ export default function ({ data, parentElement, setStateValue }) {
     draw();
     clearTimeout(frame.waiting);
     frame.waiting = setTimeout(commit, 300);
+  };
+  box.onblur = () => {
+    if (frame.waiting === undefined) return;
+    clearTimeout(frame.waiting);
+    commit();
   };
   draw();
 }

@@ -87,6 +87,7 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
     page.keyboard.press("Enter")
     dialog = page.locator("[role=dialog]")
     dialog.get_by_text("rank 2").wait_for()
+    dialog.get_by_role("button", name="Next").wait_for()
     page.keyboard.press("ArrowRight")
     dialog.get_by_text("rank 3").wait_for()
     dialog.get_by_role("button", name=re.compile("^Keyframe at")).first.click()
