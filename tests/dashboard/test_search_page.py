@@ -336,5 +336,7 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
 def _matches_from(score: float) -> None:
     """Call a hit a match from this score on."""
     resources.relevance().calibration = Calibration(
-        bias=-score * 1e4, score=1e4, z=0.0, mean=0.0, deviation=0.0, ordinary=0.0
+        bias=-score * 1e4,
+        score=1e4,
+        **dict.fromkeys(("z", "mean", "deviation", "ordinary", "nearest", "outdone"), 0.0),
     )
