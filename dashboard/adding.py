@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import identity, resources, server_files
+from dashboard.language import N_, _
 from dashboard.uploads import save_uploads
 from dashboard.wording import counted
 from search_core.access_control.roles import Access
@@ -12,7 +13,7 @@ from search_core.facets import Facets
 from search_core.library import check_library_name
 from search_core.settings import Settings
 
-UPLOAD, SERVER, ADDRESS = "Upload", "On the server", "Address"
+UPLOAD, SERVER, ADDRESS = N_("Upload"), N_("On the server"), N_("Address")
 _ROUND = "adding_round"
 
 
@@ -23,7 +24,12 @@ def adding_form(library: str | None, facets: Facets) -> None:
         way: str | None = UPLOAD
         if len(ways) > 1:
             way = st.segmented_control(
-                "Where from", ways, default=UPLOAD, required=True, key="adding-way"
+                _("Where from"),
+                ways,
+                default=UPLOAD,
+                format_func=_,
+                required=True,
+                key="adding-way",
             )
         if way == UPLOAD:
             _upload(library, facets)
@@ -42,15 +48,17 @@ def ways_of(access: Access, settings: Settings) -> tuple[str, ...]:
 
 def _upload(library: str | None, facets: Facets) -> None:
     files = st.file_uploader(
-        "Photographs, videos, zip archives",
+        _("Photographs, videos, zip archives"),
         accept_multiple_files=True,
-        help="What a file is is read from its content; what cannot be used is listed with why.",
+        help=_("What a file is is read from its content; what cannot be used is listed with why."),
         key=f"uploads-{_round()}",
     )
-    label = f"Ingest {counted(len(files), 'file')}" if files else "Ingest"
+    label = _("Ingest")
+    if files:
+        label = _("Ingest {files}").format(files=counted(len(files), "file"))
     camera, into, tags, pressed = _details(library, facets, label, "uploads", disabled=not files)
     if pressed and files:
-        with st.spinner("Keeping the files …"):
+        with st.spinner(_("Keeping the files …")):
             paths = save_uploads(files, resources.settings().uploads_dir)
         resources.jobs().submit_ingest(
             [str(path) for path in paths], into, camera=camera or "uploads", tags=tags
@@ -63,23 +71,23 @@ def _by_name(library: str | None, facets: Facets, way: str) -> None:
     settings = resources.settings()
     if way == SERVER:
         given = st.selectbox(
-            "File or folder",
+            _("File or folder"),
             server_files.choices(settings),
             index=None,
             accept_new_options=True,
-            placeholder="Choose one, or type the path of one further down",
-            help="Of a folder all that is below it. The files stay where they are.",
+            placeholder=_("Choose one, or type the path of one further down"),
+            help=_("Of a folder all that is below it. The files stay where they are."),
             key=f"server-path-{_round()}",
         )
     else:
         given = st.text_input(
-            "Address of a file, folder or zip",
+            _("Address of a file, folder or zip"),
             placeholder=f"{server_files.schemes(settings)} …",
-            help="One without a password or signature in it: a job is kept on disk.",
+            help=_("One without a password or signature in it: a job is kept on disk."),
             key=f"address-{_round()}",
         )
     camera, into, tags, pressed = _details(
-        library, facets, "Ingest", "the name of the folder", disabled=not given
+        library, facets, _("Ingest"), _("the name of the folder"), disabled=not given
     )
     if pressed and given:
         resources.jobs().submit_ingest([given.strip()], into, camera=camera, tags=tags)
@@ -101,25 +109,25 @@ def _details(
         known = [camera.camera for camera in facets.cameras if camera.camera]
         cameras = known if allowed is None else list(allowed)
         camera = st.selectbox(
-            "Camera",
+            _("Camera"),
             cameras,
             index=None if allowed is None else 0,
             accept_new_options=allowed is None,
             placeholder=camera_if_none,
-            help="Which camera all of it is from: choose one, or type a new name.",
+            help=_("Which camera all of it is from: choose one, or type a new name."),
             key="upload-camera",
         )
     with columns[1]:
         names = [info.name for info in resources.libraries()]
         first = library or resources.settings().library
         options = [first, *(name for name in names if name != first)]
-        into = st.selectbox("Library", options, accept_new_options=True, key="upload-library")
+        into = st.selectbox(_("Library"), options, accept_new_options=True, key="upload-library")
     with columns[2]:
         tags = st.multiselect(
-            "Tags",
+            _("Tags"),
             list(facets.tags),
             accept_new_options=True,
-            placeholder="none",
+            placeholder=_("none"),
             key="upload-tags",
         )
     with columns[3]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import identity, resources
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.removing import asked, confirm_delete, counting, require_removing, settle
 from dashboard.selecting import Selection, clear_selection
@@ -18,11 +20,11 @@ from search_core.tagging import change_tags
 def offer(library: str, selection: Selection | None, facets: Facets) -> None:
     """Draw the buttons that work on a selection."""
     nothing, access = selection is None, identity.current()
-    tag = st.button("Tag …", icon=":material/sell:", disabled=nothing)
+    tag = st.button(_("Tag …"), icon=":material/sell:", disabled=nothing)
     move = delete = False
     if access.may_remove:
-        move = st.button("Move …", icon=":material/drive_file_move:", disabled=nothing)
-        delete = st.button("Delete …", icon=":material/delete:", disabled=nothing)
+        move = st.button(_("Move …"), icon=":material/drive_file_move:", disabled=nothing)
+        delete = st.button(_("Delete …"), icon=":material/delete:", disabled=nothing)
     if selection is None:
         return
     if tag:
@@ -33,41 +35,56 @@ def offer(library: str, selection: Selection | None, facets: Facets) -> None:
         confirm_delete(library, selection.where, selection.what)
 
 
-@st.dialog("Tag pictures")
-@shown_in_words()
+def _named(selection: Selection) -> str:
+    return f"**{counted(selection.count, 'picture')}** ({plain(said(selection.what))})"
+
+
 def _tag(library: str, selection: Selection, facets: Facets) -> None:
-    st.markdown(f"**{counted(selection.count, 'picture')}** ({plain(selection.what)})")
+    st.dialog(_("Tag pictures"))(_tag_form)(library, selection, facets)
+
+
+@shown_in_words()
+def _tag_form(library: str, selection: Selection, facets: Facets) -> None:
+    st.markdown(_named(selection))
     add = st.multiselect(
-        "Add", list(facets.tags), accept_new_options=True, placeholder="Choose or type tags"
+        _("Add"),
+        list(facets.tags),
+        accept_new_options=True,
+        placeholder=_("Choose or type tags"),
     )
-    remove = st.multiselect("Remove", list(facets.tags), placeholder="Choose tags")
-    if st.button("Change tags", type="primary", disabled=not (add or remove)):
-        with st.spinner("Changing tags …"):
+    remove = st.multiselect(_("Remove"), list(facets.tags), placeholder=_("Choose tags"))
+    if st.button(_("Change tags"), type="primary", disabled=not (add or remove)):
+        with st.spinner(_("Changing tags …")):
             done = change_tags(resources.store(), library, selection.where, add=add, remove=remove)
         clear_selection()
-        full = f" {done.full:,} had no room for more." if done.full else ""
-        settle(f"Changed the tags of {counted(done.changed, 'picture')}.{full}")
+        told = _("Changed the tags of {pictures}.")
+        if done.full:
+            told = _("Changed the tags of {pictures}. {full} had no room for more.")
+        settle(told.format(pictures=counted(done.changed, "picture"), full=f"{done.full:,}"))
 
 
-@st.dialog("Move pictures to another library")
-@shown_in_words()
 def _move(library: str, selection: Selection) -> None:
+    st.dialog(_("Move pictures to another library"))(_move_form)(library, selection)
+
+
+@shown_in_words()
+def _move_form(library: str, selection: Selection) -> None:
     here = resources.store().library(library)
     others = [
         info.name
         for info in resources.libraries()
         if info.name != library and info.encoder.same_space(here.encoder)
     ]
-    st.markdown(f"**{counted(selection.count, 'picture')}** ({plain(selection.what)})")
+    st.markdown(_named(selection))
     target = st.selectbox(
-        "Library",
+        _("Library"),
         others,
         index=None,
         accept_new_options=True,
-        placeholder="Choose one, or type a new name",
-        help="Libraries of the same encoder: the vectors move as they are.",
+        placeholder=_("Choose one, or type a new name"),
+        help=_("Libraries of the same encoder: the vectors move as they are."),
     )
-    if st.button("Move", type="primary", disabled=not target) and target:
+    if st.button(_("Move"), type="primary", disabled=not target) and target:
         require_removing("moving")
         name = check_library_name(target)
         identity.record("delete", library, {"moved to": name, **asked(selection.where)})
@@ -77,7 +94,8 @@ def _move(library: str, selection: Selection) -> None:
             library,
             selection.where,
             name,
-            counting("Moving", selection.count),
+            counting(_("Moving"), selection.count),
         )
         clear_selection()
-        settle(f"Moved {counted(moved, 'picture')} to {plain(name)}.")
+        told = _("Moved {pictures} to {library}.")
+        settle(told.format(pictures=counted(moved, "picture"), library=plain(name)))

@@ -8,6 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.wording import counted, local_time
 from ingest.ledger import Ledger, LedgerRow
 
@@ -23,41 +25,44 @@ def show_failures(library: str) -> None:
             *ledger.outcomes(library, "skipped", _SHOWN),
         ]
     st.markdown(
-        f"**{counted(counts['done'], 'source')}** done · **{counts['failed']:,}** failed · "
-        f"**{counts['skipped']:,}** skipped"
+        _("**{done}** done · **{failed}** failed · **{skipped}** skipped").format(
+            done=counted(counts["done"], "source"),
+            failed=f"{counts['failed']:,}",
+            skipped=f"{counts['skipped']:,}",
+        )
     )
     if not rows:
-        st.caption("Everything that was given could be ingested.")
+        st.caption(_("Everything that was given could be ingested."))
         return
     st.dataframe(
         failure_frame(rows),
         hide_index=True,
         width="stretch",
         column_config={
-            "Why": st.column_config.TextColumn(width="large"),
-            "File": st.column_config.TextColumn(width="large"),
+            _("Why"): st.column_config.TextColumn(width="large"),
+            _("File"): st.column_config.TextColumn(width="large"),
         },
     )
     failed = [row.uri for row in rows if row.status == "failed"]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            f"Try {counted(len(failed), 'file')} again",
+            _("Try {files} again").format(files=counted(len(failed), "file")),
             disabled=not failed,
             icon=":material/refresh:",
         ):
             resources.jobs().ingest_again(library, _SHOWN)
-            st.toast("Queued. **Add footage** shows how far it is.")
-        st.caption("What is skipped is no footage, or shows nothing new.")
+            st.toast(_("Queued. **Add footage** shows how far it is."))
+        st.caption(_("What is skipped is no footage, or shows nothing new."))
 
 
 def failure_frame(rows: Sequence[LedgerRow]) -> pd.DataFrame:
     """Return one row a source: what became of it, why, which file, and when."""
     return pd.DataFrame(
         {
-            "State": [row.status for row in rows],
-            "Why": [row.reason for row in rows],
-            "File": [row.uri for row in rows],
-            "Stage": [row.stage for row in rows],
-            "When": [local_time(row.updated_ms) for row in rows],
+            _("State"): [said(row.status) for row in rows],
+            _("Why"): [said(row.reason) for row in rows],
+            _("File"): [row.uri for row in rows],
+            _("Stage"): [said(row.stage) for row in rows],
+            _("When"): [local_time(row.updated_ms) for row in rows],
         }
     )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from dashboard.language import _
 from dashboard.server_files import allowed_address, allowed_path
 from ingest.addresses import without_secrets
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
@@ -111,11 +112,15 @@ class GuardedJobs:
         if self._access.cameras is not None:
             if camera is None or not self._access.sees(camera):
                 raise NotAllowed(
-                    f"Footage of the camera {camera or 'with no name'} is not yours to add.",
-                    f"Yours are: {', '.join(self._access.cameras) or 'none'}.",
+                    _("Footage of the camera {name} is not yours to add.").format(
+                        name=camera or _("with no name")
+                    ),
+                    _("Yours are: {names}.").format(
+                        names=", ".join(self._access.cameras) or _("none")
+                    ),
                 )
             if not all(self._is_upload(path) for path in paths):
-                raise NotAllowed("Only uploaded files are yours to add.", "Upload them here.")
+                raise NotAllowed(_("Only uploaded files are yours to add."), _("Upload them here."))
         allowed = tuple(map(self._allowed, paths))
         self._record_ingest(library, allowed, camera)
         return allowed
@@ -144,7 +149,7 @@ class GuardedJobs:
     def _require(self, job_id: str, what: str) -> None:
         job = self.get(job_id)
         if job is None:
-            raise NotAllowed("There is no such job of yours.")
+            raise NotAllowed(_("There is no such job of yours."))
         self._access.require(_RIGHTS.get(job.kind, "users"), "changing this job")
         self._record(job.title, what)
 

@@ -12,6 +12,7 @@ from typing import Any
 import streamlit as st
 
 from dashboard import media_owners, provider_login
+from dashboard.language import _
 from search_core.access_control.audit import Action, AuditLog
 from search_core.access_control.login import Login
 from search_core.access_control.roles import LOCAL, Access
@@ -54,7 +55,9 @@ def current() -> Access:
     access = who(st.context.cookies) if login().is_required else LOCAL
     media_owners.remember(access)
     if access is None:
-        raise NotLoggedIn("You are not logged in any more.", "Reload the page to log in again.")
+        raise NotLoggedIn(
+            _("You are not logged in any more."), _("Reload the page to log in again.")
+        )
     return access
 
 

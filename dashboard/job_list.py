@@ -11,6 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from dashboard import resources
+from dashboard.core_words import said
+from dashboard.language import _, ngettext
 from dashboard.problems import shown_in_words
 from dashboard.uploads import sent_name
 from dashboard.wording import clock, counted, local_time, plain
@@ -47,10 +49,10 @@ def result_frame(job: Job) -> pd.DataFrame:
     results: list[dict[str, Any]] = (job.report or {}).get("results", [])
     return pd.DataFrame(
         {
-            "File": [_name(str(result["uri"]), job.request) for result in results],
-            "Result": [str(result["status"]) for result in results],
-            "Keyframes": [int(result["keyframes"]) for result in results],
-            "Why": [_why(result, job.request) for result in results],
+            _("File"): [_name(str(result["uri"]), job.request) for result in results],
+            _("Result"): [said(str(result["status"])) for result in results],
+            _("Keyframes"): [int(result["keyframes"]) for result in results],
+            _("Why"): [_why(result, job.request) for result in results],
         }
     )
 
@@ -61,9 +63,9 @@ def _jobs() -> None:
     _follow(found)
     if not found:
         return
-    st.markdown("##### Jobs")
+    st.markdown("##### " + _("Jobs"))
     if is_stuck(found, round(time.time() * 1000)):
-        st.warning("No worker takes jobs here. `sightline serve` runs one beside the dashboard.")
+        st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for number, job in enumerate(found):
         with st.container(border=True, key=f"job-{job.id}"):
             _job(job, newest=number == 0)
@@ -71,28 +73,28 @@ def _jobs() -> None:
 
 def _job(job: Job, *, newest: bool) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(job.state, color=_COLOURS[job.state])  # type: ignore[arg-type]
+        st.badge(said(job.state), color=_COLOURS[job.state])  # type: ignore[arg-type]
         st.markdown(f"**{plain(_title(job))}**", width="content")
         st.caption(plain(_when(job)), width="content")
         st.space("stretch")
         if job.is_open:
-            st.button("Cancel", key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
+            st.button(_("Cancel"), key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
         elif job.state != "done":
-            st.button("Try again", key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
+            st.button(_("Try again"), key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
     counts = _counts(job) if job.kind == "ingest" else ""
     if job.state == "running":
         st.progress(min(1.0, max(0.0, job.progress)), text=counts or None)
     elif job.state == "done" and counts:
         st.caption(counts)
     if job.message and (job.state != "done" or not counts):
-        st.caption(plain(job.message))
+        st.caption(plain(said(job.message)))
     if (job.report or {}).get("results"):
         _results(job, newest=newest)
 
 
 def _results(job: Job, *, newest: bool) -> None:
     """Draw what became of each file, where that is wanted: tables of all jobs are much to send."""
-    if st.toggle("Each file", value=newest, key=f"results-{job.id}"):
+    if st.toggle(_("Each file"), value=newest, key=f"results-{job.id}"):
         frame = result_frame(job)
         st.dataframe(
             frame,
@@ -100,15 +102,16 @@ def _results(job: Job, *, newest: bool) -> None:
             width="stretch",
             height=_ROW_PX * (min(len(frame), _MOST_ROWS) + 1) + 3,
             column_config={
-                "File": st.column_config.TextColumn(width="medium"),
-                "Result": st.column_config.TextColumn(width="small"),
-                "Keyframes": st.column_config.NumberColumn(format="localized", width="small"),
-                "Why": st.column_config.TextColumn(width="large"),
+                _("File"): st.column_config.TextColumn(width="medium"),
+                _("Result"): st.column_config.TextColumn(width="small"),
+                _("Keyframes"): st.column_config.NumberColumn(format="localized", width="small"),
+                _("Why"): st.column_config.TextColumn(width="large"),
             },
         )
         more = job.counts.get("finished", len(frame)) - len(frame)
         if more > 0:
-            st.caption(f"{more:,} more. Those that failed come first.")
+            text = _("{count} more. Those that failed come first.")
+            st.caption(text.format(count=f"{more:,}"))
 
 
 def _name(uri: str, request: Mapping[str, Any]) -> str:
@@ -122,14 +125,18 @@ def _name(uri: str, request: Mapping[str, Any]) -> str:
 
 def _why(result: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     if result["why"]:
-        why = str(result["why"])
+        why = said(str(result["why"]))
         for path in map(str, request.get("paths", ())):
             why = why.replace(path, _sent(path))
         return why
     left_out = int(result["left_out"])
     if not left_out:
         return ""
-    return f"{left_out:,} frames left out: they show nothing new"
+    return ngettext(
+        "{count} frame left out: it shows nothing new",
+        "{count} frames left out: they show nothing new",
+        left_out,
+    ).format(count=f"{left_out:,}")
 
 
 def _sent(path: str) -> str:
@@ -141,7 +148,9 @@ def _title(job: Job) -> str:
     if not paths:
         return job.title
     first = _sent(paths[0])
-    return first if len(paths) == 1 else f"{first} and {len(paths) - 1:,} more"
+    if len(paths) == 1:
+        return first
+    return _("{first} and {count} more").format(first=first, count=f"{len(paths) - 1:,}")
 
 
 def _cancel(job_id: str) -> None:
@@ -164,17 +173,22 @@ def _follow(jobs: Sequence[Job]) -> None:
 
 def _counts(job: Job) -> str:
     counts = job.counts
-    text = f"{counts.get('finished', 0):,} of {counted(counts.get('total', 0), 'file')}"
+    of_all = _("{count} of {files}").format(
+        count=f"{counts.get('finished', 0):,}", files=counted(counts.get("total", 0), "file")
+    )
+    parts = [of_all]
     if counts.get("failed"):
-        text += f" · {counts['failed']:,} failed"
+        parts.append(_("{count} failed").format(count=f"{counts['failed']:,}"))
     if counts.get("skipped"):
-        text += f" · {counts['skipped']:,} skipped"
-    return f"{text} · {counted(counts.get('keyframes', 0), 'keyframe')}"
+        parts.append(_("{count} skipped").format(count=f"{counts['skipped']:,}"))
+    return " · ".join([*parts, counted(counts.get("keyframes", 0), "keyframe")])
 
 
 def _when(job: Job) -> str:
     if job.started_ms is None:
-        return f"queued {local_time(job.created_ms)}"
+        return _("queued {when}").format(when=local_time(job.created_ms))
     if job.finished_ms is None:
-        return f"started {local_time(job.started_ms)}"
-    return f"{local_time(job.finished_ms)}, took {clock(job.finished_ms - job.started_ms)}"
+        return _("started {when}").format(when=local_time(job.started_ms))
+    return _("{when}, took {time}").format(
+        when=local_time(job.finished_ms), time=clock(job.finished_ms - job.started_ms)
+    )

@@ -7,7 +7,10 @@ from typing import Any
 
 import pandas as pd
 
-CAMERA, TIME, GROUP = "Camera", "Time", "Group"
+from dashboard.language import N_, _
+
+#: Columns of the frame, and what people choose a colour by.
+CAMERA, TIME, GROUP = N_("Camera"), N_("Time"), N_("Group")
 HEIGHT_PX = 460
 _POINT_PX, _RING_PX = 8, 15
 _RING = "#c2410c"
@@ -93,7 +96,7 @@ def _by_time(frame: pd.DataFrame) -> dict[str, Any]:
 def _rings(frame: pd.DataFrame, outliers: Sequence[int]) -> dict[str, Any]:
     return {
         **_points(frame.iloc[list(outliers)]),
-        "name": "Outliers",
+        "name": _("Outliers"),
         "hoverinfo": "skip",
         "marker": {
             "size": _RING_PX,

@@ -8,6 +8,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import identity, resources
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer
 from dashboard.selecting import clear_selection
@@ -24,31 +26,36 @@ def show_removing(library: str, facets: Facets) -> None:
     """Draw deleting by camera, and dropping the whole library."""
     left, right = st.columns(2, gap="large")
     with left, st.container(border=True):
-        st.markdown("##### Delete cameras")
+        st.markdown("##### " + _("Delete cameras"))
         counts = {camera.camera: camera.count for camera in facets.cameras}
         chosen = st.multiselect(
-            "Cameras",
+            _("Cameras"),
             list(counts),
-            format_func=lambda name: f"{name or 'no name'} ({counts.get(name, 0):,})",
+            format_func=lambda name: (name or _("no name")) + f" ({counts.get(name, 0):,})",
             key=f"delete-cameras-{library}",
         )
         total = sum(counts[name] for name in chosen if name in counts)
         if st.button(
-            f"Delete {counted(total, 'picture')} …", disabled=not total, icon=":material/delete:"
+            _("Delete {pictures} …").format(pictures=counted(total, "picture")),
+            disabled=not total,
+            icon=":material/delete:",
         ):
             confirm_delete(library, Filter(cameras=tuple(chosen)), ", ".join(chosen))
     with right, st.container(border=True):
-        st.markdown("##### Drop the library")
+        st.markdown("##### " + _("Drop the library"))
         st.markdown(
-            f"Removes **{plain(library)}** with its {counted(facets.count, 'picture')}, their "
-            "vectors and thumbnails. Footage and photographs stay where they are."
+            _(
+                "Removes **{library}** with its {pictures}, their vectors and thumbnails. "
+                "Footage and photographs stay where they are."
+            ).format(library=plain(library), pictures=counted(facets.count, "picture"))
         )
-        typed = st.text_input(f"Type {plain(library)} to drop it", key=f"drop-{library}")
-        if st.button("Drop the library", disabled=typed != library, icon=":material/delete:"):
+        ask = _("Type {library} to drop it").format(library=plain(library))
+        typed = st.text_input(ask, key=f"drop-{library}")
+        if st.button(_("Drop the library"), disabled=typed != library, icon=":material/delete:"):
             require_removing("dropping a library")
             identity.record("drop", library, {"count": facets.count})
             drop_library(resources.settings(), resources.store(), library)
-            settle(f"Dropped the library {plain(library)}.")
+            settle(_("Dropped the library {library}.").format(library=plain(library)))
 
 
 def confirm_delete(library: str, where: Filter, what: str) -> None:
@@ -66,26 +73,30 @@ def show_trash(library: str) -> None:
     require_removing("looking into the trash")
     found = deletions(resources.settings(), library)
     if not found:
-        st.caption(f"Nothing is in the trash. What is deleted stays there for {KEPT.days} days.")
+        empty = _("Nothing is in the trash. What is deleted stays there for {days} days.")
+        st.caption(empty.format(days=KEPT.days))
         return
     st.caption(
-        f"Vectors and thumbnails are kept for {KEPT.days} days; then, or when it is purged, they "
-        "are gone. Footage is never touched."
+        _(
+            "Vectors and thumbnails are kept for {days} days; then, or when it is purged, they "
+            "are gone. Footage is never touched."
+        ).format(days=KEPT.days)
     )
     for item in found:
         with st.container(
             horizontal=True, vertical_alignment="center", border=True, key=f"trash-{item.number}"
         ):
             st.markdown(f"**{counted(item.count, 'picture')}**", width="content")
-            st.markdown(plain(item.what), width="content")
-            st.caption(plain(f"deleted {local_time(item.deleted_ms)}"), width="content")
+            st.markdown(plain(said(item.what)), width="content")
+            when = _("deleted {when}").format(when=local_time(item.deleted_ms))
+            st.caption(plain(when), width="content")
             st.space("stretch")
-            if st.button("Put back", key=f"undo-{item.number}", icon=":material/undo:"):
+            if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
                 require_removing("putting back")
                 identity.record("delete", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
-                settle(f"Put back {counted(back, 'picture')}.")
-            if st.button("Purge now …", key=f"purge-{item.number}"):
+                settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
+            if st.button(_("Purge now …"), key=f"purge-{item.number}"):
                 _confirm_purge(item)
 
 
@@ -102,7 +113,10 @@ def counting(doing: str, total: int) -> Callable[[int], None]:
     bar = st.progress(0.0, text=doing)
 
     def tell(done: int) -> None:
-        bar.progress(min(1.0, done / max(1, total)), text=f"{doing}: {done:,} of {total:,}")
+        text = _("{doing}: {done} of {total}").format(
+            doing=doing, done=f"{done:,}", total=f"{total:,}"
+        )
+        bar.progress(min(1.0, done / max(1, total)), text=text)
 
     return tell
 
@@ -117,36 +131,53 @@ def require_removing(doing: str) -> None:
     access.require_all_cameras(doing)
 
 
-@st.dialog("Purge for good?")
-@shown_in_words()
 def _confirm_purge(item: Deletion) -> None:
+    st.dialog(_("Purge for good?"))(_purge_form)(item)
+
+
+@shown_in_words()
+def _purge_form(item: Deletion) -> None:
     require_removing("purging")
     st.markdown(
-        f"**{counted(item.count, 'picture')}** ({plain(item.what)}) will be gone, with vectors and "
-        "thumbnails. This cannot be undone."
+        _(
+            "**{pictures}** ({what}) will be gone, with vectors and thumbnails. "
+            "This cannot be undone."
+        ).format(pictures=counted(item.count, "picture"), what=plain(said(item.what)))
     )
-    if st.button(f"Purge {counted(item.count, 'picture')}", type="primary"):
+    label = _("Purge {pictures}").format(pictures=counted(item.count, "picture"))
+    if st.button(label, type="primary"):
         identity.record("delete", item.library, {"purged": item.what, "count": item.count})
         purge(resources.settings(), resources.store(), item.number)
-        settle(f"Purged {counted(item.count, 'picture')}.")
+        settle(_("Purged {pictures}.").format(pictures=counted(item.count, "picture")))
 
 
-@st.dialog("Delete pictures?")
-@shown_in_words()
 def _confirm(library: str, where: Filter, what: str) -> None:
+    st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
+
+
+@shown_in_words()
+def _delete_form(library: str, where: Filter, what: str) -> None:
     count = resources.store().count(library, where)
     st.markdown(
-        f"**{counted(count, 'picture')}** ({plain(what)}) will be deleted from the library "
-        f"{plain(library)}. The trash keeps them for {KEPT.days} days, to put them back. The "
-        "footage itself is not touched."
+        _(
+            "**{pictures}** ({what}) will be deleted from the library {library}. The trash keeps "
+            "them for {days} days, to put them back. The footage itself is not touched."
+        ).format(
+            pictures=counted(count, "picture"),
+            what=plain(said(what)),
+            library=plain(library),
+            days=KEPT.days,
+        )
     )
     with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button("Cancel"):
+        if st.button(_("Cancel")):
             st.rerun()
-        if st.button(f"Delete {counted(count, 'picture')}", type="primary", disabled=not count):
+        label = _("Delete {pictures}").format(pictures=counted(count, "picture"))
+        if st.button(label, type="primary", disabled=not count):
             require_removing("deleting")
-            store, tell = resources.store(), counting("Deleting", count)
+            store, tell = resources.store(), counting(_("Deleting"), count)
             identity.record("delete", library, {**asked(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
-            settle(f"Deleted {counted(deleted, 'picture')}. **Trash** can put them back.")
+            told = _("Deleted {pictures}. **Trash** can put them back.")
+            settle(told.format(pictures=counted(deleted, "picture")))

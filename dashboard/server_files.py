@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from dashboard.language import _
 from search_core.entities import is_address
 from search_core.errors import NotAllowed, UsageError
 from search_core.settings import Settings
@@ -23,18 +24,21 @@ def allowed_path(text: str, settings: Settings) -> str:
     try:
         path = Path(text).resolve()
     except (OSError, RuntimeError, ValueError):  # links in a circle, no path at all
-        raise UsageError(f"{text!r} is no path.") from None
+        raise UsageError(_("{path} is no path.").format(path=repr(text))) from None
     folders = [folder for folder in _folders(settings) if path.is_relative_to(folder)]
     if not (Path(text).is_absolute() and folders) or path.is_relative_to(settings.data_dir):
         known = ", ".join(map(str, settings.media.server_folders))
         raise NotAllowed(
-            f"{text} is not in a folder from which files may be added here.",
-            f"Those folders are: {known}."
+            _("{path} is not in a folder from which files may be added here.").format(path=text),
+            _("Those folders are: {folders}.").format(folders=known)
             if known
-            else "SIGHTLINE_MEDIA_SERVER_FOLDERS names such folders.",
+            else _("SIGHTLINE_MEDIA_SERVER_FOLDERS names such folders."),
         )
     if not path.exists():
-        raise UsageError(f"There is no {text} on the server.", "Look at how it is spelled.")
+        raise UsageError(
+            _("There is no {path} on the server.").format(path=text),
+            _("Look at how it is spelled."),
+        )
     return str(path)
 
 
@@ -43,21 +47,25 @@ def allowed_address(address: str, settings: Settings) -> str:
     address = address.strip()
     if not settings.remote.allow_jobs:
         raise NotAllowed(
-            "Nothing is fetched from addresses here.",
-            "SIGHTLINE_REMOTE_ALLOW_JOBS=true allows it.",
+            _("Nothing is fetched from addresses here."),
+            _("{setting} allows it.").format(setting="SIGHTLINE_REMOTE_ALLOW_JOBS=true"),
         )
     if not is_address(address):
-        raise UsageError(f"{address} is no address.", f"It begins with {schemes(settings)}.")
+        raise UsageError(
+            _("{address} is no address.").format(address=address),
+            _("It begins with {schemes}.").format(schemes=schemes(settings)),
+        )
     if address.lower().startswith("http") and not settings.remote.allow_urls:
         raise NotAllowed(
-            "Nothing is fetched from the web here.", "SIGHTLINE_REMOTE_ALLOW_URLS=true allows it."
+            _("Nothing is fetched from the web here."),
+            _("{setting} allows it.").format(setting="SIGHTLINE_REMOTE_ALLOW_URLS=true"),
         )
     return address
 
 
 def schemes(settings: Settings) -> str:
     """Return with what the addresses begin that may be fetched, for people."""
-    return "s3://, gs:// or https://" if settings.remote.allow_urls else "s3:// or gs://"
+    return _("s3://, gs:// or https://") if settings.remote.allow_urls else _("s3:// or gs://")
 
 
 def choices(settings: Settings) -> list[str]:

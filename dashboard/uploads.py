@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import BinaryIO, Protocol
 
+from dashboard.language import _
 from search_core.errors import UsageError
 
 MAX_FILES = 500
@@ -42,16 +43,20 @@ def save_uploads(files: Sequence[Upload], uploads_dir: Path) -> list[Path]:
     """
     if len(files) > MAX_FILES:
         raise UsageError(
-            f"{len(files)} files are too many at once; {MAX_FILES} may be uploaded.",
-            "Put them into a zip archive, or use `sightline ingest` on their folder.",
+            _("{count} files are too many at once; {most} may be uploaded.").format(
+                count=len(files), most=MAX_FILES
+            ),
+            _("Put them into a zip archive, or use `sightline ingest` on their folder."),
         )
     uploads_dir.mkdir(parents=True, exist_ok=True)
     needed = sum(file.size for file in files)
     free = shutil.disk_usage(uploads_dir).free
     if needed + _KEPT_FREE_BYTES > free:
         raise UsageError(
-            f"There is no room for {needed / 1e6:.0f} MB: {free / 1e6:.0f} MB are free.",
-            "Free some space, or ingest the files where they are with `sightline ingest`.",
+            _("There is no room for {needed} MB: {free} MB are free.").format(
+                needed=f"{needed / 1e6:.0f}", free=f"{free / 1e6:.0f}"
+            ),
+            _("Free some space, or ingest the files where they are with `sightline ingest`."),
         )
     folder = uploads_dir / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     folder.mkdir()

@@ -13,6 +13,8 @@ from pydantic import SecretStr
 
 from dashboard import identity, resources
 from dashboard.camera_forms import retention_form, stream_form
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.wording import counted, local_time
 from ingest.streams.camera import Camera, configured_cameras, is_watched
@@ -35,11 +37,14 @@ def page() -> None:
         stream_form()
     with right, st.container(border=True):
         retention_form(_all_cameras())
-    with st.expander("Add, change or remove a camera"):
+    with st.expander(_("Add, change or remove a camera")):
         st.markdown(
-            "Cameras are named in `sightline.toml`, beside which `sightline serve` is started: "
-            "their addresses hold passwords, which stay on the server. **Test the stream** tries "
-            "one as soon as it is in there; `sightline serve` watches it from its next start on."
+            _(
+                "Cameras are named in `sightline.toml`, beside which `sightline serve` is started: "
+                "their addresses hold passwords, which stay on the server. **Test the stream** "
+                "tries one as soon as it is in there; `sightline serve` watches it from its next "
+                "start on."
+            )
         )
         st.code(_EXAMPLE, language="toml")
         st.code(
@@ -90,20 +95,25 @@ def camera_frame(
     }
     return pd.DataFrame(
         {
-            "Camera": [state.name for state in states],
-            "State": [state.state if state.name in watched else "not watched" for state in states],
-            "Last frame": [
+            _("Camera"): [state.name for state in states],
+            _("State"): [
+                said(state.state) if state.name in watched else _("not watched") for state in states
+            ],
+            _("Last frame"): [
                 local_time(state.last_frame_ms) if state.last_frame_ms else "–" for state in states
             ],
-            "Keyframes": [state.keyframes for state in states],
-            "Not seen, last day": [f"{lost_ms[state.name] / 60_000:,.0f} min" for state in states],
-            "Kept": [
-                format_duration(lasting) if (lasting := kept.get(state.name)) else "for ever"
+            _("Keyframes"): [state.keyframes for state in states],
+            _("Not seen, last day"): [
+                _("{count} min").format(count=f"{lost_ms[state.name] / 60_000:,.0f}")
                 for state in states
             ],
-            "Library": [state.library for state in states],
-            "Address": [state.address for state in states],
-            "Why": [state.reason for state in states],
+            _("Kept"): [
+                format_duration(lasting) if (lasting := kept.get(state.name)) else _("for ever")
+                for state in states
+            ],
+            _("Library"): [state.library for state in states],
+            _("Address"): [state.address for state in states],
+            _("Why"): [said(state.reason) for state in states],
         }
     )
 
@@ -122,29 +132,29 @@ def _cameras() -> None:
     names = [camera.name for camera in configured_cameras(settings) if access.sees(camera.name)]
     unseen = [name for name in names if name not in known]
     if not states and not unseen:
-        st.info("No camera has been watched yet.")
+        st.info(_("No camera has been watched yet."))
         return
     watched = {state.name for state in states if is_watched(settings, state.name)}
     live = sum(state.state == "live" and state.name in watched for state in states)
     with st.container(horizontal=True, gap="large", key="overview"):
-        st.metric("Cameras", len(states) + len(unseen), width="content")
-        st.metric("Live", live, width="content")
+        st.metric(_("Cameras"), len(states) + len(unseen), width="content")
+        st.metric(_("Live"), live, width="content")
     if unseen:
-        st.caption(f"Not watched yet: {', '.join(unseen)}")
+        st.caption(_("Not watched yet: {names}").format(names=", ".join(unseen)))
     if states:
         st.dataframe(camera_frame(states, watched, gaps, kept), hide_index=True, width="stretch")
     if gaps:
-        with st.expander(f"{counted(len(gaps), 'gap')} in the last day"):
+        with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")
 
 
 def _gap_frame(gaps: list[Gap]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "Camera": [gap.camera for gap in gaps],
-            "From": [local_time(gap.began_ms) for gap in gaps],
-            "To": [local_time(gap.ended_ms) if gap.ended_ms else "now" for gap in gaps],
-            "Why": [gap.reason for gap in gaps],
+            _("Camera"): [gap.camera for gap in gaps],
+            _("From"): [local_time(gap.began_ms) for gap in gaps],
+            _("To"): [local_time(gap.ended_ms) if gap.ended_ms else _("now") for gap in gaps],
+            _("Why"): [said(gap.reason) for gap in gaps],
         }
     )
 

@@ -7,9 +7,11 @@ import streamlit as st
 from dashboard import identity, resources
 from dashboard.adding import adding_form
 from dashboard.browsing import browse
+from dashboard.choosing import choose_in_address
 from dashboard.failures import show_failures
 from dashboard.holdings import show_libraries
 from dashboard.job_list import show_jobs
+from dashboard.language import N_, _
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.removing import show_removing, show_trash
 from dashboard.wording import local_time, plain
@@ -17,8 +19,8 @@ from search_core.access_control.roles import Access
 from search_core.facets import Facets
 from search_core.library import LibraryInfo
 
-BROWSE, ADD, FAILURES, TRASH = "Browse", "Add footage", "Failures", "Trash"
-LIBRARIES = "Libraries"
+BROWSE, ADD, FAILURES = N_("Browse"), N_("Add footage"), N_("Failures")
+TRASH, LIBRARIES = N_("Trash"), N_("Libraries")
 
 
 def page() -> None:
@@ -32,15 +34,7 @@ def page() -> None:
         return
     facets = resources.facets(info.name)
     _overview(info, facets)
-    view = st.segmented_control(
-        "View",
-        _views_of(identity.current()),
-        default=BROWSE,
-        required=True,
-        key="view",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+    view = choose_in_address(_("View"), _views_of(identity.current()), key="view")
     if view == ADD:
         adding_form(info.name, facets)
         show_jobs()
@@ -65,10 +59,10 @@ def _views_of(access: Access) -> tuple[str, ...]:
 
 def _overview(info: LibraryInfo, facets: Facets) -> None:
     with st.container(horizontal=True, gap="large", key="overview"):
-        st.metric("Library", info.name, width="content")
-        st.metric("Keyframes and photos", f"{facets.count:,}", width="content")
-        st.metric("Sources", f"{len(facets.source_ids):,}", width="content")
-        st.metric("Cameras", f"{len(facets.cameras):,}", width="content")
-        st.metric("Index", info.index.index_type, width="content")
-        st.metric("Encoder", info.encoder.name, width="content", help=plain(info.encoder.label))
-        st.metric("Created", local_time(info.created_at)[:10], width="content")
+        st.metric(_("Library"), info.name, width="content")
+        st.metric(_("Keyframes and photos"), f"{facets.count:,}", width="content")
+        st.metric(_("Sources"), f"{len(facets.source_ids):,}", width="content")
+        st.metric(_("Cameras"), f"{len(facets.cameras):,}", width="content")
+        st.metric(_("Index"), info.index.index_type, width="content")
+        st.metric(_("Encoder"), info.encoder.name, width="content", help=plain(info.encoder.label))
+        st.metric(_("Created"), local_time(info.created_at)[:10], width="content")

@@ -13,6 +13,8 @@ import streamlit as st
 
 from dashboard import identity, resources
 from dashboard.cards import cards_of_entities
+from dashboard.core_words import said
+from dashboard.language import _
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.map_chart import CAMERA, CONFIG, GROUP, TIME, chosen_rows, map_figure
 from dashboard.result_grid import show_cards
@@ -54,27 +56,37 @@ def page() -> None:
         return
     count = resources.facets(info.name).count
     if count < _FEWEST:
-        st.info("A map needs a few pictures more than there are.")
+        st.info(_("A map needs a few pictures more than there are."))
         return
-    with st.spinner("Reading vectors …"):
+    with st.spinner(_("Reading vectors …")):
         shown = library_map(info, count, identity.current().cameras)
     with st.container(horizontal=True, vertical_alignment="center", key="map-head"):
         colour = st.segmented_control(
-            "Colour", (CAMERA, TIME, GROUP), default=CAMERA, required=True, key="map-colour"
+            _("Colour"),
+            (CAMERA, TIME, GROUP),
+            default=CAMERA,
+            format_func=_,
+            required=True,
+            key="map-colour",
         )
-        part = "" if count <= SAMPLE else f", {SAMPLE:,} of them by chance"
-        st.caption(
-            f"{counted(count, 'picture')}{part}. What is near looks alike. Draw a line round "
-            "points to see their pictures; rings mark outliers. Two principal components: "
-            f"{shown.share:.0%} of how they vary."
+        many = counted(count, "picture")
+        if count > SAMPLE:
+            many = _("{pictures}, {sample} of them by chance").format(
+                pictures=many, sample=f"{SAMPLE:,}"
+            )
+        text = _(
+            "{pictures}. What is near looks alike. Draw a line round points to see their pictures; "
+            "rings mark outliers. Two principal components: {share} of how they vary."
         )
+        st.caption(text.format(pictures=many, share=f"{shown.share:.0%}"))
+    alt = _("Map of {pictures} by how alike they look")
     event = st.plotly_chart(
         map_figure(map_frame(shown), colour or CAMERA, shown.outliers),
         width="stretch",
         on_select="rerun",
         selection_mode=("lasso", "box"),
         config=CONFIG,
-        alt=f"Map of {counted(len(shown.entities), 'picture')} by how alike they look",
+        alt=alt.format(pictures=counted(len(shown.entities), "picture")),
         key=f"map-{info.name}-{colour}",
     )
     _pictures(info.name, shown, chosen_rows(dict(event["selection"])))
@@ -109,14 +121,14 @@ def map_frame(shown: LibraryMap) -> pd.DataFrame:
         {
             "x": shown.points[:, 0],
             "y": shown.points[:, 1],
-            CAMERA: [entity.camera or "no name" for entity in shown.entities],
+            CAMERA: [entity.camera or _("no name") for entity in shown.entities],
             TIME: [
                 datetime.fromtimestamp(entity.captured_at / 1000, UTC)
                 .astimezone(zone)
                 .replace(tzinfo=None)
                 for entity in shown.entities
             ],
-            GROUP: [shown.names[group] for group in shown.groups],
+            GROUP: [_group_words(shown.names[group]) for group in shown.groups],
         }
     )
 
@@ -140,7 +152,10 @@ def _words(
 def _names(
     entities: list[MediaEntity], groups: np.ndarray[Any, Any], words: list[list[str]]
 ) -> list[str]:
-    """Return each group's name: its number, what it looks like, the camera most of it is of."""
+    """Return each group's name: its number, what it looks like, the camera most of it is of.
+
+    It is kept for all sessions, and so in English.
+    """
     names = []
     for group, looks in enumerate(words):
         cameras = Counter(
@@ -154,16 +169,26 @@ def _names(
     return names
 
 
+def _group_words(name: str) -> str:
+    """Return a group's name in the language of the page."""
+    number, *looks, where = name.split(" · ")
+    words = [_(", ").join(map(said, one.split(", "))) for one in looks]
+    return " · ".join([number, *words, said(where)])
+
+
 def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
     """Draw the pictures that were chosen; without any, those of the outliers or of a group."""
     if rows:
-        more = f", the first {SHOWN} of them here" if len(rows) > SHOWN else ""
-        st.markdown(f"**{counted(len(rows), 'picture')}** chosen{more}")
+        text = _("**{pictures}** chosen")
+        if len(rows) > SHOWN:
+            text = _("**{pictures}** chosen, the first {count} of them here")
+        st.markdown(text.format(pictures=counted(len(rows), "picture"), count=SHOWN))
     else:
         sizes = np.bincount(shown.groups)
-        views = ["Outliers", *(f"{n} ({s:,})" for n, s in zip(shown.names, sizes, strict=True))]
+        groups = map(_group_words, shown.names)
+        views = [_("Outliers"), *(f"{n} ({s:,})" for n, s in zip(groups, sizes, strict=True))]
         view = st.pills(
-            "Worth a look",
+            _("Worth a look"),
             range(len(views)),
             default=0,
             format_func=lambda number: plain(views[number]),
@@ -172,9 +197,12 @@ def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
         )
         if view:
             rows = [int(row) for row in np.flatnonzero(shown.groups == view - 1)]
-            st.markdown(f"**{counted(len(rows), 'picture')}** of the group {plain(views[view])}")
+            text = _("**{pictures}** of the group {group}")
+            many = counted(len(rows), "picture")
+            st.markdown(text.format(pictures=many, group=plain(views[view])))
         else:
             rows = shown.outliers
-            st.markdown(f"**Outliers**: the {counted(len(rows), 'picture')} least like any other")
+            text = _("**Outliers**: the {pictures} least like any other")
+            st.markdown(text.format(pictures=counted(len(rows), "picture")))
     chosen = [shown.entities[row] for row in rows[:SHOWN]]
     show_cards(library, cards_of_entities(chosen), f"map-{hash(tuple(rows)):x}", searching=False)
