@@ -12,7 +12,7 @@ small thing makes no difference; then every keyframe has to be looked at.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,30 +38,38 @@ _LEAST_SHARE = 0.0005
 _MAD_TO_SIGMA = 1.4826
 
 
-@dataclass(frozen=True, slots=True)
 class Sizes:
-    """The mean bytes of a stretch's coded frames but the keyframe, per BIN_MS (bins,); NaN: none.
+    """What a stretch's coded frames cost: ``key_bytes`` the keyframe, shown at ``start_ms``."""
 
-    ``start_ms`` is when its keyframe is shown, ``key_bytes`` what that cost.
-    """
+    def __init__(self, start_ms: int, stretch: Stretch[Any]) -> None:
+        self.start_ms = start_ms
+        self.key_bytes = stretch.sizes[0]
+        self._times_ms = stretch.times_ms[1:]
+        self._sizes = stretch.sizes[1:]
 
-    start_ms: int
-    key_bytes: int
-    bins: NDArray[np.float64]
+    @cached_property
+    def bins(self) -> NDArray[np.float64]:
+        """The mean bytes of the other frames per BIN_MS (bins,); NaN where there is none.
+
+        Made when it is asked for: footage in which something moves all the time needs none.
+        """
+        last = len(self._times_ms) - 1
+        places = [
+            0 if time is None else max(0, min((time - self.start_ms) // BIN_MS, last))
+            for time in self._times_ms
+        ]
+        frames = [0] * (max(places, default=-1) + 1)
+        in_all = [0] * len(frames)
+        for place, size in zip(places, self._sizes, strict=True):
+            frames[place] += 1
+            in_all[place] += size
+        counted = zip(in_all, frames, strict=True)
+        return np.array([total / count if count else np.nan for total, count in counted])
 
 
 def sizes_of(stretch: Stretch[Any]) -> Sizes | None:
     """Return the sizes of a stretch that begins with a keyframe and says when."""
-    start_ms = stretch.key_ms
-    if start_ms is None:
-        return None
-    times = np.asarray([start_ms if time is None else time for time in stretch.times_ms[1:]])
-    if not len(times):
-        return Sizes(start_ms, stretch.sizes[0], np.zeros(0))
-    index = np.clip((times - start_ms) // BIN_MS, 0, len(times) - 1).astype(np.int64)
-    frames = np.bincount(index).astype(np.float64)
-    frames[frames == 0] = np.nan
-    return Sizes(start_ms, stretch.sizes[0], np.bincount(index, stretch.sizes[1:]) / frames)
+    return None if stretch.key_ms is None else Sizes(stretch.key_ms, stretch)
 
 
 class Movement(NamedTuple):

@@ -26,9 +26,9 @@ LEAST_PERCENT, MOST_PERCENT = 0.04, 50.0
 LONGEST_UNSEEN_MS = 60_000
 #: Things that are there for two seconds must not be missed between two looks.
 _LOOK_EVERY_MS, _LONGEST_GAP_MS = 2_000, 3_000
-#: After so many codec keyframes in a row that all showed movement, so many are taken unseen between
-#: two looks: looking is cheap, but on busy footage it is for nothing.
-_BUSY_AFTER, _UNSEEN = 8, 3
+#: After so many codec keyframes in a row that all showed movement, half as many are taken unseen
+#: before the next look, up to this: looking is cheap, but on busy footage it is for nothing.
+_BUSY_AFTER, _MOST_UNSEEN = 4, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Motion:
     @property
     def recipe(self) -> str:
         """``motion:`` and the numbers it works with."""
-        return f"motion:{self.percent:g}:{LONGEST_UNSEEN_MS}:1"
+        return f"motion:{self.percent:g}:{LONGEST_UNSEEN_MS}:2"
 
     def chooser(self) -> _Chooser:
         """Return a chooser that knows nothing of the scene yet."""
@@ -77,17 +77,19 @@ class _Chooser:
         return max(int(looks), self._moments.depth(stretch))
 
     def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
-        if frame.is_keyframe and self._busy >= _BUSY_AFTER and self._unseen < _UNSEEN:
-            self._unseen += 1
+        if frame.is_keyframe and self._unseen:
+            self._unseen -= 1
+            self._busy += 1
             self._moving = frame
             return [frame]
-        self._unseen = 0
         if frame.is_keyframe:
             self._lookout.note(frame)
         if not self._moments.serves(frame):
             return []
         kept = self._kept_of(frame)
         self._busy = self._busy + 1 if kept else 0
+        if self._busy >= _BUSY_AFTER:
+            self._unseen = min(self._busy // 2, _MOST_UNSEEN)
         return kept
 
     def _kept_of(self, frame: SeenFrame) -> list[SeenFrame]:

@@ -68,8 +68,8 @@ def moments(selector, frames):
         ("interval:2", "interval:2000"),
         ("scene", "scene:27"),
         ("scene:40", "scene:40"),
-        ("motion", "motion:0.13:60000:1"),
-        ("motion:1.5", "motion:1.5:60000:1"),
+        ("motion", "motion:0.13:60000:2"),
+        ("motion:1.5", "motion:1.5:60000:2"),
         ("iframe+distinct", "iframe+distinct:2:0.01"),
         ("scene:9+distinct:0.05", "scene:9+distinct:2:0.05"),
     ],
@@ -215,6 +215,22 @@ def test_what_was_left_standing_becomes_background():
         frame.thing_x = 20
     assert moments("auto", frames) == [0, 20_000]
     assert moments("motion", frames) == [0, 20_000]
+
+
+def test_motion_looks_seldom_where_something_always_moves():
+    looked = []
+
+    class Looked(Frame):
+        def small(self):
+            looked.append(self.pts_ms)
+            return super().small()
+
+    passing = [Looked(2_000 * at, thing_x=(7 * at) % 50) for at in range(1, 40)]
+    gone = [Looked(2_000 * at) for at in range(40, 60)]
+    found = moments("motion", [Looked(0), *passing, *gone])
+    assert found[:40] == [2_000 * at for at in range(40)]
+    assert len({time for time in looked if time < 80_000}) <= 12
+    assert len(found) - 40 <= 7  # it is taken for moving until the next look
 
 
 def test_what_is_left_out_is_counted():
