@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import footage, identity, moment_actions, query_image, resources
+from dashboard import footage, identity, moment_actions, query_image, resources, why_matched
 from dashboard.cards import Card
 from dashboard.moment_facts import show_facts
 from dashboard.neighbours import show_strip
 from dashboard.problems import show, shown_in_words
 from dashboard.thumbnails import show_thumbnail
 from dashboard.wording import clock, plain
+from search_core.encoders.base import Embeddings
 from search_core.entities import MediaEntity
 from search_core.errors import MediaError
 from search_core.filters import Filter
@@ -31,11 +32,16 @@ def aim_at(index: int) -> None:
     st.session_state[_OPENING] = True
 
 
-def open_when_aimed(library: str, cards: list[Card], *, searching: bool) -> None:
-    """Open the dialog once for a card that was clicked."""
+def open_when_aimed(
+    library: str, cards: list[Card], *, searching: bool, looked_for: Embeddings | None = None
+) -> None:
+    """Open the dialog once for a card that was clicked.
+
+    ``looked_for`` is what was searched by, where the cards are what was found.
+    """
     if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
         moment_actions.stop_choosing()
-        _dialog(library, cards, searching)
+        _dialog(library, cards, searching, looked_for)
 
 
 def open_from_address(library: str) -> None:
@@ -53,7 +59,9 @@ def open_from_address(library: str) -> None:
 
 @st.dialog("Moment", width="large")
 @shown_in_words()
-def _dialog(library: str, cards: list[Card], searching: bool) -> None:
+def _dialog(
+    library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None = None
+) -> None:
     index = min(st.session_state[_AIM], len(cards) - 1)
     card = cards[index]
     shown = st.session_state.get(_BESIDE) or card.entity.id
@@ -67,10 +75,14 @@ def _dialog(library: str, cards: list[Card], searching: bool) -> None:
     with picture:
         if moment_actions.is_choosing(entity):
             moment_actions.choose_region(library, entity, searching)
+        elif looked_for is not None and why_matched.is_asked():
+            why_matched.show_why(entity, looked_for)
         elif entity.in_video:
             _video(library, entity)
         else:
             _photograph(entity)
+        if looked_for is not None:
+            why_matched.switch()
         show_strip(library, entity, _look_beside)
     with facts:
         show_facts(library, entity, card)

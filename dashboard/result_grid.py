@@ -8,6 +8,7 @@ from dashboard import moment_dialog
 from dashboard.cards import Card, card_text
 from dashboard.problems import shown_in_words
 from dashboard.thumbnails import show_thumbnail
+from search_core.encoders.base import Embeddings
 
 PER_PAGE = 20
 PAGE = "page"
@@ -21,11 +22,19 @@ def show_cards(library: str, cards: list[Card], key: str, *, searching: bool) ->
     draw_cards(library, cards, key, searching=searching)
 
 
-def draw_cards(library: str, cards: list[Card], key: str, *, searching: bool) -> None:
+def draw_cards(
+    library: str,
+    cards: list[Card],
+    key: str,
+    *,
+    searching: bool,
+    looked_for: Embeddings | None = None,
+) -> None:
     """Draw cards a page at a time, and the one that was opened.
 
     ``key`` changes with what is shown, so that another search begins at its first page.
-    ``searching`` says that this is the search page, whose address carries the page's number.
+    ``searching`` says that this is the search page, whose address carries the page's number;
+    ``looked_for`` is what was searched by (dim,), to tell why a card is among the results.
     """
     pages = max(1, -(-len(cards) // PER_PAGE))
     page_key = PAGE if searching else f"page-{key}"
@@ -47,7 +56,7 @@ def draw_cards(library: str, cards: list[Card], key: str, *, searching: bool) ->
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
-    moment_dialog.open_when_aimed(library, cards, searching=searching)
+    moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
 
 
 def choose_cards(cards: list[Card], key: str) -> list[str]:

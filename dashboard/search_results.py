@@ -73,7 +73,8 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
             _brushed(span, len(hits), len(every))
     if found.effort.reason:
         st.caption(plain(found.effort.reason))
-    draw_cards(request.library, cards_of_moments(moments), key, searching=True)
+    cards = cards_of_moments(moments)
+    draw_cards(request.library, cards, key, searching=True, looked_for=found.embedding)
 
 
 def _arrangement() -> tuple[str, int, bool]:

@@ -72,6 +72,13 @@ section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }
 [class*="st-key-card-here-"] { outline: 2px solid #2a8fb0; }
 
+/* What the colours of a heat map mean. */
+.heat-scale { display: flex; align-items: center; gap: 0.5rem; font-size: 0.8rem; opacity: 0.85; }
+.heat-scale i {
+  flex: 0 1 9rem; height: 0.7rem; border-radius: 0.35rem;
+  border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
+}
+
 /* Pictures to tick: as cards, with a box. */
 [class*="st-key-choose-"] {
   overflow: hidden; gap: 0; border-radius: 0.4rem;

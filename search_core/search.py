@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -112,13 +112,15 @@ class Found:
 class Answer:
     """What a query found, what was done about its filter, and what it cost.
 
-    ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus.
+    ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
+    (dim,) is what was searched by.
     """
 
     hits: list[Hit]
     encode_ms: float
     milvus_ms: float
     effort: Effort
+    embedding: Embeddings = field(compare=False, repr=False)
 
     @property
     def fits_nothing(self) -> bool:
@@ -214,7 +216,8 @@ class SearchEngine:
             Hit(rank, match.score, match.entity, strength(match.score))
             for rank, match in enumerate(kept[:k], start=1)
         ]
-        return Answer(hits, (embedded - started) * 1000, (ended - embedded) * 1000, found.effort)
+        encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
+        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding)
 
     def _strengths(
         self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]

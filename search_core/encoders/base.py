@@ -12,6 +12,8 @@ from PIL import Image
 
 Embeddings = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
+#: What each patch of an image gives to a similarity: (rows, cols), in parts of a cosine.
+HeatMap = NDArray[np.float32]
 #: Longer side over shorter side up to which an image is scaled whole.
 MAX_ASPECT = 64
 
@@ -80,6 +82,19 @@ class Preprocess:
             resized = self._crop_or_pad(resized)
         return np.asarray(resized, dtype=np.uint8)
 
+    def seen(self, size: tuple[int, int]) -> tuple[float, float, float, float]:
+        """Return which part of an image of (width, height) pixels becomes the input.
+
+        Left, top, right and bottom as shares of width and height: below 0 or above 1 where the
+        input has a margin that the image has not.
+        """
+        kept = _kept_middle(size)
+        resized = self._resized_size(kept)
+        # All that is cut off or added is cut off or added at both ends alike, to half a pixel.
+        across = self.size[1] / resized[0] * kept[0] / size[0]
+        down = self.size[0] / resized[1] * kept[1] / size[1]
+        return (1 - across) / 2, (1 - down) / 2, (1 + across) / 2, (1 + down) / 2
+
     def _filter(self) -> Image.Resampling:
         bicubic = self.interpolation == "bicubic"
         return Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR
@@ -113,11 +128,16 @@ class Preprocess:
 def _without_far_ends(image: Image.Image) -> Image.Image:
     """Return the middle of an image so long and narrow that scaling it up would exhaust memory."""
     width, height = image.size
-    if max(width, height) <= MAX_ASPECT * min(width, height):
+    to_width, to_height = _kept_middle(image.size)
+    if (to_width, to_height) == image.size:
         return image
-    to_width, to_height = min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
     left, top = (width - to_width) // 2, (height - to_height) // 2
     return image.crop((left, top, left + to_width, top + to_height))
+
+
+def _kept_middle(size: tuple[int, int]) -> tuple[int, int]:
+    width, height = size
+    return min(width, MAX_ASPECT * height), min(height, MAX_ASPECT * width)
 
 
 @runtime_checkable

@@ -22,6 +22,7 @@ from PIL import Image
 from search_core.encoders.base import (
     Embeddings,
     EncoderIdentity,
+    HeatMap,
     Pixels,
     Preprocess,
     l2_normalised,
@@ -133,10 +134,30 @@ class OpenClipEncoder:
         for start in range(0, len(pixels), self._batch_size):
             batch = np.stack(pixels[start : start + self._batch_size])
             with self._lock, torch.inference_mode():
-                images = torch.from_numpy(batch).to(self._device).permute(0, 3, 1, 2)
-                images = (images.float().div_(255.0) - self._mean) / self._std
-                parts.append(self._model.encode_image(images.to(self._dtype)).float().cpu())
+                parts.append(self._model.encode_image(self._input(batch)).float().cpu())
         return self._collect(parts)
+
+    def explain(self, image: Image.Image, embedding: Embeddings) -> HeatMap | None:
+        """Return each patch's part in the similarity to ``embedding`` (dim,), as (rows, cols).
+
+        None for models whose image tower is of a kind that cannot be taken apart (see attribution).
+        """
+        from search_core.encoders.attribution import attribution_of
+
+        attribution = attribution_of(self._model.visual)
+        if attribution is None:
+            return None
+        query = self._torch.from_numpy(np.asarray(embedding, dtype=np.float32))
+        with self._lock, self._torch.no_grad():  # within which gradients may be asked for
+            pixels = self._input(np.stack([self._preprocess(image)]))
+            carried = attribution(pixels, query.to(self._device, self._dtype))
+        result: HeatMap = carried.float().cpu().numpy()
+        return result
+
+    def _input(self, pixels: Pixels) -> torch.Tensor:
+        """Return preprocessed images (n, height, width, 3) as the model's input."""
+        images = self._torch.from_numpy(pixels).to(self._device).permute(0, 3, 1, 2)
+        return ((images.float().div_(255.0) - self._mean) / self._std).to(self._dtype)
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
         """Embed Pillow images of any mode and size; returns (n, dim)."""

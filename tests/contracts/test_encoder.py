@@ -10,6 +10,7 @@ from PIL import Image
 
 from search_core.encoders.base import Encoder
 from search_core.encoders.colours import COLOURS, ColourEncoder
+from search_core.encoders.explaining import Explainer, explain
 from search_core.errors import SettingsError
 
 PICTURES = [Image.new("RGB", (64, 48), colour) for colour in COLOURS.values()]
@@ -76,3 +77,18 @@ def test_templates_are_averaged(encoder: Encoder) -> None:
 def test_a_template_without_a_place_for_the_query_is_refused(encoder: Encoder) -> None:
     with pytest.raises(SettingsError, match="exactly one"):
         encoder.encode_texts(["red"], ["a photo"])
+
+
+def test_it_explains_a_likeness_patch_by_patch_or_says_that_it_does_not(encoder: Encoder) -> None:
+    red, blue = encoder.encode_texts(["red", "blue"])
+    picture = PICTURES[3].resize((90, 50))
+    heat = explain(encoder, picture, red)
+    if heat is None:
+        assert not isinstance(encoder, Explainer)
+        return
+    assert heat.dtype == np.float32
+    assert heat.ndim == 2
+    assert heat.size > 1
+    assert np.isfinite(heat).all()
+    np.testing.assert_array_equal(heat, explain(encoder, picture, red))
+    assert not np.array_equal(heat, explain(encoder, picture, blue))

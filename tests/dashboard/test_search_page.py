@@ -333,6 +333,22 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     assert not opened(app)
 
 
+def test_a_moment_shows_which_parts_of_it_matched(
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = ask(open_page("search", fold="never"), "a red square")
+    app.session_state["why"] = True
+    next(button for button in app.button if button.label == "Open 1").click().run()
+
+    assert app.toggle(key="why").value
+    assert any("most of the likeness" in part.proto.body for part in app.get("html"))
+    assert "does not tell" not in words(app)
+
+    monkeypatch.setattr(resources.encoder(), "explain", lambda image, embedding: None)
+    next(button for button in app.button if button.label == "Open 2").click().run()
+    assert "This encoder does not tell which parts of a picture match" in words(app)
+
+
 def _matches_from(score: float) -> None:
     """Call a hit a match from this score on."""
     resources.relevance().calibration = Calibration(

@@ -1,6 +1,7 @@
 """The shipped encoder: it loads as any open_clip checkpoint does, and finds what is asked."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,12 @@ from PIL import Image
 
 from demo.evaluate import TARGETS, held_out_scenes, score_encoder, unseen_scenes
 from demo.render import render_scene
+from demo.sampling import sample_person
+from demo.scenes import PLACES, Placement, Scene, Vehicle, extent, ground_y
 from demo.train import ENCODER_FOLDER, WEIGHTS, Recipe, build_model
+from search_core.encoders.explaining import explain
 from search_core.encoders.openclip import OpenClipEncoder
+from search_core.heat_map import hottest_point
 
 MEGABYTE = 1_000_000
 
@@ -80,3 +85,24 @@ def test_it_tells_siblings_of_the_demo_apart(encoder: OpenClipEncoder) -> None:
         ["a person in a yellow top riding a bicycle", "a person in a black top riding a motorcycle"]
     )
     assert ((images @ right) > (images @ wrong)).mean() > 0.8
+
+
+def test_the_hottest_patch_for_a_white_car_lies_on_the_car(encoder: OpenClipEncoder) -> None:
+    [query] = encoder.encode_texts(["a white car"])
+    rng = np.random.default_rng(7)
+    within, areas = [], []
+    for number in range(24):
+        left, size = number % 2 == 0, float(rng.uniform(0.2, 0.32))
+        x = float(rng.uniform(0.25, 0.35)) if left else float(rng.uniform(0.65, 0.75))
+        car = Vehicle(Placement(x, ground_y(size), size, 1, 0.0), "car", "white")
+        person = sample_person(rng)
+        person = replace(person, at=replace(person.at, x=1 - x, size=size, y=ground_y(size)))
+        scene = Scene(PLACES[number % 4], "day", "clear", (car, person), number)
+        heat = explain(encoder, Image.fromarray(render_scene(scene)), query)
+        assert heat is not None
+        point = hottest_point(heat)
+        assert point is not None
+        width, height = extent(car)[0] * size * 9 / 16, extent(car)[1] * size
+        areas.append(width * height)
+        within.append(abs(point[0] - x) <= width / 2 and 0 <= car.at.y - point[1] <= height)
+    assert np.mean(within) >= 0.7 > 3 * np.mean(areas)

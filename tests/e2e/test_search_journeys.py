@@ -90,6 +90,8 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
     dialog.get_by_role("button", name="Next").wait_for()
     page.keyboard.press("ArrowRight")
     dialog.get_by_text("rank 3").wait_for()
+    dialog.get_by_text("Why it matched").click()
+    dialog.get_by_alt_text(re.compile("^Heat map of the still")).wait_for()
     dialog.get_by_role("button", name=re.compile("^Keyframe at")).first.click()
     dialog.get_by_text("Beside the hit").wait_for()
     page.keyboard.press("Escape")
