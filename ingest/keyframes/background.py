@@ -89,7 +89,8 @@ def _most_changed(one: NDArray[np.int16], other: NDArray[np.int16]) -> NDArray[n
     """Return of each block how much the channel differs that differs most; NumPy's max is slow."""
     changed = np.abs(one - other)
     most: NDArray[np.int16] = np.maximum(changed[..., 0], changed[..., 1])
-    return np.maximum(most, changed[..., 2], out=most)
+    np.maximum(most, changed[..., 2], out=most)
+    return most
 
 
 def _median_of(pictures: Iterable[NDArray[np.int16]]) -> NDArray[np.int16]:
