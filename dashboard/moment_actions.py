@@ -8,11 +8,13 @@ import streamlit as st
 
 from dashboard import footage, identity, pages, query_image, resources, search_terms
 from dashboard.frontend import picked_region, region_picker
+from dashboard.language import _
 from dashboard.query_image import Box
 from dashboard.removing import asked
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.thumbnails import thumbnail_file
+from dashboard.wording import counted
 from ingest.discarding import KEPT, discard
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
@@ -22,23 +24,23 @@ _CHOOSING = "choosing_region_of"
 
 def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
     """Draw the buttons; ``searching`` says that this is the search page."""
-    with st.popover("Link", icon=":material/link:"):
-        st.caption("Opens this moment. The button at the right of it copies.")
+    with st.popover(_("Link"), icon=":material/link:"):
+        st.caption(_("Opens this moment. The button at the right of it copies."))
         st.code(_link(library, entity), language=None, wrap_lines=True)
-    with st.popover("Download", icon=":material/download:"):
+    with st.popover(_("Download"), icon=":material/download:"):
         _downloads(library, entity)
     if identity.current().may_remove:
-        with st.popover("Delete", icon=":material/delete:"):
+        with st.popover(_("Delete"), icon=":material/delete:"):
             _delete(library, entity)
     st.button(
-        "Region",
+        _("Region"),
         icon=":material/crop:",
-        help="Search by a part of this picture",
+        help=_("Search by a part of this picture"),
         on_click=_toggle_choosing,
         args=(entity.id,),
     )
     if st.button(
-        "More like this",
+        _("More like this"),
         icon=":material/image_search:",
         type="primary",
         on_click=search_terms.look_for_more_like,
@@ -62,11 +64,11 @@ def choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
     key = f"region-{entity.id}"
     region_picker(still_of(entity), None, key)
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.caption("Draw a rectangle, or move it with the arrow keys.", width="content")
+        st.caption(_("Draw a rectangle, or move it with the arrow keys."), width="content")
         st.space("stretch")
-        st.button("Cancel", on_click=stop_choosing)
+        st.button(_("Cancel"), on_click=stop_choosing)
         if st.button(
-            "Search this region",
+            _("Search this region"),
             type="primary",
             on_click=_look_for_region,
             args=(entity.id, key),
@@ -103,7 +105,7 @@ def _downloads(library: str, entity: MediaEntity) -> None:
     picture = thumbnail_file(entity.thumbnail) if entity.in_video else path
     if picture is not None:
         st.download_button(
-            "The keyframe, small" if entity.in_video else "The picture",
+            _("The keyframe, small") if entity.in_video else _("The picture"),
             data=identity.download(library, {"id": entity.id}, picture.read_bytes),
             file_name=f"{entity.id}{picture.suffix}",
             icon=":material/image:",
@@ -113,20 +115,21 @@ def _downloads(library: str, entity: MediaEntity) -> None:
     url = footage.url_of(library, entity) if entity.in_video else None
     if url is not None and path is not None:
         st.link_button(
-            "The whole video", f"{url}?download", icon=":material/movie:", width="stretch"
+            _("The whole video"), f"{url}?download", icon=":material/movie:", width="stretch"
         )
     if picture is None and url is None:
-        st.caption("Nothing of it is left to download.")
+        st.caption(_("Nothing of it is left to download."))
 
 
 def _delete(library: str, entity: MediaEntity) -> None:
-    st.markdown(
-        "Deletes this picture from the library. "
-        f"**Library**, **Trash** can put it back for {KEPT.days} days. "
-        + ("" if entity.is_live else "The footage itself is not touched.")
-    )
+    text = _(
+        "Deletes this picture from the library. **Library**, **Trash** can put it back for {days} "
+        "days."
+    ).format(days=KEPT.days)
+    kept = "" if entity.is_live else " " + _("The footage itself is not touched.")
+    st.markdown(text + kept)
     if st.button(
-        "Delete this picture", type="primary", on_click=_delete_now, args=(library, entity.id)
+        _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity.id)
     ):
         st.rerun()  # closes the dialog
 
@@ -137,4 +140,4 @@ def _delete_now(library: str, entity_id: str) -> None:
     discard(resources.settings(), resources.store(), library, where, "1 picture, opened")
     resources.forget_what_was_read()
     forget_answer()
-    st.toast("Deleted 1 picture.")
+    st.toast(_("Deleted {pictures}.").format(pictures=counted(1, "picture")))

@@ -6,11 +6,13 @@ import streamlit as st
 
 from dashboard import moment_dialog, resources, search_terms
 from dashboard.filters_panel import pick_filters
+from dashboard.language import _
 from dashboard.library_picker import how_to_begin, pick_library
 from dashboard.search_bar import search_bar, terms
 from dashboard.search_request import SearchRequest, answer
 from dashboard.search_results import show_results
-from dashboard.wording import counted, plain, time_range
+from dashboard.wording import counted, is_latin, plain, time_range
+from search_core.encoders.catalogue import ENCODERS, knows_english_only
 from search_core.facets import Facets
 
 EXAMPLES = (
@@ -50,7 +52,8 @@ def page() -> None:
     if request.is_empty:
         _invite(info.name, facets)
         return
-    with st.spinner("Searching …", show_time=False):
+    _say_what_is_understood(info.encoder.name, request)
+    with st.spinner(_("Searching …"), show_time=False):
         found = answer(request)
     if found.hits:
         show_results(request, found)
@@ -58,25 +61,38 @@ def page() -> None:
         _nothing(request)
 
 
+def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
+    asked = " ".join([request.text, *request.without])
+    if knows_english_only(encoder) and not is_latin(asked):
+        text = _(
+            "{encoder}, this library's encoder, knows English only. One for many languages, such "
+            "as {other}, understands this."
+        )
+        other = next(spec.name for spec in ENCODERS if spec.languages == "many")
+        st.info(text.format(encoder=plain(encoder), other=plain(other)))
+
+
 def _nothing(request: SearchRequest) -> None:
     narrowed = not request.where.is_empty or request.min_score is not None
-    st.markdown("**0 hits**")
+    st.markdown("**" + counted(0, "hit") + "**")
     st.info(
-        "Nothing passes these filters. Clear some of them in the sidebar."
+        _("Nothing passes these filters. Clear some of them in the sidebar.")
         if narrowed
-        else "The library is empty."
+        else _("The library is empty.")
     )
 
 
 def _invite(library: str, facets: Facets) -> None:
     if search_terms.left_out():
-        st.info("Say what to look for as well: so far there is only what to leave out.")
-    _sentences("For example", list(EXAMPLES), "example")
+        st.info(_("Say what to look for as well: so far there is only what to leave out."))
+    _sentences(_("For example"), list(EXAMPLES), "example")
     recent = resources.recent_sentences(library, RECENT + len(EXAMPLES))
-    _sentences("Lately", [text for text in recent if text not in EXAMPLES][:RECENT], "recent")
-    line = f"{counted(facets.count, 'picture')} from {counted(len(facets.cameras), 'camera')}"
+    _sentences(_("Lately"), [text for text in recent if text not in EXAMPLES][:RECENT], "recent")
+    line = _("{pictures} from {cameras}").format(
+        pictures=counted(facets.count, "picture"), cameras=counted(len(facets.cameras), "camera")
+    )
     if facets.first_ms is not None and facets.last_ms is not None:
-        line += f", {time_range(facets.first_ms, facets.last_ms)}"
+        line += _(", ") + time_range(facets.first_ms, facets.last_ms)
     st.caption(plain(line))
 
 

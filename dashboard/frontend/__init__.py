@@ -11,6 +11,7 @@ from typing import Any
 import streamlit as st
 from PIL import Image
 
+from dashboard.language import _
 from dashboard.query_image import Box, box_of
 
 _KEYS_HTML = '<div class="veil" hidden></div>'
@@ -72,7 +73,7 @@ def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
 
     def heard() -> None:
         sent = str((st.session_state.get(key) or {}).get("picture") or "")
-        _, _, encoded = sent.partition(";base64,")
+        encoded = sent.partition(";base64,")[2]
         try:
             on_picture(base64.b64decode(encoded, validate=True) or None)
         except ValueError:
@@ -80,7 +81,7 @@ def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
 
     _page_keys(
         key=key,
-        data={"drop_here": "Drop a picture to search by it"},
+        data={"drop_here": _("Drop a picture to search by it")},
         on_picture_change=heard,
     )
 
@@ -95,8 +96,8 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
     data: dict[str, Any] = {
         "picture": _data_url(image),
         "region": sides,
-        "alt": "The picture to choose a region of",
-        "label": "The region. Arrows move it, Shift with arrows resizes it.",
+        "alt": _("The picture to choose a region of"),
+        "label": _("The region. Arrows move it, Shift with arrows resizes it."),
     }
     _region_picker(key=key, data=data, default={"region": sides}, on_region_change=lambda: None)
 

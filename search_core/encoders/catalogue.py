@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from search_core.errors import EncoderUnavailable
 
@@ -29,7 +30,8 @@ class EncoderSpec:
 
     ``package`` names the installed package whose ``encoder`` folder holds the weights; encoders
     without one are downloaded by open_clip from a model hub on first use. ``parameters_m`` is in
-    millions, ``image_px`` the input as (height, width).
+    millions, ``image_px`` the input as (height, width). ``languages`` says whether sentences may
+    be in many languages, or must be English.
     """
 
     name: str
@@ -40,6 +42,7 @@ class EncoderSpec:
     about: str
     package: str | None = None
     calibration: Calibration | None = None
+    languages: Literal["English", "many"] = "English"
 
 
 ENCODERS: tuple[EncoderSpec, ...] = (
@@ -95,7 +98,8 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         512,
         (224, 224),
         366.1,
-        "Queries in some hundred languages; needs the package transformers.",
+        "Queries in some hundred languages; needs pip install 'sightline[multilingual]'.",
+        languages="many",
     ),
 )
 
@@ -103,6 +107,12 @@ ENCODERS: tuple[EncoderSpec, ...] = (
 def find_encoder(name: str) -> EncoderSpec | None:
     """Return the catalogue's entry of that name, or None for a model it does not list."""
     return next((spec for spec in ENCODERS if spec.name == name), None)
+
+
+def knows_english_only(name: str) -> bool:
+    """Whether the encoder of that name is known to understand no other language."""
+    spec = find_encoder(name)
+    return spec is not None and spec.languages == "English"
 
 
 def packaged_weights(spec: EncoderSpec) -> Path:

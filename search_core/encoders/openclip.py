@@ -197,7 +197,7 @@ def _build(source: str, tag: str) -> Any:
         )
     if not source.startswith((_LOCAL_DIR, _HUB)):
         _check_name(source, tag, local_file)
-    offline = not local_file and not source.startswith(_LOCAL_DIR) and not _hub_answers()
+    offline = _asks_hub(source, local_file) and not _hub_answers()
     with _quiet_loading(offline):
         try:
             return open_clip.create_model(
@@ -205,9 +205,22 @@ def _build(source: str, tag: str) -> Any:
             )
         except Exception as error:
             reason = "the model hub cannot be reached" if offline else _first_line(error)
-            what = "does not fit the model" if local_file else "could not be loaded"
+            fits_not = local_file and not offline
+            what = "does not fit the model" if fits_not else "could not be loaded"
             named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
             raise EncoderUnavailable(f"The encoder {named} {what}: {reason}.", _WAYS_OUT) from error
+
+
+def _asks_hub(source: str, local_file: bool) -> bool:
+    """Whether the hub is asked for weights, or for a text tower and tokenizer that lie there."""
+    import open_clip
+
+    if source.startswith(_LOCAL_DIR):
+        return False
+    if source.startswith(_HUB) or not local_file:
+        return True
+    config = open_clip.get_model_config(source) or {}
+    return "hf_model_name" in config.get("text_cfg", {})
 
 
 def _check_name(name: str, tag: str, local_file: bool) -> None:
@@ -282,8 +295,10 @@ def _tokenizer(source: str) -> Any:
         vocabulary = Path(source.removeprefix(_LOCAL_DIR)) / VOCABULARY_FILE
         if vocabulary.is_file():
             options["bpe_path"] = str(vocabulary)
+    offline = _asks_hub(source, local_file=True) and not _hub_answers()
     try:
-        return open_clip.get_tokenizer(source, **options)
+        with _quiet_loading(offline):
+            return open_clip.get_tokenizer(source, **options)
     except Exception as error:
         message = f"The tokenizer of {source} could not be loaded: {_first_line(error)}."
         raise EncoderUnavailable(message, _WAYS_OUT) from error

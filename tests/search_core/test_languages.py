@@ -1,0 +1,83 @@
+"""Encoders whose text tower is a transformer of many languages, as open_clip's XLM-R models are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search_core.encoders.catalogue import ENCODERS, knows_english_only
+from search_core.encoders.openclip import OpenClipEncoder
+from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+
+
+def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
+    assert knows_english_only("sightline-demo") and knows_english_only("ViT-B-32")
+    assert not knows_english_only("xlm-roberta-base-ViT-B-32")
+    assert not knows_english_only("local-dir:/some/model")  # nobody said
+    assert any(spec.languages == "many" for spec in ENCODERS)
+
+
+def test_a_multilingual_encoder_embeds_sentences_and_pictures(tmp_path: Path) -> None:
+    """Of random weights, with a small tokenizer of XLM-R's kind: the real ones are downloaded."""
+    transformers = pytest.importorskip("transformers", reason="the extra multilingual")
+    _write_model(tmp_path, transformers)
+
+    encoder = OpenClipEncoder(f"local-dir:{tmp_path}")
+    texts = encoder.encode_texts(["白色汽车", "a white car", "红色卡车"])
+    images = encoder.encode_images([Image.new("RGB", (64, 48), "red")])
+
+    assert texts.shape == (3, 16) and images.shape == (1, 16)
+    assert np.allclose(np.linalg.norm(texts, axis=1), 1, atol=1e-3)
+    assert not np.allclose(texts[0], texts[2], atol=1e-3)
+
+
+def _write_model(folder: Path, transformers: Any) -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.train_from_iterator(
+        ["白色汽车 停在 路口", "a white car at the junction", "红色卡车"] * 50,
+        trainers.UnigramTrainer(vocab_size=120, special_tokens=special, unk_token="<unk>"),
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
+        unk_token="<unk>", sep_token="</s>", cls_token="<s>",
+    ).save_pretrained(folder)  # fmt: skip
+    transformers.XLMRobertaConfig(
+        vocab_size=200, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=90, pad_token_id=1,
+    ).save_pretrained(folder / "text")  # fmt: skip
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {
+            "image_size": 32, "layers": 1, "width": 32, "patch_size": 16, "head_width": 16,
+        },
+        "text_cfg": {
+            "hf_model_name": str(folder / "text"),
+            "hf_tokenizer_name": "xlm-roberta-base",
+            "hf_pooler_type": "mean_pooler",
+            "hf_model_pretrained": False,
+        },
+    }  # fmt: skip
+    look = {"mean": [0.5] * 3, "std": [0.5] * 3}
+    written = json.dumps({"model_cfg": config, "preprocess_cfg": look})
+    (folder / "open_clip_config.json").write_text(written)
+    ensure_torchvision_ops()
+    from open_clip.model import CustomTextCLIP
+    from safetensors.torch import save_file
+
+    weights = CustomTextCLIP(**config).state_dict()
+    save_file(
+        {name: tensor.contiguous() for name, tensor in weights.items()},
+        folder / "open_clip_model.safetensors",
+    )
