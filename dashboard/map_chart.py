@@ -14,9 +14,10 @@ CAMERA, TIME, GROUP = N_("Camera"), N_("Time"), N_("Group")
 HEIGHT_PX = 460
 _POINT_PX, _RING_PX = 8, 15
 _RING = "#c2410c"
-#: Told apart also by those who do not tell red from green (Okabe and Ito).
+#: The first of them are told apart also by who does not tell red from green (Okabe and Ito).
 _COLOURS = (
     "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c7a00", "#7f7f7f",
+    "#8a63d2", "#7a4419", "#2bb8aa", "#e7298a",
 )  # fmt: skip
 #: What can be done with the chart itself: nothing that leaves it, or sends it somewhere.
 CONFIG = {

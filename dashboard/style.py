@@ -22,6 +22,14 @@ _CSS = """
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
+/* As pale as Streamlit makes captions, they are too pale to be read by everybody. */
+.stApp [data-testid="stCaptionContainer"] { opacity: 0.75; }
+/* White is too pale upon the dark theme's colour. */
+.stApp button[data-testid^="stBaseButton-primary"]:not(:disabled) {
+  color: light-dark(#ffffff, #0b1319);
+}
+/* Columns that stand below each other on a phone need no more room than what is in them. */
+@media (max-width: 640px) { .stHorizontalBlock:has(> .stColumn) { row-gap: 1rem; } }
 .stMetric label p { font-size: 0.8rem; }
 .stMetric [data-testid="stMetricValue"] { font-size: 1.15rem; }
 

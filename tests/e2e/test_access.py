@@ -143,6 +143,20 @@ def test_an_operator_adds_and_an_admin_deletes(enter: Enter, address: str) -> No
     anna.get_by_text("Drop the library").first.wait_for()
 
 
+def test_the_login_shuts_nobody_out(chromium: Browser, address: str) -> None:
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    from tests.e2e.axe import PHONE, grave_violations
+
+    for scheme in ("light", "dark"):
+        context = chromium.new_context(color_scheme=scheme, viewport=PHONE)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(f"{address}/login")
+        page.get_by_label("Name").wait_for()
+        assert not grave_violations(page, scheme)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        context.close()
+
+
 def test_a_session_is_over_at_once(enter: Enter, address: str, data_dir: Path) -> None:
     otto = enter("otto")
     otto.get_by_placeholder("Describe it in a sentence").wait_for()

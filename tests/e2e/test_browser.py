@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -212,19 +213,56 @@ def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     assert not page.locator("[data-testid=stException]").count()
 
 
-def test_a_box_on_the_map_shows_its_pictures(page: Page) -> None:
+def test_a_lasso_on_the_map_shows_its_pictures(page: Page) -> None:
     page.get_by_role("link", name="Map").click()
-    page.get_by_text("Outliers").wait_for()
-    chart = page.locator("[data-testid=stVegaLiteChart] svg.marks")
-    chart.wait_for()
-    area = chart.bounding_box()
+    page.get_by_text("Worth a look").wait_for()
+    page.locator(".js-plotly-plot .points path").first.wait_for()
+    area = page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
     assert area is not None
-    page.mouse.move(area["x"] + 10, area["y"] + 10)
+    left, top = area["x"] + 5, area["y"] + 40
+    right, bottom = area["x"] + area["width"] - 5, area["y"] + area["height"] - 5
+    page.mouse.move(left, top)
     page.mouse.down()
-    page.mouse.move(area["x"] + area["width"] - 20, area["y"] + 380, steps=8)
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top + 5)):
+        page.mouse.move(x, y, steps=6)
     page.mouse.up()
 
-    page.get_by_text("in the box").wait_for()
+    page.get_by_text("chosen").wait_for()
+
+
+#: Each page by its address, and what is there when it is drawn.
+PAGES = {
+    "": "[data-testid=stTextInput] input",
+    "?q=a+white+car": ".st-key-card-1 img",
+    "library": ".st-key-card-1 img",
+    "library?view=Add+footage": ".st-key-adding",
+    "library?view=Failures": ".st-key-overview",
+    "library?view=Trash": ".st-key-overview",
+    "library?view=Libraries": ".st-key-drop-main",
+    "map": ".st-key-card-1 img",
+    "cameras": ".st-key-test-camera",
+    "index": ".st-key-current-index",
+}
+IN_THE_DARK = ("?q=a+white+car", "library?view=Libraries", "index")
+
+
+def test_no_page_shuts_anybody_out(page: Page, address: str) -> None:
+    """No grave finding of axe-core, no error in the console, nothing wider than a phone."""
+    pytest.importorskip("axe_playwright_python", reason="axe-playwright-python is not installed")
+    from tests.e2e.axe import Looked
+
+    looked = Looked(page)
+    for scheme, paths in (("light", tuple(PAGES)), ("dark", IN_THE_DARK)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for path in paths:
+            page.goto(f"{address}/{path}")
+            page.locator(PAGES[path]).first.wait_for()
+            looked.at(f"/{path}, {scheme}")
+            if path.startswith("?"):
+                page.get_by_role("button", name="Open 1", exact=True).click()
+                page.locator("[role=dialog] video").wait_for()
+                looked.at(f"a moment, {scheme}")
+    assert not looked.problems, "\n".join(dict.fromkeys(looked.problems))
 
 
 def _render(camera: str, folder: Path) -> Path:
