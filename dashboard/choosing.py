@@ -1,4 +1,8 @@
-"""A choice that the address carries, whatever the language it is shown in."""
+"""Choices that the address carries, whatever the language they are shown in.
+
+Streamlit's own binding writes into the address what is shown. These are marked messages: each is
+shown translated, and stands in the address as it is, so that a link opens alike in every language.
+"""
 
 from __future__ import annotations
 
@@ -10,29 +14,49 @@ from dashboard.language import _
 
 
 def choose_in_address(label: str, options: Sequence[str], *, key: str, wide: bool = False) -> str:
-    """Draw options, the first of which is the usual one; return the one that is chosen.
+    """Draw options side by side, the first of which is the usual one; return what is chosen.
 
-    They are marked messages: each is shown translated, and stands in the address as it is, so that
-    a link opens alike in every language (Streamlit's own binding writes what is shown).
+    ``wide`` ones take all the room there is, and are labelled.
     """
-    written, told = f"{key}-in-address", st.query_params.get(key, options[0])
-    if told in options and told != st.session_state.get(written, options[0]):
-        st.session_state[key] = told  # opened by a link, or gone back to
-    if st.session_state.get(key) not in (None, *options):
-        del st.session_state[key]
+    usual = options[0]
+    _take_from_address(key, options, usual)
     chosen = st.segmented_control(
         label,
         options,
-        default=options[0],
+        default=usual,
         format_func=_,
         required=True,
         key=key,
         label_visibility="visible" if wide else "collapsed",
         width="stretch" if wide else "content",
     )
-    st.session_state[written] = chosen
-    if chosen != options[0]:
+    return _keep_in_address(key, chosen, usual)
+
+
+def slide_in_address(label: str, options: Sequence[str], *, key: str, usual: str) -> str:
+    """Draw options along a slider; return what is chosen."""
+    _take_from_address(key, options, usual)
+    chosen = st.select_slider(label, options, value=usual, format_func=_, key=key)
+    return _keep_in_address(key, str(chosen), usual)
+
+
+def _take_from_address(key: str, options: Sequence[str], usual: str) -> None:
+    """Choose what the address says, when it was opened by a link or gone back to."""
+    told = st.query_params.get(key, usual)
+    if told in options and told != st.session_state.get(_written(key), usual):
+        st.session_state[key] = told
+    if st.session_state.get(key) not in (None, *options):
+        del st.session_state[key]
+
+
+def _keep_in_address(key: str, chosen: str, usual: str) -> str:
+    st.session_state[_written(key)] = chosen
+    if chosen != usual:
         st.query_params[key] = chosen
     elif key in st.query_params:
         del st.query_params[key]
     return chosen
+
+
+def _written(key: str) -> str:
+    return f"{key}-in-address"

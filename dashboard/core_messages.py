@@ -93,6 +93,19 @@ _LAB = (
     N_("timing {count} queries a request"),
     N_("timing {count} clients"),
 )
+_EFFORT = (  # the more particular first
+    N_(
+        "{share} % of the library passes the filter: {name} raised from {start} to {raised}, "
+        "all clusters and so exact."
+    ),
+    N_(
+        "{share} % of the library passes the filter: {name} raised from {start} to {raised}, "
+        "all clusters."
+    ),
+    N_("{share} % of the library passes the filter: {name} raised from {start} to {raised}."),
+    N_("1 picture passes the filter: compared exactly, without the index."),
+    N_("{count} pictures pass the filter: compared exactly, without the index."),
+)
 _ADVICE = (
     N_("recommended"),
     N_("fits"),
@@ -284,4 +297,4 @@ _LOOKS = (
     N_("a drawing"),
     N_("a blank picture"),
 )
-MESSAGES = (*_DELETED, *_LOOKS, *_ERRORS, *_LAB, *_ADVICE, *_JOBS, *_FILES)
+MESSAGES = (*_DELETED, *_LOOKS, *_ERRORS, *_LAB, *_EFFORT, *_ADVICE, *_JOBS, *_FILES)

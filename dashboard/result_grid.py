@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import moment_dialog
-from dashboard.cards import Card, card_text
+from dashboard.cards import Card, card_text, picture_name
+from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.thumbnails import show_thumbnail
 from search_core.encoders.base import Embeddings
@@ -49,9 +50,9 @@ def draw_cards(
         for index, card in enumerate(cards[first : first + PER_PAGE], start=first):
             with st.container(key=f"card-{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
-                show_thumbnail(card.entity.thumbnail, f"Picture {card.number}", card_text(card))
+                show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 st.button(
-                    f"Open {card.number}",
+                    _("Open {number}").format(number=card.number),
                     key=f"open-{key}-{card.number}",
                     on_click=moment_dialog.aim_at,
                     args=(index,),
@@ -65,7 +66,7 @@ def choose_cards(cards: list[Card], key: str) -> list[str]:
     with st.container(key="results"):
         for card in cards:
             with st.container(key=f"tick-{card.number}"):
-                show_thumbnail(card.entity.thumbnail, alt=f"Picture {card.number}")
+                show_thumbnail(card.entity.thumbnail, alt=picture_name(card))
                 if st.checkbox(card_text(card), key=f"tick-{key}-{card.entity.id}"):
                     chosen.append(card.entity.id)
     return chosen

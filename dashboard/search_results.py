@@ -8,6 +8,9 @@ import streamlit as st
 
 from dashboard import filters_panel, search_export
 from dashboard.cards import cards_of_moments
+from dashboard.choosing import choose_in_address, slide_in_address
+from dashboard.core_words import said
+from dashboard.language import N_, _
 from dashboard.problems import shown_in_words
 from dashboard.result_grid import draw_cards
 from dashboard.search_request import SearchRequest, embeddings
@@ -16,10 +19,10 @@ from dashboard.wording import counted, plain, time_range, viewer_zone
 from search_core.moments import Moment, fold_alike, fold_moments
 from search_core.search import Answer, Hit
 
-BEST, NEWEST, OLDEST = "Best", "Newest", "Oldest"
+BEST, NEWEST, OLDEST = N_("Best"), N_("Newest"), N_("Oldest")
 #: Seconds between hits of one camera up to which they are one moment.
-GAPS_S = {"never": 0, "10 s": 10, "30 s": 30, "2 min": 120, "10 min": 600}
-_DEFAULT_GAP = "10 s"
+_USUAL_GAP = N_("10 s")
+GAPS_S = {N_("never"): 0, _USUAL_GAP: 10, N_("30 s"): 30, N_("2 min"): 120, N_("10 min"): 600}
 #: Closer embeddings (cosine distance) look the same: twice what ingest calls a near-duplicate.
 ALIKE_DISTANCE = 0.02
 
@@ -29,7 +32,8 @@ ALIKE_DISTANCE = 0.02
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
     if found.fits_nothing:
-        st.info("**No good match.** Nothing there looks like that.", icon=":material/search_off:")
+        nothing = _("**No good match.** Nothing there looks like that.")
+        st.info(nothing, icon=":material/search_off:")
     body, foot = st.container(), st.container(key="weak-matches")
     with foot:
         weak_too = _weak_too(found)
@@ -44,14 +48,17 @@ def _weak_too(found: Answer) -> bool:
     weak = sum(hit.is_weak for hit in found.hits)
     if not weak:
         return False
+    label = _("Show what is least unlike it ({count})").format(count=f"{weak:,}")
+    if not found.fits_nothing:
+        label = _("Show {matches}").format(matches=counted(weak, "weak match"))
     return st.toggle(
-        f"Show what is least unlike it ({weak:,})"
-        if found.fits_nothing
-        else f"Show {counted(weak, 'weak match')}",
+        label,
         key="weak",
         bind="query-params",
-        help="Every search finds the nearest there is. These score no better than much else in "
-        "the library does.",
+        help=_(
+            "Every search finds the nearest there is. These score no better than much else in "
+            "the library does."
+        ),
     )
 
 
@@ -72,36 +79,23 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
         with when:
             _brushed(span, len(hits), len(every))
     if found.effort.reason:
-        st.caption(plain(found.effort.reason))
+        st.caption(plain(said(found.effort.reason)))
     cards = cards_of_moments(moments)
     draw_cards(request.library, cards, key, searching=True, looked_for=found.embedding)
 
 
 def _arrangement() -> tuple[str, int, bool]:
-    order = st.segmented_control(
-        "Order",
-        (BEST, NEWEST, OLDEST),
-        default=BEST,
-        required=True,
-        key="sort",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    with st.popover("Fold", icon=":material/layers:", help="Hits that belong together"):
-        gap = st.select_slider(
-            "Hits of one camera are one moment within",
-            list(GAPS_S),
-            value=_DEFAULT_GAP,
-            key="fold",
-            bind="query-params",
-        )
+    order = choose_in_address(_("Order"), (BEST, NEWEST, OLDEST), key="sort")
+    with st.popover(_("Fold"), icon=":material/layers:", help=_("Hits that belong together")):
+        within = _("Hits of one camera are one moment within")
+        gap = slide_in_address(within, list(GAPS_S), key="fold", usual=_USUAL_GAP)
         alike = st.toggle(
-            "Fold pictures that look the same",
+            _("Fold pictures that look the same"),
             key="alike",
             bind="query-params",
-            help="Near-duplicates, whatever their camera and time.",
+            help=_("Near-duplicates, whatever their camera and time."),
         )
-    return order or BEST, GAPS_S[str(gap)], alike
+    return order, GAPS_S[gap], alike
 
 
 def _arranged(
@@ -119,26 +113,26 @@ def _arranged(
 
 def _counts(found: Answer, hits: list[Hit], moments: list[Moment]) -> str:
     total = found.encode_ms + found.milvus_ms
-    text = f"**{counted(len(hits), 'hit')}**"
-    if len(moments) < len(hits):
-        text += f" in {counted(len(moments), 'moment')}"
-    return (
-        f"{text} · :gray[{total:.0f} ms]"
-        f" :gray[:small[(encode {found.encode_ms:.0f} ms, Milvus {found.milvus_ms:.0f} ms)]]"
+    text = _("**{hits}** in {moments}") if len(moments) < len(hits) else "**{hits}**"
+    text = text.format(hits=counted(len(hits), "hit"), moments=counted(len(moments), "moment"))
+    split = _("encode {encode} ms, Milvus {milvus} ms").format(
+        encode=f"{found.encode_ms:.0f}", milvus=f"{found.milvus_ms:.0f}"
     )
+    took = _("{count} ms").format(count=f"{total:.0f}")
+    return f"{text} · :gray[{took}] :gray[:small[({split})]]"
 
 
 def _brushed(span: Span, shown: int, of: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="brushed"):
-        st.caption(
-            plain(f"{shown} of {of} hits, {time_range(span.first_ms, span.last_ms)}"),
-            width="content",
+        text = _("{shown} of {hits}, {time}").format(
+            shown=shown, hits=counted(of, "hit"), time=time_range(span.first_ms, span.last_ms)
         )
+        st.caption(plain(text), width="content")
         if st.button(
-            "Search only this time",
+            _("Search only this time"),
             icon=":material/search:",
             type="tertiary",
-            help="Looks for more hits in it. To show all hits again, double-click the chart.",
+            help=_("Looks for more hits in it. To show all hits again, double-click the chart."),
             on_click=_search_only,
             args=(span,),
         ):
