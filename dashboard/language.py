@@ -27,6 +27,7 @@ DOMAIN = "sightline"
 LOCALE = Path(__file__).with_name("locale")
 
 _CHOSEN = "chosen_language"
+_BROWSERS = "browsers_language"
 _spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
 
 
@@ -50,8 +51,12 @@ def current() -> Language:
     spoken = _spoken.get()
     if spoken is not None:
         return spoken
-    chosen: Language | None = st.session_state.get(_CHOSEN)
-    return chosen or preferred(st.context.cookies, st.context.locale or "")
+    # Asked for every message of a page: what the browser said is read once.
+    found: Language | None = st.session_state.get(_CHOSEN) or st.session_state.get(_BROWSERS)
+    if found is None:
+        found = preferred(st.context.cookies, st.context.locale or "")
+        st.session_state[_BROWSERS] = found
+    return found
 
 
 def preferred(cookies: Mapping[str, str], locales: str) -> Language:

@@ -13,10 +13,13 @@ from babel.messages.pofile import read_po
 from streamlit.testing.v1 import AppTest
 
 from dashboard import language
+from dashboard.app_pages.search import EXAMPLES
 from dashboard.core_messages import CHART_WORDS, MESSAGES
 from dashboard.core_words import said
 from dashboard.language import LOCALE, ngettext, preferred, speaking
-from dashboard.wording import counted
+from dashboard.wording import counted, plain
+from search_core.entities import MediaEntity
+from tests.dashboard.conftest import HOSTILE, OpenPage
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = ROOT / "dashboard"
@@ -123,6 +126,72 @@ def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
     assert "还没有导入任何内容" in app.markdown[0].value
     app.button(key="switch-language").click().run()
     assert "Nothing has been ingested yet" in app.markdown[0].value
+
+
+#: Words of English that Chinese readers of the field use as they are, and names.
+_KEPT = {
+    *("Sightline", "Milvus", "Lite", "English", "ANN", "CSV", "JSON", "PDF", "SHA", "CLIP", "GiB"),
+    *("FLAT", "IVF", "HNSW", "COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
+    *("sightline", "uploads", "serve", "prune", "ViT", "UTC", "main", "cam", "stop", "person"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("library", {}),
+        ("library", {"view": "Add footage"}),
+        ("library", {"view": "Failures"}),
+        ("library", {"view": "Trash"}),
+        ("library", {"view": "Libraries"}),
+        ("map", {}),
+        ("cameras", {}),
+        ("index", {}),
+        ("index", {"part": "Change by hand"}),
+        ("index", {"part": "Advise"}),
+    ],
+)
+def test_a_page_in_chinese_has_no_english_left(
+    name: str,
+    address: dict[str, str],
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(language, "preferred", lambda cookies, locales: "zh")
+
+    app = open_page(name, **address)
+
+    said_there = [text for text in _shown(app) if re.search(r"[\u4e00-\u9fff]", text)]
+    assert len(said_there) > 3
+    for text in _shown(app):
+        left = set(re.findall(r"[A-Za-z]{3,}", _without_data(text))) - _KEPT
+        assert not left, text
+
+
+def _shown(app: AppTest) -> Iterator[str]:
+    """All that a page says and labels."""
+    assert not app.exception, app.exception
+    for element in [*app.main, *app.sidebar]:
+        kinds = ["label", "help", "placeholder"]
+        if element.type in ("markdown", "caption", "info", "warning", "success", "error"):
+            kinds.append("value")
+        for kind in kinds:
+            text = getattr(element, kind, None)
+            if isinstance(text, str):
+                yield text
+        if element.type != "multiselect":  # of cameras, and of index types
+            yield from getattr(element, "options", None) or ()
+
+
+def _without_data(text: str) -> str:
+    text = text.replace(plain(HOSTILE), "").replace(HOSTILE, "")
+    text = re.sub(
+        r"`[^`]*`|:[a-z]+\[|:material/\w+:|rtsp://\\S+|rtsp:\S+|SIGHTLINE_\w+|local.?-dir.*",
+        "",
+        text,
+    )
+    return re.sub("|".join(map(re.escape, EXAMPLES)), "", text)
 
 
 def _messages(catalogue: Catalog) -> Iterator[Message]:

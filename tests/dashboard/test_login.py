@@ -247,6 +247,17 @@ def test_what_is_wrong_is_said_and_nothing_of_it_is_markup(users: Users) -> None
     assert ask("/login", "POST", b"\xff\xfe=&&%zz", **OWN).status == 401
 
 
+def test_the_login_is_in_the_browsers_language_or_the_chosen_one(users: Users) -> None:
+    chinese = {"accept-language": "zh-CN,zh;q=0.9"}
+
+    assert "<h1>登录</h1>" in ask("/login", **chinese).body
+    assert "用户名或密码不正确" in post("anna", "wrong password", **chinese).body
+    chosen = ask("/login?language=en", **chinese)
+    assert "<h1>Log in</h1>" in chosen.body
+    assert chosen.headers["set-cookie"].startswith("sightline_language=en;")
+    assert "set-cookie" not in ask("/login?language=x'", **chinese).headers
+
+
 def test_too_many_attempts_wait(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait_s(patience: attempts.Patience, failures: int) -> float:
         return 60.0 if failures >= patience.free else 0.0
