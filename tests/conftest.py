@@ -82,6 +82,12 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     milvus = pytest.importorskip("milvus", reason="the package milvus is not installed")
 
     class Config(milvus.MilvusServerConfig):
+        def resolve_storage(self) -> None:
+            super().resolve_storage()
+            # With an absolute path, what it keeps of vectors read from a quantised index goes to the
+            # very files they were read from, which are gone when the index is released.
+            self.set("local_storage_dir", "data")
+
         def try_bind_port(self, port: int) -> socket.socket | None:
             # Its etcd always listens on 2379 and 2380. A plain bind takes ports that a server just
             # ended has left in TIME_WAIT for used ones, and then looks for etcd elsewhere.
