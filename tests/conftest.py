@@ -84,8 +84,8 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     class Config(milvus.MilvusServerConfig):
         def resolve_storage(self) -> None:
             super().resolve_storage()
-            # With an absolute path, what it keeps of vectors read from a quantised index goes to the
-            # very files they were read from, which are gone when the index is released.
+            # With an absolute path, what it keeps of vectors read from a quantised index goes to
+            # the very files they were read from, which are gone when the index is released.
             self.set("local_storage_dir", "data")
 
         def try_bind_port(self, port: int) -> socket.socket | None:
