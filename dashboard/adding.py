@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import identity, resources, server_files
 from dashboard.language import N_, _
+from dashboard.problems import shown_in_words
 from dashboard.uploads import save_uploads
 from dashboard.wording import counted
 from search_core.access_control.roles import Access
@@ -17,6 +18,7 @@ UPLOAD, SERVER, ADDRESS = N_("Upload"), N_("On the server"), N_("Address")
 _ROUND = "adding_round"
 
 
+@shown_in_words()
 def adding_form(library: str | None, facets: Facets) -> None:
     """Draw the form that queues an ingest of what is uploaded, or of what may be named here."""
     ways = ways_of(identity.current(), resources.settings())

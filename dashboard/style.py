@@ -23,9 +23,9 @@ section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
 /* As pale as Streamlit makes captions, they are too pale to be read by everybody. */
-.stApp [data-testid="stCaptionContainer"] { opacity: 0.75; }
+body [data-testid="stCaptionContainer"] { opacity: 0.75; }
 /* White is too pale upon the dark theme's colour. */
-.stApp button[data-testid^="stBaseButton-primary"]:not(:disabled) {
+button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   color: light-dark(#ffffff, #0b1319);
 }
 /* Columns that stand below each other on a phone need no more room than what is in them. */
@@ -126,4 +126,6 @@ LOGO = (
 
 def apply() -> None:
     """Add the style to the page."""
-    st.html(f"<style>{_CSS}</style>")
+    # Streamlit says it of its page, but not of dialogs and menus, which lie beside that.
+    scheme = "dark" if st.context.theme.type == "dark" else "light"
+    st.html(f"<style>:root {{ color-scheme: {scheme}; }}{_CSS}</style>")

@@ -62,8 +62,12 @@ def grave_violations(page: Page, name: str) -> list[str]:
 
 
 def settle(page: Page) -> None:
-    """Wait until a page is drawn: its script has ended, and two frames were painted since."""
+    """Wait until a page is drawn: its script has ended, and two frames were painted since.
+
+    The dashboard's own style comes with the page, not before it.
+    """
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    page.wait_for_function("getComputedStyle(document.documentElement).colorScheme !== 'normal'")
     page.evaluate("new Promise(d => requestAnimationFrame(() => requestAnimationFrame(d)))")
 
 
