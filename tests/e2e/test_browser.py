@@ -5,6 +5,7 @@ What is visible when in the footage is known, so that the right keyframe is know
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
@@ -68,9 +69,7 @@ def data_dir(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Pat
     assert encoder is not None
     if not list(packaged_weights(encoder).glob("*.safetensors")):
         pytest.skip("the demo encoder's weights are not in demo/encoder")
-    folder = tmp_path_factory.mktemp("footage")
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        clips = list(pool.map(_render, CAMERAS, [folder] * len(CAMERAS)))
+    clips = _rendered_once(tmp_path_factory.getbasetemp())
     made = tmp_path_factory.mktemp("data")
     subprocess.run([*_sightline(made), "ingest", *map(str, clips)], check=True, timeout=120)
     return made
@@ -263,6 +262,19 @@ def test_no_page_shuts_anybody_out(page: Page, address: str) -> None:
                 page.locator("[role=dialog] video").wait_for()
                 looked.at(f"a moment, {scheme}")
     assert not looked.problems, "\n".join(dict.fromkeys(looked.problems))
+
+
+def _rendered_once(own: Path) -> list[Path]:
+    """Return the clips; processes that run tests side by side render them once for all of them."""
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "footage"
+    folder.mkdir(exist_ok=True)
+    clips = [folder / f"{camera}.mp4" for camera in CAMERAS]
+    with (folder / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not all(clip.exists() for clip in clips):
+            with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+                list(pool.map(_render, CAMERAS, [folder] * len(CAMERAS)))
+    return clips
 
 
 def _render(camera: str, folder: Path) -> Path:
