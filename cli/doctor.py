@@ -193,10 +193,18 @@ def _queue(settings: Settings) -> Iterator[Check]:
     try:
         with closing(Jobs(settings)) as jobs:
             waiting = sum(job.is_open for job in jobs.list())
+            may_be_lost = jobs.may_be_lost()
     except QueueUnavailable as error:
         yield Check("Jobs", "missing", f"{settings.queue_shown}: {error.message}", error.hint)
         return
     yield Check("Jobs", "ok", f"{settings.queue_shown}, {counted(waiting, 'job')} to do")
+    if may_be_lost:
+        yield Check(
+            "Jobs",
+            "warning",
+            "this Redis may lose jobs when it ends by accident",
+            "Start it with --appendonly yes --appendfsync always.",
+        )
 
 
 def _serve(settings: Settings) -> Iterator[Check]:

@@ -23,6 +23,7 @@ class RedisServer:
         if program is None:
             pytest.skip("redis-server is not installed (Debian: apt-get install redis-tools)")
         port = free_port()
+        self.options = options
         self.url = f"redis://:{PASSWORD}@127.0.0.1:{port}/0"
         self._program = program
         self._command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1"]

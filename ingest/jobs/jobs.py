@@ -114,6 +114,10 @@ class Jobs:
             self._queue.put(job_id)
         return changed
 
+    def may_be_lost(self) -> bool:
+        """Whether waiting jobs are lost when the queue's server ends by accident."""
+        return self._queue.forgets()
+
     def forget_finished(self, age: timedelta = KEPT, *, dry_run: bool = False) -> int:
         """Forget the jobs that were over so long ago, or only count them; return how many.
 

@@ -9,8 +9,9 @@ from typing import Any
 from huey import Huey, RedisHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
+from redis import ConnectionPool
 
-from ingest.jobs.redis_server import connect, told_plainly
+from ingest.jobs.redis_server import connect, forgets, told_plainly
 from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
 from ingest.jobs.table import JobTable
@@ -29,6 +30,7 @@ class JobQueue:
         self.shared = settings.queue is not None
         self._path = settings.jobs_path
         options = {"results": False, "serializer": _JsonSerializer()}
+        self._pool: ConnectionPool | None = None
         self.table: JobTable
         self._huey: Huey
         if settings.queue is None:
@@ -37,7 +39,7 @@ class JobQueue:
             with self._told_plainly():
                 self._huey = SqliteHuey("sightline", filename=str(self._path), **options)
         else:
-            pool = connect(settings.queue.get_secret_value())
+            self._pool = pool = connect(settings.queue.get_secret_value())
             self.table = RedisJobTable(pool)
             self._huey = RedisHuey("sightline", connection_pool=pool, blocking=False, **options)
         self._enqueue = self._huey.task(name="perform")(_perform)
@@ -62,6 +64,10 @@ class JobQueue:
         """Forget what waits; the table still knows it."""
         with self._told_plainly():
             self._huey.storage.flush_queue()
+
+    def forgets(self) -> bool:
+        """Whether jobs may be lost when what keeps the queue ends by accident."""
+        return self._pool is not None and forgets(self._pool)
 
     def close(self) -> None:
         """Let go of files and connections."""

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from redis import ConnectionPool
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
+from redis import ConnectionPool, Redis
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+)
 
 from search_core.errors import QueueUnavailable
 
@@ -19,6 +24,19 @@ def connect(url: str) -> ConnectionPool:
     return ConnectionPool.from_url(
         url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S, health_check_interval=30
     )
+
+
+def forgets(pool: ConnectionPool) -> bool:
+    """Whether a server may lose what it was told last, as far as it says; raises QueueUnavailable.
+
+    It is one that keeps no log of what it is told (appendonly).
+    """
+    with told_plainly():
+        try:
+            told = Redis(connection_pool=pool).info("persistence")
+        except (NoPermissionError, ResponseError):  # some hosts do not tell
+            return False
+    return isinstance(told, dict) and told.get("aof_enabled") == 0
 
 
 @contextmanager

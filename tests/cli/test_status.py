@@ -41,6 +41,16 @@ def test_doctor_is_content(run: Run, library: list[str]) -> None:
     assert "sightline-demo" in {encoder["name"] for encoder in record["encoders"]}
 
 
+def test_doctor_warns_of_a_queue_that_keeps_nothing(
+    run: Run, library: list[str], redis_url: str
+) -> None:
+    outcome = run("doctor", "--json", *library, env={"SIGHTLINE_QUEUE": redis_url})
+    assert outcome.exit_code == 0
+    [warned] = [check for check in outcome.json["checks"] if "may lose jobs" in check["found"]]
+    assert (warned["state"], "--appendonly yes" in warned["hint"]) == ("warning", True)
+    assert "never-shown" not in outcome.out
+
+
 def test_doctor_says_what_is_missing_and_how_to_get_it(run: Run, tmp_path: Path) -> None:
     options = ["--data-dir", tmp_path, "--model", "ViT-B-32", "--pretrained", tmp_path / "no.pt"]
     outcome = run("doctor", *options)

@@ -93,6 +93,7 @@ def test_redis_restarted_in_the_middle_of_a_job(redis, jobs, work, photos, store
         redis.kill()
         redis.start()
 
+    assert jobs.may_be_lost() == ("--appendonly" not in redis.options)
     job_id = jobs.submit_ingest([str(photos)], "main")
     work(restart)
     assert_done_once(jobs, job_id, store)
