@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from cli.terminal import local_time
 from search_core.entities import clock_from_ms
 from search_core.search import Hit
-from search_core.sheet_drawing import INK, PAPER, QUIET, cut, tile
+from search_core.sheet_drawing import INK, PAPER, QUIET, cut, font_for, tile
 
 COLUMNS = 5
 TILE_PX = (320, 180)
@@ -69,7 +69,7 @@ def _draw_section(
     columns: int,
 ) -> None:
     room = sheet.width - 2 * MARGIN_PX
-    title_font = ImageFont.load_default(22)
+    title_font = font_for(section.title, 22)
     title = cut(pen, " ".join(section.title.split()), title_font, room)
     pen.text((MARGIN_PX, top + MARGIN_PX), title, fill=INK, font=title_font)
     for place, hit in enumerate(section.hits[:MOST_HITS]):
@@ -83,10 +83,10 @@ def _draw_section(
 def _draw_caption(
     pen: ImageDraw.ImageDraw, hit: Hit, marked: bool, corner: tuple[int, int]
 ) -> None:
-    font = ImageFont.load_default(14)
     left, above = corner
     entity = hit.entity
     first = f"{hit.rank}  ·  {hit.score:.3f}  ·  {entity.camera or Path(entity.uri).name}"
+    font = font_for(first, 14)
     second = local_time(entity.captured_at)
     if entity.in_video:
         second += f"  ·  at {clock_from_ms(entity.pts_ms)}"

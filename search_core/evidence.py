@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from search_core.entities import MediaEntity, clock_from_ms, iso_from_ms
 from search_core.search import Hit
-from search_core.sheet_drawing import INK, PAPER, QUIET, cut, tile
+from search_core.sheet_drawing import INK, PAPER, QUIET, cut, font_for, tile
 
 #: A4 upright at 150 dots an inch.
 _DPI = 150
@@ -80,15 +80,15 @@ def _page(evidence: Evidence, data_dir: Path, number: int, count: int) -> Image.
 def _draw_head(pen: ImageDraw.ImageDraw, evidence: Evidence) -> None:
     room = _PAGE_PX[0] - 2 * _MARGIN_PX
     top = 44.0
-    title = ImageFont.load_default(28)
+    title = font_for(evidence.asked, 28)
     for line in textwrap.wrap(" ".join(evidence.asked.split()), 76)[:2]:
         pen.text((_MARGIN_PX, top), cut(pen, line, title, room), fill=INK, font=title)
         top += 36
-    font = ImageFont.load_default(16)
     made = evidence.made_at.astimezone(evidence.zone).strftime("%Y-%m-%d %H:%M:%S %Z")
     utc = evidence.made_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     lines = [*evidence.lines, f"Made {made} ({utc})"]
     for line in lines[:6]:
+        font = font_for(line, 16)
         pen.text((_MARGIN_PX, top + 6), cut(pen, line, font, room), fill=QUIET, font=font)
         top += 24
     pen.line([(_MARGIN_PX, _HEAD_PX - 14), (_PAGE_PX[0] - _MARGIN_PX, _HEAD_PX - 14)], QUIET, 1)
@@ -108,7 +108,7 @@ def _draw_caption(
         *((text, QUIET) for text in hashed),
     ]
     for number, (text, colour) in enumerate(lines):
-        font = ImageFont.load_default(15 if number < 4 else 14)
+        font = font_for(text, 15 if number < 4 else 14)
         room = _TILE_PX[0]
         place = (left, top + number * _LINE_PX)
         pen.text(place, cut(pen, text, font, room), fill=colour, font=font)
