@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import query_image, resources, search_terms
+from dashboard import picture_address, query_image, resources, search_terms
 from dashboard.frontend import page_keys, picked_region, region_picker
 from dashboard.problems import show, shown_in_words
 from dashboard.search_request import forget_answer
@@ -17,6 +17,7 @@ from search_core.filters import Filter
 from search_core.leaving_out import WITHOUT_WEIGHT
 
 _FAILED = "picture_failed"
+_ADDRESS = "picture_address"
 _LOOK_PX = 96
 
 
@@ -127,6 +128,14 @@ def _uploader() -> None:
         help="Alone, or together with the sentence.",
     )
     st.caption("Or paste one anywhere on this page, or drop it there.")
+    if picture_address.may_be_fetched():
+        st.text_input(
+            "Or its address on the web",
+            key=_ADDRESS,
+            placeholder="https://…",
+            on_change=_fetch,
+            max_chars=2000,
+        )
     if uploaded is None:
         search_terms.forget_removed_picture()
         return
@@ -137,6 +146,18 @@ def _uploader() -> None:
         return
     if search_terms.picture() != picture:
         search_terms.set_picture(picture)
+
+
+def _fetch() -> None:
+    """Search by the picture at the address that was typed in; the box is empty again."""
+    address = str(st.session_state[_ADDRESS] or "").strip()
+    st.session_state[_ADDRESS] = ""
+    if not address:
+        return
+    try:
+        search_terms.set_pasted_picture(picture_address.fetch_picture(address))
+    except SightlineError as error:
+        st.session_state[_FAILED] = error
 
 
 def _take(data: bytes | None) -> None:

@@ -1,0 +1,43 @@
+"""A picture to search by from an address of the web, fetched where the settings allow it."""
+
+from __future__ import annotations
+
+import io
+
+from dashboard import query_image, resources
+from search_core.errors import MediaError, UnsupportedMedia
+
+#: Somebody waits for it.
+_SECONDS = 20.0
+
+
+def may_be_fetched() -> bool:
+    """Whether the settings let whoever sits at the dashboard name addresses."""
+    remote = resources.settings().remote
+    return remote.allow_urls and remote.allow_jobs
+
+
+def fetch_picture(address: str) -> query_image.QueryPicture:
+    """Return the picture at an http(s) address; raises MediaError with the address in its words.
+
+    Addresses that lead into the network this machine is in are refused, as for ingest.
+    """
+    from ingest.addresses import WEB, without_secrets
+    from ingest.remote import RemoteFiles
+
+    settings = resources.settings()
+    shown = without_secrets(address)
+    if not may_be_fetched():
+        raise UnsupportedMedia(
+            "Pictures at addresses are not fetched here.",
+            "Download the picture, then upload or paste it.",
+        )
+    if address.partition("://")[0].lower() not in WEB:
+        raise UnsupportedMedia(f"{shown} is no address of the web.", "It begins with https://.")
+    files = RemoteFiles(settings.remote.model_copy(update={"max_seconds": _SECONDS}))
+    try:
+        with files.open(next(files.find(address))) as opened:
+            data = io.BufferedReader(opened.stream).read(query_image.MAX_BYTES + 1)
+    except MediaError as error:
+        raise type(error)(f"{shown} {error.message}.", error.hint) from None
+    return query_image.read_picture(data, settings.media.max_pixels)
