@@ -20,6 +20,7 @@ from search_core.entities import MediaEntity
 from search_core.filters import Filter
 
 _CHOOSING = "choosing_region_of"
+_DONE = "done_to_moment"
 
 
 def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
@@ -47,6 +48,18 @@ def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
         args=(entity.id,),
     ):
         _go(library, entity, None, searching)
+
+
+def is_done() -> bool:
+    """Whether something was just done that closes the dialog."""
+    return _DONE in st.session_state
+
+
+def say_what_was_done() -> None:
+    """Say what closed the dialog, on the page that is drawn then: said before, it is lost."""
+    done = st.session_state.pop(_DONE, None)
+    if done is not None:
+        st.toast(done)
 
 
 def is_choosing(entity: MediaEntity) -> bool:
@@ -128,10 +141,9 @@ def _delete(library: str, entity: MediaEntity) -> None:
     ).format(days=KEPT.days)
     kept = "" if entity.is_live else " " + _("The footage itself is not touched.")
     st.markdown(text + kept)
-    if st.button(
+    st.button(
         _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity.id)
-    ):
-        st.rerun()  # closes the dialog
+    )
 
 
 def _delete_now(library: str, entity_id: str) -> None:
@@ -140,4 +152,5 @@ def _delete_now(library: str, entity_id: str) -> None:
     discard(resources.settings(), resources.store(), library, where, "1 picture, opened")
     resources.forget_what_was_read()
     forget_answer()
-    st.toast(_("Deleted {pictures}.").format(pictures=counted(1, "picture")))
+    done = _("Deleted {pictures}.").format(pictures=counted(1, "picture"))
+    st.session_state[_DONE] = done

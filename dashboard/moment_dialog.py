@@ -39,6 +39,7 @@ def open_when_aimed(
 
     ``looked_for`` is what was searched by, where the cards are what was found.
     """
+    moment_actions.say_what_was_done()
     if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
         moment_actions.stop_choosing()
         _dialog(library, cards, searching, looked_for)
@@ -46,6 +47,7 @@ def open_when_aimed(
 
 def open_from_address(library: str) -> None:
     """Open the dialog once for the entity that the page's address names."""
+    moment_actions.say_what_was_done()
     entity_id = st.query_params.pop(MOMENT, "")
     if not entity_id:
         return
@@ -62,6 +64,8 @@ def open_from_address(library: str) -> None:
 def _dialog(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None = None
 ) -> None:
+    if moment_actions.is_done():
+        st.rerun()
     index = min(st.session_state[_AIM], len(cards) - 1)
     card = cards[index]
     shown = st.session_state.get(_BESIDE) or card.entity.id
@@ -73,15 +77,9 @@ def _dialog(
     identity.record_view(library, entity)
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
-        if moment_actions.is_choosing(entity):
-            moment_actions.choose_region(library, entity, searching)
-        elif looked_for is not None and why_matched.is_asked():
-            why_matched.show_why(entity, looked_for)
-        elif entity.in_video:
-            _video(library, entity)
-        else:
-            _photograph(entity)
-        if looked_for is not None:
+        with st.container(key="moment-picture"):
+            _picture(library, entity, searching, looked_for)
+        if looked_for is not None and not moment_actions.is_choosing(entity):
             why_matched.switch()
         show_strip(library, entity, _look_beside)
     with facts:
@@ -90,6 +88,19 @@ def _dialog(
         _steps(index, len(cards))
         st.space("stretch")
         moment_actions.show_actions(library, entity, searching)
+
+
+def _picture(
+    library: str, entity: MediaEntity, searching: bool, looked_for: Embeddings | None
+) -> None:
+    if moment_actions.is_choosing(entity):
+        moment_actions.choose_region(library, entity, searching)
+    elif looked_for is not None and why_matched.is_asked():
+        why_matched.show_why(entity, looked_for)
+    elif entity.in_video:
+        _video(library, entity)
+    else:
+        _photograph(entity)
 
 
 def _steps(index: int, count: int) -> None:

@@ -39,8 +39,9 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 .st-key-language { width: auto; gap: 0; }
 
-/* Listens to keys and pasting; there is nothing to see of it. */
-.st-key-page-keys, .stElementContainer:has(> .st-key-page-keys) {
+/* Listens to keys and pasting, or holds this style; there is nothing to see of it. */
+.st-key-page-keys, .stElementContainer:has(> .st-key-page-keys),
+.stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }
 .st-key-results-head, .st-key-terms, .st-key-brushed { row-gap: 0.4rem; }
@@ -60,6 +61,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 [class*="st-key-card-"]:hover, [class*="st-key-card-"]:focus-within {
   border-color: #2a8fb0;
 }
+[class*="st-key-card-"]:has(button:focus-visible) { outline: 3px solid #2a8fb0; }
 [class*="st-key-card-"] .stImage, [class*="st-key-card-"] .stImage > * { width: 100%; }
 [class*="st-key-card-"] img {
   width: 100%; aspect-ratio: 16 / 9; object-fit: contain; background: #0b0f14; border-radius: 0;
@@ -80,10 +82,17 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }
 [class*="st-key-card-here-"] { outline: 2px solid #2a8fb0; }
 
+/* On a laptop's screen an opened moment is seen with what can be done with it. */
+.st-key-moment-picture video, .st-key-moment-picture .stImage img {
+  max-height: 50vh; object-fit: contain; background: #0b0f14;
+}
+.stColumn > .stVerticalBlock:has(> .st-key-moment-picture) { gap: 0.6rem; }
+.st-key-moment-picture { gap: 0.4rem; }
+
 /* What the colours of a heat map mean. */
 .heat-scale { display: flex; align-items: center; gap: 0.5rem; font-size: 0.8rem; opacity: 0.85; }
 .heat-scale i {
-  flex: 0 1 9rem; height: 0.7rem; border-radius: 0.35rem;
+  flex: 0 0 6rem; height: 0.7rem; border-radius: 0.35rem;
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
 }
 
@@ -126,6 +135,11 @@ LOGO = (
 
 def apply() -> None:
     """Add the style to the page."""
+    # A fragment's toast takes the first place among the toasts and dialogs of the page, whatever is
+    # there: let it be this, which is nothing, and not an open dialog.
+    st.html("<style></style>")
     # Streamlit says it of its page, but not of dialogs and menus, which lie beside that.
     scheme = "dark" if st.context.theme.type == "dark" else "light"
-    st.html(f"<style>:root {{ color-scheme: {scheme}; }}{_CSS}</style>")
+    # With something beside the style it lies in the page itself, where no toast takes its place.
+    style = f"<style>:root {{ color-scheme: {scheme}; }}{_CSS}</style>"
+    st.html(f'{style}<i class="page-style"></i>')

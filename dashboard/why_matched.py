@@ -32,8 +32,10 @@ def is_asked() -> bool:
 
 
 def switch() -> None:
-    """Draw the switch that asks for it."""
-    st.toggle(_("Why it matched"), key=_ASKED)
+    """Draw the switch that asks for it, and what the colours mean where it is on."""
+    with st.container(horizontal=True, vertical_alignment="center", key="why-it-matched"):
+        if st.toggle(_("Why it matched"), key=_ASKED, width="content"):
+            st.html(_legend(), width="content")
 
 
 def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
@@ -48,7 +50,6 @@ def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
         return
     alt = _("Heat map of the still. The warmest part: {place}.").format(place=_place(found.hottest))
     st.image(found.png, width="stretch", alt=alt)
-    st.html(_legend())
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

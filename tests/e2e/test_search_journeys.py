@@ -127,3 +127,20 @@ def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_pa
     where = f"{page.url.split('?')[0]}?moment={record['hits'][0]['id']}"
     page.goto(where)
     page.locator("[role=dialog] video").wait_for()
+
+
+def test_a_moment_is_tagged_and_deleted_where_it_is_opened(page: Page) -> None:  # noqa: F811
+    ask(page, q="a car", fold="never", weak="true")
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    dialog = page.locator("[role=dialog]").filter(has_text="More like this")
+    dialog.get_by_label("Tags").fill("looked at")
+    page.keyboard.press("Enter")
+    page.get_by_text("Tags saved.").wait_for()
+    page.keyboard.press("Escape")  # closes the list
+    strip = dialog.locator(".st-key-strip")
+    assert strip.evaluate("strip => getComputedStyle(strip).flexWrap") == "nowrap"  # still styled
+
+    dialog.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("button", name="Delete this picture").click()
+    page.get_by_text("Deleted 1 picture.").wait_for()
+    dialog.wait_for(state="detached")
