@@ -25,7 +25,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import websockets
+from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from search_core.metrics import percentile_ms
@@ -134,7 +136,7 @@ class User:
                 elif element.WhichOneof("type") == "markdown":
                     if split := _SPLIT.search(element.markdown.body):
                         drawn.split = (int(split[1]) / 1000, int(split[2]) / 1000)
-                elif element.WhichOneof("type") in {"alert", "exception"}:
+                elif element.WhichOneof("type") == "exception" or _is_error(element):
                     drawn.errors.append(str(element)[:200])
 
     def _fetch(self, url: str) -> None:
@@ -143,6 +145,11 @@ class User:
         self._fetched.add(url)
         with urllib.request.urlopen(self._address + url, timeout=60) as answer:  # noqa: S310
             answer.read()
+
+
+def _is_error(element: Element) -> bool:
+    """Whether a page says that something went wrong; "no good match" is an answer."""
+    return element.WhichOneof("type") == "alert" and element.alert.format == Alert.ERROR
 
 
 async def _with_thought(users: Iterable[User], searches: int, thought_s: float) -> Times:
