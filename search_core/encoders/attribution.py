@@ -10,8 +10,8 @@ Convolutions pooled by attention, such as the demo encoder, by the same decompos
 weighted value of each position, and the rest is linear. Its positions are few (3 by 4), so each
 one's part is shared out within it as LayerCAM says (Jiang et al., "LayerCAM: Exploring Hierarchical
 Class Activation Maps for Localization", 2021), where the stride is 8. On 120 rendered scenes of
-several things the hottest patch is within the thing asked for in 87 %, where chance is 15 %; the
-pool's parts alone 59 %, LayerCAM alone 68 %.
+several things the hottest patch lies on the thing asked for in 83 %, where chance is 15 % and the
+map of another scene 23 %.
 """
 
 from __future__ import annotations
