@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import footage, identity, moment_actions, query_image, resources, why_matched
 from dashboard.cards import Card
+from dashboard.language import _
 from dashboard.moment_facts import show_facts
 from dashboard.neighbours import show_strip
 from dashboard.problems import show, shown_in_words
@@ -53,16 +54,22 @@ def open_from_address(library: str) -> None:
         return
     entity = _read(library, entity_id)
     if entity is None:
-        st.warning(f"The moment {plain(entity_id)} is not in the library {plain(library)}.")
+        text = _("The moment {id} is not in the library {library}.")
+        st.warning(text.format(id=plain(entity_id), library=plain(library)))
         return
     _step(0)
     _dialog(library, [Card(1, entity)], True)
 
 
-@st.dialog("Moment", width="large")
-@shown_in_words()
 def _dialog(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None = None
+) -> None:
+    st.dialog(_("Moment"), width="large")(_opened)(library, cards, searching, looked_for)
+
+
+@shown_in_words()
+def _opened(
+    library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None
 ) -> None:
     if moment_actions.is_done():
         st.rerun()
@@ -71,7 +78,7 @@ def _dialog(
     shown = st.session_state.get(_BESIDE) or card.entity.id
     entity = _read(library, shown)
     if entity is None:
-        st.info("This picture was deleted.")
+        st.info(_("This picture was deleted."))
         _steps(index, len(cards))
         return
     identity.record_view(library, entity)
@@ -107,8 +114,8 @@ def _steps(index: int, count: int) -> None:
     if count < 2:
         return
     for label, icon, to, shortcut in (
-        ("Previous", ":material/chevron_left:", index - 1, "Left"),
-        ("Next", ":material/chevron_right:", index + 1, "Right"),
+        (_("Previous"), ":material/chevron_left:", index - 1, "Left"),
+        (_("Next"), ":material/chevron_right:", index + 1, "Right"),
     ):
         st.button(
             label,
@@ -142,22 +149,22 @@ def _video(library: str, entity: MediaEntity) -> None:
         _gone(entity)
         return
     if path.suffix.lower() == ".gif":
-        st.image(path, width="stretch", alt="The animation")
+        st.image(path, width="stretch", alt=_("The animation"))
         return
     url = footage.url_of(library, entity)
     too_large = url is None and path.stat().st_size > _WHOLE_FILE_BYTES
     if too_large or not footage.plays_in_browsers(path):
-        show_thumbnail(entity.thumbnail, alt="The keyframe")
-        st.info(
-            "This video is too large to play outside `sightline serve`."
-            if too_large
-            else f"Browsers do not play {plain(path.suffix or 'such')} files. Open it in a player, "
-            f"at {clock(entity.pts_ms)}: {plain(str(path))}"
-        )
+        show_thumbnail(entity.thumbnail, alt=_("The keyframe"))
+        text = _("Browsers do not play {suffix} files. Open it in a player, at {position}: {path}")
+        if too_large:
+            text = _("This video is too large to play outside `sightline serve`.")
+        suffix, at = plain(path.suffix or _("such")), clock(entity.pts_ms)
+        st.info(text.format(suffix=suffix, position=at, path=plain(str(path))))
         return
     start_s = entity.pts_ms // 1000
     st.video(url or path, start_time=start_s, autoplay=True, muted=True)
-    st.caption(f"Plays from {clock(start_s * 1000)}; the keyframe is at {clock(entity.pts_ms)}.")
+    text = _("Plays from {start}; the keyframe is at {position}.")
+    st.caption(text.format(start=clock(start_s * 1000), position=clock(entity.pts_ms)))
 
 
 def _photograph(entity: MediaEntity) -> None:
@@ -167,17 +174,19 @@ def _photograph(entity: MediaEntity) -> None:
         return
     try:
         limit = resources.settings().media.max_pixels
-        st.image(query_image.read_file(path, limit, _LOOK_PX), width="stretch", alt="The photo")
+        st.image(query_image.read_file(path, limit, _LOOK_PX), width="stretch", alt=_("The photo"))
     except MediaError as error:
-        show_thumbnail(entity.thumbnail, alt="The photo, small")
+        show_thumbnail(entity.thumbnail, alt=_("The photo, small"))
         if path.suffix.lower() not in {".heic", ".heif", ".avif"}:
             show(error)
 
 
 def _gone(entity: MediaEntity) -> None:
-    show_thumbnail(entity.thumbnail, alt="What was kept of it")
+    show_thumbnail(entity.thumbnail, alt=_("What was kept of it"))
     if entity.is_remote:
-        at = f", at {clock(entity.pts_ms)}" if entity.in_video else ""
-        st.info(f"This is kept elsewhere. Open it there{at}: {plain(entity.uri)}")
+        text = _("This is kept elsewhere. Open it there: {uri}")
+        if entity.in_video:
+            text = _("This is kept elsewhere. Open it there, at {position}: {uri}")
+        st.info(text.format(position=clock(entity.pts_ms), uri=plain(entity.uri)))
         return
-    st.warning(f"The file is not where it was: {plain(entity.uri)}")
+    st.warning(_("The file is not where it was: {uri}").format(uri=plain(entity.uri)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 
 from dashboard import query_image, resources
+from dashboard.core_words import said
+from dashboard.language import _
 from search_core.errors import MediaError, UnsupportedMedia
 
 #: Somebody waits for it.
@@ -29,15 +31,19 @@ def fetch_picture(address: str) -> query_image.QueryPicture:
     shown = without_secrets(address)
     if not may_be_fetched():
         raise UnsupportedMedia(
-            "Pictures at addresses are not fetched here.",
-            "Download the picture, then upload or paste it.",
+            _("Pictures at addresses are not fetched here."),
+            _("Download the picture, then upload or paste it."),
         )
     if address.partition("://")[0].lower() not in WEB:
-        raise UnsupportedMedia(f"{shown} is no address of the web.", "It begins with https://.")
+        raise UnsupportedMedia(
+            _("{address} is no address of the web.").format(address=shown),
+            _("It begins with {schemes}.").format(schemes="https://"),
+        )
     files = RemoteFiles(settings.remote.model_copy(update={"max_seconds": _SECONDS}))
     try:
         with files.open(next(files.find(address))) as opened:
             data = io.BufferedReader(opened.stream).read(query_image.MAX_BYTES + 1)
     except MediaError as error:
-        raise type(error)(f"{shown} {error.message}.", error.hint) from None
+        text = _("{address} {what}.").format(address=shown, what=said(error.message))
+        raise type(error)(text, error.hint) from None
     return query_image.read_picture(data, settings.media.max_pixels)

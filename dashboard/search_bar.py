@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import picture_address, query_image, resources, search_terms
 from dashboard.frontend import page_keys, picked_region, region_picker
+from dashboard.language import _
 from dashboard.problems import show, shown_in_words
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
@@ -33,20 +34,20 @@ def search_bar() -> None:
     """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
         st.text_input(
-            "What are you looking for?",
+            _("What are you looking for?"),
             key=search_terms.SENTENCE,
             bind="query-params",
             type="search",
-            placeholder="Describe it in a sentence, then press Enter",
+            placeholder=_("Describe it in a sentence, then press Enter"),
             icon=":material/search:",
             label_visibility="collapsed",
             max_chars=search_terms.MAX_CHARACTERS,
         )
-        with st.popover("Picture", icon=":material/add_photo_alternate:"):
+        with st.popover(_("Picture"), icon=":material/add_photo_alternate:"):
             _uploader()
-        with st.popover("Leave out", icon=":material/block:"):
+        with st.popover(_("Leave out"), icon=":material/block:"):
             _leave_out()
-        st.button("Search", type="primary", on_click=forget_answer)
+        st.button(_("Search"), type="primary", on_click=forget_answer)
     page_keys(_take)
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
@@ -66,37 +67,39 @@ def terms(library: str) -> Weights:
             st.image(
                 part.of(picture.image) if part else picture.image,
                 width=_LOOK_PX,
-                alt="The picture searched by",
+                alt=_("The picture searched by"),
             )
-            if st.button("Region …", icon=":material/crop:", help="Search by a part of it"):
+            about = _("Search by a part of it")
+            if st.button(_("Region …"), icon=":material/crop:", help=about):
                 _choose_region()
-            st.button("Remove picture", on_click=search_terms.remove_picture)
+            st.button(_("Remove picture"), on_click=search_terms.remove_picture)
         elif like:
             _show_like(library, like)
         if (picture or like) and search_terms.sentence().wanted:
             text = st.slider(
-                "Picture – sentence",
+                _("Picture – sentence"),
                 0.0,
                 1.0,
                 0.5,
                 0.05,
                 key="mix",
                 bind="query-params",
-                help="How much the sentence counts beside the picture.",
+                help=_("How much the sentence counts beside the picture."),
                 width=220,
             )
         if without:
             words = ", ".join(f"**{plain(one)}**" for one in without)
-            st.markdown(f":material/block: without {words}", width="content")
+            left_out = _("without {words}").format(words=words)
+            st.markdown(f":material/block: {left_out}", width="content")
             without_weight = st.slider(
-                "How strongly",
+                _("How strongly"),
                 0.0,
                 1.0,
                 WITHOUT_WEIGHT,
                 0.05,
                 key="strength",
                 bind="query-params",
-                help="0 leaves nothing out; towards 1 what is looked for counts less and less.",
+                help=_("0 leaves nothing out; towards 1 what is looked for counts less and less."),
                 width=180,
             )
     return Weights(
@@ -107,30 +110,30 @@ def terms(library: str) -> Weights:
 
 def _leave_out() -> None:
     st.multiselect(
-        "Leave out pictures that show",
+        _("Leave out pictures that show"),
         [],
         key=search_terms.WITHOUT,
         accept_new_options=True,
         max_selections=search_terms.MOST_LEFT_OUT,
         bind="query-params",
-        placeholder="an umbrella, a person …",
+        placeholder=_("an umbrella, a person …"),
         width=320,
     )
-    st.caption("Or say it in the sentence: “a person without an umbrella”.")
+    st.caption(_("Or say it in the sentence: “a person without an umbrella”."))
 
 
 def _uploader() -> None:
     uploaded = st.file_uploader(
-        "Search by a picture",
+        _("Search by a picture"),
         type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
         max_upload_size=query_image.MAX_BYTES // 2**20,
         key=f"picture-{search_terms.uploader_number()}",
-        help="Alone, or together with the sentence.",
+        help=_("Alone, or together with the sentence."),
     )
-    st.caption("Or paste one anywhere on this page, or drop it there.")
+    st.caption(_("Or paste one anywhere on this page, or drop it there."))
     if picture_address.may_be_fetched():
         st.text_input(
-            "Or its address on the web",
+            _("Or its address on the web"),
             key=_ADDRESS,
             placeholder="https://…",
             on_change=_fetch,
@@ -165,8 +168,8 @@ def _take(data: bytes | None) -> None:
     try:
         if data is None:
             raise UnsupportedMedia(
-                "What was pasted or dropped is not a picture this browser can read.",
-                "Choose it with the button Picture instead.",
+                _("What was pasted or dropped is not a picture this browser can read."),
+                _("Choose it with the button Picture instead."),
             )
         search_terms.set_pasted_picture(_read(data))
     except SightlineError as error:
@@ -185,26 +188,29 @@ def _show_like(library: str, entity_id: str) -> None:
             st.image(
                 part.of(still) if part else still,
                 width=_LOOK_PX,
-                alt="The picture to find more like",
+                alt=_("The picture to find more like"),
             )
         except MediaError as error:
             show(error)
-    st.markdown("This region" if part else "More like this", width="content")
-    st.button("Stop", on_click=search_terms.stop_looking_like)
+    st.markdown(_("This region") if part else _("More like this"), width="content")
+    st.button(_("Stop"), on_click=search_terms.stop_looking_like)
 
 
-@st.dialog("Search by a region", width="medium")
-@shown_in_words()
 def _choose_region() -> None:
+    st.dialog(_("Search by a region"), width="medium")(_region_form)()
+
+
+@shown_in_words()
+def _region_form() -> None:
     picture = search_terms.picture()
     if picture is None:
         return
     key = f"region-{picture.digest}"
     region_picker(picture.image, search_terms.region(), key)
-    st.caption("Draw a rectangle, or move it with the arrow keys.")
+    st.caption(_("Draw a rectangle, or move it with the arrow keys."))
     with st.container(horizontal=True, horizontal_alignment="right"):
-        whole = st.button("Whole picture", on_click=search_terms.set_region, args=(None,))
-        chosen = st.button("Search this region", type="primary", on_click=_search, args=(key,))
+        whole = st.button(_("Whole picture"), on_click=search_terms.set_region, args=(None,))
+        chosen = st.button(_("Search this region"), type="primary", on_click=_search, args=(key,))
     if whole or chosen:
         st.rerun()
 

@@ -132,13 +132,29 @@ def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
 _KEPT = {
     *("Sightline", "Milvus", "Lite", "English", "ANN", "CSV", "JSON", "PDF", "SHA", "CLIP", "GiB"),
     *("FLAT", "IVF", "HNSW", "COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
-    *("sightline", "uploads", "serve", "prune", "ViT", "UTC", "main", "cam", "stop", "person"),
+    *(
+        "person",
+        "without",
+        "umbrella",
+        "sightline",
+        "uploads",
+        "serve",
+        "prune",
+        "ViT",
+        "UTC",
+        "main",
+        "cam",
+        "stop",
+        "person",
+    ),
 }
 
 
 @pytest.mark.parametrize(
     ("name", "address"),
     [
+        ("search", {}),
+        ("search", {"q": "街道上的人"}),
         ("library", {}),
         ("library", {"view": "Add footage"}),
         ("library", {"view": "Failures"}),
