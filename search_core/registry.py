@@ -280,6 +280,9 @@ class LibraryRegistry:
 
     def _set(self, collection: str, properties: Mapping[str, str]) -> None:
         self._client.alter_collection_properties(collection, dict(properties))
+        if not self._endpoint.embedded:
+            # Started again, a server forgets the last change of a collection (Milvus 2.3.5).
+            self._client.alter_collection_properties(collection, dict(properties))
 
     def _describe(self, name: str) -> dict[str, Any] | None:
         """Return a collection by its name or its alias, None where there is none."""

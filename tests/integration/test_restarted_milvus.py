@@ -24,15 +24,18 @@ from ingest.streams.camera import Camera
 from ingest.streams.diary import Diary
 from ingest.streams.events import LiveKeyframe
 from ingest.streams.live_writer import LiveWriter
+from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import (
     ServeState,
     resolve_endpoint,
     serve_lock,
     write_serve_state,
 )
+from search_core.errors import StoreUnavailable
+from search_core.index_specs import IvfFlat
 from search_core.settings import Settings
 from search_core.store import MilvusStore
-from tests.conftest import free_port
+from tests.conftest import clip_like_vectors, free_port, make_entity
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 from tests.integration.real_ingest import Ingest
 from tests.rtsp_server import wait_until
@@ -231,3 +234,34 @@ def test_live_keyframes_wait_for_milvus(milvus: tuple[Milvus, Settings], tmp_pat
         assert see(3) == 0
         assert {entity.captured_at for entity in store.entities("main")} == {0, 1000, 2000, 3000}
         assert diary.cameras()[0].dropped == 0
+
+
+def test_a_library_is_as_it_was_when_milvus_is_back(
+    milvus: tuple[Milvus, Settings], identity: EncoderIdentity
+) -> None:
+    node, settings = milvus
+    vectors = clip_like_vectors(20, identity.dim)
+    wait_until(lambda: answers(settings), "Milvus to answer", 60)
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.ensure_library("main", identity)
+        store.upsert("main", [make_entity(number) for number in range(20)], vectors)
+        store.settle("main")
+        store.set_index("main", IvfFlat(nlist=4))
+    node.kill(signal.SIGKILL)
+    node.start()
+    wait_until(lambda: answers(settings), "Milvus to answer again", 60)
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        assert store.library("main").index == IvfFlat(nlist=4)
+        [matches] = store.search("main", vectors[:1], k=5)
+        assert len(matches) == 5
+        for old, new in (("main", "other"), ("other", "main")):
+            store.rename_library(old, new)  # nobody is thought to be at work on it
+
+
+def answers(settings: Settings) -> bool:
+    try:
+        with closing(MilvusStore(resolve_endpoint(settings))) as store:
+            store.server()
+    except StoreUnavailable:
+        return False
+    return True
