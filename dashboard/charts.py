@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from dashboard.core_words import chart_in_words, said
+from dashboard.core_words import draw_in_words, said
 from dashboard.language import N_, _
 from dashboard.problems import shown_in_words
 from search_core.lab.chart_theme import theme
@@ -90,7 +90,7 @@ def _panel(section: Section, panel: Panel) -> None:
     look = theme(dark=st.context.theme.type == "dark")
     for chart in panel.charts:
         described = chart.properties(description=f"{said(section.title)}: {title}")
-        st.altair_chart(chart_in_words(described.configure(**look)), width="stretch", theme=None)
+        draw_in_words(described.configure(**look))
 
 
 def _numbers(comparison: Comparison) -> None:

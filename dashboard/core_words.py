@@ -11,6 +11,8 @@ from functools import cache
 from string import Formatter
 from typing import Any
 
+import streamlit as st
+
 from dashboard.core_messages import CHART_WORDS, MESSAGES
 from dashboard.language import _, current
 
@@ -37,13 +39,12 @@ def said(text: str) -> str:
     return text
 
 
-def chart_in_words(chart: Any) -> Any:
-    """Return one of the lab's charts with its titles and legends in the language of the page."""
+def draw_in_words(chart: Any) -> None:
+    """Draw one of the lab's charts, its titles and legends in the language of the page."""
     if current() == "en":
-        return chart
-    import altair as alt
-
-    return alt.Chart.from_dict(_translated(chart.to_dict()), validate=False)
+        st.altair_chart(chart, width="stretch", theme=None)
+    else:
+        st.vega_lite_chart(spec=_translated(chart.to_dict()), width="stretch", theme=None)
 
 
 def _translated(part: Any) -> Any:

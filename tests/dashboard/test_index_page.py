@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from dashboard import resources
+from dashboard import language, resources
 from dashboard.comparisons import kept_comparisons
 from dashboard.index_advice import advice_frame, advice_sentence
 from dashboard.index_advised import recommendation_words
@@ -134,6 +134,27 @@ def test_two_comparisons_stand_side_by_side(
     charts = next(group for group in app.button_group if group.label == "Charts")
     charts.set_value("All numbers").run()
     assert [len(frame.value) for frame in app.dataframe] == [2, 3]
+
+
+def test_a_comparison_is_shown_in_chinese_with_its_charts(
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    keep: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(language, "preferred", lambda cookies, locales: "zh")
+    keep("one", STARTED.format(1), *RUNS)
+    app = open_page("index")
+
+    assert "建议使用 HNSW" in app.success[0].value and "越靠左上越好" in words(app)
+    chart = app.get("vega_lite_chart")[0].proto
+    drawn = json.dumps(json.loads(chart.spec), ensure_ascii=False)
+    assert "召回率@10（靠近 1 处拉伸）" in drawn and "延迟中位数，毫秒" in drawn
+    assert chart.datasets and "recall:" not in drawn
+    charts = next(group for group in app.button_group if group.label == "图表")
+    with speaking("zh"):  # the test's own thread formats what is chosen as well
+        charts.set_value("All numbers").run()
+    assert "召回率" in app.dataframe[0].value.columns
 
 
 def test_what_is_no_comparison_is_left_out(settings: Settings, keep: Callable[..., Path]) -> None:
