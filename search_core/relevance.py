@@ -15,7 +15,8 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import mul
 
 import numpy as np
 
@@ -56,31 +57,36 @@ RIVALS = ORDINARY + tuple(f"a {thing.format(each)}" for thing in _COLOURED for e
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What one sentence scores over a library at large, and beside other sentences.
+    """What one sentence scores: at best, over a library at large, and beside other sentences.
 
     ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
     rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
     """
 
+    best: float
     mean: float
     deviation: float
     ordinary: float
     nearest: float
     outdone: float
 
+    def signs(self) -> tuple[float, ...]:
+        """Return what a calibration weighs, in the order of its fields.
+
+        Of what most pictures show none stands out: ``z`` means less the higher the mean is.
+        """
+        z = (self.best - self.mean) / self.deviation if self.deviation else 0.0
+        return (
+            *(self.best, z, self.mean, self.deviation, self.ordinary, self.nearest, self.outdone),
+            *(self.mean * self.mean, self.mean * z),
+        )
+
     def strength(self, score: float, calibration: Calibration) -> float:
         """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
-        z = (score - self.mean) / self.deviation if self.deviation else 0.0
-        logit = (
-            calibration.bias
-            + calibration.score * score
-            + calibration.z * z
-            + calibration.mean * self.mean
-            + calibration.deviation * self.deviation
-            + calibration.ordinary * self.ordinary
-            + calibration.nearest * self.nearest
-            + calibration.outdone * self.outdone
-        )
+        *weights, bias, fall = astuple(calibration)
+        logit = bias + sum(map(mul, weights, self.signs()))
+        if self.deviation:
+            logit -= fall * (self.best - score) / self.deviation
         return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
 
 
@@ -125,6 +131,7 @@ class Relevance:
         scores = drawn @ embedding
         middle = rivals[: len(ORDINARY)].mean(axis=0)
         return Background(
+            best=float(best @ embedding),
             mean=float(scores.mean()),
             deviation=float(scores.std()),
             ordinary=float(middle @ embedding),

@@ -16,6 +16,7 @@ from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.index_specs import Hnsw
 from search_core.query_log import QueryLog
+from search_core.relevance import Background
 from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
@@ -313,12 +314,14 @@ def test_a_live_keyframe_opens_as_its_still(
 
 
 def test_weak_matches_are_folded_and_no_good_match_is_said(
-    library: list[MediaEntity], open_page: OpenPage
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    blank = Calibration(**dict.fromkeys(Calibration.__slots__, 0.0))
+    resources.relevance().calibration = blank
     app = ask(open_page("search", fold="never"), "a red square")
     scores = [float(line.split(" · ")[1]) for line in _card_lines(app)]
 
-    _matches_from(best := scores[2] - 0.0005)
+    _matches_from(best := scores[2] - 0.0005, monkeypatch)
     ask(app, "a red  square")
     strong = sum(score >= best for score in scores)
     assert f"**{strong} hits**" in words(app)
@@ -326,7 +329,7 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     app.toggle(key="weak").set_value(True).run()
     assert f"**{ROWS} hits**" in words(app)
 
-    _matches_from(2.0)
+    _matches_from(2.0, monkeypatch)
     app.toggle(key="weak").set_value(False)
     ask(app, "a blue square")
     assert "No good match" in words(app)
@@ -349,10 +352,6 @@ def test_a_moment_shows_which_parts_of_it_matched(
     assert "This encoder does not tell which parts of a picture match" in words(app)
 
 
-def _matches_from(score: float) -> None:
+def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Call a hit a match from this score on."""
-    resources.relevance().calibration = Calibration(
-        bias=-score * 1e4,
-        score=1e4,
-        **dict.fromkeys(("z", "mean", "deviation", "ordinary", "nearest", "outdone"), 0.0),
-    )
+    monkeypatch.setattr(Background, "strength", lambda _, found, __: float(found >= score))

@@ -16,8 +16,9 @@ from tests.conftest import clip_like_vectors, make_entity
 
 DIM = 16
 PLAIN = Calibration(
-    0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0, bias=-6.0
-)
+    score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0,
+    mean_squared=0.0, mean_z=0.0, bias=-6.0, fall=2.0,
+)  # fmt: skip
 
 
 class Encoder:
@@ -61,13 +62,14 @@ def filled(encoder: Encoder, rows: int = 200) -> DrawnStore:
 
 
 def test_a_score_is_held_against_its_background() -> None:
-    background = Background(0.2, deviation=0.05, ordinary=0.5, nearest=0.9, outdone=0.0)
-    assert background.strength(0.20, PLAIN) < 0.01
+    background = Background(0.35, mean=0.2, deviation=0.05, ordinary=0.5, nearest=0.9, outdone=0.0)
     assert background.strength(0.35, PLAIN) == pytest.approx(MATCH)  # three deviations above
-    assert background.strength(0.45, PLAIN) > 0.95
-    assert replace(background, deviation=0.0).strength(0.2, PLAIN) < MATCH  # all alike
+    assert background.strength(0.30, PLAIN) < 0.2  # and one below the best
+    assert replace(background, best=0.45).strength(0.45, PLAIN) > 0.95
+    assert replace(background, best=0.20).strength(0.20, PLAIN) < 0.01
+    assert replace(background, deviation=0.0).strength(0.35, PLAIN) < MATCH  # all alike
     wary = replace(PLAIN, outdone=-10.0)
-    assert replace(background, outdone=0.5).strength(0.45, wary) < MATCH
+    assert replace(background, best=0.45, outdone=0.5).strength(0.45, wary) < MATCH
 
 
 def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
