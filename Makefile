@@ -40,7 +40,7 @@ serve: $(BASE)
 	$(BIN)/sightline serve
 
 test: $(DEV) programs
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 soak: $(DEV)
 	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest $(SOAK_TESTS) $(ARGS)

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from xdist.scheduler import LoadFileScheduling
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.endpoint import Endpoint
 from search_core.entities import FrameRef, MediaEntity
 from search_core.store import MilvusStore
 
+#: Files with tests that need the server and do not say so in their names.
+ONLY_ON_A_SERVER = ("test_bulk.py", "test_bulk_ingest.py", "test_shared_queue.py")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 TINY_MODEL_CONFIG = {
@@ -46,11 +49,18 @@ TINY_MODEL_CONFIG = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class OneServer(LoadFileScheduling):
     """Tests of one file run in one process; so do all that need the one server there can be."""
-    for item in items:
-        server = item.get_closest_marker("server") is not None
-        item.add_marker(pytest.mark.xdist_group("server" if server else item.location[0]))
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return the work unit of a test."""
+        file, _, test = nodeid.partition("::")
+        return "server" if "server" in test or Path(file).name in ONLY_ON_A_SERVER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """Hand out tests so that no process waits for another's server."""
+    return OneServer(config, log)
 
 
 @pytest.fixture(scope="session")
