@@ -97,13 +97,22 @@ class LibraryRegistry:
         return info
 
     def create(self, info: LibraryInfo) -> None:
-        """Make a new library; it exists when all of it does."""
+        """Make a new library; it exists when all of it does.
+
+        One of that name that another process made meanwhile stays, and is the library.
+        """
         with write_lock(self._endpoint):
             self.create_collection(info)
             self.make_ready(info)
             self._drop_stray(info.name)
-            self._client.create_alias(info.collection, info.name)
-            self.disown(info.collection)
+            try:
+                self._client.create_alias(info.collection, info.name)
+            except MilvusException:
+                if self.find(info.name) is None:
+                    raise
+                self.drop(info.collection)
+            else:
+                self.disown(info.collection)
 
     def rename(self, info: LibraryInfo, name: str) -> None:
         """Give a library another name: its own record says which of its aliases counts.
