@@ -1,4 +1,4 @@
-"""The standalone Milvus server of the PyPI package ``milvus``, for as long as a benchmark runs."""
+"""The standalone Milvus server of the PyPI package ``milvus``, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -40,23 +40,31 @@ class _Config(milvus.MilvusServerConfig):  # type: ignore[misc]
 
 
 @contextmanager
-def milvus_server(folder: Path | None = None) -> Iterator[str]:
-    """Yield the address of a server whose data lie in ``folder`` (kept), else in a temporary one.
+def standalone(folder: Path) -> Iterator[milvus.MilvusServer]:
+    """Yield a server that runs, with its data in ``folder``.
 
-    One machine runs one such server at a time, its etcd's ports being fixed: waits for the tests'.
+    One machine runs one such server at a time, its etcd's ports being fixed: waits for another's.
     """
-    with (
-        (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
+    with (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         server = milvus.MilvusServer(_Config())
-        server.set_base_dir(str(folder or scratch))
+        server.set_base_dir(str(folder))
         server.start()
         try:
-            yield f"http://127.0.0.1:{server.listen_port}"
+            yield server
         finally:
+            process = server.server_proc
             try:
                 server.stop()
             except subprocess.TimeoutExpired:  # it has been killed, and has much memory to free
-                server.server_proc.wait(_END_S)
+                process.wait(_END_S)
+
+
+@contextmanager
+def milvus_server(folder: Path | None = None) -> Iterator[str]:
+    """Yield the address of a server with its data in ``folder`` (kept), else in a temporary one."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        standalone(folder or Path(scratch)) as server,
+    ):
+        yield f"http://127.0.0.1:{server.listen_port}"

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
 import socket
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,38 +87,11 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The standalone Milvus server of the PyPI package ``milvus``, running."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("the package milvus carries a server for Linux x86-64 only")
-    milvus = pytest.importorskip("milvus", reason="the package milvus is not installed")
+    pytest.importorskip("milvus", reason="the package milvus is not installed")
+    from benchmarks.milvus_server import standalone
 
-    class Config(milvus.MilvusServerConfig):
-        def resolve_storage(self) -> None:
-            super().resolve_storage()
-            # With an absolute path, what it keeps of vectors read from a quantised index goes to
-            # the very files they were read from, which are gone when the index is released.
-            self.set("local_storage_dir", "data")
-
-        def try_bind_port(self, port: int) -> socket.socket | None:
-            # Its etcd always listens on 2379 and 2380. A plain bind takes ports that a server just
-            # ended has left in TIME_WAIT for used ones, and then looks for etcd elsewhere.
-            probe = socket.socket()
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-                probe.listen()
-            except OSError:
-                probe.close()
-                return None
-            return probe
-
-    # For the same reason one machine runs one such server at a time.
-    with (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        server = milvus.MilvusServer(Config())
-        server.set_base_dir(str(tmp_path_factory.mktemp("milvus_server")))
-        server.start()
-        try:
-            yield server
-        finally:
-            server.stop()
+    with standalone(tmp_path_factory.mktemp("milvus_server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
