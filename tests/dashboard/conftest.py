@@ -14,12 +14,14 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
+from search_core.access_control.users import Users
 from search_core.encoders.openclip import load_encoder
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.conftest import make_entity
+from tests.dashboard.asking import PASSWORD
 
 NAVIGATION = Path(__file__).parents[2] / "dashboard" / "navigation.py"
 ROWS = 25
@@ -109,3 +111,16 @@ def words(app: AppTest) -> str:
         for element in app.get(kind)
     ]
     return "\n".join(str(part) for part in parts)
+
+
+@pytest.fixture
+def users(settings: Settings) -> Users:
+    """A viewer of cam-1 only, and an operator and an admin of all."""
+    made = Users(settings.users_path)
+    made.add("vera", "viewer", ["cam-1"], PASSWORD)
+    made.add("otto", "operator", None, PASSWORD)
+    made.add("anna", "admin", None, PASSWORD)
+    return made
+
+
+# The gate

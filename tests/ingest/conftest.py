@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from ingest.jobs import Jobs
 from ingest.pipeline import ingest
+from ingest.worker import run_worker
 from search_core.memory_store import MemoryStore
 from search_core.settings import MediaSettings, Settings
 from tests.ingest.made_media import HistogramEncoder
+from tests.ingest.queued import EAGER
 
 
 @pytest.fixture
@@ -50,5 +53,21 @@ def take_in(settings, encoder, store):
                 **options,
             },
         )
+
+    return run
+
+
+@pytest.fixture
+def jobs(settings):
+    jobs = Jobs(settings)
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def work(settings, store, encoder):
+    def run(**options):
+        given = {"store": store, "encoder": encoder, "timing": EAGER, **options}
+        run_worker(settings, until_idle=True, **given)
 
     return run

@@ -16,24 +16,19 @@ from ingest.jobs import (
     CompareRequest,
     IndexRequest,
     IngestRequest,
-    Jobs,
     ReembedRequest,
 )
 from ingest.worker import Timing, run_worker
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import QueueUnavailable, ServeError, SettingsError
-from search_core.index_specs import Hnsw, IvfFlat, index_spec_to_dict
-from search_core.lab.options import CompareOptions
+from search_core.index_specs import Hnsw, index_spec_to_dict
 from search_core.lab.plan import FilterCase
-from search_core.lab.records import read_jsonl
 from search_core.memory_store import MemoryStore
 from search_core.settings import load_settings
 from search_core.store import MilvusStore
-from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.conftest import free_port
 from tests.ingest.made_media import HistogramEncoder, make_photo
-
-#: Looks at once, and takes up at once what another worker has.
-EAGER = Timing(idle_s=0.01, look_s=0.0, believed_ms=0)
+from tests.ingest.queued import EAGER, Calls, many_photos, options
 
 
 @pytest.fixture(params=["sqlite", "redis"])
@@ -44,22 +39,6 @@ def settings(request, settings):
     return settings
 
 
-@pytest.fixture
-def jobs(settings):
-    jobs = Jobs(settings)
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
-def work(settings, store, encoder):
-    def run(**options):
-        given = {"store": store, "encoder": encoder, "timing": EAGER, **options}
-        run_worker(settings, until_idle=True, **given)
-
-    return run
-
-
 def claimed(settings):
     """Let a worker take the next job and be killed; returns whether there was one."""
     claims = Claims(settings, believed_ms=0)
@@ -67,27 +46,6 @@ def claimed(settings):
     claim = claims.next()
     claims.close()
     return claim
-
-
-class Calls(HistogramEncoder):
-    """Calls something at a batch."""
-
-    def __init__(self, batches, call, digest="a" * 32):
-        super().__init__(digest)
-        self._left = batches
-        self._call = call
-
-    def encode_pixels(self, pixels):
-        self._left -= 1
-        if self._left == 0:
-            self._call()
-        return super().encode_pixels(pixels)
-
-
-def many_photos(media, settings, count=30):
-    for number in range(count):
-        make_photo(media / f"{number:02}.png", (number, 0, 0))
-    settings.encoder.batch_size = 1
 
 
 def test_a_job_is_done_and_tells_how_it_went(jobs, work, media, store):
@@ -337,98 +295,6 @@ class TestSharedByWorkers:
             run_worker(settings, store=store, encoder=encoder, until_idle=True)
 
 
-@pytest.fixture
-def filled(store, encoder):
-    """A library of 200 CLIP-like vectors."""
-    store.ensure_library("main", encoder.identity)
-    entities = [make_entity(number) for number in range(200)]
-    store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
-    return store
-
-
-#: What is done does not depend on where it was queued.
-on_one_queue = pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-
-
-@on_one_queue
-def test_an_index_is_built_as_a_job(jobs, work, filled):
-    request = IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 3})
-    job_id = jobs.submit(request)
-    work()
-    job = jobs.get(job_id)
-    assert (job.state, job.kind, job.title) == ("done", "index", "IVF_FLAT for main")
-    assert filled.library("main").index == IvfFlat(nlist=8)
-    assert filled.library("main").search.nprobe == 3
-
-
-@on_one_queue
-def test_an_index_milvus_cannot_build_fails_in_words(jobs, work, filled):
-    job_id = jobs.submit(IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 9}))
-    nowhere = jobs.submit(IndexRequest("other", index_spec_to_dict(Hnsw()), {}))
-    work()
-    assert jobs.get(job_id).state == "failed" and "nprobe" in jobs.get(job_id).message
-    assert jobs.get(nowhere).state == "failed" and "other" in jobs.get(nowhere).message
-
-
-@on_one_queue
-def test_a_library_is_given_another_encoder_as_a_job(jobs, work, media, settings, store):
-    many_photos(media, settings, 5)
-    jobs.submit_ingest([str(media)], "main")
-    work()
-    other = HistogramEncoder("b" * 32)
-    request = ReembedRequest("main", settings.model)
-    cancelled = jobs.submit(request)
-    work(encoder=Calls(2, lambda: jobs.cancel(cancelled), "b" * 32))
-    assert jobs.get(cancelled).state == "cancelled"
-    assert store.library("main").encoder.digest == "a" * 32
-    job_id = jobs.submit(request)
-    work(encoder=other)
-    job = jobs.get(job_id)
-    assert (job.state, job.message) == ("done", "5 keyframes embedded again")
-    assert (store.library("main").encoder, store.count("main")) == (other.identity, 5)
-    again = jobs.submit(request)  # as after a worker that died when all was done
-    work(encoder=other)
-    assert jobs.get(again).state == "done" and "already" in jobs.get(again).message
-
-
-@on_one_queue
-def test_a_stopped_worker_leaves_what_it_has_embedded_again(
-    jobs, work, media, settings, lite_store
-):
-    many_photos(media, settings, 5)
-    jobs.submit_ingest([str(media)], "main")
-    work(store=lite_store)
-    stop = threading.Event()
-    job_id = jobs.submit(ReembedRequest("main", settings.model))
-    work(store=lite_store, stop=stop, encoder=Calls(3, stop.set, "b" * 32))
-    assert jobs.get(job_id).state == "queued"
-    assert lite_store.library("main").encoder.digest == "a" * 32
-    work(store=lite_store, encoder=HistogramEncoder("b" * 32))
-    report = jobs.get(job_id).report
-    assert (report["kept"], report["keyframes"]) == (3, 2)
-    assert (lite_store.library("main").encoder.digest, lite_store.count("main")) == ("b" * 32, 5)
-
-
-def options(**changes):
-    return CompareOptions(
-        queries=5, repeats=2, types=("FLAT", "HNSW"), sweeps={"ef": (10, 20)}, **changes
-    )
-
-
-@on_one_queue
-def test_indexes_are_compared_as_a_job(jobs, work, filled):
-    asked = CompareRequest("main", options(filters=(FilterCase.of_share("50%"),)), text=False)
-    job_id = jobs.submit(asked)
-    work()
-    job = jobs.get(job_id)
-    assert job.state == "done", job.message
-    folder = Path(job.report["folder"])
-    assert {run.index_type for run in read_jsonl(folder / "runs.jsonl").runs} == {"FLAT", "HNSW"}
-    assert (folder / "report.html").stat().st_size > 0
-    assert job.message == job.report["sentence"]
-    assert job.report["command"].startswith("sightline index set")
-
-
 def test_requests_come_out_of_the_queue_as_they_went_in(jobs, settings):
     for request in (
         IngestRequest(("/a", "/b"), "main", "gate", "2024-01-02T00:00:00+00:00", "auto", ("x",)),
@@ -439,30 +305,6 @@ def test_requests_come_out_of_the_queue_as_they_went_in(jobs, settings):
         job = jobs.get(jobs.submit(request))
         assert type(request).from_json(job.request) == request
         assert job.title == request.title
-
-
-@on_one_queue
-def test_a_cancelled_comparison_leaves_nothing_in_milvus(jobs, settings, lite_store, encoder):
-    lite_store.ensure_library("main", encoder.identity)
-    entities = [make_entity(number) for number in range(200)]
-    lite_store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
-    before = lite_store._client.list_collections()
-    job_id = jobs.submit(CompareRequest("main", options(), text=False))
-    built = []
-
-    class CancelsOnceBuilt:
-        def __getattr__(self, name):
-            return getattr(lite_store, name)
-
-        def open_trial(self, *arguments, **named):
-            built.append(lite_store.open_trial(*arguments, **named))
-            jobs.cancel(job_id)
-            return built[-1]
-
-    run_worker(settings, store=CancelsOnceBuilt(), encoder=encoder, until_idle=True, timing=EAGER)
-    assert built
-    assert jobs.get(job_id).state == "cancelled"
-    assert lite_store._client.list_collections() == before
 
 
 def test_there_is_one_worker_per_data_directory_of_its_own(settings, store, encoder):
@@ -491,7 +333,7 @@ def test_there_is_one_worker_per_data_directory_of_its_own(settings, store, enco
     first.join()
 
 
-@on_one_queue
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_the_worker_process_ends_on_sigterm(jobs, settings, tiny_model_dir, media):
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")

@@ -1,0 +1,163 @@
+"""What each role sees and may do on the dashboard's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from dashboard import identity, resources
+from dashboard.removing import require_removing, show_trash
+from search_core.access_control.users import Users
+from search_core.entities import MediaEntity
+from search_core.errors import NotAllowed, NotLoggedIn
+from search_core.filters import Filter
+from search_core.settings import Settings
+from tests.dashboard.asking import PASSWORD, post
+from tests.dashboard.conftest import NAVIGATION, words
+
+
+@pytest.fixture
+def look(
+    users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """Return a function that opens the dashboard as somebody, or a page's script."""
+
+    def opened(name: str, page: str = "") -> AppTest:
+        token = post(name).token if name else "nobody's"
+        cookies = {identity.COOKIE: token}
+        monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
+        script = (
+            f"from dashboard.app_pages.{page} import page\n"
+            "from dashboard.problems import shown_in_words\n"
+            "with shown_in_words():\n"
+            "    page()\n"
+        )
+        app = (
+            AppTest.from_string(script, default_timeout=60)
+            if page
+            else AppTest.from_file(str(NAVIGATION), default_timeout=60)
+        )
+        return app.run()
+
+    return opened
+
+
+def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Callable[..., AppTest]) -> None:
+    app = look("vera")
+    assert set(app.multiselect(key="camera").options) == {"cam-1"}
+    app.text_input(key="q").set_value("a red square").run()
+
+    assert "7 hits" in words(app)
+    lines = [picture.caption for block in app.get("image") for picture in block.proto.imgs]
+    assert lines
+    assert all("cam\\-1" in line for line in lines)
+    [event] = identity.audit_log().events(action="search")
+    assert (event.who, event.library) == ("vera", "main")
+    assert event.detail["text"] == "a red square"
+
+    other = look("anna")
+    assert len(other.multiselect(key="camera").options) == 4
+    other.text_input(key="q").set_value("a red square").run()
+    assert "25 hits" in words(other)
+
+
+@pytest.mark.parametrize(
+    ("name", "views"),
+    [
+        ("vera", ["Browse"]),
+        ("otto", ["Browse", "Add footage", "Failures"]),
+        ("anna", ["Browse", "Add footage", "Failures", "Trash", "Libraries"]),
+    ],
+)
+def test_each_role_has_its_views(look: Callable[..., AppTest], name: str, views: list[str]) -> None:
+    app = look(name, "library")
+
+    words(app)
+    assert app.segmented_control(key="view").options == views
+    assert bool(app.toggle) == (name != "vera")
+    if name == "vera":
+        return
+    app.toggle(key="choosing").set_value(True).run()
+    offered = {button.label for button in app.button if button.label.endswith("…")}
+    assert offered == ({"Tag …"} if name == "otto" else {"Tag …", "Move …", "Delete …"})
+
+
+def test_who_opens_what_is_not_theirs_is_told(look: Callable[..., AppTest]) -> None:
+    look("vera")
+    with pytest.raises(NotAllowed, match="not for a viewer"):
+        resources.store().delete("main", Filter(ids=("source1-0000000000",)))
+    with pytest.raises(NotAllowed, match="not for a viewer"):
+        resources.jobs().submit_ingest(["/footage/x.mp4"], "main", "cam-1")
+    assert resources.jobs().list() == []
+
+
+@pytest.mark.parametrize("name", ["vera", "otto", "olga"])
+def test_the_trash_is_for_admins_of_all_cameras(
+    look: Callable[..., AppTest], users: Users, name: str
+) -> None:
+    users.add("olga", "admin", ["cam-1"], PASSWORD)
+    look(name)
+    for doing in (lambda: show_trash("main"), lambda: require_removing("purging")):
+        with pytest.raises(NotAllowed):
+            doing()
+
+    look("anna")
+    require_removing("purging")
+
+
+def test_an_operator_of_some_cameras_adds_to_them_only(
+    look: Callable[..., AppTest], users: Users, settings: Settings
+) -> None:
+    users.add("olga", "operator", ["cam-1"], PASSWORD)
+    upload = str(settings.uploads_dir / "x" / "001-gate.mp4")
+    look("anna")
+    theirs = resources.jobs().submit_ingest([upload], "main", "cam-0")
+    look("olga")
+    jobs = resources.jobs()
+
+    for path, camera in ((upload, "cam-0"), (upload, None), ("/footage/cam-0.mp4", "cam-1")):
+        with pytest.raises(NotAllowed):
+            jobs.submit_ingest([path], "main", camera)
+    with pytest.raises(NotAllowed):
+        jobs.submit_ingest([f"{settings.uploads_dir}/../cam-0.mp4"], "main", "cam-1")
+    with pytest.raises(NotAllowed):
+        jobs.cancel(theirs)
+    own = jobs.submit_ingest([upload], "main", "cam-1")
+    assert [job.id for job in jobs.list()] == [own]
+    assert jobs.get(theirs) is None
+    assert jobs.cancel(own)
+
+
+def test_a_page_whose_session_is_over_says_so(look: Callable[..., AppTest]) -> None:
+    app = look("")
+
+    assert "logged out" in words(app)
+    assert not app.text_input
+    with pytest.raises(NotLoggedIn):
+        resources.store()
+    with pytest.raises(NotLoggedIn):
+        resources.facets("main")
+
+
+def test_the_account_page_logs_out(look: Callable[..., AppTest]) -> None:
+    app = look("vera", "account")
+    assert "cam\\-1" in words(app)
+
+    next(button for button in app.button if button.label == "Log out").click().run()
+    with pytest.raises(NotLoggedIn):
+        identity.current()
+    assert [e.action for e in identity.audit_log().events()] == ["logout", "login"]
+
+
+def test_without_users_everything_is_as_it_was(
+    settings: Settings, library: list[MediaEntity]
+) -> None:
+    app = AppTest.from_file(str(NAVIGATION), default_timeout=60).run()
+    app.text_input(key="q").set_value("a red square").run()
+
+    assert "25 hits" in words(app)
+    assert identity.audit_log().events(action="search")[0].who == "local"
+    assert resources.store().delete("main", Filter(ids=(library[0].id,))) == 1
