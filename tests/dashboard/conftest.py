@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard import resources
+from dashboard import identity, resources
 from search_core.access_control.users import Users
 from search_core.encoders.openclip import load_encoder
 from search_core.endpoint import resolve_endpoint
@@ -21,7 +21,7 @@ from search_core.entities import MediaEntity
 from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.conftest import make_entity
-from tests.dashboard.asking import PASSWORD
+from tests.dashboard.asking import PASSWORD, post
 
 NAVIGATION = Path(__file__).parents[2] / "dashboard" / "navigation.py"
 ROWS = 25
@@ -123,4 +123,27 @@ def users(settings: Settings) -> Users:
     return made
 
 
-# The gate
+@pytest.fixture
+def look(
+    users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., AppTest]:
+    """Return a function that opens the dashboard as somebody, or a page's script."""
+
+    def opened(name: str, page: str = "") -> AppTest:
+        token = post(name).token if name else "nobody's"
+        cookies = {identity.COOKIE: token}
+        monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
+        script = (
+            f"from dashboard.app_pages.{page} import page\n"
+            "from dashboard.problems import shown_in_words\n"
+            "with shown_in_words():\n"
+            "    page()\n"
+        )
+        app = (
+            AppTest.from_string(script, default_timeout=60)
+            if page
+            else AppTest.from_file(str(NAVIGATION), default_timeout=60)
+        )
+        return app.run()
+
+    return opened

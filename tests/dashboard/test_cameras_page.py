@@ -15,11 +15,9 @@ from ingest.streams.diary import Diary
 from search_core.entities import MediaEntity
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, OpenPage, words
-from tests.dashboard.test_login import look, users
 from tests.ingest.streams.footage import quiet
 from tests.rtsp_server import Channel, RtspServer
 
-__all__ = ["look", "users"]
 SECRET = "hunter2"
 
 

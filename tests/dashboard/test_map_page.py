@@ -10,9 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard.map_chart import CAMERA, GROUP, TIME, chosen_rows, map_figure
 from search_core.entities import MediaEntity
 from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
-from tests.dashboard.test_login import look, users
 
-__all__ = ["look", "users"]
 EVERY_CAMERA = {"cam-0", "cam-1", "cam-2", html.escape(HOSTILE, quote=False)}
 
 FRAME = pd.DataFrame(

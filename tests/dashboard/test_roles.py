@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from dashboard import identity, resources
@@ -15,34 +14,8 @@ from search_core.entities import MediaEntity
 from search_core.errors import NotAllowed, NotLoggedIn
 from search_core.filters import Filter
 from search_core.settings import Settings
-from tests.dashboard.asking import PASSWORD, post
+from tests.dashboard.asking import PASSWORD
 from tests.dashboard.conftest import NAVIGATION, words
-
-
-@pytest.fixture
-def look(
-    users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., AppTest]:
-    """Return a function that opens the dashboard as somebody, or a page's script."""
-
-    def opened(name: str, page: str = "") -> AppTest:
-        token = post(name).token if name else "nobody's"
-        cookies = {identity.COOKIE: token}
-        monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
-        script = (
-            f"from dashboard.app_pages.{page} import page\n"
-            "from dashboard.problems import shown_in_words\n"
-            "with shown_in_words():\n"
-            "    page()\n"
-        )
-        app = (
-            AppTest.from_string(script, default_timeout=60)
-            if page
-            else AppTest.from_file(str(NAVIGATION), default_timeout=60)
-        )
-        return app.run()
-
-    return opened
 
 
 def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Callable[..., AppTest]) -> None:

@@ -11,10 +11,8 @@ from dashboard.server_files import allowed_address, allowed_path, choices
 from ingest.ledger import Ledger
 from search_core.errors import NotAllowed, SightlineError, UsageError
 from search_core.settings import Settings
+from tests.dashboard.asking import PASSWORD
 from tests.dashboard.conftest import OpenPage, words
-from tests.dashboard.test_login import PASSWORD, look, users
-
-__all__ = ["look", "users"]
 
 
 @pytest.fixture
