@@ -24,6 +24,9 @@ _UNREACHABLE = {
     "PartialCredentialsError": "cannot be read: its credentials are incomplete",
     "ProfileNotFound": "cannot be read: AWS_PROFILE names a profile that is not in ~/.aws",
     "TokenRetrievalError": "cannot be read: the login to AWS has run out",
+    "DefaultCredentialsError": "cannot be read without credentials; they are taken from "
+    "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`",
+    "RefreshError": "cannot be read: the login to Google has run out",
     "EndpointConnectionError": "cannot be read: its server cannot be reached",
     "ClientConnectorDNSError": "cannot be read: its server's name is not known",
     "ClientConnectorCertificateError": "cannot be read: its server's certificate is not valid",
@@ -63,7 +66,7 @@ def _media_error(error: BaseException) -> MediaError:
             return known
     if isinstance(error, FileNotFoundError):
         return NotThere("does not exist")
-    if isinstance(error, PermissionError):
+    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs says so
         return MediaError("may not be read with these credentials")
     if isinstance(error, ValueError) and "range requests" in str(error):
         return MediaError("is an archive on a server that gives no parts of files; download it")
@@ -79,7 +82,7 @@ def _known(error: BaseException) -> MediaError | None:
             return MediaError(_WORDS[name])
         if name in _CUT_OFF:
             return CorruptMedia("ended before all of it had come; run again to fetch it anew")
-    status = getattr(error, "status", None)
+    status = getattr(error, "status", None) or getattr(error, "code", None)
     return _answered(status) if isinstance(status, int) else None
 
 

@@ -1,4 +1,4 @@
-"""A real S3 server on loopback (moto's), and a web server; both count what is asked of them."""
+"""Servers on loopback: of S3 (moto's), of Google's buckets, and of the web."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from gcp_storage_emulator.server import create_server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
@@ -50,6 +51,18 @@ class S3Server:
             self._server.shutdown()
             thread.join()
             self._server.server_close()
+
+
+@contextmanager
+def gcs_server(bucket: str) -> Iterator[str]:
+    """Serve an empty bucket as Google's storage does; yields the address."""
+    server = create_server("127.0.0.1", 0, in_memory=True, default_bucket=bucket)
+    server.start()
+    server._api.is_running.wait()  # it tells its port to nobody
+    try:
+        yield f"http://127.0.0.1:{server._api._httpd.server_port}"
+    finally:
+        server.stop()
 
 
 Answer = tuple[int, dict[str, str], bytes]
