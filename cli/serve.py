@@ -272,9 +272,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "SIGHTLINE_MODEL": settings.model,
         "SIGHTLINE_PRETRAINED": settings.pretrained,
     }
-    # Beside a busy ingest, torch's threads that wait by spinning make a query of 4 ms one of 200.
-    passive = {"OMP_WAIT_POLICY": "PASSIVE"}
-    return {**passive, **os.environ, **{name: value for name, value in given.items() if value}}
+    return {**os.environ, **{name: value for name, value in given.items() if value}}
 
 
 def _dashboard_app() -> Path:

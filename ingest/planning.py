@@ -89,11 +89,12 @@ class Planner:
         busy_s = expected.start_s + expected.decode_s + expected.embed_s
         # What else runs here takes its share of the cores, now and then too.
         slowed = max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
-        expected.seconds = max(
+        last_s = min(self._settings.encoder.batch_size, expected.keyframes) * embed_s
+        expected.seconds = last_s + max(  # nothing is left to decode while it embeds the last batch
             slowed * busy_s / cores,
             slowed * (start_s + expected.decode_s / max(1, decoders)),
             slowed * (start_s + self._longest_s),
-            expected.keyframes * embed_s,
+            expected.keyframes * embed_s - last_s,
         )
         return expected
 
