@@ -1,7 +1,7 @@
 """kill -9 at random moments of an ingest, parent or worker: then exactly the expected rows.
 
 Three kills of an ingest without the command and its model, which start slowly; with
-SIGHTLINE_SOAK=1 (``make soak``) a hundred, and twenty of the real command.
+SIGHTLINE_SOAK=1 (``make soak``) a hundred, and a hundred of the real command.
 """
 
 from __future__ import annotations
@@ -119,9 +119,9 @@ def kill_somewhere(ingest: Ingest, most_s: float, chance: random.Random) -> str:
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs Linux's /proc")
 def test_killed_at_random_moments_and_run_again(
-    ingest: Ingest, bare: bool, capsys: pytest.CaptureFixture[str]
+    ingest: Ingest, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kills = (100 if bare else 20) if SOAK else 3
+    kills = 100 if SOAK else 3
     began = time.monotonic()
     process = ingest.start()
     until_it_decodes(process)
