@@ -44,6 +44,7 @@ test: $(DEV) programs
 
 soak: $(DEV)
 	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest $(SOAK_TESTS) $(ARGS)
+	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest tests/integration/test_bulk_from_bucket.py
 
 check: $(DEV)
 	$(BIN)/ruff check .

@@ -18,14 +18,18 @@ CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
 _END_S = 120.0
 
 
-class _Config(milvus.MilvusServerConfig):  # type: ignore[misc]
+class ServerConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
+    """The package's configuration, without what stands in the way of a server after another."""
+
     def resolve_storage(self) -> None:
+        """Keep data below the server's folder, by a path that is relative to it."""
         super().resolve_storage()
         # With an absolute path, what it keeps of vectors read from a quantised index goes to the
         # very files they were read from, which are gone when the index is released.
         self.set("local_storage_dir", "data")
 
     def try_bind_port(self, port: int) -> socket.socket | None:
+        """Return a socket that listens on the port, None where it is used."""
         # Its etcd always listens on 2379 and 2380. A plain bind takes ports that a server just
         # ended has left in TIME_WAIT for used ones, and then looks for etcd elsewhere.
         probe = socket.socket()
@@ -40,14 +44,14 @@ class _Config(milvus.MilvusServerConfig):  # type: ignore[misc]
 
 
 @contextmanager
-def standalone(folder: Path) -> Iterator[milvus.MilvusServer]:
+def standalone(folder: Path, config: ServerConfig | None = None) -> Iterator[milvus.MilvusServer]:
     """Yield a server that runs, with its data in ``folder``.
 
     One machine runs one such server at a time, its etcd's ports being fixed: waits for another's.
     """
     with (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = milvus.MilvusServer(_Config())
+        server = milvus.MilvusServer(config or ServerConfig())
         server.set_base_dir(str(folder))
         server.start()
         try:
