@@ -47,7 +47,7 @@ TINY_MODEL_CONFIG = {
 }
 
 
-class OneServer(LoadFileScheduling):
+class OneServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     """Tests of one file run in one process; so do all that need the one server there can be."""
 
     def _split_scope(self, nodeid: str) -> str:

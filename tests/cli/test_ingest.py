@@ -64,7 +64,7 @@ def test_failures_lists_what_failed_and_why(run: Run, library: list[str]) -> Non
     assert "broken.jpg" in table.out
 
 
-def test_bulk_is_refused_before_anything_is_done(tmp_path: Path):
+def test_bulk_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     (tmp_path / "media").mkdir()
     data = tmp_path / "data"
     lite = invoke("--data-dir", data, "ingest", tmp_path / "media", "--bulk")

@@ -18,7 +18,16 @@ from search_core.errors import (
 )
 from search_core.exact import NearestSoFar
 from search_core.filters import Filter
-from search_core.index_specs import BinFlat, BinIvfFlat, DiskAnn, Flat, Hnsw, IvfFlat, IvfSq8
+from search_core.index_specs import (
+    BinFlat,
+    BinIvfFlat,
+    DiskAnn,
+    Flat,
+    Hnsw,
+    IndexSpec,
+    IvfFlat,
+    IvfSq8,
+)
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
 from search_core.store import MilvusStore
@@ -67,7 +76,9 @@ def fill(trial: Trial, vectors: np.ndarray) -> None:
     trial.settle()
 
 
-def exact(queries: np.ndarray, vectors: np.ndarray, k: int, metric: str, keep=NUMBERS):
+def exact(
+    queries: np.ndarray, vectors: np.ndarray, k: int, metric: str, keep: np.ndarray = NUMBERS
+) -> tuple[np.ndarray, np.ndarray]:
     nearest = NearestSoFar(queries, k, metric)
     nearest.add(NUMBERS[keep], vectors[keep])
     return nearest.rows, nearest.distances
@@ -82,7 +93,9 @@ def exact(queries: np.ndarray, vectors: np.ndarray, k: int, metric: str, keep=NU
     ],
     ids=lambda value: getattr(value, "index_type", ""),
 )
-def test_one_index_after_the_other_is_built_over_the_same_rows(trial: Trial, spec, params) -> None:
+def test_one_index_after_the_other_is_built_over_the_same_rows(
+    trial: Trial, spec: IndexSpec, params: dict[str, int]
+) -> None:
     times = trial.build(spec)
     assert times.build_s >= 0.0
     assert times.load_s >= 0.0

@@ -12,6 +12,7 @@ import pytest
 import streamlit as st
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Element
 
 from dashboard import identity, resources
 from search_core.access_control.users import Users
@@ -109,6 +110,7 @@ def words(app: AppTest) -> str:
         element.value
         for kind in ("markdown", "caption", "error", "info", "warning", "success")
         for element in app.get(kind)
+        if isinstance(element, Element)
     ]
     return "\n".join(str(part) for part in parts)
 

@@ -12,6 +12,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import identity, resources
 from ingest.streams.camera import Camera
 from ingest.streams.diary import Diary
+from search_core.access_control.users import Users
 from search_core.entities import MediaEntity
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, OpenPage, words
@@ -108,7 +109,7 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
 
 
 def test_an_operator_tests_what_may_be_seen_and_changes_nothing(
-    server: RtspServer, look: Callable[..., AppTest], users
+    server: RtspServer, look: Callable[..., AppTest], users: Users
 ) -> None:
     users.set_cameras("otto", ["cam-1"])
     app = look("otto", "cameras")

@@ -55,7 +55,7 @@ def test_every_marked_message_is_translated_and_none_is_left_over(
 
 def test_placeholders_are_named_and_the_same_in_both_languages(catalogue: Catalog) -> None:
     for message in _messages(catalogue):
-        ids = message.id if isinstance(message.id, tuple) else (message.id,)
+        ids = _ids(message)
         wanted = set().union(*map(_placeholders, ids))
         assert all(name.isidentifier() for name in wanted), ids
         for string in _strings(message):
@@ -214,8 +214,12 @@ def _messages(catalogue: Catalog) -> Iterator[Message]:
     return (message for message in catalogue if message.id)
 
 
+def _ids(message: Message) -> tuple[str, ...]:
+    return (message.id,) if isinstance(message.id, str) else tuple(message.id)
+
+
 def _strings(message: Message) -> tuple[str, ...]:
-    return (message.string,) if isinstance(message.string, str) else tuple(message.string)
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
 def _placeholders(text: str) -> set[str]:

@@ -132,12 +132,12 @@ def test_what_is_wrong_is_said_and_nothing_of_it_is_markup(users: Users) -> None
 def test_the_login_is_in_the_browsers_language_or_the_chosen_one(users: Users) -> None:
     chinese = {"accept-language": "zh-CN,zh;q=0.9"}
 
-    assert "<h1>登录</h1>" in ask("/login", **chinese).body
+    assert "<h1>登录</h1>" in ask("/login", "GET", b"", **chinese).body
     assert "用户名或密码不正确" in post("anna", "wrong password", **chinese).body
-    chosen = ask("/login?language=en", **chinese)
+    chosen = ask("/login?language=en", "GET", b"", **chinese)
     assert "<h1>Log in</h1>" in chosen.body
     assert chosen.headers["set-cookie"].startswith("sightline_language=en;")
-    assert "set-cookie" not in ask("/login?language=x'", **chinese).headers
+    assert "set-cookie" not in ask("/login?language=x'", "GET", b"", **chinese).headers
 
 
 def test_too_many_attempts_wait(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,11 @@ def test_the_trash_is_for_admins_of_all_cameras(
 ) -> None:
     users.add("olga", "admin", ["cam-1"], PASSWORD)
     look(name)
-    for doing in (lambda: show_trash("main"), lambda: require_removing("purging")):
+    forbidden: tuple[Callable[[], None], ...] = (
+        lambda: show_trash("main"),
+        lambda: require_removing("purging"),
+    )
+    for doing in forbidden:
         with pytest.raises(NotAllowed):
             doing()
 

@@ -57,7 +57,7 @@ def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: Open
     assert "encode" in words(app) and "Milvus" in words(app)
     assert opened(app) == [f"Open {number}" for number in range(1, 21)]
 
-    app.get("pagination")[0].set_value(2).run()
+    app.pagination[0].set_value(2).run()
 
     assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
 

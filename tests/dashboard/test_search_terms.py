@@ -60,10 +60,11 @@ def test_the_timeline_counts_hits_by_time_and_camera() -> None:
 
 def test_a_brush_is_a_span_of_time() -> None:
     assert brushed({"selection": {"brush": {"from": [2000.4, 1000]}}}) == Span(1000, 2000)
-    for none in (
+    nothing: tuple[object, ...] = (
         None,
         {},
         {"selection": {"brush": {}}},
         {"selection": {"brush": {"from": [5, 5]}}},
-    ):
+    )
+    for none in nothing:
         assert brushed(none) is None

@@ -9,6 +9,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import resources
 from dashboard.server_files import allowed_address, allowed_path, choices
 from ingest.ledger import Ledger
+from search_core.access_control.users import Users
 from search_core.errors import NotAllowed, SightlineError, UsageError
 from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
@@ -16,7 +17,9 @@ from tests.dashboard.conftest import OpenPage, words
 
 
 @pytest.fixture
-def footage(data_dir: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch) -> Path:
+def footage(
+    data_dir: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """A folder that the settings allow, with links in it: one of them leads out."""
     folder = tmp_path_factory.mktemp("footage")
     (folder / "night").mkdir()
@@ -108,7 +111,7 @@ def test_what_is_not_allowed_is_not_offered_and_refused(open_page: OpenPage) -> 
 
 
 def test_who_sees_some_cameras_only_uploads(
-    footage: Path, library: object, look: Callable[..., AppTest], users
+    footage: Path, library: object, look: Callable[..., AppTest], users: Users
 ) -> None:
     users.add("olga", "operator", ["cam-1"], PASSWORD)
     app = look("otto", "library")

@@ -13,6 +13,7 @@ import pytest
 
 import demo.footage as footage_module
 from demo.clips import CLIPS
+from demo.facts import Sentence
 from demo.footage import (
     DEMO_SENTENCES,
     KEYFRAME_EVERY,
@@ -67,7 +68,7 @@ def test_there_are_enough_clips_from_different_cameras_long_enough() -> None:
 
 
 @pytest.mark.parametrize("sentence", DEMO_SENTENCES, ids=lambda sentence: sentence.text)
-def test_each_demo_sentence_has_one_moment_long_enough_to_be_caught(sentence) -> None:  # type: ignore[no-untyped-def]
+def test_each_demo_sentence_has_one_moment_long_enough_to_be_caught(sentence: Sentence) -> None:
     found = moments(sentence)
     assert found == moments(sentence.text)
     assert len(found) == 1

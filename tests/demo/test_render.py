@@ -45,7 +45,7 @@ def test_every_place_light_and_weather_renders_to_something_to_see() -> None:
     for place in PLACES:
         for light in LIGHTS:
             for weather in ("clear", "rain", "snow"):
-                frame = render_scene(Scene(place, light, weather, (person,), 5))  # type: ignore[arg-type]
+                frame = render_scene(Scene(place, light, weather, (person,), 5))
                 assert 8 < frame.mean() < 247
                 assert frame.std() > 8
 
@@ -104,7 +104,7 @@ def test_lettering_reads_from_left_to_right_whichever_way_a_vehicle_faces() -> N
         inks = []
         for sprite in (right, left):
             pixels = np.asarray(sprite.image).astype(int)[..., :3]
-            bright = (pixels > 160).all(axis=2)[10 : int(sprite.image.height * 0.6)]
+            bright = np.all(pixels > 160, axis=2)[10 : int(sprite.image.height * 0.6)]
             columns = np.flatnonzero(bright.sum(axis=0) > 2)
             inks.append(bright[:, columns.min() : columns.max() + 1])
         width = min(ink.shape[1] for ink in inks)

@@ -150,7 +150,7 @@ def test_the_login_shuts_nobody_out(chromium: Browser, address: str) -> None:
     from tests.e2e.axe import PHONE, grave_violations
 
     for scheme in ("light", "dark"):
-        context = chromium.new_context(color_scheme=scheme, viewport=PHONE)  # type: ignore[arg-type]
+        context = chromium.new_context(color_scheme=scheme, viewport=PHONE)
         page = context.new_page()
         page.goto(f"{address}/login")
         page.get_by_label("Name").wait_for()

@@ -2,17 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
+from typing import Protocol, TypedDict, Unpack
 
 import pytest
 
+from ingest.engines.tasks import Engine
 from ingest.jobs import Jobs
+from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
-from ingest.worker import run_worker
+from ingest.stopping import Stop
+from ingest.worker import Timing, run_worker
+from search_core.encoders.base import Encoder
+from search_core.library import Store
 from search_core.memory_store import MemoryStore
 from search_core.settings import MediaSettings, Settings
 from tests.ingest.made_media import HistogramEncoder
 from tests.ingest.queued import EAGER
+
+
+class IngestOptions(TypedDict, total=False):
+    """What a test may ask of an ingest; the store, the encoder and the library are the test's."""
+
+    store: Store
+    encoder: Encoder
+    library: str
+    camera: str
+    started_at: datetime
+    keyframes: str
+    tags: Sequence[str]
+    on_progress: Callable[[Progress], None]
+    should_stop: Callable[[], bool]
+    engine: Engine
+    patience_s: float
+
+
+class TakeIn(Protocol):
+    def __call__(self, *paths: Path | str, **options: Unpack[IngestOptions]) -> IngestReport: ...
+
+
+class WorkOptions(TypedDict, total=False):
+    """What a test may ask of a worker; the store and the encoder are the test's."""
+
+    store: Store
+    encoder: Encoder
+    stop: Stop
+    timing: Timing
+
+
+class Work(Protocol):
+    def __call__(self, **options: Unpack[WorkOptions]) -> None: ...
 
 
 @pytest.fixture
@@ -39,35 +81,30 @@ def media(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def take_in(settings, encoder, store):
+def take_in(settings: Settings, encoder: HistogramEncoder, store: MemoryStore) -> TakeIn:
     """Ingest paths into the library "main" of the test's store; returns the report."""
 
-    def run(*paths: Path | str, **options):
-        return ingest(
-            [str(path) for path in paths],
-            **{
-                "settings": settings,
-                "encoder": encoder,
-                "store": store,
-                "library": "main",
-                **options,
-            },
-        )
+    def run(*paths: Path | str, **options: Unpack[IngestOptions]) -> IngestReport:
+        given: IngestOptions = {"encoder": encoder, "store": store, "library": "main"}
+        given.update(options)
+        return ingest([str(path) for path in paths], settings=settings, **given)
 
     return run
 
 
 @pytest.fixture
-def jobs(settings):
-    jobs = Jobs(settings)
-    yield jobs
-    jobs.close()
+def jobs(settings: Settings) -> Iterator[Jobs]:
+    with closing(Jobs(settings)) as jobs:
+        yield jobs
 
 
 @pytest.fixture
-def work(settings, store, encoder):
-    def run(**options):
-        given = {"store": store, "encoder": encoder, "timing": EAGER, **options}
+def work(settings: Settings, store: MemoryStore, encoder: HistogramEncoder) -> Work:
+    """Let a worker do the jobs there are."""
+
+    def run(**options: Unpack[WorkOptions]) -> None:
+        given: WorkOptions = {"store": store, "encoder": encoder, "timing": EAGER}
+        given.update(options)
         run_worker(settings, until_idle=True, **given)
 
     return run

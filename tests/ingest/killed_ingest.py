@@ -1,16 +1,27 @@
 """Run an ingest of FOLDER/media and kill this process at a moment: FOLDER MOMENT STORE."""
 
+from __future__ import annotations
+
 import json
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import pytest
+
+import ingest.pipeline
 import ingest.writer
-from ingest.ledger import Ledger
-from ingest.pipeline import ingest as take_in
+from ingest.bulk_writer import BulkInsert
+from ingest.ledger import Ledger, Status
+from ingest.outcomes import Progress
+from search_core.encoders.base import Embeddings, Pixels
+from search_core.entities import MediaEntity
+from search_core.filters import Filter
+from search_core.library import NO_FILTER, Store
 from search_core.memory_store import MemoryStore
 from search_core.settings import MediaSettings, Settings
 from tests.ingest.made_media import HistogramEncoder
@@ -29,42 +40,66 @@ class FileStore(MemoryStore):
         self._path = path
         path.touch()
 
-    def upsert(self, name, entities, embeddings):
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         with self._path.open("a") as file:
             for entity in entities:
                 file.write(json.dumps({"id": entity.id}) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def count(self, name):
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
         return len({json.loads(line)["id"] for line in self._path.read_text().splitlines()})
 
 
 class KilledEncoder(HistogramEncoder):
-    def encode_pixels(self, pixels):
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         kill_at("embed")
         return super().encode_pixels(pixels)
 
 
 class KilledLedger(Ledger):
-    def record(self, *arguments, **fields):
+    def record(
+        self,
+        library: str,
+        source_id: str,
+        recipe: str,
+        uri: str,
+        status: Status,
+        *,
+        stage: str = "",
+        reason: str = "",
+        warning: str = "",
+        keyframes: int = 0,
+        left_out: int = 0,
+    ) -> None:
         kill_at("before-ledger")
-        super().record(*arguments, **fields)
+        super().record(
+            library,
+            source_id,
+            recipe,
+            uri,
+            status,
+            stage=stage,
+            reason=reason,
+            warning=warning,
+            keyframes=keyframes,
+            left_out=left_out,
+        )
 
 
-def killed(store):
+def killed(store: Store, patch: pytest.MonkeyPatch) -> Store:
     upsert = store.upsert
     calls = []
 
-    def wrapped(*arguments):
+    def wrapped(name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         calls.append(1)
         if len(calls) == 2:
             kill_at("before-upsert")
-        upsert(*arguments)
+        upsert(name, entities, embeddings)
         if len(calls) == 2:
             kill_at("after-upsert")
 
-    store.upsert = wrapped
+    patch.setattr(store, "upsert", wrapped)
     return store
 
 
@@ -72,31 +107,33 @@ def main() -> None:
     folder = Path(sys.argv[1])
     settings = Settings(data_dir=folder / "data", media=MediaSettings(workers=1, thumbnail_px=64))
     settings.encoder.batch_size = 4
-    bulk = None
+    patch = pytest.MonkeyPatch()
+    store: Store
+    bulk: BulkInsert | None = None
     if sys.argv[3] == "bulk":
         from search_core.bulk_storage import bulk_storage
         from search_core.endpoint import resolve_endpoint
         from search_core.store import MilvusStore
 
-        store = MilvusStore(resolve_endpoint(settings))
-        bulk = store.bulk_inserter(bulk_storage(settings)).insert
+        store = milvus = MilvusStore(resolve_endpoint(settings))
+        bulk = milvus.bulk_inserter(bulk_storage(settings)).insert
     elif sys.argv[3] == "milvus":
         from search_core.endpoint import resolve_endpoint
         from search_core.store import MilvusStore
 
-        store = killed(MilvusStore(resolve_endpoint(settings)))
+        store = killed(MilvusStore(resolve_endpoint(settings)), patch)
     else:
-        store = killed(FileStore(folder / "rows.jsonl"))
-    ingest.writer._MOST_ROWS = 1  # an upsert per batch, so that there are several
-    ingest.pipeline.Ledger = KilledLedger
+        store = killed(FileStore(folder / "rows.jsonl"), patch)
+    patch.setattr(ingest.writer, "_MOST_ROWS", 1)  # an upsert per batch, so that there are several
+    patch.setattr(ingest.pipeline, "Ledger", KilledLedger)
 
-    def on_progress(progress) -> None:
+    def on_progress(progress: Progress) -> None:
         if progress.keyframes == 1:
             kill_at("first-keyframe")
         if progress.done == 4:
             kill_at("four-done")
 
-    report = take_in(
+    report = ingest.pipeline.ingest(
         [str(folder / "media")],
         settings=settings,
         store=store,

@@ -3,13 +3,16 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import ingest.writer
 from ingest.worker import run_worker
+from search_core.encoders.base import Embeddings
 from search_core.endpoint import resolve_endpoint
+from search_core.entities import MediaEntity
 from search_core.settings import MediaSettings, Settings
 from search_core.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder
@@ -20,7 +23,7 @@ class KilledStore(MilvusStore):
 
     calls = 0
 
-    def upsert(self, name, entities, embeddings):
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         super().upsert(name, entities, embeddings)
         self.calls += 1
         if self.calls == 2:

@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import IO, TYPE_CHECKING, Protocol
 
 from gcp_storage_emulator.server import create_server
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+
+class S3Client(Protocol):
+    """What the tests ask of boto3's client."""
+
+    def create_bucket(self, *, Bucket: str) -> object: ...
+
+    def delete_bucket(self, *, Bucket: str) -> object: ...
+
+    def list_buckets(self) -> dict[str, list[dict[str, str]]]: ...
+
+    def list_objects_v2(self, *, Bucket: str) -> dict[str, list[dict[str, str]]]: ...
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> object: ...
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, IO[bytes]]: ...
+
+    def delete_object(self, *, Bucket: str, Key: str) -> object: ...
 
 
 class _Quiet(WSGIRequestHandler):
@@ -27,11 +49,12 @@ class S3Server:
         self.requests: list[tuple[str, str]] = []
         self.before: Callable[[str, str], None] = lambda method, path: None
 
-    def _counted(self, environ, start_response):
+    def _counted(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         request = (environ["REQUEST_METHOD"], environ["PATH_INFO"])
         self.requests.append(request)
         self.before(*request)
-        return self._app(environ, start_response)
+        answer: Iterable[bytes] = self._app(environ, start_response)
+        return answer
 
     def fetched(self) -> list[str]:
         """The keys whose content was asked for."""

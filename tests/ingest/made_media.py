@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -93,6 +94,7 @@ def make_clip(
     with av.open(str(path), "w", options=container_options or {}) as out:
         out.metadata.update(metadata or {})
         stream = out.add_stream(codec, rate=fps)
+        assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pixels
         stream.gop_size = gop
         if codec == "libx264":
@@ -145,8 +147,8 @@ def make_sound(path: Path) -> Path:
     return path
 
 
-def make_photo(path: Path, colour: tuple[int, int, int] = (200, 40, 40), **save: object) -> Path:
-    """Write a picture of one colour with a lighter corner."""
+def make_photo(path: Path, colour: tuple[int, int, int] = (200, 40, 40), **save: Any) -> Path:
+    """Write a picture of one colour with a lighter corner; ``save`` is for Pillow's save."""
     image = Image.new("RGB", (80, 60), colour)
     image.paste((250, 250, 250), (0, 0, 20, 20))
     image.save(path, **save)

@@ -4,6 +4,7 @@ Prints how many pictures it embedded, and ends when there are no more jobs.
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -12,6 +13,7 @@ from pydantic import SecretStr
 from redis import Redis
 
 from ingest.worker import run_worker
+from search_core.encoders.base import Embeddings, Pixels
 from search_core.settings import MediaSettings, MilvusSettings, Settings
 from tests.ingest.made_media import HistogramEncoder
 
@@ -27,7 +29,7 @@ class MeetingEncoder(HistogramEncoder):
         self._redis = redis
         self.embedded = 0
 
-    def encode_pixels(self, pixels):
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         if not self.embedded and self._redis.incr("test:arrived") == WORKERS:
             self._redis.rpush("test:gate", *range(WORKERS))
         if not self.embedded and self._redis.blpop(["test:gate"], WITHIN_S) is None:

@@ -32,7 +32,7 @@ def extract_all(path: Path, folder: Path) -> list[Path]:
     "name",
     ["../x.jpg", "a/../../x.jpg", "/etc/x.jpg", "..\\x.jpg", "C:\\x.jpg", "C:x.jpg", "\\\\host\\x"],
 )
-def test_names_that_lead_out_are_refused(name, tmp_path):
+def test_names_that_lead_out_are_refused(name: str, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         out.writestr(name, b"x")
         out.writestr("good.jpg", b"x")
@@ -50,7 +50,7 @@ def test_names_that_lead_out_are_refused(name, tmp_path):
         ),
     )
 )
-def test_any_name_stays_in_the_folder_or_is_refused(name):
+def test_any_name_stays_in_the_folder_or_is_refused(name: str) -> None:
     try:
         safe = safe_name(name)
     except UnsupportedMedia:
@@ -61,7 +61,7 @@ def test_any_name_stays_in_the_folder_or_is_refused(name):
     assert ".." not in parts and "\0" not in safe and "\\" not in safe
 
 
-def test_members_are_unpacked_whole_under_their_names(tmp_path):
+def test_members_are_unpacked_whole_under_their_names(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr(zipfile.ZipInfo("trip/one.jpg", (2020, 5, 6, 7, 8, 10)), b"one" * 5000)
         out.writestr("two.jpg", b"two")
@@ -72,14 +72,14 @@ def test_members_are_unpacked_whole_under_their_names(tmp_path):
     assert not list((tmp_path / "out").rglob("*.part"))
 
 
-def test_hidden_members_are_left_out(tmp_path):
+def test_hidden_members_are_left_out(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         for name in ("__MACOSX/._a.jpg", ".hidden/a.jpg", "b/.DS_Store", "a.jpg"):
             out.writestr(name, b"x")
     assert [member.name for member in members_of(tmp_path / "a.zip")] == ["a.jpg"]
 
 
-def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "RATIO_MATTERS_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("bomb.bmp", bytes(1_000_000))
@@ -89,7 +89,7 @@ def test_a_bomb_is_not_unpacked(tmp_path, monkeypatch):
     assert isinstance(small, Member)
 
 
-def test_a_total_is_kept_to(tmp_path, monkeypatch):
+def test_a_total_is_kept_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 250)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         for number in range(4):
@@ -98,7 +98,7 @@ def test_a_total_is_kept_to(tmp_path, monkeypatch):
     assert kinds == [Member, Member, RefusedMember, RefusedMember]
 
 
-def test_too_many_members_are_refused(tmp_path, monkeypatch):
+def test_too_many_members_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archives, "MAX_MEMBERS", 2)
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         for number in range(3):
@@ -107,7 +107,7 @@ def test_too_many_members_are_refused(tmp_path, monkeypatch):
         members_of(tmp_path / "a.zip")
 
 
-def test_links_nested_archives_and_encrypted_members_are_told_apart(tmp_path):
+def test_links_nested_archives_and_encrypted_members_are_told_apart(tmp_path: Path) -> None:
     link = zipfile.ZipInfo("link.jpg")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
@@ -119,12 +119,14 @@ def test_links_nested_archives_and_encrypted_members_are_told_apart(tmp_path):
     raw[entry + 8] |= 1  # the flag of encryption in the last member's directory entry
     (tmp_path / "a.zip").write_bytes(raw)
     link_member, inner, secret = members_of(tmp_path / "a.zip")
+    assert isinstance(link_member, RefusedMember)
+    assert isinstance(inner, RefusedMember) and isinstance(secret, RefusedMember)
     assert not link_member.failed and "symbolic link" in link_member.reason
     assert not inner.failed and "inside an archive" in inner.reason
     assert secret.failed and secret.reason == "is encrypted"
 
 
-def test_the_same_name_twice_fails_the_second(tmp_path):
+def test_the_same_name_twice_fails_the_second(tmp_path: Path) -> None:
     with (
         pytest.warns(UserWarning, match="Duplicate"),
         zipfile.ZipFile(tmp_path / "a.zip", "w") as out,
@@ -135,7 +137,7 @@ def test_the_same_name_twice_fails_the_second(tmp_path):
     assert isinstance(first, Member) and isinstance(second, RefusedMember)
 
 
-def test_a_damaged_member_fails_and_leaves_nothing(tmp_path):
+def test_a_damaged_member_fails_and_leaves_nothing(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         out.writestr("a.jpg", b"some content")
     raw = (tmp_path / "a.zip").read_bytes().replace(b"some content", b"same content", 1)
@@ -146,14 +148,14 @@ def test_a_damaged_member_fails_and_leaves_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and then nothing", b"no zip at all"])
-def test_what_is_no_zip_is_damaged(content, tmp_path):
+def test_what_is_no_zip_is_damaged(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(CorruptMedia, match="no complete zip"):
         Archive(tmp_path / "a.zip")
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_a_zip_or_a_media_error(content):
+def test_any_bytes_are_a_zip_or_a_media_error(content: bytes) -> None:
     import tempfile
 
     with tempfile.TemporaryDirectory() as folder:

@@ -1,6 +1,7 @@
 """When something was taken: what is believed, and in which order."""
 
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,11 +10,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ingest.capture_time import captured_from_container, captured_from_exif, choose_captured_at
-from search_core.entities import ms_from_datetime
+from search_core.entities import CapturedFrom, ms_from_datetime
 
 
 @pytest.fixture
-def zone(monkeypatch):
+def zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Local time is five and a half hours ahead of UTC."""
     monkeypatch.setenv("TZ", "Asia/Kolkata")
     time.tzset()
@@ -29,17 +30,18 @@ def exif_of(**tags: str) -> Image.Image:
     return image
 
 
-def iso(found) -> str:
+def iso(found: tuple[int, CapturedFrom] | None) -> str:
+    assert found is not None
     return datetime.fromtimestamp(found[0] / 1000, UTC).isoformat()
 
 
-def test_given_wins_over_found_wins_over_the_file():
+def test_given_wins_over_found_wins_over_the_file() -> None:
     assert choose_captured_at(1, (2, "exif"), 3) == (1, "given")
     assert choose_captured_at(None, (2, "exif"), 3) == (2, "exif")
     assert choose_captured_at(None, None, 3) == (3, "file")
 
 
-def test_apples_date_with_its_zone_wins_over_the_plain_one():
+def test_apples_date_with_its_zone_wins_over_the_plain_one() -> None:
     found = captured_from_container(
         {
             "creation_time": "2021-03-04T05:06:07.000000Z",
@@ -53,39 +55,39 @@ def test_apples_date_with_its_zone_wins_over_the_plain_one():
     "text",
     ["", "2021", "2021-03-04", "yesterday", "1904-01-01T00:00:00Z", "1970-01-01T00:00:00Z"],
 )
-def test_clocks_that_were_never_set_are_not_believed(text):
+def test_clocks_that_were_never_set_are_not_believed(text: str) -> None:
     assert captured_from_container({"creation_time": text}) is None
 
 
-def test_the_future_is_not_believed():
+def test_the_future_is_not_believed() -> None:
     later = (datetime.now(UTC) + timedelta(days=3)).isoformat()
     assert captured_from_container({"creation_time": later}) is None
 
 
-def test_exif_with_offset_and_fraction():
+def test_exif_with_offset_and_fraction() -> None:
     found = captured_from_exif(
         exif_of(original="2022:01:02 03:04:05", offset="-08:00", fraction="25")
     )
     assert found == (ms_from_datetime(datetime(2022, 1, 2, 11, 4, 5, 250_000, UTC)), "exif")
 
 
-def test_exif_without_offset_is_local_time(zone):
+def test_exif_without_offset_is_local_time(zone: None) -> None:
     assert iso(captured_from_exif(exif_of(original="2022:01:02 03:04:05"))) == (
         "2022-01-01T21:34:05+00:00"
     )
 
 
-def test_the_time_of_digitising_stands_in():
+def test_the_time_of_digitising_stands_in() -> None:
     assert captured_from_exif(exif_of(digitized="2022:01:02 03:04:05")) is not None
 
 
 @pytest.mark.parametrize("text", ["0000:00:00 00:00:00", "    :  :     :  :  ", "", "2022:13:01"])
-def test_empty_exif_dates_are_none(text):
+def test_empty_exif_dates_are_none(text: str) -> None:
     assert captured_from_exif(exif_of(original=text)) is None
 
 
 @given(st.text(max_size=40), st.text(max_size=10))
-def test_any_text_is_a_time_or_none(text, offset):
+def test_any_text_is_a_time_or_none(text: str, offset: str) -> None:
     captured_from_container({"creation_time": text})
     captured_from_exif(exif_of(original=text, offset=offset))
 
@@ -94,7 +96,7 @@ def test_any_text_is_a_time_or_none(text, offset):
     st.datetimes(datetime(1981, 1, 1), datetime(2026, 1, 1)),
     st.integers(-14 * 60, 14 * 60),
 )
-def test_exif_times_go_there_and_back(moment, offset_minutes):
+def test_exif_times_go_there_and_back(moment: datetime, offset_minutes: int) -> None:
     sign = "-" if offset_minutes < 0 else "+"
     hours, minutes = divmod(abs(offset_minutes), 60)
     found = captured_from_exif(

@@ -29,7 +29,7 @@ def written(tmp_path: Path) -> list[str]:
 
 
 @pytest.fixture
-def media(tmp_path):
+def media(tmp_path: Path) -> Path:
     folder = tmp_path / "media"
     folder.mkdir()
     make_clip(folder / "a.mp4", seconds=6)
@@ -43,7 +43,7 @@ def media(tmp_path):
     "moment",
     ["first-keyframe", "embed", "before-upsert", "after-upsert", "before-ledger", "four-done"],
 )
-def test_killed_anywhere_and_run_again(tmp_path, media, moment):
+def test_killed_anywhere_and_run_again(tmp_path: Path, media: Path, moment: str) -> None:
     killed = run(tmp_path, moment)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     with Ledger(tmp_path / "data" / "ledger.sqlite") as ledger:
@@ -55,7 +55,7 @@ def test_killed_anywhere_and_run_again(tmp_path, media, moment):
     assert len(set(written(tmp_path))) == 6 + 5 + 4
 
 
-def test_killed_and_run_again_on_milvus(tmp_path, media):
+def test_killed_and_run_again_on_milvus(tmp_path: Path, media: Path) -> None:
     killed = run(tmp_path, "four-done", "milvus")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     report = json.loads(run(tmp_path, "never", "milvus").stdout)

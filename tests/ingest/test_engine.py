@@ -2,29 +2,35 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from ingest.engines import local, machine
 from ingest.engines.local import LocalEngine
+from ingest.outcomes import IngestReport
 from search_core.errors import SightlineError
+from search_core.memory_store import MemoryStore
+from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import make_clip, make_photo
 
 HOSTILE = "tests.ingest.hostile_worker:main"
 
 
-def photos(media, *names):
+def photos(media: Path, *names: str) -> Path:
     for number, name in enumerate(names):
         make_photo(media / f"{name}.png", (number, 10 * number, 90))
     return media
 
 
-def reasons(report):
+def reasons(report: IngestReport) -> dict[str, str]:
     return {o.uri.rsplit("/", 1)[1]: o.reason for o in report.outcomes if o.status == "failed"}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_crash_fails_one_source_and_the_rest_goes_on(take_in, media, store, workers):
+def test_a_crash_fails_one_source_and_the_rest_goes_on(
+    take_in: TakeIn, media: Path, store: MemoryStore, workers: int
+) -> None:
     photos(media, "a", "crash1", "b", "crash2", "c", "exit")
     report = take_in(media, engine=LocalEngine(workers, entry=HOSTILE))
     assert reasons(report) == {
@@ -35,7 +41,9 @@ def test_a_crash_fails_one_source_and_the_rest_goes_on(take_in, media, store, wo
     assert (report.done, store.count("main")) == (3, 3)
 
 
-def test_a_hang_is_ended_and_fails_one_source(take_in, media, store):
+def test_a_hang_is_ended_and_fails_one_source(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     photos(media, "a", "hang", "b")
     report = take_in(media, engine=LocalEngine(1, entry=HOSTILE, hang_s=0.5))
     assert list(reasons(report)) == ["hang.png"]
@@ -43,7 +51,9 @@ def test_a_hang_is_ended_and_fails_one_source(take_in, media, store):
     assert (report.done, store.count("main")) == (2, 2)
 
 
-def test_a_crash_in_the_middle_keeps_what_came_and_says_so(take_in, media, store):
+def test_a_crash_in_the_middle_keeps_what_came_and_says_so(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_clip(media / "late.mp4", seconds=3)
     report = take_in(media, engine=LocalEngine(1, entry=HOSTILE))
     reason = "made the decoder crash (signal 9, SIGKILL); its first 1 keyframes are kept"
@@ -53,20 +63,22 @@ def test_a_crash_in_the_middle_keeps_what_came_and_says_so(take_in, media, store
     assert (again.done, again.failed, store.count("main")) == (1, 0, 3)
 
 
-def test_processes_that_cannot_start_stop_the_ingest_with_the_cause(take_in, media):
+def test_processes_that_cannot_start_stop_the_ingest_with_the_cause(
+    take_in: TakeIn, media: Path
+) -> None:
     photos(media, "a", "b")
     entry = "tests.ingest.hostile_worker:fails_to_start"
     with pytest.raises(SightlineError, match="no decoder here"):
         take_in(media, engine=LocalEngine(1, entry=entry))
 
 
-def test_decoding_processes_load_no_torch():
+def test_decoding_processes_load_no_torch() -> None:
     code = "import sys, ingest.engines.decode_worker, ingest.jobs; print('torch' in sys.modules)"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert seen.stdout.strip() == "False"
 
 
-def test_jobs_and_ledger_load_no_decoder():
+def test_jobs_and_ledger_load_no_decoder() -> None:
     code = (
         "import sys, ingest.jobs, ingest.ledger;"
         "print([name for name in ('av', 'torch', 'pymilvus') if name in sys.modules])"
@@ -75,7 +87,7 @@ def test_jobs_and_ledger_load_no_decoder():
     assert seen.stdout.strip() == "[]"
 
 
-def test_workers_fit_the_cores_and_the_memory(monkeypatch):
+def test_workers_fit_the_cores_and_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "cores", lambda: 64)
     monkeypatch.setattr(local, "available_memory_bytes", lambda: None)
     assert LocalEngine().workers == 8
@@ -87,7 +99,7 @@ def test_workers_fit_the_cores_and_the_memory(monkeypatch):
 
 
 @pytest.fixture
-def cgroup(tmp_path, monkeypatch):
+def cgroup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cgroup ``a/b`` in a file system of cgroups, and a machine with 8 GB to spare."""
     group = tmp_path / "cgroup" / "a" / "b"
     group.mkdir(parents=True)
@@ -99,7 +111,7 @@ def cgroup(tmp_path, monkeypatch):
     return group
 
 
-def test_a_cgroups_limits_count_wherever_above_they_are(cgroup):
+def test_a_cgroups_limits_count_wherever_above_they_are(cgroup: Path) -> None:
     assert machine.available_memory_bytes() == 8000000 * 1024
     free = machine.cores()
     for folder, limit in ((cgroup, "max"), (cgroup.parent, "3000000000")):

@@ -7,6 +7,8 @@ from PIL import Image
 
 from ingest.decoding import decode_image
 from search_core.errors import MediaError
+from search_core.memory_store import MemoryStore
+from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import GIVEN_DATA
 
 pytestmark = pytest.mark.skipif(not GIVEN_DATA.is_dir(), reason="there is no shared/data")
@@ -46,7 +48,7 @@ KEYFRAMES = {
 }
 
 
-def test_everything_is_done_or_failed_with_a_reason(take_in, store):
+def test_everything_is_done_or_failed_with_a_reason(take_in: TakeIn, store: MemoryStore) -> None:
     report = take_in(*(GIVEN_DATA / folder for folder in ("footage", "odd-images", "odd-videos")))
     told = {Path(outcome.uri).name: outcome for outcome in report.outcomes}
     failed = {name: outcome.reason for name, outcome in told.items() if outcome.status == "failed"}
@@ -66,7 +68,7 @@ def test_everything_is_done_or_failed_with_a_reason(take_in, store):
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 6, 7])
-def test_orientations_of_one_photograph_agree(number):
+def test_orientations_of_one_photograph_agree(number: int) -> None:
     folder = GIVEN_DATA / "odd-images"
     upright = folder / "pillow_hopper_orientation_3.jpg"
     other = folder / f"pillow_hopper_orientation_{number}.jpg"
@@ -79,7 +81,7 @@ def test_orientations_of_one_photograph_agree(number):
 
 
 @pytest.mark.parametrize("name", [name for name in FAILED if name.startswith(("heif", "sharp"))])
-def test_query_images_that_are_bad_say_so_by_name(name):
+def test_query_images_that_are_bad_say_so_by_name(name: str) -> None:
     with pytest.raises(MediaError) as raised:
         decode_image(GIVEN_DATA / "odd-images" / name, max_pixels=178_956_970)
     assert raised.value.message.startswith(name) and raised.value.message.endswith(".")

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,34 +13,37 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.jobs import (
+    Claim,
     Claims,
     CompareRequest,
     IndexRequest,
     IngestRequest,
+    Jobs,
     ReembedRequest,
 )
 from ingest.worker import Timing, run_worker
+from search_core.encoders.base import Embeddings, Pixels
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import QueueUnavailable, ServeError, SettingsError
 from search_core.index_specs import Hnsw, index_spec_to_dict
-from search_core.lab.plan import FilterCase
 from search_core.memory_store import MemoryStore
-from search_core.settings import load_settings
+from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.conftest import free_port
+from tests.ingest.conftest import Work
 from tests.ingest.made_media import HistogramEncoder, make_photo
-from tests.ingest.queued import EAGER, Calls, many_photos, options
+from tests.ingest.queued import EAGER, Calls, job_of, many_photos, options, report_of
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def settings(request, settings):
+def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     """Settings of each of the two queues."""
     if request.param == "redis":
         settings.queue = SecretStr(request.getfixturevalue("redis_url"))
     return settings
 
 
-def claimed(settings):
+def claimed(settings: Settings) -> Claim | None:
     """Let a worker take the next job and be killed; returns whether there was one."""
     claims = Claims(settings, believed_ms=0)
     claims.begin()
@@ -48,12 +52,14 @@ def claimed(settings):
     return claim
 
 
-def test_a_job_is_done_and_tells_how_it_went(jobs, work, media, store):
+def test_a_job_is_done_and_tells_how_it_went(
+    jobs: Jobs, work: Work, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     (media / "b.png").touch()
     started = datetime(2024, 1, 2, tzinfo=UTC)
     job_id = jobs.submit_ingest([str(media)], "main", "gate", started, "iframe", ["night"])
-    queued = jobs.get(job_id)
+    queued = job_of(jobs, job_id)
     assert (queued.state, queued.kind, queued.title, queued.progress) == (
         "queued",
         "ingest",
@@ -61,144 +67,165 @@ def test_a_job_is_done_and_tells_how_it_went(jobs, work, media, store):
         0,
     )
     work()
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert (job.state, job.progress, job.attempts) == ("done", 1, 1)
     assert job.message == "1 done, 0 skipped, 1 failed, 1 keyframes"
     assert job.counts["total"] == job.counts["finished"] == 2
-    assert job.report["failures"][0]["reason"] == "is empty"
+    assert report_of(job)["failures"][0]["reason"] == "is empty"
+    assert job.started_ms is not None and job.finished_ms is not None
     assert job.created_ms <= job.started_ms <= job.finished_ms
     (entity,) = store.entities("main", limit=10)
     assert (entity.camera, entity.tags, entity.captured_from) == ("gate", ("night",), "given")
 
 
-def test_jobs_are_done_in_order_and_listed_newest_first(jobs, work, media):
+def test_jobs_are_done_in_order_and_listed_newest_first(
+    jobs: Jobs, work: Work, media: Path
+) -> None:
     make_photo(media / "a.png")
     ids = [jobs.submit_ingest([str(media)], "main") for _ in range(3)]
     work()
     assert [job.id for job in jobs.list()] == ids[::-1]
-    assert [jobs.get(job_id).report["done"] for job_id in ids] == [1, 0, 0]
+    assert [report_of(job_of(jobs, job_id))["done"] for job_id in ids] == [1, 0, 0]
     assert len(jobs.list(limit=2)) == 2
 
 
-def test_a_name_that_is_no_unicode_is_told_of(jobs, work, media, store):
+def test_a_name_that_is_no_unicode_is_told_of(
+    jobs: Jobs, work: Work, media: Path, store: MemoryStore
+) -> None:
     path = media / os.fsdecode(b"\xff.png")
     make_photo(media / "a.png")
     (media / "a.png").rename(path)
     job_id = jobs.submit_ingest([str(path)], "main")
     work()
-    assert "not valid UTF-8" in jobs.get(job_id).report["failures"][0]["reason"]
+    assert "not valid UTF-8" in report_of(job_of(jobs, job_id))["failures"][0]["reason"]
 
 
-def test_a_waiting_job_can_be_cancelled_and_tried_again(jobs, work, media, store):
+def test_a_waiting_job_can_be_cancelled_and_tried_again(
+    jobs: Jobs, work: Work, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     assert not jobs.retry(job_id)
     assert jobs.cancel(job_id)
     work()
-    assert jobs.get(job_id).state == "cancelled"
+    assert job_of(jobs, job_id).state == "cancelled"
     assert store.libraries() == []
     assert not jobs.cancel(job_id)
     assert jobs.retry(job_id)
-    assert (jobs.get(job_id).state, jobs.get(job_id).finished_ms) == ("queued", None)
+    assert (job_of(jobs, job_id).state, job_of(jobs, job_id).finished_ms) == ("queued", None)
     work()
-    assert jobs.get(job_id).report["done"] == 1
+    assert report_of(job_of(jobs, job_id))["done"] == 1
     assert not jobs.retry(job_id)
 
 
 def test_a_running_job_can_be_cancelled_and_goes_on_where_it_was(
-    jobs, work, media, settings, store
-):
+    jobs: Jobs, work: Work, media: Path, settings: Settings, store: MemoryStore
+) -> None:
     many_photos(media, settings)
     job_id = jobs.submit_ingest([str(media)], "main")
     work(encoder=Calls(3, lambda: jobs.cancel(job_id)))
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert job.state == "cancelled" and "what was done is kept" in job.message
-    assert job.report["done"] < 30
+    assert report_of(job)["done"] < 30
     assert jobs.retry(job_id)
     work()
-    job = jobs.get(job_id)
-    assert (job.state, job.report["done"] + job.report["skipped"]) == ("done", 30)
+    job = job_of(jobs, job_id)
+    assert (job.state, report_of(job)["done"] + report_of(job)["skipped"]) == ("done", 30)
     assert store.count("main") == 30
 
 
-def test_a_job_that_cannot_be_fails_with_the_reason_and_the_next_is_done(jobs, work, media):
+def test_a_job_that_cannot_be_fails_with_the_reason_and_the_next_is_done(
+    jobs: Jobs, work: Work, media: Path
+) -> None:
     make_photo(media / "a.png")
     bad = jobs.submit_ingest([str(media)], "main", keyframes="all of them")
     good = jobs.submit_ingest([str(media)], "main")
     work()
-    assert jobs.get(bad).state == "failed" and "interval:SECONDS" in jobs.get(bad).message
-    assert jobs.get(good).state == "done"
+    assert job_of(jobs, bad).state == "failed" and "interval:SECONDS" in job_of(jobs, bad).message
+    assert job_of(jobs, good).state == "done"
 
 
-def test_a_failed_job_can_be_tried_again(jobs, work, media, store):
+def test_a_failed_job_can_be_tried_again(
+    jobs: Jobs, work: Work, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     other = HistogramEncoder("b" * 32)
     store.ensure_library("main", other.identity)
     job_id = jobs.submit_ingest([str(media)], "main")
     work()
-    assert jobs.get(job_id).state == "failed" and "vectors of" in jobs.get(job_id).message
+    assert job_of(jobs, job_id).state == "failed" and "vectors of" in job_of(jobs, job_id).message
     assert jobs.retry(job_id)
     work(encoder=other)
-    assert jobs.get(job_id).state == "done"
+    assert job_of(jobs, job_id).state == "done"
 
 
-def test_a_stopped_worker_leaves_its_job_to_the_next(jobs, work, media, settings, store):
+def test_a_stopped_worker_leaves_its_job_to_the_next(
+    jobs: Jobs, work: Work, media: Path, settings: Settings, store: MemoryStore
+) -> None:
     many_photos(media, settings)
     stop = threading.Event()
     job_id = jobs.submit_ingest([str(media)], "main")
     for _ in range(4):  # being stopped is nobody's fault, however often
         stop.clear()
         work(stop=stop, encoder=Calls(2, stop.set))
-        assert jobs.get(job_id).state == "queued"
+        assert job_of(jobs, job_id).state == "queued"
     assert store.count("main") < 30
     work()
-    assert (jobs.get(job_id).state, store.count("main")) == ("done", 30)
+    assert (job_of(jobs, job_id).state, store.count("main")) == ("done", 30)
 
 
-def test_a_job_of_a_killed_worker_is_taken_up_again(jobs, work, media, settings):
+def test_a_job_of_a_killed_worker_is_taken_up_again(
+    jobs: Jobs, work: Work, media: Path, settings: Settings
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     assert claimed(settings) is not None
-    assert jobs.get(job_id).state == "running"
+    assert job_of(jobs, job_id).state == "running"
     work()
-    assert (jobs.get(job_id).state, jobs.get(job_id).attempts) == ("done", 2)
+    assert (job_of(jobs, job_id).state, job_of(jobs, job_id).attempts) == ("done", 2)
 
 
-def test_a_job_that_kills_its_workers_fails_at_last(jobs, work, media, settings):
+def test_a_job_that_kills_its_workers_fails_at_last(
+    jobs: Jobs, work: Work, media: Path, settings: Settings
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     for _ in range(3):
         assert claimed(settings) is not None
     assert claimed(settings) is None
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert job.state == "failed" and "3 times" in job.message
     assert jobs.retry(job_id)
     work()
-    assert (jobs.get(job_id).state, jobs.get(job_id).attempts) == ("done", 1)
+    assert (job_of(jobs, job_id).state, job_of(jobs, job_id).attempts) == ("done", 1)
 
 
 def test_a_running_job_cancelled_while_its_worker_is_dead_is_not_begun_again(
-    jobs, work, media, settings
-):
+    jobs: Jobs, work: Work, media: Path, settings: Settings
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     claimed(settings)
     assert jobs.cancel(job_id)
     work()
-    assert jobs.get(job_id).state == "cancelled"
+    assert job_of(jobs, job_id).state == "cancelled"
 
 
-def test_a_job_the_queue_lost_is_found_in_the_table(jobs, work, media, settings):
+def test_a_job_the_queue_lost_is_found_in_the_table(
+    jobs: Jobs, work: Work, media: Path, settings: Settings
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     claims = Claims(settings)
     assert claims._queue.take() == job_id  # a worker that died before it claimed it
     claims.close()
     work()
-    assert jobs.get(job_id).state == "done"
+    assert job_of(jobs, job_id).state == "done"
 
 
-def test_a_worker_killed_in_the_middle_leaves_exactly_what_is_still_to_do(jobs, media, settings):
+def test_a_worker_killed_in_the_middle_leaves_exactly_what_is_still_to_do(
+    jobs: Jobs, media: Path, settings: Settings
+) -> None:
     many_photos(media, settings, 12)
     job_id = jobs.submit_ingest([str(media)], "main")
     queue = settings.queue.get_secret_value() if settings.queue else ""
@@ -208,30 +235,32 @@ def test_a_worker_killed_in_the_middle_leaves_exactly_what_is_still_to_do(jobs, 
         timeout=120,
     )
     assert killed.returncode == -signal.SIGKILL
-    assert jobs.get(job_id).state == "running"
+    assert job_of(jobs, job_id).state == "running"
     store = MilvusStore(resolve_endpoint(settings))
     assert 0 < store.count("main") < 12
     run_worker(settings, store=store, encoder=HistogramEncoder(), until_idle=True, timing=EAGER)
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert (job.state, job.attempts) == ("done", 2)
     entities = store.entities("main", limit=100)
     store.close()
     assert sorted(Path(entity.uri).name for entity in entities) == [
         f"{n:02}.png" for n in range(12)
     ]
-    assert job.report["done"] + job.report["skipped"] == 12
+    assert report_of(job)["done"] + report_of(job)["skipped"] == 12
 
 
 class TestSharedByWorkers:
     """What only a queue on Redis allows."""
 
     @pytest.fixture
-    def settings(self, settings, redis_url):
+    def settings(self, settings: Settings, redis_url: str) -> Settings:
         if settings.queue is None:
             pytest.skip("a queue on SQLite has one worker")
         return settings
 
-    def test_two_workers_do_each_job_once(self, jobs, media, settings):
+    def test_two_workers_do_each_job_once(
+        self, jobs: Jobs, media: Path, settings: Settings
+    ) -> None:
         ids = []
         for number in range(6):
             make_photo(media / f"{number}.png", (number * 40, 0, 0))
@@ -242,11 +271,11 @@ class TestSharedByWorkers:
         class Meets(HistogramEncoder):
             """Waits, at its first job, until the other worker has one too."""
 
-            def __init__(self, worker):
+            def __init__(self, worker: int) -> None:
                 super().__init__()
                 self._worker = worker
 
-            def encode_pixels(self, pixels):
+            def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
                 did[self._worker] += 1
                 if did[self._worker] == 1:
                     both.wait(60)
@@ -265,65 +294,70 @@ class TestSharedByWorkers:
         for worker in workers:
             worker.join()
         assert sum(did.values()) == 6 and min(did.values()) >= 1
-        found = [jobs.get(job_id) for job_id in ids]
-        assert [(job.state, job.attempts, job.report["done"]) for job in found] == [
+        found = [job_of(jobs, job_id) for job_id in ids]
+        assert [(job.state, job.attempts, report_of(job)["done"]) for job in found] == [
             ("done", 1, 1)
         ] * 6
 
-    def test_a_worker_that_beats_keeps_its_job(self, jobs, media, settings, work):
+    def test_a_worker_that_beats_keeps_its_job(
+        self, jobs: Jobs, media: Path, settings: Settings, work: Work
+    ) -> None:
         make_photo(media / "a.png")
         job_id = jobs.submit_ingest([str(media)], "main")
         claim = claimed(settings)
+        assert claim is not None
         work(timing=Timing(look_s=0.0))
-        job = jobs.get(job_id)
+        job = job_of(jobs, job_id)
         assert (job.state, job.worker) == ("running", claim._mine["worker"])
 
     def test_a_worker_taken_for_dead_does_not_write_over_the_next(
-        self, jobs, media, settings, work, store
-    ):
+        self, jobs: Jobs, media: Path, settings: Settings, work: Work, store: MemoryStore
+    ) -> None:
         many_photos(media, settings)
         job_id = jobs.submit_ingest([str(media)], "main")
         # In the middle of the first worker's job another finds it silent, and does all of it.
         work(encoder=Calls(3, work))
-        job = jobs.get(job_id)
+        job = job_of(jobs, job_id)
         assert (job.state, job.attempts, store.count("main")) == ("done", 2, 30)
-        assert job.report["done"] + job.report["skipped"] == 30
+        assert report_of(job)["done"] + report_of(job)["skipped"] == 30
 
-    def test_a_queue_that_cannot_be_reached_is_told_at_the_start(self, settings, store, encoder):
+    def test_a_queue_that_cannot_be_reached_is_told_at_the_start(
+        self, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+    ) -> None:
         settings.queue = SecretStr(f"redis://:never-shown@127.0.0.1:{free_port()}/0")
         with pytest.raises(QueueUnavailable, match="does not answer"):
             run_worker(settings, store=store, encoder=encoder, until_idle=True)
 
 
-def test_requests_come_out_of_the_queue_as_they_went_in(jobs, settings):
+def test_requests_come_out_of_the_queue_as_they_went_in(jobs: Jobs, settings: Settings) -> None:
     for request in (
         IngestRequest(("/a", "/b"), "main", "gate", "2024-01-02T00:00:00+00:00", "auto", ("x",)),
         IndexRequest("main", index_spec_to_dict(Hnsw(m=8)), {"ef": 9}),
-        CompareRequest("main", options(filters=(FilterCase.of_share("1%"),), max_rows=None)),
+        CompareRequest("main", options("1%", max_rows=None)),
         ReembedRequest("main", "ViT-B-32", "laion2b_s34b_b79k"),
     ):
-        job = jobs.get(jobs.submit(request))
+        job = job_of(jobs, jobs.submit(request))
         assert type(request).from_json(job.request) == request
         assert job.title == request.title
 
 
-def test_there_is_one_worker_per_data_directory_of_its_own(settings, store, encoder):
+def test_there_is_one_worker_per_data_directory_of_its_own(
+    settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     if settings.queue is not None:
         pytest.skip("workers that share a queue are many")
-    stop, started = threading.Event(), threading.Event()
+    started = threading.Event()
 
-    class Started:
-        def __getattr__(self, name):
-            return getattr(stop, name)
-
-        def is_set(self):
+    class Asked(threading.Event):
+        def is_set(self) -> bool:
             started.set()
-            return stop.is_set()
+            return super().is_set()
 
+    stop = Asked()
     first = threading.Thread(
         target=run_worker,
         args=(settings,),
-        kwargs={"stop": Started(), "store": store, "encoder": encoder},
+        kwargs={"stop": stop, "store": store, "encoder": encoder},
     )
     first.start()
     assert started.wait(30)
@@ -334,7 +368,9 @@ def test_there_is_one_worker_per_data_directory_of_its_own(settings, store, enco
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-def test_the_worker_process_ends_on_sigterm(jobs, settings, tiny_model_dir, media):
+def test_the_worker_process_ends_on_sigterm(
+    jobs: Jobs, settings: Settings, tiny_model_dir: Path, media: Path
+) -> None:
     make_photo(media / "a.png")
     job_id = jobs.submit_ingest([str(media)], "main")
     queue = settings.queue.get_secret_value() if settings.queue else ""
@@ -348,9 +384,9 @@ def test_the_worker_process_ends_on_sigterm(jobs, settings, tiny_model_dir, medi
         env={**os.environ, "SIGHTLINE_QUEUE": queue},
     )
     try:
-        while jobs.get(job_id).state not in ("done", "failed") and worker.poll() is None:
+        while job_of(jobs, job_id).state not in ("done", "failed") and worker.poll() is None:
             threading.Event().wait(0.05)
-        assert jobs.get(job_id).state == "done", jobs.get(job_id).message
+        assert job_of(jobs, job_id).state == "done", job_of(jobs, job_id).message
         os.kill(worker.pid, signal.SIGTERM)
         told = worker.communicate(timeout=60)[1]
         assert worker.returncode == 0
@@ -360,13 +396,13 @@ def test_the_worker_process_ends_on_sigterm(jobs, settings, tiny_model_dir, medi
         worker.wait()
 
 
-def test_a_queue_that_is_no_redis_is_refused(monkeypatch):
+def test_a_queue_that_is_no_redis_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGHTLINE_QUEUE", "amqp://me:never-shown@host/")
     with pytest.raises(SettingsError, match="queue: ") as raised:
         load_settings()
     assert "never-shown" not in str(raised.value)
 
 
-def test_a_queue_is_shown_without_its_password(settings):
+def test_a_queue_is_shown_without_its_password(settings: Settings) -> None:
     assert "never-shown" not in settings.queue_shown
     assert "never-shown" not in repr(settings)

@@ -1,20 +1,30 @@
 """Selectors: what they are called, what they decode, and what they choose."""
 
 import contextlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.keyframes import parse_selector
+from ingest.keyframes import FrameChooser, SeenFrame, parse_selector
 from ingest.keyframes.auto import FILL_EVERY_MS, LONGEST_SPAN_MS
-from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
+from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH, SmallPicture
 from ingest.keyframes.distinct import NearDuplicates
 from ingest.keyframes.lookout import MIN_SPACING_MS
 from ingest.stretches import Stretch
 from search_core.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Packet:
+    """A packet whose content nobody asks for."""
+
+    is_keyframe: bool
+    size: int
 
 
 @dataclass
@@ -29,7 +39,7 @@ class Frame:
     width: int = 8
     ends_ms: int | None = None
 
-    def small(self):
+    def small(self) -> SmallPicture:
         picture = np.full((SMALL_HEIGHT, SMALL_WIDTH, 3), self.grey, np.uint8)
         if self.thing_x is not None:
             left, right = max(0, self.thing_x), max(0, self.thing_x + self.width)
@@ -37,17 +47,24 @@ class Frame:
         return picture
 
 
-def stretch(start_ms, sizes, *, step_ms=40, last=False, times=None):
+def stretch(
+    start_ms: int,
+    sizes: Sequence[int],
+    *,
+    step_ms: int = 40,
+    last: bool = False,
+    times: Sequence[int | None] = (),
+) -> Stretch[Packet]:
     """A stretch of packets of these sizes, a keyframe first, one every ``step_ms``."""
-    times = times or [start_ms + number * step_ms for number in range(len(sizes))]
-    packets = [object()] * len(sizes)
-    return Stretch(True, packets, times, list(sizes), ends=True, last=last)
+    steady = [start_ms + number * step_ms for number in range(len(sizes))]
+    packets = [Packet(number == 0, size) for number, size in enumerate(sizes)]
+    return Stretch(True, packets, list(times or steady), list(sizes), ends=True, last=last)
 
 
-def chosen(selector, frames):
+def chosen(selector: str, frames: Sequence[Frame]) -> list[SeenFrame]:
     """The frames that come out when all of these are decoded, each a stretch of its own."""
     chooser = parse_selector(selector).chooser()
-    found = []
+    found: list[SeenFrame] = []
     for frame in frames:
         if frame.is_keyframe:
             chooser.depth(stretch(frame.pts_ms, [1000]))
@@ -55,7 +72,7 @@ def chosen(selector, frames):
     return [*found, *chooser.finish()]
 
 
-def moments(selector, frames):
+def moments(selector: str, frames: Sequence[Frame]) -> list[int]:
     return [frame.pts_ms for frame in chosen(selector, frames)]
 
 
@@ -74,7 +91,7 @@ def moments(selector, frames):
         ("scene:9+distinct:0.05", "scene:9+distinct:2:0.05"),
     ],
 )
-def test_names_are_understood_and_recipes_are_stable(text, recipe):
+def test_names_are_understood_and_recipes_are_stable(text: str, recipe: str) -> None:
     assert parse_selector(text).recipe == recipe
 
 
@@ -87,7 +104,7 @@ def test_names_are_understood_and_recipes_are_stable(text, recipe):
         *("scene:", "scene:0", "scene:300", "motion:0", "motion:99", "motion:much"),
     ],
 )
-def test_other_names_are_refused_with_the_ways_there_are(text):
+def test_other_names_are_refused_with_the_ways_there_are(text: str) -> None:
     with pytest.raises(UsageError) as raised:
         parse_selector(text)
     for way in ("auto", "iframe", "interval:SECONDS", "scene[:THRESHOLD]", "motion[:PERCENT]"):
@@ -95,22 +112,22 @@ def test_other_names_are_refused_with_the_ways_there_are(text):
 
 
 @given(st.text(max_size=30))
-def test_any_text_is_a_selector_or_a_usage_error(text):
+def test_any_text_is_a_selector_or_a_usage_error(text: str) -> None:
     with contextlib.suppress(UsageError):
         assert parse_selector(text).recipe
 
 
 @given(st.floats(0.001, 86_400))
-def test_an_interval_is_taken_to_the_millisecond(seconds):
+def test_an_interval_is_taken_to_the_millisecond(seconds: float) -> None:
     assert parse_selector(f"interval:{seconds!r}").recipe == f"interval:{round(seconds * 1000)}"
 
 
-def test_different_ways_have_different_recipes():
+def test_different_ways_have_different_recipes() -> None:
     texts = ["auto", "iframe", "interval:1", "interval:2", "scene", "scene:9", "motion", "motion:1"]
     assert len({parse_selector(text).recipe for text in texts}) == len(texts)
 
 
-def test_iframe_takes_every_keyframe_and_nothing_else():
+def test_iframe_takes_every_keyframe_and_nothing_else() -> None:
     frames = [Frame(0), Frame(40, False), Frame(80), Frame(9_000, False), Frame(90_000)]
     assert moments("iframe", frames) == [0, 80, 90_000]
     assert parse_selector("iframe").chooser().depth(stretch(0, [900, 10, 10])) == 1
@@ -118,14 +135,14 @@ def test_iframe_takes_every_keyframe_and_nothing_else():
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 100_000), min_size=1, unique=True), st.integers(1, 20_000))
-def test_an_interval_is_served_once_and_never_missed(times, every_ms):
+def test_an_interval_is_served_once_and_never_missed(times: list[int], every_ms: int) -> None:
     times = sorted(times)
     taken = moments(f"interval:{every_ms / 1000}", [Frame(time, False) for time in times])
     assert taken[0] == times[0]
     assert [pts // every_ms for pts in taken] == sorted({pts // every_ms for pts in times})
 
 
-def test_an_interval_goes_on_after_the_clock_was_set_back():
+def test_an_interval_goes_on_after_the_clock_was_set_back() -> None:
     times = [50_000, 50_500, 51_000, 0, 500, 1_000]
     assert moments("interval:1", [Frame(time) for time in times]) == [50_000, 51_000, 0, 1_000]
 
@@ -136,11 +153,15 @@ def test_an_interval_goes_on_after_the_clock_was_set_back():
     st.integers(10, 5_000),
     st.randoms(use_true_random=False),
 )
-def test_an_interval_decodes_no_more_than_what_leads_up_to_its_frames(lengths, every_ms, random):
+def test_an_interval_decodes_no_more_than_what_leads_up_to_its_frames(
+    lengths: list[int], every_ms: int, random: Random
+) -> None:
     """What is decoded holds the same frames as everything does, whatever the decoding order."""
     every = chooser = parse_selector(f"interval:{every_ms / 1000}").chooser()
     everything = parse_selector(f"interval:{every_ms / 1000}").chooser()
-    start, got, wanted = 0, [], []
+    start = 0
+    got: list[int] = []
+    wanted: list[int] = []
     for length in lengths:
         rest = [start + 40 * number for number in range(1, length)]
         random.shuffle(rest)
@@ -153,12 +174,12 @@ def test_an_interval_decodes_no_more_than_what_leads_up_to_its_frames(lengths, e
     assert got == wanted
 
 
-def test_packets_without_times_are_all_decoded():
+def test_packets_without_times_are_all_decoded() -> None:
     sized = stretch(0, [900, 10, 10], times=[0, None, 80])
     assert parse_selector("interval:10").chooser().depth(sized) == 3
 
 
-def test_auto_thins_out_footage_of_nothing_but_keyframes():
+def test_auto_thins_out_footage_of_nothing_but_keyframes() -> None:
     chooser = parse_selector("auto").chooser()
     depths = {time: chooser.depth(stretch(time, [1000])) for time in range(0, 4_000, 40)}
     assert [time for time, depth in depths.items() if depth] == list(
@@ -166,7 +187,7 @@ def test_auto_thins_out_footage_of_nothing_but_keyframes():
     )
 
 
-def test_auto_fills_a_long_stretch_every_few_seconds():
+def test_auto_fills_a_long_stretch_every_few_seconds() -> None:
     chooser = parse_selector("auto").chooser()
     long = stretch(0, [1000] * 160, step_ms=100)
     assert chooser.depth(long) == len(long)
@@ -175,19 +196,19 @@ def test_auto_fills_a_long_stretch_every_few_seconds():
     assert found == [0, FILL_EVERY_MS, 2 * FILL_EVERY_MS, 3 * FILL_EVERY_MS]
 
 
-def test_auto_fills_a_video_with_a_single_keyframe_however_short():
+def test_auto_fills_a_video_with_a_single_keyframe_however_short() -> None:
     chooser = parse_selector("auto").chooser()
     assert chooser.depth(stretch(0, [1000] * 20, last=True)) == 20
 
 
-def test_auto_keeps_one_of_a_scene_in_which_nothing_happens_and_one_a_minute():
+def test_auto_keeps_one_of_a_scene_in_which_nothing_happens_and_one_a_minute() -> None:
     frames = [Frame(time) for time in range(0, 150_000, 2_000)]
     assert moments("auto", frames) == [0, LONGEST_SPAN_MS, 2 * LONGEST_SPAN_MS]
     assert moments("motion", frames) == [0]
 
 
 @pytest.mark.parametrize("selector", ["auto", "motion"])
-def test_what_comes_and_goes_is_kept_and_its_end_is_known(selector):
+def test_what_comes_and_goes_is_kept_and_its_end_is_known(selector: str) -> None:
     frames = [Frame(time) for time in range(0, 60_000, 2_000)]
     frames[10].thing_x = 20
     found = chosen(selector, frames)
@@ -195,21 +216,21 @@ def test_what_comes_and_goes_is_kept_and_its_end_is_known(selector):
     assert found[1].ends_ms == 22_000
 
 
-def test_auto_waits_until_what_comes_in_is_whole():
+def test_auto_waits_until_what_comes_in_is_whole() -> None:
     frames = [Frame(time) for time in range(0, 60_000, 2_000)]
     frames[10].thing_x, frames[11].thing_x, frames[12].thing_x = -6, 20, 44
     assert moments("auto", frames) == [0, 22_000]
     assert moments("motion", frames) == [0, 20_000, 22_000, 24_000]
 
 
-def test_auto_tells_things_of_different_colours_apart():
+def test_auto_tells_things_of_different_colours_apart() -> None:
     frames = [Frame(time) for time in range(0, 60_000, 2_000)]
     for number, colour in ((10, (220, 40, 40)), (11, (40, 40, 220)), (12, (40, 220, 40))):
         frames[number].thing_x, frames[number].colour = 20, colour
     assert moments("auto", frames) == [0, 20_000, 22_000, 24_000]
 
 
-def test_what_was_left_standing_becomes_background():
+def test_what_was_left_standing_becomes_background() -> None:
     frames = [Frame(time) for time in range(0, 60_000, 2_000)]
     for frame in frames[10:]:
         frame.thing_x = 20
@@ -217,11 +238,11 @@ def test_what_was_left_standing_becomes_background():
     assert moments("motion", frames) == [0, 20_000]
 
 
-def test_motion_looks_seldom_where_something_always_moves():
+def test_motion_looks_seldom_where_something_always_moves() -> None:
     looked = []
 
     class Looked(Frame):
-        def small(self):
+        def small(self) -> SmallPicture:
             looked.append(self.pts_ms)
             return super().small()
 
@@ -233,7 +254,7 @@ def test_motion_looks_seldom_where_something_always_moves():
     assert len(found) - 40 <= 7  # it is taken for moving until the next look
 
 
-def test_what_is_left_out_is_counted():
+def test_what_is_left_out_is_counted() -> None:
     chooser = parse_selector("auto").chooser()
     for time in range(0, 40_000, 2_000):
         chooser.depth(stretch(time, [1000]))
@@ -241,7 +262,9 @@ def test_what_is_left_out_is_counted():
     assert chooser.left_out == 19
 
 
-def quiet_then(chooser, burst_at, frames_of):
+def quiet_then(
+    chooser: FrameChooser, burst_at: int | None, frames_of: Callable[[int], Frame]
+) -> list[tuple[int, int]]:
     """Show a chooser two minutes of steady sizes with one burst; return (start, depth) of each."""
     rng = np.random.default_rng(0)
     depths = []
@@ -257,7 +280,7 @@ def quiet_then(chooser, burst_at, frames_of):
 
 
 @pytest.mark.parametrize(("selector", "most"), [("motion", 16), ("auto", 28)])
-def test_where_sizes_tell_that_nothing_moves_little_is_decoded(selector, most):
+def test_where_sizes_tell_that_nothing_moves_little_is_decoded(selector: str, most: int) -> None:
     chooser = parse_selector(selector).chooser()
     depths = quiet_then(chooser, 90_000, Frame)
     looked = [start for start, depth in depths if depth]
@@ -265,7 +288,7 @@ def test_where_sizes_tell_that_nothing_moves_little_is_decoded(selector, most):
     assert {90_000, 92_000} <= set(looked)  # the burst's keyframe, and the one after
 
 
-def test_long_stretches_are_filled_only_where_something_moves():
+def test_long_stretches_are_filled_only_where_something_moves() -> None:
     rng = np.random.default_rng(0)
     chooser = parse_selector("auto").chooser()
     depths = []
@@ -279,7 +302,7 @@ def test_long_stretches_are_filled_only_where_something_moves():
     assert {start: depth for start, depth in enumerate(depths[8:], 8) if depth > 1} == {15: 500}
 
 
-def test_sizes_that_missed_a_change_are_not_believed_for_a_while():
+def test_sizes_that_missed_a_change_are_not_believed_for_a_while() -> None:
     chooser = parse_selector("motion").chooser()
     seen = quiet_then(chooser, None, lambda start: Frame(start, grey=100 + 40 * (start > 60_000)))
     looked = [start for start, depth in seen if depth]
@@ -287,7 +310,7 @@ def test_sizes_that_missed_a_change_are_not_believed_for_a_while():
     assert set(np.diff(after)) == {2_000}
 
 
-def test_where_noise_hides_what_moves_every_keyframe_is_decoded():
+def test_where_noise_hides_what_moves_every_keyframe_is_decoded() -> None:
     rng = np.random.default_rng(0)
     chooser = parse_selector("motion").chooser()
     for start in range(0, 60_000, 2_000):
@@ -296,7 +319,7 @@ def test_where_noise_hides_what_moves_every_keyframe_is_decoded():
         chooser.offer(Frame(start))
 
 
-def test_scene_takes_the_first_frame_of_each_shot_and_ignores_what_moves():
+def test_scene_takes_the_first_frame_of_each_shot_and_ignores_what_moves() -> None:
     shots = [(20, 0), (200, 2_000), (90, 5_000)]
     frames = [
         Frame(
@@ -311,7 +334,7 @@ def test_scene_takes_the_first_frame_of_each_shot_and_ignores_what_moves():
     assert moments("scene:250", frames) == [0]
 
 
-def test_scene_takes_what_a_dissolve_ends_in():
+def test_scene_takes_what_a_dissolve_ends_in() -> None:
     frames = [
         Frame(t, False, grey=40 + min(160, max(0, t - 1_000) // 20)) for t in range(0, 8_000, 40)
     ]
@@ -319,7 +342,7 @@ def test_scene_takes_what_a_dissolve_ends_in():
     assert found[0] == 0 and 1_000 < found[-1] <= 4_400 and len(found) <= 4
 
 
-def test_distinct_leaves_out_what_looks_like_the_keyframe_before():
+def test_distinct_leaves_out_what_looks_like_the_keyframe_before() -> None:
     greys = [100, 101, 100, 140, 141, 100]
     frames = [Frame(2_000 * number, grey=grey) for number, grey in enumerate(greys)]
     assert moments("iframe+distinct", frames) == [0, 6_000, 10_000]
@@ -329,7 +352,7 @@ def test_distinct_leaves_out_what_looks_like_the_keyframe_before():
     assert chooser.left_out == 3
 
 
-def test_near_duplicates_are_told_per_source():
+def test_near_duplicates_are_told_per_source() -> None:
     near, far = np.eye(3, dtype=np.float32)[:2]
     duplicates = NearDuplicates(0.01)
     told = [("a", near), ("b", near), ("a", near), ("a", far), ("b", far), ("a", far), ("a", near)]

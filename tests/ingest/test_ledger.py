@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +14,11 @@ from search_core.database import Database
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "ledger.sqlite"
 
 
-def test_newest_first_and_only_what_was_asked_for(path):
+def test_newest_first_and_only_what_was_asked_for(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.record("main", "1", "r", "/a.jpg", "done", keyframes=1)
         ledger.record("main", "2", "r", "/b.jpg", "failed", stage="decode", reason="is empty")
@@ -31,14 +32,14 @@ def test_newest_first_and_only_what_was_asked_for(path):
         assert newest == sorted(newest, reverse=True)
 
 
-def test_done_stays_done(path):
+def test_done_stays_done(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.record("main", "1", "r", "/a.jpg", "done", keyframes=1)
         ledger.record("main", "1", "r", "/a.jpg", "failed", reason="is empty")
         assert ledger.is_done("main", "1", "r")
 
 
-def test_failed_becomes_done(path):
+def test_failed_becomes_done(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.record("main", "1", "r", "/a.jpg", "failed", reason="hang")
         assert not ledger.is_done("main", "1", "r")
@@ -47,7 +48,7 @@ def test_failed_becomes_done(path):
         assert not ledger.is_done("main", "1", "another recipe")
 
 
-def test_forgetting_makes_sources_pending(path):
+def test_forgetting_makes_sources_pending(path: Path) -> None:
     with Ledger(path) as ledger:
         for source in "123":
             ledger.record("main", source, "r", f"/{source}.jpg", "done")
@@ -57,7 +58,7 @@ def test_forgetting_makes_sources_pending(path):
         assert ledger.outcomes("main") == []
 
 
-def test_contents_are_known_until_the_file_changes(path):
+def test_contents_are_known_until_the_file_changes(path: Path) -> None:
     long_ago = time.time_ns() - 10**12
     with Ledger(path) as ledger:
         ledger.remember_content("/a.jpg", 10, long_ago, "hash")
@@ -67,27 +68,27 @@ def test_contents_are_known_until_the_file_changes(path):
         assert ledger.paths_of("hash") == ["/a.jpg"]
 
 
-def test_a_file_changed_just_now_is_not_believed(path):
+def test_a_file_changed_just_now_is_not_believed(path: Path) -> None:
     now = time.time_ns()
     with Ledger(path) as ledger:
         ledger.remember_content("/a.jpg", 10, now, "hash")
         assert ledger.known_content("/a.jpg", 10, now) is None
 
 
-def test_names_that_are_no_unicode_are_kept_legible(path):
+def test_names_that_are_no_unicode_are_kept_legible(path: Path) -> None:
     with Ledger(path) as ledger:
         ledger.record("main", "1", "r", "/caf\udce9.jpg", "failed", reason="x")
         assert ledger.outcomes()[0].uri == "/caf\\udce9.jpg"
 
 
-def test_a_new_ledger_has_every_migration(path):
+def test_a_new_ledger_has_every_migration(path: Path) -> None:
     Ledger(path).close()
     with sqlite3.connect(path) as connection:
         assert connection.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
 
 
-def test_what_was_left_out_is_counted_also_by_a_ledger_from_before(path):
+def test_what_was_left_out_is_counted_also_by_a_ledger_from_before(path: Path) -> None:
     with closing(Database(path, MIGRATIONS[:2])) as old:
         old.write("INSERT INTO sources VALUES ('main', '1', 'r', '/a', 'done', '', '', '', 3, 1)")
     with Ledger(path) as ledger:
@@ -98,7 +99,7 @@ def test_what_was_left_out_is_counted_also_by_a_ledger_from_before(path):
         assert ledger.is_elsewhere("other", "2", "r") and not ledger.is_elsewhere("main", "2", "r")
 
 
-def test_several_processes_write_at_once(path):
+def test_several_processes_write_at_once(path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from ingest.ledger import Ledger\n"
         "with Ledger(Path(sys.argv[1])) as ledger:\n"

@@ -8,19 +8,24 @@ import pytest
 from ingest.jobs import (
     CompareRequest,
     IndexRequest,
+    Jobs,
     ReembedRequest,
 )
 from ingest.worker import run_worker
-from search_core.index_specs import Hnsw, IvfFlat, index_spec_to_dict
-from search_core.lab.plan import FilterCase
+from search_core.index_specs import Hnsw, IvfFlat, VectorKind, index_spec_to_dict
 from search_core.lab.records import read_jsonl
+from search_core.memory_store import MemoryStore
+from search_core.milvus_trial import MilvusTrial
+from search_core.settings import Settings
+from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
+from tests.ingest.conftest import Work
 from tests.ingest.made_media import HistogramEncoder
-from tests.ingest.queued import EAGER, Calls, many_photos, options
+from tests.ingest.queued import EAGER, Calls, job_of, many_photos, options, report_of
 
 
 @pytest.fixture
-def filled(store, encoder):
+def filled(store: MemoryStore, encoder: HistogramEncoder) -> MemoryStore:
     """A library of 200 CLIP-like vectors."""
     store.ensure_library("main", encoder.identity)
     entities = [make_entity(number) for number in range(200)]
@@ -28,25 +33,29 @@ def filled(store, encoder):
     return store
 
 
-def test_an_index_is_built_as_a_job(jobs, work, filled):
+def test_an_index_is_built_as_a_job(jobs: Jobs, work: Work, filled: MemoryStore) -> None:
     request = IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 3})
     job_id = jobs.submit(request)
     work()
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert (job.state, job.kind, job.title) == ("done", "index", "IVF_FLAT for main")
     assert filled.library("main").index == IvfFlat(nlist=8)
     assert filled.library("main").search.nprobe == 3
 
 
-def test_an_index_milvus_cannot_build_fails_in_words(jobs, work, filled):
+def test_an_index_milvus_cannot_build_fails_in_words(
+    jobs: Jobs, work: Work, filled: MemoryStore
+) -> None:
     job_id = jobs.submit(IndexRequest("main", index_spec_to_dict(IvfFlat(nlist=8)), {"nprobe": 9}))
     nowhere = jobs.submit(IndexRequest("other", index_spec_to_dict(Hnsw()), {}))
     work()
-    assert jobs.get(job_id).state == "failed" and "nprobe" in jobs.get(job_id).message
-    assert jobs.get(nowhere).state == "failed" and "other" in jobs.get(nowhere).message
+    assert job_of(jobs, job_id).state == "failed" and "nprobe" in job_of(jobs, job_id).message
+    assert job_of(jobs, nowhere).state == "failed" and "other" in job_of(jobs, nowhere).message
 
 
-def test_a_library_is_given_another_encoder_as_a_job(jobs, work, media, settings, store):
+def test_a_library_is_given_another_encoder_as_a_job(
+    jobs: Jobs, work: Work, media: Path, settings: Settings, store: MemoryStore
+) -> None:
     many_photos(media, settings, 5)
     jobs.submit_ingest([str(media)], "main")
     work()
@@ -54,66 +63,72 @@ def test_a_library_is_given_another_encoder_as_a_job(jobs, work, media, settings
     request = ReembedRequest("main", settings.model)
     cancelled = jobs.submit(request)
     work(encoder=Calls(2, lambda: jobs.cancel(cancelled), "b" * 32))
-    assert jobs.get(cancelled).state == "cancelled"
+    assert job_of(jobs, cancelled).state == "cancelled"
     assert store.library("main").encoder.digest == "a" * 32
     job_id = jobs.submit(request)
     work(encoder=other)
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert (job.state, job.message) == ("done", "5 keyframes embedded again")
     assert (store.library("main").encoder, store.count("main")) == (other.identity, 5)
     again = jobs.submit(request)  # as after a worker that died when all was done
     work(encoder=other)
-    assert jobs.get(again).state == "done" and "already" in jobs.get(again).message
+    assert job_of(jobs, again).state == "done" and "already" in job_of(jobs, again).message
 
 
 def test_a_stopped_worker_leaves_what_it_has_embedded_again(
-    jobs, work, media, settings, lite_store
-):
+    jobs: Jobs, work: Work, media: Path, settings: Settings, lite_store: MilvusStore
+) -> None:
     many_photos(media, settings, 5)
     jobs.submit_ingest([str(media)], "main")
     work(store=lite_store)
     stop = threading.Event()
     job_id = jobs.submit(ReembedRequest("main", settings.model))
     work(store=lite_store, stop=stop, encoder=Calls(3, stop.set, "b" * 32))
-    assert jobs.get(job_id).state == "queued"
+    assert job_of(jobs, job_id).state == "queued"
     assert lite_store.library("main").encoder.digest == "a" * 32
     work(store=lite_store, encoder=HistogramEncoder("b" * 32))
-    report = jobs.get(job_id).report
+    report = report_of(job_of(jobs, job_id))
     assert (report["kept"], report["keyframes"]) == (3, 2)
     assert (lite_store.library("main").encoder.digest, lite_store.count("main")) == ("b" * 32, 5)
 
 
-def test_indexes_are_compared_as_a_job(jobs, work, filled):
-    asked = CompareRequest("main", options(filters=(FilterCase.of_share("50%"),)), text=False)
+def test_indexes_are_compared_as_a_job(jobs: Jobs, work: Work, filled: MemoryStore) -> None:
+    asked = CompareRequest("main", options("50%"), text=False)
     job_id = jobs.submit(asked)
     work()
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert job.state == "done", job.message
-    folder = Path(job.report["folder"])
+    folder = Path(report_of(job)["folder"])
     assert {run.index_type for run in read_jsonl(folder / "runs.jsonl").runs} == {"FLAT", "HNSW"}
     assert (folder / "report.html").stat().st_size > 0
-    assert job.message == job.report["sentence"]
-    assert job.report["command"].startswith("sightline index set")
+    assert job.message == report_of(job)["sentence"]
+    assert report_of(job)["command"].startswith("sightline index set")
 
 
-def test_a_cancelled_comparison_leaves_nothing_in_milvus(jobs, settings, lite_store, encoder):
+def test_a_cancelled_comparison_leaves_nothing_in_milvus(
+    jobs: Jobs,
+    settings: Settings,
+    lite_store: MilvusStore,
+    encoder: HistogramEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     lite_store.ensure_library("main", encoder.identity)
     entities = [make_entity(number) for number in range(200)]
     lite_store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
     before = lite_store._client.list_collections()
     job_id = jobs.submit(CompareRequest("main", options(), text=False))
-    built = []
+    built: list[MilvusTrial] = []
+    open_trial = lite_store.open_trial
 
-    class CancelsOnceBuilt:
-        def __getattr__(self, name):
-            return getattr(lite_store, name)
+    def cancel_once_built(
+        dim: int, *, metric: str, vector_kind: VectorKind, timeout_s: float
+    ) -> MilvusTrial:
+        built.append(open_trial(dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s))
+        jobs.cancel(job_id)
+        return built[-1]
 
-        def open_trial(self, *arguments, **named):
-            built.append(lite_store.open_trial(*arguments, **named))
-            jobs.cancel(job_id)
-            return built[-1]
-
-    run_worker(settings, store=CancelsOnceBuilt(), encoder=encoder, until_idle=True, timing=EAGER)
+    monkeypatch.setattr(lite_store, "open_trial", cancel_once_built)
+    run_worker(settings, store=lite_store, encoder=encoder, until_idle=True, timing=EAGER)
     assert built
-    assert jobs.get(job_id).state == "cancelled"
+    assert job_of(jobs, job_id).state == "cancelled"
     assert lite_store._client.list_collections() == before

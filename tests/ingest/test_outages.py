@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from ingest import outages
 from ingest.ledger import Ledger
 from ingest.outages import Outages
+from ingest.outcomes import Progress
+from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.entities import MediaEntity
 from search_core.errors import StoreError, StoreUnavailable
+from search_core.filters import Filter
+from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType
+from search_core.library import NO_FILTER, LibraryInfo
 from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import make_clip, make_photo
 
 PICTURES, SECONDS = 6, 5
@@ -29,21 +39,28 @@ class Moody(MemoryStore):
             self.away[name] -= 1
             raise self.error
 
-    def upsert(self, *arguments) -> None:
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         self._called("upsert")
-        super().upsert(*arguments)
+        super().upsert(name, entities, embeddings)
 
-    def ensure_library(self, *arguments, **options):
+    def ensure_library(
+        self,
+        name: str,
+        identity: EncoderIdentity,
+        *,
+        metric: MetricType = "COSINE",
+        index: IndexSpec = DEFAULT_INDEX,
+    ) -> LibraryInfo:
         self._called("ensure_library")
-        return super().ensure_library(*arguments, **options)
+        return super().ensure_library(name, identity, metric=metric, index=index)
 
-    def settle(self, name) -> None:
+    def settle(self, name: str) -> None:
         self._called("settle")
         super().settle(name)
 
-    def count(self, *arguments, **options) -> int:
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
         self._called("count")
-        return super().count(*arguments, **options)
+        return super().count(name, where, fresh=fresh)
 
 
 @pytest.fixture
@@ -58,7 +75,7 @@ def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def media(media):
+def media(media: Path) -> Path:
     make_clip(media / "a.mp4", seconds=SECONDS)
     for number in range(PICTURES):
         make_photo(media / f"{number}.png", (number, 60, 90))
@@ -66,7 +83,9 @@ def media(media):
 
 
 @pytest.mark.parametrize("call", ["ensure_library", "upsert", "settle"])
-def test_milvus_is_waited_for_and_that_is_told(take_in, media, store, call) -> None:
+def test_milvus_is_waited_for_and_that_is_told(
+    take_in: TakeIn, media: Path, store: Moody, call: str
+) -> None:
     store.away = {call: 3}
     told: list[str] = []
     report = take_in(media, on_progress=lambda progress: told.append(progress.waiting))
@@ -78,17 +97,19 @@ def test_milvus_is_waited_for_and_that_is_told(take_in, media, store, call) -> N
     assert told[-1] == ""
 
 
-def test_counting_before_it_starts_waits_too(take_in, media, store) -> None:
+def test_counting_before_it_starts_waits_too(take_in: TakeIn, media: Path, store: Moody) -> None:
     take_in(media)
     store.away = {"count": 2}
     assert take_in(media).skipped == PICTURES + 1
 
 
-def test_asked_to_stop_it_does_not_wait(take_in, media, store, settings) -> None:
+def test_asked_to_stop_it_does_not_wait(
+    take_in: TakeIn, media: Path, store: Moody, settings: Settings
+) -> None:
     store.away = {"upsert": 10**9}
     waits = threading.Event()
 
-    def look(progress) -> None:
+    def look(progress: Progress) -> None:
         if progress.waiting:
             waits.set()
 
@@ -101,14 +122,18 @@ def test_asked_to_stop_it_does_not_wait(take_in, media, store, settings) -> None
     assert take_in(media).done == PICTURES + 1
 
 
-def test_patience_ends_with_an_error_that_says_what_to_do(take_in, media, store) -> None:
+def test_patience_ends_with_an_error_that_says_what_to_do(
+    take_in: TakeIn, media: Path, store: Moody
+) -> None:
     store.away = {"upsert": 10**9}
     with pytest.raises(StoreUnavailable, match="did not answer for 0 seconds") as raised:
         take_in(media, patience_s=0.0)
     assert "run the same command again" in raised.value.hint
 
 
-def test_what_waiting_does_not_mend_is_raised_at_once(take_in, media, store) -> None:
+def test_what_waiting_does_not_mend_is_raised_at_once(
+    take_in: TakeIn, media: Path, store: Moody
+) -> None:
     store.error = StoreError("Milvus refused the schema.")
     store.away = {"upsert": 1}
     told: list[str] = []

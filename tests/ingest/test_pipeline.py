@@ -3,6 +3,7 @@
 import os
 import signal
 import zipfile
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,23 +14,30 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
+from ingest.outcomes import Progress
 from ingest.pipeline import ingest
-from search_core.entities import ms_from_datetime
+from search_core.encoders.base import Embeddings
+from search_core.entities import MediaEntity, ms_from_datetime
 from search_core.errors import EncoderMismatch, StoreUnavailable, UsageError
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.conftest import IngestOptions, TakeIn
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo, make_sound
 
 
-def rows(store, library="main"):
+def rows(store: MemoryStore, library: str = "main") -> dict[str, MediaEntity]:
     return {e.id: e for e in store.entities(library, limit=10_000)}
 
 
 @pytest.fixture
-def ledger(settings):
+def ledger(settings: Settings) -> Iterator[Ledger]:
     with Ledger(settings.ledger_path) as ledger:
         yield ledger
 
 
-def test_a_video_and_a_photograph_are_taken_in(take_in, media, store, settings):
+def test_a_video_and_a_photograph_are_taken_in(
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+) -> None:
     make_clip(media / "gate.mp4", seconds=3)
     make_photo(media / "porch.jpg")
     report = take_in(media, tags=["night", "night", " rain "])
@@ -50,7 +58,9 @@ def test_a_video_and_a_photograph_are_taken_in(take_in, media, store, settings):
             assert thumbnail.format == "JPEG" and max(thumbnail.size) <= 64
 
 
-def test_embeddings_are_those_of_the_frames(take_in, media, store, encoder):
+def test_embeddings_are_those_of_the_frames(
+    take_in: TakeIn, media: Path, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     make_photo(media / "red.png", (250, 0, 0))
     make_photo(media / "blue.png", (0, 0, 250))
     take_in(media)
@@ -59,7 +69,7 @@ def test_embeddings_are_those_of_the_frames(take_in, media, store, encoder):
         np.testing.assert_allclose(store.embedding("main", entity.id), expected, atol=1e-6)
 
 
-def test_again_does_nothing_and_says_so(take_in, media, store):
+def test_again_does_nothing_and_says_so(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
     make_clip(media / "a.mp4")
     make_photo(media / "b.jpg")
     take_in(media)
@@ -70,7 +80,9 @@ def test_again_does_nothing_and_says_so(take_in, media, store):
     assert rows(store) == before
 
 
-def test_a_renamed_file_is_known_and_a_changed_one_is_not(take_in, media, store):
+def test_a_renamed_file_is_known_and_a_changed_one_is_not(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     take_in(media)
     (media / "a.png").rename(media / "b.png")
@@ -80,14 +92,18 @@ def test_a_renamed_file_is_known_and_a_changed_one_is_not(take_in, media, store)
     assert store.count("main") == 2
 
 
-def test_a_new_recipe_takes_sources_in_again(take_in, media, store):
+def test_a_new_recipe_takes_sources_in_again(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_clip(media / "a.mp4", seconds=4)
     assert take_in(media, keyframes="iframe").keyframes == 4
     assert take_in(media, keyframes="interval:2").keyframes == 2
     assert store.count("main") == 4  # the same moments have the same keys
 
 
-def test_near_duplicates_are_left_out_and_counted(take_in, media, store, settings):
+def test_near_duplicates_are_left_out_and_counted(
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+) -> None:
     make_clip(media / "a.mp4", times=[0.0, 0.2, 0.4, 1.0, 1.2], gop=1)  # two shades of grey
     report = take_in(media, keyframes="iframe+distinct")
     assert (report.keyframes, report.left_out, report.to_json()["left_out"]) == (2, 3, 3)
@@ -100,8 +116,8 @@ def test_near_duplicates_are_left_out_and_counted(take_in, media, store, setting
 
 
 def test_a_near_duplicates_thumbnail_goes_and_the_keyframe_before_stands_for_it(
-    take_in, media, store, settings
-):
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+) -> None:
     make_clip(media / "a.mp4", times=[0.0, 0.2, 0.4, 1.0, 1.2], gop=1)
     assert take_in(media, keyframes="iframe+distinct:0.5").left_out == 4
     [kept] = rows(store).values()
@@ -111,7 +127,9 @@ def test_a_near_duplicates_thumbnail_goes_and_the_keyframe_before_stands_for_it(
         assert [row.left_out for row in ledger.outcomes()] == [4] and ledger.left_out("main") == 4
 
 
-def test_a_keyframe_knows_how_long_it_stands_for_what_is_shown(take_in, media, store):
+def test_a_keyframe_knows_how_long_it_stands_for_what_is_shown(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_clip(media / "a.mp4", seconds=6)
     make_photo(media / "b.png")
     take_in(media, keyframes="interval:2")
@@ -120,21 +138,25 @@ def test_a_keyframe_knows_how_long_it_stands_for_what_is_shown(take_in, media, s
     assert spans == [*frames, ("image", 0, 0)]
 
 
-def test_two_libraries_are_apart(take_in, media, store):
+def test_two_libraries_are_apart(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
     make_photo(media / "a.png")
     take_in(media)
     assert take_in(media, library="other").done == 1
     assert (store.count("main"), store.count("other")) == (1, 1)
 
 
-def test_the_same_content_twice_is_taken_once(take_in, media, store):
+def test_the_same_content_twice_is_taken_once(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     (media / "b.png").write_bytes((media / "a.png").read_bytes())
     report = take_in(media)
     assert (report.done, report.skipped, store.count("main")) == (1, 1, 1)
 
 
-def test_bad_files_fail_with_reasons_and_stop_nothing(take_in, media, store, ledger):
+def test_bad_files_fail_with_reasons_and_stop_nothing(
+    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger
+) -> None:
     make_photo(media / "good.jpg")
     make_sound(media / "sound.mp4")
     (media / "empty.jpg").touch()
@@ -159,13 +181,15 @@ def test_bad_files_fail_with_reasons_and_stop_nothing(take_in, media, store, led
     assert len(json["failures"]) == 6 and len(json["skips"]) == 1
 
 
-def test_a_file_that_is_no_media_fails_when_it_was_named(take_in, media):
+def test_a_file_that_is_no_media_fails_when_it_was_named(take_in: TakeIn, media: Path) -> None:
     (media / "notes.txt").write_text("notes")
     (outcome,) = take_in(media / "notes.txt").outcomes
     assert (outcome.status, outcome.reason) == ("failed", "is neither an image nor a video")
 
 
-def test_a_file_that_was_repaired_is_no_failure_any_more(take_in, media, ledger):
+def test_a_file_that_was_repaired_is_no_failure_any_more(
+    take_in: TakeIn, media: Path, ledger: Ledger
+) -> None:
     (media / "a.png").touch()
     assert take_in(media).failed == 1
     make_photo(media / "a.png")
@@ -173,7 +197,7 @@ def test_a_file_that_was_repaired_is_no_failure_any_more(take_in, media, ledger)
     assert ledger.counts("main") == {"done": 1, "skipped": 0, "failed": 0}
 
 
-def test_a_truncated_video_is_done_with_a_warning(take_in, media):
+def test_a_truncated_video_is_done_with_a_warning(take_in: TakeIn, media: Path) -> None:
     path = make_clip(
         media / "a.mp4", seconds=20, size=(160, 120), container_options={"movflags": "faststart"}
     )
@@ -185,7 +209,9 @@ def test_a_truncated_video_is_done_with_a_warning(take_in, media):
     assert report.to_json()["warnings"][0]["warning"] == outcome.warning
 
 
-def test_when_it_was_taken_is_given_or_read_or_the_files(take_in, media, store):
+def test_when_it_was_taken_is_given_or_read_or_the_files(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     created = {"creation_time": "2021-03-04T05:06:07Z"}
     make_clip(media / "container.mp4", seconds=2, metadata=created)
     make_clip(media / "plain.mp4", seconds=1, fps=4)
@@ -204,7 +230,7 @@ def test_when_it_was_taken_is_given_or_read_or_the_files(take_in, media, store):
     assert (seen["exif.jpg", 0].captured_at, seen["exif.jpg", 0].captured_from) == (taken, "exif")
 
 
-def test_a_given_start_and_camera_win(take_in, media, store):
+def test_a_given_start_and_camera_win(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
     make_clip(media / "a.mp4", seconds=2, metadata={"creation_time": "2021-03-04T05:06:07Z"})
     start = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
     take_in(media, started_at=start, camera="front door")
@@ -213,7 +239,9 @@ def test_a_given_start_and_camera_win(take_in, media, store):
     assert (last.captured_from, last.camera) == ("given", "front door")
 
 
-def test_a_zip_is_unpacked_where_it_can_be_played_from(take_in, media, store, settings, tmp_path):
+def test_a_zip_is_unpacked_where_it_can_be_played_from(
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings, tmp_path: Path
+) -> None:
     make_clip(tmp_path / "clip.mp4", seconds=2)
     make_photo(tmp_path / "photo.png")
     with zipfile.ZipFile(media / "trip.zip", "w") as out:
@@ -234,7 +262,9 @@ def test_a_zip_is_unpacked_where_it_can_be_played_from(take_in, media, store, se
     assert (again.done, again.skipped, again.failed) == (0, 3, 2)
 
 
-def test_a_zip_of_what_is_known_leaves_nothing_behind(take_in, media, settings, tmp_path):
+def test_a_zip_of_what_is_known_leaves_nothing_behind(
+    take_in: TakeIn, media: Path, settings: Settings, tmp_path: Path
+) -> None:
     make_photo(tmp_path / "photo.png")
     take_in(tmp_path / "photo.png")
     with zipfile.ZipFile(media / "trip.zip", "w") as out:
@@ -243,10 +273,10 @@ def test_a_zip_of_what_is_known_leaves_nothing_behind(take_in, media, settings, 
     assert not [path for path in settings.uploads_dir.rglob("*") if path.is_file()]
 
 
-def test_progress_reaches_the_end(take_in, media):
+def test_progress_reaches_the_end(take_in: TakeIn, media: Path) -> None:
     for number in range(5):
         make_photo(media / f"{number}.png", (number, 0, 0))
-    seen = []
+    seen: list[Progress] = []
     take_in(media, on_progress=seen.append)
     finished = [progress.sources_finished for progress in seen]
     assert finished == sorted(finished)
@@ -254,7 +284,9 @@ def test_progress_reaches_the_end(take_in, media):
     assert seen[-1].keyframes == 5
 
 
-def test_stopping_leaves_the_rest_pending(take_in, media, store, ledger, settings):
+def test_stopping_leaves_the_rest_pending(
+    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
+) -> None:
     settings.encoder.batch_size = 1
     for number in range(20):
         make_photo(media / f"{number:02}.png", (number, 0, 0))
@@ -271,12 +303,14 @@ def test_stopping_leaves_the_rest_pending(take_in, media, store, ledger, setting
     assert store.count("main") == 20
 
 
-def test_ctrl_c_stops_cleanly(take_in, media, store, ledger, settings):
+def test_ctrl_c_stops_cleanly(
+    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
+) -> None:
     settings.encoder.batch_size = 1
     for number in range(20):
         make_photo(media / f"{number:02}.png", (number, 0, 0))
 
-    def press_ctrl_c(progress):
+    def press_ctrl_c(progress: Progress) -> None:
         if progress.done == 2:
             signal.raise_signal(signal.SIGINT)
 
@@ -292,7 +326,7 @@ def test_ctrl_c_stops_cleanly(take_in, media, store, ledger, settings):
     assert store.count("main") == 20
 
 
-def test_another_encoder_is_refused_before_anything_is_read(take_in, media):
+def test_another_encoder_is_refused_before_anything_is_read(take_in: TakeIn, media: Path) -> None:
     make_photo(media / "a.png")
     take_in(media)
     with pytest.raises(EncoderMismatch):
@@ -300,22 +334,23 @@ def test_another_encoder_is_refused_before_anything_is_read(take_in, media):
 
 
 @pytest.mark.parametrize("options", [{"keyframes": "all"}, {"tags": ["x" * 200]}])
-def test_options_that_cannot_be_are_usage_errors(take_in, media, options):
+def test_options_that_cannot_be_are_usage_errors(
+    take_in: TakeIn, media: Path, options: IngestOptions
+) -> None:
     with pytest.raises(UsageError):
         take_in(media, **options)
 
 
 def test_a_store_that_fails_stops_the_ingest_and_nothing_counts_as_done(
-    media, settings, encoder, store, ledger
-):
+    media: Path, settings: Settings, encoder: HistogramEncoder, ledger: Ledger
+) -> None:
     for number in range(5):
         make_photo(media / f"{number}.png", (number, 0, 0))
 
-    class Failing:
-        def __getattr__(self, name):
-            return getattr(store, name)
-
-        def upsert(self, *arguments):
+    class Failing(MemoryStore):
+        def upsert(
+            self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings
+        ) -> None:
             raise StoreUnavailable("Milvus is gone.")
 
     with pytest.raises(StoreUnavailable):
@@ -330,14 +365,18 @@ def test_a_store_that_fails_stops_the_ingest_and_nothing_counts_as_done(
     assert ledger.counts("main")["done"] == 0
 
 
-def test_a_library_that_was_made_anew_is_filled_again(take_in, media, store):
+def test_a_library_that_was_made_anew_is_filled_again(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     make_photo(media / "a.png")
     take_in(media)
     store.drop_library("main")
     assert take_in(media).done == 1
 
 
-def test_several_workers_give_the_same_rows(take_in, media, store):
+def test_several_workers_give_the_same_rows(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
     for number in range(4):
         make_clip(media / f"{number}.mp4", seconds=3 + number)
     take_in(media, engine=LocalEngine(1))
@@ -347,13 +386,13 @@ def test_several_workers_give_the_same_rows(take_in, media, store):
     assert all(replace(other[k], ingested_at=0) == replace(one[k], ingested_at=0) for k in one)
 
 
-def test_names_that_are_no_unicode_fail_with_a_reason(take_in, media):
+def test_names_that_are_no_unicode_fail_with_a_reason(take_in: TakeIn, media: Path) -> None:
     make_photo(media / "a.png")
     (media / "a.png").rename(media / os.fsdecode(b"caf\xe9.png"))
     (outcome,) = take_in(media).outcomes
     assert (outcome.status, outcome.stage) == ("failed", "read") and "UTF-8" in outcome.reason
 
 
-def test_a_thread_of_pixels_is_taken_in(take_in, media):
+def test_a_thread_of_pixels_is_taken_in(take_in: TakeIn, media: Path) -> None:
     Image.new("RGB", (1, 60_000)).save(media / "thread.png")
     assert take_in(media).done == 1

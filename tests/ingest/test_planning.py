@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import zipfile
 from itertools import islice
+from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from ingest.expectation import Expected
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.planning import Planner
 from ingest.probing import spread
 from ingest.recipes import recipe_of
-from ingest.survey import surveyed
-from tests.ingest.made_media import make_clip, make_photo, make_sound
+from ingest.survey import Survey, surveyed
+from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo, make_sound
+
+
+class SurveyAndSample(Protocol):
+    def __call__(
+        self, *paths: Path, keyframes: str = "auto", anew: bool = False
+    ) -> tuple[Survey, Expected]: ...
 
 
 @pytest.fixture
-def plan(settings, encoder):
+def plan(settings: Settings, encoder: HistogramEncoder) -> SurveyAndSample:
     """Survey paths and sample them; returns both."""
 
-    def run(*paths, keyframes="auto", budget_s=20.0, **options):
+    def run(*paths: Path, keyframes: str = "auto", anew: bool = False) -> tuple[Survey, Expected]:
         selector = parse_selector(keyframes)
-        found = surveyed(settings, [str(path) for path in paths], encoder, selector, **options)
-        planner = Planner(settings, encoder, selector, budget_s)
+        found = surveyed(settings, [str(path) for path in paths], encoder, selector, anew=anew)
+        planner = Planner(settings, encoder, selector, budget_s=20.0)
         return found, planner.expect(found, workers=1, cores=1)
 
     return run
 
 
-def test_a_small_folder_is_foretold_exactly(plan, take_in, media, settings):
+def test_a_small_folder_is_foretold_exactly(
+    plan: SurveyAndSample, take_in: TakeIn, media: Path, settings: Settings
+) -> None:
     make_clip(media / "gate.mp4", seconds=8)
     make_clip(media / "yard.mp4", seconds=5, gop=10)
     for number in range(5):
@@ -54,7 +67,13 @@ def test_a_small_folder_is_foretold_exactly(plan, take_in, media, settings):
     assert (expected.video_ms, expected.sampled_ms) == (13_000, 13_000)
 
 
-def test_what_is_done_is_counted_apart(plan, take_in, media, settings, encoder):
+def test_what_is_done_is_counted_apart(
+    plan: SurveyAndSample,
+    take_in: TakeIn,
+    media: Path,
+    settings: Settings,
+    encoder: HistogramEncoder,
+) -> None:
     make_photo(media / "a.jpg")
     make_photo(media / "b.jpg", (1, 2, 3))
     take_in(media / "a.jpg")
@@ -73,9 +92,9 @@ def test_what_is_done_is_counted_apart(plan, take_in, media, settings, encoder):
     assert (found.known, expected.keyframes) == (0, 2)
 
 
-def test_of_long_footage_stretches_stand_for_the_whole(plan, media):
+def test_of_long_footage_stretches_stand_for_the_whole(plan: SurveyAndSample, media: Path) -> None:
     make_clip(media / "one.mp4", seconds=800, gop=10)
-    make_clip(media / "two.mp4", seconds=800, gop=10, level=lambda second: (second + 3) % 200)
+    make_clip(media / "two.mp4", seconds=800, gop=10, level=lambda second: int(second + 3) % 200)
     _, expected = plan(media, keyframes="iframe")
     assert expected.video_ms == 1_600_000
     assert expected.keyframes == pytest.approx(800, rel=0.05)
@@ -83,13 +102,15 @@ def test_of_long_footage_stretches_stand_for_the_whole(plan, media):
     assert expected.keyframes == pytest.approx(200, rel=0.1)
 
 
-def test_where_nothing_happens_the_keyframes_due_after_a_minute_are_counted(plan, take_in, media):
+def test_where_nothing_happens_the_keyframes_due_after_a_minute_are_counted(
+    plan: SurveyAndSample, take_in: TakeIn, media: Path
+) -> None:
     make_clip(media / "still.mp4", seconds=600, gop=20, level=lambda second: 90)
     _, expected = plan(media)
     assert expected.keyframes == pytest.approx(take_in(media).keyframes, abs=3)
 
 
-def test_members_of_archives_are_counted_by_their_names(plan, media):
+def test_members_of_archives_are_counted_by_their_names(plan: SurveyAndSample, media: Path) -> None:
     with zipfile.ZipFile(media / "trip.zip", "w") as out:
         out.write(make_photo(media / "a.jpg"), "a.jpg")
         out.writestr("notes.txt", "nothing")
@@ -98,12 +119,12 @@ def test_members_of_archives_are_counted_by_their_names(plan, media):
     assert (len(found.pending), found.not_media) == (1, 1)
 
 
-def test_any_first_few_places_are_spread_evenly():
+def test_any_first_few_places_are_spread_evenly() -> None:
     assert sorted(spread(8)) == [number / 8 for number in range(8)]
     for count in (2, 4, 16):
         assert sorted(islice(spread(64), count)) == [number / count for number in range(count)]
 
 
-def test_nothing_at_all_is_a_plan_too(plan, media):
+def test_nothing_at_all_is_a_plan_too(plan: SurveyAndSample, media: Path) -> None:
     found, expected = plan(media)
     assert found.pending == [] and (expected.keyframes, expected.seconds) == (0, 0.0)

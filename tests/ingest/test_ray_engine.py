@@ -1,10 +1,14 @@
 """The same ingest on a Ray cluster: same rows, same outcomes, also when a machine of it is lost."""
 
+from __future__ import annotations
+
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -12,16 +16,24 @@ import pytest
 from ingest.engines.local import LocalEngine
 from ingest.engines.ray_cluster import require_ray
 from ingest.engines.ray_engine import RayEngine
+from ingest.outcomes import IngestReport, Progress, SourceOutcome
+from search_core.entities import MediaEntity
 from search_core.errors import EncoderMismatch, EngineError
 from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo, make_sound
+
+if TYPE_CHECKING:
+    from ray._private.node import Node
+    from ray.cluster_utils import Cluster
 
 HOSTILE = "tests.ingest.hostile_worker:main"
 STORE_BYTES = 80 * 1024**2
 
 
 @pytest.fixture(scope="module", autouse=True)
-def workers_find_the_tests():
+def workers_find_the_tests() -> Iterator[None]:
     """Ray's workers unpickle encoders of this module, wherever earlier tests have left us."""
     root = str(Path(__file__).parents[2])
     with pytest.MonkeyPatch.context() as patch:
@@ -30,7 +42,7 @@ def workers_find_the_tests():
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster() -> Iterator[Cluster]:
     """A head without cores, where the ingest runs, and two machines of two cores each."""
     require_ray(alone=True)  # so that all of it listens on the loopback address
     from ray.cluster_utils import Cluster
@@ -56,7 +68,7 @@ def cluster():
     cluster.shutdown()
 
 
-def add_machine(cluster):
+def add_machine(cluster: Cluster) -> None:
     cluster.add_node(num_cpus=2, object_store_memory=STORE_BYTES, node_ip_address="127.0.0.1")
 
 
@@ -76,15 +88,15 @@ class LoadMarked:
         return MarkedEncoder(self.folder)
 
 
-def rows(store):
+def rows(store: MemoryStore) -> dict[str, MediaEntity]:
     return {e.id: replace(e, ingested_at=0) for e in store.entities("main", limit=100_000)}
 
 
-def outcomes(report):
+def outcomes(report: IngestReport) -> dict[str, SourceOutcome]:
     return {o.uri: replace(o, uri="") for o in report.outcomes}
 
 
-def assert_same(store, other, settings):
+def assert_same(store: MemoryStore, other: MemoryStore, settings: Settings) -> None:
     ids = rows(store).keys()
     assert rows(store) == rows(other)
     for id_ in ids:
@@ -94,7 +106,9 @@ def assert_same(store, other, settings):
     assert all((settings.data_dir / row.thumbnail).is_file() for row in rows(store).values())
 
 
-def test_the_same_rows_and_outcomes_as_locally(take_in, media, store, settings, cluster):
+def test_the_same_rows_and_outcomes_as_locally(
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings, cluster: Cluster
+) -> None:
     settings.encoder.batch_size = 4
     for number in range(10):
         make_photo(media / f"{number}.jpg", (number, 10 * number, 90))
@@ -111,13 +125,16 @@ def test_the_same_rows_and_outcomes_as_locally(take_in, media, store, settings, 
     (media / "empty.jpg").touch()
     (media / "notes.txt").write_text("notes")
     (media / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
-    options = {"entry": HOSTILE, "hang_s": 4.0}
-    here = take_in(media, keyframes="iframe+distinct:0.5", engine=LocalEngine(1, **options))
+    here = take_in(
+        media, keyframes="iframe+distinct:0.5", engine=LocalEngine(1, entry=HOSTILE, hang_s=4.0)
+    )
     local = MemoryStore()
     thumbnails = {path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")}
     settings.ledger_path.unlink()
     settings.thumbnails_dir.rename(settings.data_dir / "before")
-    engine = RayEngine(settings, address=cluster.address, load_encoder=HistogramEncoder, **options)
+    engine = RayEngine(
+        settings, address=cluster.address, load_encoder=HistogramEncoder, entry=HOSTILE, hang_s=4.0
+    )
     there = take_in(media, keyframes="iframe+distinct:0.5", store=local, engine=engine)
     assert outcomes(there) == outcomes(here)
     assert {o.reason for o in here.outcomes if "decoder" in o.reason} == {
@@ -133,7 +150,14 @@ def test_the_same_rows_and_outcomes_as_locally(take_in, media, store, settings, 
     assert again.skipped == 1  # what is known needs no cluster
 
 
-def test_a_lost_machine_costs_nothing(take_in, media, store, settings, cluster, tmp_path):
+def test_a_lost_machine_costs_nothing(
+    take_in: TakeIn,
+    media: Path,
+    store: MemoryStore,
+    settings: Settings,
+    cluster: Cluster,
+    tmp_path: Path,
+) -> None:
     settings.encoder.batch_size = 4
     marks = tmp_path / "marks"
     marks.mkdir()
@@ -141,9 +165,9 @@ def test_a_lost_machine_costs_nothing(take_in, media, store, settings, cluster, 
         make_clip(media / f"{number:03}.mp4", seconds=40 + number)
     for number in range(160):  # more than may be under way at once: some come after the loss
         make_photo(media / f"photo{number:03}.png", (number, 255 - number, 90))
-    lost = []
+    lost: list[bool] = []
 
-    def lose_the_encoders_machine(progress):
+    def lose_the_encoders_machine(progress: Progress) -> None:
         if progress.keyframes >= 20 and not lost:
             lost.append(True)
             homes = {int(mark.name) for mark in marks.iterdir()}
@@ -164,12 +188,14 @@ def test_a_lost_machine_costs_nothing(take_in, media, store, settings, cluster, 
     assert_same(store, local, settings)
 
 
-def raylet_of(node):
+def raylet_of(node: Node) -> int:
     (raylet,) = node.all_processes["raylet"]
-    return raylet.process.pid
+    return int(raylet.process.pid)
 
 
-def test_another_encoder_on_the_cluster_is_refused(take_in, media, settings, cluster):
+def test_another_encoder_on_the_cluster_is_refused(
+    take_in: TakeIn, media: Path, settings: Settings, cluster: Cluster
+) -> None:
     make_photo(media / "a.png")
     engine = RayEngine(settings, address=cluster.address, load_encoder=OtherEncoder)
     with pytest.raises(EncoderMismatch, match="histogram"):
@@ -182,7 +208,13 @@ class OtherEncoder(HistogramEncoder):
         super().__init__("b" * 32)
 
 
-def test_stopping_ends_the_cluster_that_was_started(take_in, media, store, ledger_counts, settings):
+def test_stopping_ends_the_cluster_that_was_started(
+    take_in: TakeIn,
+    media: Path,
+    store: MemoryStore,
+    ledger_counts: Callable[[], int],
+    settings: Settings,
+) -> None:
     settings.encoder.batch_size = 1
     for number in range(100):
         make_photo(media / f"{number:02}.png", (number, 0, 0))
@@ -203,17 +235,19 @@ def test_stopping_ends_the_cluster_that_was_started(take_in, media, store, ledge
 
 
 @pytest.fixture
-def ledger_counts(settings):
+def ledger_counts(settings: Settings) -> Callable[[], int]:
     from ingest.ledger import Ledger
 
-    def done():
+    def done() -> int:
         with Ledger(settings.ledger_path) as ledger:
             return ledger.counts("main")["done"]
 
     return done
 
 
-def test_an_address_without_a_cluster_is_told(take_in, media, settings):
+def test_an_address_without_a_cluster_is_told(
+    take_in: TakeIn, media: Path, settings: Settings
+) -> None:
     make_photo(media / "a.png")
     for address, said in (("ray://127.0.0.1:1", "Ray client"), ("127.0.0.1:1", "reached")):
         engine = RayEngine(settings, address=address, load_encoder=HistogramEncoder)
@@ -221,7 +255,7 @@ def test_an_address_without_a_cluster_is_told(take_in, media, settings):
             take_in(media, engine=engine)
 
 
-def test_without_ray_the_way_to_get_it_is_told(tmp_path):
+def test_without_ray_the_way_to_get_it_is_told(tmp_path: Path) -> None:
     code = (
         "import sys; sys.modules['ray'] = None; from cli.main import main;"
         f"sys.argv = ['sightline', '--data-dir', {str(tmp_path)!r}, 'ingest', 'x'];"
@@ -234,7 +268,7 @@ def test_without_ray_the_way_to_get_it_is_told(tmp_path):
     assert "Traceback" not in run.stderr
 
 
-def test_ray_is_imported_only_when_it_is_asked_for():
+def test_ray_is_imported_only_when_it_is_asked_for() -> None:
     code = "import sys, ingest.pipeline, cli.ingest; print('ray' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -18,15 +20,23 @@ from ingest.engines.local import LocalEngine
 from ingest.jobs.watch import Interrupted
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
+from ingest.outcomes import IngestReport
 from ingest.pipeline import ingest
 from ingest.recipes import recipe_of
 from ingest.reembedding import reembed
+from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels
 from search_core.endpoint import Endpoint
+from search_core.entities import MediaEntity
 from search_core.errors import EncoderMismatch, StoreBusy, UsageError
 from search_core.filters import Filter
+from search_core.library import Store
 from search_core.memory_store import MemoryStore
+from search_core.milvus_succession import MilvusSuccession
+from search_core.settings import Settings
 from search_core.store import MilvusStore
 from tests.ingest.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
+
+Rows = dict[str, tuple[MediaEntity, Embeddings]]
 
 KILLED = Path(__file__).with_name("killed_reembedding.py")
 
@@ -36,7 +46,7 @@ on_both = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def milvus(request):
+def milvus(request: pytest.FixtureRequest) -> Iterator[MilvusStore]:
     """A store on Milvus Lite, where a test asks for both on each of them."""
     if getattr(request, "param", "lite") == "lite":
         yield request.getfixturevalue("lite_store")
@@ -49,7 +59,9 @@ def milvus(request):
 
 
 @pytest.fixture
-def filled(milvus, settings, media, encoder):
+def filled(
+    milvus: MilvusStore, settings: Settings, media: Path, encoder: HistogramEncoder
+) -> MilvusStore:
     """A library: two photographs, and a clip with B-frames between its keyframes."""
     make_photo(media / "red.jpg", (220, 30, 30), quality=95)
     make_photo(media / "blue.png", (30, 30, 220))
@@ -58,7 +70,9 @@ def filled(milvus, settings, media, encoder):
     return milvus
 
 
-def take_in(store, settings, media, encoder, library="main"):
+def take_in(
+    store: Store, settings: Settings, media: Path, encoder: HistogramEncoder, library: str = "main"
+) -> IngestReport:
     return ingest(
         [str(media)],
         settings=settings,
@@ -69,7 +83,7 @@ def take_in(store, settings, media, encoder, library="main"):
     )
 
 
-def rows(store, library="main"):
+def rows(store: Store, library: str = "main") -> Rows:
     """Every row and its vector, by id."""
     return {
         entity.id: (entity, vector)
@@ -78,7 +92,7 @@ def rows(store, library="main"):
     }
 
 
-def assert_as_if_ingested(store, settings, media, before):
+def assert_as_if_ingested(store: Store, settings: Settings, media: Path, before: Rows) -> None:
     """The rows there were, with the vectors that an ingest with the finer encoder gives."""
     memory = MemoryStore()
     take_in(memory, settings, media, FinerEncoder(), "reference")
@@ -92,7 +106,9 @@ def assert_as_if_ingested(store, settings, media, before):
 
 
 @on_both
-def test_it_is_as_if_ingested_with_the_new_encoder(filled, settings, media):
+def test_it_is_as_if_ingested_with_the_new_encoder(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     before = rows(filled)
     thumbnails = {path: path.read_bytes() for path in settings.thumbnails_dir.rglob("*.jpg")}
     report = reembed(settings, filled, "main", FinerEncoder())
@@ -104,7 +120,9 @@ def test_it_is_as_if_ingested_with_the_new_encoder(filled, settings, media):
     }
 
 
-def test_nothing_is_taken_in_again_afterwards(filled, settings, media):
+def test_nothing_is_taken_in_again_afterwards(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     reembed(settings, filled, "main", FinerEncoder())
     report = take_in(filled, settings, media, FinerEncoder())
     assert (report.done, report.skipped) == (0, 3)
@@ -112,7 +130,9 @@ def test_nothing_is_taken_in_again_afterwards(filled, settings, media):
         assert ledger.recipes("main") == [recipe_of("f" * 32, parse_selector("interval:1").recipe)]
 
 
-def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(filled, settings, media):
+def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     (media / "clip.mp4").unlink()
     make_photo(media / "blue.png", (30, 220, 30))
     (media / "moved").mkdir()
@@ -132,7 +152,9 @@ def test_what_is_gone_or_changed_is_embedded_from_its_thumbnail(filled, settings
         assert float(near @ vector) > 0.9
 
 
-def test_a_keyframe_of_which_nothing_is_left_is_left_out_and_told(filled, settings, media):
+def test_a_keyframe_of_which_nothing_is_left_is_left_out_and_told(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     (media / "red.jpg").unlink()
     [gone] = [entity for entity, _ in rows(filled).values() if entity.uri.endswith("red.jpg")]
     (settings.data_dir / gone.thumbnail).unlink()
@@ -142,7 +164,9 @@ def test_a_keyframe_of_which_nothing_is_left_is_left_out_and_told(filled, settin
     assert "1 left out" in report.summary
 
 
-def test_a_source_that_crashes_the_decoder_costs_itself_alone(filled, settings, media):
+def test_a_source_that_crashes_the_decoder_costs_itself_alone(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     late = make_clip(media / "late.mp4", seconds=4, size=(96, 48))
     take_in(filled, settings, media, HistogramEncoder())
     engine = LocalEngine(1, entry="tests.ingest.hostile_worker:main")
@@ -152,7 +176,9 @@ def test_a_source_that_crashes_the_decoder_costs_itself_alone(filled, settings, 
 
 
 @on_both
-def test_writes_and_deletes_meanwhile_are_in_the_new_collection(filled, settings, media, encoder):
+def test_writes_and_deletes_meanwhile_are_in_the_new_collection(
+    filled: MilvusStore, settings: Settings, media: Path, encoder: HistogramEncoder
+) -> None:
     first, *_ = sorted(rows(filled))
 
     class Meanwhile(FinerEncoder):
@@ -160,7 +186,7 @@ def test_writes_and_deletes_meanwhile_are_in_the_new_collection(filled, settings
 
         calls = 0
 
-        def encode_pixels(self, pixels):
+        def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
             self.calls += 1
             if self.calls == 1:
                 make_photo(media / "green.png", (30, 220, 30))
@@ -177,48 +203,40 @@ def test_writes_and_deletes_meanwhile_are_in_the_new_collection(filled, settings
 
 @on_both
 def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refused_then(
-    filled, settings, encoder
-):
+    filled: MilvusStore,
+    settings: Settings,
+    encoder: HistogramEncoder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = rows(filled)
     [(entity, vector), *_] = before.values()
     heard = []
+    succession = filled.succession
 
-    class Looked:
-        def __init__(self, heir):
-            self._heir = heir
+    def looked_at(name: str, identity: EncoderIdentity, work: str) -> MilvusSuccession:
+        heir = succession(name, identity, work)
+        close, switch_over = heir.close_writing, heir.switch
 
-        def __getattr__(self, name):
-            return getattr(self._heir, name)
-
-        def __enter__(self):
-            self._heir.__enter__()
-            return self
-
-        def __exit__(self, *error):
-            return self._heir.__exit__(*error)
-
-        def close_writing(self):
+        def close_writing() -> None:
             filled.upsert("main", [entity], vector[None])
-            self._heir.close_writing()
+            close()
             with pytest.raises(StoreBusy, match="another encoder"):
                 filled.upsert("main", [entity], vector[None])
             heard.append("refused")
 
-        def switch(self):
+        def switch() -> None:
             assert filled.library("main").encoder == encoder.identity
             [[best]] = filled.search("main", vector[None], k=1)
             assert best.score > 0.999
-            self._heir.switch()
+            switch_over()
             heard.append("switched")
 
-    class Store:
-        def __getattr__(self, name):
-            return getattr(filled, name)
+        monkeypatch.setattr(heir, "close_writing", close_writing)
+        monkeypatch.setattr(heir, "switch", switch)
+        return heir
 
-        def succession(self, *arguments):
-            return Looked(filled.succession(*arguments))
-
-    reembed(settings, Store(), "main", FinerEncoder())
+    monkeypatch.setattr(filled, "succession", looked_at)
+    reembed(settings, filled, "main", FinerEncoder())
     assert heard == ["refused", "switched"]
     with pytest.raises(EncoderMismatch):  # whoever began before goes no further
         filled.upsert("main", [entity], vector[None])
@@ -226,14 +244,20 @@ def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refuse
 
 
 @pytest.mark.parametrize("moment", ["embedding", "switching"])
-def test_ended_midway_the_library_is_as_it_was(filled, settings, encoder, moment, monkeypatch):
+def test_ended_midway_the_library_is_as_it_was(
+    filled: MilvusStore,
+    settings: Settings,
+    encoder: HistogramEncoder,
+    moment: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = rows(filled)
     collections = filled._client.list_collections()
 
     class Ended(Exception):
         pass
 
-    def end(*_):
+    def end(*_: object) -> NoReturn:
         raise Ended
 
     if moment == "switching":
@@ -255,7 +279,9 @@ def test_ended_midway_the_library_is_as_it_was(filled, settings, encoder, moment
 
 
 @on_both
-def test_killed_midway_it_goes_on_where_it_was(filled, settings, media):
+def test_killed_midway_it_goes_on_where_it_was(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
     before, endpoint = rows(filled), filled.endpoint
     if endpoint.embedded:
         filled.close()  # one process at a time
@@ -270,30 +296,37 @@ def test_killed_midway_it_goes_on_where_it_was(filled, settings, media):
         assert_as_if_ingested(store, settings, media, before)
 
 
-def test_put_off_it_goes_on_as_the_same_work_only(filled, settings, media):
-    before, told = rows(filled), []
+def test_put_off_it_goes_on_as_the_same_work_only(
+    filled: MilvusStore, settings: Settings, media: Path
+) -> None:
+    before = rows(filled)
+    told: list[tuple[int, int, str]] = []
 
-    def put_off():
+    def note(done: int, total: int, current: str) -> None:
+        told.append((done, total, current))
+
+    def put_off() -> None:
         if len(told) == 3:
             raise Interrupted(is_put_off=True)
 
-    def run(**options):
-        return reembed(settings, filled, "main", FinerEncoder(), work="job", **options)
-
     settings.encoder.batch_size = 1
     with pytest.raises(Interrupted):
-        run(on_progress=lambda *progress: told.append(progress), check=put_off)
+        reembed(
+            settings, filled, "main", FinerEncoder(), work="job", on_progress=note, check=put_off
+        )
     [(entity, vector), *_] = before.values()
     filled.upsert("main", [entity], vector[None])  # nobody waits for it
     with filled.succession("main", FinerEncoder().identity, "another") as other:
         assert other.kept == 0
-    report = run(on_progress=lambda *progress: told.append(progress))
+    report = reembed(settings, filled, "main", FinerEncoder(), work="job", on_progress=note)
     assert (report.kept, report.keyframes) == (3, 5)
     assert [done for done, *_ in told] == list(range(1, 9))
     assert "after 3 of a run that was ended" in report.summary
     assert_as_if_ingested(filled, settings, media, before)
 
 
-def test_the_encoder_it_has_is_refused(filled, settings, encoder):
+def test_the_encoder_it_has_is_refused(
+    filled: MilvusStore, settings: Settings, encoder: HistogramEncoder
+) -> None:
     with pytest.raises(UsageError, match="already"):
         reembed(settings, filled, "main", encoder)

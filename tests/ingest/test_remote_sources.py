@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
 import boto3
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from ingest.addresses import without_secrets
 from ingest.jobs import Jobs
 from ingest.ledger import Ledger
+from ingest.outcomes import IngestReport
 from ingest.reembedding import reembed
 from ingest.remote import RemoteFiles
 from ingest.repair import repair
@@ -24,11 +26,18 @@ from ingest.verification import verify
 from ingest.web import is_public
 from ingest.worker import run_worker
 from search_core.errors import UsageError
-from search_core.settings import RemoteSettings
-from tests.ingest.loopback_servers import S3Server, WebServer
+from search_core.memory_store import MemoryStore
+from search_core.settings import RemoteSettings, Settings
+from tests.ingest.conftest import TakeIn
+from tests.ingest.loopback_servers import S3Client, S3Server, WebServer
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
+from tests.ingest.queued import job_of
 
 SECRET = "not-to-be-seen-anywhere"
+
+
+class Put(Protocol):
+    def __call__(self, key: str, colour: tuple[int, int, int] = (200, 40, 40)) -> bytes: ...
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,9 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def s3(s3_server, settings, monkeypatch):
+def s3(
+    s3_server: S3Server, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[S3Client]:
     """An empty bucket named ``footage`` and what puts files into it."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -55,7 +66,7 @@ def s3(s3_server, settings, monkeypatch):
 
 
 @pytest.fixture
-def put(s3, media):
+def put(s3: S3Client, media: Path) -> Put:
     """Make a photograph or a clip and put it into the bucket."""
 
     def run(key: str, colour: tuple[int, int, int] = (200, 40, 40)) -> bytes:
@@ -73,7 +84,7 @@ def put(s3, media):
 
 
 @pytest.fixture
-def web(settings) -> Iterator[WebServer]:
+def web(settings: Settings) -> Iterator[WebServer]:
     with WebServer().running() as server:
         settings.remote = RemoteSettings(allow_urls=True, private_hosts=("127.0.0.1",))
         yield server
@@ -83,17 +94,22 @@ def photo(folder: Path, colour: tuple[int, int, int] = (10, 200, 10)) -> bytes:
     return make_photo(folder / "made.jpg", colour).read_bytes()
 
 
-def reasons(report) -> dict[str, str]:
+def reasons(report: IngestReport) -> dict[str, str]:
     return {outcome.uri: outcome.reason for outcome in report.outcomes}
 
 
-def spooled(settings) -> list[Path]:
+def spooled(settings: Settings) -> list[Path]:
     return [path for path in settings.spool_dir.rglob("*") if path.name != "lock"]
 
 
 def test_a_folder_at_s3_is_taken_in_and_known_afterwards(
-    take_in, put, s3, s3_server, store, settings
-):
+    take_in: TakeIn,
+    put: Put,
+    s3: S3Client,
+    s3_server: S3Server,
+    store: MemoryStore,
+    settings: Settings,
+) -> None:
     put("day/gate.mp4")
     put("day/yard/porch.jpg", (1, 2, 3))
     s3.put_object(Bucket="footage", Key="day/notes.txt", Body=b"nothing to see")
@@ -111,7 +127,7 @@ def test_a_folder_at_s3_is_taken_in_and_known_afterwards(
     assert s3_server.fetched() == []
 
 
-def test_globs_single_files_and_order(take_in, put):
+def test_globs_single_files_and_order(take_in: TakeIn, put: Put) -> None:
     put("cam-1/a/one.jpg", (1, 1, 1))
     put("cam-2/b/c/two.jpg", (90, 1, 1))
     put("other/three.jpg", (1, 90, 1))
@@ -124,7 +140,7 @@ def test_globs_single_files_and_order(take_in, put):
     assert report.done == 3
 
 
-def test_what_is_not_there_fails_alone(take_in, put):
+def test_what_is_not_there_fails_alone(take_in: TakeIn, put: Put) -> None:
     put("a.jpg")
     report = take_in(
         "s3://footage/none.mp4", "s3://footage/*.none", "s3://nowhere/a.jpg", "s3://footage/a.jpg"
@@ -135,7 +151,9 @@ def test_what_is_not_there_fails_alone(take_in, put):
     assert reasons(report)["s3://nowhere/a.jpg"] == "does not exist"
 
 
-def test_a_zip_at_s3_is_opened_where_it_is(take_in, s3, media, store):
+def test_a_zip_at_s3_is_opened_where_it_is(
+    take_in: TakeIn, s3: S3Client, media: Path, store: MemoryStore
+) -> None:
     with zipfile.ZipFile(media / "trip.zip", "w") as out:
         out.write(make_photo(media / "a.jpg"), "beach/a.jpg")
         out.writestr("notes.txt", "nothing")
@@ -148,7 +166,9 @@ def test_a_zip_at_s3_is_opened_where_it_is(take_in, s3, media, store):
     assert take_in("s3://footage/trip.zip").skipped == 2
 
 
-def test_what_changed_since_it_was_listed_is_taken_as_it_is_now(take_in, put, s3, s3_server, store):
+def test_what_changed_since_it_was_listed_is_taken_as_it_is_now(
+    take_in: TakeIn, put: Put, s3: S3Client, s3_server: S3Server, store: MemoryStore
+) -> None:
     put("a.jpg")
     take_in("s3://footage/a.jpg")
     fresh = put("a.jpg", (5, 5, 200))
@@ -171,8 +191,13 @@ def test_what_changed_since_it_was_listed_is_taken_as_it_is_now(take_in, put, s3
 
 
 def test_what_changes_while_it_is_read_fails_and_leaves_nothing(
-    take_in, put, s3, s3_server, store, settings
-):
+    take_in: TakeIn,
+    put: Put,
+    s3: S3Client,
+    s3_server: S3Server,
+    store: MemoryStore,
+    settings: Settings,
+) -> None:
     put("a.jpg")
     other = put("b.jpg", (9, 9, 9))
 
@@ -190,7 +215,9 @@ def test_what_changes_while_it_is_read_fails_and_leaves_nothing(
     assert take_in("s3://footage/a.jpg").done == 1
 
 
-def test_without_credentials_it_says_where_they_are_looked_for(take_in, put, monkeypatch, tmp_path):
+def test_without_credentials_it_says_where_they_are_looked_for(
+    take_in: TakeIn, put: Put, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     put("a.jpg")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
@@ -201,7 +228,7 @@ def test_without_credentials_it_says_where_they_are_looked_for(take_in, put, mon
     assert "AWS_ACCESS_KEY_ID" in report.outcomes[0].reason
 
 
-def test_a_missing_extra_is_named(take_in, monkeypatch):
+def test_a_missing_extra_is_named(take_in: TakeIn, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("s3fs", "gcsfs"):
         monkeypatch.setitem(sys.modules, name, None)
     for scheme in ("s3", "gs"):
@@ -212,7 +239,15 @@ def test_a_missing_extra_is_named(take_in, monkeypatch):
     assert "sightline[gcs]" in report.outcomes[1].reason
 
 
-def test_no_secret_is_kept_anywhere(take_in, put, s3_server, web, settings, media, store):
+def test_no_secret_is_kept_anywhere(
+    take_in: TakeIn,
+    put: Put,
+    s3_server: S3Server,
+    web: WebServer,
+    settings: Settings,
+    media: Path,
+    store: MemoryStore,
+) -> None:
     put("a.jpg")
     settings.remote.s3_endpoint = s3_server.endpoint
     assert take_in("s3://footage/a.jpg").done == 1
@@ -224,17 +259,19 @@ def test_no_secret_is_kept_anywhere(take_in, put, s3_server, web, settings, medi
     kept = {(entity.uri, entity.camera) for entity in store.entities("main")}
     assert (f"{web.address}/clips/b.jpg?id=7", "clips") in kept
     assert SECRET not in str(kept)
-    kept = [path for path in settings.data_dir.rglob("*") if path.is_file()]
-    assert kept and not any(SECRET.encode() in path.read_bytes() for path in kept)
+    files = [path for path in settings.data_dir.rglob("*") if path.is_file()]
+    assert files and not any(SECRET.encode() in path.read_bytes() for path in files)
 
 
-def test_addresses_lose_what_gives_access():
+def test_addresses_lose_what_gives_access() -> None:
     assert without_secrets("https://u:p@h:1/a.mp4?v=3&token=x#t=1") == "https://h:1/a.mp4?v=3"
     assert without_secrets("https://h/a?sig=x&se=1&Expires=9&q=" + "y" * 80) == "https://h/a?se=1"
     assert without_secrets("s3://key:word@bucket/a?b#c.mp4") == "s3://bucket/a?b#c.mp4"
 
 
-def test_the_web_is_closed_unless_it_is_opened(take_in, web, settings, media):
+def test_the_web_is_closed_unless_it_is_opened(
+    take_in: TakeIn, web: WebServer, settings: Settings, media: Path
+) -> None:
     web.pages["/a.jpg"] = (200, {}, photo(media))
     settings.remote = RemoteSettings()
     report = take_in(f"{web.address}/a.jpg")
@@ -242,7 +279,9 @@ def test_the_web_is_closed_unless_it_is_opened(take_in, web, settings, media):
     assert web.requests == []
 
 
-def test_an_address_of_the_web_is_fetched_once(take_in, web, media, store, settings):
+def test_an_address_of_the_web_is_fetched_once(
+    take_in: TakeIn, web: WebServer, media: Path, store: MemoryStore, settings: Settings
+) -> None:
     headers = {"ETag": '"1"', "Last-Modified": "Tue, 05 Aug 2025 10:00:00 GMT"}
     web.pages["/a.jpg"] = (200, headers, photo(media))
     assert take_in(f"{web.address}/a.jpg").done == 1
@@ -257,7 +296,9 @@ def test_an_address_of_the_web_is_fetched_once(take_in, web, media, store, setti
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-def test_private_addresses_are_refused_before_anything_is_asked(take_in, web, settings, host):
+def test_private_addresses_are_refused_before_anything_is_asked(
+    take_in: TakeIn, web: WebServer, settings: Settings, host: str
+) -> None:
     settings.remote = RemoteSettings(allow_urls=True)
     report = take_in(f"http://{host}:{web.address.rpartition(':')[2]}/a.jpg")
     assert report.failed == 1
@@ -265,7 +306,9 @@ def test_private_addresses_are_refused_before_anything_is_asked(take_in, web, se
     assert web.requests == []
 
 
-def test_redirects_are_looked_at_again(take_in, web, settings, media):
+def test_redirects_are_looked_at_again(
+    take_in: TakeIn, web: WebServer, settings: Settings, media: Path
+) -> None:
     port = web.address.rpartition(":")[2]
     web.pages["/away.jpg"] = (302, {"Location": f"http://localhost:{port}/a.jpg"}, b"")
     web.pages["/near.jpg"] = (302, {"Location": "/a.jpg"}, b"")
@@ -279,7 +322,7 @@ def test_redirects_are_looked_at_again(take_in, web, settings, media):
     assert report.done == 1
 
 
-def test_public_addresses_are_told_from_others():
+def test_public_addresses_are_told_from_others() -> None:
     assert is_public("93.184.216.34") and is_public("2606:2800:220:1::1")
     for address in (
         *("10.0.0.1", "172.16.3.4", "192.168.1.1", "127.0.0.1", "169.254.169.254", "0.0.0.0"),
@@ -289,7 +332,9 @@ def test_public_addresses_are_told_from_others():
         assert not is_public(address), address
 
 
-def test_what_is_cut_off_too_large_or_refused_says_so(take_in, web, settings, media):
+def test_what_is_cut_off_too_large_or_refused_says_so(
+    take_in: TakeIn, web: WebServer, settings: Settings, media: Path
+) -> None:
     data = photo(media)
     web.pages["/cut.jpg"] = (200, {"Content-Length": str(len(data))}, data[:-40])
     web.pages["/large.jpg"] = (200, {}, data + bytes(200_000))
@@ -310,7 +355,9 @@ def test_what_is_cut_off_too_large_or_refused_says_so(take_in, web, settings, me
     assert spooled(settings) == []
 
 
-def test_a_size_that_nobody_told_is_still_limited(take_in, web, settings, media):
+def test_a_size_that_nobody_told_is_still_limited(
+    take_in: TakeIn, web: WebServer, settings: Settings, media: Path
+) -> None:
     body = b"\xff\xd8\xff" + bytes(300_000)
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
     web.pages["/a.jpg"] = (200, {"Transfer-Encoding": "chunked"}, chunked)
@@ -319,7 +366,9 @@ def test_a_size_that_nobody_told_is_still_limited(take_in, web, settings, media)
     assert spooled(settings) == []
 
 
-def test_no_room_is_said_before_anything_is_written(take_in, put, monkeypatch, settings):
+def test_no_room_is_said_before_anything_is_written(
+    take_in: TakeIn, put: Put, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     put("a.jpg")
     full = shutil.disk_usage(settings.data_dir.parent)._replace(free=0)
     monkeypatch.setattr("ingest.spool.shutil.disk_usage", lambda path: full)
@@ -328,7 +377,9 @@ def test_no_room_is_said_before_anything_is_written(take_in, put, monkeypatch, s
     assert spooled(settings) == []
 
 
-def test_what_a_killed_run_left_is_removed_by_the_next(settings, tmp_path, take_in, media):
+def test_what_a_killed_run_left_is_removed_by_the_next(
+    settings: Settings, tmp_path: Path, take_in: TakeIn, media: Path
+) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path; from ingest.spool import Spool\n"
         "with Spool(Path(sys.argv[1])) as spool:\n"
@@ -345,7 +396,14 @@ def test_what_a_killed_run_left_is_removed_by_the_next(settings, tmp_path, take_
     assert spooled(settings) == []
 
 
-def test_verify_asks_whether_it_is_still_there(take_in, put, s3, settings, store, encoder):
+def test_verify_asks_whether_it_is_still_there(
+    take_in: TakeIn,
+    put: Put,
+    s3: S3Client,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+) -> None:
     put("a.jpg")
     put("gate.mp4")
     assert take_in("s3://footage/").done == 2
@@ -359,7 +417,14 @@ def test_verify_asks_whether_it_is_still_there(take_in, put, s3, settings, store
     assert kinds == {("media_unreachable", False)}
 
 
-def test_repair_fetches_again_what_it_needs(take_in, put, s3, settings, store, encoder):
+def test_repair_fetches_again_what_it_needs(
+    take_in: TakeIn,
+    put: Put,
+    s3: S3Client,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+) -> None:
     put("a.jpg")
     put("gate.mp4")
     take_in("s3://footage/")
@@ -377,28 +442,32 @@ def test_repair_fetches_again_what_it_needs(take_in, put, s3, settings, store, e
     assert "is not what it was" in left.detail
 
 
-def test_jobs_fetch_only_where_they_may(put, settings, store, encoder):
+def test_jobs_fetch_only_where_they_may(
+    put: Put, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     put("a.jpg")
     jobs = Jobs(settings)
     first = jobs.submit_ingest(["s3://footage/a.jpg"], "main")
     run_worker(settings, store=store, encoder=encoder, until_idle=True)
-    refused = jobs.get(first)
+    refused = job_of(jobs, first)
     assert refused.state == "failed" and "SIGHTLINE_REMOTE_ALLOW_JOBS" in refused.message
     settings.remote.allow_jobs = True
     second = jobs.submit_ingest(["s3://footage/a.jpg"], "main")
     run_worker(settings, store=store, encoder=encoder, until_idle=True)
-    assert jobs.get(second).state == "done" and store.count("main") == 1
+    assert job_of(jobs, second).state == "done" and store.count("main") == 1
     with pytest.raises(UsageError, match="cannot become a job"):
         jobs.submit_ingest([f"https://host/a.mp4?token={SECRET}"], "main")
     jobs.close()
 
 
-def test_the_spool_never_holds_many_files(take_in, put, settings, monkeypatch):
+def test_the_spool_never_holds_many_files(
+    take_in: TakeIn, put: Put, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     most = []
     make_room = Spool.make_room
 
-    def counted(self, *arguments):
-        path = make_room(self, *arguments)
+    def counted(self: Spool, size: int | None, name: str, check: Callable[[], None]) -> Path:
+        path = make_room(self, size, name, check)
         most.append(len([p for p in spooled(settings) if p.is_file()]))
         return path
 
@@ -410,7 +479,9 @@ def test_the_spool_never_holds_many_files(take_in, put, settings, monkeypatch):
     assert 1 < max(most) <= 5
 
 
-def test_a_failed_source_can_be_tried_again_by_its_address(take_in, put, s3, settings):
+def test_a_failed_source_can_be_tried_again_by_its_address(
+    take_in: TakeIn, put: Put, s3: S3Client, settings: Settings
+) -> None:
     s3.put_object(Bucket="footage", Key="a.jpg", Body=b"\xff\xd8\xff and no picture")
     assert take_in("s3://footage/").failed == 1
     with Ledger(settings.ledger_path) as ledger:
@@ -421,7 +492,9 @@ def test_a_failed_source_can_be_tried_again_by_its_address(take_in, put, s3, set
     assert spooled(settings) == []
 
 
-def test_another_encoder_fetches_them_once_more(put, take_in, settings, store):
+def test_another_encoder_fetches_them_once_more(
+    put: Put, take_in: TakeIn, settings: Settings, store: MemoryStore
+) -> None:
     put("night.mp4")
     put("gate.png")
     report = take_in("s3://footage/", keyframes="interval:1")

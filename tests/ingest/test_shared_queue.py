@@ -7,18 +7,25 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 from pydantic import SecretStr
 
 from ingest.jobs import Jobs
 from ingest.ledger import Ledger
+from ingest.stopping import Stop
 from ingest.worker import Timing, run_worker
+from search_core.encoders.base import Embeddings, Pixels
 from search_core.endpoint import Endpoint
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
 from search_core.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder, make_photo
+from tests.ingest.queued import job_of, report_of
 from tests.redis_server import RedisServer
 
 WORKER = Path(__file__).with_name("sharing_worker.py")
@@ -29,8 +36,14 @@ KEEPS = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
 FORGETS = ["--save", ""]
 
 
+class WorkUntil(Protocol):
+    def __call__(self, do: Callable[[], object], stop: Stop | None = None) -> None: ...
+
+
 @pytest.fixture
-def redis(request, tmp_path, settings):
+def redis(
+    request: pytest.FixtureRequest, tmp_path: Path, settings: Settings
+) -> Iterator[RedisServer]:
     """A Redis of the test's own that is the queue."""
     folder = tmp_path / "redis"
     folder.mkdir()
@@ -42,7 +55,7 @@ def redis(request, tmp_path, settings):
 
 
 @pytest.fixture
-def jobs(settings):
+def jobs(settings: Settings) -> Iterator[Jobs]:
     with closing(Jobs(settings)) as jobs:
         yield jobs
 
@@ -50,12 +63,12 @@ def jobs(settings):
 class Interrupts(HistogramEncoder):
     """Does something in the middle of a job."""
 
-    def __init__(self, do):
+    def __init__(self, do: Callable[[], object]) -> None:
         super().__init__()
         self._do = do
         self._batches = 0
 
-    def encode_pixels(self, pixels):
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         self._batches += 1
         if self._batches == 4:
             self._do()
@@ -63,7 +76,7 @@ class Interrupts(HistogramEncoder):
 
 
 @pytest.fixture
-def photos(media, settings):
+def photos(media: Path, settings: Settings) -> Path:
     for number in range(PHOTOS):
         make_photo(media / f"{number}.png", (20 * number, 0, 0))
     settings.encoder.batch_size = 1
@@ -71,25 +84,35 @@ def photos(media, settings):
 
 
 @pytest.fixture
-def work(settings, store):
-    def run(do, **options):
-        given = {"store": store, "encoder": Interrupts(do), "timing": EAGER, **options}
-        run_worker(settings, until_idle=True, **given)
+def work(settings: Settings, store: MemoryStore) -> WorkUntil:
+    """Let a worker do the jobs there are, and something happen in the middle of one."""
+
+    def run(do: Callable[[], object], stop: Stop | None = None) -> None:
+        run_worker(
+            settings,
+            stop=stop,
+            store=store,
+            encoder=Interrupts(do),
+            until_idle=True,
+            timing=EAGER,
+        )
 
     return run
 
 
-def assert_done_once(jobs, job_id, store):
-    job = jobs.get(job_id)
+def assert_done_once(jobs: Jobs, job_id: str, store: MemoryStore) -> None:
+    job = job_of(jobs, job_id)
     assert (job.state, job.attempts) == ("done", 1), job.message
-    assert (job.report["done"], store.count("main")) == (PHOTOS, PHOTOS)
+    assert (report_of(job)["done"], store.count("main")) == (PHOTOS, PHOTOS)
 
 
 @pytest.mark.parametrize(
     "redis", [pytest.param(KEEPS, id="keeps"), pytest.param(FORGETS, id="forgets")], indirect=True
 )
-def test_redis_restarted_in_the_middle_of_a_job(redis, jobs, work, photos, store):
-    def restart():
+def test_redis_restarted_in_the_middle_of_a_job(
+    redis: RedisServer, jobs: Jobs, work: WorkUntil, photos: Path, store: MemoryStore
+) -> None:
+    def restart() -> None:
         redis.kill()
         redis.start()
 
@@ -102,15 +125,16 @@ def test_redis_restarted_in_the_middle_of_a_job(redis, jobs, work, photos, store
 
 @pytest.mark.parametrize("redis", [pytest.param(KEEPS, id="keeps")], indirect=True)
 def test_a_job_that_ends_while_redis_is_away_is_told_when_it_is_back(
-    redis, jobs, work, photos, store
-):
+    redis: RedisServer, jobs: Jobs, work: WorkUntil, photos: Path, store: MemoryStore
+) -> None:
     class Told(logging.Handler):
-        def emit(self, record):
+        def emit(self, record: logging.LogRecord) -> None:
             said.append(record.getMessage())
             if len(said) == 3:
                 redis.start()
 
-    said, told = [], Told()
+    said: list[str] = []
+    told = Told()
     logging.getLogger("ingest.worker").addHandler(told)
     job_id, waiting = (jobs.submit_ingest([str(photos)], "main") for _ in range(2))
     try:
@@ -120,12 +144,14 @@ def test_a_job_that_ends_while_redis_is_away_is_told_when_it_is_back(
     assert len(said) >= 3
     assert all("Redis does not answer" in text and "never-shown" not in text for text in said)
     assert_done_once(jobs, job_id, store)
-    assert jobs.get(waiting).report["skipped"] == PHOTOS
+    assert report_of(job_of(jobs, waiting))["skipped"] == PHOTOS
 
 
 @pytest.mark.parametrize("redis", [pytest.param(FORGETS, id="forgets")], indirect=True)
-def test_a_job_that_redis_forgot_goes_to_the_next_worker(redis, jobs, work, photos, store):
-    def restart_and_stop():
+def test_a_job_that_redis_forgot_goes_to_the_next_worker(
+    redis: RedisServer, jobs: Jobs, work: WorkUntil, photos: Path, store: MemoryStore
+) -> None:
+    def restart_and_stop() -> None:
         redis.kill()
         redis.start()
         stop.set()
@@ -133,16 +159,18 @@ def test_a_job_that_redis_forgot_goes_to_the_next_worker(redis, jobs, work, phot
     stop = threading.Event()
     job_id = jobs.submit_ingest([str(photos)], "main")
     work(restart_and_stop, stop=stop)
-    assert jobs.get(job_id).state == "queued"
+    assert job_of(jobs, job_id).state == "queued"
     assert store.count("main") < PHOTOS
     work(lambda: None)
-    job = jobs.get(job_id)
+    job = job_of(jobs, job_id)
     assert (job.state, job.attempts, store.count("main")) == ("done", 1, PHOTOS)
 
 
 @pytest.mark.server
 @pytest.mark.parametrize("redis", [pytest.param(FORGETS, id="forgets")], indirect=True)
-def test_two_worker_processes_do_each_job_once(redis, jobs, media, settings, milvus_server_uri):
+def test_two_worker_processes_do_each_job_once(
+    redis: RedisServer, jobs: Jobs, media: Path, settings: Settings, milvus_server_uri: str
+) -> None:
     ids = []
     for job in range(6):
         folder = media / f"{job}"
@@ -153,9 +181,9 @@ def test_two_worker_processes_do_each_job_once(redis, jobs, media, settings, mil
     command = [sys.executable, str(WORKER), str(settings.data_dir), milvus_server_uri, redis.url]
     workers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     embedded = [int(worker.communicate(timeout=300)[0]) for worker in workers]
-    found = [jobs.get(job_id) for job_id in ids]
+    found = [job_of(jobs, job_id) for job_id in ids]
     assert [job.state for job in found] == ["done"] * 6, [job.message for job in found]
-    assert [(job.attempts, job.report["done"]) for job in found] == [(1, 3)] * 6
+    assert [(job.attempts, report_of(job)["done"]) for job in found] == [(1, 3)] * 6
     assert sum(embedded) == 18 and min(embedded) >= 3
     with closing(MilvusStore(Endpoint(milvus_server_uri, embedded=False))) as store:
         rows = Counter(entity.uri for entity in store.entities("shared", limit=1000))

@@ -1,5 +1,7 @@
 """What a file is by its first bytes."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,19 +15,19 @@ IMAGES = ["jpg", "png", "gif", "webp", "bmp", "tif", "jp2", "ico", "qoi", "avif"
 
 
 @pytest.mark.parametrize("suffix", IMAGES)
-def test_images(tmp_path, suffix):
+def test_images(tmp_path: Path, suffix: str) -> None:
     Image.new("RGB", (32, 32)).save(tmp_path / f"a.{suffix}")
     assert kind_of_file(tmp_path / f"a.{suffix}") == "image"
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "avi", "ts", "flv"])
-def test_videos(tmp_path, suffix):
+def test_videos(tmp_path: Path, suffix: str) -> None:
     codec = "mpeg4" if suffix == "avi" else "libx264"
     path = make_clip(tmp_path / f"a.{suffix}", seconds=1, codec=codec)
     assert kind_of_file(path) == "video"
 
 
-def test_sound_in_a_video_container_is_found_out_later(tmp_path):
+def test_sound_in_a_video_container_is_found_out_later(tmp_path: Path) -> None:
     assert kind_of_file(make_sound(tmp_path / "a.mp4")) == "video"
 
 
@@ -43,21 +45,21 @@ def test_sound_in_a_video_container_is_found_out_later(tmp_path):
         (b"", "unknown"),
     ],
 )
-def test_others(head, kind):
+def test_others(head: bytes, kind: str) -> None:
     assert kind_of(head) == kind
 
 
 @given(st.binary(max_size=HEAD_BYTES))
-def test_any_bytes_are_something(head):
+def test_any_bytes_are_something(head: bytes) -> None:
     assert kind_of(head) in ("image", "video", "audio", "archive", "drawing", "unknown")
 
 
-def test_names_tell_only_a_guess():
+def test_names_tell_only_a_guess() -> None:
     assert named_like_media("A.JPG") and named_like_media("x/y.mkv") and named_like_media("a.svg")
     assert not named_like_media("notes.txt") and not named_like_media("jpg")
 
 
-def test_what_cannot_be_read_says_why(tmp_path):
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(CorruptMedia, match=r"^is empty$"):
         kind_of_file(tmp_path / "empty")

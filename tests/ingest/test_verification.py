@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 
 from ingest.ledger import Ledger
 from ingest.removal import delete_entities
 from ingest.repair import repair
-from ingest.verification import verify
+from ingest.verification import Finding, verify
 from search_core.filters import Filter
-from tests.ingest.made_media import make_clip, make_photo
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 
 LONG_AGO = 1_000_000_000
 
 
 @pytest.fixture
-def taken_in(take_in, media, settings):
+def taken_in(take_in: TakeIn, media: Path, settings: Settings) -> Path:
     """A library of one photograph and one video, all in order."""
     make_photo(media / "photo.jpg")
     make_clip(media / "clip.mp4")
@@ -27,23 +31,27 @@ def taken_in(take_in, media, settings):
     return media
 
 
-def found(settings, store):
+def found(settings: Settings, store: MemoryStore) -> list[Finding]:
     return list(verify(settings, store, ["main"]))
 
 
-def kinds(settings, store):
+def kinds(settings: Settings, store: MemoryStore) -> list[str]:
     return sorted(finding.kind for finding in found(settings, store))
 
 
-def mend(settings, store, encoder):
+def mend(settings: Settings, store: MemoryStore, encoder: HistogramEncoder) -> list[Finding]:
     return repair(settings, store, found(settings, store), lambda: encoder)
 
 
-def test_what_is_in_order_gives_no_findings(taken_in, settings, store):
+def test_what_is_in_order_gives_no_findings(
+    taken_in: Path, settings: Settings, store: MemoryStore
+) -> None:
     assert found(settings, store) == []
 
 
-def test_a_missing_thumbnail_is_drawn_again(taken_in, settings, store, encoder):
+def test_a_missing_thumbnail_is_drawn_again(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     for entity in store.entities("main"):
         (settings.data_dir / entity.thumbnail).unlink()
     assert set(kinds(settings, store)) == {"thumbnail_missing"}
@@ -51,7 +59,9 @@ def test_a_missing_thumbnail_is_drawn_again(taken_in, settings, store, encoder):
     assert found(settings, store) == []
 
 
-def test_half_a_thumbnail_counts_as_missing(taken_in, settings, store, encoder):
+def test_half_a_thumbnail_counts_as_missing(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     path = settings.data_dir / store.entities("main")[0].thumbnail
     path.write_bytes(path.read_bytes()[:-20])
     assert kinds(settings, store) == ["thumbnail_missing"]
@@ -59,7 +69,9 @@ def test_half_a_thumbnail_counts_as_missing(taken_in, settings, store, encoder):
     assert found(settings, store) == []
 
 
-def test_keyframes_gone_from_milvus_are_taken_in_again(taken_in, settings, store, encoder):
+def test_keyframes_gone_from_milvus_are_taken_in_again(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     before = {entity.id for entity in store.entities("main")}
     video = next(entity for entity in store.entities("main") if entity.media_type == "frame")
     store.delete("main", Filter(ids=(video.id,)))
@@ -69,13 +81,21 @@ def test_keyframes_gone_from_milvus_are_taken_in_again(taken_in, settings, store
     assert found(settings, store) == []
 
 
-def test_keyframes_deleted_on_purpose_are_not_missing(taken_in, settings, store):
+def test_keyframes_deleted_on_purpose_are_not_missing(
+    taken_in: Path, settings: Settings, store: MemoryStore
+) -> None:
     video = next(entity for entity in store.entities("main") if entity.media_type == "frame")
     delete_entities(settings, store, "main", Filter(ids=(video.id,)))
     assert found(settings, store) == []
 
 
-def test_a_lost_ledger_is_made_again(taken_in, settings, store, encoder, take_in):
+def test_a_lost_ledger_is_made_again(
+    taken_in: Path,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    take_in: TakeIn,
+) -> None:
     with Ledger(settings.ledger_path) as ledger:
         ledger.forget("main")
     assert set(kinds(settings, store)) == {"unfinished"}
@@ -84,7 +104,9 @@ def test_a_lost_ledger_is_made_again(taken_in, settings, store, encoder, take_in
     assert take_in(taken_in).skipped == 2
 
 
-def test_a_file_that_is_gone_is_listed_and_stays_listed(taken_in, settings, store, encoder):
+def test_a_file_that_is_gone_is_listed_and_stays_listed(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     (taken_in / "clip.mp4").unlink()
     [finding] = found(settings, store)
     assert (finding.kind, finding.subject) == ("media_missing", str(taken_in / "clip.mp4"))
@@ -94,8 +116,12 @@ def test_a_file_that_is_gone_is_listed_and_stays_listed(taken_in, settings, stor
 
 
 def test_a_file_that_was_moved_is_found_where_it_was_seen(
-    taken_in, settings, store, encoder, take_in
-):
+    taken_in: Path,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    take_in: TakeIn,
+) -> None:
     there = taken_in / "moved"
     there.mkdir()
     shutil.move(taken_in / "clip.mp4", there / "clip.mp4")
@@ -108,7 +134,9 @@ def test_a_file_that_was_moved_is_found_where_it_was_seen(
     assert found(settings, store) == []
 
 
-def test_thumbnails_that_nothing_shows_are_removed(taken_in, settings, store, encoder):
+def test_thumbnails_that_nothing_shows_are_removed(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     stray = settings.thumbnails_dir / "ab" / "abc" / "0.jpg"
     stray.parent.mkdir(parents=True)
     stray.write_bytes(b"left by a crash")

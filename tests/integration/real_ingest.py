@@ -8,9 +8,10 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from ingest.verification import verify
 from search_core.endpoint import resolve_endpoint
@@ -35,12 +36,15 @@ class Ingest:
         uri: str | None = None,
         *,
         bare: bool = False,
-        **environment: str,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.settings = Settings(data_dir=data, milvus=MilvusSettings(uri=uri))
         self._media = media
         self._bare = bare
-        self._environment = {**environment, **({"SIGHTLINE_MILVUS_URI": uri} if uri else {})}
+        self._environment = {
+            **(environment or {}),
+            **({"SIGHTLINE_MILVUS_URI": uri} if uri else {}),
+        }
 
     def start(self, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start it; its report comes on stdout."""
@@ -57,10 +61,10 @@ class Ingest:
             text=True,
         )
 
-    def run(self) -> dict[str, object]:
+    def run(self) -> dict[str, Any]:
         """Run it to its end; returns its report."""
         out, _ = self.start().communicate()
-        report: dict[str, object] = json.loads(out)
+        report: dict[str, Any] = json.loads(out)
         return report
 
     @contextmanager

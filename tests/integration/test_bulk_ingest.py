@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from ingest.bulk_writer import BulkInsert
 from ingest.ledger import Ledger
+from ingest.outcomes import IngestReport
 from ingest.pipeline import ingest
 from search_core.bulk_storage import BulkStorage
 from search_core.endpoint import Endpoint
+from search_core.entities import MediaEntity
 from search_core.errors import StoreError
 from search_core.settings import MediaSettings, Settings
 from search_core.store import MilvusStore
@@ -47,7 +50,7 @@ def store(milvus_server_uri: str) -> Iterator[MilvusStore]:
     milvus.close()
 
 
-def rows(store: MilvusStore, library: str) -> dict[str, object]:
+def rows(store: MilvusStore, library: str) -> dict[str, tuple[MediaEntity, list[float]]]:
     """Every row as it is in Milvus but for when it was written; fails where one is there twice."""
     kept = {}
     for page in store.vectors(library):
@@ -57,12 +60,20 @@ def rows(store: MilvusStore, library: str) -> dict[str, object]:
     return kept
 
 
-def test_bulk_is_plain_to_the_row_also_after_a_failure(store, media, tmp_path):
-    def run(library: str, **options):
+def test_bulk_is_plain_to_the_row_also_after_a_failure(
+    store: MilvusStore, media: Path, tmp_path: Path
+) -> None:
+    def run(library: str, bulk: BulkInsert | None = None) -> IngestReport:
         settings = Settings(data_dir=tmp_path, media=MediaSettings(workers=1, thumbnail_px=64))
         encoder = HistogramEncoder()
-        place = {"settings": settings, "store": store, "encoder": encoder, "library": library}
-        return ingest([str(media)], **place, **options)
+        return ingest(
+            [str(media)],
+            settings=settings,
+            store=store,
+            encoder=encoder,
+            library=library,
+            bulk=bulk,
+        )
 
     plain = run("plain")
     with pytest.raises(StoreError, match="into the library bulk"):
@@ -74,7 +85,9 @@ def test_bulk_is_plain_to_the_row_also_after_a_failure(store, media, tmp_path):
     assert rows(store, "bulk") == rows(store, "plain")
 
 
-def test_killed_between_the_file_and_the_ledger(store, media, milvus_server_uri, tmp_path):
+def test_killed_between_the_file_and_the_ledger(
+    store: MilvusStore, media: Path, milvus_server_uri: str, tmp_path: Path
+) -> None:
     environment = {
         **os.environ,
         "SIGHTLINE_MILVUS_URI": milvus_server_uri,

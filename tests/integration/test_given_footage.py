@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import pytest
+from PIL import Image
 
 from ingest.pipeline import ingest
 from search_core.encoders.openclip import OpenClipEncoder
@@ -42,9 +43,12 @@ def test_a_frame_of_the_footage_finds_its_own_moment_first(
             stream = container.streams.video[0]
             first = stream.start_time or 0
             for frame in container.decode(stream):
+                assert frame.pts is not None and stream.time_base is not None
                 pts_ms = round(float((frame.pts - first) * stream.time_base) * 1000)
                 if pts_ms in moments:
-                    [hit] = engine.search(Query(image=frame.to_image()), k=1)
+                    [hit] = engine.search(
+                        Query(image=Image.fromarray(frame.to_ndarray(format="rgb24"))), k=1
+                    )
                     assert hit.entity.id == moments[pts_ms], (path, pts_ms)
                     asked += 1
     assert asked == lite_store.count("main") > 150

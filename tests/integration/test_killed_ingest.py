@@ -60,7 +60,7 @@ def ingest(
     request: pytest.FixtureRequest, mixed_folder: Path, tmp_path: Path, bare: bool
 ) -> Iterator[Ingest]:
     uri = request.getfixturevalue("milvus_server_uri") if request.param == "server" else None
-    made = Ingest(mixed_folder, tmp_path / "data", uri, bare=bare, **SLOWLY)
+    made = Ingest(mixed_folder, tmp_path / "data", uri, bare=bare, environment=SLOWLY)
     yield made
     if uri:
         made.begin_anew()

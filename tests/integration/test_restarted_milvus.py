@@ -162,7 +162,7 @@ def test_an_ingest_goes_on_when_milvus_is_back(
     milvus: tuple[Milvus, Settings], media: Path, how: signal.Signals
 ) -> None:
     server, settings = milvus
-    ingest = Ingest(media, settings.data_dir, settings.milvus.uri, **SLOWLY)
+    ingest = Ingest(media, settings.data_dir, settings.milvus.uri, environment=SLOWLY)
     process = ingest.start(subprocess.PIPE)
     for turn in range(RESTARTS):
         until_some_are_done(settings, 20 + turn * PICTURES // RESTARTS)
@@ -189,7 +189,7 @@ def test_ctrl_c_ends_the_wait_and_the_same_command_goes_on(
 ) -> None:
     server, settings = milvus
     not_on_a_server(server)
-    ingest = Ingest(media, settings.data_dir, settings.milvus.uri, **SLOWLY)
+    ingest = Ingest(media, settings.data_dir, settings.milvus.uri, environment=SLOWLY)
     process = ingest.start(subprocess.PIPE)
     until_some_are_done(settings, 20)
     server.kill(signal.SIGKILL)

@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-import search_core.store
+from search_core.connection import connect
 from search_core.endpoint import Endpoint
 from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfSq8, SearchParams
 from search_core.library import Store
+from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 LIBRARY = "main"
@@ -77,11 +79,12 @@ def compare(store: Store) -> None:
 
 def main() -> None:
     folder, uri, calls, *embedded = sys.argv[1:]
-    connect = search_core.store.connect
-    search_core.store.connect = lambda endpoint: KillingClient(connect(endpoint), int(calls))
+    pytest.MonkeyPatch().setattr(
+        "search_core.store.connect", lambda endpoint: KillingClient(connect(endpoint), int(calls))
+    )
     lock = Path(folder) / "write.lock" if embedded else None
     endpoint = Endpoint(uri, embedded=bool(embedded), write_lock=lock)
-    store = search_core.store.MilvusStore(endpoint)
+    store = MilvusStore(endpoint)
     threading.Thread(target=write, args=(store, Path(folder)), daemon=True).start()
     while True:
         for spec in (Hnsw(), Flat(), IvfFlat(nlist=2)):

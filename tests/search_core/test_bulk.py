@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,7 +52,9 @@ def ids(store: MilvusStore, library: str) -> list[str]:
 
 
 @pytest.mark.server
-def test_what_is_there_is_replaced_and_what_is_new_is_added(store, library, tmp_path):
+def test_what_is_there_is_replaced_and_what_is_new_is_added(
+    store: MilvusStore, library: str, tmp_path: Path
+) -> None:
     moved = [replace(entity, camera="elsewhere") for entity in ENTITIES[:20]]
     store.upsert(library, moved, VECTORS[:20])
     inserter = store.bulk_inserter(BulkStorage(str(tmp_path)))
@@ -70,7 +73,9 @@ def test_what_is_there_is_replaced_and_what_is_new_is_added(store, library, tmp_
 
 
 @pytest.mark.server
-def test_a_file_that_a_killed_process_handed_over_is_not_there_twice(store, library, tmp_path):
+def test_a_file_that_a_killed_process_handed_over_is_not_there_twice(
+    store: MilvusStore, library: str, tmp_path: Path
+) -> None:
     pq.write_table(columns(ENTITIES, VECTORS), tmp_path / "left.parquet")
     handler = store._client._get_connection()
     collection = store.library(library).collection
@@ -81,13 +86,18 @@ def test_a_file_that_a_killed_process_handed_over_is_not_there_twice(store, libr
 
 @pytest.mark.server
 @pytest.mark.skipif("SIGHTLINE_SOAK" not in os.environ, reason="40 s: SIGHTLINE_SOAK=1")
-def test_rows_that_another_process_took_in_meanwhile_are_put_right(store, library, tmp_path):
+def test_rows_that_another_process_took_in_meanwhile_are_put_right(
+    store: MilvusStore, library: str, tmp_path: Path
+) -> None:
     other = store.bulk_inserter(BulkStorage(str(tmp_path / "other")))
 
     class Meanwhile(BulkStorage):
-        def file(self, rows: pa.Table):  # what is new has been looked up; now another takes it in
+        @contextmanager
+        def file(self, rows: pa.Table) -> Iterator[str]:
+            # What is new has been looked up; now another takes it in.
             other.insert(library, ENTITIES, VECTORS)
-            return super().file(rows)
+            with super().file(rows) as told:
+                yield told
 
     inserter = store.bulk_inserter(Meanwhile(str(tmp_path)))
     inserter.insert(library, ENTITIES, VECTORS)
@@ -95,7 +105,7 @@ def test_rows_that_another_process_took_in_meanwhile_are_put_right(store, librar
 
 
 @pytest.mark.server
-def test_a_file_the_server_cannot_read(store, library):
+def test_a_file_the_server_cannot_read(store: MilvusStore, library: str) -> None:
     elsewhere = store.bulk_inserter(BulkStorage("memory://not/the/server's"))
     with pytest.raises(StoreError) as raised:
         elsewhere.insert(library, ENTITIES, VECTORS)
@@ -104,19 +114,19 @@ def test_a_file_the_server_cannot_read(store, library):
     assert store.count(library) == 0
 
 
-def test_milvus_lite_refuses(lite_store, tmp_path):
+def test_milvus_lite_refuses(lite_store: MilvusStore, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Milvus Lite takes rows one batch at a time"):
         lite_store.bulk_inserter(BulkStorage(str(tmp_path)))
 
 
-def test_no_storage_and_no_such_storage():
+def test_no_storage_and_no_such_storage() -> None:
     with pytest.raises(SettingsError, match="SIGHTLINE_MILVUS_BULK_STORAGE is not set"):
         bulk_storage(Settings())
     with pytest.raises(SettingsError, match="nowhere://bucket"):
         bulk_storage(Settings(milvus=MilvusSettings(bulk_storage="nowhere://bucket/x")))
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     rows = columns(ENTITIES, VECTORS)
     with (
@@ -126,7 +136,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         pass
 
 
-def test_what_a_killed_process_left_goes_after_a_day(tmp_path):
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
     storage = BulkStorage(str(tmp_path))
     with storage.file(columns(ENTITIES, VECTORS)) as path:
         kept, old = Path(path), Path(path).with_name("old.parquet")

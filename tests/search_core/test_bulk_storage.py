@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import boto3
 import pyarrow.parquet as pq
@@ -18,7 +19,7 @@ from search_core.bulk import columns
 from search_core.bulk_storage import BulkStorage
 from search_core.errors import SettingsError, StoreError
 from tests.conftest import clip_like_vectors, free_port, make_entity
-from tests.ingest.loopback_servers import S3Server
+from tests.ingest.loopback_servers import S3Client, S3Server
 
 SECRET = "not-to-be-seen-anywhere"
 ROWS = columns([make_entity(number) for number in range(50)], clip_like_vectors(50, 16))
@@ -31,7 +32,7 @@ def s3_server() -> Iterator[S3Server]:
 
 
 @pytest.fixture
-def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
+def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Client]:
     """An empty bucket, and credentials for it in the environment as AWS's own tools read them."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
@@ -46,12 +47,14 @@ def bucket(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch):
     client.delete_bucket(Bucket="milvus")
 
 
-def keys(client) -> list[str]:
+def keys(client: S3Client) -> list[str]:
     return [item["Key"] for item in client.list_objects_v2(Bucket="milvus").get("Contents", [])]
 
 
 @pytest.mark.parametrize(("address", "prefix"), [("s3://milvus", ""), ("s3://milvus/a/b/", "a/b/")])
-def test_the_file_lies_under_the_key_that_the_server_is_told(bucket, address, prefix, caplog):
+def test_the_file_lies_under_the_key_that_the_server_is_told(
+    bucket: S3Client, address: str, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG)
     with BulkStorage(address).file(ROWS) as told:
         assert keys(bucket) == [told]
@@ -62,14 +65,16 @@ def test_the_file_lies_under_the_key_that_the_server_is_told(bucket, address, pr
     assert SECRET not in caplog.text
 
 
-def test_a_server_that_refuses_the_file_leaves_none_behind(bucket):
+def test_a_server_that_refuses_the_file_leaves_none_behind(bucket: S3Client) -> None:
     with pytest.raises(StoreError, match="no"), BulkStorage("s3://milvus/x").file(ROWS):
         assert keys(bucket)
         raise StoreError("no", "")
     assert keys(bucket) == []
 
 
-def test_what_a_killed_process_left_goes_after_a_day(bucket, monkeypatch):
+def test_what_a_killed_process_left_goes_after_a_day(
+    bucket: S3Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     storage = BulkStorage("s3://milvus/x")
     bucket.put_object(Bucket="milvus", Key="x/sightline-bulk/left.parquet", Body=b"rows")
     bucket.put_object(Bucket="milvus", Key="x/others.parquet", Body=b"not ours")
@@ -80,7 +85,9 @@ def test_what_a_killed_process_left_goes_after_a_day(bucket, monkeypatch):
     assert keys(bucket) == ["x/others.parquet"]
 
 
-def test_what_a_bucket_says_no_with_is_told_and_no_bucket_is_made(bucket, monkeypatch, tmp_path):
+def test_what_a_bucket_says_no_with_is_told_and_no_bucket_is_made(
+    bucket: S3Client, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     def failing(address: str) -> str:
         refused = pytest.raises(StoreError, match=f"cannot be written to {address}: ")
         with refused as raised, BulkStorage(address).file(ROWS):
@@ -101,7 +108,7 @@ def test_what_a_bucket_says_no_with_is_told_and_no_bucket_is_made(bucket, monkey
     assert "credentials" in failing("s3://milvus/x")
 
 
-def test_credentials_in_the_address_are_refused(bucket):
+def test_credentials_in_the_address_are_refused(bucket: S3Client) -> None:
     with pytest.raises(SettingsError, match="credentials") as raised:
         BulkStorage(f"s3://somebody:{SECRET}@milvus/x")
     assert SECRET not in str(raised.value)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from search_core.moments import fold_alike, fold_moments
+from search_core.moments import Moment, fold_alike, fold_moments
 from search_core.search import Hit
 from tests.conftest import make_entity
 
@@ -17,7 +17,7 @@ def hits(*seen: tuple[str, int]) -> list[Hit]:
     ]
 
 
-def ranks(moments: list) -> list[list[int]]:
+def ranks(moments: list[Moment]) -> list[list[int]]:
     return [[hit.rank for hit in moment.hits] for moment in moments]
 
 

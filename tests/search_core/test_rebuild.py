@@ -205,7 +205,7 @@ def test_ended_midway_the_library_is_as_it_was(
 
 
 def test_one_rebuild_of_a_library_at_a_time(store: MilvusStore, library: str) -> None:
-    refused = []
+    refused: list[str] = []
 
     def again(doing: str, share: float) -> None:
         if doing == "copying" and not refused:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,7 +14,12 @@ from ingest.streams.camera import Camera
 from ingest.streams.supervisor import Patience
 from ingest.streams.watching import watch
 from search_core.entities import MediaEntity
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.made_media import HistogramEncoder
 from tests.rtsp_server import Clip, Picture, encode
+
+T = TypeVar("T")
 
 FPS = 5
 IMPATIENT = Patience(connect_s=3.0, stall_s=1.5, hang_s=10.0)
@@ -22,9 +28,9 @@ IMPATIENT = Patience(connect_s=3.0, stall_s=1.5, hang_s=10.0)
 def street(noise: int = 0) -> Picture:
     """A grey street with some texture, and the noise of its camera."""
     rng = np.random.default_rng(7)
-    picture = rng.integers(90, 130, (18, 32, 3)).repeat(10, 0).repeat(10, 1)
+    picture = rng.integers(90, 130, (18, 32, 3)).repeat(10, 0).repeat(10, 1).astype(np.float64)
     if noise:
-        picture = picture + np.random.default_rng(noise).normal(0, 4, picture.shape)
+        picture += np.random.default_rng(noise).normal(0, 4, picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
@@ -61,13 +67,15 @@ class Watched:
         else:
             self.events.append((camera.name, told))
 
-    def of(self, kind: type, camera: str | None = None) -> list:
+    def of(self, kind: type[T], camera: str | None = None) -> list[T]:
         """Return the events of a kind, of one camera if given."""
         return [e for name, e in self.events if isinstance(e, kind) and camera in (None, name)]
 
 
 @contextmanager
-def watching(settings, store, encoder, cameras: Sequence[Camera]) -> Iterator[Watched]:
+def watching(
+    settings: Settings, store: MemoryStore, encoder: HistogramEncoder, cameras: Sequence[Camera]
+) -> Iterator[Watched]:
     watched = Watched()
 
     def run() -> None:

@@ -7,13 +7,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from pydantic import SecretStr
 
 from ingest.streams.camera import Camera
 from ingest.streams.events import Lost, Seen
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
 from tests.conftest import free_port
+from tests.ingest.made_media import HistogramEncoder
 from tests.ingest.streams.footage import watching
 from tests.rtsp_server import wait_until
 
@@ -48,7 +52,10 @@ def gstreamer(port: int) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_a_server_of_others_is_watched_killed_and_watched_again(
-    settings, store, encoder, transport
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    transport: Literal["tcp", "udp"],
 ) -> None:
     if not is_there():
         pytest.skip("the system's Python has no GStreamer RTSP server")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +21,13 @@ from ingest.streams.live_writer import LiveWriter
 from ingest.streams.stills import frame_ref, keep_name, still_path
 from ingest.thumbnails import write_picture, write_thumbnail
 from ingest.verification import verify
+from search_core.encoders.base import Embeddings
+from search_core.entities import MediaEntity
 from search_core.errors import StoreUnavailable
 from search_core.filters import Filter
 from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.made_media import HistogramEncoder
 
 GATE = Camera("Gate 3", SecretStr("rtsp://cam/x"), "main")
 NOON_MS = 1_790_000_000_000 // 86_400_000 * 86_400_000 + 43_200_000
@@ -34,10 +38,10 @@ class Moody(MemoryStore):
 
     away = False
 
-    def upsert(self, *arguments) -> None:
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         if self.away:
             raise StoreUnavailable("Milvus at x cannot be reached.")
-        super().upsert(*arguments)
+        super().upsert(name, entities, embeddings)
 
 
 @pytest.fixture
@@ -46,21 +50,21 @@ def store() -> Moody:
 
 
 @pytest.fixture
-def diary(settings) -> Iterator[Diary]:
+def diary(settings: Settings) -> Iterator[Diary]:
     with Diary(settings.ledger_path) as opened:
         opened.begin(GATE, NOON_MS)
         yield opened
 
 
 @pytest.fixture
-def writer(settings, store, encoder, diary) -> LiveWriter:
+def writer(settings: Settings, store: Moody, encoder: HistogramEncoder, diary: Diary) -> LiveWriter:
     keep_name(settings.stills_dir, GATE.name)
     store.ensure_library("main", encoder.identity)
     return LiveWriter(settings, store, encoder, diary, "recipe")
 
 
 @pytest.fixture
-def keyframe(settings, encoder):
+def keyframe(settings: Settings, encoder: HistogramEncoder) -> Callable[[int], LiveKeyframe]:
     def make(second: int) -> LiveKeyframe:
         moment = NOON_MS + second * 1000
         image = Image.new("RGB", (64, 36), (second * 9 % 250, 30, 60))
@@ -77,11 +81,13 @@ def work(writer: LiveWriter) -> float:
     return writer.write(0.0)
 
 
-def pictures(settings) -> int:
+def pictures(settings: Settings) -> int:
     return len(list(settings.data_dir.rglob("*.jpg")))
 
 
-def test_keyframes_wait_while_milvus_is_away(store, writer, keyframe) -> None:
+def test_keyframes_wait_while_milvus_is_away(
+    store: Moody, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe]
+) -> None:
     store.away = True
     waits = []
     for second in range(3):
@@ -99,7 +105,12 @@ def test_keyframes_wait_while_milvus_is_away(store, writer, keyframe) -> None:
 
 
 def test_what_cannot_wait_any_longer_is_dropped_and_counted(
-    settings, store, writer, keyframe, diary, monkeypatch
+    settings: Settings,
+    store: Moody,
+    writer: LiveWriter,
+    keyframe: Callable[[int], LiveKeyframe],
+    diary: Diary,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(live_writer, "MOST_ROWS_WAITING", 2)
     store.away = True
@@ -114,7 +125,9 @@ def test_what_cannot_wait_any_longer_is_dropped_and_counted(
     assert diary.cameras()[0].dropped == 5 and pictures(settings) == 0
 
 
-def test_keyframes_nobody_takes_are_dropped_and_counted(settings, writer, keyframe, diary) -> None:
+def test_keyframes_nobody_takes_are_dropped_and_counted(
+    settings: Settings, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe], diary: Diary
+) -> None:
     one = keyframe(1)
     for _ in range(live_writer.MOST_PIXELS_WAITING):
         writer.put(GATE, one)
@@ -123,7 +136,9 @@ def test_keyframes_nobody_takes_are_dropped_and_counted(settings, writer, keyfra
     assert diary.cameras()[0].dropped == 1 and pictures(settings) == 2
 
 
-def test_a_library_that_was_dropped_is_made_again(settings, store, writer, keyframe) -> None:
+def test_a_library_that_was_dropped_is_made_again(
+    settings: Settings, store: Moody, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe]
+) -> None:
     store.drop_library("main")
     writer.put(GATE, keyframe(1))
     work(writer)
@@ -131,7 +146,9 @@ def test_a_library_that_was_dropped_is_made_again(settings, store, writer, keyfr
     assert store.count("main") == 1
 
 
-def test_doing_a_moment_twice_changes_nothing(store, writer, keyframe) -> None:
+def test_doing_a_moment_twice_changes_nothing(
+    store: Moody, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe]
+) -> None:
     for _ in range(2):
         writer.put(GATE, keyframe(1))
         work(writer)
@@ -140,7 +157,7 @@ def test_doing_a_moment_twice_changes_nothing(store, writer, keyframe) -> None:
 
 
 def test_stills_go_with_their_rows_and_with_their_library(
-    settings, store, writer, keyframe
+    settings: Settings, store: Moody, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe]
 ) -> None:
     for second in range(4):
         writer.put(GATE, keyframe(second))
@@ -153,9 +170,15 @@ def test_stills_go_with_their_rows_and_with_their_library(
     assert pictures(settings) == 0
 
 
-def test_verify_looks_at_each_still_by_itself(settings, store, writer, keyframe, encoder) -> None:
-    for second in range(4):
-        writer.put(GATE, keyframe(second))
+def test_verify_looks_at_each_still_by_itself(
+    settings: Settings,
+    store: Moody,
+    writer: LiveWriter,
+    keyframe: Callable[[int], LiveKeyframe],
+    encoder: HistogramEncoder,
+) -> None:
+    for number in range(4):
+        writer.put(GATE, keyframe(number))
     work(writer)
     assert list(verify(settings, store, ["main"])) == []
     first, second, third, _ = sorted(store.entities("main"), key=lambda e: e.captured_at)

@@ -30,6 +30,7 @@ from ingest.streams.stills import (
 )
 from search_core.cameras import CameraSettings
 from search_core.errors import UsageError
+from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
 
 NOW_MS = 1_790_000_000_000
@@ -222,7 +223,9 @@ def test_rules_come_from_the_settings_and_else_from_how_it_was_watched(settings:
     ]
 
 
-def test_stills_a_crash_left_without_rows_go_as_well(settings: Settings, store) -> None:
+def test_stills_a_crash_left_without_rows_go_as_well(
+    settings: Settings, store: MemoryStore
+) -> None:
     keep_name(settings.stills_dir, "Gate 3")
     moments = [NOW_MS - day * 86_400_000 for day in (0, 1, 2, 3)]
     stills = [still_path(settings.stills_dir, "Gate 3", moment) for moment in moments]

@@ -11,6 +11,8 @@ from ingest.streams.backoff import Backoff
 from ingest.streams.camera import Camera
 from ingest.streams.events import Lost
 from ingest.streams.supervisor import Patience, Supervisor
+from search_core.settings import Settings
+from tests.ingest.made_media import HistogramEncoder
 from tests.rtsp_server import wait_until
 
 GATE = Camera("gate", SecretStr("rtsp://u:hunter2@127.0.0.1:9/x"), "main")
@@ -24,7 +26,9 @@ GATE = Camera("gate", SecretStr("rtsp://u:hunter2@127.0.0.1:9/x"), "main")
         ("refuse", "cannot be decoded: The decoding process cannot start (exit status 1): no lib"),
     ],
 )
-def test_a_process_that_misbehaves_is_replaced(settings, encoder, entry: str, said: str) -> None:
+def test_a_process_that_misbehaves_is_replaced(
+    settings: Settings, encoder: HistogramEncoder, entry: str, said: str
+) -> None:
     told: list[str] = []
     stop = threading.Event()
 

@@ -113,6 +113,7 @@ def test_every_recall_is_that_of_plain_numpy(milvus: MilvusStore) -> None:
     assert len(fixed) == 4 * 3
     for run in fixed:
         assert run.ann_recall_at_k == pytest.approx(recomputed(watched, run), abs=0.002)
+        assert run.ann_recall_at_k is not None
         assert run.recall_low is not None and run.recall_high is not None
         assert run.recall_low <= run.ann_recall_at_k <= run.recall_high
         assert run.p50_ms and run.p95_ms and run.p99_ms and run.p50_high_ms
