@@ -12,6 +12,7 @@ import pytest
 
 from ingest.engines.tasks import Engine
 from ingest.jobs import Jobs
+from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
 from ingest.stopping import Stop
@@ -96,6 +97,12 @@ def take_in(settings: Settings, encoder: HistogramEncoder, store: MemoryStore) -
 def jobs(settings: Settings) -> Iterator[Jobs]:
     with closing(Jobs(settings)) as jobs:
         yield jobs
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    with Ledger(settings.ledger_path) as ledger:
+        yield ledger
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Ingest as a whole: what ends up in the library, in the report and in the ledger."""
 
 import os
-import signal
 import zipfile
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,25 +12,16 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
-from ingest.outcomes import Progress
-from ingest.pipeline import ingest
-from search_core.encoders.base import Embeddings
 from search_core.entities import MediaEntity, ms_from_datetime
-from search_core.errors import EncoderMismatch, StoreUnavailable, UsageError
+from search_core.errors import EncoderMismatch, UsageError
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
 from tests.ingest.conftest import IngestOptions, TakeIn
-from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo, make_sound
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 
 
 def rows(store: MemoryStore, library: str = "main") -> dict[str, MediaEntity]:
     return {e.id: e for e in store.entities(library, limit=10_000)}
-
-
-@pytest.fixture
-def ledger(settings: Settings) -> Iterator[Ledger]:
-    with Ledger(settings.ledger_path) as ledger:
-        yield ledger
 
 
 def test_a_video_and_a_photograph_are_taken_in(
@@ -154,61 +143,6 @@ def test_the_same_content_twice_is_taken_once(
     assert (report.done, report.skipped, store.count("main")) == (1, 1, 1)
 
 
-def test_bad_files_fail_with_reasons_and_stop_nothing(
-    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger
-) -> None:
-    make_photo(media / "good.jpg")
-    make_sound(media / "sound.mp4")
-    (media / "empty.jpg").touch()
-    (media / "text.mp4").write_text("not a video at all")
-    (media / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
-    (media / "notes.txt").write_text("notes")
-    (media / "cut.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00\x10JFIF")
-    report = take_in(media, media / "missing.mp4")
-    assert (report.done, report.skipped, report.failed) == (1, 1, 6)
-    told = {Path(o.uri).name: o.reason for o in report.outcomes if o.status != "done"}
-    assert told["notes.txt"] == "not media"
-    assert told["empty.jpg"] == "is empty"
-    assert told["sound.mp4"] == "has no video stream, only audio"
-    assert told["missing.mp4"] == "does not exist"
-    assert "SVG" in told["drawing.svg"]
-    assert ledger.counts("main") == {"done": 1, "skipped": 1, "failed": 6}
-    assert {row.reason for row in ledger.outcomes("main", "failed")} == {
-        reason for name, reason in told.items() if name != "notes.txt"
-    }
-    json = report.to_json()
-    assert (json["done"], json["skipped"], json["failed"]) == (1, 1, 6)
-    assert len(json["failures"]) == 6 and len(json["skips"]) == 1
-
-
-def test_a_file_that_is_no_media_fails_when_it_was_named(take_in: TakeIn, media: Path) -> None:
-    (media / "notes.txt").write_text("notes")
-    (outcome,) = take_in(media / "notes.txt").outcomes
-    assert (outcome.status, outcome.reason) == ("failed", "is neither an image nor a video")
-
-
-def test_a_file_that_was_repaired_is_no_failure_any_more(
-    take_in: TakeIn, media: Path, ledger: Ledger
-) -> None:
-    (media / "a.png").touch()
-    assert take_in(media).failed == 1
-    make_photo(media / "a.png")
-    assert take_in(media).done == 1
-    assert ledger.counts("main") == {"done": 1, "skipped": 0, "failed": 0}
-
-
-def test_a_truncated_video_is_done_with_a_warning(take_in: TakeIn, media: Path) -> None:
-    path = make_clip(
-        media / "a.mp4", seconds=20, size=(160, 120), container_options={"movflags": "faststart"}
-    )
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) * 2 // 3])
-    report = take_in(media)
-    (outcome,) = report.outcomes
-    assert outcome.status == "done" and outcome.warning.startswith("stopped at ")
-    assert report.to_json()["warnings"][0]["warning"] == outcome.warning
-
-
 def test_when_it_was_taken_is_given_or_read_or_the_files(
     take_in: TakeIn, media: Path, store: MemoryStore
 ) -> None:
@@ -273,59 +207,6 @@ def test_a_zip_of_what_is_known_leaves_nothing_behind(
     assert not [path for path in settings.uploads_dir.rglob("*") if path.is_file()]
 
 
-def test_progress_reaches_the_end(take_in: TakeIn, media: Path) -> None:
-    for number in range(5):
-        make_photo(media / f"{number}.png", (number, 0, 0))
-    seen: list[Progress] = []
-    take_in(media, on_progress=seen.append)
-    finished = [progress.sources_finished for progress in seen]
-    assert finished == sorted(finished)
-    assert (seen[-1].sources_finished, seen[-1].sources_total, seen[-1].done) == (5, 5, 5)
-    assert seen[-1].keyframes == 5
-
-
-def test_stopping_leaves_the_rest_pending(
-    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
-) -> None:
-    settings.encoder.batch_size = 1
-    for number in range(20):
-        make_photo(media / f"{number:02}.png", (number, 0, 0))
-    seen = []
-    report = take_in(
-        media,
-        on_progress=lambda progress: seen.append(progress.done),
-        should_stop=lambda: bool(seen and seen[-1] >= 3),
-    )
-    assert report.interrupted and 3 <= report.done < 20
-    assert ledger.counts("main")["done"] == report.done
-    rest = take_in(media)
-    assert (rest.done, rest.skipped, rest.interrupted) == (20 - report.done, report.done, False)
-    assert store.count("main") == 20
-
-
-def test_ctrl_c_stops_cleanly(
-    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
-) -> None:
-    settings.encoder.batch_size = 1
-    for number in range(20):
-        make_photo(media / f"{number:02}.png", (number, 0, 0))
-
-    def press_ctrl_c(progress: Progress) -> None:
-        if progress.done == 2:
-            signal.raise_signal(signal.SIGINT)
-
-    # A shell starts what runs in the background deaf to Ctrl-C.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        report = take_in(media, on_progress=press_ctrl_c)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    assert report.interrupted and 2 <= report.done < 20
-    assert ledger.counts("main") == {"done": report.done, "skipped": 0, "failed": 0}
-    assert take_in(media).done == 20 - report.done
-    assert store.count("main") == 20
-
-
 def test_another_encoder_is_refused_before_anything_is_read(take_in: TakeIn, media: Path) -> None:
     make_photo(media / "a.png")
     take_in(media)
@@ -339,30 +220,6 @@ def test_options_that_cannot_be_are_usage_errors(
 ) -> None:
     with pytest.raises(UsageError):
         take_in(media, **options)
-
-
-def test_a_store_that_fails_stops_the_ingest_and_nothing_counts_as_done(
-    media: Path, settings: Settings, encoder: HistogramEncoder, ledger: Ledger
-) -> None:
-    for number in range(5):
-        make_photo(media / f"{number}.png", (number, 0, 0))
-
-    class Failing(MemoryStore):
-        def upsert(
-            self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings
-        ) -> None:
-            raise StoreUnavailable("Milvus is gone.")
-
-    with pytest.raises(StoreUnavailable):
-        ingest(
-            [str(media)],
-            settings=settings,
-            store=Failing(),
-            encoder=encoder,
-            library="main",
-            patience_s=0.0,
-        )
-    assert ledger.counts("main")["done"] == 0
 
 
 def test_a_library_that_was_made_anew_is_filled_again(
@@ -384,15 +241,3 @@ def test_several_workers_give_the_same_rows(
     one, other = rows(store), rows(store, "other")
     assert one.keys() == other.keys()
     assert all(replace(other[k], ingested_at=0) == replace(one[k], ingested_at=0) for k in one)
-
-
-def test_names_that_are_no_unicode_fail_with_a_reason(take_in: TakeIn, media: Path) -> None:
-    make_photo(media / "a.png")
-    (media / "a.png").rename(media / os.fsdecode(b"caf\xe9.png"))
-    (outcome,) = take_in(media).outcomes
-    assert (outcome.status, outcome.stage) == ("failed", "read") and "UTF-8" in outcome.reason
-
-
-def test_a_thread_of_pixels_is_taken_in(take_in: TakeIn, media: Path) -> None:
-    Image.new("RGB", (1, 60_000)).save(media / "thread.png")
-    assert take_in(media).done == 1
