@@ -80,7 +80,8 @@ def compare(store: Store) -> None:
 def main() -> None:
     folder, uri, calls, *embedded = sys.argv[1:]
     pytest.MonkeyPatch().setattr(
-        "search_core.store.connect", lambda endpoint: KillingClient(connect(endpoint), int(calls))
+        "search_core.milvus_reader.connect",
+        lambda endpoint: KillingClient(connect(endpoint), int(calls)),
     )
     lock = Path(folder) / "write.lock" if embedded else None
     endpoint = Endpoint(uri, embedded=bool(embedded), write_lock=lock)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 import pytest
 from fsspec.spec import AbstractFileSystem
 
-from ingest.outcomes import IngestReport
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
 from tests.ingest.loopback_servers import WebServer, gcs_server
 from tests.ingest.made_media import make_clip, make_photo
-
-TakeIn = Callable[..., IngestReport]
+from tests.ingest.remote.conftest import reasons
 
 
 @pytest.fixture
@@ -26,10 +25,6 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[AbstractFileSystem]:
         monkeypatch.setenv("NO_GCE_CHECK", "true")  # this machine is none of Google's
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", address)
         yield fsspec.filesystem("gs", use_listings_cache=False, skip_instance_cache=True)
-
-
-def reasons(report: IngestReport) -> dict[str, str]:
-    return {outcome.uri: outcome.reason for outcome in report.outcomes}
 
 
 def test_a_folder_is_taken_in_and_known_until_it_changes(
