@@ -1,3 +1,5 @@
+"""The search page: asking, folding, filtering, what its address carries, and its errors."""
+
 from __future__ import annotations
 
 from contextlib import closing
@@ -5,8 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from PIL import Image
-from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from search_core.encoders.base import EncoderIdentity
@@ -20,15 +20,7 @@ from search_core.relevance import Background
 from search_core.settings import Settings, load_settings
 from search_core.store import MilvusStore
 from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
-
-
-def ask(app: AppTest, sentence: str) -> AppTest:
-    app.text_input(key="q").set_value(sentence)
-    return app.run()
-
-
-def opened(app: AppTest) -> list[str]:
-    return [button.label for button in app.button if button.label.startswith("Open ")]
+from tests.dashboard.searching import ask, card_lines, opened
 
 
 def test_says_how_to_begin_where_there_is_nothing(open_page: OpenPage) -> None:
@@ -81,19 +73,19 @@ def test_hits_close_in_time_fold_into_moments(
 
     # Cameras 0, 1 and 2 by turns, a second each; one picture is of a camera of its own.
     assert f"**{ROWS} hits** in 4 moments" in words(app)
-    assert any("9 hits in 24 s" in line.replace("\\", "") for line in _card_lines(app))
+    assert any("9 hits in 24 s" in line.replace("\\", "") for line in card_lines(app))
 
 
 def test_hits_are_ordered_by_time_on_request(
     library: list[MediaEntity], open_page: OpenPage
 ) -> None:
     app = open_page("search", q="a red square", fold="never", sort="Oldest")
-    oldest = [line.splitlines()[1] for line in _card_lines(app)]
+    oldest = [line.splitlines()[1] for line in card_lines(app)]
     assert oldest == sorted(oldest)
 
     app.get("button_group")
     app = open_page("search", q="a red square", fold="never", sort="Newest")
-    assert _card_lines(app)[0].splitlines()[1] > oldest[-1]
+    assert card_lines(app)[0].splitlines()[1] > oldest[-1]
 
 
 def test_pictures_that_look_the_same_fold(
@@ -106,7 +98,7 @@ def test_pictures_that_look_the_same_fold(
     every = len(opened(app)), words(app)
     app.toggle(key="alike").set_value(True).run()
     assert "26 hits** ·" in every[1]
-    assert any("alike" in line for line in _card_lines(app))
+    assert any("alike" in line for line in card_lines(app))
 
 
 def test_something_can_be_left_out_in_the_sentence_and_beside_it(
@@ -141,50 +133,6 @@ def test_what_was_looked_for_lately_is_offered(
     assert app.text_input(key="q").value == "a red square"
 
 
-def test_an_address_opens_a_moment(library: list[MediaEntity], open_page: OpenPage) -> None:
-    app = open_page("search", moment=library[3].id)
-    assert library[3].id in [code.value for code in app.code]
-
-    app = open_page("search", moment="gone-0000000000")
-    assert "is not in the library" in words(app)
-
-
-def test_tags_of_a_moment_are_changed(
-    library: list[MediaEntity], settings: Settings, open_page: OpenPage
-) -> None:
-    app = open_page("search", moment=library[3].id)
-    app.multiselect(key=f"tags-{library[3].id}").set_value(["odd", "suspect"]).run()
-
-    assert not app.exception
-    with closing(MilvusStore(resolve_endpoint(settings))) as store:
-        [tagged] = store.entities("main", Filter(tags=("suspect",)))
-    assert (tagged.id, tagged.tags) == (library[3].id, ("odd", "suspect"))
-
-
-def test_a_moment_is_deleted(
-    library: list[MediaEntity], settings: Settings, open_page: OpenPage
-) -> None:
-    app = open_page("search", moment=library[3].id)
-    next(button for button in app.button if button.label == "Delete this picture").click().run()
-
-    assert not app.exception
-    with closing(MilvusStore(resolve_endpoint(settings))) as store:
-        assert store.count("main") == ROWS - 1
-        assert not store.entities("main", Filter(ids=(library[3].id,)))
-
-
-def test_a_region_of_a_stored_picture_is_looked_for(
-    library: list[MediaEntity], open_page: OpenPage
-) -> None:
-    app = open_page("search", like=library[3].id, region="0.1,0.1,0.6,0.9")
-    # Its own picture is among the hits: a part of it is no search for itself.
-    assert f"**{ROWS} hits**" in words(app)
-    assert "This region" in words(app)
-
-    app = open_page("search", like=library[3].id, region="nonsense")
-    assert f"**{ROWS - 1} hits**" in words(app)
-
-
 def test_the_address_carries_the_search(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = open_page("search", q="a red square", camera="cam-0")
 
@@ -198,7 +146,7 @@ def test_filters_by_camera_and_by_score(library: list[MediaEntity], open_page: O
 
     app.multiselect(key="camera").set_value(["cam-0"]).run()
     assert "**9 hits**" in words(app)
-    assert all("cam" in line and "0" in line for line in _card_lines(app))
+    assert all("cam" in line and "0" in line for line in card_lines(app))
 
     app.slider(key="min_score").set_value(1.0).run()
     assert "Nothing passes these filters" in words(app)
@@ -243,19 +191,9 @@ def test_other_peoples_names_are_never_markup(
     app = ask(open_page("search"), "a red square")
     app.multiselect(key="camera").set_value([HOSTILE]).run()
 
-    [line] = _card_lines(app)
+    [line] = card_lines(app)
     assert "![z]" not in line and "<b>" not in line
     assert r"\!\[z\]" in line and r"\<b\>" in line
-
-
-def test_a_card_opens_its_moment_and_says_when_the_file_is_gone(
-    library: list[MediaEntity], open_page: OpenPage
-) -> None:
-    app = ask(open_page("search"), "a red square")
-    next(button for button in app.button if button.label == "Open 1").click().run()
-
-    assert "The file is not where it was" in words(app)
-    assert any(button.label == "More like this" for button in app.button)
 
 
 def test_another_encoders_library_is_refused_in_words(
@@ -284,42 +222,13 @@ def test_a_milvus_that_is_not_there_is_said_in_words(
     assert not app.exception
 
 
-def _card_lines(app: AppTest) -> list[str]:
-    return [picture.caption for block in app.get("image") for picture in block.proto.imgs]
-
-
-def test_a_live_keyframe_opens_as_its_still(
-    data_dir: Path, library: list[MediaEntity], open_page: OpenPage
-) -> None:
-    still = data_dir / "stills" / "dock" / "2026-03-01" / "08-15-30.250Z.jpg"
-    still.parent.mkdir(parents=True)
-    Image.new("RGB", (320, 180), (250, 20, 20)).save(still)
-    live = replace(library[0], camera="dock", captured_from="live", duration_ms=0, uri=str(still))
-    store = MilvusStore(resolve_endpoint(load_settings()))
-    store.upsert("main", [live], store.embedding("main", live.id)[None])
-    store.close()
-
-    app = ask(open_page("search"), "a red square")
-    app.multiselect(key="camera").set_value(["dock"]).run()
-    [line] = _card_lines(app)
-    next(button for button in app.button if button.label == "Open 1").click().run()
-
-    assert "live" in line
-    assert "by this machine's clock" in words(app) and "Position" not in words(app)
-    assert "The file is not where it was" not in words(app) and not app.warning
-    assert still.name.replace(".", r"\.").replace("-", r"\-") in words(app)
-    still.unlink()
-    next(button for button in app.button if button.label == "Open 1").click().run()
-    assert "The file is not where it was" in words(app)
-
-
 def test_weak_matches_are_folded_and_no_good_match_is_said(
     library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blank = Calibration(**dict.fromkeys(Calibration.__slots__, 0.0))
     resources.relevance().calibration = blank
     app = ask(open_page("search", fold="never"), "a red square")
-    scores = [float(line.split(" · ")[1]) for line in _card_lines(app)]
+    scores = [float(line.split(" · ")[1]) for line in card_lines(app)]
 
     _matches_from(best := scores[2] - 0.0005, monkeypatch)
     ask(app, "a red  square")
@@ -334,22 +243,6 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     ask(app, "a blue square")
     assert "No good match" in words(app)
     assert not opened(app)
-
-
-def test_a_moment_shows_which_parts_of_it_matched(
-    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    app = ask(open_page("search", fold="never"), "a red square")
-    app.session_state["why"] = True
-    next(button for button in app.button if button.label == "Open 1").click().run()
-
-    assert app.toggle(key="why").value
-    assert any("most of the likeness" in part.proto.body for part in app.get("html"))
-    assert "does not tell" not in words(app)
-
-    monkeypatch.setattr(resources.encoder(), "explain", lambda image, embedding: None)
-    next(button for button in app.button if button.label == "Open 2").click().run()
-    assert "This encoder does not tell which parts of a picture match" in words(app)
 
 
 def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
