@@ -42,15 +42,20 @@ def many_photos(media: Path, settings: Settings, count: int = 30) -> None:
 
 def options(*shares: str, max_rows: int | None = 20_000) -> CompareOptions:
     """Return a comparison that is soon done, under filters of these shares."""
-    filters = [FilterCase.of_share(share) for share in shares]
     return CompareOptions(
         queries=5,
         repeats=2,
         types=("FLAT", "HNSW"),
         sweeps={"ef": (10, 20)},
-        filters=tuple(case for case in filters if case is not None),
+        filters=tuple(_of_share(share) for share in shares),
         max_rows=max_rows,
     )
+
+
+def _of_share(share: str) -> FilterCase:
+    case = FilterCase.of_share(share)
+    assert case is not None
+    return case
 
 
 def job_of(jobs: Jobs, job_id: str) -> Job:

@@ -96,5 +96,5 @@ class _Always(dict[str, tuple[int, dict[str, str], bytes]]):
         super().__init__()
         self._answer = answer
 
-    def get(self, *_: object) -> tuple[int, dict[str, str], bytes]:  # type: ignore[override]
+    def get(self, *_: object) -> tuple[int, dict[str, str], bytes]:
         return self._answer
