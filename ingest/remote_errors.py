@@ -82,7 +82,8 @@ def _known(error: BaseException) -> MediaError | None:
             return MediaError(_WORDS[name])
         if name in _CUT_OFF:
             return CorruptMedia("ended before all of it had come; run again to fetch it anew")
-    status = getattr(error, "status", None) or getattr(error, "code", None)
+    # gcsfs calls a status code; what aiohttp calls so is its own verdict on a torn answer.
+    status = getattr(error, "code" if "HttpError" in names else "status", None)
     return _answered(status) if isinstance(status, int) else None
 
 
