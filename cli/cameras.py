@@ -1,16 +1,19 @@
-"""`sightline cameras`: each live camera's state, its last frame, and when it was not seen."""
+"""`sightline cameras`: each live camera's state, its last frame, and when it was not seen.
+
+Its subcommands (camera_changes.py) add, change, pause and remove cameras.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import camera_changes
 from cli.options import JsonOption, duration, settings_of
-from cli.terminal import local_time, print_json, say, table
+from cli.terminal import local_time, note, print_json, say, table
 from search_core.durations import format_duration
 from search_core.entities import iso_from_ms
 from search_core.settings import Settings
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
 _DAY = timedelta(days=1)
 
 
+app = typer.Typer(name="cameras", invoke_without_command=True)
+
+
+@app.callback()
 def cameras(
     ctx: typer.Context,
     gaps: Annotated[
@@ -40,8 +47,11 @@ def cameras(
 ) -> None:
     """Show the live cameras: state, last frame, keyframes, and when they were not seen.
 
-    A camera is watched by `sightline serve`, if sightline.toml names it, or by `sightline watch`.
+    A camera is watched by `sightline serve`, if sightline.toml names it or it was added, or by
+    `sightline watch`. COMMANDS add, change, pause and remove one while it runs.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     settings = settings_of(ctx)
     since_ms = round((time.time() - last.total_seconds()) * 1000)
     states, missed = _read(settings, camera, since_ms)
@@ -49,6 +59,7 @@ def cameras(
         print_json(_records(settings, states, missed))
     elif not states:
         say(f"There is no camera {camera}." if camera else "No camera has been watched yet.")
+        note("`sightline cameras add NAME` adds one.")
     elif gaps:
         _print_gaps(missed, last)
     else:
@@ -58,38 +69,18 @@ def cameras(
 def _read(
     settings: Settings, camera: str | None, since_ms: int
 ) -> tuple[list[CameraState], list[Gap]]:
-    """Return the cameras that were ever watched or are in the settings, and their gaps.
+    """Return the cameras that are to be watched or were, and their gaps.
 
     What nobody watches now is not seen since its last frame.
     """
-    from ingest.streams.camera import configured_cameras, is_watched
-    from ingest.streams.diary import CameraState, Diary, Gap
+    from ingest.streams.camera import is_watched
+    from ingest.streams.diary import Diary, Gap
+    from ingest.streams.roster import Roster
 
-    known: dict[str, CameraState] = {
-        given.name: CameraState(
-            name=given.name,
-            address=given.address,
-            library=given.library,
-            state="stopped",
-            reason="",
-            since_ms=0,
-            last_frame_ms=None,
-            frames=0,
-            dropped=0,
-            lag_ms=0,
-            keyframes=0,
-            retain_s=given.retain.total_seconds() if given.retain else None,
-        )
-        for given in configured_cameras(settings)
-    }
+    known = {state.name: state for state in Roster(settings).states()}
     missed: list[Gap] = []
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
-            known |= {state.name: state for state in diary.cameras()}
-            for name, retain in diary.retentions().items():
-                if name in known:
-                    retain_s = retain.total_seconds() if retain else None
-                    known[name] = replace(known[name], retain_s=retain_s)
             missed = diary.gaps(camera, since_ms)
     open_now = {gap.camera for gap in missed if gap.ended_ms is None}
     unwatched = [
@@ -108,7 +99,9 @@ def _state_of(settings: Settings, state: CameraState) -> str:
     """Return a camera's state in a word; one whose process is gone is not watched."""
     from ingest.streams.camera import is_watched
 
-    return state.state if is_watched(settings, state.name) else "not watched"
+    if state.state == "paused" or is_watched(settings, state.name):
+        return state.state
+    return "not watched"
 
 
 def _records(
@@ -196,3 +189,10 @@ def _iso(epoch_ms: int | None) -> str | None:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+app.command("add")(camera_changes.add)
+app.command("change")(camera_changes.change)
+app.command("pause")(camera_changes.pause)
+app.command("resume")(camera_changes.resume)
+app.command("remove")(camera_changes.remove)

@@ -9,12 +9,12 @@ import socket
 import time
 import webbrowser
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
@@ -31,8 +31,11 @@ from search_core.endpoint import (
     serve_lock,
     write_serve_state,
 )
-from search_core.errors import ServeError, StoreBusy, StoreError
+from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError
 from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from ingest.streams.roster import Roster
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
@@ -64,10 +67,10 @@ def serve(
     """Run the dashboard, and all it needs, on this machine until Ctrl-C.
 
     It runs the ingest worker and the embedded Milvus too, and watches the cameras of
-    sightline.toml; other `sightline` commands use that Milvus while it runs. With
-    SIGHTLINE_MILVUS_URI naming a server, that one is used. The dashboard listens on the loopback
-    address, or at --address where there are users, who must log in; all else on the loopback
-    address only. Logs are in the data directory, under logs.
+    sightline.toml and those that are added meanwhile (`sightline cameras add`); other commands use
+    that Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. The
+    dashboard listens on the loopback address, or at --address where there are users, who must log
+    in; all else on the loopback address only. Logs are in the data directory, under logs.
     """
     run_serve(settings_of(ctx, library), port, address=address, browser=browser, json=json)
 
@@ -86,22 +89,23 @@ def run_serve(
     """
     app = _dashboard_app()
     listening = listening_at(address, settings)
-    if settings.cameras:
-        from ingest.streams.camera import configured_cameras
+    from ingest.streams.roster import Roster
 
-        configured_cameras(settings)  # refused before anything is started
+    roster = Roster(settings)
+    cameras = [camera.name for camera in roster.watched()]  # refused before anything is started
     with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
         children = Children(settings.data_dir / "logs", _environment(settings))
         try:
-            state = _start(settings, children, app, listening, port, stop)
+            state = _start(settings, roster, children, app, listening, port, stop)
             if state and json:
                 print_json(asdict(state))
             elif state:
-                _print_ready(settings, state.dashboard_url)
+                _print_ready(settings, state.dashboard_url, cameras)
             if state and browser:
                 webbrowser.open(state.dashboard_url)
-            while not stop.wait(_POLL_S):
+            while state and not stop.wait(_POLL_S):
                 _check_alive(children)
+                _watch_cameras(children, roster)
         finally:
             with err().status("Stopping …"):
                 children.end_all()
@@ -110,6 +114,7 @@ def run_serve(
 
 def _start(
     settings: Settings,
+    roster: Roster,
     children: Children,
     app: Path,
     listening: Listening,
@@ -140,8 +145,7 @@ def _start(
         children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
         line.update("Starting the ingest worker and the dashboard …")
         children.start("worker", ["-m", "ingest.worker"], grace_s=20.0)
-        if settings.cameras:
-            children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
+        _watch_cameras(children, roster)
         options = {
             "server.port": str(chosen),
             "server.headless": "true",
@@ -155,6 +159,15 @@ def _start(
         ):
             return None
     return state
+
+
+def _watch_cameras(children: Children, roster: Roster) -> None:
+    """Start what watches cameras when there is one to watch; from then on it follows the roster."""
+    if any(child.name == "cameras" for child in children):
+        return
+    with suppress(SettingsError):  # the file of cameras cannot be read now: its users are told
+        if roster.watched():
+            children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
 
 
 def _start_lite(settings: Settings, children: Children) -> str:
@@ -285,8 +298,8 @@ def _dashboard_app() -> Path:
     )
 
 
-def _print_ready(settings: Settings, url: str) -> None:
+def _print_ready(settings: Settings, url: str, cameras: list[str]) -> None:
     say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
-    if settings.cameras:
-        note(f"  Watching {', '.join(sorted(settings.cameras))}; `sightline cameras` shows them.")
+    if cameras:
+        note(f"  Watching {', '.join(cameras)}; `sightline cameras` shows them.")
     note(f"  Data: {settings.data_dir}   Ctrl-C stops it.")

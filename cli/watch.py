@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_text
 import logging
-import sys
 from contextlib import ExitStack
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -12,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from cli.command_line import hide_in_command_line
+from cli.camera_address import read_address
 from cli.options import JsonOption, LibraryOption, duration, settings_of
 from cli.serve import STOP_SIGNALS
 from cli.terminal import local_time, note, say, warn
 from cli.workspace import load_encoder, open_store
 from ingest.stopping import stopped_by
-from search_core.cameras import CameraSettings, check_address
+from search_core.cameras import CameraSettings
 from search_core.endpoint import running_serve
 from search_core.entities import MediaEntity, iso_from_ms
 from search_core.errors import ServeError, UsageError
@@ -45,7 +44,7 @@ def watch(
         typer.Option(
             "--camera",
             metavar="NAME",
-            help="What the camera is called; without a URL, one of sightline.toml.",
+            help="What the camera is called; without a URL, one that is known already.",
             show_default=False,
         ),
     ] = None,
@@ -65,24 +64,26 @@ def watch(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Watch a live camera, or those of sightline.toml, until Ctrl-C.
+    """Watch a live camera, or all of sightline.toml and those that were added, until Ctrl-C.
 
     What moves becomes a keyframe that can be searched within seconds. A camera that is lost is
     tried again until it comes back, and the time it was not seen is recorded: `sightline cameras`.
     With --json each keyframe and each change is one line.
     """
     settings = settings_of(ctx, library)
-    from ingest.streams.camera import configured_cameras, is_watched, make_camera
+    from ingest.streams.camera import is_watched, make_camera
+    from ingest.streams.roster import Roster
 
     if url is None:
         if retain is not None or udp:
             raise UsageError(
                 "The cameras of sightline.toml have their options there.",
-                "Write retain and transport into [cameras.NAME].",
+                "Write retain and transport into [cameras.NAME]; for one that was added there is "
+                "`sightline cameras change`.",
             )
-        cameras = _chosen(configured_cameras(settings), camera)
+        cameras = _chosen(Roster(settings).watched(), camera)
     else:
-        address = _address(url)
+        address = read_address(url)
         if camera is None:
             raise UsageError("A camera needs a name.", "Give it one: --camera gate-3.")
         given = CameraSettings.model_validate(
@@ -118,24 +119,14 @@ def _watch(settings: Settings, cameras: list[Camera], json: bool) -> None:
     note("Stopped.")
 
 
-def _address(url: str) -> str:
-    """Return the address that was given, and hide it from lists of processes."""
-    if url != "-":
-        hide_in_command_line(url)
-        return check_address(url)
-    if sys.stdin.isatty():
-        note("The camera's address, on one line:")
-    return check_address(sys.stdin.readline().strip())
-
-
 def _chosen(cameras: list[Camera], name: str | None) -> list[Camera]:
     chosen = [camera for camera in cameras if name in (None, camera.name)]
     if not chosen:
         which = f"no camera {name}" if name else "no camera"
         raise UsageError(
-            f"There is {which} in sightline.toml.",
-            "Give an address: sightline watch rtsp://host/path --camera NAME; or add a table "
-            "[cameras.NAME] with a url.",
+            f"There is {which} in sightline.toml, and none that was added.",
+            "Give an address: sightline watch rtsp://host/path --camera NAME; or add it: "
+            "`sightline cameras add NAME`.",
         )
     return chosen
 

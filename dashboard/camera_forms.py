@@ -1,120 +1,113 @@
-"""What can be done with live cameras: test a stream, change how long its keyframes are kept."""
+"""One live camera: tested, paused, given another address or retention, and removed."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 from pydantic import SecretStr
 
 from dashboard import identity, resources
-from dashboard.core_words import said
-from dashboard.language import N_, _
+from dashboard.camera_adding import address_fields
+from dashboard.camera_changes import (
+    change_address,
+    keep_for,
+    lasting,
+    pause,
+    remove_camera,
+    require_cameras,
+    roster,
+)
+from dashboard.language import _
 from dashboard.problems import shown_in_words
+from dashboard.stream_trial import forget_seen, show_seen, try_stream
 from dashboard.wording import counted, plain
-from ingest.streams.camera import Camera, configured_cameras
-from ingest.streams.diary import Diary
-from ingest.streams.glimpse import Glimpse, look_at
+from ingest.streams.camera import Camera
 from ingest.streams.retention import Rule
-from search_core.cameras import check_address, public_address
+from search_core.cameras import with_login
 from search_core.durations import format_duration, parse_duration
-from search_core.errors import LibraryNotFound, MediaError
-from search_core.settings import load_settings
+from search_core.errors import LibraryNotFound, UsageError
+from search_core.filters import Filter
 
-_ANOTHER = N_("Another address …")
-_LOOK_S = 3.0
-_SEEN = "stream_seen"
-_CODECS = {"h264": "H.264", "hevc": "H.265", "mjpeg": "MJPEG", "mpeg4": "MPEG-4", "av1": "AV1"}
+_ROUND = "addresses_changed"
 
 
 @st.fragment
 @shown_in_words()
-def stream_form() -> None:
-    """Draw the form that opens a camera's stream for some seconds and shows what it sends."""
-    access = identity.current()
-    # Read anew: a camera that was just written into sightline.toml can be tested at once.
-    cameras = {c.name: c for c in configured_cameras(load_settings()) if access.sees(c.name)}
-    # Whoever may delete may do anything here: an address may lead to any host of the network.
-    another = (_ANOTHER,) if access.may_remove else ()
-    st.markdown("##### " + _("Test a stream"))
-    if not cameras and not another:
-        st.caption(_("No camera that you may see is in sightline.toml."))
+def camera_card() -> None:
+    """Draw one camera, chosen from those that may be seen, with what may be done with it."""
+    st.markdown("##### " + _("One camera"))
+    cameras = _seen_cameras()
+    name = st.selectbox(_("Camera"), list(cameras), key="one-camera")
+    camera = cameras.get(name or "")
+    if camera is None:
+        st.caption(_("There is no camera that you may see."))
         return
-    name = st.selectbox(
-        _("Camera"),
-        [*cameras, *another],
-        format_func=lambda name: _(name) if name == _ANOTHER else name,
-        key="test-camera",
-    )
-    address = ""
-    if name == _ANOTHER:
-        address = st.text_input(
-            _("Address"),
-            placeholder="rtsp://user:password@host:554/path",
-            type="password",
-            autocomplete="off",
-            help=_("It is used once, and kept nowhere."),
-            key="test-address",
-        )
-    pressed = st.button(
-        _("Test the stream"),
-        icon=":material/play_circle:",
-        disabled=name == _ANOTHER and not address,
-    )
-    if pressed and name == _ANOTHER:
-        secret = SecretStr(check_address(address))
-        _test(Camera("new camera", secret, resources.settings().library))
-    elif pressed and name in cameras:
-        _test(cameras[name])
-    _show_seen(name)
-
-
-def _test(camera: Camera) -> None:
-    """Look at a camera, and remember what was seen for as long as the page shows it."""
-    where = public_address(camera.url.get_secret_value())
-    identity.record("view", "", {"camera": camera.name, "stream tested": where})
-    with st.spinner(_("Looking at {address} …").format(address=where)):
-        try:
-            seen: Glimpse | str = look_at(camera, resources.settings().media.max_pixels)
-        except MediaError as error:
-            seen = _("{address} {what}.").format(address=where, what=said(error.message))
-    name = st.session_state["test-camera"]
-    st.session_state[_SEEN] = (name, seen)
-
-
-def _show_seen(name: str | None) -> None:
-    """Draw what the last test of this camera showed."""
-    tested, seen = st.session_state.get(_SEEN, (None, ""))
-    if tested != name:
-        return
-    if isinstance(seen, str):
-        st.error(plain(seen), icon=":material/videocam_off:")
-        return
-    st.success(
-        _("It answers: {width} × {height}, {codec}, {fps} frames a second.").format(
-            width=seen.width,
-            height=seen.height,
-            codec=_CODECS.get(seen.codec, seen.codec),
-            fps=f"{seen.fps:.0f}",
-        ),
-        icon=":material/videocam:",
-    )
-    alt = _("What the camera {name} sends").format(name=name)
-    st.image(seen.still, width="stretch", alt=alt)
-
-
-def retention_form(cameras: list[Camera]) -> None:
-    """Draw the form that changes how long a camera's keyframes are kept."""
-    st.markdown("##### " + _("How long keyframes are kept"))
-    if not identity.current().may_remove:
+    st.caption(_where_from(camera))
+    may_change = identity.current().may_remove
+    with st.container(horizontal=True):
+        if camera.url.get_secret_value() and st.button(
+            _("Test the stream"), icon=":material/play_circle:", key=f"test-{camera.name}"
+        ):
+            try_stream(camera, camera.name)
+        if may_change and camera.added:
+            _pause_and_remove(camera)
+    show_seen(camera.name)
+    if not may_change:
         st.caption(_("An administrator of all cameras can change it."))
         return
-    if not cameras:
-        st.caption(_("There is no camera yet."))
-        return
-    by_name = {camera.name: camera for camera in cameras}
-    name = st.selectbox(_("Camera"), list(by_name), key="retain-camera")
-    camera = by_name[name or cameras[0].name]
+    _retention_form(camera)
+    if camera.added:
+        with st.expander(_("Another address"), icon=":material/edit:"):
+            _address_form(camera)
+
+
+def _seen_cameras() -> Mapping[str, Camera]:
+    """Return the cameras that may be seen by name: of the roster, and others that were watched.
+
+    How long keyframes are kept is what it is now.
+    """
+    access, known = identity.current(), roster()
+    cameras = {camera.name: camera for camera in known.cameras()}
+    unknown = SecretStr("")  # nobody connects from here to what is not in the roster
+    found = {
+        state.name: replace(
+            cameras.get(state.name, Camera(state.name, unknown, state.library)),
+            retain=state.retain,
+        )
+        for state in known.states()
+    }
+    return {name: camera for name, camera in found.items() if access.sees(name)}
+
+
+def _where_from(camera: Camera) -> str:
+    into = _("Library {library}.").format(library=plain(camera.library))
+    if not camera.url.get_secret_value():
+        return _("Watched by hand, with `sightline watch`.") + " " + into
+    if not camera.added:
+        return _("From `sightline.toml` on the server; its address is changed there.") + " " + into
+    return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
+
+
+def _pause_and_remove(camera: Camera) -> None:
+    if camera.paused:
+        label, icon = _("Resume"), ":material/play_arrow:"
+        told = _("Resumed {name}. It is live in some seconds.")
+    else:
+        label, icon = _("Pause"), ":material/pause:"
+        told = _("Paused {name}. Nothing is kept of it until it is resumed.")
+    if st.button(label, icon=icon, key=f"pause-{camera.name}"):
+        pause(camera, paused=not camera.paused)
+        st.toast(told.format(name=plain(camera.name)))
+        st.rerun()
+    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{camera.name}"):
+        st.dialog(_("Remove the camera?"))(_removal_form)(camera)
+
+
+def _retention_form(camera: Camera) -> None:
+    """Draw what changes how long a camera's keyframes are kept."""
     given = st.text_input(
         _("Kept for"),
         value=format_duration(camera.retain) if camera.retain else "",
@@ -125,36 +118,80 @@ def retention_form(cameras: list[Camera]) -> None:
         ),
         key=f"retain-{camera.name}",
     )
-    if st.button(_("Change …"), icon=":material/schedule:"):
-        _confirm(camera, parse_duration(given) if given.strip() else None)
-
-
-def _confirm(camera: Camera, retain: timedelta | None) -> None:
-    st.dialog(_("Change how long keyframes are kept?"))(_confirm_form)(camera, retain)
+    if st.button(_("Change …"), icon=":material/schedule:", key=f"keep-{camera.name}"):
+        retain = parse_duration(given) if given.strip() else None
+        st.dialog(_("Change how long keyframes are kept?"))(_retention_question)(camera, retain)
 
 
 @shown_in_words()
-def _confirm_form(camera: Camera, retain: timedelta | None) -> None:
-    access = identity.current()
-    access.require("delete", "changing how long keyframes are kept")
-    access.require_all_cameras("changing how long keyframes are kept")
-    lasting = format_duration(retain) if retain else N_("for ever")
+def _retention_question(camera: Camera, retain: timedelta | None) -> None:
+    require_cameras("changing how long keyframes are kept")
     text = _("Keyframes of **{camera}** are kept **{time}** from now on.")
-    st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting))))
-    if retain and (due := _older(camera, retain)):
+    st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting(retain)))))
+    if retain and (due := _count(camera, Rule(camera.library, retain, camera.name))):
         gone = _("{keyframes} are older and will be gone for good.")
         st.warning(gone.format(keyframes=counted(due, "keyframe")))
     if st.button(_("Change"), type="primary"):
-        detail = {"camera": camera.name, "kept": lasting}
-        identity.record("delete", camera.library, detail)
-        with Diary(resources.settings().ledger_path) as diary:
-            diary.set_retention(camera.name, retain)
-        st.toast(_("Kept {time}.").format(time=_(lasting)))
+        keep_for(camera, retain)
+        st.toast(_("Kept {time}.").format(time=_(lasting(retain))))
         st.rerun()
 
 
-def _older(camera: Camera, retain: timedelta) -> int:
-    where = Rule(camera.library, retain, camera.name).outdated(datetime.now(UTC))
+def _address_form(camera: Camera) -> None:
+    """Draw the form that gives a camera another address, or another user and password at it."""
+    number = int(st.session_state.get(_ROUND, 0))  # another one empties the fields
+    key = f"change-{camera.name}-{number}"
+    with st.form(key, border=False):
+        address, user, password = address_fields(key, hint=_("the present one"))
+        with st.container(horizontal=True):
+            tested = st.form_submit_button(_("Test it"), icon=":material/play_circle:")
+            saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")
+    if tested or saved:
+        if not (address or user or password):
+            raise UsageError(
+                _("Nothing was typed, and nothing changed."),
+                _("Give another address, or a user name and password for the present one."),
+            )
+        new = SecretStr(with_login(address or camera.url.get_secret_value(), user, password))
+    if tested:
+        try_stream(replace(camera, url=new), key)
+    if saved:
+        change_address(camera, new.get_secret_value())
+        forget_seen()
+        st.session_state[_ROUND] = number + 1
+        st.toast(_("Changed {name}.").format(name=plain(camera.name)))
+        st.rerun()
+    show_seen(key)
+
+
+@shown_in_words()
+def _removal_form(camera: Camera) -> None:
+    require_cameras("removing a camera")
+    text = _("**{camera}** is watched no more, and its address is forgotten.")
+    st.markdown(text.format(camera=plain(camera.name)))
+    if kept := _count(camera, None):
+        st.markdown(_what_stays(camera, counted(kept, "keyframe")))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(_("Cancel")):
+            st.rerun()
+        if st.button(_("Remove"), type="primary"):
+            remove_camera(camera)
+            forget_seen()
+            st.toast(_("Removed {name}.").format(name=plain(camera.name)))
+            st.rerun()
+
+
+def _what_stays(camera: Camera, keyframes: str) -> str:
+    if camera.retain:
+        text = _("Its {keyframes} stay, and can be searched, until each is {time} old.")
+        return text.format(keyframes=keyframes, time=format_duration(camera.retain))
+    text = _("Its {keyframes} stay, and can be searched, until they are deleted in **Library**.")
+    return text.format(keyframes=keyframes)
+
+
+def _count(camera: Camera, rule: Rule | None) -> int:
+    """Return how many keyframes a camera has, or a rule would let go now."""
+    where = rule.outdated(datetime.now(UTC)) if rule else Filter(cameras=(camera.name,))
     try:
         return resources.store().count(camera.library, where)
     except LibraryNotFound:

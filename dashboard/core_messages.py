@@ -5,6 +5,7 @@ Each is as it stands in their code, with a name in the place of each value.
 
 from __future__ import annotations
 
+from dashboard.camera_messages import CAMERA_MESSAGES
 from dashboard.language import N_
 
 #: Titles, legends and tooltips of the lab's charts.
@@ -238,13 +239,6 @@ _FILES = (
     N_("is encrypted"),
     N_("has a name that leads out of the archive"),
     N_("would unpack to {count} times its size, as zip bombs do"),
-    N_("does not answer within {time} s"),
-    N_("ended the stream"),
-    N_("sends no video"),
-    N_("live"),
-    N_("lost"),
-    N_("connecting"),
-    N_("stopped"),
 )
 #: Kept with what was deleted.
 _DELETED = (
@@ -297,4 +291,14 @@ _LOOKS = (
     N_("a drawing"),
     N_("a blank picture"),
 )
-MESSAGES = (*_DELETED, *_LOOKS, *_ERRORS, *_LAB, *_EFFORT, *_ADVICE, *_JOBS, *_FILES)
+MESSAGES = (
+    *_DELETED,
+    *_LOOKS,
+    *_ERRORS,
+    *_LAB,
+    *_EFFORT,
+    *_ADVICE,
+    *_JOBS,
+    *_FILES,
+    *CAMERA_MESSAGES,
+)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ingest.discarding import expect_less
 from ingest.ledger import Ledger
 from ingest.trash import Trash, trash_path
+from search_core.added_cameras import AddedCameras
 from search_core.chunks import chunks_where
 from search_core.errors import UsageError
 from search_core.filters import Filter
@@ -16,13 +17,14 @@ from search_core.settings import Settings
 
 
 def rename_library(settings: Settings, store: Store, library: str, name: str) -> None:
-    """Give a library another name, in the ledger and the trash as well.
+    """Give a library another name, in the ledger, the trash and cameras as well.
 
     Raises LibraryNotFound, UsageError for a name that is taken, StoreBusy while it is rebuilt.
     """
     store.rename_library(library, name)
     with Ledger(settings.ledger_path) as ledger:
         ledger.rename(library, name)
+    AddedCameras(settings.cameras_path).rename_library(library, name)
     if trash_path(settings).exists():
         with Trash(trash_path(settings)) as trash:
             trash.rename(library, name)

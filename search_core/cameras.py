@@ -7,7 +7,7 @@ is given it over a pipe; what is told, stored or logged of it is :func:`public_a
 from __future__ import annotations
 
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
@@ -15,6 +15,7 @@ from search_core.durations import Duration
 from search_core.errors import UsageError
 
 SCHEMES = ("rtsp", "rtsps")
+Transport = Literal["tcp", "udp"]
 
 
 def check_address(url: str) -> str:
@@ -25,7 +26,7 @@ def check_address(url: str) -> str:
         _ = parts.port
     except ValueError:
         usable = False
-    if not usable or any(ord(c) < 32 for c in url):
+    if not usable or not url.isprintable():
         raise UsageError(
             "That is no camera's address.", "It looks like rtsp://user:password@host:554/path."
         )
@@ -40,6 +41,22 @@ def public_address(url: str) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme.lower()}://{host}{f':{parts.port}' if parts.port else ''}"
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """Return an address with this user and password in the place of what it has; as typed.
+
+    Without either it stays as it is. Raises UsageError for what is no address, and for a password
+    without a user.
+    """
+    if not user and not password:
+        return check_address(url)
+    if not user:
+        raise UsageError("The password is nobody's.", "Give the user name as well.")
+    parts = urlsplit(check_address(url))
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    host = parts.netloc.rpartition("@")[2]
+    return check_address(urlunsplit(parts._replace(netloc=f"{login}@{host}")))
 
 
 def _checked(url: SecretStr) -> SecretStr:
@@ -60,4 +77,4 @@ class CameraSettings(BaseModel):
     url: Annotated[SecretStr, AfterValidator(_checked)]
     retain: Duration | None = None
     library: str | None = None
-    transport: Literal["tcp", "udp"] = "tcp"
+    transport: Transport = "tcp"

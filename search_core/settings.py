@@ -190,6 +190,11 @@ class Settings(BaseSettings):
         return self.data_dir / "logins.sqlite"
 
     @property
+    def cameras_path(self) -> Path:
+        """The cameras that were added while Sightline runs, with their passwords."""
+        return self.data_dir / "cameras.toml"
+
+    @property
     def audit_path(self) -> Path:
         """The audit log (SQLite)."""
         return self.data_dir / "audit.sqlite"

@@ -1,4 +1,4 @@
-"""Watch the cameras of the settings until SIGTERM or Ctrl-C: ``python -m ingest.streams``."""
+"""Watch the cameras of the roster, as it changes, until SIGTERM: ``python -m ingest.streams``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import closing
 
 from ingest.stopping import stopped_by
 from ingest.streams.camera import configured_cameras
+from ingest.streams.roster import Roster
 from ingest.streams.watching import watch
 from search_core.errors import SightlineError
 from search_core.settings import load_settings
@@ -28,7 +29,7 @@ def main() -> int:
 
             encoder = load_encoder(settings)
             with closing(MilvusStore(resolve_endpoint(settings))) as store:
-                watch(settings, store, encoder, cameras, stop)
+                watch(settings, store, encoder, cameras, stop, roster=Roster(settings).watched)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
         return error.exit_code

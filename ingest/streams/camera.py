@@ -8,12 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
 
 from pydantic import SecretStr
 
 from ingest.streams.stills import folder_of
-from search_core.cameras import CameraSettings, check_address, public_address
+from search_core.cameras import CameraSettings, Transport, check_address, public_address
 from search_core.entities import CAMERA_MAX_LENGTH
 from search_core.errors import ServeError, UsageError
 from search_core.library import check_library_name
@@ -24,18 +23,28 @@ _LOCKS_DIR = "cameras"
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera to watch; its address is secret, ``retain`` None means for ever."""
+    """A camera to watch; its address is secret, ``retain`` None means for ever.
+
+    One that was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
+    """
 
     name: str
     url: SecretStr
     library: str
     retain: timedelta | None = None
-    transport: Literal["tcp", "udp"] = "tcp"
+    transport: Transport = "tcp"
+    added: bool = False
+    paused: bool = False
 
     @property
     def address(self) -> str:
         """Where it is, without secrets."""
         return public_address(self.url.get_secret_value())
+
+    def is_watched_as(self, other: Camera) -> bool:
+        """Whether whoever watches this one watches the other, for it is the same stream."""
+        mine = (self.name, self.url, self.transport, self.library)
+        return mine == (other.name, other.url, other.transport, other.library)
 
 
 def make_camera(name: str, given: CameraSettings, settings: Settings) -> Camera:

@@ -18,7 +18,7 @@ from ingest.streams.camera import Camera
 from search_core.database import Database
 from search_core.errors import StoreError
 
-State = Literal["connecting", "live", "lost", "stopped"]
+State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
 
 #: A shorter silence is no gap: a keyframe every two seconds is all there would have been.
 LEAST_GAP_MS = 2_000
@@ -35,7 +35,8 @@ class CameraState:
 
     ``since_ms`` is when its state began, ``reason`` a predicate about why it was lost, ``lag_ms``
     how far reading was behind. ``frames``, ``dropped`` (not decoded, for decoding was behind) and
-    ``keyframes`` count from the beginning. ``retain_s`` is None for ever.
+    ``keyframes`` count from the beginning. ``retain_s`` is None for ever. A camera that is
+    ``removed`` is told of no more, until it is added again.
     """
 
     name: str
@@ -50,6 +51,25 @@ class CameraState:
     lag_ms: int
     keyframes: int
     retain_s: float | None
+
+    @classmethod
+    def before(cls, camera: Camera) -> CameraState:
+        """Return the state of a camera that was never watched."""
+        retain_s = camera.retain.total_seconds() if camera.retain else None
+        return cls(
+            camera.name,
+            camera.address,
+            camera.library,
+            "stopped",
+            "",
+            0,
+            None,
+            0,
+            0,
+            0,
+            0,
+            retain_s,
+        )
 
     @property
     def retain(self) -> timedelta | None:
@@ -103,7 +123,7 @@ class Diary:
             (
                 "UPDATE cameras SET since_ms = CASE WHEN state = 'live' THEN since_ms ELSE ? END,"
                 " state = 'live', reason = '', last_frame_ms = ?, frames = frames + ?,"
-                " dropped = dropped + ?, lag_ms = ? WHERE name = ?",
+                " dropped = dropped + ?, lag_ms = ? WHERE name = ? AND state != 'removed'",
                 (first_ms, last_ms, frames, dropped, lag_ms, name),
             ),
             (
@@ -122,15 +142,35 @@ class Diary:
         self._open_gap(name, reason)
         self._write(
             "UPDATE cameras SET since_ms = CASE WHEN state = 'lost' THEN since_ms ELSE ? END,"
-            " state = 'lost', reason = ? WHERE name = ?",
+            " state = 'lost', reason = ? WHERE name = ? AND state != 'removed'",
             (now_ms, reason, name),
         )
 
     def end(self, name: str, now_ms: int) -> None:
         """Note that a camera is watched no more."""
         self._write(
-            "UPDATE cameras SET state = 'stopped', since_ms = ? WHERE name = ?", (now_ms, name)
+            "UPDATE cameras SET state = 'stopped', since_ms = ?"
+            " WHERE name = ? AND state != 'removed'",
+            (now_ms, name),
         )
+
+    def remove(self, name: str, retain: timedelta | None, now_ms: int) -> None:
+        """Note that a camera is gone for good; what it left is kept for so long, None for ever.
+
+        Raises StoreError when that cannot be noted.
+        """
+        retain_s = None if retain is None else retain.total_seconds()
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE cameras SET state = 'removed', reason = '', since_ms = ?, retain_s = ?"
+                " WHERE name = ?",
+                (now_ms, retain_s, name),
+            )
+            connection.execute(
+                "UPDATE camera_gaps SET ended_ms = ? WHERE camera = ? AND ended_ms IS NULL",
+                (now_ms, name),
+            )
+            connection.execute("DELETE FROM camera_retention WHERE name = ?", (name,))
 
     def add_dropped(self, name: str, frames: int) -> None:
         """Count keyframes that were not kept."""
@@ -198,11 +238,13 @@ class Diary:
     def _open_gap(self, name: str, reason: str, *, seen_before: bool = False) -> None:
         """Open a gap unless one is: since the last frame, or since watching began without one.
 
-        With ``seen_before`` only when there was a frame.
+        Not before the last gap was over. With ``seen_before`` only when there was a frame.
         """
         self._write(
             "INSERT OR IGNORE INTO camera_gaps (camera, began_ms, reason)"
-            " SELECT name, coalesce(last_frame_ms, since_ms), ?1 FROM cameras WHERE name = ?2"
+            " SELECT name, max(coalesce(last_frame_ms, since_ms), coalesce("
+            "(SELECT max(ended_ms) FROM camera_gaps WHERE camera = ?2), 0)), ?1"
+            " FROM cameras WHERE name = ?2 AND state != 'removed'"
             " AND (last_frame_ms IS NOT NULL OR NOT ?3)"
             " AND NOT EXISTS (SELECT 1 FROM camera_gaps WHERE camera = ?2 AND ended_ms IS NULL)",
             (reason, name, seen_before),

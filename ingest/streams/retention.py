@@ -15,6 +15,7 @@ from pathlib import Path
 from ingest.discarding import purge_where
 from ingest.removal import delete_entities
 from ingest.streams.diary import Diary
+from ingest.streams.roster import Roster
 from ingest.streams.stills import source_of_day, stills_of
 from search_core.entities import ms_from_datetime
 from search_core.errors import LibraryNotFound
@@ -47,21 +48,18 @@ class Pruned:
 
 
 def rules_of(settings: Settings) -> list[Rule]:
-    """Return the rules of the settings, and those given to `sightline watch --retain`.
+    """Return the rules of settings and roster, and those given to `sightline watch --retain`.
 
-    For a camera the settings name, they alone count; for any camera, what was changed since.
+    For a camera of the roster, what is said there alone counts; for any camera, what was changed
+    since. What a removed one left goes as it would have gone. Raises SettingsError.
     """
     rules = [Rule(library, retain) for library, retain in sorted(settings.retain.items())]
+    cameras = {camera.name: camera for camera in Roster(settings).cameras()}
     with Diary(settings.ledger_path) as diary:
         changed, watched = diary.retentions(), diary.cameras()
-    kept = [
-        (name, given.library or settings.library, given.retain)
-        for name, given in sorted(settings.cameras.items())
-    ]
+    kept = [(camera.name, camera.library, camera.retain) for camera in cameras.values()]
     kept += [
-        (state.name, state.library, state.retain)
-        for state in watched
-        if state.name not in settings.cameras
+        (state.name, state.library, state.retain) for state in watched if state.name not in cameras
     ]
     for name, library, retain in kept:
         if (lasting := changed.get(name, retain)) is not None:

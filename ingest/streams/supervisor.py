@@ -46,8 +46,9 @@ Sink = Callable[[Camera, StreamEvent], None]
 class Supervisor:
     """Watches a camera until ``stop`` is set; ``sink`` is given all that is told of it.
 
+    ``admit`` is called before; while it raises SightlineError or OSError the camera is not watched.
     Between two connections it waits, longer each time (see Backoff). ``sink`` is called from this
-    camera's thread.
+    camera's thread, and so is ``admit``.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Supervisor:
         sink: Sink,
         stop: Stop,
         *,
+        admit: Callable[[], None] = lambda: None,
         patience: Patience | None = None,
         backoff: Backoff | None = None,
         entry: str = ENTRY,
@@ -66,6 +68,7 @@ class Supervisor:
         self._settings = settings
         self._sink = sink
         self._stop = stop
+        self._admit = admit
         self._patience = patience or Patience()
         self._backoff = backoff or Backoff()
         self._entry = entry
@@ -79,6 +82,11 @@ class Supervisor:
         process = self._process
         return process.pid if process is not None and process.alive else None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether watching has ended, which nothing but ``stop`` makes it do."""
+        return not self._thread.is_alive()
+
     def start(self) -> None:
         """Begin watching."""
         self._thread.start()
@@ -91,11 +99,14 @@ class Supervisor:
         while not self._stop.is_set():
             began_s = time.monotonic()
             try:
+                self._admit()
                 with only_watcher(self._settings, self.camera.name):
                     self._watch()
                 return
             except ServeError:
                 self._tell(Lost("is watched by another process already"))
+            except SightlineError as error:
+                self._tell(Lost(f"cannot be watched: {error.message}"))
             except OSError as error:
                 self._tell(Lost(f"cannot be watched: {error.strerror or error}"))
             self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))

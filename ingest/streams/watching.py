@@ -16,8 +16,8 @@ from ingest.streams.diary import Diary
 from ingest.streams.events import LiveKeyframe, Lost, Seen, StreamEvent, Trouble
 from ingest.streams.live_writer import LiveWriter
 from ingest.streams.retention import prune, rules_of
-from ingest.streams.stills import keep_name
-from ingest.streams.supervisor import Patience, Supervisor
+from ingest.streams.supervisor import Patience
+from ingest.streams.watches import Wanted, Watches
 from search_core.encoders.base import Encoder
 from search_core.entities import MediaEntity
 from search_core.errors import SightlineError, StoreError
@@ -40,48 +40,43 @@ def watch(
     cameras: Sequence[Camera],
     stop: Stop,
     *,
+    roster: Wanted | None = None,
     observe: Observer = lambda camera, event: None,
     patience: Patience | None = None,
 ) -> None:
     """Watch cameras until ``stop`` is set; what moves before them can be searched soon after.
 
-    ``observe`` is told what happens, from several threads: events, and the entities Milvus has
-    acknowledged. While Milvus is away keyframes wait. Raises EncoderMismatch, and StoreError when
-    Milvus cannot be reached at the start.
+    With a ``roster`` it is asked every second which cameras are to be watched from then on; those
+    that do not change are not disturbed. ``observe`` is told what happens, from several threads:
+    events, and the entities Milvus has acknowledged. While Milvus is away keyframes wait. Raises,
+    for ``cameras``, EncoderMismatch, and StoreError when Milvus cannot be reached at the start;
+    those that come later are tried again instead.
     """
-    for library in dict.fromkeys(camera.library for camera in cameras):
-        store.ensure_library(library, encoder.identity)
     over = threading.Event()
     with ExitStack() as stack:
         diary = stack.enter_context(Diary(settings.ledger_path))
         recipe = recipe_of(encoder.identity.digest, LIVE_RECIPE)
         writer = LiveWriter(settings, store, encoder, diary, recipe, observe)
         journal = _Journal(diary, writer, observe)
-        supervisors: list[Supervisor | _Thread] = []
-        for camera in cameras:
-            keep_name(settings.stills_dir, camera.name)
-            diary.begin(camera, _now_ms())
-            supervisors.append(
-                Supervisor(
-                    camera, settings, encoder.preprocess, journal.take, over, patience=patience
-                )
-            )
+        watches = Watches(settings, store, encoder, diary, journal.take, journal.end, patience)
+        watches.begin_with(cameras)
         threads: list[_Thread] = [
             _Thread("retention", over, lambda: _prune_now_and_then(settings, store, over)),
             _Thread("live writer", over, lambda: _write_on(writer, over)),
         ]
-        for part in [*supervisors, *threads]:
-            part.start()
+        for thread in threads:
+            thread.start()
         try:
             while not (stop.is_set() or over.is_set()):
+                watches.follow(roster or (lambda: cameras))
                 writer.embed(_WAIT_S)
         finally:
             over.set()
-            for part in [*supervisors, *threads]:
-                part.join()
+            watches.end()
+            for thread in threads:
+                thread.join()
             writer.finish()
-            for camera in cameras:
-                diary.end(camera.name, _now_ms())
+            watches.note_ends()
         for thread in threads:
             if thread.error is not None:
                 raise thread.error
@@ -137,6 +132,13 @@ class _Journal:
                 self._diary.add_dropped(camera.name, 1)
                 self._say(camera, reason)
         self._observe(camera, event)
+
+    def end(self, camera: Camera) -> None:
+        """Write down what is left of a camera that is watched no more."""
+        self._flush(camera)
+        self._noted_ms.pop(camera.name, None)
+        if self._said.pop(camera.name, None) is not None:
+            _log.info("%s is not watched any more", camera.name)
 
     def _see(self, camera: Camera, seen: Seen) -> None:
         waiting = self._seen.get(camera.name)

@@ -34,6 +34,7 @@ Action = Literal[
     "drop",
     "renamed",
     "index",
+    "cameras",
     "users",
 ]
 _MIGRATIONS = (

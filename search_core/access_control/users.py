@@ -20,6 +20,7 @@ from search_core.access_control.roles import ROLES, Access, Role
 from search_core.entities import CAMERA_MAX_LENGTH
 from search_core.errors import SettingsError, UsageError
 from search_core.filters import quoted
+from search_core.private_file import write_privately
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _MAX_CAMERAS = 1000
@@ -200,11 +201,7 @@ class Users:
             fcntl.flock(lock, fcntl.LOCK_EX)
             users = dict(self._read())
             yield users
-            draft = self.path.with_suffix(f".{os.getpid()}.tmp")
-            draft.unlink(missing_ok=True)
-            draft.touch(mode=0o600)
-            draft.write_text(_written(users), encoding="utf-8")
-            draft.replace(self.path)
+            write_privately(self.path, _written(users))
         finally:
             os.close(lock)
 

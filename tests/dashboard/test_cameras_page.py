@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import stat
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -12,8 +13,10 @@ from streamlit.testing.v1 import AppTest
 from dashboard import identity, resources
 from ingest.streams.camera import Camera
 from ingest.streams.diary import Diary
+from ingest.streams.roster import Roster
 from search_core.access_control.users import Users
 from search_core.entities import MediaEntity
+from search_core.errors import EncoderMismatch, NotAllowed, UsageError
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, OpenPage, words
 from tests.ingest.streams.footage import quiet
@@ -23,30 +26,58 @@ SECRET = "hunter2"
 
 
 @pytest.fixture
-def server(
+def served(
     data_dir: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[RtspServer]:
-    """A camera cam-0 that answers, and one whose password is wrong, both in sightline.toml."""
-    folder = tmp_path_factory.mktemp("served")
-    monkeypatch.chdir(folder)
+    """A camera that answers; there is no sightline.toml."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("served"))
     with RtspServer({"gate": Channel(quiet())}, user="admin", password=SECRET) as server:
-        (folder / "sightline.toml").write_text(
-            f'[cameras.cam-0]\nurl = "{server.url("gate", f"admin:{SECRET}")}"\nretain = "30d"\n'
-            f'[cameras.cam-1]\nurl = "{server.url("gate", "admin:wrong-one")}"\n'
-        )
-        resources.settings.clear()
         yield server
+
+
+@pytest.fixture
+def server(served: RtspServer) -> RtspServer:
+    """A camera cam-0 that answers, and one whose password is wrong, both in sightline.toml."""
+    Path("sightline.toml").write_text(
+        f'[cameras.cam-0]\nurl = "{served.url("gate", f"admin:{SECRET}")}"\nretain = "30d"\n'
+        f'[cameras.cam-1]\nurl = "{served.url("gate", "admin:wrong-one")}"\n'
+    )
+    resources.settings.clear()
+    return served
+
+
+@pytest.fixture
+def added(settings: Settings) -> Camera:
+    """A camera that was added, called yard."""
+    roster = Roster(settings)
+    roster.add(roster.make("yard", f"rtsp://u:{SECRET}@127.0.0.1:9/x", retain=timedelta(days=7)))
+    return roster.get("yard")
 
 
 def press(app: AppTest, label: str) -> None:
     next(button for button in app.button if button.label == label).click().run()
 
 
+def labels(app: AppTest) -> set[str]:
+    return {button.label for button in app.button}
+
+
+def typed(app: AppTest, key: str, text: str) -> None:
+    app.text_input(key=key).set_value(text)
+
+
+def everything_sent(app: AppTest) -> str:
+    """All that the page sends to the browser: what is typed into it comes from there."""
+    return str(app._tree) + words(app)
+
+
 def test_says_how_cameras_come_in(open_page: OpenPage) -> None:
     app = open_page("cameras")
 
-    assert "No camera has been watched yet" in words(app)
-    assert any("[cameras.front-gate]" in code.value for code in app.code)
+    assert "No camera has been watched yet. Add one" in words(app)
+    assert app.text_input(key="new-0-address").proto.type == app.text_input[0].proto.PASSWORD
+    code = "\n".join(block.value for block in app.code)
+    assert "[cameras.front-gate]" in code and "sightline cameras add" in code
 
 
 def test_lists_cameras_with_their_state_and_gaps(settings: Settings, open_page: OpenPage) -> None:
@@ -64,29 +95,146 @@ def test_lists_cameras_with_their_state_and_gaps(settings: Settings, open_page: 
     assert (row["Kept"], row["Not seen, last day"]) == ("30d", "7 min")
     assert row["Address"] == "rtsp://host"
     assert app.dataframe[1].value["Why"].tolist() == ["does not answer"]
+    assert "Watched by hand" in words(app) and "Test the stream" not in labels(app)
 
 
 def test_a_stream_is_tested_and_its_password_never_shown(
     server: RtspServer, open_page: OpenPage
 ) -> None:
     app = open_page("cameras")
+    assert "From `sightline.toml` on the server" in words(app)
+    assert not labels(app) & {"Pause", "Remove …", "Save"}
     press(app, "Test the stream")
     assert "It answers: 320 × 180, H.264" in words(app)
     assert len(app.get("image")) == 1
 
-    app.selectbox(key="test-camera").set_value("cam-1").run()
+    app.selectbox(key="one-camera").set_value("cam-1").run()
     press(app, "Test the stream")
     assert "refuses the name or the password" in words(app)
     assert not app.get("image")
-
-    app.selectbox(key="test-camera").set_value("Another address …").run()
-    app.text_input(key="test-address").set_value(f"http://a:{SECRET}@127.0.0.1/x").run()
-    press(app, "Test the stream")
-    assert "is no camera's address" in words(app)
-    everything = words(app) + str(app.get("image")) + str(identity.audit_log().events())
+    everything = everything_sent(app) + str(identity.audit_log().events())
     assert SECRET not in everything and "wrong-one" not in everything
     tested = [event.detail["camera"] for event in identity.audit_log().events(action="view")]
     assert tested == ["cam-1", "cam-0"]
+
+
+def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
+    served: RtspServer, settings: Settings, open_page: OpenPage, library: list[MediaEntity]
+) -> None:
+    app = open_page("cameras")
+    typed(app, "new-0-address", served.url("gate"))
+    typed(app, "new-0-user", "admin")
+    typed(app, "new-0-password", "wrong-one")
+    press(app, "Test")
+    assert "refuses the name or the password" in words(app)
+    typed(app, "new-0-password", SECRET)
+    press(app, "Test")
+    assert "It answers: 320 × 180, H.264" in words(app) and len(app.get("image")) == 1
+    assert not settings.cameras_path.exists()
+
+    press(app, "Add")
+    assert "The camera has no name" in words(app)
+    typed(app, "name-0", "front <b>gate</b>")
+    typed(app, "kept-0", "soon")
+    press(app, "Add")
+    assert "is no duration" in words(app)
+    typed(app, "kept-0", "2w")
+    press(app, "Add")
+
+    [camera] = Roster(settings).cameras()
+    assert (camera.name, camera.library) == ("front <b>gate</b>", "main")
+    assert camera.retain == timedelta(days=14)
+    assert camera.url.get_secret_value() == served.url("gate", f"admin:{SECRET}")
+    assert stat.S_IMODE(settings.cameras_path.stat().st_mode) == 0o600
+    [row] = app.dataframe[0].value.to_dict("records")
+    assert (row["Camera"], row["State"], row["Kept"]) == (camera.name, "not watched", "14d")
+    assert app.text_input(key="new-1-address").value == ""
+
+    [event] = identity.audit_log().events(action="cameras")
+    assert event.detail["added"] == camera.name and event.detail["kept"] == "14d"
+    assert SECRET not in everything_sent(app) + str(identity.audit_log().events())
+    holding = [
+        file.name
+        for file in settings.data_dir.rglob("*")
+        if file.is_file() and SECRET.encode() in file.read_bytes()
+    ]
+    assert holding == ["cameras.toml"]
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "said"),
+    [
+        ("cam-0", "rtsp://host/x", r"There is a camera cam\-0 already"),
+        ("yard", "rtsp://host/x", "There is a camera yard already"),
+        ("dock", f"http://a:{SECRET}@host/x", "is no camera's address"),
+        ("dock", "", "is no camera's address"),
+    ],
+)
+def test_a_camera_that_cannot_be_added_is_refused_in_words(
+    server: RtspServer, added: Camera, open_page: OpenPage, name: str, address: str, said: str
+) -> None:
+    app = open_page("cameras")
+    typed(app, "name-0", name)
+    typed(app, "new-0-address", address)
+    press(app, "Add")
+
+    assert said in words(app) and SECRET not in everything_sent(app)
+    assert len(Roster(resources.settings()).cameras()) == 3
+    assert identity.audit_log().events(action="cameras") == []
+
+
+def test_a_camera_is_paused_resumed_and_given_another_address(
+    served: RtspServer, added: Camera, settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("cameras")
+    press(app, "Pause")
+    assert Roster(settings).watched() == []
+    assert app.dataframe[0].value["State"].tolist() == ["paused"]
+    press(app, "Resume")
+    assert len(Roster(settings).watched()) == 1
+
+    press(app, "Save")
+    assert "Nothing was typed" in words(app)
+    typed(app, "change-yard-0-user", "ann")
+    typed(app, "change-yard-0-password", "b@c")
+    press(app, "Save")
+    assert Roster(settings).get("yard").url.get_secret_value() == "rtsp://ann:b%40c@127.0.0.1:9/x"
+    typed(app, "change-yard-1-address", served.url("gate", f"admin:{SECRET}"))
+    press(app, "Test it")
+    assert "It answers: 320 × 180" in words(app)
+    press(app, "Save")
+
+    assert Roster(settings).get("yard").address == served.url("gate").removesuffix("/gate")
+    done = [next(iter(event.detail)) for event in identity.audit_log().events(action="cameras")]
+    assert done == ["changed", "changed", "resumed", "paused"]
+    said = everything_sent(app) + str(identity.audit_log().events())
+    assert SECRET not in said and "b%40c" not in said
+
+
+REMOVED = """
+from dashboard.app_pages.cameras import page
+from dashboard.camera_changes import remove_camera, roster
+from dashboard.problems import shown_in_words
+with shown_in_words():
+    remove_camera(roster().get("yard"))
+    page()
+"""
+
+
+def test_a_camera_is_removed_when_that_was_confirmed(
+    added: Camera, settings: Settings, open_page: OpenPage, library: list[MediaEntity]
+) -> None:
+    app = open_page("cameras")
+    press(app, "Remove …")
+    assert "is watched no more, and its address is forgotten" in words(app)
+    assert "Remove" in labels(app)  # AppTest presses none in dialogs
+    assert len(Roster(settings).cameras()) == 1
+
+    app = AppTest.from_string(REMOVED, default_timeout=60).run()
+    assert "No camera has been watched yet" in words(app)
+    assert Roster(settings).cameras() == [] and SECRET not in settings.cameras_path.read_text()
+    [event] = identity.audit_log().events(action="cameras")
+    assert event.detail == {"removed": "yard", "address": "rtsp://127.0.0.1:9"}
 
 
 def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
@@ -97,7 +245,7 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
     press(app, "Change …")
     assert "9 keyframes are older and will be gone for good" in words(app)
     assert resources.store().count("main") == ROWS
-    assert "Change" in {button.label for button in app.button}  # AppTest presses none in dialogs
+    assert "Change" in labels(app)  # AppTest presses none in dialogs
 
     with Diary(settings.ledger_path) as diary:
         diary.set_retention("cam-0", timedelta(days=14))
@@ -109,11 +257,49 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
 
 
 def test_an_operator_tests_what_may_be_seen_and_changes_nothing(
-    server: RtspServer, look: Callable[..., AppTest], users: Users
+    server: RtspServer, look: Callable[..., AppTest], users: Users, added: Camera
 ) -> None:
     users.set_cameras("otto", ["cam-1"])
     app = look("otto", "cameras")
 
-    assert app.selectbox(key="test-camera").options == ["cam-1"]
+    assert app.selectbox(key="one-camera").options == ["cam-1"]
     assert "An administrator of all cameras can change it" in words(app)
-    assert "Change …" not in {button.label for button in app.button}
+    assert labels(app) == {"Test the stream"}
+
+
+@pytest.mark.parametrize("who", ["otto", "carl"])
+def test_only_an_administrator_of_all_cameras_changes_one(
+    look: Callable[..., AppTest], users: Users, added: Camera, settings: Settings, who: str
+) -> None:
+    from dashboard import camera_changes
+
+    if who == "carl":
+        users.add("carl", "admin", ["yard"], "four words are long")
+    app = look(who, "cameras")
+    assert not labels(app) & {"Add", "Pause", "Remove …", "Save", "Change …"}
+
+    other = Roster(settings).make("other", "rtsp://host/x")
+    for change in (
+        lambda: camera_changes.add_camera(other),
+        lambda: camera_changes.change_address(added, "rtsp://host/x"),
+        lambda: camera_changes.pause(added, paused=True),
+        lambda: camera_changes.keep_for(added, None),
+        lambda: camera_changes.remove_camera(added),
+    ):
+        with pytest.raises(NotAllowed):
+            change()
+    assert Roster(settings).cameras() == [added]
+    assert identity.audit_log().events(action="cameras") == []
+
+
+def test_a_library_of_another_encoder_is_refused(
+    added: Camera, settings: Settings, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dashboard import camera_changes
+    from tests.ingest.made_media import HistogramEncoder
+
+    monkeypatch.setattr(resources, "encoder", lambda: HistogramEncoder())
+    with pytest.raises(EncoderMismatch):
+        camera_changes.add_camera(Roster(settings).make("other", "rtsp://host/x"))
+    with pytest.raises(UsageError):
+        Roster(settings).get("other")

@@ -239,7 +239,7 @@ PAGES = {
     "library?view=Trash": ".st-key-overview",
     "library?view=Libraries": ".st-key-drop-main",
     "map": ".st-key-card-1 img",
-    "cameras": ".st-key-test-camera",
+    "cameras": ".st-key-name-0",
     "index": ".st-key-current-index",
 }
 IN_THE_DARK = ("?q=a+white+car", "library?view=Libraries", "index")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ingest.streams.camera import Camera
 from ingest.streams.supervisor import Patience
+from ingest.streams.watches import Wanted
 from ingest.streams.watching import watch
 from search_core.entities import MediaEntity
 from search_core.memory_store import MemoryStore
@@ -74,7 +75,11 @@ class Watched:
 
 @contextmanager
 def watching(
-    settings: Settings, store: MemoryStore, encoder: HistogramEncoder, cameras: Sequence[Camera]
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    cameras: Sequence[Camera],
+    roster: Wanted | None = None,
 ) -> Iterator[Watched]:
     watched = Watched()
 
@@ -86,6 +91,7 @@ def watching(
                 encoder,
                 cameras,
                 watched.stop,
+                roster=roster,
                 observe=watched.observe,
                 patience=IMPATIENT,
             )
