@@ -203,7 +203,7 @@ def _shown(app: AppTest) -> Iterator[str]:
 def _without_data(text: str) -> str:
     text = text.replace(plain(HOSTILE), "").replace(HOSTILE, "")
     text = re.sub(
-        r"`[^`]*`|:[a-z]+\[|:material/\w+:|rtsp:\S+|SIGHTLINE_\w+|local.?-dir.*",
+        r"`[^`]*`|:[a-z]+\[|:material/\w+:|rtsps?:\S+|SIGHTLINE_\w+|local.?-dir.*",
         "",
         text,
     )

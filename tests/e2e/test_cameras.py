@@ -61,8 +61,8 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
     with RtspServer({"gate": gate}, user="admin", password=SECRET) as server:
         page.get_by_text("No camera has been watched yet").wait_for()
         page.get_by_label("Name", exact=True).fill("front-gate")
-        page.get_by_label("Address").fill(server.url("gate"))
-        page.get_by_label("User name").fill("admin")
+        page.get_by_label("Address", exact=True).fill(server.url("gate"))
+        page.get_by_label("User name", exact=True).fill("admin")
         page.get_by_label("Password", exact=True).fill("wrong")
         page.get_by_role("button", name="Test", exact=True).click()
         page.get_by_text("refuses the name or the password").wait_for()
