@@ -19,6 +19,8 @@ from search_core.library import check_library_name
 
 _PLACE = "new camera"
 _ROUND = "cameras_added"
+#: Where the session keeps the name of the camera that was added last, until it is shown.
+JUST_ADDED = "camera_just_added"
 
 
 @st.fragment
@@ -56,6 +58,7 @@ def adding_form() -> None:
         add_camera(camera)
         forget_seen()
         st.session_state[_ROUND] = number + 1
+        st.session_state[JUST_ADDED] = camera.name
         st.toast(_("Added {name}. It is live in some seconds.").format(name=plain(camera.name)))
         st.rerun()
     show_seen(_PLACE)

@@ -33,6 +33,7 @@ def add_camera(camera: Camera) -> None:
     """Add a camera that the roster made; raises NotAllowed, UsageError, EncoderMismatch."""
     require_cameras("adding a camera")
     resources.store().ensure_library(camera.library, resources.encoder().identity)
+    resources.forget_what_was_read()  # it may be the first library
     detail = {"added": camera.name, "address": camera.address, "kept": lasting(camera.retain)}
     identity.record("cameras", camera.library, detail)
     roster().add(camera)

@@ -10,7 +10,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from dashboard import identity, resources
-from dashboard.camera_adding import address_fields
+from dashboard.camera_adding import JUST_ADDED, address_fields
 from dashboard.camera_changes import (
     change_address,
     keep_for,
@@ -31,6 +31,7 @@ from search_core.durations import format_duration, parse_duration
 from search_core.errors import LibraryNotFound, UsageError
 from search_core.filters import Filter
 
+_CHOSEN = "one-camera"
 _ROUND = "addresses_changed"
 
 
@@ -40,7 +41,9 @@ def camera_card() -> None:
     """Draw one camera, chosen from those that may be seen, with what may be done with it."""
     st.markdown("##### " + _("One camera"))
     cameras = _seen_cameras()
-    name = st.selectbox(_("Camera"), list(cameras), key="one-camera")
+    if (new := st.session_state.pop(JUST_ADDED, None)) in cameras:
+        st.session_state[_CHOSEN] = new
+    name = st.selectbox(_("Camera"), list(cameras), key=_CHOSEN)
     camera = cameras.get(name or "")
     if camera is None:
         st.caption(_("There is no camera that you may see."))
@@ -183,9 +186,9 @@ def _removal_form(camera: Camera) -> None:
 
 def _what_stays(camera: Camera, keyframes: str) -> str:
     if camera.retain:
-        text = _("Its {keyframes} stay, and can be searched, until each is {time} old.")
+        text = _("Still kept, and found: {keyframes}, each until it is {time} old.")
         return text.format(keyframes=keyframes, time=format_duration(camera.retain))
-    text = _("Its {keyframes} stay, and can be searched, until they are deleted in **Library**.")
+    text = _("Still kept, and found: {keyframes}, until they are deleted in **Library**.")
     return text.format(keyframes=keyframes)
 
 

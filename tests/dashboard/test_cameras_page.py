@@ -140,6 +140,7 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
     assert "is no duration" in words(app)
     typed(app, "kept-0", "2w")
     press(app, "Add")
+    assert app.selectbox(key="one-camera").value == "front <b>gate</b>"
 
     [camera] = Roster(settings).cameras()
     assert (camera.name, camera.library) == ("front <b>gate</b>", "main")

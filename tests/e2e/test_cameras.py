@@ -85,7 +85,7 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
 
         page.get_by_role("link", name="Cameras").click()
         page.get_by_role("button", name="Remove …").click()
-        page.get_by_role("dialog").get_by_text("stay, and can be searched").wait_for()
+        page.get_by_role("dialog").get_by_text("Still kept, and found").wait_for()
         page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
         page.get_by_text("No camera has been watched yet").wait_for()
         log = data_dir / "logs" / "cameras.log"
