@@ -7,6 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,7 +144,7 @@ def test_serve_watches_what_is_added_while_it_runs(
                 assert run("cameras", "add", name, url, *options).exit_code == 0
             for name in channels:
                 search = ("search", "x", "--camera", name, "--json", *options)
-                wait_until(lambda search=search: hits(run, search), f"a keyframe of {name}")
+                wait_until(partial(hits, run, search), f"a keyframe of {name}")
             assert len(children_of(process.pid)) == idle + 1
             run("cameras", "remove", "dock", "--yes", *options)
             wait_until(

@@ -280,13 +280,14 @@ def test_only_an_administrator_of_all_cameras_changes_one(
     assert not labels(app) & {"Add", "Pause", "Remove …", "Save", "Change …"}
 
     other = Roster(settings).make("other", "rtsp://host/x")
-    for change in (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: camera_changes.add_camera(other),
         lambda: camera_changes.change_address(added, "rtsp://host/x"),
         lambda: camera_changes.pause(added, paused=True),
         lambda: camera_changes.keep_for(added, None),
         lambda: camera_changes.remove_camera(added),
-    ):
+    )
+    for change in changes:
         with pytest.raises(NotAllowed):
             change()
     assert Roster(settings).cameras() == [added]

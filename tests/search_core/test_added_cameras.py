@@ -17,7 +17,7 @@ from search_core.errors import SettingsError, UsageError
 
 SECRET = "hunter2"
 URL = SecretStr(f"rtsp://admin:{SECRET}@10.0.0.5:554/stream1")
-NAMES = st.text(st.characters(blacklist_categories=("Cs",)), min_size=1, max_size=20)
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 
 
 @pytest.fixture

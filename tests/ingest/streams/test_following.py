@@ -10,6 +10,8 @@ from ingest.streams.camera import is_watched
 from ingest.streams.diary import Diary
 from ingest.streams.events import Lost, Seen
 from ingest.streams.roster import Roster
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
 from tests.ingest.made_media import HistogramEncoder
 from tests.ingest.streams.footage import passing, quiet, watching
 from tests.rtsp_server import Channel, RtspServer, wait_until
@@ -19,12 +21,16 @@ SECRET = "hunter2"
 
 
 @pytest.fixture
-def roster(settings) -> Roster:
+def roster(settings: Settings) -> Roster:
     return Roster(settings)
 
 
 def test_cameras_come_and_go_while_another_stays_connected(
-    settings, store, encoder, roster: Roster, caplog: pytest.LogCaptureFixture
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    roster: Roster,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("DEBUG")
     channels = {name: Channel(quiet()) for name in ("gate", "dock", "moved")}
@@ -65,7 +71,7 @@ def test_cameras_come_and_go_while_another_stays_connected(
 
 
 def test_how_long_keyframes_are_kept_changes_no_connection(
-    settings, store, encoder, roster: Roster
+    settings: Settings, store: MemoryStore, encoder: HistogramEncoder, roster: Roster
 ) -> None:
     gate = Channel(quiet())
     with RtspServer({"gate": gate}) as server:
@@ -79,7 +85,11 @@ def test_how_long_keyframes_are_kept_changes_no_connection(
 
 
 def test_trouble_with_one_camera_or_with_the_file_ends_no_other(
-    settings, store, encoder, roster: Roster, caplog: pytest.LogCaptureFixture
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    roster: Roster,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     store.ensure_library("others", HistogramEncoder("b" * 32).identity)
     gate = Channel(quiet())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -14,7 +15,9 @@ from ingest.streams.retention import Rule, rules_of
 from ingest.streams.roster import Roster
 from search_core.cameras import CameraSettings
 from search_core.errors import FilterError, SettingsError, UsageError
+from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
+from tests.ingest.made_media import HistogramEncoder
 
 NOW_MS = 1_770_000_000_000
 SECRET = "hunter2"
@@ -44,11 +47,12 @@ def test_both_kinds_are_watched_and_only_the_added_is_changed(written: Settings)
     roster.change("dock", address="rtsp://elsewhere/x", transport="udp")
     assert Roster(written).get("dock").address == "rtsp://elsewhere"
     assert Roster(written).get("dock").retain == timedelta(days=7)
-    for change in (
+    changes: tuple[Callable[[], None], ...] = (
         lambda: roster.pause("gate"),
         lambda: roster.change("gate", address=URL),
         lambda: roster.remove("gate"),
-    ):
+    )
+    for change in changes:
         with pytest.raises(UsageError, match="gate"):
             change()
 
@@ -142,7 +146,9 @@ def test_states_say_what_is_paused_and_what_counts_now(written: Settings) -> Non
     ]
 
 
-def test_a_library_that_is_renamed_keeps_its_cameras(settings: Settings, store, encoder) -> None:
+def test_a_library_that_is_renamed_keeps_its_cameras(
+    settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
     store.ensure_library("main", encoder.identity)
     roster = Roster(settings)
     roster.add(roster.make("dock", URL))
