@@ -46,8 +46,8 @@ def audit(
     """List what was done, newest first.
 
     Written down are logins, searches, what was opened, played, exported and added, and every
-    deletion and change of an index or a user, in the dashboard and by commands. Without a login
-    whoever used the dashboard is "local".
+    deletion and change of an index, a camera or a user, in the dashboard and by commands. Without
+    a login whoever used the dashboard is "local".
     """
     if action is not None and action not in get_args(Action):
         raise UsageError(f"{action!r} is no action.", f"Actions: {', '.join(get_args(Action))}.")

@@ -42,16 +42,20 @@ def add_camera(camera: Camera) -> None:
 def change_address(camera: Camera, address: str) -> None:
     """Give a camera another address; raises NotAllowed, UsageError."""
     require_cameras("changing a camera")
+    known = roster()
+    known.get(camera.name)
     detail = {"changed": camera.name, "address": public_address(address)}
     identity.record("cameras", camera.library, detail)
-    roster().change(camera.name, address=address)
+    known.change(camera.name, address=address)
 
 
 def pause(camera: Camera, *, paused: bool) -> None:
     """Watch a camera no more until it is resumed, or again; raises NotAllowed, UsageError."""
     require_cameras("changing a camera")
+    known = roster()
+    known.get(camera.name)
     identity.record("cameras", camera.library, {"paused" if paused else "resumed": camera.name})
-    roster().pause(camera.name, paused=paused)
+    known.pause(camera.name, paused=paused)
 
 
 def keep_for(camera: Camera, retain: timedelta | None) -> None:
@@ -64,9 +68,11 @@ def keep_for(camera: Camera, retain: timedelta | None) -> None:
 def remove_camera(camera: Camera) -> None:
     """Remove a camera, what it took stays; raises NotAllowed, UsageError."""
     require_cameras("removing a camera")
+    known = roster()
+    known.get(camera.name)
     detail = {"removed": camera.name, "address": camera.address}
     identity.record("cameras", camera.library, detail)
-    roster().remove(camera.name)
+    known.remove(camera.name)
 
 
 def lasting(retain: timedelta | None) -> str:

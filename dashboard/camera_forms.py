@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +29,7 @@ from ingest.streams.camera import Camera
 from ingest.streams.retention import Rule
 from search_core.cameras import with_login
 from search_core.durations import format_duration, parse_duration
-from search_core.errors import LibraryNotFound, UsageError
+from search_core.errors import LibraryNotFound, StoreError, UsageError
 from search_core.filters import Filter
 
 _CHOSEN = "one-camera"
@@ -172,8 +173,9 @@ def _removal_form(camera: Camera) -> None:
     require_cameras("removing a camera")
     text = _("**{camera}** is watched no more, and its address is forgotten.")
     st.markdown(text.format(camera=plain(camera.name)))
-    if kept := _count(camera, None):
-        st.markdown(_what_stays(camera, counted(kept, "keyframe")))
+    with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
+        if kept := _count(camera, None):
+            st.markdown(_what_stays(camera, counted(kept, "keyframe")))
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button(_("Cancel")):
             st.rerun()

@@ -7,7 +7,10 @@ from dashboard.language import N_
 #: Why a camera cannot be what was asked for.
 _REFUSED = (
     N_("That is no camera's address."),
-    N_("It looks like rtsp://user:password@host:554/path."),
+    N_(
+        "It looks like rtsp://user:password@host:554/path; / ? # and @ in a password are "
+        "written %2F %3F %23 and %40."
+    ),
     N_("The password is nobody's."),
     N_("Give the user name as well."),
     N_("The camera has no name."),

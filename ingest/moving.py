@@ -19,15 +19,16 @@ from search_core.settings import Settings
 def rename_library(settings: Settings, store: Store, library: str, name: str) -> None:
     """Give a library another name, in the ledger, the trash and cameras as well.
 
-    Raises LibraryNotFound, UsageError for a name that is taken, StoreBusy while it is rebuilt.
+    Raises LibraryNotFound, UsageError for a name that is taken, StoreBusy while it is rebuilt;
+    last of all SettingsError where the file of cameras cannot be changed.
     """
     store.rename_library(library, name)
     with Ledger(settings.ledger_path) as ledger:
         ledger.rename(library, name)
-    AddedCameras(settings.cameras_path).rename_library(library, name)
     if trash_path(settings).exists():
         with Trash(trash_path(settings)) as trash:
             trash.rename(library, name)
+    AddedCameras(settings.cameras_path).rename_library(library, name)
 
 
 def move_entities(

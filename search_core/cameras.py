@@ -26,11 +26,23 @@ def check_address(url: str) -> str:
         _ = parts.port
     except ValueError:
         usable = False
-    if not usable or not url.isprintable():
+    if not usable or not url.isprintable() or _is_cut_short(url):
         raise UsageError(
-            "That is no camera's address.", "It looks like rtsp://user:password@host:554/path."
+            "That is no camera's address.",
+            "It looks like rtsp://user:password@host:554/path; / ? # and @ in a password are "
+            "written %2F %3F %23 and %40.",
         )
     return url.strip()
+
+
+def _is_cut_short(url: str) -> bool:
+    """Whether a / ? or # in a password ends the host too soon: what comes after holds the @.
+
+    Then what is taken for the host is a user's name, or part of a password.
+    """
+    parts = urlsplit(url.strip())
+    after = url.partition(parts.netloc)[2]
+    return "@" in after and not {".", ":"} & set(parts.hostname or "")
 
 
 def public_address(url: str) -> str:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,6 +85,14 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
         page.locator(".st-key-card-1", has_text="front-gate").first.wait_for()
 
         page.get_by_role("link", name="Cameras").click()
+        page.get_by_text("Another address").click()
+        page.get_by_role("button", name="Test it").wait_for()
+        if find_spec("axe_playwright_python") is not None:
+            from tests.e2e.axe import Looked
+
+            looked = Looked(page)
+            looked.at("/cameras, with one")
+            assert not looked.problems, "\n".join(looked.problems)
         page.get_by_role("button", name="Remove …").click()
         page.get_by_role("dialog").get_by_text("Still kept, and found").wait_for()
         page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()

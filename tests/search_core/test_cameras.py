@@ -34,6 +34,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         f"rtsp://admin:{SECRET}@10.0.0.5:554/stream1",
         f"rtsp://10.0.0.5:554/user=admin&password={SECRET}&channel=1.sdp",
         f"RTSP://10.0.0.5:554/live?token={SECRET}#{SECRET}",
+        f"rtsp://10.0.0.5:554/user=admin@{SECRET}",
     ],
 )
 def test_what_is_told_of_an_address_holds_no_secret(url: str) -> None:
@@ -45,7 +46,16 @@ def test_an_ipv6_address_keeps_its_brackets() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", [f"ftp://u:{SECRET}@host/x", f"rtsp://u:{SECRET}@/x", f"{SECRET}", f"rtsp://h:{SECRET}/"]
+    "url",
+    [
+        f"ftp://u:{SECRET}@host/x",
+        f"rtsp://u:{SECRET}@/x",
+        f"{SECRET}",
+        f"rtsp://h:{SECRET}/",
+        f"rtsp://admin:12#{SECRET}@10.0.0.5/x",  # "admin" would be the host, 12 the port
+        f"rtsp://admin:12/{SECRET}@10.0.0.5/x",
+        f"rtsp://admin:one@{SECRET}?@10.0.0.5/x",
+    ],
 )
 def test_a_refused_address_is_not_repeated(url: str) -> None:
     with pytest.raises(UsageError) as refused:
