@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from dashboard import resources
-from dashboard.camera_changes import add_camera, roster
+from dashboard.camera_changes import add_camera, live_when, roster
 from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.stream_trial import forget_seen, show_seen, try_stream
@@ -59,7 +59,7 @@ def adding_form() -> None:
         forget_seen()
         st.session_state[_ROUND] = number + 1
         st.session_state[JUST_ADDED] = camera.name
-        st.toast(_("Added {name}. It is live in some seconds.").format(name=plain(camera.name)))
+        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=live_when()))
         st.rerun()
     show_seen(_PLACE)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from dashboard import identity, resources
-from dashboard.language import N_
+from dashboard.language import N_, _
 from ingest.streams.camera import Camera
 from ingest.streams.roster import Roster
 from search_core.cameras import public_address
 from search_core.durations import format_duration
+from search_core.endpoint import running_serve
 from search_core.settings import load_settings
 
 
@@ -73,6 +74,13 @@ def remove_camera(camera: Camera) -> None:
     detail = {"removed": camera.name, "address": camera.address}
     identity.record("cameras", camera.library, detail)
     known.remove(camera.name)
+
+
+def live_when() -> str:
+    """Return when a camera is seen that was added or resumed just now."""
+    if running_serve(resources.settings()) is None:
+        return _("It is watched when `sightline serve` runs.")
+    return _("It is live in some seconds.")
 
 
 def lasting(retain: timedelta | None) -> str:

@@ -16,6 +16,7 @@ from dashboard.camera_changes import (
     change_address,
     keep_for,
     lasting,
+    live_when,
     pause,
     remove_camera,
     require_cameras,
@@ -98,13 +99,13 @@ def _where_from(camera: Camera) -> str:
 def _pause_and_remove(camera: Camera) -> None:
     if camera.paused:
         label, icon = _("Resume"), ":material/play_arrow:"
-        told = _("Resumed {name}. It is live in some seconds.")
+        told = _("Resumed {name}. {when}")
     else:
         label, icon = _("Pause"), ":material/pause:"
         told = _("Paused {name}. Nothing is kept of it until it is resumed.")
     if st.button(label, icon=icon, key=f"pause-{camera.name}"):
         pause(camera, paused=not camera.paused)
-        st.toast(told.format(name=plain(camera.name)))
+        st.toast(told.format(name=plain(camera.name), when=live_when()))
         st.rerun()
     if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{camera.name}"):
         st.dialog(_("Remove the camera?"))(_removal_form)(camera)
@@ -171,7 +172,7 @@ def _address_form(camera: Camera) -> None:
 @shown_in_words()
 def _removal_form(camera: Camera) -> None:
     require_cameras("removing a camera")
-    text = _("**{camera}** is watched no more, and its address is forgotten.")
+    text = _("**{camera}** will not be watched any more, and its address is forgotten.")
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
         if kept := _count(camera, None):
@@ -190,7 +191,7 @@ def _what_stays(camera: Camera, keyframes: str) -> str:
     if camera.retain:
         text = _("Still kept, and found: {keyframes}, each until it is {time} old.")
         return text.format(keyframes=keyframes, time=format_duration(camera.retain))
-    text = _("Still kept, and found: {keyframes}, until they are deleted in **Library**.")
+    text = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
     return text.format(keyframes=keyframes)
 
 

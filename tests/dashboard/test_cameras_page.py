@@ -227,7 +227,7 @@ def test_a_camera_is_removed_when_that_was_confirmed(
 ) -> None:
     app = open_page("cameras")
     press(app, "Remove …")
-    assert "is watched no more, and its address is forgotten" in words(app)
+    assert "will not be watched any more, and its address is forgotten" in words(app)
     assert "Remove" in labels(app)  # AppTest presses none in dialogs
     assert len(Roster(settings).cameras()) == 1
 

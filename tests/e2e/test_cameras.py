@@ -61,6 +61,7 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
     page.reload()
     with RtspServer({"gate": gate}, user="admin", password=SECRET) as server:
         page.get_by_text("No camera has been watched yet").wait_for()
+        page.locator(".st-key-name-0").wait_for()
         page.get_by_label("Name", exact=True).fill("front-gate")
         page.get_by_label("Address", exact=True).fill(server.url("gate"))
         page.get_by_label("User name", exact=True).fill("admin")
@@ -73,6 +74,7 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
         page.get_by_alt_text("What the camera front-gate sends").wait_for()
 
         page.get_by_role("button", name="Add", exact=True).click()
+        page.get_by_text("Added front-gate. It is live in some seconds.").wait_for()
         live = page.locator("[data-testid=stMetric]", has_text="Live")
         live.get_by_text("1", exact=True).wait_for()
         gate.show(passing())
