@@ -84,7 +84,12 @@ def _read(
             missed = diary.gaps(camera, since_ms)
     open_now = {gap.camera for gap in missed if gap.ended_ms is None}
     unwatched = [
-        Gap(state.name, state.last_frame_ms, None, "is not watched")
+        Gap(
+            state.name,
+            state.last_frame_ms,
+            None,
+            "is paused" if state.state == "paused" else "is not watched",
+        )
         for state in known.values()
         if state.last_frame_ms is not None
         and camera in (None, state.name)

@@ -7,11 +7,15 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
+from ingest.streams.diary import Diary
+from ingest.streams.roster import Roster
+from search_core.settings import load_settings
 from tests.cli.conftest import Run, data_dir_of
 from tests.cli.test_cameras import everything_in, hits
 from tests.cli.test_serve import DEADLINE_S, children_of, read_until_ready, serving
@@ -71,6 +75,23 @@ def test_cameras_are_added_changed_paused_and_removed(run: Run, options: list[st
     ]  # fmt: skip
     assert SECRET not in str(actions)
     assert secrets_outside_the_file(data_dir_of(options)) == []
+
+
+def test_a_pause_is_a_gap_that_says_so(run: Run, options: list[str]) -> None:
+    run("cameras", "add", "gate-3", URL, *options)
+    settings = load_settings(data_dir=data_dir_of(options))
+    [camera] = Roster(settings).cameras()
+    now_ms = time.time_ns() // 1_000_000
+    with Diary(settings.ledger_path) as diary:
+        diary.begin(camera, now_ms - 9_000)
+        diary.seen("gate-3", now_ms - 9_000, now_ms - 5_000, 20, 0, 0)
+        diary.end("gate-3", now_ms - 4_000)
+    assert "is not watched" in run("cameras", "--gaps", *options).out
+
+    run("cameras", "pause", "gate-3", *options)
+    assert "is paused" in run("cameras", "--gaps", *options).out
+    run("cameras", "remove", "gate-3", "--yes", *options)
+    assert "No camera has been watched yet" in run("cameras", "--gaps", *options).out
 
 
 def test_an_address_may_come_over_stdin(options: list[str]) -> None:
