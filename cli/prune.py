@@ -53,7 +53,8 @@ def prune(
     goes by when it was captured. Footage files are not touched; --older-than asks first. What was
     deleted is purged from the trash after 30 days, whatever the rules.
 
-    Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer.
+    Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer, and
+    removes pictures that were last searched by 30 days ago or longer.
     """
     settings = settings_of(ctx, library)
     from ingest.discarding import purge_outdated
@@ -70,6 +71,7 @@ def prune(
         ]
     if older_than is None and camera is None and library is None:
         _forget_jobs(settings, dry_run=dry_run)
+        _forget_query_pictures(settings, dry_run=dry_run)
     if not rules and is_untouched(settings):
         raise _no_rules()
     now = datetime.now(UTC)
@@ -129,6 +131,15 @@ def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
     if count:
         forgotten = "To be forgotten" if dry_run else "Forgotten"
         note(f"{forgotten}: {counted(count, 'job')} that ended {KEPT.days} days ago or longer.")
+
+
+def _forget_query_pictures(settings: Settings, *, dry_run: bool) -> None:
+    from search_core.query_pictures import QueryPictures
+
+    count = QueryPictures(settings.query_pictures_dir).forget_old(dry_run=dry_run)
+    if count:
+        forgotten = "To be forgotten" if dry_run else "Forgotten"
+        note(f"{forgotten}: {counted(count, 'picture')} that searches were made by.")
 
 
 def _no_rules() -> UsageError:

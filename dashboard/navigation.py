@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import identity, media_owners, pages, style
+from dashboard import identity, media_owners, pages, search_terms, style
 from dashboard.language_switch import language_switch
 from dashboard.problems import shown_in_words
 from search_core.errors import NotLoggedIn
@@ -23,5 +23,7 @@ with shown_in_words():
         chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")
     except NotLoggedIn:
         chosen = st.navigation([pages.logged_out_page()], position="hidden")
+    if chosen.url_path:  # the search page has none
+        search_terms.leave()
     chosen.run()
     media_owners.keep_shown()

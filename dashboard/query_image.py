@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import warnings
@@ -15,21 +14,28 @@ from PIL import Image, ImageOps
 
 from dashboard.language import _
 from search_core.errors import CorruptMedia, MediaTooLarge, UnsupportedMedia
+from search_core.query_pictures import digest_of
 
 #: Formats that are photographs or drawings of pixels; no PostScript, no icons, no fonts.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_BYTES = 64 * 1024 * 1024
-#: A query is embedded at a few hundred pixels; what is kept of it in a session is no larger.
+#: A query, or a region of it, is embedded at a few hundred pixels; what is kept is no larger.
 KEPT_PX = 1024
+_QUALITY = 92
 #: No side of a region is a smaller share of the picture.
 LEAST_SIDE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class QueryPicture:
-    """An uploaded picture, upright, RGB, scaled down; equal when its file's bytes are."""
+    """A picture to search by: upright, RGB, scaled down, with nothing else of the file it came in.
+
+    ``data`` is it as a JPEG, ``digest`` the hash of that, which makes two of them equal, and
+    ``image`` what that decodes to: whoever opens the JPEG searches by the same pixels.
+    """
 
     digest: str
+    data: bytes = field(compare=False, repr=False)
     image: Image.Image = field(compare=False, repr=False)
 
 
@@ -74,26 +80,37 @@ def box_from_text(text: str) -> Box | None:
         return None
 
 
-def read_picture(data: bytes, max_pixels: int, longest_px: int = KEPT_PX) -> QueryPicture:
-    """Decode an image file's bytes, whatever its name said it was.
+def read_picture(data: bytes, max_pixels: int) -> QueryPicture:
+    """Decode an image file's bytes, whatever its name said it was, and keep its pixels alone.
 
     Raises UnsupportedMedia, CorruptMedia or MediaTooLarge.
     """
-    if len(data) > MAX_BYTES:
-        raise MediaTooLarge(
-            _("The picture has {size} MB.").format(size=f"{len(data) / 1e6:.0f}"),
-            _("Pictures to search by may have {size} MB.").format(size=MAX_BYTES // 2**20),
-        )
-    return QueryPicture(
-        hashlib.blake2b(data, digest_size=16).hexdigest(),
-        _decode(io.BytesIO(data), max_pixels, longest_px),
-    )
+    kept = io.BytesIO()
+    _decoded(data, max_pixels).save(kept, "JPEG", quality=_QUALITY, subsampling=0)
+    return reopened_picture(kept.getvalue(), max_pixels)
+
+
+def reopened_picture(data: bytes, max_pixels: int) -> QueryPicture:
+    """Open the JPEG of a picture that :func:`read_picture` returned, trusting it no more than any.
+
+    Raises UnsupportedMedia, CorruptMedia or MediaTooLarge.
+    """
+    return QueryPicture(digest_of(data), data, _decoded(data, max_pixels))
 
 
 def read_file(path: Path, max_pixels: int, longest_px: int) -> Image.Image:
     """Decode an image file for looking at; raises MediaError, or OSError when it is gone."""
     with path.open("rb") as file:
         return _decode(file, max_pixels, longest_px)
+
+
+def _decoded(data: bytes, max_pixels: int) -> Image.Image:
+    if len(data) > MAX_BYTES:
+        raise MediaTooLarge(
+            _("The picture has {size} MB.").format(size=f"{len(data) / 1e6:.0f}"),
+            _("Pictures to search by may have {size} MB.").format(size=MAX_BYTES // 2**20),
+        )
+    return _decode(io.BytesIO(data), max_pixels, KEPT_PX)
 
 
 def _decode(file: IO[bytes], max_pixels: int, longest_px: int) -> Image.Image:

@@ -28,6 +28,7 @@ from search_core.facets import Facets
 from search_core.filters import Filter
 from search_core.library import LibraryInfo, Store
 from search_core.query_log import QueryLog, filter_to_dict
+from search_core.query_pictures import QueryPictures
 from search_core.relevance import Relevance
 from search_core.search import Query, SearchEngine
 from search_core.selectivity import Selectivities
@@ -155,6 +156,13 @@ def relevance() -> Relevance:
 def query_log() -> QueryLog | None:
     """Return where searches are recorded; None where the settings say that they are not."""
     return QueryLog(settings().searches_path) if settings().record_searches else None
+
+
+@st.cache_resource(show_spinner=False)
+def query_pictures() -> QueryPictures | None:
+    """Return where pictures searched by are kept; None where searches are not recorded."""
+    known = settings()
+    return QueryPictures(known.query_pictures_dir) if known.record_searches else None
 
 
 def libraries() -> list[LibraryInfo]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import picture_address, query_image, resources, search_terms
+from dashboard import linked_picture, picture_address, query_image, resources, search_terms
 from dashboard.frontend import page_keys, picked_region, region_picker
 from dashboard.language import _
 from dashboard.problems import show, shown_in_words
@@ -59,6 +59,7 @@ def terms(library: str) -> Weights:
     picture, like = search_terms.picture(), search_terms.like()
     without = search_terms.left_out()
     text = without_weight = None
+    linked_picture.say_what_links_hold()
     if not (picture or like or without):
         return Weights()
     with st.container(horizontal=True, vertical_alignment="center", key="terms"):
@@ -123,12 +124,15 @@ def _leave_out() -> None:
 
 
 def _uploader() -> None:
-    uploaded = st.file_uploader(
+    key = f"picture-{search_terms.uploader_number()}"
+    st.file_uploader(
         _("Search by a picture"),
         type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
         max_upload_size=query_image.MAX_BYTES // 2**20,
-        key=f"picture-{search_terms.uploader_number()}",
+        key=key,
         help=_("Alone, or together with the sentence."),
+        on_change=_upload,
+        args=(key,),
     )
     st.caption(_("Or paste one anywhere on this page, or drop it there."))
     if picture_address.may_be_fetched():
@@ -139,16 +143,18 @@ def _uploader() -> None:
             on_change=_fetch,
             max_chars=2000,
         )
+
+
+def _upload(key: str) -> None:
+    """Search by what the uploader holds now, or without a picture where that was taken out."""
+    uploaded = st.session_state[key]
     if uploaded is None:
-        search_terms.forget_removed_picture()
+        search_terms.remove_picture()
         return
     try:
-        picture = _read(uploaded.getvalue())
+        _search_by(_read(uploaded.getvalue()), uploaded=True)
     except MediaError as error:
-        show(error)
-        return
-    if search_terms.picture() != picture:
-        search_terms.set_picture(picture)
+        st.session_state[_FAILED] = error
 
 
 def _fetch() -> None:
@@ -158,7 +164,7 @@ def _fetch() -> None:
     if not address:
         return
     try:
-        search_terms.set_pasted_picture(picture_address.fetch_picture(address))
+        _search_by(picture_address.fetch_picture(address))
     except SightlineError as error:
         st.session_state[_FAILED] = error
 
@@ -171,9 +177,13 @@ def _take(data: bytes | None) -> None:
                 _("What was pasted or dropped is not a picture this browser can read."),
                 _("Choose it with the button Picture instead."),
             )
-        search_terms.set_pasted_picture(_read(data))
+        _search_by(_read(data))
     except SightlineError as error:
         st.session_state[_FAILED] = error
+
+
+def _search_by(picture: query_image.QueryPicture, *, uploaded: bool = False) -> None:
+    search_terms.set_picture(picture, kept=linked_picture.keep(picture), uploaded=uploaded)
 
 
 def _read(data: bytes) -> query_image.QueryPicture:

@@ -14,11 +14,15 @@ MAX_CHARACTERS = 1000
 SENTENCE = "q"
 WITHOUT = "without"
 LIKE = "like"
+PICTURE = "picture"
 REGION = "region"
 MOST_LEFT_OUT = 8
-_PICTURE = "picture"
+_HELD = "held_picture"
+_KEPT = "held_picture_is_kept"
+_WAS_NAMED = "held_picture_was_named"
+_ELSEWHERE = "another_page_was_shown"
+_LAST = "last_searched_by"
 _UPLOADS = "picture_uploads"
-_FROM = "picture_from_uploader"
 _WITHOUT = re.compile(r"\s+(?:but\s+)?(?:without|with no|but no|but not)\s+", re.IGNORECASE)
 _OR = re.compile(r"\s*,\s*(?:or\s+)?|\s+(?:or|nor)\s+", re.IGNORECASE)
 
@@ -56,9 +60,39 @@ def left_out() -> tuple[str, ...]:
 
 
 def picture() -> QueryPicture | None:
-    """Return the uploaded picture."""
-    found: QueryPicture | None = st.session_state.get(_PICTURE)
+    """Return the picture to search by, however it came."""
+    found: QueryPicture | None = st.session_state.get(_HELD)
     return found
+
+
+def named_picture() -> str:
+    """Return what the address calls the picture to search by, "" for none."""
+    return st.query_params.get(PICTURE, "")
+
+
+def leave() -> None:
+    """Note that another page is shown: coming back from it, the address says less."""
+    st.session_state[_ELSEWHERE] = True
+
+
+def come_back() -> None:
+    """Search by what was searched by before another page was shown, or what the address says."""
+    names = (PICTURE, LIKE, REGION)
+    if st.session_state.pop(_ELSEWHERE, False) and not any(map(st.query_params.get, names)):
+        st.query_params.update(st.session_state.get(_LAST, {}))
+    st.session_state[_LAST] = {
+        name: st.query_params[name] for name in names if name in st.query_params
+    }
+
+
+def follow_address() -> None:
+    """Hold no picture any more that the address named and does not name now."""
+    if named_picture():
+        st.session_state[_WAS_NAMED] = True
+    elif st.session_state.get(_WAS_NAMED):
+        let_go_of_picture()
+    elif st.session_state.get(_KEPT):
+        _name_picture()  # the browser asked for this before it heard of the name
 
 
 def like() -> str:
@@ -68,6 +102,8 @@ def like() -> str:
 
 def region() -> Box | None:
     """Return the part of the picture or the entity to search by, None for all of it."""
+    if picture() is None and not like():
+        return None
     return box_from_text(st.query_params.get(REGION, ""))
 
 
@@ -101,33 +137,53 @@ def set_region(part: Box | None) -> None:
         st.query_params[REGION] = box_to_text(part)
 
 
-def set_picture(found: QueryPicture) -> None:
-    """Search by an uploaded picture; one entity at a time is looked for."""
-    st.session_state[_PICTURE] = found
-    st.session_state[_FROM] = uploader_number()
+def set_picture(found: QueryPicture, *, kept: bool, uploaded: bool = False) -> None:
+    """Search by a picture that just came; one entity at a time is looked for.
+
+    ``kept`` says that a link can carry it. The uploader is emptied unless it came from there.
+    """
+    if not uploaded:
+        remove_picture()
+    _hold(found, kept)
     stop_looking_like()
 
 
-def set_pasted_picture(found: QueryPicture) -> None:
-    """Search by a picture that came without the uploader, which is emptied."""
-    remove_picture()
-    st.session_state[_PICTURE] = found
-    st.session_state[_FROM] = -1
-    stop_looking_like()
+def set_linked_picture(found: QueryPicture) -> None:
+    """Search by the picture that the address names, with the region it has there."""
+    let_go_of_picture()
+    _hold(found, kept=True)
+    follow_address()
+    st.query_params.pop(LIKE, None)
 
 
 def remove_picture() -> None:
-    """Search without the uploaded picture, its uploader empty again."""
-    if st.session_state.pop(_PICTURE, None) is not None:
+    """Search without the picture, the uploader empty again."""
+    if picture() is not None or named_picture():
         set_region(None)
+    let_go_of_picture()
+    st.query_params.pop(PICTURE, None)
+
+
+def let_go_of_picture() -> None:
+    """Hold no picture, whatever the address names; the uploader is empty again."""
+    st.session_state.pop(_HELD, None)
     st.session_state[_UPLOADS] = uploader_number() + 1
 
 
-def forget_removed_picture() -> None:
-    """Search without the picture when it was taken out of the uploader it came from."""
-    if st.session_state.get(_FROM) == uploader_number() and _PICTURE in st.session_state:
-        del st.session_state[_PICTURE]
-        set_region(None)
+def _hold(found: QueryPicture, kept: bool) -> None:
+    st.session_state[_HELD] = found
+    st.session_state[_KEPT] = kept
+    st.session_state[_WAS_NAMED] = False
+    _name_picture()
+
+
+def _name_picture() -> None:
+    """Let the address name the picture searched by, where it is kept for links to find it."""
+    found = picture()
+    if found is None or not st.session_state.get(_KEPT):
+        st.query_params.pop(PICTURE, None)
+    elif named_picture() != found.digest:
+        st.query_params[PICTURE] = found.digest
 
 
 def uploader_number() -> int:

@@ -109,7 +109,8 @@ class Settings(BaseSettings):
     #: The Redis server of the job queue, ``redis://[:PASSWORD@]HOST:PORT/NUMBER``, for workers that
     #: share it; without one jobs are queued in the data directory.
     queue: SecretStr | None = None
-    #: Whether searches are kept in the data directory, to measure indexes with (see query_log).
+    #: Whether searches are kept in the data directory: to measure indexes with (see query_log), and
+    #: pictures searched by so that links carry them (see query_pictures).
     record_searches: bool = True
     milvus: MilvusSettings = MilvusSettings()
     encoder: EncoderSettings = EncoderSettings()
@@ -178,6 +179,11 @@ class Settings(BaseSettings):
     def searches_path(self) -> Path:
         """The recorded searches (SQLite)."""
         return self.data_dir / "searches.sqlite"
+
+    @property
+    def query_pictures_dir(self) -> Path:
+        """The folder of pictures that were searched by, kept for links to such searches."""
+        return self.data_dir / "query-pictures"
 
     @property
     def users_path(self) -> Path:

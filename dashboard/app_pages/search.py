@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import moment_dialog, resources, search_terms
+from dashboard import linked_picture, moment_dialog, resources, search_terms
 from dashboard.filters_panel import pick_filters
 from dashboard.language import _
 from dashboard.library_picker import how_to_begin, pick_library
@@ -32,6 +32,7 @@ def page() -> None:
         how_to_begin()
         return
     facets = resources.facets(info.name)
+    linked_picture.take_up()
     search_bar()
     narrowing = pick_filters(facets)
     weights = terms(info.name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from ingest.jobs import Jobs
+from search_core.query_pictures import QueryPictures, digest_of
 from search_core.settings import Settings
 from tests.cli.conftest import Run
 from tests.conftest import free_port
@@ -54,6 +56,17 @@ def test_jobs_that_ended_long_ago_are_pruned(run: Run, own: list[str], jobs: Job
     said = run("prune", *own).err
     assert "Forgotten: 1 job that ended 90 days ago or longer" in said
     assert [job.id for job in jobs.list()] == [waiting, young]
+
+
+def test_pictures_last_searched_by_long_ago_are_pruned(
+    run: Run, own: list[str], jobs: Jobs, tmp_path: Path
+) -> None:
+    pictures = QueryPictures(tmp_path / "data" / "query-pictures")
+    assert pictures.keep(b"old") and pictures.keep(b"new")
+    os.utime(tmp_path / "data" / "query-pictures" / digest_of(b"old"), (0, 0))
+    assert "To be forgotten: 1 picture" in run("prune", "--dry-run", *own).err
+    assert "Forgotten: 1 picture that" in run("prune", *own).err
+    assert pictures.read(digest_of(b"new")) and pictures.forget_old() == 0
 
 
 def test_there_may_be_no_jobs_and_not_that_one(run: Run, own: list[str]) -> None:

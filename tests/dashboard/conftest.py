@@ -131,7 +131,7 @@ def look(
 ) -> Callable[..., AppTest]:
     """Return a function that opens the dashboard as somebody, or a page's script."""
 
-    def opened(name: str, page: str = "") -> AppTest:
+    def opened(name: str, page: str = "", **address: str) -> AppTest:
         token = post(name).token if name else "nobody's"
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
@@ -146,6 +146,8 @@ def look(
             if page
             else AppTest.from_file(str(NAVIGATION), default_timeout=60)
         )
+        for key, value in address.items():
+            app.query_params[key] = value
         return app.run()
 
     return opened

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from dashboard import identity, resources
+from dashboard.query_image import read_picture
 from dashboard.removing import require_removing, show_trash
 from search_core.access_control.users import Users
 from search_core.entities import MediaEntity
@@ -35,6 +38,24 @@ def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Callable[...,
     assert len(other.multiselect(key="camera").options) == 4
     other.text_input(key="q").set_value("a red square").run()
     assert "25 hits" in words(other)
+
+
+def test_a_link_with_a_picture_needs_a_login_and_shows_what_may_be_seen(
+    look: Callable[..., AppTest],
+) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 36), (200, 30, 30)).save(file, "PNG")
+    picture = read_picture(file.getvalue(), 10_000)
+    pictures = resources.query_pictures()
+    assert pictures is not None
+    assert pictures.keep(picture.data)
+
+    app = look("vera", picture=picture.digest)
+    assert "7 hits" in words(app)
+    assert any(button.label == "Remove picture" for button in app.button)
+
+    app = look("", picture=picture.digest)
+    assert not app.get("image")
 
 
 @pytest.mark.parametrize(

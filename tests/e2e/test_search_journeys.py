@@ -17,7 +17,7 @@ from tests.e2e.test_browser import (  # noqa: F401
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.browser
 
@@ -32,10 +32,15 @@ def ask(page: Page, **query: str) -> None:  # noqa: F811
     page.locator(f"{FIRST} img").wait_for()
 
 
+def settle(page: Page) -> None:  # noqa: F811
+    """Wait until the page is drawn."""
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+
+
 def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page: Page,  # noqa: F811
+    chromium: Browser,  # noqa: F811
     data_dir: Path,  # noqa: F811
-    tmp_path: Path,
 ) -> None:
     thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
     page.get_by_role("button", name="Picture", exact=True).click()
@@ -52,6 +57,25 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page.get_by_role("button", name="Search this region").click()
     page.wait_for_url("**region=0.23*")
     page.locator("[role=dialog]").wait_for(state="detached")
+    settle(page)
+    found = page.locator(".st-key-results").inner_text()
+
+    page.get_by_role("link", name="Library").click()
+    page.locator(".st-key-overview").wait_for()
+    page.get_by_role("link", name="Search").click()
+    page.wait_for_url("**picture=*region=0.23*")
+
+    elsewhere = chromium.new_context(timezone_id="Europe/Berlin").new_page()
+    elsewhere.goto(page.url)
+    elsewhere.get_by_alt_text("The picture searched by").wait_for()
+    elsewhere.locator(f"{FIRST} img").wait_for()
+    settle(elsewhere)
+    assert elsewhere.locator(".st-key-results").inner_text() == found
+    elsewhere.get_by_role("button", name="Remove picture").click()
+    elsewhere.wait_for_url(lambda url: "picture=" not in url)
+    elsewhere.go_back()
+    elsewhere.get_by_alt_text("The picture searched by").wait_for()
+    elsewhere.context.close()
 
 
 def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  # noqa: F811
