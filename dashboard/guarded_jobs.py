@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +15,7 @@ from ingest.addresses import without_secrets
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
 from ingest.jobs.requests import ReembedRequest
 from ingest.jobs.retrying import file_of
-from ingest.ledger import Ledger
+from ingest.ledger import Ledger, LedgerRow
 from search_core.access_control.audit import AuditLog
 from search_core.access_control.roles import Access, Right
 from search_core.entities import is_address
@@ -84,6 +86,21 @@ class GuardedJobs:
                 self._record_ingest(library, paths, camera)
                 self._jobs.submit_ingest(paths, library, camera)
         return len(failed)
+
+    def results_so_far(self, job: Job, most: int) -> list[LedgerRow]:
+        """Return what became of files of an ingest that runs: failed, skipped, then done ones.
+
+        At most ``most``, of each kind the newest first. What is in the library already is not
+        among them: the ledger knows of it from before.
+        """
+        if not self._sees(job) or job.started_ms is None:
+            return []
+        library, below = str(job.request["library"]), _place_of(job.request["paths"])
+        found: list[LedgerRow] = []
+        with Ledger(self._settings.ledger_path) as ledger:
+            for status in ("failed", "skipped", "done"):
+                found += ledger.lately(library, status, job.started_ms, below, most - len(found))
+        return found
 
     def list(self, limit: int = 50) -> list[Job]:
         """Return those of the latest jobs that may be seen, newest first."""
@@ -156,3 +173,13 @@ class GuardedJobs:
     def _record(self, title: str, what: str) -> None:
         detail = {"job": title, "what": what}
         self._audit.record(self._access.name, "job", "", detail)
+
+
+def _place_of(paths: Sequence[str]) -> str:
+    """Return what all paths are below of, "" where that is nowhere in particular."""
+    if len(paths) != 1:
+        return "" if any(map(is_address, paths)) else os.path.commonpath(paths)
+    [path] = paths
+    while glob.has_magic(path):
+        path = path.rpartition("/")[0]
+    return path.rstrip("/")

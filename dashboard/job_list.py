@@ -1,26 +1,23 @@
-"""The latest jobs, watched while they run: how far they are, and what became of each file."""
+"""The latest jobs, watched while they run: how far they are, and how they ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
 from dashboard import resources
 from dashboard.core_words import said
-from dashboard.language import _, ngettext
+from dashboard.job_results import sent, show_results
+from dashboard.language import _
 from dashboard.problems import shown_in_words
-from dashboard.uploads import sent_name
 from dashboard.wording import clock, counted, local_time, plain
 from ingest.jobs import Job
 
 _SHOWN_JOBS = 20
 _IDLE_MS = 6_000
-_ROW_PX, _MOST_ROWS = 35, 10
 _WATCHED = "watched_jobs"
 _COLOURS = {
     "queued": "gray",
@@ -42,19 +39,6 @@ def is_stuck(jobs: Sequence[Job], now_ms: int) -> bool:
     waiting = [job for job in jobs if job.state == "queued"]
     running = any(job.state == "running" for job in jobs)
     return bool(waiting) and not running and now_ms - waiting[0].created_ms > _IDLE_MS
-
-
-def result_frame(job: Job) -> pd.DataFrame:
-    """Return one row a file of an ingest: what became of it, its keyframes, and why."""
-    results: list[dict[str, Any]] = (job.report or {}).get("results", [])
-    return pd.DataFrame(
-        {
-            _("File"): [_name(str(result["uri"]), job.request) for result in results],
-            _("Result"): [said(str(result["status"])) for result in results],
-            _("Keyframes"): [int(result["keyframes"]) for result in results],
-            _("Why"): [_why(result, job.request) for result in results],
-        }
-    )
 
 
 @shown_in_words()
@@ -86,71 +70,26 @@ def _job(job: Job, *, newest: bool) -> None:
         st.progress(min(1.0, max(0.0, job.progress)), text=counts or None)
     elif job.state == "done" and counts:
         st.caption(counts)
-    if job.message and (job.state != "done" or not counts):
-        st.caption(plain(said(job.message)))
-    if (job.report or {}).get("results"):
-        _results(job, newest=newest)
-
-
-def _results(job: Job, *, newest: bool) -> None:
-    """Draw what became of each file, where that is wanted: tables of all jobs are much to send."""
-    if st.toggle(_("Each file"), value=newest, key=f"results-{job.id}"):
-        frame = result_frame(job)
-        st.dataframe(
-            frame,
-            hide_index=True,
-            width="stretch",
-            height=_ROW_PX * (min(len(frame), _MOST_ROWS) + 1) + 3,
-            column_config={
-                _("File"): st.column_config.TextColumn(width="medium"),
-                _("Result"): st.column_config.TextColumn(width="small"),
-                _("Keyframes"): st.column_config.NumberColumn(format="localized", width="small"),
-                _("Why"): st.column_config.TextColumn(width="large"),
-            },
-        )
-        more = job.counts.get("finished", len(frame)) - len(frame)
-        if more > 0:
-            text = _("{count} more. Those that failed come first.")
-            st.caption(text.format(count=f"{more:,}"))
-
-
-def _name(uri: str, request: Mapping[str, Any]) -> str:
-    """Return a file's name as whoever added it knows it: below what was asked for."""
-    for path in map(str, request.get("paths", ())):
-        below = uri.removeprefix(path)
-        if below != uri and (not below or below.startswith("/") or path.endswith("/")):
-            return f"{_sent(path)}/{below}".rstrip("/").replace("//", "/")
-    return uri
-
-
-def _why(result: Mapping[str, Any], request: Mapping[str, Any]) -> str:
-    if result["why"]:
-        why = said(str(result["why"]))
-        for path in map(str, request.get("paths", ())):
-            why = why.replace(path, _sent(path))
-        return why
-    left_out = int(result["left_out"])
-    if not left_out:
-        return ""
-    return ngettext(
-        "{count} frame left out: it shows nothing new",
-        "{count} frames left out: they show nothing new",
-        left_out,
-    ).format(count=f"{left_out:,}")
-
-
-def _sent(path: str) -> str:
-    return sent_name(PurePath(path), resources.settings().uploads_dir)
+    if job.state == "running" or (job.message and (job.state != "done" or not counts)):
+        # What runs always has its line, for what is below it not to jump.
+        st.caption(plain(_doing(job)) or "…")
+    show_results(job, newest=newest)
 
 
 def _title(job: Job) -> str:
     paths = [str(path) for path in job.request.get("paths", ())]
     if not paths:
         return job.title
-    first = _sent(paths[0])
+    first = sent(paths[0])
     if len(paths) == 1:
         return first
     return _("{first} and {count} more").format(first=first, count=f"{len(paths) - 1:,}")
+
+
+def _doing(job: Job) -> str:
+    """Return what a job is at, or how it ended: an uploaded file by the name it had."""
+    files = {PurePath(path).name: path for path in map(str, job.request.get("paths", ()))}
+    return sent(files[job.message]) if job.message in files else said(job.message)
 
 
 def _cancel(job_id: str) -> None:

@@ -169,6 +169,21 @@ class Ledger:
         )
         return [LedgerRow(*row) for row in rows]
 
+    def lately(
+        self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
+    ) -> list[LedgerRow]:
+        """Return what became of a library's sources since then, newest first.
+
+        ``below`` is a folder, an archive or a file, "" for wherever they are.
+        """
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM sources WHERE library = ?1 AND updated_ms >= ?2"  # noqa: S608
+            " AND status = ?3 AND (?4 = '' OR uri = ?4 OR substr(uri, 1, length(?4) + 1) ="
+            " ?4 || '/') ORDER BY updated_ms DESC, uri LIMIT ?5",
+            (library, since_ms, status, storable(below), limit),
+        )
+        return [LedgerRow(*row) for row in rows]
+
     def counts(self, library: str) -> dict[str, int]:
         """Return how many of a library's sources are done, skipped and failed."""
         counts = {"done": 0, "skipped": 0, "failed": 0}

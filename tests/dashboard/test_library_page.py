@@ -11,7 +11,8 @@ from streamlit.testing.v1.element_tree import Button
 
 from dashboard import resources
 from dashboard.browsing import newest_entities
-from dashboard.job_list import is_stuck, result_frame
+from dashboard.job_list import is_stuck
+from dashboard.job_results import result_frame
 from ingest.discarding import discard
 from ingest.jobs import Job, Jobs
 from ingest.ledger import Ledger
@@ -286,11 +287,9 @@ def test_a_file_is_called_what_it_was_called_when_it_was_added(settings: Setting
         for uri in ("/srv/night/a.mp4", "/srv/100-b.zip/in/it.jpg", "s3://b/c.mp4")
     ]
     request = {"paths": ["/srv/night", "/srv/100-b.zip"]}
-    job = Job(
-        "i", "ingest", "t", "done", 1.0, {}, "", 0, report={"results": results}, request=request
-    )
+    job = Job("i", "ingest", "t", "done", 1.0, {}, "", 0, request=request)
 
-    frame = result_frame(job)
+    frame = result_frame(job, results)
 
     assert frame["File"].tolist() == ["night/a.mp4", "100-b.zip/in/it.jpg", "s3://b/c.mp4"]
     assert frame["Why"].tolist() == ["3 frames left out: they show nothing new"] * 3

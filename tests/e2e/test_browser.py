@@ -139,13 +139,18 @@ def test_an_upload_is_ingested_while_one_watches(page: Page, tmp_path: Path) -> 
     Image.linear_gradient("L").convert("RGB").save(picture)
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(b"\xff\xd8\xff\xe0 and no more")
+    more = [tmp_path / f"{number}.jpg" for number in range(100)]
+    for path in more:  # enough of them for one to see the first before the last
+        Image.effect_noise((30, 20), 99).resize((3000, 2000)).save(path)
 
     page.get_by_role("link", name="Library").click()
     page.get_by_text("Add footage").click()
-    page.locator("input[type=file]").set_input_files([picture, broken])
-    page.get_by_role("button", name="Ingest 2 files").click()
+    page.locator("input[type=file]").set_input_files([broken, picture, *more])
+    page.get_by_role("button", name="Ingest 102 files").click()
 
-    page.get_by_text("2 of 2 files · 1 failed · 1 keyframe").wait_for()
+    running = page.locator("[class*=st-key-job-]", has_text="running")
+    running.locator("[role=gridcell]", has_text="broken.jpg").wait_for(state="attached")
+    page.get_by_text("102 of 102 files · 1 failed · 101 keyframes").wait_for()
     page.get_by_text("Browse").click()
     page.locator(".st-key-card-1", has_text="uploads").wait_for()
 

@@ -73,6 +73,8 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     assert elsewhere.locator(".st-key-results").inner_text() == found
     elsewhere.get_by_role("button", name="Remove picture").click()
     elsewhere.wait_for_url(lambda url: "picture=" not in url)
+    elsewhere.locator(".st-key-examples").wait_for()
+    settle(elsewhere)
     elsewhere.go_back()
     elsewhere.get_by_alt_text("The picture searched by").wait_for()
     elsewhere.context.close()

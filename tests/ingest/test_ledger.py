@@ -9,13 +9,33 @@ from pathlib import Path
 
 import pytest
 
-from ingest.ledger import MIGRATIONS, Ledger
+from ingest.ledger import MIGRATIONS, Ledger, Status
 from search_core.database import Database
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "data" / "ledger.sqlite"
+
+
+def test_what_became_of_files_lately_and_below_a_place(path: Path) -> None:
+    with Ledger(path) as ledger:
+        for number, uri in enumerate(["/in/a.jpg", "/in/b.zip/c.jpg", "/in.jpg", "/in_/d.jpg"]):
+            ledger.record("main", str(number), "r", uri, "done")
+        ledger._database.write("UPDATE sources SET updated_ms = 10 * CAST(source_id AS INTEGER)")
+
+        def found(
+            since_ms: int, below: str = "", limit: int = -1, status: Status = "done"
+        ) -> list[str]:
+            rows = ledger.lately("main", status, since_ms, below, limit)
+            return [row.uri for row in rows]
+
+        assert found(10) == ["/in_/d.jpg", "/in.jpg", "/in/b.zip/c.jpg"]
+        assert found(0, "/in") == ["/in/b.zip/c.jpg", "/in/a.jpg"]
+        assert found(0, "/in/b.zip") == ["/in/b.zip/c.jpg"]
+        assert found(0, "/in/a.jpg") == ["/in/a.jpg"]
+        assert found(0, limit=1) == ["/in_/d.jpg"]
+        assert found(0, limit=0) == found(0, status="failed") == []
 
 
 def test_newest_first_and_only_what_was_asked_for(path: Path) -> None:
