@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,10 @@ HOSTILE = "gate <b>x</b> *y* ![z](http://evil.example/p.png)"
 
 class OpenPage(Protocol):
     def __call__(self, name: str, **address: str) -> AppTest: ...
+
+
+class Look(Protocol):
+    def __call__(self, name: str, page: str = "") -> AppTest: ...
 
 
 @pytest.fixture
@@ -126,9 +130,7 @@ def users(settings: Settings) -> Users:
 
 
 @pytest.fixture
-def look(
-    users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., AppTest]:
+def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPatch) -> Look:
     """Return a function that opens the dashboard as somebody, or a page's script."""
 
     def opened(name: str, page: str = "", **address: str) -> AppTest:

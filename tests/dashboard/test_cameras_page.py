@@ -18,7 +18,7 @@ from search_core.access_control.users import Users
 from search_core.entities import MediaEntity
 from search_core.errors import EncoderMismatch, NotAllowed, UsageError
 from search_core.settings import Settings
-from tests.dashboard.conftest import ROWS, OpenPage, words
+from tests.dashboard.conftest import ROWS, Look, OpenPage, words
 from tests.ingest.streams.footage import quiet
 from tests.rtsp_server import Channel, RtspServer
 
@@ -258,7 +258,7 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
 
 
 def test_an_operator_tests_what_may_be_seen_and_changes_nothing(
-    server: RtspServer, look: Callable[..., AppTest], users: Users, added: Camera
+    server: RtspServer, look: Look, users: Users, added: Camera
 ) -> None:
     users.set_cameras("otto", ["cam-1"])
     app = look("otto", "cameras")
@@ -270,7 +270,7 @@ def test_an_operator_tests_what_may_be_seen_and_changes_nothing(
 
 @pytest.mark.parametrize("who", ["otto", "carl"])
 def test_only_an_administrator_of_all_cameras_changes_one(
-    look: Callable[..., AppTest], users: Users, added: Camera, settings: Settings, who: str
+    look: Look, users: Users, added: Camera, settings: Settings, who: str
 ) -> None:
     from dashboard import camera_changes
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button, NumberInput
 
 from dashboard import language, resources
 from dashboard.comparisons import kept_comparisons
@@ -18,7 +19,7 @@ from dashboard.index_compare import filter_case, offered_types
 from dashboard.index_jobs import worth_showing
 from dashboard.language import speaking
 from dashboard.wording import plain
-from ingest.jobs import Job
+from ingest.jobs import Job, JobState
 from ingest.worker import Timing, run_worker
 from search_core.advice import advise
 from search_core.entities import MediaEntity
@@ -265,7 +266,7 @@ def test_choices_are_what_this_milvus_has() -> None:
 
 
 def test_the_last_job_is_shown_unless_the_page_shows_what_came_of_it() -> None:
-    def job(kind: str, state: Any) -> Job:
+    def job(kind: str, state: JobState) -> Job:
         return Job(f"{kind}-{state}", kind, "t", state, 0.0, {}, "", 0)
 
     done, failed, running = job("compare", "done"), job("index", "failed"), job("index", "running")
@@ -276,7 +277,7 @@ def test_the_last_job_is_shown_unless_the_page_shows_what_came_of_it() -> None:
     assert worth_showing([]) == []
 
 
-def button(app: AppTest, label: str) -> Any:
+def button(app: AppTest, label: str) -> Button:
     return next(button for button in app.button if button.label == label)
 
 
@@ -284,5 +285,5 @@ def press(app: AppTest, label: str) -> None:
     button(app, label).click().run()
 
 
-def number(app: AppTest, label: str) -> Any:
+def number(app: AppTest, label: str) -> NumberInput:
     return next(number for number in app.number_input if number.label == label)

@@ -14,7 +14,7 @@ from dashboard.browsing import newest_entities
 from dashboard.job_list import is_stuck
 from dashboard.job_results import result_frame
 from ingest.discarding import discard
-from ingest.jobs import Job, Jobs
+from ingest.jobs import Job, Jobs, JobState
 from ingest.ledger import Ledger
 from ingest.removal import delete_entities
 from ingest.worker import run_worker
@@ -30,8 +30,8 @@ from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
 
 
-def metrics(app: object) -> dict[str, str]:
-    return {metric.label: metric.value for metric in app.metric}  # type: ignore[attr-defined]
+def metrics(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
 
 
 def test_shows_what_is_in_the_library(library: list[MediaEntity], open_page: OpenPage) -> None:
@@ -238,8 +238,8 @@ def test_makes_a_library(library: list[MediaEntity], open_page: OpenPage) -> Non
 
 
 def test_jobs_that_nothing_performs_are_stuck() -> None:
-    def job(state: str, created_ms: int) -> Job:
-        return Job("i", "ingest", "t", state, 0.0, {}, "", created_ms)  # type: ignore[arg-type]
+    def job(state: JobState, created_ms: int) -> Job:
+        return Job("i", "ingest", "t", state, 0.0, {}, "", created_ms)
 
     assert is_stuck([job("queued", 0)], now_ms=60_000)
     assert not is_stuck([job("queued", 59_000)], now_ms=60_000)

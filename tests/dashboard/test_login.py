@@ -48,7 +48,9 @@ def test_it_does_not_start_at_another_address_without_users(
 
 
 @pytest.mark.parametrize("server", [LOOPBACK, ELSEWHERE])
-def test_nothing_passes_without_a_login_but_the_login(users: Users, server: Any) -> None:
+def test_nothing_passes_without_a_login_but_the_login(
+    users: Users, server: tuple[str, int]
+) -> None:
     for path in ("/", "/index?library=main", "/footage/main/source1-0000000000"):
         answer = ask(path, server=server)
         assert answer.status == 303

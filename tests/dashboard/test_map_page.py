@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Callable
 
 import pandas as pd
-from streamlit.testing.v1 import AppTest
 
 from dashboard.map_chart import CAMERA, GROUP, TIME, chosen_rows, map_figure
 from search_core.entities import MediaEntity
-from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
+from tests.dashboard.conftest import HOSTILE, ROWS, Look, OpenPage, words
 
 EVERY_CAMERA = {"cam-0", "cam-1", "cam-2", html.escape(HOSTILE, quote=False)}
 
@@ -61,9 +59,7 @@ def test_a_lasso_holds_each_picture_once() -> None:
     assert chosen_rows({}) == []
 
 
-def test_points_are_of_cameras_that_may_be_seen(
-    library: list[MediaEntity], look: Callable[..., AppTest]
-) -> None:
+def test_points_are_of_cameras_that_may_be_seen(library: list[MediaEntity], look: Look) -> None:
     for name in ("anna", "vera", "anna"):
         app = look(name, "map")
         expected = {"cam-1"} if name == "vera" else EVERY_CAMERA

@@ -18,10 +18,10 @@ from search_core.errors import NotAllowed, NotLoggedIn
 from search_core.filters import Filter
 from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
-from tests.dashboard.conftest import NAVIGATION, words
+from tests.dashboard.conftest import NAVIGATION, Look, words
 
 
-def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Callable[..., AppTest]) -> None:
+def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Look) -> None:
     app = look("vera")
     assert set(app.multiselect(key="camera").options) == {"cam-1"}
     app.text_input(key="q").set_value("a red square").run()
@@ -66,7 +66,7 @@ def test_a_link_with_a_picture_needs_a_login_and_shows_what_may_be_seen(
         ("anna", ["Browse", "Add footage", "Failures", "Trash", "Libraries"]),
     ],
 )
-def test_each_role_has_its_views(look: Callable[..., AppTest], name: str, views: list[str]) -> None:
+def test_each_role_has_its_views(look: Look, name: str, views: list[str]) -> None:
     app = look(name, "library")
 
     words(app)
@@ -79,7 +79,7 @@ def test_each_role_has_its_views(look: Callable[..., AppTest], name: str, views:
     assert offered == ({"Tag …"} if name == "otto" else {"Tag …", "Move …", "Delete …"})
 
 
-def test_who_opens_what_is_not_theirs_is_told(look: Callable[..., AppTest]) -> None:
+def test_who_opens_what_is_not_theirs_is_told(look: Look) -> None:
     look("vera")
     with pytest.raises(NotAllowed, match="not for a viewer"):
         resources.store().delete("main", Filter(ids=("source1-0000000000",)))
@@ -89,9 +89,7 @@ def test_who_opens_what_is_not_theirs_is_told(look: Callable[..., AppTest]) -> N
 
 
 @pytest.mark.parametrize("name", ["vera", "otto", "olga"])
-def test_the_trash_is_for_admins_of_all_cameras(
-    look: Callable[..., AppTest], users: Users, name: str
-) -> None:
+def test_the_trash_is_for_admins_of_all_cameras(look: Look, users: Users, name: str) -> None:
     users.add("olga", "admin", ["cam-1"], PASSWORD)
     look(name)
     forbidden: tuple[Callable[[], None], ...] = (
@@ -107,7 +105,7 @@ def test_the_trash_is_for_admins_of_all_cameras(
 
 
 def test_an_operator_of_some_cameras_adds_to_them_only(
-    look: Callable[..., AppTest], users: Users, settings: Settings
+    look: Look, users: Users, settings: Settings
 ) -> None:
     users.add("olga", "operator", ["cam-1"], PASSWORD)
     upload = str(settings.uploads_dir / "x" / "001-gate.mp4")
@@ -129,7 +127,7 @@ def test_an_operator_of_some_cameras_adds_to_them_only(
     assert jobs.cancel(own)
 
 
-def test_a_page_whose_session_is_over_says_so(look: Callable[..., AppTest]) -> None:
+def test_a_page_whose_session_is_over_says_so(look: Look) -> None:
     app = look("")
 
     assert "logged out" in words(app)
@@ -140,7 +138,7 @@ def test_a_page_whose_session_is_over_says_so(look: Callable[..., AppTest]) -> N
         resources.facets("main")
 
 
-def test_the_account_page_logs_out(look: Callable[..., AppTest]) -> None:
+def test_the_account_page_logs_out(look: Look) -> None:
     app = look("vera", "account")
     assert "cam\\-1" in words(app)
 

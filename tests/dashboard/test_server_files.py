@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from dashboard.server_files import allowed_address, allowed_path, choices
@@ -13,7 +11,7 @@ from search_core.access_control.users import Users
 from search_core.errors import NotAllowed, SightlineError, UsageError
 from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
-from tests.dashboard.conftest import OpenPage, words
+from tests.dashboard.conftest import Look, OpenPage, words
 
 
 @pytest.fixture
@@ -111,7 +109,7 @@ def test_what_is_not_allowed_is_not_offered_and_refused(open_page: OpenPage) -> 
 
 
 def test_who_sees_some_cameras_only_uploads(
-    footage: Path, library: object, look: Callable[..., AppTest], users: Users
+    footage: Path, library: object, look: Look, users: Users
 ) -> None:
     users.add("olga", "operator", ["cam-1"], PASSWORD)
     app = look("otto", "library")
@@ -127,9 +125,7 @@ def test_who_sees_some_cameras_only_uploads(
         resources.jobs().ingest_again("main", 10)
 
 
-def test_what_failed_is_tried_again_wherever_it_was(
-    settings: Settings, look: Callable[..., AppTest]
-) -> None:
+def test_what_failed_is_tried_again_wherever_it_was(settings: Settings, look: Look) -> None:
     with Ledger(settings.ledger_path) as ledger:
         ledger.record("main", "s", "r", "/elsewhere/a.mp4", "failed", reason="is damaged")
     look("vera")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from demo.captions import caption, plain_phrase, say
 from demo.facts import ANY, ATTRIBUTES, Facts, ThingClaim, claim_of
 from demo.sampling import sample_scene, sample_sibling
-from demo.scenes import Dog, Person, Placement, Scene, Vehicle
+from demo.scenes import Dog, Person, Place, Placement, Scene, Vehicle, Weather
 from demo.train import ENCODER_FOLDER, build_tokenizer
 from demo.vocabulary import CONTEXT_LENGTH, learn_merges, write_vocabulary
 
@@ -18,9 +18,9 @@ AT = Placement(0.5, 0.9, 0.5, 1, 0.0)
 
 
 def _scene(
-    *things: Person | Vehicle | Dog, place: str = "junction", weather: str = "clear"
+    *things: Person | Vehicle | Dog, place: Place = "junction", weather: Weather = "clear"
 ) -> Scene:
-    return Scene(place, "day", weather, things, 1)  # type: ignore[arg-type]
+    return Scene(place, "day", weather, things, 1)
 
 
 @settings(max_examples=400)

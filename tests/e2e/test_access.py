@@ -126,7 +126,9 @@ def test_each_role_sees_and_reaches_what_is_its_own(
     assert vera.get_by_text("Drop the library").count() == 0
 
     # Nobody at all.
-    nobody = vera.context.browser.new_context()  # type: ignore[union-attr]
+    browser = vera.context.browser
+    assert browser is not None
+    nobody = browser.new_context()
     for url in (thumbnail, video, f"{address}/_stcore/stream"):
         assert nobody.request.get(url, max_redirects=0).status in (303, 401)
     nobody.close()

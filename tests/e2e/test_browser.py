@@ -16,11 +16,11 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pytest
 
@@ -256,8 +256,9 @@ def test_no_page_shuts_anybody_out(page: Page, address: str) -> None:
     from tests.e2e.axe import Looked
 
     looked = Looked(page)
-    for scheme, paths in (("light", tuple(PAGES)), ("dark", IN_THE_DARK)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    schemes: dict[Literal["light", "dark"], Iterable[str]] = {"light": PAGES, "dark": IN_THE_DARK}
+    for scheme, paths in schemes.items():
+        page.emulate_media(color_scheme=scheme)
         for path in paths:
             page.goto(f"{address}/{path}")
             page.locator(PAGES[path]).first.wait_for()

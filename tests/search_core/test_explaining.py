@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -23,9 +24,9 @@ from search_core.heat_map import draw_heat, hottest_point
     ],
 )
 def test_what_an_encoder_sees_of_an_image(
-    mode: str, size: tuple[int, int], seen: tuple[float, ...]
+    mode: Literal["shortest", "squash", "longest"], size: tuple[int, int], seen: tuple[float, ...]
 ) -> None:
-    assert Preprocess((32, 32), mode).seen(size) == pytest.approx(seen)  # type: ignore[arg-type]
+    assert Preprocess((32, 32), mode).seen(size) == pytest.approx(seen)
 
 
 def test_a_transformers_patches_give_what_its_attention_brings(tiny_model_dir: Path) -> None:

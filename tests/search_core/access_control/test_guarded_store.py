@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import pytest
 
 from search_core.access_control.audit import AuditLog
 from search_core.access_control.guarded_store import GuardedStore
-from search_core.access_control.roles import Access
+from search_core.access_control.roles import Access, Role
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EntityNotFound, NotAllowed, UsageError
 from search_core.filters import Filter
@@ -42,12 +42,15 @@ def store(request: pytest.FixtureRequest, identity: EncoderIdentity) -> Store:
     return made
 
 
-Guarded = Callable[..., GuardedStore]
+class Guarded(Protocol):
+    def __call__(
+        self, role: Role, cameras: tuple[str, ...] | None = ("cam-1",)
+    ) -> GuardedStore: ...
 
 
 @pytest.fixture
 def guarded(store: Store, audit: AuditLog) -> Guarded:
-    def make(role: Any, cameras: tuple[str, ...] | None = ("cam-1",)) -> GuardedStore:
+    def make(role: Role, cameras: tuple[str, ...] | None = ("cam-1",)) -> GuardedStore:
         return GuardedStore(store, Access("ann", role, cameras), audit)
 
     return make
@@ -120,7 +123,7 @@ def test_no_camera_shows_nothing_and_none_named_shows_all(guarded: Guarded, meth
 
 IDENTITY = EncoderIdentity("test-encoder", "made-up", "0" * 32, 16, "fp32")
 #: What changes something, and the roles that may not do it.
-REFUSED: dict[str, tuple[Callable[[Store], object], tuple[str, ...]]] = {
+REFUSED: dict[str, tuple[Callable[[Store], object], tuple[Role, ...]]] = {
     "ensure_library": (lambda s: s.ensure_library("new", IDENTITY), ("viewer",)),
     "upsert": (lambda s: s.upsert("main", [OWN], VECTORS[1:2]), ("viewer",)),
     "settle": (lambda s: s.settle("main"), ("viewer",)),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 
-from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import EncoderUnavailable, StoreError, UsageError
 from search_core.filters import Filter
@@ -36,11 +36,12 @@ from tests.search_core.lab.watched_store import WatchedStore
 
 ROWS, DIM = 2_000, 32
 IDENTITY = EncoderIdentity("test-encoder", "made-up", "0" * 32, DIM, "fp32")
+Filled = TypeVar("Filled", MilvusStore, MemoryStore)
 TENTH = FilterCase("10%", share=0.1)
 ODD = FilterCase("tag=odd", Filter(tags=("odd",)))
 
 
-def fill(store: Any, rows: int = ROWS) -> Any:
+def fill(store: Filled, rows: int = ROWS) -> Filled:
     store.ensure_library("main", IDENTITY)
     store.upsert("main", [make_entity(at) for at in range(rows)], clip_like_vectors(rows, DIM))
     store.settle("main")
@@ -64,8 +65,7 @@ def milvus(
 
 @pytest.fixture
 def memory() -> MemoryStore:
-    store: MemoryStore = fill(MemoryStore(), 400)
-    return store
+    return fill(MemoryStore(), 400)
 
 
 def options(**changes: Any) -> CompareOptions:
@@ -229,7 +229,7 @@ def test_bits_are_measured_in_their_own_metrics(
 
 
 def test_sentences_are_measured_apart(memory: MemoryStore) -> None:
-    def encode(texts: Any) -> Any:
+    def encode(texts: Sequence[str]) -> Embeddings:
         return clip_like_vectors(len(texts), DIM, seed=5)
 
     asked = options(types=("FLAT",))
@@ -237,7 +237,7 @@ def test_sentences_are_measured_apart(memory: MemoryStore) -> None:
     assert [run.query_kind for run in comparison.searches] == ["image", "text"]
     assert "sentences about such footage" in " ".join(comparison.context.remarks)
 
-    def broken(texts: Any) -> Any:
+    def broken(texts: Sequence[str]) -> Embeddings:
         raise EncoderUnavailable("The weights are gone.")
 
     comparison = IndexBenchmark(memory, "main", asked, encode=broken).run()

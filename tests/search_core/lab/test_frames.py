@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from search_core.lab import frames
@@ -119,5 +121,7 @@ def test_every_run_is_in_the_flat_frame_with_its_context(made: Comparison) -> No
 
 
 @pytest.mark.parametrize("make", FRAMES)
-def test_nothing_measured_is_an_empty_frame(make: object) -> None:
-    assert make([]).empty  # type: ignore[operator]
+def test_nothing_measured_is_an_empty_frame(
+    make: Callable[[Sequence[IndexRun]], pd.DataFrame],
+) -> None:
+    assert make([]).empty

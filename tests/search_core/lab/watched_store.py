@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from search_core.entities import MediaEntity
 from search_core.index_specs import IndexSpec
-from search_core.trials import BuildTimes, Trial
+from search_core.library import Store
+from search_core.trials import BuildTimes, Rows, Trial, Vectors
 
+Found = tuple[Rows, NDArray[np.float32]]
 Search = tuple[str, tuple[tuple[str, int], ...], str, bool]
 
 
@@ -43,7 +45,7 @@ class WatchedTrial:
     ) -> None:
         self.trial.__exit__(kind, error, trace)
 
-    def insert(self, rows: Any, embeddings: Any, facets: Sequence[MediaEntity]) -> None:
+    def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         self.vectors |= dict(zip(rows.tolist(), embeddings, strict=True))
         self.facets |= dict(zip(rows.tolist(), facets, strict=True))
         self.trial.insert(rows, embeddings, facets)
@@ -55,12 +57,14 @@ class WatchedTrial:
         self.index = spec.index_type
         return self.trial.build(spec)
 
-    def search(self, queries: Any, *, k: int, params: Any, expression: str = "") -> Any:
+    def search(
+        self, queries: Vectors, *, k: int, params: dict[str, int], expression: str = ""
+    ) -> Found:
         answer = self.trial.search(queries, k=k, params=params, expression=expression)
         self._remember(queries, k, params, expression, False, answer[0])
         return answer
 
-    def search_exact(self, queries: Any, *, k: int, expression: str = "") -> Any:
+    def search_exact(self, queries: Vectors, *, k: int, expression: str = "") -> Found:
         answer = self.trial.search_exact(queries, k=k, expression=expression)
         self._remember(queries, k, {}, expression, True, answer[0])
         return answer
@@ -75,7 +79,13 @@ class WatchedTrial:
         self.trial.drop()
 
     def _remember(
-        self, queries: Any, k: int, params: Any, expression: str, exact: bool, rows: Any
+        self,
+        queries: Vectors,
+        k: int,
+        params: dict[str, int],
+        expression: str,
+        exact: bool,
+        rows: Rows,
     ) -> None:
         if k > 100:  # not a measured search: it counts what is reached
             return
@@ -87,7 +97,7 @@ class WatchedTrial:
 class WatchedStore:
     """Any store, with watched trials in ``trials``."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
         self.trials: list[WatchedTrial] = []
 
