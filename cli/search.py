@@ -136,7 +136,7 @@ def search(
     if found.effort.reason:
         note(found.effort.reason)
     if found.fits_nothing:
-        note("No good match: nothing there looks like that; these are the least unlike it.")
+        note("No good match: no picture stands out for this. These are the nearest.")
     if json:
         print_json([hit.to_dict() for hit in hits])
         return

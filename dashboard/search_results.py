@@ -32,8 +32,7 @@ ALIKE_DISTANCE = 0.02
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
     if found.fits_nothing:
-        nothing = _("**No good match.** Nothing there looks like that.")
-        st.info(nothing, icon=":material/search_off:")
+        _say_that_nothing_stands_out(request)
     body, foot = st.container(), st.container(key="weak-matches")
     with foot:
         weak_too = _weak_too(found)
@@ -43,12 +42,22 @@ def show_results(request: SearchRequest, found: Answer) -> None:
             _show_hits(request, found, hits, f"{hash(request):x}{'-weak' if weak_too else ''}")
 
 
+def _say_that_nothing_stands_out(request: SearchRequest) -> None:
+    text = _(
+        "**No good match.** No picture stands out: it may not be there, or be in too many pictures "
+        "to tell. Say more of it, such as a colour, or look at the nearest pictures."
+    )
+    if not request.where.is_empty:
+        text += " " + _("Only pictures that pass the filters were looked at.")
+    st.info(text, icon=":material/search_off:")
+
+
 def _weak_too(found: Answer) -> bool:
     """Offer the hits that are no matches; return whether they are shown."""
     weak = sum(hit.is_weak for hit in found.hits)
     if not weak:
         return False
-    label = _("Show what is least unlike it ({count})").format(count=f"{weak:,}")
+    label = _("Show the nearest pictures ({count})").format(count=f"{weak:,}")
     if not found.fits_nothing:
         label = _("Show {matches}").format(matches=counted(weak, "weak match"))
     return st.toggle(
@@ -81,7 +90,8 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
     cards = cards_of_moments(moments)
-    draw_cards(request.library, cards, key, searching=True, looked_for=found.embedding)
+    arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
+    draw_cards(request.library, cards, arranged, searching=True, looked_for=found.embedding)
 
 
 def _arrangement() -> tuple[str, int, bool]:

@@ -58,6 +58,15 @@ def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: Open
     assert opened(app) == [f"Open {number}" for number in range(1, 21)]
 
 
+def test_another_order_begins_at_its_first_page(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", page="2")
+    app.segmented_control(key="sort").set_value("Newest").run()
+
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+
 def test_an_address_opens_the_page_it_names(
     library: list[MediaEntity], open_page: OpenPage
 ) -> None:
@@ -242,7 +251,13 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     app.toggle(key="weak").set_value(False)
     ask(app, "a blue square")
     assert "No good match" in words(app)
+    assert "pass the filters" not in words(app)
     assert not opened(app)
+    assert app.toggle(key="weak").label == f"Show the nearest pictures ({ROWS})"
+    app.multiselect(key="camera").set_value(["cam-1"]).run()
+    assert "Only pictures that pass the filters were looked at." in words(app)
+    app.toggle(key="weak").set_value(True).run()
+    assert opened(app)
 
 
 def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
