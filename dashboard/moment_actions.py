@@ -24,22 +24,7 @@ _DONE = "done_to_moment"
 
 
 def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
-    """Draw the buttons; ``searching`` says that this is the search page."""
-    with st.popover(_("Link"), icon=":material/link:"):
-        st.caption(_("Opens this moment. The button at the right of it copies."))
-        st.code(_link(library, entity), language=None, wrap_lines=True)
-    with st.popover(_("Download"), icon=":material/download:"):
-        _downloads(library, entity)
-    if identity.current().may_remove:
-        with st.popover(_("Delete"), icon=":material/delete:"):
-            _delete(library, entity)
-    st.button(
-        _("Region"),
-        icon=":material/crop:",
-        help=_("Search by a part of this picture"),
-        on_click=_toggle_choosing,
-        args=(entity.id,),
-    )
+    """Draw the buttons of what people need; ``searching`` says that this is the search page."""
     if st.button(
         _("More like this"),
         icon=":material/image_search:",
@@ -48,6 +33,25 @@ def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
         args=(entity.id,),
     ):
         _go(library, entity, None, searching)
+    st.button(
+        _("Region"),
+        icon=":material/crop:",
+        help=_("Search by a part of this picture"),
+        on_click=_toggle_choosing,
+        args=(entity.id,),
+    )
+    with st.popover(_("Download"), icon=":material/download:"):
+        _downloads(library, entity)
+    with st.popover(_("Link"), icon=":material/link:"):
+        st.caption(_("Opens this moment. The button at the right of it copies."))
+        st.code(_link(library, entity), language=None, wrap_lines=True)
+
+
+def show_delete(library: str, entity: MediaEntity) -> None:
+    """Draw the button that deletes it, for those who may."""
+    if identity.current().may_remove:
+        with st.popover(_("Delete"), icon=":material/delete:"):
+            _delete(library, entity)
 
 
 def is_done() -> bool:

@@ -86,15 +86,15 @@ def _opened(
     with picture:
         with st.container(key="moment-picture"):
             _picture(library, entity, searching, looked_for)
+        with st.container(horizontal=True, key="moment-actions"):
+            _steps(index, len(cards))
+            moment_actions.show_actions(library, entity, searching)
         if looked_for is not None and not moment_actions.is_choosing(entity):
             why_matched.switch()
         show_strip(library, entity, _look_beside)
     with facts:
         show_facts(library, entity, card)
-    with st.container(horizontal=True, vertical_alignment="center", key="moment-actions"):
-        _steps(index, len(cards))
-        st.space("stretch")
-        moment_actions.show_actions(library, entity, searching)
+        moment_actions.show_delete(library, entity)
 
 
 def _picture(
@@ -113,6 +113,11 @@ def _picture(
 def _steps(index: int, count: int) -> None:
     if count < 2:
         return
+    with st.container(horizontal=True, width="content", key="moment-steps"):
+        _step_buttons(index, count)
+
+
+def _step_buttons(index: int, count: int) -> None:
     for label, icon, to, shortcut in (
         (_("Previous"), ":material/chevron_left:", index - 1, "Left"),
         (_("Next"), ":material/chevron_right:", index + 1, "Right"),

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import moment_dialog
 from dashboard.cards import Card, card_text, picture_name
+from dashboard.frontend import begin_page_at_top
 from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.thumbnails import show_thumbnail
@@ -57,6 +58,8 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
+    if pages > 1:
+        begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
 
 

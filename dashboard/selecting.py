@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.cards import card_text, cards_of_entities, picture_name
+from dashboard.frontend import begin_page_at_top
 from dashboard.language import _
 from dashboard.thumbnails import show_thumbnail
 from search_core.entities import MediaEntity
@@ -56,6 +57,8 @@ def select_cards(
         selection = _head([entity.id for entity in shown], everything)
     with grid:
         _boxes(shown, whole=selection is everything)
+    if pages > 1:
+        begin_page_at_top(page_key, page)
     return selection
 
 

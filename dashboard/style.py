@@ -41,6 +41,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 
 /* Listens to keys and pasting, or holds this style; there is nothing to see of it. */
 .st-key-page-keys, .stElementContainer:has(> .st-key-page-keys),
+.st-key-page-top, .stElementContainer:has(> .st-key-page-top),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }
@@ -53,6 +54,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   grid-template-columns: repeat(auto-fill, minmax(min(200px, 46%), 1fr));
 }
 .st-key-results > div { height: 100%; }
+.st-key-results { scroll-margin-top: 4.5rem; } /* the header lies over the page */
 [class*="st-key-card-"] {
   position: relative; overflow: hidden; gap: 0; padding: 0;
   border: 1px solid color-mix(in srgb, currentColor 18%, transparent); border-radius: 0.4rem;
@@ -88,6 +90,15 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 .stColumn > .stVerticalBlock:has(> .st-key-moment-picture) { gap: 0.6rem; }
 .st-key-moment-picture { gap: 0.4rem; }
+.st-key-moment-actions { gap: 0.5rem; }
+/* Arrows are enough to see; their words are for those who hear them. */
+.st-key-moment-steps { flex-wrap: nowrap; gap: 0.25rem; }
+.st-key-moment-steps button p {
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+}
+@media (max-width: 640px) {
+  .st-key-moment-actions button { padding-inline: 0.55rem; }
+}
 
 /* What the colours of a heat map mean. */
 .heat-scale { display: flex; align-items: center; gap: 0.5rem; font-size: 0.8rem; opacity: 0.85; }

@@ -62,6 +62,18 @@ _region_picker = st.components.v2.component(
     "sightline_region_picker", html=_PICKER_HTML, css=_PICKER_CSS, js=_script("region_picker.js")
 )
 
+_page_top = st.components.v2.component(
+    "sightline_page_top", html="<span hidden></span>", js=_script("page_top.js")
+)
+
+
+def begin_page_at_top(shown: str, page: int) -> None:
+    """Show the top of a grid whose page was turned below it.
+
+    ``shown`` tells what the grid shows: other results are no page that was turned.
+    """
+    _page_top(key="page-top", data={"shown": shown, "page": page})
+
 
 def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
     """Let arrows move among the results, and take pictures that are pasted or dropped.

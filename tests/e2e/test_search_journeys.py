@@ -124,6 +124,24 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
     dialog.wait_for(state="detached")
 
 
+def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa: F811
+    page.set_viewport_size({"width": 390, "height": 844})
+    ask(page, q="a car", fold="never", weak="true")
+    page.get_by_role("button", name="Next page").click()
+    page.wait_for_url("**page=2*")
+    page.get_by_role("button", name="Open 21", exact=True).wait_for()
+    page.wait_for_function(
+        """() => {
+            const top = document.querySelector(".st-key-results").getBoundingClientRect().top;
+            return top >= 0 && top < innerHeight / 2;
+        }"""
+    )
+    page.get_by_role("button", name="Open 21", exact=True).click()
+    actions = page.locator("[role=dialog] .st-key-moment-actions")
+    actions.get_by_role("button", name="More like this").wait_for()
+    assert (actions.bounding_box() or {"y": 1e9})["y"] < 844 / 2
+
+
 def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
     ask(page, q="a car", fold="never", k="100", weak="true")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
