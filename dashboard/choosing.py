@@ -43,7 +43,9 @@ def slide_in_address(label: str, options: Sequence[str], *, key: str, usual: str
 def _take_from_address(key: str, options: Sequence[str], usual: str) -> None:
     """Choose what the address says, when it was opened by a link or gone back to."""
     told = st.query_params.get(key, usual)
-    if told in options and told != st.session_state.get(_written(key), usual):
+    # What was not drawn for a while, as above no hits, was forgotten, and the address was not.
+    forgotten = told != usual and key not in st.session_state
+    if told in options and (forgotten or told != st.session_state.get(_written(key), usual)):
         st.session_state[key] = told
     if st.session_state.get(key) not in (None, *options):
         del st.session_state[key]

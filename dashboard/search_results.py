@@ -6,7 +6,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from dashboard import filters_panel, search_export
+from dashboard import filters_panel, resources, search_export
 from dashboard.cards import cards_of_moments
 from dashboard.choosing import choose_in_address, slide_in_address
 from dashboard.core_words import said
@@ -75,7 +75,8 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     head = st.container(horizontal=True, vertical_alignment="center", key="results-head")
     when = st.container(key="timeline")
     with when:
-        span = show_timeline(every, f"timeline-{key}")
+        known = sorted(camera.camera for camera in resources.facets(request.library).cameras)
+        span = show_timeline(every, known, f"timeline-{key}")
     hits = [hit for hit in every if span is None or span.holds(hit)]
     with head:
         counts = st.container(width="content")

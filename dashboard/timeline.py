@@ -56,16 +56,17 @@ class Span:
         return self.first_ms <= hit.entity.captured_at < self.last_ms
 
 
-def show_timeline(hits: Sequence[Hit], key: str) -> Span | None:
+def show_timeline(hits: Sequence[Hit], cameras: Sequence[str], key: str) -> Span | None:
     """Draw the histogram; return the time that is brushed, None for none.
 
-    Nothing is drawn where all was captured at once.
+    ``cameras`` are the library's, which keep their colours from search to search. Nothing is drawn
+    where all was captured at once.
     """
     bars = timeline_bars(hits)
     if len({bar["from"] for bar in bars}) < 2:
         return None
     drawn = st.vega_lite_chart(
-        spec=_spec(bars),
+        spec=_spec(bars, cameras),
         key=key,
         on_select="rerun",
         selection_mode=_BRUSH,
@@ -117,7 +118,20 @@ def _width(span_ms: int) -> int:
     return _WIDTHS_MS[-1]
 
 
-def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
+def colours_of(shown: Sequence[str], cameras: Sequence[str]) -> list[str]:
+    """Return a colour for each that is shown: its own in the library, another where that is taken.
+
+    Those that are no camera of the library come last, in what is left.
+    """
+    free, found = list(_COLOURS), {}
+    for name in sorted(shown, key=lambda name: (name not in cameras, name)):
+        own = _COLOURS[cameras.index(name) % len(_COLOURS)] if name in cameras else free[-1]
+        found[name] = own if own in free else free[0]
+        free.remove(found[name])
+    return [found[name] for name in shown]
+
+
+def _spec(bars: list[dict[str, Any]], known: Sequence[str]) -> dict[str, Any]:
     """Return the chart as Vega-Lite; made by Altair it is checked anew each time, for 30 ms."""
     others = _("other cameras")
     cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == others, name))
@@ -142,7 +156,7 @@ def _spec(bars: list[dict[str, Any]]) -> dict[str, Any]:
             "color": {
                 "field": "camera",
                 "type": "nominal",
-                "scale": {"domain": cameras, "range": list(_COLOURS[: len(cameras)])},
+                "scale": {"domain": cameras, "range": colours_of(cameras, known)},
                 "legend": {
                     "title": None,
                     "orient": "right",
