@@ -244,7 +244,6 @@ _FILES = (
 _DELETED = (
     N_("chosen by hand"),
     N_("all of {library}"),
-    N_("1 picture, opened"),
 )
 #: What groups on the map look like.
 _LOOKS = (

@@ -14,7 +14,7 @@ from dashboard.removing import asked
 from dashboard.search_request import forget_answer
 from dashboard.stills import still_of
 from dashboard.thumbnails import thumbnail_file
-from dashboard.wording import counted
+from dashboard.wording import counted, local_time
 from ingest.discarding import KEPT, discard
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
@@ -146,14 +146,16 @@ def _delete(library: str, entity: MediaEntity) -> None:
     kept = "" if entity.is_live else " " + _("The footage itself is not touched.")
     st.markdown(text + kept)
     st.button(
-        _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity.id)
+        _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity)
     )
 
 
-def _delete_now(library: str, entity_id: str) -> None:
-    where = Filter(ids=(entity_id,))
+def _delete_now(library: str, entity: MediaEntity) -> None:
+    where = Filter(ids=(entity.id,))
+    # The trash calls it that.
+    what = ", ".join(filter(None, (entity.camera, local_time(entity.captured_at))))
     identity.record("delete", library, {**asked(where), "count": 1})
-    discard(resources.settings(), resources.store(), library, where, "1 picture, opened")
+    discard(resources.settings(), resources.store(), library, where, what)
     resources.forget_what_was_read()
     forget_answer()
     done = _("Deleted {pictures}.").format(pictures=counted(1, "picture"))
