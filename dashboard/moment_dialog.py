@@ -86,11 +86,12 @@ def _opened(
     with picture:
         with st.container(key="moment-picture"):
             _picture(library, entity, searching, looked_for)
-        with st.container(horizontal=True, key="moment-actions"):
-            _steps(index, len(cards))
-            moment_actions.show_actions(library, entity, searching)
-        if looked_for is not None and not moment_actions.is_choosing(entity):
-            why_matched.switch()
+        if not moment_actions.is_choosing(entity):  # which has buttons of its own
+            with st.container(horizontal=True, key="moment-actions"):
+                _steps(index, len(cards))
+                moment_actions.show_actions(library, entity, searching)
+            if looked_for is not None:
+                why_matched.switch()
         show_strip(library, entity, _look_beside)
     with facts:
         show_facts(library, entity, card)
