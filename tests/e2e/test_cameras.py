@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.streams.diary import Diary
 from search_core.encoders.catalogue import find_encoder, packaged_weights
+from search_core.settings import Settings
 from tests.conftest import free_port
 from tests.e2e.test_browser import _sightline, _wait_for, chromium
 from tests.ingest.streams.footage import passing, quiet
@@ -78,7 +80,9 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
         live = page.locator("[data-testid=stMetric]", has_text="Live")
         live.get_by_text("1", exact=True).wait_for()
         gate.show(passing())
-        wait_until(lambda: len(list(data_dir.rglob("stills/*/*/*.jpg"))) > 1, "what passes")
+        ledger = Settings(data_dir=data_dir).ledger_path
+        with Diary(ledger) as diary:
+            wait_until(lambda: diary.cameras()[0].keyframes > 1, "what passes to be searchable")
 
         page.get_by_role("link", name="Search").click()
         box = page.get_by_placeholder("Describe it in a sentence")

@@ -66,6 +66,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page.wait_for_url("**picture=*region=0.23*")
 
     elsewhere = chromium.new_context(timezone_id="Europe/Berlin").new_page()
+    elsewhere.set_default_timeout(60_000)
     elsewhere.goto(page.url)
     elsewhere.get_by_alt_text("The picture searched by").wait_for()
     elsewhere.locator(f"{FIRST} img").wait_for()
