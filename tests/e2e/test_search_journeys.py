@@ -63,7 +63,8 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page.get_by_role("link", name="Library").click()
     page.locator(".st-key-overview").wait_for()
     page.get_by_role("link", name="Search").click()
-    page.wait_for_url("**picture=*region=0.23*")
+    page.get_by_alt_text("The picture searched by").wait_for()
+    page.wait_for_url(re.compile(r"/\?picture=.*region=0\.23"))  # and no more the library's
 
     elsewhere = chromium.new_context(timezone_id="Europe/Berlin").new_page()
     elsewhere.set_default_timeout(60_000)
