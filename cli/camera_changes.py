@@ -9,7 +9,7 @@ import typer
 
 from cli import operator
 from cli.camera_address import read_address
-from cli.options import LibraryOption, YesOption, duration, settings_of
+from cli.options import LibraryOption, RetainOption, YesOption, settings_of
 from cli.terminal import confirmed, note, say
 from search_core.cameras import public_address
 from search_core.durations import format_duration
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="What the camera is called, such as gate-3.")
-]
-RetainOption = Annotated[
-    timedelta | None,
-    typer.Option(
-        "--retain",
-        parser=duration,
-        metavar="TIME",
-        help="Remove its keyframes when they are older, such as 30d or 12h.",
-        show_default=False,
-    ),
 ]
 
 

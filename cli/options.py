@@ -58,6 +58,16 @@ def duration(text: str) -> timedelta:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for other programs, and nothing else.")
 ]
+RetainOption = Annotated[
+    timedelta | None,
+    typer.Option(
+        "--retain",
+        parser=duration,
+        metavar="TIME",
+        help="Remove its keyframes when they are older, such as 30d or 12h.",
+        show_default=False,
+    ),
+]
 LibraryOption = Annotated[
     str | None,
     typer.Option(

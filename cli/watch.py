@@ -5,14 +5,13 @@ from __future__ import annotations
 import json as json_text
 import logging
 from contextlib import ExitStack
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from cli.camera_address import read_address
-from cli.options import JsonOption, LibraryOption, duration, settings_of
+from cli.options import JsonOption, LibraryOption, RetainOption, settings_of
 from cli.serve import STOP_SIGNALS
 from cli.terminal import local_time, note, say, warn
 from cli.workspace import load_encoder, open_store
@@ -48,16 +47,7 @@ def watch(
             show_default=False,
         ),
     ] = None,
-    retain: Annotated[
-        timedelta | None,
-        typer.Option(
-            "--retain",
-            parser=duration,
-            metavar="TIME",
-            help="Remove its keyframes when they are older, such as 30d or 12h.",
-            show_default=False,
-        ),
-    ] = None,
+    retain: RetainOption = None,
     udp: Annotated[
         bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
     ] = False,
