@@ -18,7 +18,7 @@ st.set_page_config(
 style.apply()
 st.logo(style.LOGO, size="large", icon_image=style.MARK)
 language_switch()
-with shown_in_words():
+with shown_in_words(again=True):
     try:
         chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")
     except NotLoggedIn:

@@ -92,7 +92,6 @@ class Performer:
             on_progress=tell,
             should_stop=watch.should_stop,
         )
-        watch.flush()
         told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
             raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)

@@ -15,9 +15,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from ingest.jobs import Claim, Claims, request_of
 from ingest.jobs.claims import BELIEVED_MS
+from ingest.jobs.job import JobState
 from ingest.jobs.watch import Interrupted, Watch, beating
 from ingest.performing import Performer
 from ingest.stopping import Stop, StopFlag, stopped_by
@@ -109,23 +111,21 @@ class _Worker:
     def _perform(self, claim: Claim) -> None:
         job = claim.job
         watch = Watch(claim, self._stop, self._timing.look_s)
+        ended: tuple[JobState, str, dict[str, Any] | None]
         try:
             done = self._performer.perform(job.id, request_of(job), watch)
-        except Interrupted as ended:
-            if watch.is_cancelled():
-                self._settle(partial(claim.finish, "cancelled", ended.message, ended.report))
-            else:
+            ended = "done", done.message, done.report
+        except Interrupted as cut:
+            if not watch.is_cancelled():
                 self._settle(partial(claim.give_back, "interrupted; it goes on at the next start"))
+                return
+            ended = "cancelled", cut.message, cut.report
         except SightlineError as error:
-            message = f"{error.message} {error.hint}".strip()
-            self._settle(partial(claim.finish, "failed", message))
+            ended = "failed", f"{error.message} {error.hint}".strip(), None
         except Exception as error:  # a job that fails must not end the worker
             _log.exception("job %s failed", job.id)
-            message = f"{type(error).__name__}: {error}"
-            self._settle(partial(claim.finish, "failed", message))
-        else:
-            watch.flush()
-            self._settle(partial(claim.finish, "done", done.message, done.report))
+            ended = "failed", f"{type(error).__name__}: {error}", None
+        self._settle(partial(claim.finish, *ended, watch.counts))
 
     def _settle(self, write: Callable[[], None]) -> None:
         """Write how a job ended, as soon as the queue can be reached and has room for it.

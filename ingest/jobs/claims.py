@@ -136,12 +136,19 @@ class Claim:
         """Write how far the job is: a share from 0 to 1, in words, and in numbers."""
         self._write({"progress": share, "message": message, "counts": counts})
 
-    def finish(self, state: JobState, message: str, report: dict[str, Any] | None = None) -> None:
-        """Write how the job ended."""
+    def finish(
+        self,
+        state: JobState,
+        message: str,
+        report: dict[str, Any] | None,
+        counts: dict[str, int],
+    ) -> None:
+        """Write how the job ended, with its last counts: what told them before may have failed."""
         changes = {
             "state": state,
             "message": message,
             "report": report,
+            "counts": counts,
             "finished_ms": self._table.now_ms(),
         }
         self._write(changes | ({"progress": 1.0} if state == "done" else {}))

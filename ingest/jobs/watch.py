@@ -52,6 +52,11 @@ class Watch:
         if time.monotonic() - self._wrote_s >= self._look_s:
             self.flush()
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was told last, in numbers."""
+        return self._latest[2] if self._latest else {}
+
     def flush(self) -> None:
         """Write what was told last."""
         if self._latest is not None:

@@ -72,7 +72,7 @@ def test_files_are_told_of_as_they_are_finished(
     ]
     assert "1 more: in the library already." in words(app)
 
-    claim.finish("done", "4 done")
+    claim.finish("done", "4 done", None, {})
     assert not open_page("library", view="Add footage").dataframe
 
 

@@ -150,7 +150,7 @@ def test_an_upload_is_ingested_while_one_watches(page: Page, tmp_path: Path) -> 
 
     running = page.locator("[class*=st-key-job-]", has_text="running")
     running.locator("[role=gridcell]", has_text="broken.jpg").wait_for(state="attached")
-    page.get_by_text("102 of 102 files · 1 failed · 101 keyframes").wait_for()
+    page.get_by_text("102 of 102 files · 1 failed · 101 keyframes").wait_for(timeout=JOB_MS)
     page.get_by_text("Browse").click()
     page.locator(".st-key-card-1", has_text="uploads").wait_for()
 
