@@ -111,21 +111,22 @@ class _Worker:
     def _perform(self, claim: Claim) -> None:
         job = claim.job
         watch = Watch(claim, self._stop, self._timing.look_s)
-        ended: tuple[JobState, str, dict[str, Any] | None]
+        state: JobState
+        report: dict[str, Any] | None = None
         try:
             done = self._performer.perform(job.id, request_of(job), watch)
-            ended = "done", done.message, done.report
+            state, message, report = "done", done.message, done.report
         except Interrupted as cut:
             if not watch.is_cancelled():
                 self._settle(partial(claim.give_back, "interrupted; it goes on at the next start"))
                 return
-            ended = "cancelled", cut.message, cut.report
+            state, message, report = "cancelled", cut.message, cut.report
         except SightlineError as error:
-            ended = "failed", f"{error.message} {error.hint}".strip(), None
+            state, message = "failed", f"{error.message} {error.hint}".strip()
         except Exception as error:  # a job that fails must not end the worker
             _log.exception("job %s failed", job.id)
-            ended = "failed", f"{type(error).__name__}: {error}", None
-        self._settle(partial(claim.finish, *ended, watch.counts))
+            state, message = "failed", f"{type(error).__name__}: {error}"
+        self._settle(partial(claim.finish, state, message, report, watch.counts))
 
     def _settle(self, write: Callable[[], None]) -> None:
         """Write how a job ended, as soon as the queue can be reached and has room for it.
