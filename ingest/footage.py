@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -41,7 +42,7 @@ class DecodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class LeastSize:
-    """How small a picture may be decoded: it must still cover (width, height) either way round.
+    """How small a picture may be made before it is used: it must still cover (width, height) either way round.
 
     Its longer side must be at least ``longest_px``. All in pixels.
     """
@@ -53,6 +54,15 @@ class LeastSize:
         """Return the smallest scale allowed for a picture of this size; above 1 for small ones."""
         cover = max(self.cover_px) / min(width, height)
         return max(cover, self.longest_px / max(width, height))
+
+    def reduced(self, image: Image.Image) -> Image.Image:
+        """Return a large picture made smaller by a whole number, never below twice what is needed.
+
+        What is scaled from it later is nearly the same and costs a fraction: from 1080p to an
+        encoder's input a half, from 4K a quarter. Pillow's ``reducing_gap`` follows the same rule.
+        """
+        factor = math.floor(1 / (2 * self.scale_of(*image.size)))
+        return image.reduce(factor) if factor > 1 else image
 
 
 class OpenedMedia(Protocol):

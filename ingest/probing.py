@@ -18,7 +18,7 @@ from ingest.decoding import Video, listen_to_libav, open_media
 from ingest.engines.child_process import ChildProcess
 from ingest.engines.decode_worker import compact
 from ingest.engines.tasks import DecodeOptions
-from ingest.footage import DecodedFrame, LeastSize, MediaKind, OpenedMedia
+from ingest.footage import DecodedFrame, MediaKind, OpenedMedia
 from ingest.thumbnails import JPEG_QUALITY, fitted
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError
@@ -150,12 +150,11 @@ def looked_into(probe: Probe) -> Found:
 def _opened(probe: Probe) -> OpenedMedia:
     if probe.options is None:
         return open_media(probe.path, max_pixels=probe.max_pixels)
-    height, width = probe.options.preprocess.size
     return open_media(
         probe.path,
         max_pixels=probe.max_pixels,
         max_animation_frames=probe.options.max_animation_frames,
-        least=LeastSize((width, height), probe.options.thumbnail_px),
+        least=probe.options.least,
         keep_partial=True,
     )
 
@@ -183,10 +182,9 @@ class _Counter:
 
     def add(self, frame: DecodedFrame, counts: bool = True) -> None:
         thumbnail = BytesIO()
-        fitted(frame.image, self._options.thumbnail_px).save(
-            thumbnail, "JPEG", quality=JPEG_QUALITY
-        )
-        pixels = self._options.preprocess(compact(frame.image))
+        image = self._options.least.reduced(frame.image)
+        fitted(image, self._options.thumbnail_px).save(thumbnail, "JPEG", quality=JPEG_QUALITY)
+        pixels = self._options.preprocess(compact(image))
         self.keyframes += counts
         self.thumbnails += 1
         self.thumbnail_bytes += len(thumbnail.getbuffer())

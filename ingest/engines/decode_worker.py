@@ -29,7 +29,7 @@ from ingest.engines.tasks import (
     Keyframe,
     Opened,
 )
-from ingest.footage import LeastSize, OpenedMedia
+from ingest.footage import OpenedMedia
 from ingest.thumbnails import write_thumbnail
 from search_core.disk import is_full
 from search_core.entities import FrameRef
@@ -103,8 +103,9 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             yield Opened(media.info.kind, media.info.duration_ms, captured_at, captured_from)
             stage = "decode"
             for frame in media.frames(task.options.selector, pulse):
+                image = task.options.least.reduced(frame.image)
                 thumbnail = write_thumbnail(
-                    frame.image,
+                    image,
                     FrameRef(task.source_id, frame.pts_ms),
                     task.options.data_dir,
                     task.options.thumbnail_px,
@@ -112,7 +113,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                 keyframe = Keyframe(
                     frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms
                 )
-                yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
+                yield Decoded(keyframe, task.options.preprocess(compact(image)))
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:
@@ -134,12 +135,11 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
 
 
 def _opened(task: DecodeTask) -> OpenedMedia:
-    height, width = task.options.preprocess.size
     return open_media(
         task.path,
         max_pixels=task.options.max_pixels,
         max_animation_frames=task.options.max_animation_frames,
-        least=LeastSize((width, height), task.options.thumbnail_px),
+        least=task.options.least,
         keep_partial=True,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ingest.footage import MediaKind
+from ingest.footage import LeastSize, MediaKind
 from ingest.keyframes import KeyframeSelector
 from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
@@ -28,6 +28,12 @@ class DecodeOptions:
     thumbnail_px: int
     max_pixels: int
     max_animation_frames: int
+
+    @property
+    def least(self) -> LeastSize:
+        """How small pictures may be made for what becomes of them."""
+        height, width = self.preprocess.size
+        return LeastSize((width, height), self.thumbnail_px)
 
 
 @dataclass(frozen=True, slots=True)
