@@ -187,6 +187,19 @@ def _ingested(encoder: KeepingEncoder, media: Path) -> IngestReport:
             store.close()
 
 
+def made_media(folder: Path, photos: int, minutes: float) -> dict[str, Path]:
+    """Return made photographs and a made video by what they are, written where they are missing."""
+    media = {
+        f"photographs, {size}": write_photos(folder / f"{px[0]}", photos, px)
+        for size, px in _PHOTO_PX.items()
+    }
+    video = folder / "video" / "static.mp4"
+    if not video.exists():
+        video.parent.mkdir(parents=True, exist_ok=True)
+        write_static(video, 60 * minutes, rare_passages(60 * minutes))
+    return media | {"video, 1080p, codec keyframes": video}
+
+
 def main() -> None:
     """Make the media where they are missing, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -195,20 +208,18 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--paced", type=float, default=40.0, help="images/s of the paced encoder")
     parser.add_argument("--only", default="", help="encoders with this in their name")
+    parser.add_argument(
+        "--media", type=Path, help="a file or folder of yours, instead of made ones"
+    )
     parser.add_argument("--folder", type=Path, help="keeps the media between runs")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder: Path = options.folder or Path(scratch)
-        media = {
-            f"photographs, {size}": write_photos(folder / f"{px[0]}", options.photos, px)
-            for size, px in _PHOTO_PX.items()
-        }
-        video = folder / "video" / "static.mp4"
-        if not video.exists():
-            video.parent.mkdir(parents=True, exist_ok=True)
-            seconds = 60 * options.minutes
-            write_static(video, seconds, rare_passages(seconds))
-        media["video, 1080p, codec keyframes"] = video
+        media = (
+            {options.media.name: options.media}
+            if options.media
+            else made_media(folder, options.photos, options.minutes)
+        )
         encoders: dict[str, Callable[[], Encoder]] = {
             "sightline-demo": lambda: OpenClipEncoder("sightline-demo"),
             "ViT-B-32": partial(blind, "ViT-B-32", folder),

@@ -42,9 +42,10 @@ class DecodedFrame:
 
 @dataclass(frozen=True, slots=True)
 class LeastSize:
-    """How small a picture may be made before it is used: it must still cover (width, height) either way round.
+    """How small a picture may be made before it is used, in pixels.
 
-    Its longer side must be at least ``longest_px``. All in pixels.
+    It must still cover (width, height) either way round, and its longer side must be at least
+    ``longest_px``.
     """
 
     cover_px: tuple[int, int]
