@@ -155,6 +155,8 @@ def compare(encoder: KeepingEncoder, name: str, media: Path, repeats: int, table
         whole.append(timed(lambda: reports.append(_ingested(encoder, media))))
         bare.append(timed(encoder.again))
     images = sum(len(batch) for batch in encoder.kept)
+    if not images:
+        raise SystemExit(f"{media} holds nothing that can be embedded.")
     seconds = [statistics.median(run[0] for run in runs) for runs in (bare, whole)]
     cpu = [statistics.median(run[1] for run in runs) for runs in (bare, whole)]
     stages = reports[-1].stages

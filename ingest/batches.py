@@ -16,6 +16,10 @@ from ingest.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.entities import FrameRef, MediaEntity
 
+#: The first batch holds so many, each next one twice as many, up to a full one: the encoder need
+#: not wait for decoding to fill one, and what is short is found the sooner.
+_FIRST_BATCH = 4
+
 
 class Batches:
     """Gathers keyframes and hands rows and endings to the writer, in the order they came.
@@ -38,7 +42,8 @@ class Batches:
         #: How many keyframes came, without those that were left out.
         self.keyframes = 0
         self._encoder = encoder
-        self._batch_size = batch_size
+        self._most = batch_size
+        self._full = min(_FIRST_BATCH, batch_size)
         self._gate = Gate(least_distance)
         self._tags = tags
         self._data_dir = data_dir
@@ -61,8 +66,9 @@ class Batches:
         self._batch.append((task, frame))
         self._came[task.source_id] += 1
         self.keyframes += 1
-        if len(self._batch) >= self._batch_size:
+        if len(self._batch) >= self._full:
             self.flush()
+            self._full = min(2 * self._full, self._most)
 
     def end(self, ending: Ending) -> None:
         """Hand over how a source ended, but not before its rows; its keyframes are counted here."""
