@@ -16,6 +16,12 @@ import milvus
 CACHE = Path(__file__).parents[1] / ".cache" / "benchmarks"
 
 _END_S = 120.0
+#: Where its etcd listens, whatever its configuration says.
+_ETCD_PORTS = (2379, 2380)
+
+
+class PortsTaken(RuntimeError):
+    """Another Milvus or etcd listens where this server's would."""
 
 
 class ServerConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
@@ -48,13 +54,20 @@ def standalone(folder: Path, config: ServerConfig | None = None) -> Iterator[mil
     """Yield a server that runs, with its data in ``folder``.
 
     One machine runs one such server at a time, its etcd's ports being fixed: waits for another's.
+    Raises PortsTaken where it is not one of ours.
     """
     with (Path(tempfile.gettempdir()) / "sightline-test-milvus.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        server = milvus.MilvusServer(config or ServerConfig())
+        config = config or ServerConfig()
+        for port in _ETCD_PORTS:
+            probe = config.try_bind_port(port)
+            if probe is None:
+                raise PortsTaken(f"port {port} is taken, by another Milvus or etcd")
+            probe.close()
+        server = milvus.MilvusServer(config)
         server.set_base_dir(str(folder))
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             process = server.server_proc
