@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
+from search_core.encoders.base import Embeddings, Pixels
 from search_core.entities import MediaEntity, ms_from_datetime
 from search_core.errors import EncoderMismatch, UsageError
 from search_core.memory_store import MemoryStore
@@ -56,6 +58,27 @@ def test_embeddings_are_those_of_the_frames(
     for entity in rows(store).values():
         expected = encoder.encode_images([Image.open(entity.uri)])[0]
         np.testing.assert_allclose(store.embedding("main", entity.id), expected, atol=1e-6)
+
+
+def test_the_encoder_does_not_wait_for_a_full_batch(
+    take_in: TakeIn,
+    media: Path,
+    encoder: HistogramEncoder,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for number in range(70):
+        make_photo(media / f"{number}.png", (number, 0, 0))
+    sizes: list[int] = []
+    encode = encoder.encode_pixels
+
+    def counted(pixels: Sequence[Pixels]) -> Embeddings:
+        sizes.append(len(pixels))
+        return encode(pixels)
+
+    monkeypatch.setattr(encoder, "encode_pixels", counted)
+    assert take_in(media).keyframes == sum(sizes) == 70
+    assert sizes[0] <= 4 < max(sizes) <= settings.encoder.batch_size
 
 
 def test_again_does_nothing_and_says_so(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
