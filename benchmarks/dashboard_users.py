@@ -29,6 +29,7 @@ from streamlit.proto.Alert_pb2 import Alert
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.typing import Origin
 
 from search_core.metrics import percentile_ms
 
@@ -80,7 +81,7 @@ class User:
     async def open(self) -> None:
         """Open the page."""
         stream = self._address.replace("http", "ws", 1) + "/_stcore/stream"
-        self._socket = await websockets.connect(stream, max_size=None, origin=self._address)  # type: ignore[arg-type]
+        self._socket = await websockets.connect(stream, max_size=None, origin=Origin(self._address))
         await self._run(None)
 
     async def search(self, times: Times) -> None:

@@ -134,7 +134,7 @@ class RecordingStore(MilvusStore):
         self._record = record
         self._k = k
 
-    def open_trial(  # type: ignore[override]
+    def open_trial(  # type: ignore[override]  # a Trial as the protocol wants, not MilvusTrial
         self,
         dim: int,
         *,

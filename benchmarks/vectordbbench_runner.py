@@ -19,14 +19,14 @@ import os
 import sys
 from typing import Any
 
-from vectordb_bench.backend.assembler import Assembler  # type: ignore[import-not-found]
-from vectordb_bench.backend.cases import CaseType  # type: ignore[import-not-found]
-from vectordb_bench.backend.clients import DB  # type: ignore[import-not-found]
-from vectordb_bench.backend.clients.milvus import config  # type: ignore[import-not-found]
-from vectordb_bench.backend.clients.milvus.milvus import Milvus  # type: ignore[import-not-found]
-from vectordb_bench.backend.data_source import DatasetSource  # type: ignore[import-not-found]
-from vectordb_bench.backend.runner import serial_runner  # type: ignore[import-not-found]
-from vectordb_bench.models import CaseConfig, TaskConfig, TaskStage  # type: ignore[import-not-found]
+from vectordb_bench.backend.assembler import Assembler
+from vectordb_bench.backend.cases import CaseType
+from vectordb_bench.backend.clients import DB
+from vectordb_bench.backend.clients.milvus import config
+from vectordb_bench.backend.clients.milvus.milvus import Milvus
+from vectordb_bench.backend.data_source import DatasetSource
+from vectordb_bench.backend.runner import serial_runner
+from vectordb_bench.models import CaseConfig, TaskConfig, TaskStage
 
 CONFIGS = {
     "FLAT": config.FLATConfig,

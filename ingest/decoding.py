@@ -72,7 +72,7 @@ def open_media(
         except UnsupportedMedia:
             if kind == "image":
                 raise
-    return Video(path, max_pixels=max_pixels, known=kind != "unknown")
+    return Video(path, max_pixels=max_pixels, least=least, known=kind != "unknown")
 
 
 def listen_to_libav() -> None:
@@ -118,8 +118,11 @@ def frame_at(path: Path | str, pts_ms: int, *, max_pixels: int = 178_956_970) ->
 class Video:
     """A video file, opened; ``known`` says that it begins as one."""
 
-    def __init__(self, path: Path, *, max_pixels: int, known: bool = True) -> None:
+    def __init__(
+        self, path: Path, *, max_pixels: int, least: LeastSize | None = None, known: bool = True
+    ) -> None:
         self._max_pixels = max_pixels
+        self._least = least
         self.warning = ""
         self.left_out = 0
         try:
@@ -222,7 +225,7 @@ class Video:
         context.thread_count = 1  # processes run side by side; threads would only delay frames
 
     def _projector(self) -> Projector:
-        return Projector(self._stream.sample_aspect_ratio, self._max_pixels)
+        return Projector(self._stream.sample_aspect_ratio, self._max_pixels, self._least)
 
     def _promised_s(self) -> float | None:
         """Return how long the header says that this stream is, where it says so."""

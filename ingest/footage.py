@@ -56,14 +56,21 @@ class LeastSize:
         cover = max(self.cover_px) / min(width, height)
         return max(cover, self.longest_px / max(width, height))
 
-    def reduced(self, image: Image.Image) -> Image.Image:
-        """Return a large picture made smaller by a whole number, never below twice what is needed.
+    def divisor(self, width: int, height: int) -> int:
+        """Return the whole number by which a picture may be made smaller, 1 for most.
 
-        What is scaled from it later is nearly the same and costs a fraction: from 1080p to an
-        encoder's input a half, from 4K a quarter. Pillow's ``reducing_gap`` follows the same rule.
+        What is left is at least twice what is needed, so that what is scaled from it is nearly the
+        same: the rule of Pillow's ``reducing_gap=2``.
         """
-        factor = math.floor(1 / (2 * self.scale_of(*image.size)))
-        return image.reduce(factor) if factor > 1 else image
+        return max(1, math.floor(1 / (2 * self.scale_of(width, height))))
+
+    def reduced(self, image: Image.Image) -> Image.Image:
+        """Return a picture made smaller by its divisor.
+
+        To scale it further then costs a half from 1080p, a quarter from 4K.
+        """
+        divisor = self.divisor(*image.size)
+        return image.reduce(divisor) if divisor > 1 else image
 
 
 class OpenedMedia(Protocol):

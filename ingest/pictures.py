@@ -45,8 +45,9 @@ pillow_heif.register_heif_opener()
 class Picture:
     """An opened image or animation.
 
-    ``least`` lets decoding shrink large JPEGs, which is much faster; without it images are decoded
-    whole. ``keep_partial`` returns what a file that was cut short still shows.
+    ``least`` lets large pictures be made smaller, JPEGs while they are decoded, which is much
+    faster; without it they stay as they are. ``keep_partial`` returns what a file that was cut
+    short still shows.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class Picture:
         turned = (upright.width < upright.height) != (self._image.width < self._image.height)
         if turned:
             width, height = height, width
-        return DecodedFrame(0, width, height, upright)
+        return DecodedFrame(0, width, height, self._reduced(upright))
 
     def frames(
         self, selector: KeyframeSelector, pulse: Callable[[], None]
@@ -144,7 +145,7 @@ class Picture:
                 raise
             self.warning = f"stopped at {pts_ms / 1000:.1f} s: {error.message}"
             return None
-        return DecodedFrame(pts_ms, shown.width, shown.height, shown)
+        return DecodedFrame(pts_ms, shown.width, shown.height, self._reduced(shown))
 
     def _durations(self) -> list[int]:
         """Return how long each frame is shown, in milliseconds; empty for what does not move."""
@@ -173,12 +174,15 @@ class Picture:
             raise CorruptMedia("is damaged: it has no pixels")
 
     def _draft(self, least: LeastSize) -> None:
-        """Let the JPEG decoder shrink by 2, 4 or 8, never below twice what is needed."""
+        """Let the JPEG decoder shrink by 2, 4 or 8, as far as may be."""
         width, height = self._image.size
-        scale = 2 * least.scale_of(width, height)
-        if scale < 1:
+        divisor = least.divisor(width, height)
+        if divisor > 1:
             mode = self._image.mode
-            self._image.draft(mode, (math.ceil(width * scale), math.ceil(height * scale)))
+            self._image.draft(mode, (math.ceil(width / divisor), math.ceil(height / divisor)))
+
+    def _reduced(self, image: Image.Image) -> Image.Image:
+        return self._least.reduced(image) if self._least else image
 
     def _decoded(self) -> Image.Image:
         try:

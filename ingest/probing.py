@@ -182,9 +182,10 @@ class _Counter:
 
     def add(self, frame: DecodedFrame, counts: bool = True) -> None:
         thumbnail = BytesIO()
-        image = self._options.least.reduced(frame.image)
-        fitted(image, self._options.thumbnail_px).save(thumbnail, "JPEG", quality=JPEG_QUALITY)
-        pixels = self._options.preprocess(compact(image))
+        fitted(frame.image, self._options.thumbnail_px).save(
+            thumbnail, "JPEG", quality=JPEG_QUALITY
+        )
+        pixels = self._options.preprocess(compact(frame.image))
         self.keyframes += counts
         self.thumbnails += 1
         self.thumbnail_bytes += len(thumbnail.getbuffer())

@@ -15,7 +15,7 @@ from PIL import Image
 
 from ingest.damage import last_words
 from ingest.display import display_operation, square_size
-from ingest.footage import DecodedFrame
+from ingest.footage import DecodedFrame, LeastSize
 from ingest.keyframes import SmallPicture
 from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH
 from ingest.tone import Transfer, tone_mapped
@@ -30,12 +30,15 @@ _HIGH_RANGE: dict[int, Transfer] = {
 class Projector:
     """Makes pictures of one video's frames: upright, with square pixels, in RGB.
 
-    ``most_pixels`` bounds what stretching pixels may make of them.
+    ``most_pixels`` bounds what stretching pixels may make of them, ``least`` how small they may be.
     """
 
-    def __init__(self, pixel_shape: Fraction | None, most_pixels: int) -> None:
+    def __init__(
+        self, pixel_shape: Fraction | None, most_pixels: int, least: LeastSize | None = None
+    ) -> None:
         self._pixel_shape = pixel_shape
         self._most_pixels = most_pixels
+        self._least = least
         self._upright: tuple[int, Image.Transpose | None] | None = None
         self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
 
@@ -54,7 +57,8 @@ class Projector:
         operation = self._operation(frame)
         if operation is not None:
             image = image.transpose(operation)
-        return DecodedFrame(pts_ms, image.width, image.height, image, span_ms)
+        small = self._least.reduced(image) if self._least else image
+        return DecodedFrame(pts_ms, image.width, image.height, small, span_ms)
 
     def _operation(self, frame: VideoFrame) -> Image.Transpose | None:
         """Return what turns the frame upright.

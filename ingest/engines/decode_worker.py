@@ -103,9 +103,8 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             yield Opened(media.info.kind, media.info.duration_ms, captured_at, captured_from)
             stage = "decode"
             for frame in media.frames(task.options.selector, pulse):
-                image = task.options.least.reduced(frame.image)
                 thumbnail = write_thumbnail(
-                    image,
+                    frame.image,
                     FrameRef(task.source_id, frame.pts_ms),
                     task.options.data_dir,
                     task.options.thumbnail_px,
@@ -113,7 +112,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                 keyframe = Keyframe(
                     frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms
                 )
-                yield Decoded(keyframe, task.options.preprocess(compact(image)))
+                yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,21 +47,18 @@ def test_a_page_comes_back_with_its_milvus(chromium: Browser, data_dir: Path) ->
     page.set_default_timeout(60_000)
     shown = page.locator(".st-key-card-1 img")
     waiting = page.get_by_text("This page tries again by itself.")
-    with milvus(data_dir / "milvus.db", milvus_port):
-        serve = subprocess.Popen(
-            [*_sightline(data_dir), "serve", "--port", str(port)], env=environment
-        )
-        _wait_for(address, serve)
-        page.goto(f"{address}/library")
-        shown.wait_for()
-    try:
+    command = [*_sightline(data_dir), "serve", "--port", str(port)]
+    with ExitStack() as stack:
+        with milvus(data_dir / "milvus.db", milvus_port):
+            serve = stack.enter_context(subprocess.Popen(command, env=environment))
+            stack.callback(os.kill, serve.pid, signal.SIGINT)
+            _wait_for(address, serve)
+            page.goto(f"{address}/library")
+            shown.wait_for()
         page.reload()
         waiting.wait_for()
         page.get_by_text("Milvus cannot be reached").wait_for()
         with milvus(data_dir / "milvus.db", milvus_port):
             shown.wait_for()
             waiting.wait_for(state="detached")
-    finally:
-        os.kill(serve.pid, signal.SIGINT)
-        serve.wait(60)
         page.close()

@@ -16,6 +16,7 @@ from ingest.footage import LeastSize
 from ingest.keyframes import CodecKeyframes
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from tests.ingest.made_media import make_clip
 
 SCENES = 12
 NEED = LeastSize((224, 224), 384)
@@ -45,7 +46,7 @@ def test_an_encoder_sees_what_open_clips_own_transform_shows_it(
     from open_clip.transform import image_transform
 
     preprocess = encoder.preprocess
-    need = LeastSize((preprocess.size[1], preprocess.size[0]), NEED.longest_px)
+    need = need_of(encoder)
     transform = image_transform(
         preprocess.size,
         False,
@@ -60,15 +61,30 @@ def test_an_encoder_sees_what_open_clips_own_transform_shows_it(
         picture.resize((1920 * enlarged, 1080 * enlarged)).save(path, quality=92)
         with closing(open_media(path, max_pixels=10**8, least=need)) as media:
             (frame,) = media.frames(CodecKeyframes(), lambda: None)
-        small = need.reduced(frame.image)
-        assert small.width <= 960 and (frame.width, frame.height) == (
-            1920 * enlarged,
-            1080 * enlarged,
-        )
-        ours.append(preprocess(small))
+        assert (frame.width, frame.height) == (1920 * enlarged, 1080 * enlarged)
+        assert frame.image.width <= 960
+        ours.append(preprocess(frame.image))
         whole = transform(Image.open(path).convert("RGB"))
         theirs.append(np.rint(whole.permute(1, 2, 0).numpy() * 255).astype(np.uint8))
     assert least_centred_cosine(encoder, ours, theirs) >= 0.9995
+
+
+def test_an_encoder_sees_what_a_whole_video_frame_shows_it(
+    pictures: list[Image.Image], encoder: OpenClipEncoder, tmp_path: Path
+) -> None:
+    frames = [np.asarray(picture) for picture in pictures]
+    path = make_clip(
+        tmp_path / "a.mp4", seconds=SCENES, fps=1, gop=1, picture=lambda s: frames[int(s)]
+    )
+    pixels = []
+    for least in (need_of(encoder), None):
+        with closing(open_media(path, max_pixels=10**8, least=least)) as media:
+            found = list(media.frames(CodecKeyframes(), lambda: None))
+        assert {(frame.width, frame.height) for frame in found} == {(1920, 1080)}
+        assert {frame.image.width for frame in found} == {960 if least else 1920}
+        pixels.append([encoder.preprocess(frame.image) for frame in found])
+    assert len(pixels[0]) == SCENES
+    assert least_centred_cosine(encoder, *pixels) >= 0.9995
 
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (3840, 2160), (5001, 977)])
@@ -81,6 +97,11 @@ def test_never_below_twice_what_is_needed(size: tuple[int, int]) -> None:
 def test_small_pictures_stay_as_they_are() -> None:
     image = Image.new("RGB", (800, 600))
     assert NEED.reduced(image) is image
+
+
+def need_of(encoder: OpenClipEncoder) -> LeastSize:
+    height, width = encoder.preprocess.size
+    return LeastSize((width, height), NEED.longest_px)
 
 
 def least_centred_cosine(
