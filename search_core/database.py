@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from search_core.disk import disk_full, free_bytes, is_full
 from search_core.errors import StoreError
 
 _BUSY_S = 30.0
+_AGAIN_S = 0.01
 #: Fewer bytes than SQLite needs for a page of its log and of its index of that.
 _NO_ROOM_BYTES = 64 << 10
 
@@ -33,10 +35,27 @@ class Database:
             self._connection = sqlite3.connect(
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._write_ahead()
             self._connection.execute("PRAGMA synchronous = NORMAL")
         if self._applied() < len(migrations):
             self._migrate(migrations)
+
+    def _write_ahead(self) -> None:
+        """Put the file into WAL mode, where it is not.
+
+        Of several who do so to a new file at once, SQLite refuses all but one, and does not wait
+        before it does: each would wait for the other's lock for ever. Tried again, all find it done.
+        """
+        until_s = time.monotonic() + _BUSY_S
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not busy or time.monotonic() > until_s:
+                    raise
+                time.sleep(_AGAIN_S)
 
     def _applied(self) -> int:
         return int(self.read("PRAGMA user_version")[0][0])
