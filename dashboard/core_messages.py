@@ -66,9 +66,15 @@ _LAB = (
         "exactly what the filter leaves."
     ),
     N_("Latency against queries in a request"),
-    N_("Many queries sent in one request take less time each."),
+    N_(
+        "Many queries sent in one request take less time each. Of each index the lowest and the "
+        "highest setting are drawn, and its setting in the table."
+    ),
     N_("Many clients at once"),
-    N_("One query a request; each index at its setting in the table."),
+    N_(
+        "One query a request; clients are threads of one process. Each index is at its setting in "
+        "the table."
+    ),
     N_("Queries a second"),
     N_("Latency"),
     N_("Building, loading and keeping"),

@@ -10,13 +10,14 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from search_core.lab.chart_theme import PAIR, STRATEGY_COLOURS, colour_of, shape_of
+from search_core.lab.chart_theme import STRATEGY_COLOURS, colour_of, shape_of
 
 _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 #: Recall to this power goes up the axis.
 _STRETCH = 4
 _RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 _KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
+_LOWEST, _CHOSEN, _HIGHEST = "lowest measured", "setting in the table", "highest measured"
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 SETTING = [
@@ -37,10 +38,20 @@ TIMES = [
 ]
 
 
-def log_scale(values: pd.Series[float], *, reverse: bool = False) -> Any:
-    """Return a logarithmic scale with a little room on both sides of ``values``."""
+def log_scale(values: pd.Series[float], *, reverse: bool = False, room: float = 0.0) -> Any:
+    """Return a logarithmic scale with a little room on both sides of ``values``.
+
+    ``room`` is the share of it that is left empty above them, for names.
+    """
     low, high = _extent(values)
+    high *= (high / low) ** (room / (1 - room))
     return alt.Scale(type="log", domain=[low, high], nice=False, reverse=reverse)
+
+
+def log_span(values: pd.Series[float]) -> float:
+    """Return the length of :func:`log_scale` in natural logarithms."""
+    low, high = _extent(values)
+    return math.log(high / low)
 
 
 def log_ticks(values: pd.Series[float], most: int = 7) -> list[float]:
@@ -150,17 +161,21 @@ def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
     if len(kinds) < 2:
         return {}
     dashes, shapes = _DASHES[: len(kinds)], _KIND_SHAPES[: len(kinds)]
+    # One legend for both would draw the points' outlines dashed: the lines alone tell them apart.
+    lines = alt.Legend(symbolType="stroke", symbolSize=700)
     return {
         "strokeDash": alt.StrokeDash(
-            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes)
+            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes), legend=lines
         ),
-        "shape": alt.Shape("query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes)),
+        "shape": alt.Shape(
+            "query_kind:N", scale=alt.Scale(domain=kinds, range=shapes), legend=None
+        ),
     }
 
 
-def parts_colour(parts: Sequence[str]) -> Any:
-    """Return two colours for the parts of a whole."""
-    scale = alt.Scale(domain=list(parts), range=PAIR[: len(parts)])
+def parts_colour(parts: Sequence[str], colours: Sequence[str]) -> Any:
+    """Return the colours of the parts of a whole."""
+    scale = alt.Scale(domain=list(parts), range=list(colours))
     return alt.Color("part:N", title=None, scale=scale)
 
 
@@ -171,17 +186,12 @@ def strategy_colour(strategies: Sequence[str]) -> Any:
     return alt.Color("strategy:N", title=None, scale=scale)
 
 
-def target_line(target: float, frame: pd.DataFrame, *, label: bool = True) -> list[Any]:
+def target_line(target: float) -> list[Any]:
     """Return a dashed line at the recall that is wanted, and what it is at its right end."""
-    right = _extent(frame["p50_ms"])[1]
-    line = alt.Chart(pd.DataFrame({"recall": [target], "p50_ms": [right]})).encode(
-        y=alt.Y("recall:Q")
-    )
-    rule = line.mark_rule(style="guide")
-    if not label:
-        return [rule]
+    line = alt.Chart(pd.DataFrame({"recall": [target]})).encode(y=alt.Y("recall:Q"))
     words = line.mark_text(style="guide-text", align="right", baseline="top", dy=4)
-    return [rule, words.encode(x="p50_ms:Q", text=alt.value(f"wanted: {target:g}"))]
+    said = words.encode(x=alt.value("width"), text=alt.value(f"wanted: {target:g}"))
+    return [line.mark_rule(style="guide"), said]
 
 
 def ringed(frame: pd.DataFrame, chosen: tuple[str, str], x: Any, y: Any) -> list[Any]:
@@ -219,9 +229,39 @@ def byte_unit(most: float) -> tuple[str, float]:
     return "kB", 1e3
 
 
-def spread(values: pd.Series[float], most: int = 6) -> list[float]:
-    """Return ``most`` of the different values at most, evenly chosen with the first and last."""
-    found = sorted(set(values.dropna()))
-    if len(found) <= most:
-        return found
-    return [found[round(place * (len(found) - 1) / (most - 1))] for place in range(most)]
+def few_settings(frame: pd.DataFrame, chosen: str | None) -> pd.DataFrame:
+    """Return the rows of the lowest, the highest and the ``chosen`` setting of one index.
+
+    ``chosen`` is search parameters in words; ``place`` says which of the three a row's is.
+    """
+    found = list(frame.sort_values("value", kind="stable")["searched"].unique())
+    places = {found[0]: _LOWEST, found[-1]: _HIGHEST}
+    if chosen in found:
+        places[chosen] = _CHOSEN
+    shown = frame[frame["searched"].isin(places)]
+    return shown.assign(place=shown["searched"].map(places))
+
+
+def setting_shape() -> dict[str, Any]:
+    """Return the shapes of the places of :func:`few_settings`; lines' names are their legend."""
+    shapes = {_LOWEST: "triangle-down", _CHOSEN: "circle", _HIGHEST: "triangle-up"}
+    scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
+    return {"shape": alt.Shape("place:N", legend=None, scale=scale)}
+
+
+def line_ends(shown: pd.DataFrame, gap: float) -> pd.DataFrame:
+    """Return the last point of each setting, its ``label``, and ``label_ms`` where that is written.
+
+    Labels are ``gap`` apart at least, in natural logarithms: those too near are moved up.
+    """
+    timed = shown.dropna(subset=["p50_ms"]).sort_values("nq")
+    ends = timed.drop_duplicates("searched", keep="last").sort_values("p50_ms")
+    free, heights = -math.inf, []
+    for height in ends["p50_ms"].map(math.log):
+        heights.append(max(height, free))
+        free = heights[-1] + gap
+    labels = [
+        f"{parameter} {value:g}"
+        for parameter, value in zip(ends["parameter"], ends["value"], strict=True)
+    ]
+    return ends.assign(label=labels, label_ms=[math.exp(height) for height in heights])

@@ -34,13 +34,9 @@ _INK = {False: "#1a2230", True: "#e4e9ee"}
 _QUIET_INK = {False: "#566170", True: "#9eabb8"}
 _GRID = {False: "#e6eaee", True: "#27303a"}
 _PAPER = {False: "#ffffff", True: "#161c23"}
-#: Low to high values of a parameter; each end is seen on its background.
-_RAMP = {
-    False: ["#4f9cc4", "#2b7fae", "#1b628f", "#0f476d", "#07263d"],
-    True: ["#2f6f93", "#3d8cb3", "#56a8cc", "#7ec2de", "#abdaec", "#d9f0f8"],
-}
-#: Two parts of one whole, such as building and loading; seen on both backgrounds.
-PAIR = ["#2f86ad", "#c08a2d"]
+#: Building and loading, memory and disk; seen on both backgrounds, and no colour is in both pairs.
+TIME_PAIR = ["#2f86ad", "#c08a2d"]
+SIZE_PAIR = ["#8a63c9", "#3f8f5f"]
 #: Ways to search, by the words of :data:`search_core.lab.frames.STRATEGIES`.
 STRATEGY_COLOURS = {"as set": "#7c838c", "filter-aware": "#2f86ad"}
 
@@ -108,7 +104,6 @@ def theme(*, dark: bool = False) -> dict[str, Any]:
             "subtitleFontSize": 12,
             "offset": 8,
         },
-        "range": {"ordinal": {"scheme": _RAMP[dark]}},
         "style": {
             "front": {"color": ink, "strokeWidth": 10, "opacity": 0.13, "strokeJoin": "round"},
             "guide": {"color": quiet, "strokeDash": [4, 4], "strokeWidth": 1},
@@ -117,5 +112,7 @@ def theme(*, dark: bool = False) -> dict[str, Any]:
             "chosen": {"color": ink, "strokeWidth": 2, "fill": None},
             "chosen-text": {"color": ink, "fontSize": 12, "fontWeight": 600},
             "value": {"color": ink, "fontSize": 11},
+            "key": {"color": ink},
+            "key-text": {"color": ink, "fontSize": 12},
         },
     }  # fmt: skip

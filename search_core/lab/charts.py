@@ -18,9 +18,12 @@ from search_core.lab.chart_parts import (
     SETTING,
     TIMES,
     byte_unit,
+    few_settings,
     interval,
     kind_look,
+    line_ends,
     log_scale,
+    log_span,
     log_ticks,
     parts_colour,
     recall_axis,
@@ -29,15 +32,19 @@ from search_core.lab.chart_parts import (
     series_axis,
     series_lines,
     series_look,
-    spread,
+    setting_shape,
     strategy_colour,
     target_line,
 )
-from search_core.lab.chart_theme import colour_of
+from search_core.lab.chart_theme import SIZE_PAIR, TIME_PAIR, colour_of
 from search_core.lab.frames import STRATEGIES
 
 HEIGHT = 300
 PANEL_HEIGHT = 200
+_ROW_HEIGHT = 46
+#: The share of an axis that is kept for the names at the lines' ends, and a name's height in px.
+_LABEL_ROOM = 0.32
+_LABEL_GAP = 14.0
 
 
 def recall_latency_chart(
@@ -72,7 +79,7 @@ def recall_latency_chart(
     if chosen is not None:
         layers += ringed(frame, chosen, x, y)
     if target is not None:
-        layers += target_line(target, axes)
+        layers += target_line(target)
     return _sized(layers, HEIGHT)
 
 
@@ -95,34 +102,29 @@ def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame | None = None
     )
 
 
-def nq_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def nq_chart(
+    frame: pd.DataFrame, chosen: str | None = None, *, axes: pd.DataFrame | None = None
+) -> Any:
     """Return the time of one index's requests against the queries they hold, a line a setting.
 
-    Six settings at most are drawn, spread evenly over those measured.
+    Three settings at most are drawn, each named where its line ends: the lowest, the highest, and
+    ``chosen`` (search parameters in words).
     """
     axes = frame if axes is None else axes
-    parameter = str(frame["parameter"].iloc[0])
-    shown = frame[frame["value"].isin(spread(frame["value"]))] if parameter else frame
-    colour = (
-        alt.Color(
-            "value:O", title=parameter, legend=alt.Legend(format="d", columns=3, symbolSize=60)
-        )
-        if parameter
-        else alt.value(colour_of(str(frame["index"].iloc[0])))
-    )
+    shown = few_settings(frame, chosen)
     base = alt.Chart(shown).encode(
-        x=_counts("nq", "queries in a request, nq (log)", axes),
+        x=_counts("nq", "queries in a request, nq (log)", axes, room=_LABEL_ROOM),
         y=_milliseconds(alt.Y, axes, "median of a request, ms (log)"),
-        color=colour,
+        color=alt.value(colour_of(str(frame["index"].iloc[0]))),
     )
     each = alt.Tooltip("ms_per_query:Q", title="ms a query", format=",.4~g")
-    return _sized(
-        [
-            _lines(base, {}, "searched:N"),
-            _points(base, {}, [*SETTING, alt.Tooltip("nq:Q"), *TIMES, each]),
-        ],
-        PANEL_HEIGHT,
-    )
+    tooltip = [*SETTING, alt.Tooltip("nq:Q"), *TIMES, each]
+    layers = [_lines(base, {}, "searched:N"), _points(base, setting_shape(), tooltip)]
+    if frame["parameter"].iloc[0]:
+        gap = _LABEL_GAP * log_span(axes["p50_ms"]) / PANEL_HEIGHT
+        ends = alt.Chart(line_ends(shown, gap)).mark_text(align="left", dx=9, style="value")
+        layers.append(ends.encode(x="nq:Q", y="label_ms:Q", text="label:N"))
+    return _sized(layers, PANEL_HEIGHT)
 
 
 def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
@@ -154,7 +156,7 @@ def filter_recall_chart(
 ) -> Any:
     """Return one index's recall by the rows a filter leaves, as set beside filter-aware."""
     axes = frame if axes is None else axes
-    guide = [] if target is None else target_line(target, axes, label=False)
+    guide = [] if target is None else target_line(target)
     layers = _by_selectivity(frame, axes, recall_axis(axes, k, target))
     return _sized([*guide, *layers], PANEL_HEIGHT)
 
@@ -176,11 +178,11 @@ def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any
     x, y = _amount("seconds", most), series_axis(frame)
     amount = alt.Tooltip("amount:Q", title="seconds", format=",.4~g")
     bars = alt.Chart(long).mark_bar(height=14).encode(
-        x=x, y=y, color=parts_colour(["build", "load"]), order="place:Q",
+        x=x, y=y, color=parts_colour(["build", "load"], TIME_PAIR), order="place:Q",
         tooltip=["series:N", "part:N", amount],
     )  # fmt: skip
     said = alt.Chart(total).mark_text(align="left", dx=5, style="value")
-    return _sized([bars, said.encode(x=x, y=y, text="said:N")], 34 * len(frame))
+    return _sized([bars, said.encode(x=x, y=y, text="said:N")], _ROW_HEIGHT * len(frame))
 
 
 def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
@@ -201,7 +203,7 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         yOffset=alt.YOffset("part:N", sort=names),
     )
     bars = base.encode(
-        color=parts_colour(names),
+        color=parts_colour(names, SIZE_PAIR),
         tooltip=[
             "series:N",
             "part:N",
@@ -214,7 +216,7 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         height=11, filled=False, strokeWidth=1.5
     )
     said = base.mark_text(align="left", dx=5, style="value").encode(text="said:N")
-    return _sized([solid, outlined, said], 46 * len(frame))
+    return _sized([solid, outlined, said], _ROW_HEIGHT * len(frame))
 
 
 def _by_clients(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> Any:
@@ -269,11 +271,14 @@ def _milliseconds(channel: Any, axes: pd.DataFrame, title: str) -> Any:
     )  # fmt: skip
 
 
-def _counts(field: str, title: str, axes: pd.DataFrame) -> Any:
-    """Return a logarithmic axis of whole numbers, with a tick at each that was measured."""
+def _counts(field: str, title: str, axes: pd.DataFrame, room: float = 0.0) -> Any:
+    """Return a logarithmic axis of whole numbers, with a tick at each that was measured.
+
+    ``room`` is the share of it that is left empty at its end.
+    """
     ticks = sorted({int(value) for value in axes[field].dropna()})
     return alt.X(
-        f"{field}:Q", title=title, scale=log_scale(axes[field]),
+        f"{field}:Q", title=title, scale=log_scale(axes[field], room=room),
         axis=alt.Axis(format="d", values=ticks),
     )  # fmt: skip
 

@@ -9,9 +9,12 @@ from typing import Any
 import pandas as pd
 
 from search_core.lab import charts, frames
+from search_core.lab.chart_key import Mark
 from search_core.lab.judge import Recommendation
 from search_core.lab.records import Comparison
 from search_core.lab.standings import Standing, standings
+
+_INTERVAL = Mark("95 % interval", look="interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,17 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Charts that belong together; ``name`` is its PNG's too. ``wide`` panels are two a row."""
+    """Charts that belong together; ``name`` is its PNG's too. ``wide`` panels are two a row.
+
+    ``key`` explains what the charts' own legends do not: points, lines and bars of any colour.
+    """
 
     name: str
     title: str
     caption: str
     panels: tuple[Panel, ...]
     wide: bool = False
+    key: tuple[Mark, ...] = ()
 
 
 def subject_of(
@@ -103,6 +110,13 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
         + ("; the ring is the advice." if any(one.chosen for one in subjects) else "."),
         tuple(panels),
         wide=True,
+        key=(
+            Mark("on the Pareto front", look="front"),
+            Mark("not on it", look="hollow"),
+            *([Mark("advice", look="ring")] if any(one.chosen for one in subjects) else []),
+            _INTERVAL,
+            *_wanted(subjects),
+        ),
     )
 
 
@@ -118,6 +132,7 @@ def _recall_parameter(subjects: Sequence[Subject]) -> Section:
         "Recall against the search parameter",
         "What nprobe, ef and their like buy, without a filter.",
         tuple(panels),
+        key=(_INTERVAL,),
     )
 
 
@@ -138,20 +153,22 @@ def _filters(subjects: Sequence[Subject]) -> Section:
         "setting in the table. Filter-aware search looks into more of the index, or searches "
         "exactly what the filter leaves.",
         tuple(panels),
+        key=tuple(_wanted(subjects)),
     )
 
 
 def _latency_nq(subjects: Sequence[Subject]) -> Section:
     found, every = _framed(subjects, frames.nq_frame)
     panels = [
-        Panel(place, name, (charts.nq_chart(part, axes=every),))
-        for place, _, frame in found
+        Panel(place, name, (charts.nq_chart(part, subject.settings.get(name), axes=every),))
+        for place, subject, frame in found
         for name, part, _ in _by_series(frame, every)
     ]
     return Section(
         "latency-nq",
         "Latency against queries in a request",
-        "Many queries sent in one request take less time each.",
+        "Many queries sent in one request take less time each. Of each index the "
+        "lowest and the highest setting are drawn, and its setting in the table.",
         tuple(panels),
     )
 
@@ -166,7 +183,8 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
     return Section(
         "qps-concurrency",
         "Many clients at once",
-        "One query a request; each index at its setting in the table.",
+        "One query a request; clients are threads of one process. Each index is at its setting in "
+        "the table.",
         tuple(panels),
         wide=True,
     )
@@ -174,6 +192,7 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
 
 def _build_and_size(subjects: Sequence[Subject]) -> Section:
     found, every = _framed(subjects, frames.build_frame)
+    guessed = any("estimated" in set(every[name]) for name in every if str(name).endswith("_from"))
     panels = []
     for place, _, frame in found:
         built = frame[frame["error"] == ""]
@@ -190,7 +209,13 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
         "Outlined bars with ≈ are estimates by formula, others are measured.",
         tuple(panels),
         wide=True,
+        key=(Mark("≈ estimated by formula", look="outlined"),) if guessed else (),
     )
+
+
+def _wanted(subjects: Sequence[Subject]) -> list[Mark]:
+    targets = dict.fromkeys(one.target_recall for one in subjects)
+    return [Mark(f"recall wanted: {target:g}", look="guide") for target in targets]
 
 
 def _framed(

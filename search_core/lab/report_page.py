@@ -10,12 +10,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
+from search_core.lab.chart_key import Mark, shape_of_mark
 from search_core.lab.chart_theme import theme
 from search_core.lab.frames import params_text, series_names
 from search_core.lab.judge import Recommendation
 from search_core.lab.records import Comparison, IndexRun, RunContext
 from search_core.lab.report_charts import Section, Subject
-from search_core.lab.report_specs import Mark, Spec, scripts, take_legends
+from search_core.lab.report_specs import Spec, scripts, take_legends
 from search_core.lab.report_tables import (
     contexts_table,
     settings_table,
@@ -138,19 +139,19 @@ def _section(
         "title": section.title,
         "caption": section.caption,
         "wide": section.wide,
-        "legend": [_legend(mark) for mark in legend],
+        "legend": [_legend(mark) for mark in (*legend, *section.key)],
         "sides": sides,
     }
 
 
 def _legend(mark: Mark) -> dict[str, str]:
-    shape = mark.shape or ("square" if mark.colour and not mark.dash else "")
-    dash = "" if mark.dash == "1 0" and mark.colour else mark.dash
+    shape = shape_of_mark(mark)
     return {
         "label": mark.label,
         "colour": mark.colour,
-        "dash": dash,
+        "dash": mark.dash,
         "path": _PATHS.get(shape, shape),
+        "look": mark.look,
     }
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import altair as alt
 import vl_convert
 
+from search_core.lab.chart_key import Mark, key_chart
 from search_core.lab.chart_theme import theme
 from search_core.lab.report_charts import Panel, Section
 
@@ -19,20 +19,8 @@ Spec = dict[str, Any]
 _VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _PNG_SCALE = 1.5
 _WIDE_PX, _NARROW_PX = 520, 300
+_KEY_PX = 1000
 _LOOKS = {"color": "colour", "fill": "colour", "shape": "shape", "strokeDash": "dash"}
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """What a legend shows for one label; "" where a label has no colour, shape or dash of its own.
-
-    ``shape`` is one of Vega's names or an SVG path, ``dash`` as SVG's stroke-dasharray has it.
-    """
-
-    label: str
-    colour: str = ""
-    shape: str = ""
-    dash: str = ""
 
 
 def panel_specs(section: Section, panel: Panel) -> list[Spec]:
@@ -62,20 +50,25 @@ def take_legends(specs: Sequence[Spec]) -> tuple[list[Mark], list[Spec]]:
                 dash = " ".join(str(part) for part in value) if isinstance(value, list) else value
                 looks.setdefault(_LOOKS[channel], dash)
             definition["legend"] = None
-    return [Mark(label, **looks) for label, looks in found.items()], bare
+    return [
+        Mark(label, looks.get("colour", ""), looks.get("shape", ""), looks.get("dash", ""))
+        for label, looks in found.items()
+    ], bare
 
 
-def section_png(section: Section, specs: Sequence[Sequence[Spec]], names: Sequence[str]) -> bytes:
-    """Return all charts of a section as one PNG.
+def picture_spec(section: Section, specs: Sequence[Sequence[Spec]], names: Sequence[str]) -> Spec:
+    """Return all charts of a section as one, below a key that explains them.
 
     ``specs`` are its panels', from :func:`panel_specs`; ``names`` are the comparisons', when there
     are several.
     """
     width = _WIDE_PX if section.wide else _NARROW_PX
+    legend, bare = take_legends([spec for drawn in specs for spec in drawn])
     datasets: dict[str, Any] = {}
     panels = []
-    for panel, drawn in zip(section.panels, specs, strict=True):
+    for panel in section.panels:
         title = f"{names[panel.comparison]} · {panel.title}" if names else panel.title
+        drawn, bare = bare[: len(panel.charts)], bare[len(panel.charts) :]
         for spec in drawn:
             datasets |= spec["datasets"]
         below = [
@@ -85,19 +78,23 @@ def section_png(section: Section, specs: Sequence[Sequence[Spec]], names: Sequen
         ]
         heading = {"text": title, "limit": width}
         panels.append({"title": heading, "vconcat": below, "spacing": 6})
-    whole: Spec = {
+    body: Spec = {"columns": 2 if section.wide else 3, "spacing": 28, "concat": panels}
+    # Otherwise the colours of a panel would be those of the panel before it.
+    body["resolve"] = {"scale": dict.fromkeys(("color", "shape", "strokeDash"), "independent")}
+    marks = [*legend, *section.key]
+    return {
         "$schema": specs[0][0]["$schema"],
-        "title": section.title,
-        "columns": 2 if section.wide else 3,
-        "spacing": 28,
-        "concat": panels,
+        "title": {"text": section.title, "fontSize": 15},
+        "spacing": 14,
+        "vconcat": [key_chart(marks, _KEY_PX), body] if marks else [body],
         "datasets": datasets,
     }
-    if section.name == "latency-nq":  # each index has a search parameter of its own
-        whole["resolve"] = {"scale": {"color": "independent"}}
-    plain = theme()
-    config = {**plain, "background": "#ffffff", "padding": 20}
-    config["legend"] = {**plain["legend"], "columns": 3}
+
+
+def section_png(section: Section, specs: Sequence[Sequence[Spec]], names: Sequence[str]) -> bytes:
+    """Return :func:`picture_spec` as a PNG."""
+    whole = picture_spec(section, specs, names)
+    config = {**theme(), "background": "#ffffff", "padding": 20}
     png: bytes = vl_convert.vegalite_to_png(
         whole, vl_version=_VERSION, scale=_PNG_SCALE, config=config
     )

@@ -85,7 +85,8 @@ def standings_table(subjects: Sequence[Subject], letters: Sequence[str]) -> Tabl
     caption = (
         f"The fastest setting of each index that finds {wanted} with every kind of query and under "
         "every filter, as search does it there; greyed where none does, and it is the one that "
-        "finds most. The hardest case is the kind of query and the filter where it finds least."
+        "finds most. The hardest case is the kind of query and the filter where it finds least. "
+        "Clients are threads of one process."
     )
     return Table("Each index at its best", tuple(columns), tuple(rows), caption)
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import math
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -30,7 +32,7 @@ def drawn() -> dict[str, Any]:
             points.query("query_kind == 'pictures'"), 10, target=0.95, chosen=("FLAT", "–")
         ),
         "sweep": charts.sweep_chart(sweep.query(one), 10),
-        "nq": charts.nq_chart(batches.query(one)),
+        "nq": charts.nq_chart(batches.query(one), "nprobe 16"),
         "nq of an exact index": charts.nq_chart(batches.query("series == 'FLAT'")),
         "concurrency": charts.concurrency_chart(clients),
         "concurrency latency": charts.concurrency_latency_chart(clients),
@@ -74,6 +76,70 @@ def test_points_of_the_front_are_filled_and_the_advice_is_ringed() -> None:
     assert {"front", "hollow", "chosen", "guide"} <= set(styles)
 
 
+def test_the_recall_that_is_wanted_is_named_at_its_line() -> None:
+    for name in ("recall_latency", "filter recall"):
+        said = [encoding.get("text", {}).get("value") for encoding in encodings(drawn()[name])]
+        assert "wanted: 0.95" in said
+
+
+def test_kinds_of_query_are_told_apart_by_a_line_in_the_legend() -> None:
+    drawn_as = {
+        channel: encoding[channel]["legend"]
+        for encoding in encodings(drawn()["sweep"])
+        for channel in ("strokeDash", "shape")
+        if channel in encoding
+    }
+    assert drawn_as["strokeDash"]["symbolType"] == "stroke"
+    assert drawn_as["shape"] is None
+
+
+def test_parts_of_different_quantities_have_different_colours() -> None:
+    colours = {
+        name: {colour for one in encodings(drawn()[name]) if "color" in one
+               for colour in one["color"]["scale"]["range"]}
+        for name in ("build", "size")
+    }  # fmt: skip
+    assert len(colours["build"]) == len(colours["size"]) == 2
+    assert not colours["build"] & colours["size"]
+
+
+def test_of_many_settings_the_lowest_the_chosen_and_the_highest_are_drawn_and_named() -> None:
+    spec = drawn()["nq"]
+    [layer] = [one for one in spec["layer"] if one["encoding"].get("text", {}).get("field")]
+    names = spec["datasets"][layer["data"]["name"]]
+    assert {row["label"]: row["place"] for row in names} == {
+        "nprobe 1": "lowest measured",
+        "nprobe 16": "setting in the table",
+        "nprobe 128": "highest measured",
+    }
+    drawn_settings = {
+        row["searched"]
+        for data in spec["datasets"].values()
+        for row in data
+    }  # fmt: skip
+    assert drawn_settings == {"nprobe 1", "nprobe 16", "nprobe 128"}
+
+
+def test_a_setting_that_was_not_measured_in_batches_is_not_said_to_be_drawn() -> None:
+    batches = frames.nq_frame(RUNS).query("series == 'IVF_FLAT'")
+    shown = chart_parts.few_settings(batches, "nprobe 3")
+    assert set(shown["place"]) == {"lowest measured", "highest measured"}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=3), st.floats(0.01, 2.0))
+def test_names_at_the_ends_of_lines_keep_apart_and_in_order(times: list[float], gap: float) -> None:
+    rows = [
+        {"searched": f"ef {n}", "parameter": "ef", "value": n, "nq": 10, "p50_ms": time}
+        for n, time in enumerate(times)
+    ]
+    ends = chart_parts.line_ends(pd.DataFrame(rows), gap)
+    heights = [math.log(value) for value in ends["label_ms"]]
+    assert all(above - below >= gap - 1e-9 for below, above in pairwise(heights))
+    assert list(ends["p50_ms"]) == sorted(times)
+    assert all(ends["label_ms"] >= ends["p50_ms"] * (1 - 1e-9))
+
+
 def test_latency_is_on_a_logarithmic_axis() -> None:
     for name in ("recall_latency", "nq", "filter latency"):
         scales = [
@@ -95,8 +161,11 @@ def test_every_index_type_has_a_look_of_its_own() -> None:
 def test_colours_stand_out_from_both_backgrounds(dark: bool) -> None:
     paper = chart_theme.theme(dark=dark)["style"]["hollow"]["fill"]
     colours = [colour for colour, _ in chart_theme.INDEX_LOOKS.values()]
-    colours += [*chart_theme.PAIR, *chart_theme.STRATEGY_COLOURS.values()]
-    colours += chart_theme.theme(dark=dark)["range"]["ordinal"]["scheme"]
+    colours += [
+        *chart_theme.TIME_PAIR,
+        *chart_theme.SIZE_PAIR,
+        *chart_theme.STRATEGY_COLOURS.values(),
+    ]
     for colour in colours:
         assert contrast(colour, paper) >= 3.0, colour
     assert contrast(chart_theme.theme(dark=dark)["axis"]["labelColor"], paper) >= 4.5
@@ -126,12 +195,3 @@ def test_logarithmic_axes_have_few_ticks_within_their_values(values: list[float]
     assert all(low <= tick <= high for tick in ticks)
     assert ticks == sorted(set(ticks))
     assert 1 <= len(ticks) <= 10
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.integers(1, 4096), min_size=1, max_size=30), st.integers(2, 8))
-def test_a_spread_keeps_the_first_and_the_last(values: list[int], most: int) -> None:
-    kept = chart_parts.spread(pd.Series(values, dtype=float), most)
-    assert len(kept) <= most
-    assert {min(values), max(values)} <= set(kept) <= set(values)
-    assert kept == sorted(set(kept))
