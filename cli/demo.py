@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from contextlib import nullcontext, redirect_stdout
@@ -190,12 +191,17 @@ def _hits_table(hits: list[Hit], right: frozenset[int]) -> Table:
 
 
 def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
+    """Compare, and keep it where the dashboard shows it, in place of what was measured before."""
     from search_core.lab.judge import recommend
     from search_core.lab.options import CompareOptions
+    from search_core.lab.report import write_report
 
     _heading("Comparing indexes on these vectors")
     options = CompareOptions(queries=20, repeats=4, settings=3)
-    comparison = run_comparison(settings, store, options, text=False)
+    folder = settings.comparisons_dir / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    comparison = run_comparison(settings, store, options, text=False, out=folder)
+    write_report(folder, [comparison])
     say(searches_table(comparison.runs, advice := recommend(comparison.runs)))
     if advice is not None:
         say(advice.sentence)
