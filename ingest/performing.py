@@ -27,6 +27,16 @@ _INDEX_STEPS = {
     "comparing": (0.9, 1.0),
     "switching": (1.0, 1.0),
 }
+#: The same of a comparison's steps, by how they begin. Where not all indexes fit beside each other
+#: they are measured in lots, and the steps come again.
+_COMPARE_STEPS = {
+    "reading": (0.0, 0.05),
+    "finding the exact": (0.05, 0.15),
+    "copying": (0.15, 0.25),
+    "building": (0.25, 0.4),
+    "finding neighbours": (0.4, 0.5),
+    "timing": (0.5, 1.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +138,13 @@ class Performer:
         def keep(context: RunContext, run: IndexRun) -> None:
             write_jsonl(folder / "runs.jsonl", context, [run])
 
+        furthest = 0.0
+
         def tell(progress: LabProgress) -> None:
+            nonlocal furthest
             watch.check()
-            watch.report(progress.done / max(1, progress.total), progress.doing)
+            furthest = max(furthest, _share_of_comparison(progress))
+            watch.report(furthest, progress.doing)
 
         same = info.encoder.same_space(self._encoder.identity)
         benchmark = IndexBenchmark(
@@ -181,6 +195,15 @@ class Performer:
 
         wanted = {"model": request.model, "pretrained": request.pretrained}
         return load_encoder(settings.model_copy(update=wanted))
+
+
+def _share_of_comparison(progress: LabProgress) -> float:
+    """Return how much of a comparison is done, 0 to 1, by the step it is at."""
+    begins, ends = next(
+        (steps for doing, steps in _COMPARE_STEPS.items() if progress.doing.startswith(doing)),
+        (0.0, 0.0),
+    )
+    return begins + (ends - begins) * progress.done / max(1, progress.total)
 
 
 def _summary(report: IngestReport) -> str:

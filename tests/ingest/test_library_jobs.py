@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ingest.jobs import (
+    Claim,
     CompareRequest,
     IndexRequest,
     Jobs,
@@ -103,6 +104,21 @@ def test_indexes_are_compared_as_a_job(jobs: Jobs, work: Work, filled: MemorySto
     assert (folder / "report.html").stat().st_size > 0
     assert job.message == report_of(job)["sentence"]
     assert report_of(job)["command"].startswith("sightline index set")
+
+
+def test_how_far_a_comparison_is_never_falls(
+    jobs: Jobs, work: Work, filled: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float] = []
+
+    def keep(claim: Claim, share: float, message: str, counts: dict[str, int]) -> None:
+        told.append(share)
+
+    monkeypatch.setattr(Claim, "report_progress", keep)
+    jobs.submit(CompareRequest("main", options("50%"), text=False))
+    work()
+    assert told == sorted(told)
+    assert told[0] < 0.1 and told[-1] > 0.9 and len(set(told)) > 20
 
 
 def test_a_cancelled_comparison_leaves_nothing_in_milvus(
