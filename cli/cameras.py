@@ -141,7 +141,8 @@ def _print_states(
     not_seen = f"Not seen, {format_duration(last)}"
     made = table(
         "Camera", "State", "Last frame", "Keyframes", "Dropped", not_seen, "Kept", "Address", "Why",
-        right=("Keyframes", "Dropped", not_seen), fold=("Why",),
+        right=("Keyframes", "Dropped", not_seen), words=("Why", not_seen), fold=("Address",),
+        spare=("Dropped", "Kept"),
     )  # fmt: skip
     for state in states:
         mine = [gap for gap in missed if gap.camera == state.name]

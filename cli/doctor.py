@@ -245,8 +245,9 @@ def _print_checks(checks: list[Check]) -> None:
     say(rows)
     say()
     encoders = table(
-        "Encoder", "Weights", "Size", "Dim", "Good for", right=("Size", "Dim"), fold=("Good for",)
-    )
+        "Encoder", "Weights", "Size", "Dim", "Good for",
+        right=("Size", "Dim"), words=("Weights",), fold=("Good for",),
+    )  # fmt: skip
     for spec in ENCODERS:
         where = "downloaded on first use"
         if spec.package:

@@ -55,7 +55,10 @@ def list_libraries(ctx: typer.Context, json: JsonOption = False) -> None:
     """List the libraries with their sizes, encoders and indexes."""
     settings = settings_of(ctx)
     records: list[dict[str, Any]] = []
-    rows = table("Library", "Keyframes", "Index", "Encoder", "Created", right=("Keyframes",))
+    rows = table(
+        "Library", "Keyframes", "Index", "Encoder", "Created",
+        right=("Keyframes",), fold=("Encoder",),
+    )  # fmt: skip
     if not is_untouched(settings):
         with open_store(settings) as store:
             for info in store.libraries():

@@ -136,7 +136,7 @@ def _print_status(record: dict[str, Any]) -> None:
         return
     made = table(
         "Library", "Keyframes", "Left out", "Index", "Done", "Failed", "Encoder",
-        right=("Keyframes", "Left out", "Done", "Failed"),
+        right=("Keyframes", "Left out", "Done", "Failed"), fold=("Encoder",),
     )  # fmt: skip
     for library in record["libraries"]:
         sources = library.get("sources", {})

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich import box
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.whole_table import WholeTable
 from search_core.errors import UsageError
 
 _PIPE_WIDTH = 400  # a line read by another program is not folded
@@ -75,20 +75,18 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def table(*columns: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
-    """Return an empty table; ``right`` columns hold numbers, ``fold`` ones may take several lines.
+def table(
+    *columns: str,
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+    words: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> Table:
+    """Return an empty table that crops no cell; see :class:`WholeTable` for the kinds of columns.
 
     Cells given as plain strings are printed as they are: the consoles read no markup.
     """
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-    for name in columns:
-        made.add_column(
-            name,
-            justify="right" if name in right else "left",
-            overflow="fold",
-            no_wrap=name not in fold,
-        )
-    return made
+    return WholeTable(*columns, right=right, fold=fold, words=words, spare=spare)
 
 
 def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:

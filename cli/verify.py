@@ -77,7 +77,7 @@ def _print(findings: list[Finding], mended: int, tried: bool) -> None:
     from ingest.verification import MEANINGS
 
     kinds = Counter(finding.kind for finding in findings)
-    made = table("What", "How many", "Meaning", right=("How many",))
+    made = table("What", "How many", "Meaning", right=("How many",), words=("Meaning",))
     for kind, count in kinds.most_common():
         made.add_row(kind.replace("_", " "), f"{count:,}", MEANINGS[kind])
     say(made)

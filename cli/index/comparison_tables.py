@@ -19,6 +19,8 @@ _ASKED = {
     "recorded_image": "pictures",
     "recorded_text": "sentences",
 }
+#: What takes more lines where there is little room, broken between parameters.
+_SETTING = ("Built with", "Searched with")
 _DOING = {"fixed": "as set", "filter_aware": "filter-aware"}
 
 
@@ -41,7 +43,7 @@ def searches_table(runs: Sequence[IndexRun], advice: Recommendation | None) -> T
     asked = ["Asked"] if len(kinds) > 1 else []
     made = table(
         "", "Index", "Built with", "Searched with", *asked, recall, "95 %", *numbers,
-        right=(recall, *numbers),
+        right=(recall, *numbers), words=_SETTING, spare=("p99 ms", "p95 ms", "95 %"),
     )  # fmt: skip
     for run in shown:
         mark = _mark(run, advice) or ("·" if id(run) in front else "")
@@ -62,7 +64,10 @@ def searches_table(runs: Sequence[IndexRun], advice: Recommendation | None) -> T
 def builds_table(runs: Sequence[IndexRun]) -> Table:
     """Return what each index took to build, and what it takes; those that failed say why."""
     numbers = ("Build s", "Load s", "Memory", "Disk")
-    made = table("Index", "Built with", *numbers, "", right=numbers, fold=("",))
+    made = table(
+        "Index", "Built with", *numbers, "",
+        right=numbers, words=(*_SETTING, ""), spare=("Load s",),
+    )  # fmt: skip
     for run in runs:
         if run.kind != "build":
             continue
@@ -166,7 +171,7 @@ def _pivot(
         line = lines.setdefault((run.index_type, built, searched, *words(run)), {})
         line[column(run)] = cell(run)
     made = table("Index", "Built with", "Searched with", *about, *titles.values(),
-                 right=tuple(titles.values()))  # fmt: skip
+                 right=tuple(titles.values()), words=_SETTING)  # fmt: skip
     for names, cells in lines.items():
         made.add_row(*names, *(cells.get(key, "–") for key in titles))
     return made
