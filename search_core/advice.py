@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from search_core.errors import IndexParameterError, UsageError
-from search_core.index_specs import Flat, IndexSpec, SearchParams, index_spec_to_dict
+from search_core.index_specs import Flat, IndexSpec, Scann, SearchParams, index_spec_to_dict
+from search_core.index_specs.ivf import Ivf
 from search_core.index_starts import FASTEST_FIRST, Start, start_for
-from search_core.servers import ServerInfo
+from search_core.servers import ServerInfo, release_of
 from search_core.sizing import IndexSize, estimate
 
 #: Milvus loads no more when this share of the memory is taken
@@ -20,6 +22,10 @@ MEMORY_SHARE = 0.9
 _COMPARE_S = 0.011 / (50_000 * 512)
 #: A search of everything that takes no longer than this needs no index to make it faster.
 _QUICK_S = 0.012
+#: A search by an index that takes longer is slow: people wait for it.
+_SLOW_S = 0.1
+#: The oldest Milvus that people are still met with; of a newer one it is said that it is needed.
+_OLD_MILVUS = "2.3"
 ROWS_LIMIT = 10**12
 #: Milvus takes vectors of up to so many dimensions.
 DIM_LIMIT = 32_768
@@ -50,7 +56,9 @@ class Advice:
 
     ``recall`` is what ``spec`` searched with ``search`` found on CLIP-like vectors, None where
     nothing was measured. ``verdict`` sums up and ``because`` says what decided it; ``why`` is what
-    the type is good for.
+    the type is good for. ``seconds`` is about how long a search takes that compares the vectors
+    this one does, on some two cores; None where nothing tells. ``needs`` says which Milvus it needs
+    where any was meant and not every one has it, else "".
     """
 
     spec: IndexSpec
@@ -60,6 +68,8 @@ class Advice:
     verdict: Verdict
     because: str
     why: str
+    seconds: float | None = None
+    needs: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -72,6 +82,8 @@ class Advice:
             "build": spec,
             "search": self.search.given(),
             "expected_recall": self.recall,
+            "expected_search_s": self.seconds,
+            "needs": self.needs,
             **asdict(self.size),
         }
 
@@ -114,7 +126,8 @@ def advise(
     """Return every type for float vectors: the recommended one, what else would do, what would not.
 
     ``memory_bytes`` is all memory of the machine that serves. Without ``server`` any Milvus without
-    a GPU is meant. Nothing is recommended where nothing both fits and reaches ``target_recall``.
+    a GPU is meant. Nothing is recommended where nothing both fits and reaches ``target_recall``;
+    what nobody measured the recall of only where nothing else does.
     Raises UsageError for numbers that cannot be.
     """
     need = _Need(rows, dim, memory_bytes, target_recall, server)
@@ -134,6 +147,32 @@ def scan_seconds(rows: int, dim: int) -> float:
     return rows * dim * _COMPARE_S
 
 
+def on_older(found: Sequence[Advice]) -> Advice | None:
+    """Return what to use where Milvus is too old for the recommended type; None where it is not."""
+    if not found[0].needs:
+        return None
+    return _best([advice for advice in found if not advice.needs])
+
+
+def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
+    """Return how long comparing takes what the start compares; None where that is not known.
+
+    Codes of SCANN are compared many at once, so that their number says little.
+    """
+    spec, nprobe = start.spec, start.search.nprobe
+    if isinstance(spec, Flat):
+        return scan_seconds(rows, dim)
+    if not isinstance(spec, Ivf) or isinstance(spec, Scann) or spec.offer.gpu or nprobe is None:
+        return None
+    return scan_seconds(spec.nlist + math.ceil(rows * nprobe / spec.nlist), dim)
+
+
+def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
+    """Return which Milvus is needed, where any was meant and old ones lack the type."""
+    new = release_of(spec.offer.since) > release_of(_OLD_MILVUS)
+    return f"Milvus {spec.offer.since} or later" if server is None and new else ""
+
+
 def _advice(index_type: str, need: _Need) -> Advice | None:
     """Return what is to be said of a type; None where it cannot index so many dimensions."""
     try:
@@ -141,12 +180,25 @@ def _advice(index_type: str, need: _Need) -> Advice | None:
     except IndexParameterError:
         return None
     size = estimate(start.spec, need.rows, need.dim, need.server)
-    verdict, because = _verdict(start, size, need)
+    seconds = _search_seconds(start, need.rows, need.dim)
+    verdict, because = _verdict(start, size, need, seconds)
     why = _WHY[index_type]
-    return Advice(start.spec, start.search, size, start.recall, verdict, because or why, why)
+    return Advice(
+        start.spec,
+        start.search,
+        size,
+        start.recall,
+        verdict,
+        because or why,
+        why,
+        seconds,
+        _needs(start.spec, need.server),
+    )
 
 
-def _verdict(start: Start, size: IndexSize, need: _Need) -> tuple[Verdict, str]:
+def _verdict(
+    start: Start, size: IndexSize, need: _Need, seconds: float | None
+) -> tuple[Verdict, str]:
     """Return what decides, and how; "" where nothing stands against it."""
     offer = start.spec.offer
     missing = offer.gpu if need.server is None else offer.refusal(need.server)
@@ -158,15 +210,22 @@ def _verdict(start: Start, size: IndexSize, need: _Need) -> tuple[Verdict, str]:
         return "finds too little", "finds too little: it is not exact"
     if start.recall is not None and start.recall < need.target_recall:
         return "finds too little", f"finds too little: {start.recall:.2f} at the most"
-    seconds = scan_seconds(need.rows, need.dim)
-    if isinstance(start.spec, Flat) and seconds > _QUICK_S:
+    flat = isinstance(start.spec, Flat)
+    if seconds is None or seconds <= (_QUICK_S if flat else _SLOW_S):
+        return "fits", ""
+    if flat:
         return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
-    return "fits", ""
+    return "slow", f"slow: some {seconds:.2g} s a search on two cores"
 
 
-def _best(found: list[Advice]) -> Advice | None:
-    """Return the fastest that does; FLAT where it is quick enough, or where nothing else does."""
-    does = {advice.spec.index_type: advice for advice in found if advice.verdict == "fits"}
+def _best(found: Sequence[Advice]) -> Advice | None:
+    """Return the fastest that does; FLAT where it is quick enough, or where nothing else does.
+
+    ``found`` is the fastest first. What is slow goes before what nobody measured the recall of.
+    """
+    does = [advice for advice in found if advice.verdict in ("fits", "recommended")]
+    chosen = [advice for advice in does if advice.spec.index_type != "AUTOINDEX"]
+    quick = next((advice for advice in does if isinstance(advice.spec, Flat)), None)
+    known = next((advice for advice in chosen if advice.recall is not None), None)
     slow = next((advice for advice in found if advice.verdict == "slow"), None)
-    fastest = next((advice for name, advice in does.items() if name != "AUTOINDEX"), slow)
-    return does.get("FLAT", fastest)
+    return quick or known or slow or next(iter(chosen), None)

@@ -15,7 +15,7 @@ from cli.amounts import byte_count, count, share, shown_bytes
 from cli.options import JsonOption, settings_of
 from cli.terminal import facts, note, print_json, say, table
 from cli.workspace import open_store
-from search_core.advice import Advice, usable_bytes
+from search_core.advice import Advice, on_older, usable_bytes
 from search_core.advice import advise as advise_for
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import StoreError
@@ -130,24 +130,34 @@ def _in_use(settings: Settings) -> ServerInfo | None:
 
 def _table(found: Sequence[Advice]) -> Table:
     """Return what each type needs and finds, the start where it does, the reason where not."""
-    right = ("Memory", "Disk", "Recall")
-    made = table("", "Index", *right, "Start with", right=right, fold=("Start with",))
+    right = ("Memory", "GPU", "Disk", "Recall", "Search")
+    made = table(
+        "", "Index", *right, "Start with",
+        right=right, words=("Start with",), spare=("Disk",),
+    )  # fmt: skip
     for advice in found:
         does = advice.verdict in ("recommended", "fits", "slow")
         start = _params({**advice.spec.build_params(), **advice.search.given()})
-        said = Text(advice.because, style="" if does else "dim")
+        because = f"{advice.because}; needs {advice.needs}" if advice.needs else advice.because
+        said = Text(because if does else advice.because, style="" if does else "dim")
         if does and start:
             said = Text.assemble((start, "bold"), "\n", said)
         made.add_row(
             "★" if advice.verdict == "recommended" else "",
             advice.spec.index_type,
             shown_bytes(advice.size.memory_bytes),
+            shown_bytes(advice.size.gpu_bytes) if advice.size.gpu_bytes else "–",
             shown_bytes(advice.size.disk_bytes),
             "?" if advice.recall is None else f"{advice.recall:.2f}",
+            "?" if advice.seconds is None else _time(advice.seconds),
             said,
             style="" if does else "dim",
         )
     return made
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.2g} ms" if seconds < 0.0995 else f"{seconds:,.2g} s"
 
 
 def _explained(found: Sequence[Advice]) -> Table:
@@ -181,10 +191,24 @@ def _conclusion(found: Sequence[Advice], target_recall: float) -> Table | Text:
     rows: list[tuple[str, str | Text]] = [
         ("Start with", Text(_command(best), style="bold")),
         ("Why", f"{best.spec.index_type} is {best.why}."),
+        *_needed(found),
         ("Size", f"{best.size.formula}; and the rows' fields, and Milvus itself."),
         ("Then", "`sightline index compare` measures it against others on your own vectors."),
     ]
     return facts(rows)
+
+
+def _needed(found: Sequence[Advice]) -> list[tuple[str, str | Text]]:
+    """Return what the start needs: a newer Milvus, memory of a GPU."""
+    best = found[0]
+    rows: list[tuple[str, str | Text]] = []
+    if best.needs:
+        older = on_older(found)
+        instead = f"on an older one start with `{_command(older)}`" if older else "no other does"
+        rows.append(("Needs", f"{best.needs}; {instead}."))
+    if best.size.gpu_bytes:
+        rows.append(("Needs", f"{shown_bytes(best.size.gpu_bytes)} of memory of the GPU."))
+    return rows
 
 
 def _command(advice: Advice) -> str:

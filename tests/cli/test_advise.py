@@ -63,9 +63,19 @@ def test_says_what_fits_and_how_to_begin(run: Run, tmp_path: Path) -> None:
     best = next(line for line in outcome.out.splitlines() if "★" in line)
     assert "HNSW_SQ" in best
     assert "sightline index set HNSW_SQ --m 32" in outcome.out
+    assert "needs Milvus 2.5 or later" in outcome.out
+    assert "on an older one start with `sightline index set IVF_SQ8 --nlist 12649" in outcome.out
+    assert "0.28 s" in outcome.out
     assert "too large for this memory" in outcome.out
     assert "any Milvus" in outcome.out
     assert not list(tmp_path.iterdir())  # nothing was started or made
+
+
+def test_types_on_a_gpu_say_how_much_of_its_memory_they_take(run: Run) -> None:
+    outcome = run(*ASKED, "1M", "--memory", "16GiB", "--server", "2.6.0-gpu")
+    assert "1.9 GiB of memory of the GPU" in outcome.out
+    [line] = [line for line in outcome.out.splitlines() if "GPU_CAGRA" in line]
+    assert "2.1 GiB" in line
 
 
 def test_json_holds_formula_source_and_start(run: Run, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_core.advice import advise, usable_bytes
+from search_core.advice import advise, on_older, usable_bytes
 from search_core.errors import UsageError
 from search_core.servers import ServerInfo
 
@@ -34,7 +34,8 @@ def recommended(
         (10_000_000, 16, 0.95, PIP, "IVF_SQ8"),
         (1_000_000, 16, 1.0, None, "FLAT"),  # nothing else is exact
         (20_000_000, 16, 0.95, None, None),
-        (1_000_000, 16, 0.95, GPU, "GPU_CAGRA"),
+        (1_000_000, 16, 0.95, GPU, "GPU_IVF_FLAT"),  # nobody measured what GPU_CAGRA finds
+        (10_000_000, 13, 0.95, None, "IVF_SQ8"),  # scarcer still
     ],
 )
 def test_recommends_in_the_spirit_of_the_guides(
@@ -66,6 +67,40 @@ def test_what_is_recommended_fits_reaches_and_is_offered(
                 advice.spec.require_offered(server)
     if any(advice.verdict in ("slow", "fits") for advice in found):
         assert found[0].verdict == "recommended" or found[0].spec.index_type == "AUTOINDEX"
+
+
+@given(
+    st.integers(1, 10**9),
+    st.integers(2**30, 2**45),
+    st.floats(0.5, 1),
+    st.sampled_from([None, LITE, PIP, NEW, GPU]),
+)
+def test_what_nobody_measured_is_advised_only_where_nothing_else_does(
+    rows: int, memory: int, recall: float, server: ServerInfo | None
+) -> None:
+    found = advise(rows, 512, memory, recall, server)
+    does = [advice for advice in found if advice.verdict in ("recommended", "fits", "slow")]
+    if found[0].verdict == "recommended" and found[0].recall is None:
+        assert all(advice.recall is None for advice in does)
+
+
+def test_a_newer_milvus_that_is_needed_is_said_with_what_older_ones_take() -> None:
+    found = advise(10_000_000, 512, 16 * GIB, 0.95)
+    assert (found[0].spec.index_type, found[0].needs) == ("HNSW_SQ", "Milvus 2.5 or later")
+    older = on_older(found)
+    assert older is not None and older.spec.index_type == "IVF_SQ8" and not older.needs
+    named = advise(10_000_000, 512, 16 * GIB, 0.95, NEW)
+    assert named[0].needs == "" and on_older(named) is None
+    assert on_older(advise(1_000_000, 512, 16 * GIB, 0.95)) is None
+
+
+def test_a_search_takes_as_long_as_what_it_compares() -> None:
+    found = {item.spec.index_type: item for item in advise(10_000_000, 512, 64 * GIB, 0.95)}
+    flat, ivf = found["FLAT"].seconds, found["IVF_SQ8"].seconds
+    assert flat is not None and ivf is not None
+    assert ivf == pytest.approx(flat / 8, rel=0.02)  # nprobe is an eighth of nlist
+    assert found["IVF_SQ8"].verdict == "slow" and "0.28 s" in found["IVF_SQ8"].because
+    assert found["HNSW"].seconds is None
 
 
 def test_more_recall_asks_for_more_effort() -> None:
