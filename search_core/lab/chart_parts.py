@@ -161,15 +161,11 @@ def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
     if len(kinds) < 2:
         return {}
     dashes, shapes = _DASHES[: len(kinds)], _KIND_SHAPES[: len(kinds)]
-    # One legend for both would draw the points' outlines dashed: the lines alone tell them apart.
-    lines = alt.Legend(symbolType="stroke", symbolSize=700)
     return {
         "strokeDash": alt.StrokeDash(
-            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes), legend=lines
+            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes)
         ),
-        "shape": alt.Shape(
-            "query_kind:N", scale=alt.Scale(domain=kinds, range=shapes), legend=None
-        ),
+        "shape": alt.Shape("query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes)),
     }
 
 
@@ -252,16 +248,17 @@ def setting_shape() -> dict[str, Any]:
 def line_ends(shown: pd.DataFrame, gap: float) -> pd.DataFrame:
     """Return the last point of each setting, its ``label``, and ``label_ms`` where that is written.
 
-    Labels are ``gap`` apart at least, in natural logarithms: those too near are moved up.
+    Labels are ``gap`` apart at least, in natural logarithms, and as near to their lines as may be.
     """
-    timed = shown.dropna(subset=["p50_ms"]).sort_values("nq")
+    timed = shown[shown["p50_ms"] > 0].sort_values("nq")
     ends = timed.drop_duplicates("searched", keep="last").sort_values("p50_ms")
-    free, heights = -math.inf, []
+    heights: list[float] = []
     for height in ends["p50_ms"].map(math.log):
-        heights.append(max(height, free))
-        free = heights[-1] + gap
+        heights.append(max(height, heights[-1] + gap) if heights else height)
+    moved = sum(heights) - sum(ends["p50_ms"].map(math.log))
+    moved /= max(1, len(heights))
     labels = [
         f"{parameter} {value:g}"
         for parameter, value in zip(ends["parameter"], ends["value"], strict=True)
     ]
-    return ends.assign(label=labels, label_ms=[math.exp(height) for height in heights])
+    return ends.assign(label=labels, label_ms=[math.exp(height - moved) for height in heights])

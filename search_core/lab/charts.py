@@ -133,7 +133,7 @@ def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) 
     y = alt.Y(
         "qps:Q",
         title="queries answered a second",
-        scale=alt.Scale(domain=[0, 1.05 * float(axes["qps"].max())], nice=True),
+        scale=alt.Scale(domain=[0, 1.06 * float(axes["qps"].max())], nice=False),
         axis=alt.Axis(format=",.6~g", tickCount=5),
     )
     return _by_clients(frame, axes, y)

@@ -10,13 +10,13 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
-from search_core.lab.chart_key import Mark, shape_of_mark
+from search_core.lab.chart_key import Spec, symbol_svg, take_legends
 from search_core.lab.chart_theme import theme
 from search_core.lab.frames import params_text, series_names
 from search_core.lab.judge import Recommendation
 from search_core.lab.records import Comparison, IndexRun, RunContext
 from search_core.lab.report_charts import Section, Subject
-from search_core.lab.report_specs import Spec, scripts, take_legends
+from search_core.lab.report_specs import scripts
 from search_core.lab.report_tables import (
     contexts_table,
     settings_table,
@@ -25,17 +25,6 @@ from search_core.lab.report_tables import (
 )
 
 _NOTHING = "Nothing was measured that could be advised."
-#: Vega's named shapes as SVG paths within -1 to 1.
-_PATHS = {
-    "circle": "M-1,0A1,1 0 1 1 1,0A1,1 0 1 1 -1,0Z",
-    "square": "M-0.9,-0.9H0.9V0.9H-0.9Z",
-    "diamond": "M0,-1.2L0.9,0L0,1.2L-0.9,0Z",
-    "cross": "M-1,-0.4H-0.4V-1H0.4V-0.4H1V0.4H0.4V1H-0.4V0.4H-1Z",
-    "triangle-up": "M0,-1L1,0.9H-1Z",
-    "triangle-down": "M0,1L-1,-0.9H1Z",
-    "triangle-right": "M1,0L-0.9,1V-1Z",
-    "triangle-left": "M-1,0L0.9,-1V1Z",
-}
 
 
 def report_page(
@@ -139,19 +128,11 @@ def _section(
         "title": section.title,
         "caption": section.caption,
         "wide": section.wide,
-        "legend": [_legend(mark) for mark in (*legend, *section.key)],
+        "legend": [
+            {"label": mark.label, "symbol": Markup(symbol_svg(mark))}  # noqa: S704 - no names in it
+            for mark in (*legend, *section.key)
+        ],
         "sides": sides,
-    }
-
-
-def _legend(mark: Mark) -> dict[str, str]:
-    shape = shape_of_mark(mark)
-    return {
-        "label": mark.label,
-        "colour": mark.colour,
-        "dash": mark.dash,
-        "path": _PATHS.get(shape, shape),
-        "look": mark.look,
     }
 
 

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from copy import deepcopy
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import altair as alt
 import vl_convert
 
-from search_core.lab.chart_key import Mark, key_chart
+from search_core.lab.chart_key import Spec, key_chart, take_legends
 from search_core.lab.chart_theme import theme
 from search_core.lab.report_charts import Panel, Section
 
-Spec = dict[str, Any]
 #: The Vega-Lite that Altair writes, as vl-convert names it.
 _VERSION = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _PNG_SCALE = 1.5
 _WIDE_PX, _NARROW_PX = 520, 300
 _KEY_PX = 1000
-_LOOKS = {"color": "colour", "fill": "colour", "shape": "shape", "strokeDash": "dash"}
 
 
 def panel_specs(section: Section, panel: Panel) -> list[Spec]:
@@ -31,29 +28,6 @@ def panel_specs(section: Section, panel: Panel) -> list[Spec]:
         spec.pop("config", None)
         made.append({**spec, "description": f"{section.title}: {panel.title}"})
     return made
-
-
-def take_legends(specs: Sequence[Spec]) -> tuple[list[Mark], list[Spec]]:
-    """Return the legends of named colours, shapes and dashes as one, and the charts without them.
-
-    A legend inside a chart does not fold on a narrow page; one of HTML does.
-    """
-    found: dict[str, dict[str, str]] = {}
-    bare = deepcopy(list(specs))
-    for spec in bare:
-        for channel, definition in _channels(spec):
-            scale = definition.get("scale") or {}
-            if channel not in _LOOKS or not isinstance(scale.get("domain"), list):
-                continue
-            for label, value in zip(scale["domain"], scale["range"], strict=True):
-                looks = found.setdefault(str(label), {})
-                dash = " ".join(str(part) for part in value) if isinstance(value, list) else value
-                looks.setdefault(_LOOKS[channel], dash)
-            definition["legend"] = None
-    return [
-        Mark(label, looks.get("colour", ""), looks.get("shape", ""), looks.get("dash", ""))
-        for label, looks in found.items()
-    ], bare
 
 
 def picture_spec(section: Section, specs: Sequence[Sequence[Spec]], names: Sequence[str]) -> Spec:
@@ -106,10 +80,3 @@ def scripts() -> str:
     """Return Vega, Vega-Lite and Vega-Embed as one script that needs nothing else."""
     bundle: Callable[..., str] = vl_convert.javascript_bundle  # its stub asks for more than it does
     return bundle(vl_version=_VERSION)
-
-
-def _channels(spec: Spec) -> Iterator[tuple[str, dict[str, Any]]]:
-    for layer in spec.get("layer", [spec]):
-        for channel, definition in layer.get("encoding", {}).items():
-            if isinstance(definition, dict):
-                yield channel, definition

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
-from search_core.lab.chart_key import Mark, key_chart
+from search_core.lab.chart_key import Mark, key_chart, symbol_svg
 from search_core.lab.judge import recommend
 from search_core.lab.report_charts import sections, subject_of
 from search_core.lab.report_specs import panel_specs, picture_spec
@@ -56,6 +57,28 @@ def test_a_picture_explains_all_that_is_drawn_in_it(
         if "scale" in encoding.get(channel, {})
     ]
     assert set(legends) <= {None}  # so that panels of one row begin at one height
+
+
+def test_kinds_of_query_have_a_whole_line_in_the_key_and_a_point_on_it(
+    pictures: dict[str, dict[str, Any]],
+) -> None:
+    key, _body = pictures["recall-parameter"]["vconcat"]
+    drawn = [layer["mark"] for layer in key["layer"]]
+    place = [mark.get("text") for mark in drawn].index("sentences")
+    line, point = drawn[place - 2 : place]
+    assert line["type"] == "rule" and line["strokeDash"] == [5, 4]
+    assert point["shape"] == "diamond" and point["filled"] and "strokeDash" not in point
+
+
+@pytest.mark.parametrize("mark", [
+    Mark("HNSW", "#12936a", "triangle-up"), Mark("sentences", dash="5 4"),
+    *(Mark("any", look=look) for look in
+      ("front", "hollow", "ring", "interval", "guide", "outlined")),
+])  # fmt: skip
+def test_a_symbol_is_svg_in_its_colour_or_in_ink(mark: Mark) -> None:
+    drawn = ElementTree.fromstring(symbol_svg(mark, "#123456"))
+    colours = {part.get("stroke") or part.get("fill") for part in drawn}
+    assert colours == {mark.colour or "#123456"}
 
 
 def test_estimates_are_explained_where_there_are_any() -> None:

@@ -82,17 +82,6 @@ def test_the_recall_that_is_wanted_is_named_at_its_line() -> None:
         assert "wanted: 0.95" in said
 
 
-def test_kinds_of_query_are_told_apart_by_a_line_in_the_legend() -> None:
-    drawn_as = {
-        channel: encoding[channel]["legend"]
-        for encoding in encodings(drawn()["sweep"])
-        for channel in ("strokeDash", "shape")
-        if channel in encoding
-    }
-    assert drawn_as["strokeDash"]["symbolType"] == "stroke"
-    assert drawn_as["shape"] is None
-
-
 def test_parts_of_different_quantities_have_different_colours() -> None:
     colours = {
         name: {colour for one in encodings(drawn()[name]) if "color" in one
@@ -137,7 +126,13 @@ def test_names_at_the_ends_of_lines_keep_apart_and_in_order(times: list[float], 
     heights = [math.log(value) for value in ends["label_ms"]]
     assert all(above - below >= gap - 1e-9 for below, above in pairwise(heights))
     assert list(ends["p50_ms"]) == sorted(times)
-    assert all(ends["label_ms"] >= ends["p50_ms"] * (1 - 1e-9))
+    ends_at = [math.log(value) for value in ends["p50_ms"]]
+    assert abs(sum(heights) - sum(ends_at)) < 1e-6  # as near to the lines as may be
+
+
+def test_queries_a_second_have_no_number_at_their_axis_end_to_move_the_heading() -> None:
+    [scale] = [one["y"]["scale"] for one in encodings(drawn()["concurrency"]) if "y" in one][:1]
+    assert scale["domain"][0] == 0 and not scale["nice"]
 
 
 def test_latency_is_on_a_logarithmic_axis() -> None:
