@@ -202,7 +202,7 @@ def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
     shutil.rmtree(folder, ignore_errors=True)
     comparison = run_comparison(settings, store, options, text=False, out=folder)
     write_report(folder, [comparison])
-    say(searches_table(comparison.runs, advice := recommend(comparison.runs)))
+    say(searches_table(comparison.runs, advice := recommend(comparison.runs)) or "")
     if advice is not None:
         say(advice.sentence)
     rows = comparison.context.rows

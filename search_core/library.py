@@ -75,7 +75,7 @@ class LibraryInfo:
             encoder=EncoderIdentity.from_dict(record["encoder"]),
             metric=record["metric"],
             index=index_spec_from_dict(record["index"]),
-            search=SearchParams(**record["search"]),
+            search=SearchParams.from_dict(record["search"]),
             created_at=record["created_at"],
         )
 

@@ -226,7 +226,7 @@ class MilvusTrial:
                 self._remove_index(_CLEAN_UP_S)
             if isinstance(error, Exception) and time.monotonic() >= deadline:
                 raise TrialTimeout(
-                    f"{spec.index_type} was not built and loaded within {self._timeout_s:.0f} s.",
+                    f"{spec.index_type} was not built and loaded within {self._timeout_s:g} s.",
                     "Allow more time, or leave this index type out.",
                 ) from error
             raise

@@ -96,6 +96,7 @@ def set_index(
     params = SearchParams(**{"nprobe": nprobe, "ef": ef, **search})
     _check_takes(spec, params)
     with open_store(settings) as store:
+        spec.require_rows(store.count(settings.library))
         info = build_index(store, settings.library, spec, params, in_place=in_place)
         rows = store.count(settings.library)
     if json:

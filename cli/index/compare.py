@@ -51,8 +51,8 @@ def compare(
         typer.Option(
             "--sweep",
             metavar="NAME=V,V",
-            help="Values of a search parameter (nprobe, ef …) or a build parameter (nlist, M …) "
-            "to measure; repeat it for several.",
+            help="Values of a search parameter (nprobe, ef, reorder_k …) or a build parameter "
+            "(nlist, M …) to measure; repeat it for several: all combinations are measured.",
         ),
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many neighbours each query asks.")] = 10,
@@ -154,6 +154,8 @@ def compare(
             _write_report(out, comparison)
         if apply:
             _apply(store, info, advice, in_place=in_place)
+        if advice is None:
+            raise typer.Exit(1)
 
 
 def run_comparison(
@@ -250,6 +252,11 @@ def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:
 
 
 def _new_runs_file(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is a file: a comparison is written into a folder.",
+            "Name a folder with --out; it is made where there is none.",
+        )
     path = folder / "runs.jsonl"
     if path.exists():
         raise UsageError(

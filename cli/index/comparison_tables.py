@@ -24,15 +24,18 @@ _SETTING = ("Built with", "Searched with")
 _DOING = {"fixed": "as set", "filter_aware": "filter-aware"}
 
 
-def searches_table(runs: Sequence[IndexRun], advice: Recommendation | None) -> Table:
+def searches_table(runs: Sequence[IndexRun], advice: Recommendation | None) -> Table | None:
     """Return one query at a time, without a filter: ★ is advised, ≈ as fast, · on the front.
 
-    The front is where nothing else is both as fast and as exact (Pareto).
+    The front is where nothing else is both as fast and as exact (Pareto). None where nothing was
+    measured.
     """
     from search_core.lab.judge import pareto_front
 
     shown = [run for run in runs if run.kind == "search" and not run.filter and not run.error]
-    k = shown[0].k if shown else 0
+    if not shown:
+        return None
+    k = shown[0].k
     kinds = dict.fromkeys(run.query_kind for run in shown)
     front = {
         id(run)

@@ -120,6 +120,10 @@ class IndexSpec(ABC):
         """Raise IndexParameterError where vectors of ``dim`` dimensions cannot be indexed so."""
         return
 
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where so few vectors cannot be indexed so; 0 passes."""
+        return
+
     def metric_for(self, metric: str) -> str:
         """Return the metric to build with where vectors are compared by ``metric``.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from search_core.errors import IndexParameterError
+from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.index_specs.base import IndexSpec, Offer, at_least_k, doubling
 from search_core.index_specs.ivf import REFINE_TYPES, refine_params, without_refine_type
 from search_core.index_specs.parameters import (
@@ -20,6 +20,7 @@ from search_core.index_specs.parameters import (
     switch,
 )
 from search_core.index_specs.search_params import SearchParams
+from search_core.servers import ServerInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class HnswSq(Hnsw):
     ``ef_construction``: candidates while building, 8 to 2,147,483,647, default 200; more make a
     better graph for a longer build.
     ``sq_type``: what vectors are rounded to, one of SQ6, SQ8, BF16, FP16, default SQ8; finer
-    finds more, and is larger. Milvus Lite has SQ8.
+    finds more, and is larger. Milvus Lite has SQ8 alone, and no refining.
     ``refine``: true or false, default false: keep finer vectors too, to compare candidates again.
     ``refine_type``: what those are, one of SQ6, SQ8, FP16, BF16, FP32, default FP32; finer than
     sq_type.
@@ -84,6 +85,18 @@ class HnswSq(Hnsw):
         Raises IndexParameterError for an ef below k, or a refine_k without refine.
         """
         return Hnsw.search_params(self, params, k) | refine_params(self.refine, params)
+
+    def require_offered(self, server: ServerInfo) -> None:
+        """Raise IndexNotOffered unless this Milvus has it; Milvus Lite only rounds to SQ8."""
+        IndexSpec.require_offered(self, server)
+        if not server.embedded or (self.sq_type == "SQ8" and not self.refine):
+            return
+        how = "refine" if self.sq_type == "SQ8" else f"sq_type {self.sq_type}"
+        raise IndexNotOffered(
+            f"{server} does not offer HNSW_SQ with {how}: it rounds to SQ8 and does not refine.",
+            f"Milvus {self.offer.since} or later does; SIGHTLINE_MILVUS_URI says which Milvus "
+            "to use.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

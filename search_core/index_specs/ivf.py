@@ -56,6 +56,18 @@ class Ivf(IndexSpec):
             )
         return nprobe
 
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where there are fewer vectors than clusters; 0 passes.
+
+        Milvus would make fewer clusters without saying so.
+        """
+        if 0 < rows < self.nlist:
+            raise IndexParameterError(
+                f"nlist {self.nlist} is more than the {rows} vectors: only as many clusters as "
+                "vectors can be made.",
+                f"Use --nlist from 1 to {rows}.",
+            )
+
     def sweep_values(self, k: int) -> list[int]:
         """Return 1, 2, 4 … 128, within nlist."""
         return doubling(1, min(128, self.nlist))
@@ -110,6 +122,16 @@ class IvfPq(Ivf):
                 f"Use a divisor of {dim}, such as {fits}.",
             )
 
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where there are fewer vectors than codes or clusters."""
+        Ivf.require_rows(self, rows)
+        if 0 < rows < 2**self.nbits:
+            raise IndexParameterError(
+                f"nbits {self.nbits} needs {2**self.nbits:,} vectors or more to learn from, and "
+                f"there are {rows}.",
+                f"Use --option nbits={rows.bit_length() - 1}, or IVF_SQ8.",
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class IvfRabitq(Ivf):
@@ -133,12 +155,12 @@ class IvfRabitq(Ivf):
         return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
-        """Return nprobe, rbq_query_bits (0: the query is not rounded) and, refining, refine_k (10).
+        """Return nprobe, rbq_bits_query (0: the query is not rounded) and, refining, refine_k (10).
 
         Raises IndexParameterError for nprobe over nlist, or a refine_k without refine.
         """
-        bits = 0 if params.rbq_query_bits is None else params.rbq_query_bits
-        taken = {"nprobe": self.nprobe(params, k), "rbq_query_bits": bits}
+        bits = 0 if params.rbq_bits_query is None else params.rbq_bits_query
+        taken = {"nprobe": self.nprobe(params, k), "rbq_bits_query": bits}
         return taken | refine_params(self.refine, params)
 
 

@@ -29,12 +29,15 @@ class Failure:
     error: str
 
 
-def refusal(planned: PlannedIndex, server: ServerInfo, dim: int, k: int, metric: str) -> str:
+def refusal(
+    planned: PlannedIndex, server: ServerInfo, rows: int, dim: int, k: int, metric: str
+) -> str:
     """Return why an index cannot be measured here, in words; "" where it can."""
     spec = planned.spec
     try:
         spec.require_offered(server)
         spec.require_dim(dim)
+        spec.require_rows(rows)
         spec.require_hits(k)
         spec.metric_for(metric)
         if spec.vector_kind == "binary" and dim % 8:

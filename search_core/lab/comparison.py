@@ -81,6 +81,7 @@ class IndexBenchmark:
             remarks = [*(f"Queries: {queries.label}." for queries in asked), *remarks]
             filters, masks = self._filters(spool, remarks)
             planned = list(plan) if plan is not None else self._plan(spool)
+            remarks += dict.fromkeys(remark for item in planned for remark in item.remarks)
             if spool.rows + how_many_held_out(self._options.queries, count) < count:
                 remarks.append(
                     f"Measured on {spool.rows:,} of the library's {count:,} vectors, by chance: "
@@ -187,7 +188,7 @@ class IndexBenchmark:
         for metric, group in _by_metric(planned, info.metric):
             wanted: list[PlannedIndex] = []
             for item in group:
-                if why := refusal(item, server, spool.dim, options.k, metric):
+                if why := refusal(item, server, spool.rows, spool.dim, options.k, metric):
                     session.tell_failure(Failure(item, why), metric)
                 else:
                     wanted.append(item)

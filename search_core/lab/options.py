@@ -19,7 +19,7 @@ class CompareOptions:
     each kind are asked for ``k`` neighbours, and timed ``repeats`` times (2 or more). ``types`` and
     ``sweeps`` choose indexes and settings (see plan.make_plan), ``settings`` bounds the settings of
     an index. ``nq`` are queries a request, ``concurrency`` clients at once, both besides one query
-    at a time. ``time_limit_s`` ends an index that does not get built.
+    at a time. ``time_limit_s``, above 0, ends an index that does not get built.
     """
 
     k: int = 10
@@ -46,6 +46,11 @@ class CompareOptions:
         ):
             if value < least:
                 raise UsageError(f"{name} must be {least} or more, not {value}.")
+        if not self.time_limit_s > 0:
+            raise UsageError(
+                f"The time limit must be above 0 seconds, not {self.time_limit_s:g}.",
+                "Give the seconds an index may take to build, such as 600.",
+            )
         if not 0 < self.target_recall <= 1:
             raise UsageError(
                 f"The target recall must be above 0 and at most 1, not {self.target_recall}.",

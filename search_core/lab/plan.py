@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
@@ -37,12 +37,13 @@ class PlannedIndex:
     """An index to build, and the settings to search it with, from the fastest to the most thorough.
 
     ``complete`` is whether all settings are measured; else those after the first that finds
-    everything are left out.
+    everything are left out. ``remarks`` say what was asked for and is not measured.
     """
 
     spec: IndexSpec
     settings: tuple[SearchParams, ...]
     complete: bool = False
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,9 @@ def make_plan(
     """Return what to measure over ``rows`` vectors of ``dim`` dimensions.
 
     Without ``types`` these are FLAT, IVF_FLAT, IVF_SQ8 and HNSW. ``sweeps`` are values by
-    parameter: of a search parameter to measure all of, of a build parameter (nlist, M …) to build
-    an index of each. Raises IndexParameterError for a type or parameter that does not exist, and
+    parameter: of search parameters to measure every combination of, of build parameters (nlist,
+    M …) to build an index of each. An index is built to refine where refine_k is swept. Raises
+    IndexParameterError for a type or parameter that does not exist, a value out of its range, and
     for a sweep that none of the indexes has.
     """
     given = dict(sweeps or {})
@@ -112,10 +114,14 @@ def make_plan(
     used: set[str] = set()
     for start in named or default_specs(rows, server):
         for spec in _built_ways(start, given, used):
-            asked = next((name for name in given if _is_search_sweep(spec, name)), None)
-            used |= {asked} if asked else set()
-            values = given[asked] if asked else spec.sweep_values(k)
-            planned.append(PlannedIndex(spec, _settings(spec, values, k), asked is not None))
+            asked = {
+                field: (name, given[name])
+                for field, parameter in parameters_of(SearchParams)
+                for name in given
+                if _names(name, field, parameter) and _takes(spec, field)
+            }
+            used |= {name for name, _ in asked.values()}
+            planned.append(_planned(spec, {field: at for field, (_, at) in asked.items()}, k))
     for name in given:
         if name not in used:
             raise IndexParameterError(
@@ -127,9 +133,7 @@ def make_plan(
 
 def thinned(planned: Sequence[PlannedIndex], settings: int) -> list[PlannedIndex]:
     """Return the plan with at most so many settings an index, spread evenly."""
-    return [
-        PlannedIndex(item.spec, _spread(item.settings, settings), item.complete) for item in planned
-    ]
+    return [replace(item, settings=_spread(item.settings, settings)) for item in planned]
 
 
 def spec_of(run: IndexRun) -> IndexSpec:
@@ -161,6 +165,11 @@ def _built_ways(
     start: IndexSpec, sweeps: Mapping[str, Sequence[int]], used: set[str]
 ) -> list[IndexSpec]:
     """Return the index built with every combination of the build parameters swept."""
+    if any(name.lower() == "refine_k" for name in sweeps) and hasattr(start, "refine"):
+        start = make_index_spec(
+            start.index_type,
+            {**{item.name: getattr(start, item.name) for item in fields(start)}, "refine": True},
+        )
     own: dict[str, tuple[str, Sequence[int]]] = {}
     for name, parameter in parameters_of(start):
         for asked, values in sweeps.items():
@@ -176,35 +185,52 @@ def _built_ways(
     ]
 
 
-def _is_search_sweep(spec: IndexSpec, asked: str) -> bool:
-    return spec.sweep is not None and asked.lower() == spec.sweep.lower()
+def _takes(spec: IndexSpec, field: str) -> bool:
+    """Return whether an index is searched with a parameter."""
+    try:
+        return field in spec.search_params(SearchParams(**{field: 1}), 1)
+    except IndexParameterError:
+        return False
 
 
 def _names(asked: str, field: str, parameter: Parameter) -> bool:
     return asked.lower() in (field.lower(), parameter.name.lower())
 
 
-def _settings(spec: IndexSpec, values: Sequence[int], k: int) -> tuple[SearchParams, ...]:
-    """Return a setting for each value the index takes; one of its defaults where it has none.
-
-    A value out of range for this index (nprobe above its nlist) is left out; raises
-    IndexParameterError where all of them are.
-    """
+def _planned(spec: IndexSpec, asked: Mapping[str, Sequence[int]], k: int) -> PlannedIndex:
+    """Return an index with a setting for each combination of ``asked``, else its usual ones."""
+    if asked:
+        settings, remarks = _settings(spec, asked, k)
+        return PlannedIndex(spec, settings, complete=True, remarks=remarks)
     if spec.sweep is None:
-        return (SearchParams(),)
-    settings = []
+        return PlannedIndex(spec, (SearchParams(),))
+    settings, _ = _settings(spec, {spec.sweep: spec.sweep_values(k)}, k)
+    return PlannedIndex(spec, settings or (SearchParams(),))
+
+
+def _settings(
+    spec: IndexSpec, asked: Mapping[str, Sequence[int]], k: int
+) -> tuple[tuple[SearchParams, ...], tuple[str, ...]]:
+    """Return a setting for each combination the index takes, and remarks on those it does not.
+
+    What this index or this k has no use for (nprobe above its nlist, ef below k) is left out;
+    raises IndexParameterError where all are, and for a value out of the range of its parameter.
+    """
+    settings: list[SearchParams] = []
+    remarks: dict[str, None] = {}
     refused: IndexParameterError | None = None
-    for value in sorted(set(values)):
+    for chosen in product(*(sorted(set(values)) for values in asked.values())):
+        params = SearchParams(**dict(zip(asked, chosen, strict=True)))
         try:
-            params = SearchParams(**{spec.sweep: value})
             spec.search_params(params, k)
         except IndexParameterError as error:
             refused = error
+            remarks[f"{spec.index_type}: {error.message} Not measured."] = None
             continue
         settings.append(params)
     if not settings and refused is not None:
         raise refused
-    return tuple(settings) or (SearchParams(),)
+    return tuple(settings), tuple(remarks)
 
 
 def _spread(settings: tuple[SearchParams, ...], count: int) -> tuple[SearchParams, ...]:

@@ -23,9 +23,9 @@ def test_set_changes_the_index_and_show_tells_it(
 
 
 def test_set_takes_any_parameter_of_a_type(run: Run, library: list[str]) -> None:
-    options = ["--m", 8, "--option", "refine=true", "--option", "refine_type=FP16"]
+    options = ["--m", 8, "--option", "refine=false", "--option", "refine_type=FP16"]
     changed = run("index", "set", "HNSW_SQ", *options, "--ef", 99, "--json", *library).json
-    assert changed["index"]["refine"] is True and changed["index"]["refine_type"] == "FP16"
+    assert changed["index"]["refine"] is False and changed["index"]["refine_type"] == "FP16"
     assert changed["index"]["m"] == 8 and changed["search"]["ef"] == 99
     assert run("index", "set", "FLAT", *library).exit_code == 0
 
@@ -39,6 +39,8 @@ def test_set_takes_any_parameter_of_a_type(run: Run, library: list[str]) -> None
         (["HNSW", "--nprobe", "4"], "not searched with nprobe"),
         (["IVF_FLAT", "--nlist", "4", "--nprobe", "8"], "more than the 4 clusters"),
         (["HNSW_SQ", "--option", "nbits=8"], "nbits=8 is not a parameter of HNSW_SQ"),
+        (["HNSW_SQ", "--option", "refine=true"], "does not offer HNSW_SQ with refine"),
+        (["IVF_FLAT", "--nlist", "60000"], "only as many clusters as vectors"),
         (["HNSW", "--option", "search_list=20"], "not searched with search_list"),
     ],
 )

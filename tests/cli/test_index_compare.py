@@ -75,6 +75,33 @@ def test_people_read_tables_and_one_sentence(run: Run, filled: list[str]) -> Non
     assert "No sentences were asked" in said.err
 
 
+def test_where_nothing_was_measured_no_table_is_shown_and_the_command_fails(
+    run: Run, filled: list[str]
+) -> None:
+    said = run("index", "compare", "--types", "HNSW", "--time-limit", "0.0001", *QUICK, *filled)
+    assert said.exit_code == 1
+    assert "Recall@" not in said.out and "none can be advised" in said.out
+    assert "within 0.0001 s" in said.out or "within the time limit" in said.out
+
+
+def test_an_index_of_more_clusters_than_vectors_is_refused_in_words(
+    run: Run, filled: list[str]
+) -> None:
+    measured = run(
+        "index", "compare", "--types", "IVF_FLAT", "--sweep", "nlist=7,5000", *QUICK, *filled
+    )
+    assert measured.exit_code == 0, measured.err
+    assert "nlist 5000 is more than the " in " ".join(measured.out.split())
+    refused = run("index", "set", "IVF_FLAT", "--nlist", "5000", *filled)
+    assert refused.exit_code == 2 and "nlist 5000 is more than the 300 vectors" in refused.err
+
+
+def test_values_that_do_not_go_with_an_index_are_told(run: Run, filled: list[str]) -> None:
+    asked = ("--types", "IVF_FLAT", "--sweep", "nprobe=1,500")
+    said = run("index", "compare", *asked, *QUICK, *filled)
+    assert said.exit_code == 0 and "nprobe 500 is more than the 7 clusters" in said.err
+
+
 @pytest.mark.parametrize("how", [[], ["--in-place"]])
 def test_apply_makes_the_advice_the_librarys_index(
     run: Run, filled: list[str], how: list[str]
@@ -109,7 +136,10 @@ def test_what_misses_the_target_is_not_applied(run: Run, filled: list[str]) -> N
         (["--sweep", "nprobe=a"], "--sweep nprobe takes whole numbers"),
         (["--sweep", "nprobe="], "nprobe= is not a sweep"),
         (["--types", "IVF_FLAT", "--sweep", "nprobe=500"], "nprobe 500 is more than the 7"),
+        (["--types", "IVF_FLAT", "--sweep", "nprobe=1,-1"], "from 1 to 65536, not -1"),
         (["--sweep", "search_list=10"], "a parameter search_list"),
+        (["--time-limit", "0"], "must be above 0 seconds, not 0"),
+        (["--out", __file__], "is a file: a comparison is written into a folder"),
         (["--filter", "colour=red"], "colour=red is not a filter"),
         (["--filter", "0.001%"], "not a share"),
         (["--nq", "0"], "must be 1 or more"),

@@ -135,12 +135,12 @@ def test_search_parameters_out_of_range_are_refused(nprobe: int, ef: int) -> Non
         (
             IvfRabitq(8),
             {"nlist": 8, "refine": "true", "refine_type": "SQ8"},
-            {"nprobe": 1, "rbq_query_bits": 0, "refine_k": 10},
+            {"nprobe": 1, "rbq_bits_query": 0, "refine_k": 10},
         ),
         (
             IvfRabitq(8, refine=False),
             {"nlist": 8, "refine": "false"},
-            {"nprobe": 1, "rbq_query_bits": 0},
+            {"nprobe": 1, "rbq_bits_query": 0},
         ),
         (Scann(8), {"nlist": 8, "with_raw_data": "true"}, {"nprobe": 1, "reorder_k": 100}),
         (Hnsw(m=8, ef_construction=99), {"M": 8, "efConstruction": 99}, {"ef": 64}),
@@ -242,6 +242,8 @@ def test_types_say_who_offers_them() -> None:
     [
         (DiskAnn(), LITE, "Milvus Lite 3.2.2 does not offer DISKANN", "Milvus 2.2 or later"),
         (DiskAnn(), PIP, "PyPI package", "container"),
+        (HnswSq(sq_type="SQ6"), LITE, "does not offer HNSW_SQ with sq_type SQ6", "Milvus 2.5 or"),
+        (HnswSq(refine=True), LITE, "does not offer HNSW_SQ with refine", "Milvus 2.5 or later"),
         (HnswSq(), PIP, "came with Milvus 2.5", "Milvus Lite and Milvus 2.5 or later"),
         (GpuCagra(), NEW, "needs a GPU", "NVIDIA GPU"),
     ],
@@ -266,6 +268,37 @@ def test_metrics_and_dimensions_are_checked() -> None:
     with pytest.raises(IndexParameterError, match="even number"):
         Scann().require_dim(5)
     IvfPq().require_dim(512)
+
+
+@pytest.mark.parametrize(
+    ("spec", "rows", "said"),
+    [
+        (IvfFlat(200), 196, "nlist 200 is more than the 196 vectors"),
+        (Scann(200), 196, "only as many clusters as vectors"),
+        (IvfPq(4), 196, "nbits 8 needs 256 vectors or more"),
+    ],
+)
+def test_too_few_vectors_for_an_index_are_refused(spec: IndexSpec, rows: int, said: str) -> None:
+    with pytest.raises(IndexParameterError, match=said):
+        spec.require_rows(rows)
+    spec.require_rows(256)
+    spec.require_rows(0)  # nobody knows yet what comes
+    Flat().require_rows(1)
+
+
+def test_search_parameters_are_read_by_a_name_they_had_before() -> None:
+    stored = {"nprobe": 4, "ef": None, "rbq_query_bits": 6}
+    assert SearchParams.from_dict(stored) == SearchParams(nprobe=4, rbq_bits_query=6)
+
+
+@pytest.mark.parametrize(("name", "parameter"), parameters_of(SearchParams))
+def test_search_parameters_say_default_range_and_effect(name: str, parameter: Parameter) -> None:
+    said = " ".join((SearchParams.__doc__ or "").split())
+    about = said.split(f"``{name}`` (")[1].split("``")[0]
+    assert "default" in about and parameter.unit.split()[0] in about
+    assert "more" in about or "most" in about
+    high = "the index's nlist" if name == "nprobe" else f"{parameter.high:,}"
+    assert f"{parameter.low} to {high}" in about
 
 
 @given(st.integers(0, 10**12))

@@ -50,6 +50,42 @@ def test_a_sweep_of_build_parameters_builds_each_combination() -> None:
     assert all(values(item) == [64] for item in planned)
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [
+        ("IVF_FLAT", "nprobe"), ("HNSW", "ef"), ("DISKANN", "search_list"), ("SCANN", "reorder_k"),
+        ("HNSW_SQ", "refine_k"), ("IVF_RABITQ", "refine_k"), ("IVF_RABITQ", "rbq_bits_query"),
+        ("GPU_CAGRA", "itopk_size"), ("GPU_CAGRA", "search_width"), ("AUTOINDEX", "level"),
+    ],
+)  # fmt: skip
+def test_every_search_parameter_can_be_swept(kind: str, field: str) -> None:
+    [planned] = make_plan(4_000, 64, k=1, types=[kind], sweeps={field.upper(): [8, 2]})
+    assert [params.given() for params in planned.settings] == [{field: 2}, {field: 8}]
+    assert planned.complete and not planned.remarks
+    for params in planned.settings:
+        assert planned.spec.search_params(params, 1)[field] == getattr(params, field)
+
+
+def test_sweeps_of_two_search_parameters_measure_each_combination() -> None:
+    sweeps = {"nprobe": [1, 4], "reorder_k": [20, 100]}
+    [planned] = make_plan(4_000, 64, k=10, types=["SCANN"], sweeps=sweeps)
+    assert [(at.nprobe, at.reorder_k) for at in planned.settings] == [
+        (1, 20), (1, 100), (4, 20), (4, 100)
+    ]  # fmt: skip
+
+
+def test_what_a_sweep_leaves_out_is_remarked_upon_and_what_cannot_be_is_refused() -> None:
+    sweeps = {"nprobe": [1, 500], "ef": [5, 64]}
+    ivf, hnsw = make_plan(500, 64, k=10, types=["IVF_FLAT", "HNSW"], sweeps=sweeps)
+    assert ivf.remarks == (
+        "IVF_FLAT: nprobe 500 is more than the 12 clusters (nlist) of this index. Not measured.",
+    )
+    assert hnsw.remarks == ("HNSW: ef 5 is less than the 10 hits asked for. Not measured.",)
+    for value in (-1, 0, 65_537):
+        with pytest.raises(IndexParameterError, match=f"from 1 to 65536, not {value}"):
+            make_plan(500, 64, k=10, types=["IVF_FLAT"], sweeps={"nprobe": [1, value]})
+
+
 def test_what_none_of_them_has_is_refused() -> None:
     with pytest.raises(IndexParameterError, match="parameter nprob"):
         make_plan(4_000, 64, k=10, sweeps={"nprob": [1]})
