@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cli.terminal import err
@@ -17,7 +21,7 @@ def build_index(
 ) -> LibraryInfo:
     """Build the index beside the serving collection and switch, or in place; return the library."""
     name = spec.index_type
-    with err().status(f"Building {name} …") as line:
+    with native_warnings_away(), err().status(f"Building {name} …") as line:
         if in_place:
             store.set_index(library, spec, search)
             return store.library(library)
@@ -27,3 +31,30 @@ def build_index(
             search,
             on_progress=lambda doing, share: line.update(f"{name}: {doing}, {share:.0%} …"),
         )
+
+
+@contextmanager
+def native_warnings_away() -> Iterator[None]:
+    """Keep off the terminal what native code writes to stderr past Python.
+
+    The faiss in Milvus Lite writes a warning there when clusters have fewer than 39 vectors each.
+    What Python prints goes to where it went.
+    """
+    try:
+        stderr = sys.stderr.fileno()
+    except OSError:  # nothing that native code could write to
+        yield
+        return
+    before, kept = sys.stderr, os.dup(stderr)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", encoding=before.encoding, errors="replace", buffering=1) as shown:
+        before.flush()
+        os.dup2(nowhere, stderr)
+        sys.stderr = shown
+        try:
+            yield
+        finally:
+            sys.stderr = before
+            shown.flush()
+            os.dup2(kept, stderr)
+            os.close(nowhere)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from cli.index.building import build_index
+from cli.index.building import build_index, native_warnings_away
 from cli.index.comparison_options import read_filter, read_numbers, read_sweeps
 from cli.index.comparison_progress import progress_bar
 from cli.index.comparison_tables import (
@@ -188,7 +188,7 @@ def run_comparison(
         encode=_encode_with(settings, info) if text else None,
         recorded=recorded,
     )
-    with progress_bar() as show:
+    with native_warnings_away(), progress_bar() as show:
         return benchmark.run(on_run=keep, on_progress=show)
 
 

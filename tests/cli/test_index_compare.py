@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -94,6 +96,21 @@ def test_an_index_of_more_clusters_than_vectors_is_refused_in_words(
     assert "nlist 5000 is more than the " in " ".join(measured.out.split())
     refused = run("index", "set", "IVF_FLAT", "--nlist", "5000", *filled)
     assert refused.exit_code == 2 and "nlist 5000 is more than the 300 vectors" in refused.err
+
+
+@pytest.mark.parametrize(
+    "command", [["set", "IVF_FLAT", "--nlist", "60"], ["compare", "--sweep", "nlist=60", *QUICK]]
+)
+def test_what_faiss_writes_past_python_is_not_shown(
+    filled: list[str], command: list[object]
+) -> None:
+    arguments = [str(part) for part in ("index", *command, *filled)]
+    done = subprocess.run(
+        [sys.executable, "-c", "from cli.main import main; main()", *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "nlist=60" in done.stdout
+    assert "WARNING clustering" not in done.stderr
 
 
 def test_values_that_do_not_go_with_an_index_are_told(run: Run, filled: list[str]) -> None:
