@@ -17,6 +17,18 @@ from search_core.trials import TRIAL_PREFIX
 _OURS = re.compile(rf"{TRIAL_PREFIX}[0-9a-f]+|\w+_\d{{14}}_[0-9a-f]+")
 
 
+def has_leftovers(client: MilvusClient, registry: LibraryRegistry) -> bool:
+    """Whether there is a collection that :func:`remove_leftovers` would remove; waits for nobody.
+
+    Two calls where all is in order: then there are as many collections of ours as aliases.
+    """
+    ours = [name for name in map(str, client.list_collections()) if _OURS.fullmatch(name)]
+    if len(ours) <= len(registry.names()) and not any(map(_is_trial, ours)):
+        return False
+    serving = {info.collection for info in registry.all()}
+    return any(name not in serving and registry.is_abandoned(name) for name in ours)
+
+
 def remove_leftovers(
     client: MilvusClient, registry: LibraryRegistry, endpoint: Endpoint
 ) -> list[str]:
@@ -47,6 +59,10 @@ def remove_leftovers(
         if "://" not in endpoint.uri:
             remove_unlisted(Path(endpoint.uri))
     return removed
+
+
+def _is_trial(collection: str) -> bool:
+    return collection.startswith(TRIAL_PREFIX)
 
 
 def remove_unlisted(lite_dir: Path) -> None:

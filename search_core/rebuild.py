@@ -27,12 +27,12 @@ import numpy as np
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import INDEX_NAME, whole_row
+from search_core.collection import whole_row
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS
-from search_core.errors import StoreBusy
 from search_core.filters import quoted
+from search_core.in_place import busy
 from search_core.index_building import wait_for_index
 from search_core.index_specs import IndexSpec, SearchParams
 from search_core.library import LibraryInfo
@@ -48,8 +48,6 @@ _LOOKS = 10
 #: 2.3.5, measured). Searches sent before the switch have this long; Milvus Lite raises, and the
 #: search is sent again (access.py).
 LAST_SEARCHES_S = 2.0
-#: How often an index is dropped that a search loads again meanwhile.
-_DROPS = 5
 
 
 class Rebuild:
@@ -183,7 +181,7 @@ class Rebuild:
         now = self._registry.find(old.name)
         unchanged = now and (now.collection, now.successor) == (old.collection, successor)
         if not unchanged or (now and now.heir):
-            raise _busy(old)
+            raise busy(old)
 
     def _ids(self, collection: str) -> Iterator[list[str]]:
         for page in pages(
@@ -212,52 +210,6 @@ def changed_index(
     index.metric_for(info.metric)
     index.search_params(changed.search, 1)
     return changed
-
-
-def rebuild_in_place(
-    client: MilvusClient,
-    registry: LibraryRegistry,
-    endpoint: Endpoint,
-    info: LibraryInfo,
-    changed: LibraryInfo,
-) -> None:
-    """Replace a library's index, or only its default search parameters, where it is.
-
-    Searches wait meanwhile. Interrupted, the missing index is built by whoever searches next.
-    Raises StoreBusy while it is rebuilt.
-    """
-    with write_lock(endpoint):
-        if info.successor and registry.is_worked_on(info.successor):
-            raise _busy(info)
-        if changed.index == info.index:
-            registry.write_info(changed)
-            return
-        registry.own(info.collection)
-        _drop_index(client, info.collection)
-        registry.forget(info.collection)
-        registry.write_info(changed)
-        registry.make_ready(changed)
-        registry.disown(info.collection)
-
-
-def _drop_index(client: MilvusClient, collection: str) -> None:
-    # A search that has found it loaded a moment ago may load it once more.
-    for attempt in range(_DROPS):
-        client.release_collection(collection)
-        try:
-            client.drop_index(collection, INDEX_NAME)
-        except MilvusException:
-            if attempt + 1 == _DROPS:
-                raise
-        else:
-            return
-
-
-def _busy(info: LibraryInfo) -> StoreBusy:
-    return StoreBusy(
-        f"The library {info.name} is being rebuilt by another command.",
-        "Wait for it to end, then try again.",
-    )
 
 
 def _same(one: Row | None, other: Row | None) -> bool:

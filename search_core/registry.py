@@ -4,6 +4,7 @@ A library is an alias of a collection. Collections remember, as JSON in their pr
 
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
+- ``sightline.before``: what the library was before its index is replaced in place (in_place.py);
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
 - ``sightline.heir``: the collection of another encoder that is about to take over;
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,12 +31,14 @@ from search_core.collection import collection_schema, scalar_fields
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound, StoreBusy, UsageError
-from search_core.index_building import build_index
+from search_core.in_place import put_back
+from search_core.index_building import build_index, seconds_left
 from search_core.library import LibraryInfo, check_library_name
 from search_core.ownership import Owner
 
 PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
+BEFORE_PROPERTY = "sightline.before"
 SUCCESSOR_PROPERTY = "sightline.successor"
 HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
@@ -51,6 +55,7 @@ class LibraryRegistry:
         self._endpoint = endpoint
         self._ready: set[str] = set()  # collections known to be indexed and loaded
         self._fields: dict[str, tuple[str, ...]] = {}
+        self._undoing = threading.Lock()
 
     def names(self) -> list[str]:
         """Return the aliases of this Milvus, libraries or not."""
@@ -71,15 +76,17 @@ class LibraryRegistry:
     def open(self, name: str) -> LibraryInfo:
         """Return a library, loaded and ready to search; waits while its index is rebuilt in place.
 
-        Raises LibraryNotFound, and StoreBusy when that rebuild takes long.
+        Where that was killed midway, the old index is built again. Raises LibraryNotFound, and
+        StoreBusy when the rebuild takes long.
         """
         info = self._known(name)
         while info.collection not in self._ready:
             self._await_rebuilt(info)
             if not self._is_indexed(info.collection) and self.is_worked_on(info.collection):
                 continue  # a rebuild has begun just now
-            info = self._known(name)
             try:
+                self._undo_killed_rebuild(info.collection)
+                info = self._known(name)
                 self.make_ready(info)
             except MilvusException:
                 if not self.is_worked_on(info.collection):
@@ -161,14 +168,24 @@ class LibraryRegistry:
             self._client.drop_alias(info.name)
             self.drop(info.collection)
 
-    def make_ready(self, info: LibraryInfo) -> None:
-        """Build the index where it is missing (a build may have been interrupted) and load."""
+    def make_ready(self, info: LibraryInfo, deadline: float | None = None) -> None:
+        """Build the index where it is missing (a build may have been interrupted) and load.
+
+        ``deadline`` is a moment of time.monotonic(): raises TrialTimeout past it.
+        """
         if info.collection in self._ready:
             return
         if not self._is_indexed(info.collection):
             embedded = self._endpoint.embedded
-            build_index(self._client, info.collection, info.index, info.metric, embedded=embedded)
-        self._client.load_collection(info.collection)
+            build_index(
+                self._client,
+                info.collection,
+                info.index,
+                info.metric,
+                embedded=embedded,
+                deadline=deadline,
+            )
+        self._client.load_collection(info.collection, timeout=seconds_left(deadline))
         self._ready.add(info.collection)
 
     def fields(self, collection: str) -> tuple[str, ...]:
@@ -222,6 +239,32 @@ class LibraryRegistry:
     def disown(self, collection: str) -> None:
         """Note that nobody works on a collection any more."""
         self._set(collection, {OWNER_PROPERTY: "", WORK_PROPERTY: ""})
+
+    def note_before(self, info: LibraryInfo) -> None:
+        """Note what a library is before this process replaces its index in place."""
+        self._set(info.collection, {BEFORE_PROPERTY: json.dumps(info.to_dict()), **owned()})
+
+    def forget_before(self, collection: str) -> None:
+        """Note that a replacement in place has ended, and that nobody works on the collection."""
+        self._set(collection, {BEFORE_PROPERTY: "", OWNER_PROPERTY: ""})
+
+    def _undo_killed_rebuild(self, collection: str) -> None:
+        """Put the index back that a process which has ended was replacing in place."""
+        with self._undoing:  # one thread of this process
+            described = self._describe(collection)
+            before = _properties(described).get(BEFORE_PROPERTY) if described else None
+            if not before or self.is_worked_on(collection):
+                return
+            # Milvus Lite calls loaded what has no index.
+            if self._is_indexed(collection) and self._is_loaded(collection):
+                self.forget_before(collection)
+                return
+            self.own(collection)
+            try:
+                put_back(self._client, self, LibraryInfo.from_dict(collection, json.loads(before)))
+            except BaseException:
+                self.disown(collection)
+                raise
 
     def _await_rebuilt(self, info: LibraryInfo) -> None:
         """Wait while a process rebuilds a collection in place.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,15 +18,17 @@ from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import SCALAR_FIELDS, MediaEntity
+from search_core.errors import SightlineError
 from search_core.filters import Filter
+from search_core.in_place import IN_PLACE_TIMEOUT_S, rebuild_in_place
 from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
-from search_core.leftovers import remove_leftovers
+from search_core.leftovers import has_leftovers, remove_leftovers
 from search_core.library import LibraryInfo, check_library_name, require_filter
 from search_core.milvus_errors import milvus_errors
 from search_core.milvus_reader import MilvusReader
 from search_core.milvus_succession import MilvusSuccession
 from search_core.milvus_trial import MilvusTrial, VectorSpace
-from search_core.rebuild import Rebuild, changed_index, rebuild_in_place
+from search_core.rebuild import Rebuild, changed_index
 from search_core.registry import new_collection_name
 from search_core.trials import TRIAL_TIMEOUT_S
 
@@ -121,12 +124,21 @@ class MilvusStore(MilvusReader):
 
     # The index
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef."""
+    def set_index(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        timeout_s: float = IN_PLACE_TIMEOUT_S,
+    ) -> None:
+        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef.
+
+        Where that fails or takes longer, the old one is put back: raises StoreError.
+        """
         info = self.library(name)
         changed = changed_index(info, index, search, self.server())
         with milvus_errors("building the index", name):
-            rebuild_in_place(self._client, self._registry, self.endpoint, info, changed)
+            rebuild_in_place(self._client, self._registry, self.endpoint, info, changed, timeout_s)
 
     def rebuild(
         self,
@@ -188,6 +200,16 @@ class MilvusStore(MilvusReader):
         """Remove what processes that ended midway left behind, and return its names."""
         with milvus_errors("removing leftovers"):
             return remove_leftovers(self._client, self._registry, self.endpoint)
+
+    def tidy(self) -> list[str]:
+        """Remove leftovers where there are some, which costs next to nothing to tell.
+
+        For the start of any command: what Milvus refuses meanwhile is left to the next.
+        """
+        with suppress(SightlineError), milvus_errors("removing leftovers"):
+            if has_leftovers(self._client, self._registry):
+                return self.remove_leftovers()
+        return []
 
     # Within
 

@@ -45,6 +45,21 @@ def test_only_what_the_dead_left_is_removed(lite_store: MilvusStore, client: Mil
     assert sorted(client.list_collections()) == sorted(kept)
 
 
+def test_any_command_may_tidy_up_and_leaves_the_living_alone(
+    lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
+) -> None:
+    serving = lite_store.ensure_library("main", identity).collection
+    assert lite_store.tidy() == []
+    dead = [f"{TRIAL_PREFIX}0a", "main_20260102030405_1b2c"]
+    kept = {f"{TRIAL_PREFIX}0b": HERE, "main_20260102030405_1b2d": HERE, "another": DEAD}
+    for name, owner in {dead[0]: DEAD, **kept}.items():
+        make_collection(client, name, owner)
+    assert lite_store.tidy() == [dead[0]]
+    make_collection(client, dead[1], DEAD)
+    assert lite_store.tidy() == [dead[1]]
+    assert sorted(client.list_collections()) == sorted([serving, *kept])
+
+
 def test_work_that_can_be_gone_on_with_is_removed_a_day_later(
     lite_store: MilvusStore, client: MilvusClient
 ) -> None:
