@@ -10,6 +10,7 @@ from pathlib import Path
 
 import typer
 
+from cli.stop_signals import Stopped
 from cli.terminal import print_error
 from search_core.disk import disk_full, is_full
 from search_core.errors import SightlineError
@@ -27,6 +28,9 @@ def told_plainly(logs_dir: Path) -> Iterator[None]:
     except SightlineError as error:
         print_error(error.message, error.hint)
         raise typer.Exit(error.exit_code) from None
+    except Stopped as stopped:
+        print_error("Stopped.")
+        raise typer.Exit(stopped.exit_code) from None
     except KeyboardInterrupt:
         print_error("Stopped.")
         raise typer.Exit(1) from None

@@ -32,6 +32,7 @@ from cli import (
 )
 from cli.errors import told_plainly
 from cli.options import GlobalOptions
+from cli.stop_signals import ended_in_order
 
 _ANYWHERE = ("--data-dir", "--model", "--pretrained")
 
@@ -163,7 +164,8 @@ app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 
 def main() -> None:
     """Run the command line; the console script `sightline` starts here."""
-    app()
+    with ended_in_order():
+        app()
 
 
 if __name__ == "__main__":

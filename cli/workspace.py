@@ -27,7 +27,7 @@ def is_untouched(settings: Settings) -> bool:
 
 @contextmanager
 def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusStore]:
-    """Connect to Milvus, and let go of it at the end.
+    """Connect to Milvus, and let go of it at the end; what a killed command left is removed.
 
     Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
     """
@@ -41,6 +41,7 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
 
     store = MilvusStore(resolve_endpoint(settings))
     try:
+        store.tidy()
         yield store
     finally:
         store.close()
