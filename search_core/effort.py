@@ -16,14 +16,31 @@ from typing import Literal
 from search_core.index_specs import IndexSpec, SearchParams, parameters_of
 
 EffortStrategy = Literal["default", "raised", "exact"]
-#: Up to so many rows that pass a filter, all are fetched and compared: 100 vectors of 512
-#: dimensions take a server 1.3 times as long as a search of 100,000 (benchmarks/filters.py).
-EXACT_ROWS = 200
-#: How much wider a graph is searched at most: it takes up to 1.8 times as long, and finds 99 % of
-#: 100,000 vectors' neighbours where 10 % pass and 96 % were found before (benchmarks/filters.py).
-#: A thin graph falls apart where 7 to 15 % pass, and no ef mends it: M 8 found 88 % there, M 16
-#: 97 to 99 % (8,000 x 16, Milvus 2.3.5); below 7 % Milvus compares all that passes by itself.
-GRAPH_FACTOR = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class EffortLimits:
+    """What a Milvus does in up to twice the time of an unfiltered search.
+
+    Up to ``exact_rows`` rows that pass a filter, all are fetched and compared; a graph is searched
+    up to ``graph_factor`` times as wide as without a filter.
+    """
+
+    exact_rows: int
+    graph_factor: float
+
+
+#: 100 vectors of 512 dimensions take a server 1.3 times as long as a search of 100,000. A graph
+#: three times as wide takes up to 1.8 times as long, and finds 99 % of 100,000 vectors' neighbours
+#: where 10 % pass and 96 % were found before (benchmarks/filters.py). A thin graph falls apart
+#: where 7 to 15 % pass, and no ef mends it: M 8 found 88 % there, M 16 97 to 99 % (8,000 x 16,
+#: Milvus 2.3.5); below 7 % Milvus compares all that passes by itself.
+SERVER_LIMITS = EffortLimits(exact_rows=200, graph_factor=3.0)
+#: Milvus Lite takes its time for each row it hands out: 20 vectors of 512 dimensions take 1.4 to
+#: 2.9 times a search, 100 of them 3 to 4 times. A wide graph costs it little, 12 times ef 256 some
+#: 1.5 times a search, and it needs that: it goes by its graph however few rows pass (196 to 20,000
+#: rows; ef 256 found 31 % of the neighbours among 20 of 20,000, ef 3,072 92 %).
+LITE_LIMITS = EffortLimits(exact_rows=20, graph_factor=12.0)
 #: Indexes that compare every vector whatever is asked.
 EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
 #: Indexes that are exact when all their clusters are looked into.
@@ -44,7 +61,14 @@ class Effort:
     reason: str = ""
 
 
-def plan_effort(spec: IndexSpec, params: SearchParams, k: int, rows: int, share: float) -> Effort:
+def plan_effort(
+    spec: IndexSpec,
+    params: SearchParams,
+    k: int,
+    rows: int,
+    share: float,
+    limits: EffortLimits = SERVER_LIMITS,
+) -> Effort:
     """Return how to search ``rows`` vectors of which a filter lets ``share`` (0 to 1) pass.
 
     ``params`` are what an unfiltered search would use; unset ones mean the index's defaults, and
@@ -55,7 +79,7 @@ def plan_effort(spec: IndexSpec, params: SearchParams, k: int, rows: int, share:
     if share >= 1.0 or spec.index_type in EXACT_TYPES:
         return usual
     passing = round(rows * share)
-    few = passing <= EXACT_ROWS
+    few = passing <= limits.exact_rows
     if few and spec.index_type not in FULL_CLUSTERS:
         return Effort("exact", params, _exactly(passing))
     name = spec.sweep or ""
@@ -63,7 +87,7 @@ def plan_effort(spec: IndexSpec, params: SearchParams, k: int, rows: int, share:
     if start is None:
         return usual
     most = _most(spec, name)
-    raised = most if few else min(most, math.ceil(start * _factor(name, share)))
+    raised = most if few else min(most, math.ceil(start * _factor(name, share, limits)))
     if raised <= start:
         return usual
     reason = f"{100 * share:.2g} % of the library passes the filter: {name} raised from {start:,}"
@@ -81,8 +105,8 @@ def _exactly(passing: int) -> str:
     return f"{passes} the filter: compared exactly, without the index."
 
 
-def _factor(name: str, share: float) -> float:
-    return 1.0 / share if name == "nprobe" else min(1.0 / share, GRAPH_FACTOR)
+def _factor(name: str, share: float, limits: EffortLimits) -> float:
+    return 1.0 / share if name == "nprobe" else min(1.0 / share, limits.graph_factor)
 
 
 def _most(spec: IndexSpec, name: str) -> int:

@@ -299,7 +299,9 @@ def _effort(
         return Effort("default", asked, said)
     params = asked.over(library.search.for_hits(k))
     selectivity = selectivities.of(library, where)
-    return plan_effort(library.index, params, k, selectivity.rows, selectivity.share)
+    return plan_effort(
+        library.index, params, k, selectivity.rows, selectivity.share, selectivities.limits
+    )
 
 
 def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:

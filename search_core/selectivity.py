@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
+from search_core.effort import LITE_LIMITS, SERVER_LIMITS, EffortLimits
 from search_core.filters import Filter
 from search_core.library import NO_FILTER, LibraryInfo, Store
 
@@ -48,6 +50,11 @@ class Selectivities:
         self._lock = threading.Lock()
         self._counts: dict[tuple[str, Filter], _Count] = {}
         self._threads = ThreadPoolExecutor(_COUNTED_AT_ONCE, thread_name_prefix="selectivity")
+
+    @cached_property
+    def limits(self) -> EffortLimits:
+        """What this store's Milvus does in twice the time of a search; asked for once."""
+        return LITE_LIMITS if self._store.server().embedded else SERVER_LIMITS
 
     def expect(self, library: LibraryInfo, where: Filter) -> None:
         """Begin to count what :meth:`of` will ask for, while something else is done."""

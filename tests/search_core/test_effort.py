@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from search_core.effort import EXACT_ROWS, plan_effort
+from search_core.effort import LITE_LIMITS, SERVER_LIMITS, plan_effort
 from search_core.index_specs import (
     INDEX_SPECS,
     AutoIndex,
@@ -20,6 +20,7 @@ from search_core.index_specs import (
 )
 
 ROWS = 100_000
+EXACT_ROWS = SERVER_LIMITS.exact_rows
 SPECS = [made() for made in INDEX_SPECS.values()]
 
 
@@ -70,6 +71,16 @@ def test_few_rows_in_clusters_of_full_vectors_need_no_more_than_all_clusters() -
         effort = plan_effort(IvfFlat(316), SearchParams(nprobe=1), 10, ROWS, share)
         assert (effort.strategy, effort.params.nprobe) == ("raised", 316)
         assert effort.reason.endswith("raised from 1 to 316, all clusters and so exact.")
+
+
+def test_the_embedded_milvus_fetches_less_and_widens_more() -> None:
+    search, rows = SearchParams(ef=256), 196
+    half = plan_effort(Hnsw(), search, 10, rows, 99 / rows, LITE_LIMITS)
+    assert (half.strategy, half.params.ef) == ("raised", 507)
+    few = plan_effort(Hnsw(), search, 10, rows, LITE_LIMITS.exact_rows / rows, LITE_LIMITS)
+    assert few.strategy == "exact"
+    narrow = plan_effort(Hnsw(), search, 10, 20_000, 0.01, LITE_LIMITS)
+    assert (narrow.strategy, narrow.params.ef) == ("raised", 3072)
 
 
 @pytest.mark.parametrize("spec", [Flat(), BinFlat()])
