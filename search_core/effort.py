@@ -41,6 +41,8 @@ SERVER_LIMITS = EffortLimits(exact_rows=200, graph_factor=3.0)
 #: 1.5 times a search, and it needs that: it goes by its graph however few rows pass (196 to 20,000
 #: rows; ef 256 found 31 % of the neighbours among 20 of 20,000, ef 3,072 92 %).
 LITE_LIMITS = EffortLimits(exact_rows=20, graph_factor=12.0)
+#: Up to so many rows that pass, all clusters are looked into: comparing them costs next to nothing.
+CLUSTERED_ROWS = 200
 #: Indexes that compare every vector whatever is asked.
 EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
 #: Indexes that are exact when all their clusters are looked into.
@@ -79,14 +81,14 @@ def plan_effort(
     if share >= 1.0 or spec.index_type in EXACT_TYPES:
         return usual
     passing = round(rows * share)
-    few = passing <= limits.exact_rows
-    if few and spec.index_type not in FULL_CLUSTERS:
+    if passing <= limits.exact_rows and spec.index_type not in FULL_CLUSTERS:
         return Effort("exact", params, _exactly(passing))
     name = spec.sweep or ""
     start = spec.search_params(params, k).get(name)
     if start is None:
         return usual
     most = _most(spec, name)
+    few = passing <= CLUSTERED_ROWS and name == "nprobe"
     raised = most if few else min(most, math.ceil(start * _factor(name, share, limits)))
     if raised <= start:
         return usual

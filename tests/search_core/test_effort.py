@@ -77,6 +77,8 @@ def test_the_embedded_milvus_fetches_less_and_widens_more() -> None:
     search, rows = SearchParams(ef=256), 196
     half = plan_effort(Hnsw(), search, 10, rows, 99 / rows, LITE_LIMITS)
     assert (half.strategy, half.params.ef) == ("raised", 507)
+    clusters = plan_effort(IvfFlat(5), SearchParams(nprobe=1), 10, rows, 99 / rows, LITE_LIMITS)
+    assert clusters.params.nprobe == 5
     few = plan_effort(Hnsw(), search, 10, rows, LITE_LIMITS.exact_rows / rows, LITE_LIMITS)
     assert few.strategy == "exact"
     narrow = plan_effort(Hnsw(), search, 10, 20_000, 0.01, LITE_LIMITS)
