@@ -205,7 +205,7 @@ class IndexBenchmark:
                     Progress("finding the exact neighbours", done, total)
                 ),
             )
-            chunks = chunks_of(wanted, spool.rows, spool.dim)
+            chunks = chunks_of(wanted, spool.rows, spool.dim, embedded=server.embedded)
             with filled_trials(
                 self._store,
                 spool,

@@ -1,20 +1,23 @@
 """Asking and timing: one query at a time, batches of them, several clients at once.
 
 What is compared is measured in turns, several times, in an order drawn anew each time, so that a
-busy moment of the machine falls on all alike. Times are the client's, of warm searches.
+busy moment of the machine falls on all alike. Times are the client's, of warm searches. Several
+clients are threads of this one process: more processes may get more out of a server.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_core.effort import Effort
+from search_core.errors import SightlineError
 from search_core.index_specs import IndexSpec, SearchParams
 from search_core.lab.cases import Case
 from search_core.lab.records import Strategy
@@ -22,6 +25,8 @@ from search_core.trials import BuildTimes, Rows, Trial, Vectors
 
 Seconds = NDArray[np.float64]
 Step = Callable[[int], None]
+#: Hears of an index that failed while it was timed.
+OnFailure = Callable[["Built", SightlineError], None]
 #: Several clients ask for at least this long, and this many times each.
 _CLIENTS_S = 0.3
 _CLIENT_REQUESTS = 5
@@ -89,18 +94,23 @@ def time_requests(
     rng: np.random.Generator,
     on_step: Step = lambda steps: None,
     on_repeat: Callable[[], None] = lambda: None,
+    on_failure: OnFailure | None = None,
 ) -> dict[Job, list[Seconds]]:
     """Return for each job the seconds of its requests of ``nq`` queries, one array a repeat.
 
-    A repeat asks every query of the case once; one fewer than ``nq`` goes round them.
+    A repeat asks every query of the case once; one fewer than ``nq`` goes round them. An index
+    that fails is told to ``on_failure`` and left out, the others go on; without one it raises.
     """
+    failed: set[Built] = set()
     seconds: dict[Job, list[Seconds]] = {job: [] for job in jobs}
     for _ in range(repeats):
         on_repeat()
         for at in rng.permutation(len(jobs)).tolist():
             job = jobs[at]
-            seconds[job].append(_timed(job, nq, on_step))
-    return seconds
+            with _told_failures(job.built, failed, on_failure):
+                if job.built not in failed:
+                    seconds[job].append(_timed(job, nq, on_step))
+    return {job: parts for job, parts in seconds.items() if job.built not in failed}
 
 
 def time_clients(
@@ -110,14 +120,22 @@ def time_clients(
     repeats: int,
     rng: np.random.Generator,
     on_step: Step = lambda steps: None,
+    on_failure: OnFailure | None = None,
 ) -> dict[Job, list[Throughput]]:
-    """Return for each job what ``clients`` threads got that ask at once, one a repeat."""
+    """Return for each job what ``clients`` threads got that ask at once, one a repeat.
+
+    Indexes that fail are treated as by :func:`time_requests`.
+    """
+    failed: set[Built] = set()
     measured: dict[Job, list[Throughput]] = {job: [] for job in jobs}
     for _ in range(repeats):
         for at in rng.permutation(len(jobs)).tolist():
-            measured[jobs[at]].append(_throughput(jobs[at], clients))
+            job = jobs[at]
+            with _told_failures(job.built, failed, on_failure):
+                if job.built not in failed:
+                    measured[job].append(_throughput(job, clients))
             on_step(1)
-    return measured
+    return {job: parts for job, parts in measured.items() if job.built not in failed}
 
 
 def machine_seconds() -> float:
@@ -127,6 +145,19 @@ def machine_seconds() -> float:
     for _ in range(8):
         work = work @ work * np.float32(1 / 384)
     return time.perf_counter() - started
+
+
+@contextmanager
+def _told_failures(
+    built: Built, failed: set[Built], on_failure: OnFailure | None
+) -> Iterator[None]:
+    try:
+        yield
+    except SightlineError as error:
+        if on_failure is None:
+            raise
+        failed.add(built)
+        on_failure(built, error)
 
 
 def _timed(job: Job, nq: int, on_step: Step) -> Seconds:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,7 +48,15 @@ class _Lot:
 
     asked: dict[Job, Asked]
     notes: dict[Built, tuple[str, ...]]
-    failures: list[Failure]
+    failed: dict[Built, str]
+
+    def tell(self, index: Built, error: SightlineError) -> None:
+        """Note that an index failed."""
+        self.failed[index] = said(error)
+
+    def standing(self, jobs: Sequence[Job]) -> list[Job]:
+        """Return the jobs of indexes that have not failed."""
+        return [job for job in jobs if job.built not in self.failed]
 
 
 class Session:
@@ -81,21 +89,22 @@ class Session:
         One that fails is recorded as such; the others go on.
         """
         built, failures = build_all(planned, trials, metric, self._tell_build)
+        for failure in failures:
+            self.tell_failure(failure, metric)
         runs = {
             index: build_run(index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim)
             for index in built.values()
         }
         lot = self._first_pass(built, cases)
-        failures += lot.failures
-        try:
-            found = [*self._searches(lot, runs), *self._extras(lot, runs)]
-        except SightlineError as error:
-            found = []
-            failures += [Failure(item, said(error)) for item in built]
-        for run in (*runs.values(), *found):
+        found = self._searches(lot, runs)
+        for run in (*(run for index, run in runs.items() if index not in lot.failed), *found):
             self._on_run(run)
-        for failure in failures:
-            self.tell_failure(failure, metric)
+        # What is measured so far is written down before the longer part, which may be interrupted.
+        for run in self._extras(lot, runs):
+            self._on_run(run)
+        for item, index in built.items():
+            if index in lot.failed:
+                self.tell_failure(Failure(item, lot.failed[index]), metric)
 
     def tell_failure(self, failure: Failure, metric: str) -> None:
         """Record an index that gave no numbers."""
@@ -110,7 +119,7 @@ class Session:
 
     def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
         """Ask every job all its queries once: what it finds, and warmth for the timing."""
-        lot = _Lot({}, {}, [])
+        lot = _Lot({}, {}, {})
         total = sum(len(item.settings) for item in built) * sum(len(c.queries) for c in cases)
         step = self._stepper("finding neighbours", total)
         for item, index in built.items():
@@ -119,7 +128,7 @@ class Session:
                 lot.asked |= asked
                 lot.notes[index] = self._ignored(item, index, asked)
             except SightlineError as error:
-                lot.failures.append(Failure(item, said(error)))
+                lot.failed[index] = said(error)
         return lot
 
     def _ask_settings(
@@ -162,11 +171,17 @@ class Session:
         if item.spec.sweep is None:
             return ()
         first = next(iter(asked))
-        plain = [found for job, found in asked.items() if job.case is first.case]
+        cases: dict[int, list[Asked]] = {}
+        for job, found in asked.items():
+            if job.strategy == "fixed":
+                cases.setdefault(id(job.case), []).append(found)
+        said_of = [
+            sweep_ignored(item.spec.sweep, [each.rows for each in case], [e.recall for e in case])
+            for case in cases.values()
+        ]
         notes = [
-            sweep_ignored(
-                item.spec.sweep, [found.rows for found in plain], [found.recall for found in plain]
-            ),
+            # One kind of query may find all it can at once, while another needs the parameter.
+            said_of[0] if all(said_of) else "",
             self._reach(item, index, first),
         ]
         return tuple(note for note in notes if note)
@@ -188,11 +203,19 @@ class Session:
         step = self._stepper("timing", repeats * sum(len(job.case.queries) for job in jobs))
         self._speeds = []
         seconds = time_requests(
-            jobs, nq=1, repeats=repeats, rng=self._rng, on_step=step, on_repeat=self._clock
+            jobs,
+            nq=1,
+            repeats=repeats,
+            rng=self._rng,
+            on_step=step,
+            on_repeat=self._clock,
+            on_failure=lot.tell,
         )
         drift = self._drift()
         found: list[IndexRun] = []
         for job, asked in lot.asked.items():
+            if job.built in lot.failed:
+                continue
             if _does_nothing(job):
                 found.append(same_as_fixed(found[-1]))
             else:
@@ -200,31 +223,36 @@ class Session:
                 found.append(search_run(runs[job.built], job, asked, seconds[job], notes))
         return found
 
-    def _extras(self, lot: _Lot, runs: dict[Built, IndexRun]) -> list[IndexRun]:
+    def _extras(self, lot: _Lot, runs: dict[Built, IndexRun]) -> Iterator[IndexRun]:
         """Time batches of queries, and several clients at once; of the first kind, unfiltered."""
         options = self._options
         first = next(iter(lot.asked)).case if lot.asked else None
         jobs = [job for job in lot.asked if job.case is first]
-        found: list[IndexRun] = []
         for nq in (nq for nq in options.nq if nq > 1):
             requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
             step = self._stepper(f"timing {nq} queries a request", options.repeats * requests)
             seconds = time_requests(
-                jobs, nq=nq, repeats=options.repeats, rng=self._rng, on_step=step
+                lot.standing(jobs),
+                nq=nq,
+                repeats=options.repeats,
+                rng=self._rng,
+                on_step=step,
+                on_failure=lot.tell,
             )
-            found += [
-                batch_run(runs[job.built], job, lot.asked[job], seconds[job], nq) for job in jobs
-            ]
+            for job, parts in seconds.items():
+                yield batch_run(runs[job.built], job, lot.asked[job], parts, nq)
         for clients in options.concurrency:
             step = self._stepper(f"timing {clients} clients", options.repeats * len(jobs))
             got = time_clients(
-                jobs, clients=clients, repeats=options.repeats, rng=self._rng, on_step=step
+                lot.standing(jobs),
+                clients=clients,
+                repeats=options.repeats,
+                rng=self._rng,
+                on_step=step,
+                on_failure=lot.tell,
             )
-            found += [
-                throughput_run(runs[job.built], job, lot.asked[job], got[job], clients)
-                for job in jobs
-            ]
-        return found
+            for job, measured in got.items():
+                yield throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
 
     def _stepper(self, doing: str, total: int) -> Callable[[int], None]:
         done = 0

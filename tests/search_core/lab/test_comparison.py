@@ -217,6 +217,83 @@ def test_an_index_that_fails_to_build_is_told_and_the_others_go_on(
     assert [run.index_type for run in runs if run.kind == "search"] == ["FLAT"]
 
 
+@pytest.mark.parametrize("asks", [30, 100])
+def test_an_index_that_fails_while_it_is_timed_is_told_and_the_others_go_on(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, asks: int
+) -> None:
+    from search_core.memory_trial import MemoryTrial
+
+    search, asked = MemoryTrial.search, 0
+
+    def failing(self: MemoryTrial, queries: Any, *, params: dict[str, int], **more: Any) -> Any:
+        nonlocal asked
+        asked += "ef" in params
+        if "ef" in params and asked > asks:
+            raise StoreError("The search did not end.", "Try again.")
+        return search(self, queries, params=params, **more)
+
+    monkeypatch.setattr(MemoryTrial, "search", failing)
+    plan = [planned(Hnsw(), 64), planned(Flat())]
+    wanted = options(nq=(1, 2), concurrency=(1,), queries=20)
+    runs = IndexBenchmark(memory, "main", wanted).run(plan).runs
+    assert [run.error for run in runs if run.error] == ["The search did not end. Try again."]
+    flat = [run.kind for run in runs if run.index_type == "FLAT"]
+    assert flat == ["build", "search", "batch", "throughput"]
+    hnsw = [run.kind for run in runs if run.index_type == "HNSW" and not run.error]
+    assert hnsw == ([] if asks == 30 else ["build", "search", "batch"])
+
+
+def test_searches_are_told_before_batches_are_timed(memory: MemoryStore) -> None:
+    told: list[str] = []
+
+    def stop(progress: Progress) -> None:
+        if "queries a request" in progress.doing:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        IndexBenchmark(memory, "main", options(nq=(2,), types=("FLAT",))).run(
+            on_run=lambda context, run: told.append(run.kind), on_progress=stop
+        )
+    assert told == ["build", "search"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "embedded", "lots"), [(100_000, False, 1), (20_000, True, 1), (1_000_000, False, 4)]
+)
+def test_indexes_stand_side_by_side(rows: int, embedded: bool, lots: int) -> None:
+    from search_core.lab.building import chunks_of
+
+    plan = [planned(Flat()), planned(IvfFlat(48), 1), planned(Hnsw(4, 20), 10), planned(IvfPq(m=8))]
+    assert len(chunks_of(plan, rows, 512, embedded=embedded)) == lots
+
+
+@pytest.mark.parametrize("minded", [True, False])
+def test_a_parameter_is_said_to_be_ignored_only_where_no_kind_of_query_minds_it(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, minded: bool
+) -> None:
+    from search_core.memory_trial import MemoryTrial
+
+    search = MemoryTrial.search
+    sentences = clip_like_vectors(10, DIM, seed=5)
+
+    def capped(self: MemoryTrial, queries: Any, *, params: dict[str, int], **more: Any) -> Any:
+        rows, scores = search(self, queries, params=params, **more)
+        text = bool((np.abs(sentences - queries[0]).max(axis=1) < 1e-5).any())
+        rows = rows.copy()
+        rows[:, -3 if minded and text and params["ef"] < 64 else -1 :] = -1
+        return rows, scores
+
+    monkeypatch.setattr(MemoryTrial, "search", capped)
+    runs = (
+        IndexBenchmark(memory, "main", options(), encode=lambda texts: sentences[: len(texts)])
+        .run([planned(Hnsw(), 16, 64)])
+        .searches
+    )
+    assert {run.query_kind for run in runs} == {"image", "text"}
+    accused = [any("changed nothing" in note for note in run.notes) for run in runs]
+    assert accused == [not minded] * 4
+
+
 def test_bits_are_measured_in_their_own_metrics(
     memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
