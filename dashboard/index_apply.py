@@ -87,7 +87,7 @@ def cost_text(choice: Choice, dim: int, rows: int) -> str:
             )
         parts.append(text.format(seconds=took, now=now, vectors=counted(measured, "vector")))
     if build.memory_bytes is not None:
-        exact = alike and build.size_from == "measured"
+        exact = alike and build.memory_from == "measured"
         text = _("loaded it holds {size}") if exact else _("loaded it holds about {size}")
         parts.append(text.format(size=size(round(build.memory_bytes * scale))))
     text = _(

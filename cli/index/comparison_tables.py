@@ -80,10 +80,16 @@ def builds_table(runs: Sequence[IndexRun]) -> Table:
             params(run.build_params),
             *(f"{value:.1f}" if value is not None else "–" for value in (run.build_s, run.load_s)),
             *(size(value) if value is not None else "–" for value in sizes),
-            run.error or ("sizes by formula" if run.size_from == "estimated" else ""),
+            run.error or _sizes_from(run),
             style="dim" if run.error else "",
         )
     return made
+
+
+def _sizes_from(run: IndexRun) -> str:
+    if run.memory_from != "estimated":
+        return "disk by formula" if run.index_from == "estimated" else ""
+    return "sizes by formula" if run.index_from == "estimated" else "memory by formula"
 
 
 def filters_table(runs: Sequence[IndexRun]) -> Table | None:

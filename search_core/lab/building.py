@@ -7,8 +7,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from search_core.errors import SightlineError
-from search_core.index_specs import IndexSpec
-from search_core.lab.measure import Built
+from search_core.index_specs import BINARY_METRICS, BinFlat, Flat, IndexSpec, SearchParams
+from search_core.lab.cases import Case
+from search_core.lab.measure import Built, Job
 from search_core.lab.plan import PlannedIndex
 from search_core.lab.truth import sign_bits
 from search_core.lab.vectors import VectorSpool
@@ -21,6 +22,8 @@ from search_core.trials import Trial
 #: eight times the bytes of the vectors in this process: 20,000 of 512 dimensions fit four times.
 SIDE_BY_SIDE_BYTES = 2**30
 SIDE_BY_SIDE_BYTES_LITE = 160 * 2**20
+#: Enough for its searches to take what searches take here, and soon copied.
+_REFERENCE_ROWS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,24 @@ def filled_trials(
         for trial in trials:
             trial.settle()
         yield trials
+
+
+@contextmanager
+def reference_job(
+    store: Store, spool: VectorSpool, case: Case, metric: str, k: int
+) -> Iterator[Job]:
+    """Open a small trial that is searched exactly, to be asked the same while lots come and go."""
+    spec: IndexSpec = BinFlat() if metric in BINARY_METRICS else Flat()
+    binary = spec.vector_kind == "binary"
+    with store.open_trial(spool.dim, metric=metric, vector_kind=spec.vector_kind) as trial:
+        for page in spool.pages():
+            trial.insert(
+                page.rows, sign_bits(page.embeddings) if binary else page.embeddings, page.facets
+            )
+            if page.rows[-1] >= _REFERENCE_ROWS:
+                break
+        trial.settle()
+        yield Job(Built(trial, spec, metric, trial.build(spec)), SearchParams(), case, k)
 
 
 def chunks_of(

@@ -193,7 +193,7 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     most = float(axes[list(parts)].max().max())
     unit, divisor = byte_unit(most)
     long = _parts(frame, parts)
-    guessed = long["size_from"] == "estimated"
+    guessed = long["known_from"] == "estimated"
     long["amount"] = long["amount"] / divisor
     long["said"] = [f"{value:,.3g} {unit}" for value in long["amount"]]
     long.loc[guessed, "said"] = "≈ " + long.loc[guessed, "said"]
@@ -208,11 +208,11 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
             "series:N",
             "part:N",
             alt.Tooltip("said:N", title="takes"),
-            alt.Tooltip("size_from:N", title="known by"),
+            alt.Tooltip("known_from:N", title="known by"),
         ],
     )
-    solid = bars.transform_filter("datum.size_from !== 'estimated'").mark_bar(height=12)
-    outlined = bars.transform_filter("datum.size_from === 'estimated'").mark_bar(
+    solid = bars.transform_filter("datum.known_from !== 'estimated'").mark_bar(height=12)
+    outlined = bars.transform_filter("datum.known_from === 'estimated'").mark_bar(
         height=11, filled=False, strokeWidth=1.5
     )
     said = base.mark_text(align="left", dx=5, style="value").encode(text="said:N")
@@ -300,9 +300,14 @@ def _points(base: Any, look: dict[str, Any], tooltip: list[Any]) -> Any:
 
 def _parts(frame: pd.DataFrame, parts: dict[str, str]) -> pd.DataFrame:
     """Return one row for each index and part that was measured, ``place`` ordering the parts."""
-    long = frame.melt(["series", "size_from"], list(parts), "part", "amount").dropna(
-        subset=["amount"]
-    )
+    sources = [name for name in frame.columns if name.endswith("_from")]
+    long = frame.melt(["series", *sources], list(parts), "part", "amount").dropna(subset=["amount"])
+    # memory_bytes is known from what memory_from says
+    known = [str(part).replace("_bytes", "_from") for part in long["part"]]
+    long["known_from"] = [
+        row[name] if name in sources else "measured"
+        for name, (_, row) in zip(known, long.iterrows(), strict=True)
+    ]
     long["part"] = long["part"].map(parts)
     long["place"] = long["part"].map(list(parts.values()).index)
     return long

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import UTC, datetime
 
 from search_core.errors import EncoderError, UsageError
-from search_core.lab.building import Failure, chunks_of, filled_trials, refusal
+from search_core.lab.building import Failure, chunks_of, filled_trials, reference_job, refusal
 from search_core.lab.cases import Mask, find_masks, make_cases
 from search_core.lab.environment import machine, versions
 from search_core.lab.options import CompareOptions, Progress
@@ -170,6 +171,8 @@ class IndexBenchmark:
             machine=machine(),
             target_recall=options.target_recall,
             remarks=tuple(remarks),
+            identity=info.encoder.to_dict(),
+            asked=options.to_dict(),
         )
 
     def _measure(
@@ -217,8 +220,11 @@ class IndexBenchmark:
                     Progress("copying vectors", done, total)
                 ),
             ) as trials:
-                for chunk in chunks:
-                    session.measure(chunk, trials, metric, cases)
+                one_lot = len(chunks) == 1
+                again = reference_job(self._store, spool, cases[0], metric, options.k)
+                with nullcontext() if one_lot else again as reference:
+                    for chunk in chunks:
+                        session.measure(chunk, trials, metric, cases, reference)
 
 
 def _by_metric(

@@ -17,6 +17,8 @@ def versions(server: ServerInfo) -> dict[str, str]:
         "milvus": str(server),
         "pymilvus": _version("pymilvus"),
         "numpy": _version("numpy"),
+        "torch": _version("torch"),
+        "open_clip": _version("open_clip_torch"),
         "python": platform.python_version(),
     }
 

@@ -28,6 +28,8 @@ QUERY_KINDS = {
 }
 STRATEGIES = {"fixed": "as set", "filter_aware": "filter-aware"}
 _TYPE_ORDER = {name: place for place, name in enumerate(INDEX_SPECS)}
+#: How each size of an index is known: measured, or estimated by formula.
+_SIZES_FROM = ("memory_from", "index_from")
 _LABELS = (
     "index", "series", "built", "searched", "parameter", "query_kind", "strategy", "filter", "did",
 )  # fmt: skip
@@ -115,7 +117,8 @@ def filter_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
 def build_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     """Return what each index took to build and load (s), and what it takes (bytes).
 
-    ``size_from`` is measured or estimated; ``error`` is why one could not be built.
+    ``memory_from`` and ``index_from`` are measured or estimated; ``error`` is why one could not be
+    built.
     """
     series = series_names(runs)
     rows: dict[str, dict[str, Any]] = {}
@@ -123,12 +126,12 @@ def build_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
         name = series[run.index_type, params_text(run.build_params)]
         row = rows.setdefault(name, {"series": name, "index": run.index_type})
         row.setdefault("built", params_text(run.build_params))
-        for field in ("build_s", "load_s", "memory_bytes", "index_bytes", "size_from"):
+        for field in ("build_s", "load_s", "memory_bytes", "index_bytes", *_SIZES_FROM):
             if row.get(field) in (None, ""):
                 row[field] = getattr(run, field)
         row["error"] = row.get("error") or (run.error if run.kind == "build" else "")
     columns = ["series", "index", "built", "build_s", "load_s", "memory_bytes", "index_bytes"]
-    frame = pd.DataFrame(list(rows.values()), columns=[*columns, "size_from", "error"])
+    frame = pd.DataFrame(list(rows.values()), columns=[*columns, *_SIZES_FROM, "error"])
     frame[columns[3:]] = frame[columns[3:]].astype(float)
     return _in_type_order(frame)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -101,7 +102,7 @@ def recommend(
     if not enough:
         best = max(settings, key=lambda setting: (setting.recall, -_p50(setting.run)))
         return _recommendation(best, target_recall, ())
-    fastest = min(enough, key=lambda setting: _p50(setting.run))
+    fastest = min(enough, key=lambda setting: _p50_at_first(setting.run))
     level = [setting for setting in enough if not told_apart(setting.run, fastest.run)]
     order = {name: place for place, name in enumerate(INDEX_SPECS)}
     best = min(
@@ -111,7 +112,7 @@ def recommend(
             setting.run.index_type not in EXACT_TYPES,
             setting.run.memory_bytes or 0,
             order[setting.run.index_type],
-            _p50(setting.run),
+            _p50_at_first(setting.run),
         ),
     )
     others = tuple(setting for setting in level if setting is not best)
@@ -119,10 +120,17 @@ def recommend(
 
 
 def told_apart(one: IndexRun, other: IndexRun) -> bool:
-    """Whether two medians differ: their 95 % intervals do not overlap."""
+    """Whether two medians differ: their 95 % intervals do not overlap.
+
+    Where they were measured apart, in different lots, each is taken to the speed of the first lot,
+    by the reference that was asked in all of them; what is not known of that widens the intervals.
+    """
     if one is other:
         return False
-    return _high(one) < _low(other) or _high(other) < _low(one)
+    if one.lot == other.lot:
+        return _high(one) < _low(other) or _high(other) < _low(one)
+    (low, high), (other_low, other_high) = _at_first(one), _at_first(other)
+    return high < other_low or other_high < low
 
 
 def pareto_front(runs: Iterable[IndexRun]) -> list[IndexRun]:
@@ -249,6 +257,16 @@ def _ties_text(ties: Sequence[Setting]) -> str:
 
 def _p50(run: IndexRun) -> float:
     return run.p50_ms if run.p50_ms is not None else float("inf")
+
+
+def _p50_at_first(run: IndexRun) -> float:
+    """Return a median at the speed that the first lot was measured at, as near as is known."""
+    return _p50(run) / math.sqrt(run.drift_low * run.drift_high)
+
+
+def _at_first(run: IndexRun) -> tuple[float, float]:
+    """Return a median's interval at the speed that the first lot was measured at."""
+    return _low(run) / run.drift_high, _high(run) / run.drift_low
 
 
 def _low(run: IndexRun) -> float:

@@ -93,7 +93,6 @@ def time_requests(
     repeats: int,
     rng: np.random.Generator,
     on_step: Step = lambda steps: None,
-    on_repeat: Callable[[], None] = lambda: None,
     on_failure: OnFailure | None = None,
 ) -> dict[Job, list[Seconds]]:
     """Return for each job the seconds of its requests of ``nq`` queries, one array a repeat.
@@ -104,7 +103,6 @@ def time_requests(
     failed: set[Built] = set()
     seconds: dict[Job, list[Seconds]] = {job: [] for job in jobs}
     for _ in range(repeats):
-        on_repeat()
         for at in rng.permutation(len(jobs)).tolist():
             job = jobs[at]
             with _told_failures(job.built, failed, on_failure):
@@ -136,15 +134,6 @@ def time_clients(
                     measured[job].append(_throughput(job, clients))
             on_step(1)
     return {job: parts for job, parts in measured.items() if job.built not in failed}
-
-
-def machine_seconds() -> float:
-    """Return how long this machine takes for a fixed piece of work: its speed at this moment."""
-    work = np.ones((384, 384), dtype=np.float32)
-    started = time.perf_counter()
-    for _ in range(8):
-        work = work @ work * np.float32(1 / 384)
-    return time.perf_counter() - started
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from search_core.errors import UsageError
 from search_core.lab.plan import FilterCase
@@ -56,6 +57,14 @@ class CompareOptions:
                 f"The target recall must be above 0 and at most 1, not {self.target_recall}.",
                 "It is a share: 0.95 is 95 of 100 true neighbours.",
             )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values, filters by their labels."""
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        values["sweeps"] = {name: list(swept) for name, swept in self.sweeps.items()}
+        values["filters"] = [case.label for case in self.filters]
+        lists = {name: list(v) for name, v in values.items() if isinstance(v, tuple)}
+        return values | lists
 
 
 @dataclass(frozen=True, slots=True)

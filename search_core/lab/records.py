@@ -15,6 +15,7 @@ RunKind = Literal["search", "batch", "throughput", "build"]
 QueryKind = Literal["image", "text", "recorded_text", "recorded_image"]
 #: ``fixed``: the search parameters as named; ``filter_aware``: raised or exact, as search does it.
 Strategy = Literal["fixed", "filter_aware"]
+SizeFrom = Literal["measured", "estimated", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class RunContext:
     ``rows`` vectors of ``dim`` dimensions were compared, of the ``library_rows`` the library has.
     ``versions`` names sightline, milvus, pymilvus, numpy and python; ``machine`` has ``cpu``,
     ``cores``, ``memory_bytes``, ``os``. ``started_at`` is ISO 8601 in UTC. ``target_recall`` is
-    what was asked for; ``remarks`` say what a reader must know of all of it.
+    what was asked for; ``remarks`` say what a reader must know of all of it. ``identity`` is the
+    encoder's (see EncoderIdentity), ``asked`` all options of the comparison.
     """
 
     run_id: str
@@ -42,6 +44,8 @@ class RunContext:
     machine: Mapping[str, str | int]
     target_recall: float = 0.95
     remarks: tuple[str, ...] = ()
+    identity: Mapping[str, Any] = field(default_factory=dict)
+    asked: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +55,14 @@ class IndexRun:
     ``ann_recall_at_k`` has the 95 % interval ``recall_low`` to ``recall_high``. ``p50_ms``,
     ``p95_ms``, ``p99_ms`` are client-side times of one request, warm; ``p50_low_ms`` to
     ``p50_high_ms`` is the 95 % interval of the median over the interleaved repeats. ``nq`` queries
-    are in a request, ``concurrency`` clients ask at once, ``qps`` queries are answered a second.
-    ``selectivity`` is the share of the rows that pass ``filter`` (a label, "" for none).
-    ``index_bytes`` is the index's size on disk and ``memory_bytes`` what it holds loaded;
-    ``size_from`` says whether they were measured or estimated by formula. ``notes`` say what a
-    reader must know (a parameter that changed nothing); ``error`` why a trial gave no numbers.
+    are in a request, ``concurrency`` clients (threads of one process) ask at once, ``qps`` queries
+    are answered a second. ``selectivity`` is the share of the rows that pass ``filter`` (a label,
+    "" for none). ``index_bytes`` is the index's size on disk and ``memory_bytes`` what it holds
+    loaded; ``index_from`` and ``memory_from`` say whether each was measured or estimated by
+    formula. Runs of one ``lot`` were measured in turns; a reference asked in every lot was
+    ``drift_low`` to ``drift_high`` (95 % interval) times as slow in this one as in the first.
+    ``notes`` say what a reader must know (a parameter that changed nothing); ``error`` why a trial
+    gave no numbers.
     """
 
     kind: RunKind
@@ -84,7 +91,11 @@ class IndexRun:
     load_s: float | None = None
     index_bytes: int | None = None
     memory_bytes: int | None = None
-    size_from: Literal["measured", "estimated", ""] = ""
+    index_from: SizeFrom = ""
+    memory_from: SizeFrom = ""
+    lot: int = 0
+    drift_low: float = 1.0
+    drift_high: float = 1.0
     notes: tuple[str, ...] = ()
     error: str = ""
 
@@ -95,7 +106,10 @@ class IndexRun:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> IndexRun:
         """Read what :meth:`to_dict` wrote."""
-        return cls(**{**record, "notes": tuple(record.get("notes", ()))})
+        values = {**record, "notes": tuple(record.get("notes", ()))}
+        if "size_from" in values:  # written of both sizes together once
+            values["index_from"] = values["memory_from"] = values.pop("size_from")
+        return cls(**values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,8 @@ def _standing_cells(standing: Standing, kinds: Sequence[str]) -> list[Cell]:
     case = QUERY_KINDS.get(hardest.query_kind, hardest.query_kind)
     case += f", {hardest.filter}" if hardest.filter else ""
     seconds = None if build.build_s is None else build.build_s + (build.load_s or 0.0)
-    guess = "≈ " if build.size_from == "estimated" else ""
+    memory_guess = "≈ " if build.memory_from == "estimated" else ""
+    disk_guess = "≈ " if build.index_from == "estimated" else ""
     clients = str(fastest.concurrency) if fastest else ""
     return [
         Cell(run.index_type, "" if not run.build_params else params_text(run.build_params)),
@@ -185,7 +186,7 @@ def _standing_cells(standing: Standing, kinds: Sequence[str]) -> list[Cell]:
         Cell(number(run.p50_ms), number(run.p99_ms)),
         Cell(f"{fastest.qps:,.0f}" if fastest and fastest.qps is not None else "–", clients),
         Cell(_seconds(seconds), "" if build.load_s is None else _seconds(build.load_s)),
-        Cell(size(build.memory_bytes, guess), size(build.index_bytes, guess)),
+        Cell(size(build.memory_bytes, memory_guess), size(build.index_bytes, disk_guess)),
     ]
 
 

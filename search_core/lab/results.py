@@ -17,6 +17,8 @@ from search_core.metrics import percentile_ms
 from search_core.sizing import estimate
 
 Shares = NDArray[np.float64]
+#: What is not known better than this is not known.
+_MOST_DRIFT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,6 @@ def build_run(built: Built, *, k: int, rows: int, dim: int) -> IndexRun:
     Sizes that Milvus does not show are estimated by formula.
     """
     index_bytes, memory_bytes = built.trial.index_bytes(), built.trial.memory_bytes()
-    measured = index_bytes is not None and memory_bytes is not None
     expected = estimate(built.spec, rows, dim)
     return IndexRun(
         "build",
@@ -56,7 +57,8 @@ def build_run(built: Built, *, k: int, rows: int, dim: int) -> IndexRun:
         load_s=built.times.load_s,
         index_bytes=expected.index_bytes if index_bytes is None else index_bytes,
         memory_bytes=expected.loaded_bytes if memory_bytes is None else memory_bytes,
-        size_from="measured" if measured else "estimated",
+        index_from="estimated" if index_bytes is None else "measured",
+        memory_from="estimated" if memory_bytes is None else "measured",
     )
 
 
@@ -65,6 +67,13 @@ def search_run(
 ) -> IndexRun:
     """Return the record of one query at a time."""
     return replace(_timed(_about(build, job, asked, notes), seconds), kind="search")
+
+
+def drift_of(seconds: Sequence[Seconds], first: Sequence[Seconds]) -> tuple[float, float]:
+    """Return how many times as slow a reference was as at first: a 95 % interval."""
+    (now_low, now_high), (then_low, then_high) = _median(seconds), _median(first)
+    high = now_high / then_low if then_low else _MOST_DRIFT
+    return max(now_low / then_high, 1 / _MOST_DRIFT), min(high, _MOST_DRIFT)
 
 
 def batch_run(
@@ -117,7 +126,7 @@ def _timed(run: IndexRun, seconds: Sequence[Seconds]) -> IndexRun:
     """Add percentiles over all requests, and the median's interval over the repeats."""
     together = np.concatenate(list(seconds))
     p50 = percentile_ms(together, 50)
-    low, high = repeated_interval([percentile_ms(part, 50) for part in seconds], p50)
+    low, high = _median(seconds)
     return replace(
         run,
         p50_ms=p50,
@@ -126,6 +135,12 @@ def _timed(run: IndexRun, seconds: Sequence[Seconds]) -> IndexRun:
         p50_low_ms=low,
         p50_high_ms=high,
     )
+
+
+def _median(seconds: Sequence[Seconds]) -> tuple[float, float]:
+    """Return the 95 % interval of the median over the repeats, in ms."""
+    p50 = percentile_ms(np.concatenate(list(seconds)), 50)
+    return repeated_interval([percentile_ms(part, 50) for part in seconds], p50)
 
 
 def _qps(nq: int, seconds: Sequence[Seconds]) -> float:

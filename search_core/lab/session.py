@@ -16,8 +16,8 @@ from search_core.lab.judge import reach_ignored, sweep_ignored
 from search_core.lab.measure import (
     Built,
     Job,
+    Seconds,
     find_all,
-    machine_seconds,
     time_clients,
     time_requests,
 )
@@ -28,6 +28,7 @@ from search_core.lab.results import (
     Asked,
     batch_run,
     build_run,
+    drift_of,
     failed_run,
     same_as_fixed,
     search_run,
@@ -38,8 +39,6 @@ from search_core.trials import Trial
 
 #: Milvus answers at most so many hits.
 _MOST_HITS = 16_384
-#: A machine this much slower or faster than before is worth a word.
-_DRIFT = 1.25
 
 
 @dataclass(slots=True)
@@ -74,8 +73,8 @@ class Session:
         self._on_run = on_run
         self._on_progress = on_progress
         self._rng = np.random.default_rng(options.seed)
-        self._speeds: list[float] = []
-        self._first_speed: float | None = None
+        self._lot = 0
+        self._first_reference: Sequence[Seconds] = ()
 
     def measure(
         self,
@@ -83,10 +82,12 @@ class Session:
         trials: Sequence[Trial],
         metric: str,
         cases: Sequence[Case],
+        reference: Job | None = None,
     ) -> None:
         """Build the indexes, each in one of the trials, and measure all of their settings.
 
-        One that fails is recorded as such; the others go on.
+        One that fails is recorded as such; the others go on. ``reference`` is asked in turns with
+        them where there are several lots, to tell how the speed changed from one to the next.
         """
         built, failures = build_all(planned, trials, metric, self._tell_build)
         for failure in failures:
@@ -96,7 +97,8 @@ class Session:
             for index in built.values()
         }
         lot = self._first_pass(built, cases)
-        found = self._searches(lot, runs)
+        found = self._searches(lot, runs, reference)
+        self._lot += 1
         for run in (*(run for index, run in runs.items() if index not in lot.failed), *found):
             self._on_run(run)
         # What is measured so far is written down before the longer part, which may be interrupted.
@@ -196,22 +198,25 @@ class Session:
         rows, _ = index.trial.search(job.case.queries[:1], k=k, params=params)
         return reach_ignored("nprobe", nprobe, nprobe / nlist, int((rows >= 0).sum()), k)
 
-    def _searches(self, lot: _Lot, runs: dict[Built, IndexRun]) -> list[IndexRun]:
+    def _searches(
+        self, lot: _Lot, runs: dict[Built, IndexRun], reference: Job | None
+    ) -> list[IndexRun]:
         """Time one query at a time, in turns; return a record of each job."""
         jobs = [job for job in lot.asked if not _does_nothing(job)]
+        jobs += [reference] if reference else []
         repeats = self._options.repeats
         step = self._stepper("timing", repeats * sum(len(job.case.queries) for job in jobs))
-        self._speeds = []
         seconds = time_requests(
             jobs,
             nq=1,
             repeats=repeats,
             rng=self._rng,
             on_step=step,
-            on_repeat=self._clock,
             on_failure=lot.tell,
         )
-        drift = self._drift()
+        apart, drift = self._apart(seconds.get(reference, ()) if reference else ())
+        for index, run in runs.items():
+            runs[index] = replace(run, lot=self._lot, drift_low=drift[0], drift_high=drift[1])
         found: list[IndexRun] = []
         for job, asked in lot.asked.items():
             if job.built in lot.failed:
@@ -219,7 +224,7 @@ class Session:
             if _does_nothing(job):
                 found.append(same_as_fixed(found[-1]))
             else:
-                notes = (*lot.notes[job.built], *drift)
+                notes = (*lot.notes[job.built], *apart)
                 found.append(search_run(runs[job.built], job, asked, seconds[job], notes))
         return found
 
@@ -265,22 +270,19 @@ class Session:
         self._on_progress(Progress(doing, 0, total))
         return step
 
-    def _clock(self) -> None:
-        self._speeds += [machine_seconds() for _ in range(3)]
-
-    def _drift(self) -> tuple[str, ...]:
-        """Return a note where the machine itself was slower or faster than for the first lot."""
-        now = float(np.median(self._speeds))
-        if self._first_speed is None:
-            self._first_speed = now
-        ratio = now / self._first_speed
-        if 1 / _DRIFT <= ratio <= _DRIFT:
-            return ()
-        how = f"{ratio - 1:.0%} slower" if ratio > 1 else f"{1 / ratio - 1:.0%} faster"
-        return (
-            f"The machine itself was {how} than while the first indexes were measured; "
-            "compare their times with care.",
+    def _apart(self, reference: Sequence[Seconds]) -> tuple[tuple[str, ...], tuple[float, float]]:
+        """Return a note on a lot that was not measured beside the first, and how speed changed."""
+        if not reference:
+            return (), (1.0, 1.0)
+        if not self._first_reference:
+            self._first_reference = reference
+            return (), (1.0, 1.0)
+        low, high = drift_of(reference, self._first_reference)
+        note = (
+            "Measured apart from the first indexes: a reference asked both times took "
+            f"{low:.2f} to {high:.2f} of its time then, which is allowed for."
         )
+        return (note,), (low, high)
 
 
 def _does_nothing(job: Job) -> bool:

@@ -44,7 +44,7 @@ def run(
     return IndexRun(
         "search", index_type, built or {}, search, rows=1000, queries=50,
         ann_recall_at_k=recall, p50_ms=p50_ms, p95_ms=2 * p50_ms, build_s=0.5,
-        memory_bytes=2_000_000, size_from="measured",
+        memory_bytes=2_000_000, index_from="measured", memory_from="measured",
     )  # fmt: skip
 
 

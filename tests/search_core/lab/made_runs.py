@@ -135,7 +135,8 @@ def _runs_of(
         "load_s": index.load_s * scale,
         "index_bytes": int(size * 1.02),
         "memory_bytes": int(size * 1.08),
-        "size_from": "measured" if index.measured else "estimated",
+        "index_from": "measured" if index.measured else "estimated",
+        "memory_from": "measured" if index.measured else "estimated",
     }
     yield IndexRun("build", **built, notes=index.notes)
     for value in index.values:

@@ -129,7 +129,7 @@ def test_every_recall_is_that_of_plain_numpy(milvus: MilvusStore) -> None:
     assert len(clients) == 4 and all(run.qps and run.concurrency == 2 for run in clients)
     builds = [run for run in comparison.runs if run.kind == "build"]
     assert [run.index_type for run in builds] == ["FLAT", "IVF_FLAT", "HNSW"]
-    assert all(run.memory_bytes and run.size_from for run in builds)
+    assert all(run.memory_bytes and run.memory_from for run in builds)
     assert not [note for run in fixed for note in run.notes]
 
 
@@ -257,6 +257,25 @@ def test_searches_are_told_before_batches_are_timed(memory: MemoryStore) -> None
     assert told == ["build", "search"]
 
 
+def test_indexes_that_do_not_fit_side_by_side_are_measured_apart_and_it_is_said(
+    memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = [planned(Flat()), planned(IvfFlat(8), 2), planned(Hnsw(4, 20), 16)]
+    together = IndexBenchmark(memory, "main", options()).run(plan).runs
+    assert {(run.lot, run.drift_low, run.drift_high) for run in together} == {(0, 1.0, 1.0)}
+    monkeypatch.setattr("search_core.lab.building.SIDE_BY_SIDE_BYTES_LITE", 1)
+    runs = IndexBenchmark(memory, "main", options()).run(plan).runs
+    assert [run.index_type for run in runs if run.kind == "build"] == ["FLAT", "IVF_FLAT", "HNSW"]
+    for lot, name in enumerate(("FLAT", "IVF_FLAT", "HNSW")):
+        mine = [run for run in runs if run.index_type == name]
+        assert {run.lot for run in mine} == {lot}
+        assert all(0 < run.drift_low <= run.drift_high for run in mine)
+        searches = [run for run in mine if run.kind == "search"]
+        assert searches
+        for run in searches:
+            assert any("Measured apart" in note for note in run.notes) == (lot > 0)
+
+
 @pytest.mark.parametrize(
     ("rows", "embedded", "lots"), [(100_000, False, 1), (20_000, True, 1), (1_000_000, False, 4)]
 )
@@ -331,6 +350,9 @@ def test_what_is_measured_is_told_as_it_is_measured(memory: MemoryStore) -> None
     assert [run for _, run in told] == list(comparison.runs)
     assert all(context == comparison.context for context, _ in told)
     context = comparison.context
+    assert context.identity == IDENTITY.to_dict()
+    assert context.asked["queries"] == 10 and context.asked["time_limit_s"] > 0
+    assert {"torch", "open_clip", "pymilvus", "milvus"} <= set(context.versions)
     assert (context.rows, context.library_rows, context.dim) == (100, 400, DIM)
     assert context.machine["cores"] and context.versions["milvus"]
     assert any("100 of the library's 400 vectors" in remark for remark in context.remarks)

@@ -98,7 +98,7 @@ def test_filter_aware_search_starts_where_there_is_no_filter() -> None:
 def test_build_times_are_told_once_and_failures_too(made: Comparison) -> None:
     frame = frames.build_frame(made.runs).set_index("series")
     assert frame.loc["IVF_FLAT", "build_s"] == pytest.approx(9.0)
-    assert frame.loc["IVF_PQ", "size_from"] == "estimated"
+    assert frame.loc["IVF_PQ", "memory_from"] == "estimated"
     assert "120 s" in str(frame.loc["SCANN", "error"])
     assert frame.index.is_unique
 

@@ -49,6 +49,29 @@ def test_the_fastest_that_meets_the_target_is_advised_with_its_margin() -> None:
     assert advice.command == "sightline index set IVF_FLAT --nlist 64 --nprobe 8"
 
 
+def test_what_was_measured_apart_is_told_apart_only_beyond_what_the_speed_may_have_changed() -> (
+    None
+):
+    first, slow = ef(64, 0.98, 3.0), run("FLAT", 1.0, 4.0, lot=1)
+    assert told_apart(first, slow)
+    # The reference took 1.1 to 1.5 of its time in the second lot: 4 ms there may be 3 ms here.
+    unsure = replace(slow, drift_low=1.1, drift_high=1.5)
+    assert not told_apart(first, unsure) and not told_apart(unsure, first)
+    advice = recommend([first, unsure])
+    assert advice is not None and [tie.run for tie in advice.ties] == [first]
+    far = run("FLAT", 1.0, 6.0, lot=1, drift_low=1.1, drift_high=1.5)
+    assert told_apart(first, far)
+    # Of two that were measured together in a slow moment, nothing more is unsure.
+    assert told_apart(unsure, replace(unsure, p50_ms=5.0, p50_low_ms=4.8, p50_high_ms=5.2))
+
+
+def test_the_fastest_is_so_at_the_same_speed_of_the_machine() -> None:
+    first = ef(64, 0.98, 3.0)
+    later = nprobe(8, 0.97, 3.6, lot=1, drift_low=1.98, drift_high=2.02)  # 1.8 ms at first
+    advice = recommend([first, later])
+    assert advice is not None and advice.chosen.run is later and advice.ties == ()
+
+
 def test_of_those_as_fast_the_one_that_finds_most_is_advised() -> None:
     fast, as_fast, slow = nprobe(4, 0.96, 3.0), ef(64, 0.98, 3.2), run("FLAT", 1.0, 9.0)
     assert not told_apart(fast, as_fast) and told_apart(fast, slow)

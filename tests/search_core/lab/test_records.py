@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from search_core.lab.records import read_jsonl, write_jsonl
+from search_core.lab.records import IndexRun, read_jsonl, write_jsonl
 from tests.search_core.lab.made_runs import comparison
 
 
@@ -30,3 +30,9 @@ def test_a_file_without_measurements_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs.jsonl").touch()
     with pytest.raises(ValueError, match="holds no measurements"):
         read_jsonl(tmp_path / "runs.jsonl")
+
+
+def test_sizes_written_together_once_are_still_read() -> None:
+    old = {"kind": "build", "index_type": "FLAT", "build_params": {}, "size_from": "measured"}
+    run = IndexRun.from_dict(old)
+    assert (run.index_from, run.memory_from) == ("measured", "measured")
