@@ -184,6 +184,8 @@ def _new_password(name: str) -> str:
         given = sys.stdin.read(MAX_CHARACTERS + 2).rstrip("\r\n")
         if not given:
             raise UsageError(f"There is no password for {name}.", _STDIN_HINT)
+        if "\n" in given or "\r" in given:
+            raise UsageError("The password given has more than one line.", "Give it once, alone.")
         return check_password(given)
     given = typer.prompt(f"Password for {name}", hide_input=True, err=True)
     check_password(given)

@@ -33,6 +33,14 @@ def given(data_dir: Path, *arguments: str, password: str = PASSWORD) -> Outcome:
     return Outcome(result.exit_code, result.stdout, result.stderr)
 
 
+def test_a_password_is_one_line(tmp_path: Path, users: Users) -> None:
+    for ending in ("\n", "\r\n"):
+        refused = given(tmp_path, "add", "ann", password=f"{PASSWORD}{ending}{PASSWORD}")
+        assert refused.exit_code == 2
+        assert "more than one line" in refused.err
+    assert not users.exist
+
+
 def test_users_are_added_changed_and_removed(run: Run, tmp_path: Path, users: Users) -> None:
     here = ("--data-dir", tmp_path)
     added = given(tmp_path, "add", "Ann", "--role", "operator", "--camera", "gate")
