@@ -13,6 +13,8 @@ from dashboard.language import N_, _
 CAMERA, TIME, GROUP = N_("Camera"), N_("Time"), N_("Group")
 HEIGHT_PX = 460
 _POINT_PX, _RING_PX = 8, 15
+#: What the colours of times take below the points, and how many of them are named.
+_SCALE_PX, _TICKS = 64, 4
 _RING = "#c2410c"
 #: The first of them are told apart also by who does not tell red from green (Okabe and Ito).
 _COLOURS = (
@@ -32,12 +34,14 @@ def map_figure(frame: pd.DataFrame, colour: str, outliers: Sequence[int]) -> dic
 
     ``frame`` has a row a picture: x, y, Camera, Time and Group. Outliers have rings round them.
     """
-    traces = [_by_time(frame)] if colour == TIME else _by_kind(frame, colour)
+    timed = colour == TIME
+    traces = [_by_time(frame)] if timed else _by_kind(frame, colour)
     return {
         "data": [*traces, _rings(frame, outliers)],
         "layout": {
             "height": HEIGHT_PX,
-            "margin": {"l": 0, "r": 0, "t": 8, "b": 0},
+            "margin": {"l": 0, "r": 0, "t": 8, "b": _SCALE_PX if timed else 0},
+            "showlegend": not timed,
             "dragmode": "lasso",
             "hovermode": "closest",
             "xaxis": _AXIS,
@@ -74,21 +78,33 @@ def _by_kind(frame: pd.DataFrame, column: str) -> list[dict[str, Any]]:
 
 
 def _by_time(frame: pd.DataFrame) -> dict[str, Any]:
-    moments = frame["Time"].astype("int64")
-    ends = [int(moments.min()), int(moments.max())]
-    said = [frame["Time"].min(), frame["Time"].max()]
+    """Return the points coloured by the order of their times.
+
+    By the times themselves all of a few days would look the same beside one of months ago.
+    """
+    moments = sorted(set(frame["Time"]))
+    last = len(moments) - 1
+    named = sorted({round(last * tick / (_TICKS - 1)) for tick in range(_TICKS)})
     marker = {
         "size": _POINT_PX,
-        "color": moments.tolist(),
+        "color": (frame["Time"].rank(method="dense").astype(int) - 1).tolist(),
+        "cmin": 0,
+        "cmax": max(1, last),
         "colorscale": "Viridis",
         "showscale": True,
         "colorbar": {
             "orientation": "h",
             "thickness": 10,
+            "len": 0.78,
+            "x": 0.5,
+            "xanchor": "center",
             "y": -0.02,
             "yanchor": "top",
-            "tickvals": ends,
-            "ticktext": [moment.strftime("%Y-%m-%d %H:%M") for moment in said],
+            "outlinewidth": 0,
+            "ticks": "outside",
+            "ticklen": 4,
+            "tickvals": named,
+            "ticktext": [moments[at].strftime("%Y-%m-%d<br>%H:%M") for at in named],
         },
     }
     return {**_points(frame), "name": TIME, "marker": marker, "showlegend": False}

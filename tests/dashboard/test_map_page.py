@@ -52,6 +52,18 @@ def test_is_coloured_by_camera_time_or_group() -> None:
         assert "<b>" not in json.dumps(figure)
 
 
+def test_times_are_coloured_by_their_order_with_dates_below() -> None:
+    figure = map_figure(FRAME, TIME, [2])
+
+    marker = figure["data"][0]["marker"]
+    assert marker["color"] == [0, 1, 2]
+    assert marker["colorbar"]["tickvals"] == [0, 1, 2]
+    assert marker["colorbar"]["ticktext"][0] == "2026-01-01<br>00:00"
+    assert figure["layout"]["margin"]["b"] >= 50
+    assert not figure["layout"]["showlegend"]
+    assert map_figure(FRAME, CAMERA, [2])["layout"]["showlegend"]
+
+
 def test_a_lasso_holds_each_picture_once() -> None:
     points = [{"customdata": [4]}, {"customdata": [1]}, {"customdata": [4]}, {"customdata": 7}, {}]
 
