@@ -22,6 +22,7 @@ from search_core.library import Store
 NEWEST = 400
 _FIRST_WINDOW_MS = 60_000
 _READ_ROWS = 1000
+_MOST_ROWS = 6
 
 
 def browse(library: str, facets: Facets) -> None:
@@ -146,12 +147,17 @@ def _everything(
     return Selection(where, resources.store().count(library, where), ", ".join(said))
 
 
+def _table_px(rows: int) -> int:
+    """Return the height of a table; of a long one half a row shows that it scrolls."""
+    return 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
+
+
 def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
     chosen = st.dataframe(
         camera_frame(facets),
         hide_index=True,
         width="stretch",
-        height=min(38 + 35 * len(facets.cameras), 318),
+        height=_table_px(len(facets.cameras)),
         on_select="rerun",
         selection_mode="multi-row",
         column_config={

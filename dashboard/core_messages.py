@@ -96,6 +96,10 @@ _LAB = (
     N_("No sentences were asked, pictures only."),
     N_("Queries: {queries}."),
     N_("{count} pictures of the library, held out of the index"),
+    N_("{count} pictures of the library, disturbed"),
+    N_("{count} sentences about such footage"),
+    N_("{count} recorded sentences"),
+    N_("{count} recorded pictures"),
     N_(
         "Measured on {count} of the library's {all} vectors, by chance: "
         "over all of them searches take longer and find less."
@@ -238,7 +242,7 @@ _FILES = (
     N_("may not be read: permission denied"),
     N_("cannot be read: {error}"),
     N_("is not an image that can be read, or its header is damaged"),
-    N_("is not a video that can be read, or its beginning is missing"),
+    N_("is not an image or a video that can be read, or its beginning is missing"),
     N_("is damaged: it has no pixels"),
     N_("is damaged: no frame could be decoded there"),
     N_("is damaged and cannot be opened as a video ({error})"),

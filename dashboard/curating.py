@@ -87,7 +87,7 @@ def _move_form(library: str, selection: Selection) -> None:
     if st.button(_("Move"), type="primary", disabled=not target) and target:
         require_removing("moving")
         name = check_library_name(target)
-        identity.record("delete", library, {"moved to": name, **asked(selection.where)})
+        identity.record("move", library, {"moved to": name, **asked(selection.where)})
         moved = move_entities(
             resources.settings(),
             resources.store(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import pandas as pd
 import streamlit as st
@@ -10,6 +11,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.core_words import said
 from dashboard.language import _
+from dashboard.uploads import sent_path
 from dashboard.wording import counted, local_time
 from ingest.ledger import Ledger, LedgerRow
 
@@ -57,11 +59,12 @@ def show_failures(library: str) -> None:
 
 def failure_frame(rows: Sequence[LedgerRow]) -> pd.DataFrame:
     """Return one row a source: what became of it, why, which file, and when."""
+    uploads = resources.settings().uploads_dir
     return pd.DataFrame(
         {
             _("State"): [said(row.status) for row in rows],
             _("Why"): [said(row.reason) for row in rows],
-            _("File"): [row.uri for row in rows],
+            _("File"): [sent_path(PurePath(row.uri), uploads) for row in rows],
             _("Stage"): [said(row.stage) for row in rows],
             _("When"): [local_time(row.updated_ms) for row in rows],
         }

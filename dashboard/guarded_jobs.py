@@ -39,11 +39,19 @@ class GuardedJobs:
     any other file could be another camera's.
     """
 
-    def __init__(self, jobs: Jobs, access: Access, audit: AuditLog, settings: Settings) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        access: Access,
+        audit: AuditLog,
+        settings: Settings,
+        asked_from: str = "",
+    ) -> None:
         self._jobs = jobs
         self._access = access
         self._audit = audit
         self._settings = settings
+        self._asked_from = asked_from
 
     def submit(self, request: Request) -> str:
         """Queue a job; return its id. Raises NotAllowed."""
@@ -150,7 +158,7 @@ class GuardedJobs:
     def _record_ingest(self, library: str, paths: Sequence[str], camera: str | None) -> None:
         named = [without_secrets(path) if is_address(path) else path for path in paths]
         detail = {"files": len(paths), "paths": named[:_NAMED_PATHS], "camera": camera}
-        self._audit.record(self._access.name, "ingest", library, detail)
+        self._audit.record(self._access.name, "ingest", library, detail, self._asked_from)
 
     def _is_upload(self, path: str) -> bool:
         return Path(path).resolve().is_relative_to(self._settings.uploads_dir.resolve())
@@ -172,7 +180,7 @@ class GuardedJobs:
 
     def _record(self, title: str, what: str) -> None:
         detail = {"job": title, "what": what}
-        self._audit.record(self._access.name, "job", "", detail)
+        self._audit.record(self._access.name, "job", "", detail, self._asked_from)
 
 
 def _place_of(paths: Sequence[str]) -> str:

@@ -9,6 +9,8 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.language import N_, _
+from dashboard.library_picker import choose_library
+from dashboard.problems import shown_in_words
 from dashboard.removing import settle
 from dashboard.wording import counted, local_time, megabytes, plain
 from ingest.moving import rename_library
@@ -17,6 +19,8 @@ from search_core.library import LibraryInfo, check_library_name
 from search_core.sizing import estimate
 
 _KEPT_S = 300
+#: How many libraries were made: the key of the next one's name, which is empty again.
+_MADE = "libraries_made"
 
 
 def show_libraries(library: str) -> None:
@@ -37,12 +41,15 @@ def show_libraries(library: str) -> None:
     uses = _(", ").join(_(what) + " " + megabytes(size) for what, size in disk_use().items())
     st.caption(text.format(uses=plain(uses)))
     left, right = st.columns(2, gap="large")
-    with left, st.form("new-library", clear_on_submit=True):
+    # What was typed stays when it is refused, with what is wrong with it; all else stays as well.
+    with left, st.form("new-library"), shown_in_words():
         st.markdown("##### " + _("New library"))
-        name = st.text_input(_("Name"), placeholder=_("letters, digits and underscores"))
+        made = st.session_state.get(_MADE, 0)
+        hint = _("letters, digits and underscores")
+        name = st.text_input(_("Name"), placeholder=hint, key=f"new-library-name-{made}")
         if st.form_submit_button(_("Create")):
             _create(name.strip())
-    with right, st.form(f"rename-{library}", clear_on_submit=True):
+    with right, st.form(f"rename-{library}"), shown_in_words():
         st.markdown("##### " + _("Rename {library}").format(library=plain(library)))
         new_name = st.text_input(_("New name"), placeholder=library)
         if st.form_submit_button(_("Rename")):
@@ -103,6 +110,7 @@ def _create(name: str) -> None:
             _("There is a library {name} already.").format(name=name), _("Choose another name.")
         )
     resources.store().ensure_library(name, resources.encoder().identity)
+    st.session_state[_MADE] = st.session_state.get(_MADE, 0) + 1
     settle(_("Created the library {name}.").format(name=plain(name)))
 
 
@@ -121,6 +129,7 @@ def _rename(library: str, name: str) -> None:
             _("Rename it when they are done, or cancel them."),
         )
     rename_library(resources.settings(), resources.store(), library, name)
+    choose_library(name)
     settle(_("{old} is {new} now.").format(old=plain(library), new=plain(name)))
 
 

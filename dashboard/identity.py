@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard import media_owners, provider_login
 from dashboard.language import _
@@ -78,7 +79,7 @@ def record(action: Action, library: str = "", detail: Mapping[str, Any] | None =
 
     Raises AuditUnavailable, NotLoggedIn.
     """
-    audit_log().record(current().name, action, library, detail, _address())
+    audit_log().record(current().name, action, library, detail, address())
 
 
 def record_view(library: str, entity: MediaEntity) -> None:
@@ -93,10 +94,10 @@ def download(
     library: str, detail: Mapping[str, Any], make: Callable[[], bytes | str]
 ) -> Callable[[], bytes]:
     """Return what makes a file for the one who looks at this page alone, and writes it down."""
-    access, address = current(), _address()
+    access, asked_from = current(), address()
 
     def made() -> bytes:
-        audit_log().record(access.name, "export", library, detail, address)
+        audit_log().record(access.name, "export", library, detail, asked_from)
         made_of = make()
         data = made_of.encode() if isinstance(made_of, str) else made_of
         media_owners.hand_out(access, data)
@@ -107,12 +108,17 @@ def download(
 
 def log_out() -> None:
     """End the session of the one who looks at this page."""
-    login().log_out(st.context.cookies.get(COOKIE, ""), _address())
+    login().log_out(st.context.cookies.get(COOKIE, ""), address())
     if provider_login.mail_in(st.context.cookies):
         st.logout()
 
 
-def _address() -> str:
-    """Return where the page is looked at, "" where that is not known, as on this machine."""
-    address = st.context.ip_address
-    return address if isinstance(address, str) else ""
+def address() -> str:
+    """Return where the page is looked at, "" outside of a page.
+
+    Streamlit does not name this machine's own loopback address.
+    """
+    if get_script_run_ctx() is None:
+        return ""
+    given = st.context.ip_address
+    return given if isinstance(given, str) else "localhost"

@@ -64,7 +64,10 @@ def _form(info: LibraryInfo, facets: Facets) -> None:
     with st.form(f"compare-{info.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             pressed = st.form_submit_button(
-                _("Compare indexes"), type="primary", icon=":material/play_arrow:"
+                _("Compare indexes"),
+                type="primary",
+                icon=":material/play_arrow:",
+                disabled=not facets.count,
             )
             st.caption(
                 _(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import identity, resources
+from dashboard import identity, pages, resources
 from dashboard.language import _
 from dashboard.wording import plain
 from search_core.library import LibraryInfo
 
 _KEY = "library"
+_NEXT = "library_to_choose"
 
 
 def pick_library() -> LibraryInfo | None:
@@ -20,16 +21,32 @@ def pick_library() -> LibraryInfo | None:
     found = {info.name: info for info in resources.libraries()}
     if not found:
         return None
-    names = list(found)
     preferred = resources.settings().library
-    default = names.index(preferred) if preferred in found else 0
-    if st.session_state.get(_KEY) not in (None, *names):
-        del st.session_state[_KEY]  # it was dropped
+    names = sorted(found, key=lambda name: name != preferred)
+    wanted = st.session_state.pop(_NEXT, None)
     if len(names) == 1:
+        st.session_state.pop(_KEY, None)
         return found[names[0]]
+    if wanted in found:
+        st.session_state[_KEY] = wanted
+    elif st.session_state.get(_KEY) not in (None, *names):
+        # It was dropped. Were it only forgotten here, the browser would go on showing its name.
+        st.session_state[_KEY] = names[0]
     with st.sidebar:
-        chosen = st.selectbox(_("Library"), names, index=default, key=_KEY, bind="query-params")
-    return found.get(chosen or preferred, found[names[default]])
+        chosen = st.selectbox(_("Library"), names, key=_KEY, bind="query-params")
+    return found.get(chosen or preferred, found[names[0]])
+
+
+def choose_library(name: str) -> None:
+    """Have all pages look at a library from the next time that one is drawn."""
+    st.session_state[_NEXT] = name
+
+
+def link_to_adding(library: str) -> None:
+    """Draw a button that leads to where footage is added to a library, for those who may."""
+    if identity.current().may("ingest") and st.button(_("Add footage"), icon=":material/upload:"):
+        choose_library(library)
+        st.switch_page(pages.library_page(), query_params={"view": "Add footage"})
 
 
 def how_to_begin() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard import footage, identity, pages, query_image, resources, search_terms
 from dashboard.frontend import picked_region, region_picker
-from dashboard.language import _
+from dashboard.language import _, ngettext
 from dashboard.query_image import Box
 from dashboard.removing import asked
 from dashboard.search_request import forget_answer
@@ -158,5 +158,9 @@ def _delete_now(library: str, entity: MediaEntity) -> None:
     discard(resources.settings(), resources.store(), library, where, what)
     resources.forget_what_was_read()
     forget_answer()
-    done = _("Deleted {pictures}.").format(pictures=counted(1, "picture"))
-    st.session_state[_DONE] = done
+    done = ngettext(
+        "Deleted {pictures}. **Trash** can put it back.",
+        "Deleted {pictures}. **Trash** can put them back.",
+        1,
+    )
+    st.session_state[_DONE] = done.format(pictures=counted(1, "picture"))

@@ -11,12 +11,13 @@ from search_core.access_control.roles import LOCAL, Access
 
 
 def pages_of(access: Access) -> list[st.Page]:
-    """Return the pages that somebody may open."""
+    """Return the pages that somebody may open, and in place of others what says that it may not.
+
+    The menu shows the former only.
+    """
     found = [search_page(), library_page(), map_page()]
-    if access.may("ingest"):
-        found.append(cameras_page())
-    if access.may("index"):
-        found.append(index_page())
+    found.append(cameras_page() if access.may("ingest") else refused(cameras_page()))
+    found.append(index_page() if access.may("index") else refused(index_page()))
     if access is not LOCAL:
         found.append(account_page(access))
     return found
@@ -65,6 +66,15 @@ def account_page(access: Access) -> st.Page:
 
     icon = ":material/account_circle:"
     return st.Page(account.page, title=access.name, icon=icon, url_path="account")
+
+
+def refused(page: st.Page) -> st.Page:
+    """Return what stands at a page's address for those who may not open it."""
+
+    def refuse() -> None:
+        st.info(_("Your role may not open {page}.").format(page=page.title))
+
+    return st.Page(refuse, title=page.title, url_path=page.url_path, visibility="hidden")
 
 
 def logged_out_page() -> st.Page:

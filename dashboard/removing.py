@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard import identity, resources
 from dashboard.core_words import said
-from dashboard.language import _
+from dashboard.language import _, ngettext
 from dashboard.problems import shown_in_words
 from dashboard.search_request import forget_answer
 from dashboard.selecting import clear_selection
@@ -93,7 +93,7 @@ def show_trash(library: str) -> None:
             st.space("stretch")
             if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
                 require_removing("putting back")
-                identity.record("delete", library, {"put back": item.what, "count": item.count})
+                identity.record("restore", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
                 settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
             if st.button(_("Purge now …"), key=f"purge-{item.number}"):
@@ -179,5 +179,9 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
             identity.record("delete", library, {**asked(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
-            told = _("Deleted {pictures}. **Trash** can put them back.")
+            told = ngettext(
+                "Deleted {pictures}. **Trash** can put it back.",
+                "Deleted {pictures}. **Trash** can put them back.",
+                deleted,
+            )
             settle(told.format(pictures=counted(deleted, "picture")))

@@ -59,7 +59,7 @@ def store() -> Store:
 
 def store_for(access: Access) -> Store:
     """Return the store as somebody may use it."""
-    return GuardedStore(_milvus(), access, identity.audit_log())
+    return GuardedStore(_milvus(), access, identity.audit_log(), identity.address())
 
 
 def close_store() -> None:
@@ -86,7 +86,9 @@ def encoder() -> Encoder:
 
 def jobs() -> GuardedJobs:
     """Return the queue of jobs as the one who looks at this page may use it."""
-    return GuardedJobs(_jobs(), identity.current(), identity.audit_log(), settings())
+    return GuardedJobs(
+        _jobs(), identity.current(), identity.audit_log(), settings(), identity.address()
+    )
 
 
 @st.cache_resource(show_spinner=False)

@@ -22,6 +22,12 @@ _CSS = """
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 section[data-testid="stSidebar"] { --sidebar-width: 260px; }
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
+/* On a phone the pictures come soon: the view Libraries says the rest, and the views are a row. */
+@media (max-width: 640px) {
+  .st-key-overview { column-gap: 1.2rem; }
+  .st-key-overview > :nth-child(n+5) { display: none; }
+  .st-key-view button { padding-inline: 0.45rem; }
+}
 /* As pale as Streamlit makes captions, they are too pale to be read by everybody. */
 body [data-testid="stCaptionContainer"] { opacity: 0.75; }
 /* White is too pale upon the dark theme's colour. */

@@ -80,6 +80,14 @@ def sent_name(path: PurePath, uploads_dir: Path) -> str:
     return _NUMBER.sub("", path.name) if uploaded else path.name or str(path)
 
 
+def sent_path(path: PurePath, uploads_dir: Path) -> str:
+    """Return the path of a file, of an upload and what is in it as its sender knows them."""
+    if not path.is_relative_to(uploads_dir):
+        return str(path)
+    _folder, *parts = path.relative_to(uploads_dir).parts
+    return "/".join([_NUMBER.sub("", part) if not at else part for at, part in enumerate(parts)])
+
+
 def _save(file: Upload, folder: Path, number: int) -> Path:
     target = folder / safe_name(file.name, number)
     part = target.with_name(f".{target.name}.part")

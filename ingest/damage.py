@@ -64,7 +64,9 @@ def open_error(error: Exception, begins_as_video: bool) -> MediaError:
     if isinstance(error, PermissionError):
         return MediaError("may not be read: permission denied")
     if not begins_as_video or "whitelist" in said:
-        return UnsupportedMedia("is not a video that can be read, or its beginning is missing")
+        return UnsupportedMedia(
+            "is not an image or a video that can be read, or its beginning is missing"
+        )
     if "moov atom not found" in said:
         return CorruptMedia(
             "is damaged: its index (the moov atom) is missing; "

@@ -12,7 +12,7 @@ from dashboard.index_compare import show_comparisons
 from dashboard.index_form import pick_index
 from dashboard.index_jobs import show_index_jobs
 from dashboard.language import N_, _
-from dashboard.library_picker import how_to_begin, pick_library
+from dashboard.library_picker import how_to_begin, link_to_adding, pick_library
 from search_core.lab.frames import params_text
 from search_core.lab.report_tables import share
 from search_core.library import LibraryInfo
@@ -28,6 +28,9 @@ def page() -> None:
         return
     facets = resources.facets(info.name)
     _current(info, facets.count)
+    if not facets.count:
+        st.info(_("Nothing is in this library yet."))
+        link_to_adding(info.name)
     show_live_recall(info, facets.count)
     show_index_jobs(info.name)
     part = choose_in_address(_("Part"), (COMPARE, CHANGE, ADVISE), key="part")

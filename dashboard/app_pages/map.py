@@ -15,7 +15,7 @@ from dashboard import identity, resources
 from dashboard.cards import cards_of_entities
 from dashboard.core_words import said
 from dashboard.language import _
-from dashboard.library_picker import how_to_begin, pick_library
+from dashboard.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.map_chart import CAMERA, CONFIG, GROUP, TIME, chosen_rows, map_figure
 from dashboard.result_grid import show_cards
 from dashboard.wording import counted, plain, viewer_zone
@@ -57,6 +57,7 @@ def page() -> None:
     count = resources.facets(info.name).count
     if count < _FEWEST:
         st.info(_("A map needs a few pictures more than there are."))
+        link_to_adding(info.name)
         return
     with st.spinner(_("Reading vectors …")):
         shown = library_map(info, count, identity.current().cameras)

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard import linked_picture, moment_dialog, resources, search_terms
 from dashboard.filters_panel import pick_filters
 from dashboard.language import _
-from dashboard.library_picker import how_to_begin, pick_library
+from dashboard.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.search_bar import search_bar, terms
 from dashboard.search_request import SearchRequest, answer
 from dashboard.search_results import show_results
@@ -86,6 +86,10 @@ def _nothing(request: SearchRequest) -> None:
 def _invite(library: str, facets: Facets) -> None:
     if search_terms.left_out():
         st.info(_("Say what to look for as well: so far there is only what to leave out."))
+    if not facets.count:
+        st.info(_("Nothing is in this library yet."))
+        link_to_adding(library)
+        return
     _sentences(_("For example"), list(EXAMPLES), "example")
     recent = resources.recent_sentences(library, RECENT + len(EXAMPLES))
     _sentences(_("Lately"), [text for text in recent if text not in EXAMPLES][:RECENT], "recent")

@@ -31,6 +31,8 @@ Action = Literal[
     "tag",
     "delete",
     "removed",
+    "restore",
+    "move",
     "drop",
     "renamed",
     "index",

@@ -45,10 +45,11 @@ class GuardedStore:
     could not be written down.
     """
 
-    def __init__(self, store: Store, access: Access, audit: AuditLog) -> None:
+    def __init__(self, store: Store, access: Access, audit: AuditLog, asked_from: str = "") -> None:
         self._store = store
         self._access = access
         self._audit = audit
+        self._asked_from = asked_from
 
     @property
     def address(self) -> str:
@@ -222,4 +223,4 @@ class GuardedStore:
         self._record("index", name, detail)
 
     def _record(self, action: Action, name: str, detail: dict[str, Any] | None = None) -> None:
-        self._audit.record(self._access.name, action, name, detail)
+        self._audit.record(self._access.name, action, name, detail, self._asked_from)

@@ -87,6 +87,9 @@ def test_messages_from_below_are_translated_with_what_is_in_them() -> None:
     with speaking("zh"):
         assert said(error) == "这里没有名为 north {yard} 的素材库。"
         assert said("Something new.") == "Something new."
+        made = said("Queries: 50 sentences about such footage.")
+        disturbed = said("Queries: 50 pictures of the library, disturbed.")
+        assert not re.search("[a-z]", made + disturbed)
         assert said("Too many attempts. Try again in 30 seconds.").endswith("30 秒后再试。")
 
 

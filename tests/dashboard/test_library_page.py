@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
 
-from dashboard import resources
+from dashboard import identity, resources
 from dashboard.browsing import newest_entities
 from dashboard.job_list import is_stuck
 from dashboard.job_results import result_frame
@@ -73,11 +73,14 @@ def test_failures_say_why(
 ) -> None:
     with Ledger(settings.ledger_path) as ledger:
         ledger.record("main", "s", "r", "/x/bad.jpg", "failed", stage="read", reason="is damaged")
+        upload = settings.uploads_dir / "20260302-x" / "003-notes.zip"
+        ledger.record("main", "t", "r", f"{upload}/in/001-a.txt", "failed", reason="is damaged")
 
     app = open_page("library", view="Failures")
 
-    assert "**1** failed" in words(app)
-    assert app.dataframe[0].value["Why"].tolist() == ["is damaged"]
+    assert "**2** failed" in words(app)
+    assert app.dataframe[0].value["Why"].tolist() == ["is damaged"] * 2
+    assert set(app.dataframe[0].value["File"]) == {"/x/bad.jpg", "notes.zip/in/001-a.txt"}
 
 
 def test_asks_before_deleting_a_camera(library: list[MediaEntity], open_page: OpenPage) -> None:
@@ -166,6 +169,8 @@ def test_what_was_deleted_can_be_put_back(
 
     assert resources.store().count("main") == ROWS
     assert "Nothing is in the trash" in words(app)
+    [event] = identity.audit_log().events(action="restore")
+    assert (event.library, event.detail["count"], event.address) == ("main", 9, "localhost")
 
 
 def test_a_day_and_a_camera_restrict_what_is_shown(
@@ -229,12 +234,52 @@ def test_a_library_with_open_jobs_is_not_renamed(
     assert "1 job on the library main would miss it" in words(app)
 
 
+def test_a_name_that_is_refused_takes_nothing_off_the_page(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("library", view="Libraries")
+    for label, button in (("Name", "Create"), ("New name", "Rename")):
+        next(box for box in app.text_input if box.label == label).set_value("bad name!")
+        press(app, button).click().run()
+
+        assert "cannot name a library" in words(app)
+        assert next(box for box in app.text_input if box.label == label).value == "bad name!"
+        assert {"Rename", "Drop the library"} <= {button.label for button in app.button}
+
+
 def test_makes_a_library(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = open_page("library", view="Libraries")
     next(box for box in app.text_input if box.label == "Name").set_value("second")
     press(app, "Create").click().run()
 
     assert [info.name for info in resources.store().libraries()] == ["main", "second"]
+    assert next(box for box in app.text_input if box.label == "Name").value == ""
+
+
+def test_the_picker_names_the_library_that_the_page_shows(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    for name in ("second", "third"):
+        resources.store().ensure_library(name, resources.encoder().identity)
+    app = open_page("library", view="Libraries", library="second")
+    next(box for box in app.text_input if box.label == "New name").set_value("renamed")
+    press(app, "Rename").click().run()
+    assert app.selectbox(key="library").value == metrics(app)["Library"] == "renamed"
+
+    app.text_input(key="drop-renamed").set_value("renamed").run()
+    press(app, "Drop the library").click().run()
+    assert app.selectbox(key="library").value == metrics(app)["Library"] == "main"
+
+
+def test_an_empty_library_leads_to_where_footage_is_added(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    resources.store().ensure_library("hollow", resources.encoder().identity)
+    for page in ("search", "map", "index"):
+        app = open_page(page, library="hollow")
+        assert press(app, "Add footage"), page
+        assert not any(button.label == "a white car" for button in app.button)
+    assert press(app, "Compare indexes").disabled
 
 
 def test_jobs_that_nothing_performs_are_stuck() -> None:

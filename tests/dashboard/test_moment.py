@@ -46,6 +46,7 @@ def test_a_moment_is_deleted(
     next(button for button in app.button if button.label == "Delete this picture").click().run()
 
     assert not app.exception
+    assert [toast.value for toast in app.toast] == ["Deleted 1 picture. **Trash** can put it back."]
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         assert store.count("main") == ROWS - 1
         assert not store.entities("main", Filter(ids=(library[3].id,)))

@@ -88,6 +88,20 @@ def test_who_opens_what_is_not_theirs_is_told(look: Look) -> None:
     assert resources.jobs().list() == []
 
 
+def test_a_page_that_a_role_may_not_open_says_so(look: Look) -> None:
+    look("otto")
+    script = (
+        "import streamlit as st\n"
+        "from dashboard import identity, pages\n"
+        "st.navigation([one for one in pages.pages_of(identity.current())"
+        " if one.url_path == 'index']).run()\n"
+    )
+
+    app = AppTest.from_string(script, default_timeout=60).run()
+
+    assert words(app) == "Your role may not open Index."
+
+
 @pytest.mark.parametrize("name", ["vera", "otto", "olga"])
 def test_the_trash_is_for_admins_of_all_cameras(look: Look, users: Users, name: str) -> None:
     users.add("olga", "admin", ["cam-1"], PASSWORD)

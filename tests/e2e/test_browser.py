@@ -220,6 +220,35 @@ def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     assert not page.locator("[data-testid=stException]").count()
 
 
+def test_the_sidebar_names_the_library_that_is_shown(page: Page, address: str) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(f"{address}/library?view=Libraries")
+    for name in ("other", "second"):
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_role("button", name="Create").click()
+        page.get_by_text(f"Created the library {name}.").wait_for()
+    picker = page.locator("[data-testid=stSidebar] .st-key-library input")
+    shown = page.locator(".st-key-overview [data-testid=stMetricValue]").first
+
+    page.goto(f"{address}/library?library=other&view=Libraries")
+    page.get_by_label("New name").fill("renamed")
+    page.get_by_role("button", name="Rename").click()
+    shown.get_by_text("renamed", exact=True).wait_for()
+    expect(picker).to_have_value("renamed")
+
+    for name in ("renamed", "second"):
+        page.goto(f"{address}/library?library={name}&view=Libraries")
+        page.get_by_label(f"Type {name} to drop it").fill(name)
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Drop the library").click()
+        shown.get_by_text("main", exact=True).wait_for()
+        if name == "renamed":
+            expect(picker).to_have_value("main")
+    page.get_by_text("Rename main").wait_for()
+    expect(picker).to_have_count(0)
+
+
 def test_a_lasso_on_the_map_shows_its_pictures(page: Page) -> None:
     page.get_by_role("link", name="Map").click()
     page.get_by_text("Worth a look").wait_for()

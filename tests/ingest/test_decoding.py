@@ -174,7 +174,7 @@ def test_a_playlist_opens_nothing_else(tmp_path: Path, name: str) -> None:
     playlist.write_text(
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:{clip}\n#EXT-X-ENDLIST\n"
     )
-    with pytest.raises(MediaError, match="is not a video"):
+    with pytest.raises(MediaError, match="is not an image or a video"):
         frames_of(playlist)
 
 
