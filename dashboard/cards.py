@@ -15,20 +15,21 @@ from search_core.moments import Moment
 class Card:
     """One picture of a grid, numbered from 1.
 
-    ``score`` is None when nothing was searched for. A card that stands for several hits of a search
-    has their ``moment``.
+    ``score`` is None when nothing was searched for, ``strength`` where it cannot be told. A card
+    that stands for several hits of a search has their ``moment``.
     """
 
     number: int
     entity: MediaEntity
     score: float | None = None
     moment: Moment | None = None
+    strength: float | None = None
 
 
 def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
     """Return moments as cards, in their order; the best hit of each is its picture."""
     return [
-        Card(number, moment.best.entity, moment.best.score, moment)
+        Card(number, moment.best.entity, moment.best.score, moment, moment.best.strength)
         for number, moment in enumerate(moments, start=1)
     ]
 
@@ -57,10 +58,13 @@ def picture_name(card: Card) -> str:
 
 
 def folded_text(card: Card) -> str:
-    """Return what a card stands for besides its picture, "" for nothing."""
+    """Return how sure a card's match is and what it stands for besides its picture, or ""."""
     if card.moment is None:
         return ""
     parts = []
+    if card.strength is not None:
+        text = _("weak, {share}") if card.moment.best.is_weak else _("match {share}")
+        parts.append(text.format(share=f"{card.strength:.0%}"))
     if len(card.moment.hits) > 1:
         seconds = (card.moment.last_ms - card.moment.first_ms) / 1000
         text = _("{hits} in {time}")

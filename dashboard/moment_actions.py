@@ -44,7 +44,8 @@ def show_actions(library: str, entity: MediaEntity, searching: bool) -> None:
         _downloads(library, entity)
     with st.popover(_("Link"), icon=":material/link:"):
         st.caption(_("Opens this moment. The button at the right of it copies."))
-        st.code(_link(library, entity), language=None, wrap_lines=True)
+        with st.container(key="moment-link"):
+            st.code(_link(library, entity), language=None, wrap_lines=True)
 
 
 def show_delete(library: str, entity: MediaEntity) -> None:

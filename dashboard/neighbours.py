@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from dashboard import resources
+from dashboard.frontend import begin_strip_at
 from dashboard.language import _
 from dashboard.thumbnails import show_thumbnail
 from dashboard.wording import clock, local_time
@@ -65,3 +66,4 @@ def show_strip(library: str, entity: MediaEntity, on_choose: Callable[[str], Non
                     on_click=on_choose,
                     args=(other.id,),
                 )
+    begin_strip_at(entity.id)

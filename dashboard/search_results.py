@@ -77,6 +77,8 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     with when:
         known = sorted(camera.camera for camera in resources.facets(request.library).cameras)
         span = show_timeline(every, known, f"timeline-{key}")
+    if span is not None and not any(map(span.holds, every)):
+        span = None  # brushed where there is nothing
     hits = [hit for hit in every if span is None or span.holds(hit)]
     with head:
         counts = st.container(width="content")

@@ -23,7 +23,7 @@ _WAS_NAMED = "held_picture_was_named"
 _ELSEWHERE = "another_page_was_shown"
 _LAST = "last_searched_by"
 _UPLOADS = "picture_uploads"
-_WITHOUT = re.compile(r"\s+(?:but\s+)?(?:without|with no|but no|but not)\s+", re.IGNORECASE)
+_WITHOUT = re.compile(r"(?:^|\s+)(?:but\s+)?(?:without|with no|but no|but not)\s+", re.IGNORECASE)
 _OR = re.compile(r"\s*,\s*(?:or\s+)?|\s+(?:or|nor)\s+", re.IGNORECASE)
 
 
@@ -38,11 +38,9 @@ class Said:
 def said(text: str) -> Said:
     """Take apart “a person without a hat or an umbrella”: encoders hear the hat, not the without.
 
-    A sentence that begins with what is to be left out wants nothing, and stays as it is.
+    A sentence that begins with what is to be left out wants nothing.
     """
     first, *rest = _WITHOUT.split(text.strip())
-    if not first:
-        return Said(text.strip())
     unwanted = [part.strip(" .") for clause in rest for part in _OR.split(clause)]
     return Said(first, tuple(part for part in unwanted if part))
 

@@ -17,7 +17,6 @@ _CSS = """
   .st-key-results-head .stPopover button p {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }
-  .st-key-results [class*="st-key-card-"] p { white-space: normal; }
 }
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 section[data-testid="stSidebar"] { --sidebar-width: 260px; }
@@ -48,11 +47,14 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 /* Listens to keys and pasting, or holds this style; there is nothing to see of it. */
 .st-key-page-keys, .stElementContainer:has(> .st-key-page-keys),
 .st-key-page-top, .stElementContainer:has(> .st-key-page-top),
+.st-key-strip-view, .stElementContainer:has(> .st-key-strip-view),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }
 .st-key-results-head, .st-key-terms, .st-key-brushed { row-gap: 0.4rem; }
 .st-key-timeline { gap: 0; }
+/* Streamlit's own buttons for charts would lie over what is above this one. */
+.st-key-timeline [data-testid="stElementToolbar"] { display: none; }
 
 /* Results: as many columns as fit, two on a phone. */
 .st-key-results {
@@ -85,6 +87,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   margin: 0; padding: 0; font-size: 0.82rem; line-height: 1.35;
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
+.st-key-results [class*="st-key-card-"] p { white-space: normal; }
 /* Keyframes before and after: a row that scrolls. */
 .st-key-strip { flex-wrap: nowrap; overflow-x: auto; gap: 0.4rem; padding: 2px; }
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }
@@ -104,6 +107,10 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 @media (max-width: 640px) {
   .st-key-moment-actions button { padding-inline: 0.55rem; }
+}
+/* What a link is shown for is to be copied: the button is there without being looked for. */
+.st-key-moment-link .stCode > div, .st-key-moment-link .stCode > div * {
+  opacity: 1; visibility: visible;
 }
 
 /* What the colours of a heat map mean. */

@@ -39,7 +39,7 @@ _TICKS = {
     "hours": "%H:%M",
     "minutes": "%H:%M",
     "seconds": "%H:%M:%S",
-    "milliseconds": "%H:%M:%S.%L",
+    "milliseconds": "%H:%M:%S",
 }
 _MS = timedelta(milliseconds=1)
 
@@ -131,10 +131,19 @@ def colours_of(shown: Sequence[str], cameras: Sequence[str]) -> list[str]:
     return [found[name] for name in shown]
 
 
+def _only_day(bars: list[dict[str, Any]]) -> str | None:
+    """Return the day that all bars are of, which the ticks then do not name; None for several."""
+    zone = viewer_zone()
+    edges = (bars[0]["from"], bars[-1]["until"] - 1)
+    first, last = (datetime.fromtimestamp(edge / 1000, zone).date() for edge in edges)
+    return first.isoformat() if first == last else None
+
+
 def _spec(bars: list[dict[str, Any]], known: Sequence[str]) -> dict[str, Any]:
     """Return the chart as Vega-Lite; made by Altair it is checked anew each time, for 30 ms."""
     others = _("other cameras")
     cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == others, name))
+    seconds = (bars[-1]["until"] - bars[0]["from"]) // 1000
     return {
         "data": {"values": bars},
         "mark": {"type": "bar", "minBandSize": 3},
@@ -143,9 +152,12 @@ def _spec(bars: list[dict[str, Any]], known: Sequence[str]) -> dict[str, Any]:
             "x": {
                 "field": "from",
                 "type": "temporal",
-                "title": None,
+                "title": _only_day(bars),
                 "axis": {
                     "labelOverlap": True,
+                    "titleFontSize": 11,
+                    "titleFontWeight": "normal",
+                    "tickCount": max(1, min(10, seconds)),
                     "grid": False,
                     "labelFontSize": 11,
                     "format": _TICKS,

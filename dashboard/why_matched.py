@@ -48,8 +48,11 @@ def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
         st.image(still_of(entity), width="stretch", alt=_("The still"))
         st.caption(_("This encoder does not tell which parts of a picture match."))
         return
-    alt = _("Heat map of the still. The warmest part: {place}.").format(place=_place(found.hottest))
+    place = _place(found.hottest)
+    alt = _("Heat map of the still. The warmest part: {place}.").format(place=place)
     st.image(found.png, width="stretch", alt=alt)
+    if entity.in_video:  # a line below the video too: what is below both stays where it is
+        st.caption(_("The warmest part: {place}.").format(place=place))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
@@ -42,13 +41,6 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 def plain(text: str) -> str:
     """Return text that Markdown shows as it is: file and camera names are other people's."""
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
-
-
-def is_latin(text: str) -> bool:
-    """Whether all letters of a text are of the Latin script, as English is written."""
-    return all(
-        unicodedata.name(letter, "LATIN").startswith("LATIN") for letter in text if letter.isalpha()
-    )
 
 
 def viewer_zone() -> tzinfo:

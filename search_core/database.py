@@ -43,8 +43,8 @@ class Database:
     def _write_ahead(self) -> None:
         """Put the file into WAL mode, where it is not.
 
-        Of several who do so to a new file at once, SQLite refuses all but one, and does not wait
-        before it does: each would wait for the other's lock for ever. Tried again, all find it done.
+        Of several who do so to a new file at once, SQLite refuses all but one, without waiting
+        first: each would wait for the other's lock for ever. Tried again, all find it done.
         """
         until_s = time.monotonic() + _BUSY_S
         while True:

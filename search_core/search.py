@@ -12,6 +12,7 @@ from PIL import Image
 
 from search_core.effort import EXACT_TYPES, Effort, plan_effort
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
+from search_core.encoders.catalogue import understands
 from search_core.entities import MediaEntity
 from search_core.errors import EntityNotFound, UsageError
 from search_core.filters import Filter
@@ -224,6 +225,8 @@ class SearchEngine:
     ) -> Callable[[float], float | None]:
         """Return what tells a score's strength; a mixed query's is not told: none was measured."""
         calibration = self._relevance.calibration
+        if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
+            return lambda score: 0.0  # what it finds is chance
         plain = query.kind == "text" and not query.without and not query.templates
         if calibration is None or not plain or not kept:
             return lambda score: None

@@ -11,8 +11,8 @@ from dashboard.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.search_bar import search_bar, terms
 from dashboard.search_request import SearchRequest, answer
 from dashboard.search_results import show_results
-from dashboard.wording import counted, is_latin, plain, time_range
-from search_core.encoders.catalogue import ENCODERS, knows_english_only
+from dashboard.wording import counted, plain, time_range
+from search_core.encoders.catalogue import ENCODERS, understands
 from search_core.facets import Facets
 
 EXAMPLES = (
@@ -64,7 +64,7 @@ def page() -> None:
 
 def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
     asked = " ".join([request.text, *request.without])
-    if knows_english_only(encoder) and not is_latin(asked):
+    if not understands(encoder, asked):
         text = _(
             "{encoder}, this library's encoder, knows English only. One for many languages, such "
             "as {other}, understands this."

@@ -67,6 +67,16 @@ _page_top = st.components.v2.component(
 )
 
 
+_strip_view = st.components.v2.component(
+    "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
+)
+
+
+def begin_strip_at(here: str) -> None:
+    """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
+    _strip_view(key="strip-view", data={"here": here})
+
+
 def begin_page_at_top(shown: str, page: int) -> None:
     """Show the top of a grid whose page was turned below it.
 

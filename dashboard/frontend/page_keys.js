@@ -1,7 +1,28 @@
-// What the search page does with the keyboard, the clipboard and dropped files.
+// What the search page does with the keyboard, the clipboard, dropped files and the way back.
 const SIDE_PX = 1024;
 const CARDS = ".st-key-results .stButton button";
+const SENTENCE = ".st-key-search-bar .stTextInput input";
+const TOGETHER_MS = 1000;
 let listening = null;
+let stepped = -Infinity;
+
+// Streamlit makes a step back of every part of the address that it sets, and none of a sentence that
+// is changed. One search is one step: what changes together is, and so is another sentence.
+function stepsBackAreSearches() {
+  if (window.sightlineSteps) return;
+  const push = (window.sightlineSteps = history.pushState.bind(history));
+  history.pushState = (state, title, url) => {
+    const together = performance.now() - stepped < TOGETHER_MS;
+    stepped = performance.now();
+    return together ? history.replaceState(state, title, url) : push(state, title, url);
+  };
+}
+
+function leaveSentence(input) {
+  const before = new URLSearchParams(location.search).get("q") ?? "";
+  if (input.value.trim() === before) return;
+  history.pushState(history.state, "", location.href); // what comes next replaces it
+}
 
 async function shrunk(file) {
   const bitmap = await createImageBitmap(file);
@@ -46,6 +67,18 @@ export default function ({ data, parentElement, setTriggerValue }) {
     } catch {
       setTriggerValue("picture", "unreadable");
     }
+  }
+  stepsBackAreSearches();
+  for (const name of ["keydown", "focusout"]) {
+    // Before Streamlit hears of it, which changes the address.
+    document.addEventListener(
+      name,
+      (event) => {
+        const given = name === "focusout" || event.key === "Enter";
+        if (given && event.target.matches?.(SENTENCE)) leaveSentence(event.target);
+      },
+      { signal: mine.signal, capture: true },
+    );
   }
   const carriesFiles = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   const inUploader = (event) => event.target.closest?.("[data-testid=stFileUploader]");

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -118,10 +119,19 @@ def find_encoder(name: str) -> EncoderSpec | None:
     return next((spec for spec in ENCODERS if spec.name == name), None)
 
 
-def knows_english_only(name: str) -> bool:
-    """Whether the encoder of that name is known to understand no other language."""
+def understands(name: str, text: str) -> bool:
+    """Whether the encoder of that name may understand a text.
+
+    One known to know English only does not where letters are not of the Latin script.
+    """
     spec = find_encoder(name)
-    return spec is not None and spec.languages == "English"
+    return spec is None or spec.languages != "English" or _is_latin(text)
+
+
+def _is_latin(text: str) -> bool:
+    return all(
+        unicodedata.name(letter, "LATIN").startswith("LATIN") for letter in text if letter.isalpha()
+    )
 
 
 def packaged_weights(spec: EncoderSpec) -> Path:

@@ -244,8 +244,10 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     strong = sum(score >= best for score in scores)
     assert f"**{strong} hits**" in words(app)
     assert len(opened(app)) == strong
+    assert all("match 100%" in line for line in card_lines(app))
     app.toggle(key="weak").set_value(True).run()
     assert f"**{ROWS} hits**" in words(app)
+    assert any("weak, 0%" in line for line in card_lines(app))
 
     _matches_from(2.0, monkeypatch)
     app.toggle(key="weak").set_value(False)

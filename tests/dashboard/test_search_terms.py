@@ -18,7 +18,7 @@ from tests.conftest import make_entity
         ("a car but not red or blue, night", "a car", ("red", "blue", "night")),
         ("A dog WITHOUT a person.", "A dog", ("a person",)),
         ("a van with no lettering without rain", "a van", ("lettering", "rain")),
-        ("without a hat", "without a hat", ()),
+        ("without a hat", "", ("a hat",)),
         ("", "", ()),
     ],
 )

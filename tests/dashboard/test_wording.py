@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC
 
-from dashboard.wording import clock, counted, is_latin, local_time, megabytes, plain
+from dashboard.wording import clock, counted, local_time, megabytes, plain
 
 
 def test_markdown_of_others_is_shown_as_it_is() -> None:
@@ -22,8 +22,3 @@ def test_counts_and_sizes() -> None:
     assert counted(2500, "hit") == "2,500 hits"
     assert megabytes(2_800_000) == "2.8 MB"
     assert megabytes(900) == "1 kB"
-
-
-def test_text_is_latin_or_of_another_script() -> None:
-    assert is_latin("Ein Mann überquert 2 Straßen – café?") and is_latin("")
-    assert not is_latin("a 白色 car") and not is_latin("белая машина")

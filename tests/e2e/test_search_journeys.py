@@ -82,6 +82,35 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     elsewhere.context.close()
 
 
+def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: F811
+    box = page.locator(".st-key-search-bar .stTextInput input")
+    page.wait_for_function("document.querySelector('.st-key-page-keys')")
+    settle(page)
+    for sentence in ("a red square", "a blue square"):
+        box.fill(sentence)
+        box.press("Enter")
+        page.wait_for_url(f"**q={sentence.replace(' ', '+')}")
+        page.locator(f"{FIRST} img").wait_for()
+        settle(page)
+    page.locator(f"{FIRST} .stButton button").click()
+    page.get_by_role("button", name="More like this").click()
+    page.wait_for_url(lambda url: "like=" in url and "q=" not in url)
+    page.locator(f"{FIRST} img").wait_for()
+    settle(page)
+
+    page.go_back()
+    page.wait_for_url(lambda url: "q=a+blue+square" in url and "like=" not in url)
+    settle(page)
+    page.go_back()
+    page.wait_for_url("**q=a+red+square")
+    page.wait_for_function(
+        "document.querySelector('.st-key-search-bar input').value.includes('red')"
+    )
+    settle(page)
+    page.go_back()
+    page.locator(".st-key-examples").wait_for()
+
+
 def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  # noqa: F811
     thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
     page.locator(".st-key-examples").wait_for()

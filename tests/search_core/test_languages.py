@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_core.encoders.catalogue import ENCODERS, knows_english_only
+from search_core.encoders.catalogue import ENCODERS, understands
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 
 
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
-    assert knows_english_only("sightline-demo") and knows_english_only("ViT-B-32")
-    assert not knows_english_only("xlm-roberta-base-ViT-B-32")
-    assert not knows_english_only("local-dir:/some/model")  # nobody said
+    for name in ("sightline-demo", "ViT-B-32"):
+        assert understands(name, "Ein Mann überquert 2 Straßen – café?") and understands(name, "")
+        assert not understands(name, "a 白色 car") and not understands(name, "белая машина")
+    assert understands("xlm-roberta-base-ViT-B-32", "белая машина")
+    assert understands("local-dir:/some/model", "белая машина")  # nobody said
     assert any(spec.languages == "many" for spec in ENCODERS)
 
 

@@ -89,6 +89,15 @@ def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
     assert answer.hits[0].to_dict()["strength"] < MATCH
 
 
+@pytest.mark.parametrize("name", ["sightline-demo", "ViT-B-32"])
+def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
+    encoder = Encoder(name)
+    store = filled(encoder)
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    answer = SearchEngine(encoder, store, "main").answer(Query("一辆白色的车"), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+
+
 def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
