@@ -5,6 +5,7 @@ const SENTENCE = ".st-key-search-bar .stTextInput input";
 const TOGETHER_MS = 1000;
 let listening = null;
 let stepped = -Infinity;
+let left = "";
 
 // Streamlit makes a step back of every part of the address that it sets, and none of a sentence that
 // is changed. One search is one step: what changes together is, and so is another sentence.
@@ -20,8 +21,11 @@ function stepsBackAreSearches() {
 
 function leaveSentence(input) {
   const before = new URLSearchParams(location.search).get("q") ?? "";
-  if (input.value.trim() === before) return;
-  history.pushState(history.state, "", location.href); // what comes next replaces it
+  const step = `${location.href} ${input.value.trim()}`;
+  if (input.value.trim() === before || step === left) return;
+  left = step; // Enter, and then leaving the box, is one
+  stepped = performance.now();
+  window.sightlineSteps(history.state, "", location.href); // what comes next replaces it
 }
 
 async function shrunk(file) {
@@ -69,6 +73,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
     }
   }
   stepsBackAreSearches();
+  window.addEventListener("popstate", () => (left = ""), { signal: mine.signal });
   for (const name of ["keydown", "focusout"]) {
     // Before Streamlit hears of it, which changes the address.
     document.addEventListener(

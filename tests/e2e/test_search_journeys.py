@@ -179,9 +179,9 @@ def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
     chart.locator("canvas, svg").first.wait_for()
     box = chart.bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 30, box["y"] + 40)
+    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 40)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] * 0.3, box["y"] + 45, steps=5)
+    page.mouse.move(box["x"] + 3, box["y"] + 45, steps=5)
     page.mouse.up()
     page.get_by_role("button", name="Search only this time").click()
     page.wait_for_url("**after=*")
