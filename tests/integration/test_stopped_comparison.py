@@ -44,6 +44,7 @@ def comparing(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
         env=environment(),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=heed_hangups,
     )
     try:
         while not scratch(data_dir):
@@ -52,6 +53,11 @@ def comparing(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     finally:
         process.kill()
         process.communicate()
+
+
+def heed_hangups() -> None:
+    """Let SIGHUP end this process, also where the tests run below nohup, which has it ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def command(data_dir: Path) -> list[str]:
