@@ -76,13 +76,18 @@ class MilvusTrial:
         self._timeout_s = timeout_s
         self._built = False
         self._name = f"{TRIAL_PREFIX}{token_hex(8)}"
-        with milvus_errors("opening a trial"), write_lock(endpoint):
-            client.create_collection(
-                self._name,
-                schema=_schema(client, space),
-                consistency_level="Session",
-                properties=owned(),
-            )
+        try:
+            with milvus_errors("opening a trial"), write_lock(endpoint):
+                client.create_collection(
+                    self._name,
+                    schema=_schema(client, space),
+                    consistency_level="Session",
+                    properties=owned(),
+                )
+        except BaseException:  # stopped right here, it may be there already
+            with suppress(SightlineError):
+                self.drop()
+            raise
 
     def __enter__(self) -> Self:
         """Return the trial."""
