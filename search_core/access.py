@@ -7,13 +7,14 @@ from typing import TypeVar
 
 from pymilvus.exceptions import MilvusException
 
+from search_core.collection_notes import is_missing
 from search_core.connection import write_lock
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import StoreBusy, StoreError
 from search_core.library import LibraryInfo
 from search_core.milvus_errors import milvus_errors
-from search_core.registry import LibraryRegistry, is_missing, is_unloaded
+from search_core.registry import LibraryRegistry, is_unloaded
 
 #: A library switched more often than this while one call runs is not to be read or written.
 _SWITCHES = 5

@@ -1,15 +1,6 @@
 """Which collection serves which library, what is remembered of it, and who works on it.
 
-A library is an alias of a collection. Collections remember, as JSON in their properties,
-
-- ``sightline``: the library's encoder, metric, index and default search parameters;
-- ``sightline.owner``: the process that makes, replaces or removes it;
-- ``sightline.before``: what the library was before its index is replaced in place (in_place.py);
-- ``sightline.successor``: the collection that a running rebuild fills beside it;
-- ``sightline.heir``: the collection of another encoder that is about to take over;
-- ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
-  go on with it for a day after its owner ended.
-
+A library is an alias of a collection, which remembers what the library is (collection_notes.py).
 A collection with an owner and without an alias is somebody's work in progress, or what is left of
 it. So that nothing is lost at a kill, an alias is always the last thing made and the first removed.
 """
@@ -20,39 +11,38 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.collection import collection_schema, scalar_fields
+from search_core.collection_notes import (
+    BEFORE_PROPERTY,
+    PROPERTY,
+    WORK_PROPERTY,
+    CollectionNotes,
+    info_in,
+    owned,
+    properties_of,
+)
 from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound, StoreBusy, UsageError
 from search_core.in_place import put_back
 from search_core.index_building import build_index, seconds_left
 from search_core.library import LibraryInfo, check_library_name
-from search_core.ownership import Owner
 
-PROPERTY = "sightline"
-OWNER_PROPERTY = "sightline.owner"
-BEFORE_PROPERTY = "sightline.before"
-SUCCESSOR_PROPERTY = "sightline.successor"
-HEIR_PROPERTY = "sightline.heir"
-WORK_PROPERTY = "sightline.work"
 _LOOK_EVERY_S = 0.1
 #: What a server says, and what Milvus Lite does.
 _UNLOADED = ("not loaded", "not fully loaded", "call load() before")
 
 
-class LibraryRegistry:
+class LibraryRegistry(CollectionNotes):
     """The libraries of one Milvus; safe to share between threads."""
 
     def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
-        self._client = client
-        self._endpoint = endpoint
+        super().__init__(client, endpoint)
         self._ready: set[str] = set()  # collections known to be indexed and loaded
         self._fields: dict[str, tuple[str, ...]] = {}
         self._undoing = threading.Lock()
@@ -68,8 +58,8 @@ class LibraryRegistry:
 
     def find(self, name: str) -> LibraryInfo | None:
         """Return a library as it is now, None where there is none."""
-        described = self._describe(name)
-        info = _info_in(described) if described else None
+        described = self.describe(name)
+        info = info_in(described) if described else None
         # A collection answers to its own name as well, and that is no library.
         return info if info and info.name == name and info.collection != name else None
 
@@ -153,8 +143,8 @@ class LibraryRegistry:
 
         Nobody may be renaming it: while somebody does, two aliases are meant.
         """
-        described = self._describe(name)
-        info = _info_in(described) if described else None
+        described = self.describe(name)
+        info = info_in(described) if described else None
         if info is None or info.name == name or info.collection == name:
             return
         if name in self.names() and not self.is_worked_on(info.collection):
@@ -218,9 +208,9 @@ class LibraryRegistry:
         Whoever began it has ended, or did the same ``work``, which is this process's now.
         """
         for collection in map(str, self._client.list_collections()):
-            described = self._describe(collection) if collection.startswith(like.name) else None
-            info = _info_in(described) if described else None
-            began = _properties(described).get(WORK_PROPERTY) if described else None
+            described = self.describe(collection) if collection.startswith(like.name) else None
+            info = info_in(described) if described else None
+            began = properties_of(described).get(WORK_PROPERTY) if described else None
             if not began or not info or replace(info, collection=like.collection) != like:
                 continue
             owner = self._owner(collection)
@@ -228,31 +218,11 @@ class LibraryRegistry:
                 return collection
         return None
 
-    def write_info(self, info: LibraryInfo) -> None:
-        """Remember what a library is now."""
-        self._set(info.collection, {PROPERTY: json.dumps(info.to_dict())})
-
-    def own(self, collection: str) -> None:
-        """Note that this process works on a collection."""
-        self._set(collection, owned())
-
-    def disown(self, collection: str) -> None:
-        """Note that nobody works on a collection any more."""
-        self._set(collection, {OWNER_PROPERTY: "", WORK_PROPERTY: ""})
-
-    def note_before(self, info: LibraryInfo) -> None:
-        """Note what a library is before this process replaces its index in place."""
-        self._set(info.collection, {BEFORE_PROPERTY: json.dumps(info.to_dict()), **owned()})
-
-    def forget_before(self, collection: str) -> None:
-        """Note that a replacement in place has ended, and that nobody works on the collection."""
-        self._set(collection, {BEFORE_PROPERTY: "", OWNER_PROPERTY: ""})
-
     def _undo_killed_rebuild(self, collection: str) -> None:
         """Put the index back that a process which has ended was replacing in place."""
         with self._undoing:  # one thread of this process
-            described = self._describe(collection)
-            before = _properties(described).get(BEFORE_PROPERTY) if described else None
+            described = self.describe(collection)
+            before = properties_of(described).get(BEFORE_PROPERTY) if described else None
             if not before or self.is_worked_on(collection):
                 return
             # Milvus Lite calls loaded what has no index.
@@ -287,38 +257,10 @@ class LibraryRegistry:
         state = self._client.get_load_state(collection).get("state")
         return getattr(state, "name", "") == "Loaded"
 
-    def set_successor(self, collection: str, successor: str) -> None:
-        """Tell all writers to write to ``successor`` too; "" ends it."""
-        self._set(collection, {SUCCESSOR_PROPERTY: successor})
-
-    def set_heir(self, collection: str, heir: str) -> None:
-        """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
-        self._set(collection, {HEIR_PROPERTY: heir})
-
     def switch(self, name: str, collection: str) -> None:
         """Make another collection the one that serves a library, in one step."""
         self._client.alter_alias(collection, name)
         self.disown(collection)
-
-    def is_worked_on(self, collection: str) -> bool:
-        """Whether a collection exists and a process that lives owns it."""
-        owner = self._owner(collection)
-        return owner is not None and not owner.is_gone()
-
-    def is_own(self, collection: str) -> bool:
-        """Whether this process owns a collection."""
-        owner = self._owner(collection)
-        return owner is not None and owner.is_this_process()
-
-    def is_abandoned(self, collection: str) -> bool:
-        """Whether a collection is owned by a process that has ended, and nobody may go on with it.
-
-        That is a day later where its work can be gone on with.
-        """
-        described = self._describe(collection)
-        owner = self._owner(collection)
-        can_go_on = bool(described and _properties(described).get(WORK_PROPERTY))
-        return owner is not None and owner.is_gone() and (owner.is_old() or not can_go_on)
 
     def drop(self, collection: str) -> None:
         """Remove a collection without an alias; one that is not there is fine."""
@@ -331,27 +273,6 @@ class LibraryRegistry:
             # Milvus Lite stumbles over files that the last wish of a killed process still writes.
             self._client.drop_collection(collection)
 
-    def _owner(self, collection: str) -> Owner | None:
-        described = self._describe(collection)
-        text = _properties(described).get(OWNER_PROPERTY) if described else None
-        return Owner.from_dict(json.loads(text)) if text else None
-
-    def _set(self, collection: str, properties: Mapping[str, str]) -> None:
-        self._client.alter_collection_properties(collection, dict(properties))
-        if not self._endpoint.embedded:
-            # Started again, a server forgets the last change of a collection (Milvus 2.3.5).
-            self._client.alter_collection_properties(collection, dict(properties))
-
-    def _describe(self, name: str) -> dict[str, Any] | None:
-        """Return a collection by its name or its alias, None where there is none."""
-        try:
-            described: dict[str, Any] = self._client.describe_collection(name)
-        except MilvusException as error:
-            if is_missing(error):
-                return None
-            raise
-        return described
-
 
 def new_collection_name(library: str) -> str:
     """Return a name for another collection of a library."""
@@ -359,33 +280,6 @@ def new_collection_name(library: str) -> str:
     return f"{library}_{stamp}_{secrets.token_hex(2)}"
 
 
-def owned() -> dict[str, str]:
-    """Return the property that makes a new collection this process's."""
-    return {OWNER_PROPERTY: json.dumps(Owner.current().to_dict())}
-
-
-def is_missing(error: MilvusException) -> bool:
-    """Whether Milvus says that a collection or an alias is not there."""
-    return "not found" in error.message or "not exist" in error.message
-
-
 def is_unloaded(error: MilvusException) -> bool:
     """Whether Milvus says that a collection is there but cannot be searched now."""
     return any(words in error.message for words in _UNLOADED)
-
-
-def _properties(described: Mapping[str, Any]) -> dict[str, str]:
-    return dict(described.get("properties") or {})
-
-
-def _info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
-    properties = _properties(described)
-    if text := properties.get(PROPERTY):
-        info = LibraryInfo.from_dict(str(described["collection_name"]), json.loads(text))
-        return replace(
-            info,
-            successor=properties.get(SUCCESSOR_PROPERTY, ""),
-            heir=properties.get(HEIR_PROPERTY, ""),
-            fields=scalar_fields(described),
-        )
-    return None

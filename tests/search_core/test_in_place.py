@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from pymilvus import MilvusClient
 
+from search_core.collection_notes import BEFORE_PROPERTY, OWNER_PROPERTY, PROPERTY
 from search_core.connection import connect
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import StoreError
 from search_core.index_specs import Hnsw, IvfFlat, IvfPq, SearchParams
 from search_core.ownership import Owner
-from search_core.registry import BEFORE_PROPERTY, OWNER_PROPERTY, PROPERTY
 from search_core.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.search_core.killed_in_place import LIBRARY
