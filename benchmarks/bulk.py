@@ -29,12 +29,12 @@ from ingest.bulk_writer import BulkWriter
 from ingest.ledger import Ledger
 from ingest.writer import Rows, Writer
 from search_core.bulk_storage import BulkStorage
-from search_core.collection import collection_schema, to_row
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import SCALAR_FIELDS, FrameRef, MediaEntity
 from search_core.index_specs import IvfFlat
-from search_core.store import MilvusStore
+from search_core.store.milvus.schema import collection_schema, to_row
+from search_core.store.milvus.store import MilvusStore
 
 DIM, BATCH_ROWS = 512, 1000
 CONTENDERS = ("upsert", "bulk", "LocalBulkWriter")

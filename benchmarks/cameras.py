@@ -173,7 +173,7 @@ def states(folder: Path) -> list[dict[str, Any]]:
 
 def measure(pid: int, folder: Path, minutes: float) -> tuple[Observed, dict[str, float], float]:
     """Search and sample for so many minutes; return it with the processor time of each part."""
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     settings = load_settings(data_dir=folder / "data")
     observed = Observed()

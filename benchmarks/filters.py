@@ -41,7 +41,7 @@ from search_core.index_specs import (
 )
 from search_core.search import find
 from search_core.selectivity import Selectivities
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 DIM = 512
 K = 10

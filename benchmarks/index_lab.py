@@ -34,9 +34,9 @@ from search_core.lab.comparison import IndexBenchmark
 from search_core.lab.options import CompareOptions
 from search_core.lab.plan import FilterCase, search_params_of, spec_of
 from search_core.lab.records import Comparison, IndexRun
-from search_core.milvus_trial import MilvusTrial
-from search_core.reading import pages
-from search_core.store import MilvusStore
+from search_core.store.milvus.queries import pages
+from search_core.store.milvus.scratch import MilvusTrial
+from search_core.store.milvus.store import MilvusStore
 from search_core.trials import TRIAL_TIMEOUT_S, BuildTimes, Rows, Vectors
 
 LIBRARY = "main"

@@ -42,7 +42,7 @@ from search_core.index_specs import (
 )
 from search_core.servers import ServerInfo
 from search_core.sizing import estimate
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 ALLOWED = 0.15
 LIBRARY = "sizes"

@@ -23,7 +23,7 @@ from benchmarks.clip_like import ClipLike
 from benchmarks.index_lab import LIBRARY, fill
 from benchmarks.milvus_server import CACHE, milvus_server
 from search_core.endpoint import Endpoint
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 SAMPLE_S = 5.0
 ALLOWED_BYTES = 1.5e9

@@ -32,7 +32,7 @@ from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.relevance import Relevance
 from search_core.settings import Settings, load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 LIBRARY = "main"
 #: Falls that are tried: the one in the catalogue shows about as many hits as there are true ones.

@@ -110,7 +110,7 @@ def searching(rows: int = 5_000, dim: int = 192) -> None:
     from search_core.endpoint import Endpoint
     from search_core.entities import MediaEntity
     from search_core.index_specs import SearchParams
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     rng = np.random.default_rng(0)
     clumps = rng.normal(size=(rows // 20, dim))[rng.integers(0, rows // 20, rows)]

@@ -39,7 +39,7 @@ from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.endpoint import Endpoint
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 _PHOTO_PX = {"1080p": (1920, 1080), "12 MP": (4000, 3000)}
 

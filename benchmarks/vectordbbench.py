@@ -42,7 +42,7 @@ from search_core.lab.measure import Built, Job, find_all, time_requests
 from search_core.lab.truth import find_truth
 from search_core.lab.vectors import VectorSpool
 from search_core.metrics import percentile_ms
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 K = 10
 OWN_COLLECTION = "vectordbbench"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from demo.footage import Footage, Moment
     from search_core.lab.records import IndexRun
     from search_core.search import Hit, SearchEngine
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 TOP = 3
 SHEET_HITS = 5

@@ -177,8 +177,8 @@ def _start_lite(settings: Settings, children: Children) -> str:
             f"Another Sightline command is using {lite_dir}.",
             "Wait for it to end, then run `sightline serve` again.",
         )
-    from search_core.leftovers import remove_unlisted
     from search_core.lite_logs import remove_flushed_logs
+    from search_core.store.milvus.cleanup import remove_unlisted
 
     remove_unlisted(lite_dir)
     remove_flushed_logs(lite_dir)
@@ -237,7 +237,7 @@ def _milvus_answers(endpoint: Endpoint) -> bool:
 
 
 def _ask_version(endpoint: Endpoint) -> None:
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     with closing(MilvusStore(endpoint)) as store:
         store.server()
@@ -245,7 +245,7 @@ def _ask_version(endpoint: Endpoint) -> None:
 
 def _remove_leftovers(endpoint: Endpoint) -> None:
     """Remove what comparisons and rebuilds that were killed left in Milvus."""
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     with closing(MilvusStore(endpoint)) as store:
         store.remove_leftovers()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from search_core.bulk_storage import BulkStorage
     from search_core.encoders.base import Encoder
     from search_core.search import SearchEngine
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 
 def is_untouched(settings: Settings) -> bool:
@@ -37,7 +37,7 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
             "`sightline ingest PATH` puts footage and photographs into it; "
             "--data-dir chooses another folder.",
         )
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     store = MilvusStore(resolve_endpoint(settings))
     try:

@@ -69,7 +69,7 @@ def close_store() -> None:
 
 @st.cache_resource(show_spinner=False)
 def _milvus() -> Store:
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     return MilvusStore(resolve_endpoint(settings()))
 

@@ -74,7 +74,7 @@ def run_worker(
             _Worker(claims, performer, stop, timing).work(until_idle)
             return
         from search_core.endpoint import resolve_endpoint
-        from search_core.store import MilvusStore
+        from search_core.store.milvus.store import MilvusStore
 
         with closing(MilvusStore(resolve_endpoint(settings))) as opened:
             performer = Performer(settings, opened, encoder)

@@ -20,7 +20,7 @@ from xdist.scheduler import LoadFileScheduling
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.endpoint import Endpoint
 from search_core.entities import FrameRef, MediaEntity
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 #: Files with tests that need the server and do not say so in their names.
 ONLY_ON_A_SERVER = ("test_bulk.py", "test_bulk_ingest.py", "test_shared_queue.py")

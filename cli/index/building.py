@@ -13,7 +13,7 @@ from search_core.index_specs import IndexSpec, SearchParams
 from search_core.library import LibraryInfo
 
 if TYPE_CHECKING:
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 
 def build_index(

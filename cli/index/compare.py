@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from search_core.lab.queries import Encode
     from search_core.lab.records import Comparison
     from search_core.library import LibraryInfo
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 
 def compare(

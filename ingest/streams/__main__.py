@@ -25,7 +25,7 @@ def main() -> int:
         with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
             from search_core.encoders.openclip import load_encoder
             from search_core.endpoint import resolve_endpoint
-            from search_core.store import MilvusStore
+            from search_core.store.milvus.store import MilvusStore
 
             encoder = load_encoder(settings)
             with closing(MilvusStore(resolve_endpoint(settings))) as store:

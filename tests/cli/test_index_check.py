@@ -19,7 +19,7 @@ def test_a_library_that_finds_all_passes(run: Run, library: list[str]) -> None:
 def test_less_than_asked_for_exits_with_1(
     run: Run, library: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     monkeypatch.setattr(MilvusStore, "search", lambda *args, **options: [[]])
     checked = run("index", "check", "-k", 3, "--json", *library)

@@ -14,7 +14,7 @@ from search_core.endpoint import Endpoint
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.lab.records import read_jsonl
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.cli.conftest import Run
 from tests.conftest import clip_like_vectors, make_entity
 

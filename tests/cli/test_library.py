@@ -13,7 +13,7 @@ from ingest.trash import trash_path
 from search_core.endpoint import resolve_endpoint
 from search_core.filters import Filter
 from search_core.settings import load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.cli.conftest import Run, data_dir_of
 
 

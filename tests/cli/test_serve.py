@@ -149,7 +149,7 @@ def test_a_part_that_ends_is_named_with_its_last_lines(own: list[str]) -> None:
 def test_a_busy_embedded_milvus_is_told_plainly(run: Run, own: list[str]) -> None:
     from search_core.endpoint import resolve_endpoint
     from search_core.settings import load_settings
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
     store = MilvusStore(resolve_endpoint(load_settings(data_dir=data_dir_of(own))))
     try:

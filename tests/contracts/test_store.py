@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from search_core import collection
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
@@ -24,7 +23,8 @@ from search_core.filters import Filter
 from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
 from search_core.library import Store, VectorPage
 from search_core.memory_store import MemoryStore
-from search_core.store import MilvusStore
+from search_core.store.milvus import schema
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 120
@@ -129,8 +129,8 @@ def test_a_library_from_before_spans_were_stored_still_works(
     store: Store, identity: EncoderIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as before:
-        fields = tuple(name for name in collection._INT64_FIELDS if name != "span_ms")
-        before.setattr(collection, "_INT64_FIELDS", fields)
+        fields = tuple(name for name in schema._INT64_FIELDS if name != "span_ms")
+        before.setattr(schema, "_INT64_FIELDS", fields)
         store.ensure_library("old_library", identity, index=Flat())
     lost = {"span_ms": 0} if isinstance(store, MilvusStore) else {}
     old = [make_entity(number, **lost) for number in range(20)]

@@ -30,7 +30,7 @@ from search_core.index_specs import (
 )
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from search_core.trials import Trial, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
 

@@ -20,7 +20,7 @@ from search_core.encoders.openclip import load_encoder
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.settings import Settings, load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
 from tests.dashboard.asking import PASSWORD, post
 

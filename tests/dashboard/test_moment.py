@@ -14,7 +14,7 @@ from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.settings import Settings, load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.dashboard.conftest import ROWS, OpenPage, words
 from tests.dashboard.searching import ask, card_lines
 

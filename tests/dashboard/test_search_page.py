@@ -18,7 +18,7 @@ from search_core.index_specs import Hnsw
 from search_core.query_log import QueryLog
 from search_core.relevance import Background
 from search_core.settings import Settings, load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
 from tests.dashboard.searching import ask, card_lines, opened
 

@@ -113,13 +113,13 @@ def main() -> None:
     if sys.argv[3] == "bulk":
         from search_core.bulk_storage import bulk_storage
         from search_core.endpoint import resolve_endpoint
-        from search_core.store import MilvusStore
+        from search_core.store.milvus.store import MilvusStore
 
         store = milvus = MilvusStore(resolve_endpoint(settings))
         bulk = milvus.bulk_inserter(bulk_storage(settings)).insert
     elif sys.argv[3] == "milvus":
         from search_core.endpoint import resolve_endpoint
-        from search_core.store import MilvusStore
+        from search_core.store.milvus.store import MilvusStore
 
         store = killed(MilvusStore(resolve_endpoint(settings)), patch)
     else:

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from ingest.reembedding import reembed
 from search_core.endpoint import resolve_endpoint
 from search_core.settings import MediaSettings, MilvusSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import FinerEncoder
 
 

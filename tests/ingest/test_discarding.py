@@ -16,7 +16,7 @@ from search_core.entities import FrameRef, MediaEntity
 from search_core.errors import EncoderMismatch, StoreError, UsageError
 from search_core.filters import Filter
 from search_core.settings import Settings, load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from search_core.tagging import change_tags
 from tests.conftest import clip_like_vectors, make_entity
 

@@ -16,9 +16,9 @@ from ingest.worker import run_worker
 from search_core.index_specs import Hnsw, IvfFlat, VectorKind, index_spec_to_dict
 from search_core.lab.records import read_jsonl
 from search_core.memory_store import MemoryStore
-from search_core.milvus_trial import MilvusTrial
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.scratch import MilvusTrial
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.ingest.conftest import Work
 from tests.ingest.made_media import HistogramEncoder

@@ -31,9 +31,9 @@ from search_core.errors import EncoderMismatch, StoreBusy, UsageError
 from search_core.filters import Filter
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
-from search_core.milvus_succession import MilvusSuccession
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.replacement import MilvusSuccession
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 
 Rows = dict[str, tuple[MediaEntity, Embeddings]]
@@ -261,7 +261,7 @@ def test_ended_midway_the_library_is_as_it_was(
         raise Ended
 
     if moment == "switching":
-        monkeypatch.setattr("search_core.registry.LibraryRegistry.switch", end)
+        monkeypatch.setattr("search_core.store.milvus.catalog.LibraryRegistry.switch", end)
     with pytest.raises(Ended):
         reembed(
             settings,

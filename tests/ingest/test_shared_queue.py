@@ -23,7 +23,7 @@ from search_core.encoders.base import Embeddings, Pixels
 from search_core.endpoint import Endpoint
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder, make_photo
 from tests.ingest.queued import job_of, report_of
 from tests.redis_server import RedisServer

@@ -10,7 +10,7 @@ from pathlib import Path
 from ingest.pipeline import ingest
 from search_core.endpoint import resolve_endpoint
 from search_core.settings import load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder
 
 

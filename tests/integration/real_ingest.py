@@ -17,7 +17,7 @@ from ingest.verification import verify
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import LibraryNotFound
 from search_core.settings import MilvusSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 ROOT = Path(__file__).parents[2]
 

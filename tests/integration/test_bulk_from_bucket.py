@@ -16,7 +16,7 @@ from search_core.bulk_storage import BulkStorage
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.index_specs import IvfSq8
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.ingest.loopback_servers import S3Server
 

@@ -22,7 +22,7 @@ from search_core.endpoint import Endpoint
 from search_core.entities import MediaEntity
 from search_core.errors import StoreError
 from search_core.settings import MediaSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 
 pytestmark = pytest.mark.server

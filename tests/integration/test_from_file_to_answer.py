@@ -20,7 +20,7 @@ from search_core.filters import Filter
 from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8
 from search_core.search import Query, SearchEngine
 from search_core.settings import MediaSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import make_clip
 
 LIBRARY = f"integration_{secrets.token_hex(3)}"

@@ -13,7 +13,7 @@ from search_core.encoders.openclip import OpenClipEncoder
 from search_core.filters import Filter
 from search_core.search import Query, SearchEngine
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import SHARED_DATA
 
 FOOTAGE = sorted((SHARED_DATA / "footage").glob("*")) if SHARED_DATA.is_dir() else []

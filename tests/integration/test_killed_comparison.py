@@ -26,7 +26,7 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint, resolve_endpoint
 from search_core.index_specs import Flat
 from search_core.settings import MilvusSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 KILLS = 20 if os.environ.get("SIGHTLINE_SOAK") else 1

@@ -19,7 +19,7 @@ from search_core.encoders.base import Embeddings
 from search_core.endpoint import Endpoint
 from search_core.filters import Filter
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder
 from tests.rtsp_server import wait_until
 

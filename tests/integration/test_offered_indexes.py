@@ -15,7 +15,7 @@ from search_core.index_specs import (
     make_index_spec,
     parameters_of,
 )
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS, DIM = 2_000, 32  # a server builds no index over fewer than 1,024 rows

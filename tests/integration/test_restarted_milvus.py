@@ -34,7 +34,7 @@ from search_core.endpoint import (
 from search_core.errors import StoreUnavailable
 from search_core.index_specs import IvfFlat
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, free_port, make_entity
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 from tests.integration.real_ingest import Ingest

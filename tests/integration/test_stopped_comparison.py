@@ -14,7 +14,7 @@ import pytest
 
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from search_core.trials import TRIAL_PREFIX
 from tests.conftest import clip_like_vectors, make_entity
 

@@ -16,10 +16,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from search_core.connection import connect
 from search_core.endpoint import Endpoint
 from search_core.index_specs import Hnsw
-from search_core.store import MilvusStore
+from search_core.store.milvus.connection import connect
+from search_core.store.milvus.store import MilvusStore
 
 LIBRARY = "in_place"
 
@@ -51,7 +51,7 @@ def main() -> None:
     endpoint = Endpoint(uri, embedded=bool(lock), write_lock=Path(lock) if lock else None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "search_core.milvus_reader.connect",
+            "search_core.store.milvus.store.connect",
             lambda endpoint: DyingClient(connect(endpoint), int(calls)),
         )
         MilvusStore(endpoint).set_index(LIBRARY, Hnsw())

@@ -20,11 +20,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from search_core.connection import connect
 from search_core.endpoint import Endpoint
 from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfSq8, SearchParams
 from search_core.library import Store
-from search_core.store import MilvusStore
+from search_core.store.milvus.connection import connect
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 LIBRARY = "main"
@@ -80,7 +80,7 @@ def compare(store: Store) -> None:
 def main() -> None:
     folder, uri, calls, *embedded = sys.argv[1:]
     pytest.MonkeyPatch().setattr(
-        "search_core.milvus_reader.connect",
+        "search_core.store.milvus.store.connect",
         lambda endpoint: KillingClient(connect(endpoint), int(calls)),
     )
     lock = Path(folder) / "write.lock" if embedded else None

@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from search_core.bulk import columns
 from search_core.bulk_storage import BulkStorage, bulk_storage
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
@@ -22,7 +21,8 @@ from search_core.errors import SettingsError, StoreError, UsageError
 from search_core.filters import Filter
 from search_core.index_specs import Flat
 from search_core.settings import MilvusSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.bulk_insert import columns
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 60

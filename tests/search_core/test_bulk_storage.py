@@ -15,9 +15,9 @@ import boto3
 import pyarrow.parquet as pq
 import pytest
 
-from search_core.bulk import columns
 from search_core.bulk_storage import BulkStorage
 from search_core.errors import SettingsError, StoreError
+from search_core.store.milvus.bulk_insert import columns
 from tests.conftest import clip_like_vectors, free_port, make_entity
 from tests.ingest.loopback_servers import S3Client, S3Server
 

@@ -8,7 +8,7 @@ from search_core.facets import CameraFacet, Facets, count_facets
 from search_core.filters import Filter
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 1200  # more than one page of Milvus's iterator

@@ -15,7 +15,7 @@ from search_core.filters import Filter
 from search_core.index_specs import Hnsw, IndexSpec, IvfFlat, SearchParams
 from search_core.search import Found, find
 from search_core.selectivity import Selectivities
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS, QUERIES, DIM, K = 8_000, 40, 16, 10

@@ -13,7 +13,7 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import FilterError
 from search_core.filters import Filter, quoted
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
 
 TEXT = st.text(

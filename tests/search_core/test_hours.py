@@ -15,7 +15,7 @@ from search_core.entities import ms_from_datetime
 from search_core.errors import FilterError
 from search_core.filters import Filter
 from search_core.hours import Hours
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
 
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe")

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from pymilvus import MilvusClient
 
-from search_core.collection_notes import BEFORE_PROPERTY, OWNER_PROPERTY, PROPERTY
-from search_core.connection import connect
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import StoreError
 from search_core.index_specs import Hnsw, IvfFlat, IvfPq, SearchParams
 from search_core.ownership import Owner
-from search_core.store import MilvusStore
+from search_core.store.milvus.connection import connect
+from search_core.store.milvus.properties import BEFORE_PROPERTY, OWNER_PROPERTY, PROPERTY
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.search_core.killed_in_place import LIBRARY
 
@@ -106,7 +106,7 @@ def test_a_build_that_fails_or_is_interrupted_leaves_the_old_one(
         clients.append(FailingClient(connect(endpoint)))
         return clients[-1]
 
-    monkeypatch.setattr("search_core.milvus_reader.connect", failing)
+    monkeypatch.setattr("search_core.store.milvus.store.connect", failing)
     with closing(MilvusStore(endpoint)) as store:
         assert_answers(store)
         clients[0].error = error

@@ -19,7 +19,7 @@ from pymilvus import MilvusClient
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.index_specs import Flat
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, free_port, make_entity
 from tests.search_core.killed_index_work import DIM, LIBRARY
 

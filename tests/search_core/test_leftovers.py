@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pymilvus import MilvusClient
 
-from search_core.collection_notes import OWNER_PROPERTY, SUCCESSOR_PROPERTY, WORK_PROPERTY
 from search_core.encoders.base import EncoderIdentity
 from search_core.index_specs import Hnsw
-from search_core.leftovers import remove_unlisted
 from search_core.ownership import BELIEVED_MS, Owner
-from search_core.store import MilvusStore
+from search_core.store.milvus.cleanup import remove_unlisted
+from search_core.store.milvus.properties import OWNER_PROPERTY, SUCCESSOR_PROPERTY, WORK_PROPERTY
+from search_core.store.milvus.store import MilvusStore
 from search_core.trials import TRIAL_PREFIX
 from tests.conftest import clip_like_vectors, make_entity
 

@@ -7,7 +7,7 @@ import pytest
 
 from search_core.encoders.base import EncoderIdentity, l2_normalised
 from search_core.index_specs import IndexSpec, IvfFlat, IvfSq8, SearchParams
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
 
 ROWS = 400

@@ -10,7 +10,7 @@ import pytest
 
 from search_core.endpoint import Endpoint
 from search_core.lite_logs import remove_flushed_logs
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 
 #: Ends as by kill -9 when a flush has written its manifest, and has its log still to remove.
 KILLED = """
@@ -18,7 +18,7 @@ import os, sys
 from milvus_lite.storage.wal import WAL
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 WAL.close_and_delete = lambda self: os._exit(9)

@@ -14,8 +14,8 @@ from search_core.errors import (
     StoreError,
     StoreUnavailable,
 )
-from search_core.milvus_errors import MILVUS_EXCEPTIONS, milvus_errors
-from search_core.store import MilvusStore
+from search_core.store.milvus.errors import MILVUS_EXCEPTIONS, milvus_errors
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import free_port
 
 

@@ -16,7 +16,7 @@ from search_core.entities import MediaEntity
 from search_core.errors import IndexNotOffered, IndexParameterError, StoreBusy
 from search_core.filters import Filter
 from search_core.index_specs import Flat, Hnsw, IvfFlat, IvfRabitq, IvfSq8, SearchParams
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 200

@@ -14,7 +14,7 @@ from search_core.encoders.base import Embeddings
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.settings import MediaSettings, Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.ingest.made_media import HistogramEncoder
 
 

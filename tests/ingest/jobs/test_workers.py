@@ -18,7 +18,7 @@ from search_core.endpoint import resolve_endpoint
 from search_core.errors import QueueUnavailable, ServeError
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import free_port
 from tests.ingest.conftest import Work
 from tests.ingest.made_media import HistogramEncoder, make_photo

@@ -29,7 +29,7 @@ from search_core.lab.plan import FilterCase, PlannedIndex
 from search_core.lab.records import IndexRun, RunContext
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from search_core.trials import BuildTimes, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
 from tests.search_core.lab.watched_store import WatchedStore

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
 
-from search_core.collection_notes import owned
-from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.entities import (
     CAMERA_MAX_LENGTH,
@@ -28,11 +26,13 @@ from search_core.entities import (
 )
 from search_core.errors import IndexNotOffered, SightlineError, StoreError, TrialTimeout
 from search_core.exact import NearestSoFar
-from search_core.index_building import build_index, seconds_left
 from search_core.index_specs import IndexSpec, VectorKind
-from search_core.milvus_errors import milvus_errors
-from search_core.reading import few_or_pages, page_rows
 from search_core.servers import ServerInfo
+from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.errors import milvus_errors
+from search_core.store.milvus.index_build import build_index, seconds_left
+from search_core.store.milvus.properties import owned
+from search_core.store.milvus.queries import few_or_pages, page_rows
 from search_core.trials import TRIAL_PREFIX, BuildTimes, Rows, Vectors, bucket_of, facet_row
 
 _EVERY_ROW = "row >= 0"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pymilvus import MilvusClient
 
-from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
-from search_core.registry import LibraryRegistry
+from search_core.store.milvus.catalog import LibraryRegistry
+from search_core.store.milvus.connection import write_lock
 from search_core.trials import TRIAL_PREFIX
 
 #: Names of trials and of libraries' collections.

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from pymilvus import MilvusClient
 
-from search_core.collection import to_entity, to_score
 from search_core.encoders.base import Embeddings
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.exact import NearestSoFar
@@ -20,6 +19,7 @@ from search_core.facets import FACET_FIELDS, Facets, count_facets
 from search_core.filters import quoted
 from search_core.index_specs import SearchParams
 from search_core.library import LibraryInfo, Match, VectorPage
+from search_core.store.milvus.schema import to_entity, to_score
 
 EVERYTHING = 'id != ""'
 PAGE_ROWS = 1000

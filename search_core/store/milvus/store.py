@@ -1,45 +1,68 @@
-"""MilvusStore: libraries in Milvus, embedded or on a server, through one client.
-
-What only reads is in milvus_reader.py.
-"""
+"""MilvusStore: libraries in Milvus, embedded or on a server, through one client."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from search_core.access import write_library
-from search_core.collection import to_row
+import numpy as np
+
 from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.entities import SCALAR_FIELDS, MediaEntity
-from search_core.errors import SightlineError
-from search_core.filters import Filter
-from search_core.in_place import IN_PLACE_TIMEOUT_S, rebuild_in_place
+from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.errors import EntityNotFound, SightlineError
+from search_core.facets import Facets
+from search_core.filters import Filter, quoted
 from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
-from search_core.leftovers import has_leftovers, remove_leftovers
-from search_core.library import LibraryInfo, check_library_name, require_filter
-from search_core.milvus_errors import milvus_errors
-from search_core.milvus_reader import MilvusReader
-from search_core.milvus_succession import MilvusSuccession
-from search_core.milvus_trial import MilvusTrial, VectorSpace
-from search_core.rebuild import Rebuild, changed_index
-from search_core.registry import new_collection_name
+from search_core.library import (
+    NO_FILTER,
+    LibraryInfo,
+    Match,
+    VectorPage,
+    check_k,
+    check_library_name,
+    require_filter,
+)
+from search_core.servers import ServerInfo
+from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
+from search_core.store.milvus.cleanup import has_leftovers, remove_leftovers
+from search_core.store.milvus.connection import connect, disconnect
+from search_core.store.milvus.errors import milvus_errors
+from search_core.store.milvus.queries import (
+    EVERYTHING,
+    count_rows,
+    exact_matches,
+    facets_of,
+    matches,
+    rows_where,
+    vector_pages,
+)
+from search_core.store.milvus.rebuild import (
+    IN_PLACE_TIMEOUT_S,
+    Rebuild,
+    changed_index,
+    rebuild_in_place,
+)
+from search_core.store.milvus.replacement import MilvusSuccession
+from search_core.store.milvus.schema import to_entity, to_row
+from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
+from search_core.store.milvus.serving import read_library, read_through, write_library
 from search_core.trials import TRIAL_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from search_core.bulk import BulkInserter
     from search_core.bulk_storage import BulkStorage
+    from search_core.store.milvus.bulk_insert import BulkInserter
 
 UPSERT_ROWS = 1000
+_T = TypeVar("_T")
 
 
-class MilvusStore(MilvusReader):
+class MilvusStore:
     """Libraries in one Milvus; safe to share between threads.
 
     Raises StoreUnavailable when Milvus cannot be reached, StoreBusy when another process holds the
@@ -47,10 +70,39 @@ class MilvusStore(MilvusReader):
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        super().__init__(endpoint)
+        self.endpoint = endpoint
+        self._client = connect(endpoint)
+        self._registry = LibraryRegistry(self._client, endpoint)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
 
+    @property
+    def address(self) -> str:
+        """Where it is: a server's address, or the embedded Milvus's folder."""
+        return self.endpoint.uri
+
+    def close(self) -> None:
+        """Let go of the connection, and of the embedded Milvus's lock."""
+        disconnect(self._client, self.endpoint)
+
+    def server(self) -> ServerInfo:
+        """Return which Milvus it is."""
+        with milvus_errors("asking for its version"):
+            version = str(self._client.get_server_version())
+        release = version.removeprefix("milvus_lite-")
+        embedded = self.endpoint.embedded or release != version
+        return ServerInfo.reported(release, embedded=embedded)
+
     # Libraries
+
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries by name."""
+        with milvus_errors("listing libraries"):
+            return self._registry.all()
+
+    def library(self, name: str) -> LibraryInfo:
+        """Return one library, loaded and ready to search; raises LibraryNotFound."""
+        with milvus_errors("opening the library", name):
+            return self._registry.open(name)
 
     def ensure_library(
         self,
@@ -102,7 +154,7 @@ class MilvusStore(MilvusReader):
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
         """Return what writes many rows at once through files; raises UsageError for Milvus Lite."""
-        from search_core.bulk import BulkInserter
+        from search_core.store.milvus.bulk_insert import BulkInserter
 
         return BulkInserter(
             self._client, self._registry, self.endpoint, self.server(), storage, self._encoders
@@ -121,6 +173,97 @@ class MilvusStore(MilvusReader):
             expression = where.expression()
             self._write(name, "deleting", lambda of: self._client.delete(of, filter=expression))
         return matching
+
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
+        """Return how many entities pass the filter; not ``fresh``, maybe as of seconds ago.
+
+        A fresh count waits until the server has caught up, some 200 ms; the other takes 3 ms at
+        100,000 entities.
+        """
+        expression, level = where.expression(), "Strong" if fresh else "Bounded"
+        return self._read(
+            name,
+            "counting entities",
+            lambda info: count_rows(self._client, info.collection, expression, level),
+        )
+
+    def entities(
+        self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter, in no promised order."""
+        expression = where.expression() or EVERYTHING
+        rows = self._rows(name, expression, None, limit=limit, offset=offset)
+        return [to_entity(row) for row in rows]
+
+    def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
+        """Return counts by camera, tag and media type over all entities that pass the filter."""
+        expression = where.expression()
+        return self._read(
+            name,
+            "reading entities",
+            lambda info: facets_of(self._client, info.collection, expression),
+        )
+
+    def embedding(self, name: str, entity_id: str) -> Embeddings:
+        """Return one entity's embedding (dim,); raises EntityNotFound."""
+        rows = self._rows(name, f"id == {quoted(entity_id)}", [EMBEDDING_FIELD])
+        if not rows:
+            raise EntityNotFound(
+                f"The library {name} has no entity {entity_id}.",
+                "Ids are printed by `sightline search --json`.",
+            )
+        return np.asarray(rows[0][EMBEDDING_FIELD], dtype=np.float32)
+
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, by chance where ``limit`` is less.
+
+        Raises StoreError when the library is rebuilt meanwhile.
+        """
+        expression = where.expression()
+        return read_through(
+            self._registry,
+            name,
+            "reading vectors",
+            lambda info: vector_pages(self._client, info, expression, limit, seed),
+        )
+
+    def search(
+        self,
+        name: str,
+        vectors: Embeddings,
+        *,
+        k: int,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+    ) -> list[list[Match]]:
+        """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
+        check_k(k)
+        expression = where.expression()
+
+        def ask(info: LibraryInfo) -> list[list[Match]]:
+            return matches(self._client, info, vectors, k, expression, params)
+
+        found = self._read(name, "searching", ask)
+        if all(found) or self.endpoint.embedded:
+            return found
+        # A server answers a search that a rebuild overtakes with nothing, and no error (2.3.5).
+        with milvus_errors("searching", name):
+            self._registry.forget(self._registry.open(name).collection)
+        return self._read(name, "searching", ask)
+
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same without the index: what passes is fetched and compared one by one."""
+        check_k(k)
+        expression = where.expression()
+        return self._read(
+            name,
+            "searching",
+            lambda info: exact_matches(self._client, info, vectors, k, expression),
+        )
 
     # The index
 
@@ -212,6 +355,31 @@ class MilvusStore(MilvusReader):
         return []
 
     # Within
+
+    def _read(self, name: str, doing: str, ask: Callable[[LibraryInfo], _T]) -> _T:
+        return read_library(self._registry, name, doing, ask)
+
+    def _rows(
+        self,
+        name: str,
+        expression: str,
+        fields: Sequence[str] | None,
+        limit: int = 1,
+        offset: int = 0,
+    ) -> list[dict[str, Any]]:
+        """Return the rows that pass; all their scalar fields where none are named."""
+        return self._read(
+            name,
+            "reading entities",
+            lambda info: rows_where(
+                self._client,
+                info.collection,
+                expression,
+                fields or info.fields,
+                limit=limit,
+                offset=offset,
+            ),
+        )
 
     def _write(
         self,

@@ -1,10 +1,10 @@
-"""A library's new index, built in a second collection beside the serving one, then switched to.
+"""A library's new index: built in a second collection beside the serving one, or in place.
 
 How nothing is lost or comes back while writers go on, without a lock between machines:
 
 - From when the collection is named as the library's *successor*, writers write to the serving
   collection first and to the successor second, and then look again where the library is; what they
-  did not reach yet they write again (access.py). So a write that was acknowledged is in both.
+  did not reach yet they write again (serving.py). So a write that was acknowledged is in both.
 - The copy reads a page, writes it to the successor, and reads it once more from the serving
   collection. What changed in between is copied again, what went is removed, and looked at again. A
   writer that comes later writes to the successor later, and that is what stays.
@@ -13,6 +13,10 @@ How nothing is lost or comes back while writers go on, without a lock between ma
 
 The alias moves in one step. Before it the old collection serves, after it the new one; whatever is
 then without an alias is a leftover, removed here or, after a kill, at the next start.
+
+In place (:func:`rebuild_in_place`) searches wait. What the library was is noted on its collection
+with the first step and removed with the last. A build that fails or is interrupted puts the old
+index back at once; after a kill, whoever opens the library next does (catalog.py).
 """
 
 from __future__ import annotations
@@ -27,18 +31,18 @@ import numpy as np
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import whole_row
-from search_core.connection import write_lock
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS
+from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.filters import quoted
-from search_core.in_place import busy
-from search_core.index_building import wait_for_index
 from search_core.index_specs import IndexSpec, SearchParams
 from search_core.library import LibraryInfo
-from search_core.reading import EVERYTHING, count_rows, page_rows, pages, rows_of
-from search_core.registry import LibraryRegistry, new_collection_name
 from search_core.servers import ServerInfo
+from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
+from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.index_build import remove_index, wait_for_index
+from search_core.store.milvus.queries import EVERYTHING, count_rows, page_rows, pages, rows_of
+from search_core.store.milvus.schema import whole_row
 
 Row = dict[str, Any]
 _ID_ROWS = 2000
@@ -46,8 +50,10 @@ _ID_ROWS = 2000
 _LOOKS = 10
 #: A server answers a search that its collection's drop overtakes with nothing, and no error (Milvus
 #: 2.3.5, measured). Searches sent before the switch have this long; Milvus Lite raises, and the
-#: search is sent again (access.py).
+#: search is sent again (serving.py).
 LAST_SEARCHES_S = 2.0
+#: A build in place may take so long; searches wait for it, so that it should not.
+IN_PLACE_TIMEOUT_S = 3600.0
 
 
 class Rebuild:
@@ -221,3 +227,73 @@ def _same(one: Row | None, other: Row | None) -> bool:
 
 def _fields(library: LibraryInfo) -> list[str]:
     return [*library.fields, EMBEDDING_FIELD]
+
+
+def rebuild_in_place(
+    client: MilvusClient,
+    registry: LibraryRegistry,
+    endpoint: Endpoint,
+    info: LibraryInfo,
+    changed: LibraryInfo,
+    timeout_s: float = IN_PLACE_TIMEOUT_S,
+) -> None:
+    """Replace a library's index, or only its default search parameters, where it is.
+
+    Searches wait meanwhile. Raises StoreBusy while it is rebuilt, and StoreError where Milvus does
+    not build the new index within ``timeout_s`` seconds: the library then has its old one again.
+    """
+    with write_lock(endpoint):
+        if any(registry.is_worked_on(name) for name in info.collections):
+            raise busy(info)
+        if changed.index == info.index:
+            registry.write_info(changed)
+            return
+        registry.note_before(info)
+        deadline = time.monotonic() + timeout_s
+        try:
+            remove_index(client, info.collection)
+            registry.forget(info.collection)
+            registry.write_info(changed)
+            registry.make_ready(changed, deadline)
+        except BaseException as error:
+            is_back = _try_to_put_back(registry, info)
+            if not isinstance(error, MilvusException | SightlineError):
+                raise  # Ctrl-C
+            is_late = time.monotonic() >= deadline
+            raise _not_built(info, changed, error, timeout_s, is_late, is_back) from error
+        registry.forget_before(info.collection)
+
+
+def busy(info: LibraryInfo) -> StoreBusy:
+    """Return the error of a library that somebody rebuilds."""
+    return StoreBusy(
+        f"The library {info.name} is being rebuilt by another command.",
+        "Wait for it to end, then try again.",
+    )
+
+
+def _try_to_put_back(registry: LibraryRegistry, info: LibraryInfo) -> bool:
+    try:
+        registry.put_back(info)
+    except (MilvusException, SightlineError):
+        with suppress(MilvusException):  # so that whoever opens it next does not wait for us
+            registry.disown(info.collection)
+        return False
+    return True
+
+
+def _not_built(
+    info: LibraryInfo,
+    changed: LibraryInfo,
+    error: MilvusException | SightlineError,
+    timeout_s: float,
+    is_late: bool,
+    is_back: bool,
+) -> StoreError:
+    reason = error.message.strip().splitlines()[0][:300].rstrip(".") if error.message else "unknown"
+    said = f"{changed.index.index_type} could not be built: {reason}."
+    if is_late:
+        said = f"{changed.index.index_type} was not built within {timeout_s:.0f} s."
+    back = f"The library {info.name} has its index {info.index.index_type} again."
+    later = f"Its next search builds {info.index.index_type} again."
+    return StoreError(f"{said} {back if is_back else later}")

@@ -7,13 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from pymilvus import MilvusClient
+from pymilvus.exceptions import MilvusException
 
-from search_core.collection import INDEX_NAME, index_params
 from search_core.errors import StoreError, TrialTimeout
 from search_core.index_specs import IndexSpec
+from search_core.store.milvus.schema import INDEX_NAME, index_params
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
+#: How often an index is dropped that a search loads again meanwhile.
+_DROPS = 5
 
 
 def build_index(
@@ -58,6 +61,21 @@ def wait_for_index(
         on_progress(_share(state))
         time.sleep(min(pause_s, seconds_left(deadline) or pause_s))
         pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+
+
+def remove_index(client: MilvusClient, collection: str) -> None:
+    """Remove the index of a collection, where it has one."""
+    # A search that has found it loaded a moment ago may load it once more.
+    for attempt in range(_DROPS):
+        client.release_collection(collection)
+        try:
+            for name in client.list_indexes(collection):
+                client.drop_index(collection, name)
+        except MilvusException:
+            if attempt + 1 == _DROPS:
+                raise
+        else:
+            return
 
 
 def seconds_left(deadline: float | None) -> float | None:

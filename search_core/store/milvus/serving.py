@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection_notes import is_missing
-from search_core.connection import write_lock
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.errors import StoreBusy, StoreError
 from search_core.library import LibraryInfo
-from search_core.milvus_errors import milvus_errors
-from search_core.registry import LibraryRegistry, is_unloaded
+from search_core.store.milvus.catalog import LibraryRegistry, is_unloaded
+from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.errors import milvus_errors
+from search_core.store.milvus.properties import is_missing
 
 #: A library switched more often than this while one call runs is not to be read or written.
 _SWITCHES = 5
@@ -75,7 +75,7 @@ def write_library(
     Done when both are the ones that they were before, so that a rebuild that starts, switches or
     ends meanwhile misses nothing; rebuild.py says why that is enough. ``identity`` is the encoder
     of what is written: raises EncoderMismatch where the library's is another by now, StoreBusy
-    where it is about to be (milvus_succession.py).
+    where it is about to be (replacement.py).
     """
     with milvus_errors(doing, name), write_lock(endpoint):
         written: set[str] = set()

@@ -23,19 +23,19 @@ from typing import Any, Self
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import to_entity, to_row
-from search_core.connection import write_lock
 from search_core.encoders.base import Embeddings
 from search_core.endpoint import Endpoint
 from search_core.entities import MediaEntity
 from search_core.errors import StoreBusy
 from search_core.filters import quoted
-from search_core.index_building import wait_for_index
 from search_core.library import LibraryInfo
-from search_core.milvus_errors import milvus_errors
-from search_core.reading import EVERYTHING, count_rows, pages, rows_of
-from search_core.rebuild import LAST_SEARCHES_S
-from search_core.registry import LibraryRegistry
+from search_core.store.milvus.catalog import LibraryRegistry
+from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.errors import milvus_errors
+from search_core.store.milvus.index_build import wait_for_index
+from search_core.store.milvus.queries import EVERYTHING, count_rows, pages, rows_of
+from search_core.store.milvus.rebuild import LAST_SEARCHES_S
+from search_core.store.milvus.schema import to_entity, to_row
 
 _ROWS = 1000
 #: Other machines take what was owned a day ago for left behind.

@@ -2,7 +2,7 @@
 
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
-- ``sightline.before``: what the library was before its index is replaced in place (in_place.py);
+- ``sightline.before``: what the library was before its index is replaced in place (rebuild.py);
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
 - ``sightline.heir``: the collection of another encoder that is about to take over;
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
@@ -19,10 +19,10 @@ from typing import Any
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import scalar_fields
 from search_core.endpoint import Endpoint
 from search_core.library import LibraryInfo
 from search_core.ownership import Owner
+from search_core.store.milvus.schema import scalar_fields
 
 PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"

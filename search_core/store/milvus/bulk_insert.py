@@ -23,16 +23,16 @@ import pyarrow as pa
 from pymilvus import MilvusClient
 from pymilvus.client.types import BulkInsertState
 
-from search_core.access import write_library
 from search_core.bulk_storage import BulkStorage, no_bulk_insert
-from search_core.collection import to_row
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.endpoint import Endpoint
 from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.errors import StoreError
-from search_core.reading import count_rows, ids_expression, rows_of
-from search_core.registry import LibraryRegistry
 from search_core.servers import ServerInfo
+from search_core.store.milvus.catalog import LibraryRegistry
+from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
+from search_core.store.milvus.schema import to_row
+from search_core.store.milvus.serving import write_library
 
 _UPSERT_ROWS = 1000
 #: Ids in one request: some 200 kB of expression.

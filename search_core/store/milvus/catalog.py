@@ -1,6 +1,6 @@
 """Which collection serves which library, what is remembered of it, and who works on it.
 
-A library is an alias of a collection, which remembers what the library is (collection_notes.py).
+A library is an alias of a collection, which remembers what the library is (properties.py).
 A collection with an owner and without an alias is somebody's work in progress, or what is left of
 it. So that nothing is lost at a kill, an alias is always the last thing made and the first removed.
 """
@@ -16,8 +16,12 @@ from dataclasses import replace
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.collection import collection_schema, scalar_fields
-from search_core.collection_notes import (
+from search_core.endpoint import Endpoint
+from search_core.errors import LibraryNotFound, StoreBusy, UsageError
+from search_core.library import LibraryInfo, check_library_name
+from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
+from search_core.store.milvus.properties import (
     BEFORE_PROPERTY,
     PROPERTY,
     WORK_PROPERTY,
@@ -26,12 +30,7 @@ from search_core.collection_notes import (
     owned,
     properties_of,
 )
-from search_core.connection import write_lock
-from search_core.endpoint import Endpoint
-from search_core.errors import LibraryNotFound, StoreBusy, UsageError
-from search_core.in_place import put_back
-from search_core.index_building import build_index, seconds_left
-from search_core.library import LibraryInfo, check_library_name
+from search_core.store.milvus.schema import collection_schema, scalar_fields
 
 _LOOK_EVERY_S = 0.1
 #: What a server says, and what Milvus Lite does.
@@ -231,10 +230,21 @@ class LibraryRegistry(CollectionNotes):
                 return
             self.own(collection)
             try:
-                put_back(self._client, self, LibraryInfo.from_dict(collection, json.loads(before)))
+                self.put_back(LibraryInfo.from_dict(collection, json.loads(before)))
             except BaseException:
                 self.disown(collection)
                 raise
+
+    def put_back(self, before: LibraryInfo) -> None:
+        """Make a library what it was before a rebuild in place that did not end.
+
+        Its collection must be this process's. Raises as Milvus does.
+        """
+        remove_index(self._client, before.collection)
+        self.forget(before.collection)
+        self.write_info(before)
+        self.make_ready(before)
+        self.forget_before(before.collection)
 
     def _await_rebuilt(self, info: LibraryInfo) -> None:
         """Wait while a process rebuilds a collection in place.
