@@ -154,7 +154,7 @@ def offered_types(server: ServerInfo, dim: int) -> list[str]:
     """Return the index types for a library's vectors that this Milvus has."""
     found = []
     for name, spec in INDEX_SPECS.items():
-        if spec.vector_kind != "float" or spec.offer.refusal(server):
+        if spec.vector_kind != "float" or spec.refusal(server, surely=True):
             continue
         try:
             spec().require_dim(dim)

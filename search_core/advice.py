@@ -201,7 +201,9 @@ def _verdict(
 ) -> tuple[Verdict, str]:
     """Return what decides, and how; "" where nothing stands against it."""
     offer = start.spec.offer
-    missing = offer.gpu if need.server is None else offer.refusal(need.server)
+    missing = offer.gpu
+    if need.server is not None:
+        missing = bool(start.spec.refusal(need.server, surely=True))
     if missing:
         return "not offered", f"not offered: {offer.where} has it"
     if size.memory_bytes > usable_bytes(need.memory_bytes):

@@ -11,6 +11,8 @@
     │   └── EncoderMismatch        the library holds another encoder's vectors
     ├── StoreError                 Milvus, or a disk it is kept on, refused or failed
     │   ├── StoreUnavailable       Milvus cannot be reached, or is not ready yet: it may be soon
+    │   ├── StoreAccessDenied      Milvus refuses the user, or the user lacks a privilege
+    │   ├── QuotaExceeded          Milvus's own quota stops writes
     │   ├── DiskFull               no space is left for rows, the ledger or pictures
     │   ├── StoreBusy              another process holds the embedded Milvus, or the library
     │   ├── TrialTimeout           an index was not built within the time limit
@@ -90,6 +92,14 @@ class StoreError(SightlineError):
 
 class StoreUnavailable(StoreError):
     """Milvus cannot be reached, or is not ready yet: the same may work a little later."""
+
+
+class StoreAccessDenied(StoreError):
+    """Milvus refuses the user name or password, or the user lacks a privilege."""
+
+
+class QuotaExceeded(StoreError):
+    """Milvus refuses writes: a memory or disk quota of its own, or an administrator, stops them."""
 
 
 class DiskFull(StoreError):

@@ -42,7 +42,7 @@ class Offer:
         return f"Milvus Lite and {server}" if self.lite else server
 
     def refusal(self, server: ServerInfo) -> str:
-        """Return why this Milvus cannot, in words; "" when it can."""
+        """Return why this Milvus cannot, in words; "" when it can, or may."""
         if server.embedded:
             return "" if self.lite else "Milvus Lite does not have it"
         if not server.at_least(self.since):
@@ -78,6 +78,19 @@ class IndexSpec(ABC):
         """Raise IndexParameterError for parameters that are fine alone and not together."""
         return
 
+    @classmethod
+    def refusal(cls, server: ServerInfo, *, surely: bool = False) -> str:
+        """Return why this Milvus does not have the type, in words; "" when it has.
+
+        Where it is unknown whether it has a GPU it may have a type that needs one: that counts as
+        having it, except where it is to be had ``surely``.
+        """
+        if cls.index_type in server.lacks:
+            return "`sightline doctor --probe` found that it cannot build it"
+        if surely and cls.offer.gpu and not server.gpu:
+            return "it needs a GPU, which this Milvus does not report"
+        return cls.offer.refusal(server)
+
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters, by Milvus's names; a switch as the text it takes.
 
@@ -102,7 +115,7 @@ class IndexSpec(ABC):
 
     def require_offered(self, server: ServerInfo) -> None:
         """Raise IndexNotOffered, saying what would offer it, unless this Milvus has the type."""
-        if reason := self.offer.refusal(server):
+        if reason := self.refusal(server):
             raise IndexNotOffered(
                 f"{server} does not offer {self.index_type}: {reason}.",
                 f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",

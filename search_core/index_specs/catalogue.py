@@ -125,7 +125,7 @@ def default_specs(rows: int, server: ServerInfo | None = None) -> list[IndexSpec
     """Return FLAT, IVF_FLAT, IVF_SQ8 and HNSW sized to the rows, of those this Milvus offers."""
     nlist = usual_nlist(rows)
     specs: list[IndexSpec] = [Flat(), IvfFlat(nlist), IvfSq8(nlist), Hnsw()]
-    return [spec for spec in specs if server is None or not spec.offer.refusal(server)]
+    return [spec for spec in specs if server is None or not spec.refusal(server, surely=True)]
 
 
 def index_spec_to_dict(spec: IndexSpec) -> dict[str, Any]:

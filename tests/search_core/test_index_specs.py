@@ -245,7 +245,7 @@ def test_types_say_who_offers_them() -> None:
         (HnswSq(sq_type="SQ6"), LITE, "does not offer HNSW_SQ with sq_type SQ6", "Milvus 2.5 or"),
         (HnswSq(refine=True), LITE, "does not offer HNSW_SQ with refine", "Milvus 2.5 or later"),
         (HnswSq(), PIP, "came with Milvus 2.5", "Milvus Lite and Milvus 2.5 or later"),
-        (GpuCagra(), NEW, "needs a GPU", "NVIDIA GPU"),
+        (GpuIvfFlat(), PIP, "needs a GPU", "NVIDIA GPU"),
     ],
 )
 def test_what_is_not_offered_says_what_would(

@@ -31,7 +31,7 @@ from search_core.errors import StoreError
 from search_core.servers import ServerInfo
 from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
-from search_core.store.milvus.schema import to_row
+from search_core.store.milvus.schema import last_of_each, to_row
 from search_core.store.milvus.serving import write_library
 
 _UPSERT_ROWS = 1000
@@ -82,9 +82,7 @@ class BulkInserter:
         StoreError when the server cannot take the file in; what was written then may be there in
         part, and the same call again makes it whole.
         """
-        last = {entity.id: row for row, entity in enumerate(entities)}
-        rows = list(last.values())
-        kept, vectors = [entities[row] for row in rows], embeddings[rows]
+        kept, vectors = last_of_each(entities, embeddings)
         serving = self._registry.open(name).collection
 
         def write(collection: str) -> None:
@@ -99,7 +97,7 @@ class BulkInserter:
 
         if kept:
             encoder = self._encoders.get(name)
-            write_library(self._registry, self._endpoint, name, "bulk inserting", write, encoder)
+            write_library(self._registry, name, "bulk inserting", write, encoder)
 
     def _insert(
         self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings

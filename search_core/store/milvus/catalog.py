@@ -17,7 +17,7 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.endpoint import Endpoint
-from search_core.errors import LibraryNotFound, StoreBusy, UsageError
+from search_core.errors import LibraryNotFound, StoreBusy, StoreUnavailable, UsageError
 from search_core.library import LibraryInfo, check_library_name
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
@@ -33,8 +33,8 @@ from search_core.store.milvus.properties import (
 from search_core.store.milvus.schema import collection_schema, scalar_fields
 
 _LOOK_EVERY_S = 0.1
-#: What a server says, and what Milvus Lite does.
-_UNLOADED = ("not loaded", "not fully loaded", "call load() before")
+#: Loading reads every index file from the object store: minutes for millions of rows.
+LOAD_TIMEOUT_S = 900.0
 
 
 class LibraryRegistry(CollectionNotes):
@@ -97,7 +97,7 @@ class LibraryRegistry(CollectionNotes):
 
         One of that name that another process made meanwhile stays, and is the library.
         """
-        with write_lock(self._endpoint):
+        with write_lock(self.endpoint):
             self.create_collection(info)
             self.make_ready(info)
             self._drop_stray(info.name)
@@ -116,7 +116,7 @@ class LibraryRegistry(CollectionNotes):
         So it always has one of the two names, wherever this ends. Raises UsageError for a name that
         is taken, StoreBusy while the library is rebuilt.
         """
-        with write_lock(self._endpoint):
+        with write_lock(self.endpoint):
             if self.find(check_library_name(name)) is not None:
                 raise UsageError(f"There is a library {name} already.", "Choose another name.")
             if len(info.collections) > 1 or info.heir or self.is_worked_on(info.collection):
@@ -151,7 +151,7 @@ class LibraryRegistry(CollectionNotes):
 
     def remove(self, info: LibraryInfo) -> None:
         """Remove a library with all its entities."""
-        with write_lock(self._endpoint):
+        with write_lock(self.endpoint):
             self.remove_stray_aliases()
             self.own(info.collection)
             self._client.drop_alias(info.name)
@@ -165,7 +165,7 @@ class LibraryRegistry(CollectionNotes):
         if info.collection in self._ready:
             return
         if not self._is_indexed(info.collection):
-            embedded = self._endpoint.embedded
+            embedded = self.endpoint.embedded
             build_index(
                 self._client,
                 info.collection,
@@ -174,8 +174,26 @@ class LibraryRegistry(CollectionNotes):
                 embedded=embedded,
                 deadline=deadline,
             )
-        self._client.load_collection(info.collection, timeout=seconds_left(deadline))
+        self.load(info.collection, deadline)
         self._ready.add(info.collection)
+
+    def load(self, collection: str, deadline: float | None = None) -> None:
+        """Load an indexed collection, and return when it can be searched.
+
+        Waits up to ``deadline``, a moment of time.monotonic(), else for LOAD_TIMEOUT_S: raises
+        StoreUnavailable where it takes longer.
+        """
+        until_s = deadline if deadline is not None else time.monotonic() + LOAD_TIMEOUT_S
+        try:
+            self._client.load_collection(collection, timeout=seconds_left(until_s))
+        except MilvusException as error:
+            if deadline is None and time.monotonic() >= until_s:
+                raise StoreUnavailable(
+                    f"Milvus has not loaded the collection {collection} within "
+                    f"{LOAD_TIMEOUT_S:.0f} s.",
+                    "It may be short of memory, or of query nodes; its log says. Try again later.",
+                ) from error
+            raise
 
     def fields(self, collection: str) -> tuple[str, ...]:
         """Return which fields of an entity a collection has; asked once, for they stay."""
@@ -251,7 +269,7 @@ class LibraryRegistry(CollectionNotes):
 
         Raises StoreBusy when it takes longer than a call to Milvus may.
         """
-        deadline = time.monotonic() + self._endpoint.timeout_s
+        deadline = time.monotonic() + self.endpoint.timeout_s
         while self.is_worked_on(info.collection) and not self._is_loaded(info.collection):
             if time.monotonic() > deadline:
                 raise StoreBusy(
@@ -273,14 +291,22 @@ class LibraryRegistry(CollectionNotes):
         self.disown(collection)
 
     def drop(self, collection: str) -> None:
-        """Remove a collection without an alias; one that is not there is fine."""
+        """Remove a collection that is no library's; one that does not exist is fine.
+
+        Aliases that a killed process left on it go first: since 2.4.23 and 2.5.5 Milvus does not
+        drop a collection that has one.
+        """
         self.forget(collection)
         try:
             self._client.drop_collection(collection)
         except MilvusException:
-            if not self._endpoint.embedded:
+            described = self.describe(collection)
+            left = self._client.list_aliases(collection).get("aliases", []) if described else []
+            if not left and not self.endpoint.embedded:
                 raise
-            # Milvus Lite stumbles over files that the last wish of a killed process still writes.
+            for alias in left:
+                self._client.drop_alias(alias)
+            # Milvus Lite fails where a killed process is still flushing files; once more succeeds.
             self._client.drop_collection(collection)
 
 
@@ -288,8 +314,3 @@ def new_collection_name(library: str) -> str:
     """Return a name for another collection of a library."""
     stamp = time.strftime("%Y%m%d%H%M%S", time.gmtime())
     return f"{library}_{stamp}_{secrets.token_hex(2)}"
-
-
-def is_unloaded(error: MilvusException) -> bool:
-    """Whether Milvus says that a collection is there but cannot be searched now."""
-    return any(words in error.message for words in _UNLOADED)

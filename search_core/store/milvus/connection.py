@@ -15,6 +15,8 @@ from pymilvus.exceptions import MilvusException
 from search_core.endpoint import Endpoint, is_locked
 from search_core.errors import StoreBusy, StoreUnavailable
 from search_core.lite_logs import remove_flushed_logs
+from search_core.servers import ServerInfo
+from search_core.store.milvus.errors import is_access, reason_of, to_error
 
 #: Milvus Lite's server allows a ping every five minutes (gRPC's default); pymilvus sends one every
 #: ten seconds, for which the server would close the connection in the middle of long requests.
@@ -24,7 +26,11 @@ _RECONNECT_S = 5.0
 
 
 def connect(endpoint: Endpoint) -> MilvusClient:
-    """Return a client of this Milvus; raises StoreUnavailable and StoreBusy."""
+    """Return a client of this Milvus, waiting for a server up to the endpoint's ``timeout_s``.
+
+    Raises StoreUnavailable; StoreBusy where another process holds the embedded Milvus; at once
+    StoreAccessDenied where a server refuses the user.
+    """
     # Milvus logs a traceback for every refused call; Sightline's errors say it in a sentence.
     for name in ("pymilvus", "milvus_lite", "grpc._server"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -33,24 +39,23 @@ def connect(endpoint: Endpoint) -> MilvusClient:
         Path(endpoint.uri).parent.mkdir(parents=True, exist_ok=True)
         remove_flushed_logs(Path(endpoint.uri))
     until_s = time.monotonic() + endpoint.timeout_s
-    try:
-        while True:
-            try:
-                return _connected(endpoint)
-            except MilvusException:
-                if embedded or time.monotonic() >= until_s:
-                    raise
-    except (MilvusException, OSError) as error:
-        if embedded and is_locked(Path(endpoint.uri)):
-            raise StoreBusy(
-                f"Another Sightline command is using {endpoint.uri}.",
-                "Wait for it to end, or run `sightline serve`, which several commands can share.",
-            ) from None
-        reason = error.message if isinstance(error, MilvusException) else str(error)
-        raise StoreUnavailable(
-            f"Milvus at {endpoint.uri} cannot be reached: {reason.splitlines()[0][:200]}.",
-            "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
-        ) from error
+    while True:
+        try:
+            return _connected(endpoint)
+        except (MilvusException, OSError) as error:
+            if embedded and is_locked(Path(endpoint.uri)):
+                raise StoreBusy(
+                    f"Another Sightline command is using {endpoint.uri}.",
+                    "Wait for it to end, or run `sightline serve`, which several commands can "
+                    "share.",
+                ) from None
+            if is_access(error):
+                raise to_error(error, f"connecting to {endpoint.uri}") from error
+            if embedded or time.monotonic() >= until_s:
+                raise StoreUnavailable(
+                    f"Milvus at {endpoint.uri} cannot be reached: {reason_of(error)[:200]}.",
+                    "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
+                ) from error
 
 
 def _connected(endpoint: Endpoint) -> MilvusClient:
@@ -61,6 +66,13 @@ def _connected(endpoint: Endpoint) -> MilvusClient:
         timeout=min(_RECONNECT_S, endpoint.timeout_s),
         grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
     )
+
+
+def server_of(client: MilvusClient, endpoint: Endpoint) -> ServerInfo:
+    """Return which Milvus answers: its version, and whether it is Milvus Lite behind an address."""
+    version = str(client.get_server_version())
+    release = version.removeprefix("milvus_lite-")
+    return ServerInfo.reported(release, embedded=endpoint.embedded or release != version)
 
 
 def disconnect(client: MilvusClient, endpoint: Endpoint) -> None:

@@ -1,4 +1,4 @@
-"""Having Milvus build an index, and waiting for it no longer than a time limit."""
+"""Build an index in Milvus, with a time limit; drop one; flush what is to be indexed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,15 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.errors import StoreError, TrialTimeout
 from search_core.index_specs import IndexSpec
+from search_core.store.milvus.errors import Meaning, meaning_of
 from search_core.store.milvus.schema import INDEX_NAME, index_params
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
+_FLUSH_PAUSE_S = 0.5
+FLUSH_TIMEOUT_S = 600.0
+#: One segment of a gigabyte takes half an hour as HNSW on two cores, and shows as no progress.
+STALLED_S = 2 * 3600.0
 #: How often an index is dropped that a search loads again meanwhile.
 _DROPS = 5
 
@@ -32,7 +37,7 @@ def build_index(
 
     ``deadline`` is a moment of time.monotonic(); past it TrialTimeout is raised, and Milvus may go
     on building. Milvus Lite builds when the collection is loaded. Raises StoreError where Milvus
-    says that it failed.
+    says that it failed, or has not indexed one row more for STALLED_S.
     """
     wanted = index_params(client, index, metric, embedded=embedded)
     # pymilvus's own waiting has no end: it ignores a time limit that is not a whole number.
@@ -48,19 +53,72 @@ def wait_for_index(
     *,
     deadline: float | None = None,
     on_progress: Callable[[float], None] = lambda share: None,
+    stalled_s: float = STALLED_S,
 ) -> None:
-    """Return when a server has indexed all flushed rows of a collection; see build_index."""
+    """Return when a server has indexed all flushed rows of a collection; see build_index.
+
+    Milvus tries most builds that fail again for ever, so that one which makes no progress for
+    ``stalled_s`` seconds counts as failed.
+    """
     pause_s = _FIRST_PAUSE_S
+    most, moved_s = -1.0, time.monotonic()
     while True:
         state = client.describe_index(collection, INDEX_NAME, timeout=seconds_left(deadline))
+        if state is None:
+            raise StoreError(
+                f"The index {index.index_type} of the collection {collection} is gone: another "
+                "command dropped it while it was built.",
+                "Try again.",
+            )
         if state["state"] == "Finished":
             return
-        if state["state"] == "Failed":
-            reason = state.get("index_state_fail_reason") or "Milvus does not say why"
-            raise StoreError(f"Milvus could not build {index.index_type}: {reason}.")
-        on_progress(_share(state))
+        share = _share(state)
+        if share > most:
+            most, moved_s = share, time.monotonic()
+        is_stalled = time.monotonic() - moved_s > stalled_s
+        if state["state"] == "Failed" or is_stalled:
+            raise _not_built(client, collection, index, stalled_s if is_stalled else 0.0)
+        on_progress(share)
         time.sleep(min(pause_s, seconds_left(deadline) or pause_s))
         pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+
+
+def flush(client: MilvusClient, collection: str, timeout_s: float) -> None:
+    """Have Milvus seal and store a collection's rows; wait where it limits how often.
+
+    By default a server flushes a collection once in ten seconds (since 2.3.9 and 2.4), whoever
+    asks. Raises what it answers when it still refuses after ``timeout_s`` seconds.
+    """
+    until_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            client.flush(collection, timeout=FLUSH_TIMEOUT_S, retry_on_rate_limit=False)
+            return
+        except MilvusException as error:
+            if meaning_of(error) is not Meaning.RATE_LIMITED or time.monotonic() >= until_s:
+                raise
+        time.sleep(_FLUSH_PAUSE_S)
+
+
+def _not_built(
+    client: MilvusClient, collection: str, index: IndexSpec, stalled_s: float
+) -> StoreError:
+    """Return the error of a build that failed, with the reason where Milvus tells it.
+
+    MilvusClient.describe_index leaves the reason out of what the server answers (3.0.2).
+    """
+    handler: Any = client._get_connection()
+    context = client._generate_call_context()
+    _, reason = handler.get_index_state(collection, INDEX_NAME, timeout=60, context=context)
+    said = f": {reason.strip().rstrip(';.')}." if reason.strip() else "; it does not say why."
+    what = f"Milvus could not build {index.index_type}"
+    if stalled_s:
+        what = f"Milvus has made no progress building {index.index_type} for {stalled_s:.0f} s"
+    return StoreError(
+        what + said,
+        "The log of its data node (before 2.6, its index node) says more. Another index type may "
+        "work: `sightline index advise`.",
+    )
 
 
 def remove_index(client: MilvusClient, collection: str) -> None:

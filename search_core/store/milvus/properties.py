@@ -22,6 +22,9 @@ from pymilvus.exceptions import MilvusException
 from search_core.endpoint import Endpoint
 from search_core.library import LibraryInfo
 from search_core.ownership import Owner
+from search_core.servers import ServerInfo
+from search_core.store.milvus.connection import server_of
+from search_core.store.milvus.errors import is_missing
 from search_core.store.milvus.schema import scalar_fields
 
 PROPERTY = "sightline"
@@ -37,7 +40,8 @@ class CollectionNotes:
 
     def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
         self._client = client
-        self._endpoint = endpoint
+        self.endpoint = endpoint
+        self._server: ServerInfo | None = None
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""
@@ -94,9 +98,14 @@ class CollectionNotes:
 
     def _set(self, collection: str, properties: Mapping[str, str]) -> None:
         self._client.alter_collection_properties(collection, dict(properties))
-        if not self._endpoint.embedded:
-            # Started again, a server forgets the last change of a collection (Milvus 2.3.5).
+        if self._forgets_last_change():
             self._client.alter_collection_properties(collection, dict(properties))
+
+    def _forgets_last_change(self) -> bool:
+        """Whether a restart of this Milvus undoes the last change of a collection (2.3.5)."""
+        if self._server is None:
+            self._server = server_of(self._client, self.endpoint)
+        return not self._server.embedded and not self._server.at_least("2.4")
 
     def describe(self, name: str) -> dict[str, Any] | None:
         """Return a collection by its name or its alias, None where there is none."""
@@ -112,11 +121,6 @@ class CollectionNotes:
 def owned() -> dict[str, str]:
     """Return the property that makes a new collection this process's."""
     return {OWNER_PROPERTY: json.dumps(Owner.current().to_dict())}
-
-
-def is_missing(error: MilvusException) -> bool:
-    """Whether Milvus says that a collection or an alias is not there."""
-    return "not found" in error.message or "not exist" in error.message
 
 
 def properties_of(described: Mapping[str, Any]) -> dict[str, str]:

@@ -40,7 +40,7 @@ from search_core.library import LibraryInfo
 from search_core.servers import ServerInfo
 from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
 from search_core.store.milvus.connection import write_lock
-from search_core.store.milvus.index_build import remove_index, wait_for_index
+from search_core.store.milvus.index_build import flush, remove_index, wait_for_index
 from search_core.store.milvus.queries import EVERYTHING, count_rows, page_rows, pages, rows_of
 from search_core.store.milvus.schema import whole_row
 
@@ -140,7 +140,7 @@ class Rebuild:
     def _build(self, new: LibraryInfo) -> None:
         self._on_progress("building", 0.0)
         with write_lock(self._endpoint):
-            self._client.flush(new.collection)
+            flush(self._client, new.collection, self._endpoint.timeout_s)
             if self._endpoint.embedded:  # it indexes later what is written after an index is made
                 self._registry.make_ready(new)
         if not self._endpoint.embedded:

@@ -32,10 +32,10 @@ from search_core.library import LibraryInfo
 from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.index_build import wait_for_index
+from search_core.store.milvus.index_build import flush, wait_for_index
 from search_core.store.milvus.queries import EVERYTHING, count_rows, pages, rows_of
 from search_core.store.milvus.rebuild import LAST_SEARCHES_S
-from search_core.store.milvus.schema import to_entity, to_row
+from search_core.store.milvus.schema import last_of_each, to_entity, to_row
 
 _ROWS = 1000
 #: Other machines take what was owned a day ago for left behind.
@@ -119,7 +119,7 @@ class MilvusSuccession:
 
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
-        pairs = zip(entities, embeddings, strict=True)
+        pairs = zip(*last_of_each(entities, embeddings), strict=True)
         rows = [to_row(entity, vector, self._new.fields) for entity, vector in pairs]
         with milvus_errors("storing vectors", self._old.name):
             for start in range(0, len(rows), _ROWS):
@@ -137,7 +137,7 @@ class MilvusSuccession:
         """Index and load the new collection."""
         with milvus_errors("building the index", self._old.name):
             with write_lock(self._endpoint):
-                self._client.flush(self._new.collection)
+                flush(self._client, self._new.collection, self._endpoint.timeout_s)
                 self._registry.make_ready(self._new)
             if not self._endpoint.embedded:
                 wait_for_index(

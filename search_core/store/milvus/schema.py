@@ -84,6 +84,19 @@ def to_row(entity: MediaEntity, vector: Embeddings, fields: Sequence[str]) -> di
     return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector}
 
 
+def last_of_each(
+    entities: Sequence[MediaEntity], embeddings: Embeddings
+) -> tuple[list[MediaEntity], Embeddings]:
+    """Return entities and their embeddings (n, dim), of those with the same id the last.
+
+    Raises ValueError where there are not as many of the one as of the other.
+    """
+    if len(entities) != len(embeddings):
+        raise ValueError(f"{len(entities)} entities came with {len(embeddings)} embeddings.")
+    rows = list({entity.id: row for row, entity in enumerate(entities)}.values())
+    return [entities[row] for row in rows], embeddings[rows]
+
+
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
     return {"span_ms": 0, **row}

@@ -30,7 +30,7 @@ from search_core.index_specs import IndexSpec, VectorKind
 from search_core.servers import ServerInfo
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.index_build import build_index, seconds_left
+from search_core.store.milvus.index_build import build_index, flush, seconds_left
 from search_core.store.milvus.properties import owned
 from search_core.store.milvus.queries import few_or_pages, page_rows
 from search_core.trials import TRIAL_PREFIX, BuildTimes, Rows, Vectors, bucket_of, facet_row
@@ -127,7 +127,7 @@ class MilvusTrial:
     def settle(self) -> None:
         """Return when all rows are on disk, ready to be indexed."""
         with milvus_errors("flushing a trial"):
-            self._client.flush(self._name)
+            flush(self._client, self._name, self._timeout_s)
 
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Build an index over the settled rows in place of the one before, and load it."""

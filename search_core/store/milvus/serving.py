@@ -1,7 +1,12 @@
-"""Reading and writing a library while it may be rebuilt: whatever serves it, at every moment."""
+"""Reading and writing a library while its collection is rebuilt, loaded, recovered or replaced.
+
+Every call goes to the collection that serves the library at that moment. Where Milvus answers that
+it cannot be searched yet, the call waits and is made again, up to the endpoint's ``timeout_s``.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -9,15 +14,15 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.encoders.base import EncoderIdentity
 from search_core.endpoint import Endpoint
-from search_core.errors import StoreBusy, StoreError
+from search_core.errors import StoreBusy, StoreError, StoreUnavailable
 from search_core.library import LibraryInfo
-from search_core.store.milvus.catalog import LibraryRegistry, is_unloaded
+from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.connection import write_lock
-from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.properties import is_missing
+from search_core.store.milvus.errors import is_missing, is_not_ready, milvus_errors, reason_of
 
-#: A library switched more often than this while one call runs is not to be read or written.
+#: A library switched more often than this while one call runs cannot be read or written.
 _SWITCHES = 5
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 _T = TypeVar("_T")
 
 
@@ -26,18 +31,24 @@ def read_library(
 ) -> _T:
     """Ask the collection that serves; again where a rebuild has just put another in its place.
 
-    While it is rebuilt in place, waits.
+    Waits while it is loaded, recovers or is rebuilt in place. Raises LibraryNotFound, and
+    StoreUnavailable past the endpoint's ``timeout_s``.
     """
     with milvus_errors(doing, name):
-        info = registry.open(name)
-        for _ in range(_SWITCHES):
+        waiting = _Waiting(registry.endpoint, name, doing)
+        switches = 0
+        while True:
+            info = registry.open(name)
             try:
                 return ask(info)
             except MilvusException as error:
-                if not _was_switched(registry, info) and not is_unloaded(error):
+                if _was_switched(registry, info) and switches < _SWITCHES:
+                    switches += 1
+                elif is_not_ready(error) or is_missing(error):
+                    # Missing to a node that has just let it go; else open() says so.
+                    waiting.pause(error)
+                else:
                     raise
-                info = registry.open(name)
-        return ask(info)
 
 
 def read_through(
@@ -51,20 +62,27 @@ def read_through(
     Raises StoreError where a rebuild takes that collection away meanwhile.
     """
     with milvus_errors(doing, name):
-        info = registry.open(name)
-        try:
-            yield from ask(info)
-        except MilvusException:
-            if not _was_switched(registry, info):
-                raise
-            raise StoreError(
-                f"The library {name} was rebuilt while it was being read.", "Try again."
-            ) from None
+        waiting = _Waiting(registry.endpoint, name, doing)
+        has_begun = False
+        while True:
+            info = registry.open(name)
+            try:
+                for piece in ask(info):
+                    has_begun = True
+                    yield piece
+                return
+            except MilvusException as error:
+                if _was_switched(registry, info):
+                    raise StoreError(
+                        f"The library {name} was rebuilt while it was being read.", "Try again."
+                    ) from None
+                if has_begun or not is_not_ready(error):
+                    raise
+                waiting.pause(error)
 
 
 def write_library(
     registry: LibraryRegistry,
-    endpoint: Endpoint,
     name: str,
     doing: str,
     write: Callable[[str], object],
@@ -75,11 +93,14 @@ def write_library(
     Done when both are the ones that they were before, so that a rebuild that starts, switches or
     ends meanwhile misses nothing; rebuild.py says why that is enough. ``identity`` is the encoder
     of what is written: raises EncoderMismatch where the library's is another by now, StoreBusy
-    where it is about to be (replacement.py).
+    where it is about to be (replacement.py). Writing is idempotent, so where Milvus is not ready
+    it is done again; StoreUnavailable past the endpoint's ``timeout_s``.
     """
-    with milvus_errors(doing, name), write_lock(endpoint):
+    with milvus_errors(doing, name), write_lock(registry.endpoint):
+        waiting = _Waiting(registry.endpoint, name, doing)
         written: set[str] = set()
-        for _ in range(_SWITCHES):
+        switches = 0
+        while True:
             info = registry.open(name)
             if info.heir and registry.is_worked_on(info.heir):
                 raise StoreBusy(
@@ -91,14 +112,62 @@ def write_library(
             wanted = [c for c in info.collections if c not in written]
             if not wanted:
                 return
+            if (switches := switches + 1) > _SWITCHES:
+                raise StoreBusy(f"The library {name} is rebuilt again and again.", "Try again.")
             for collection in wanted:
-                try:
-                    write(collection)
-                except MilvusException as error:
-                    # Dropped since; where it is the successor, its rebuild was given up.
-                    if not is_missing(error):
-                        raise
+                _write_one(registry, collection, write, waiting)
                 written.add(collection)
+
+
+def _write_one(
+    registry: LibraryRegistry,
+    collection: str,
+    write: Callable[[str], object],
+    waiting: _Waiting,
+) -> None:
+    """Write to one collection; one that does not exist any more needs no writing.
+
+    Dropped since it was looked up, it is no longer the library's; where it is the successor, its
+    rebuild was given up. Milvus's word for it is not enough: a node that has just released a
+    collection calls it missing too, and what is not written then is lost.
+    """
+    while True:
+        try:
+            write(collection)
+            return
+        except MilvusException as error:
+            if is_missing(error) and registry.describe(collection) is None:
+                return
+            if not is_missing(error) and not is_not_ready(error):
+                raise
+            waiting.pause(error)
+            registry.forget(collection)
+            registry.load(collection)
+
+
+class _Waiting:
+    """Pauses between calls that Milvus is not ready for, until a deadline."""
+
+    def __init__(self, endpoint: Endpoint, name: str, doing: str) -> None:
+        self._name = name
+        self._doing = doing
+        self._timeout_s = endpoint.timeout_s
+        self._until_s: float | None = None
+        self._pause_s = _FIRST_WAIT_S
+
+    def pause(self, error: MilvusException) -> None:
+        """Wait a little longer than before; raises StoreUnavailable past the deadline."""
+        now_s = time.monotonic()
+        if self._until_s is None:
+            self._until_s = now_s + self._timeout_s
+        if now_s >= self._until_s:
+            raise StoreUnavailable(
+                f"The library {self._name} is not ready yet ({self._doing}), after "
+                f"{self._timeout_s:g} s: {reason_of(error)}.",
+                "Milvus is loading or recovering it; try again in a moment.",
+            ) from error
+        time.sleep(self._pause_s)
+        self._pause_s = min(_LONGEST_WAIT_S, 2 * self._pause_s)
 
 
 def _was_switched(registry: LibraryRegistry, info: LibraryInfo) -> bool:

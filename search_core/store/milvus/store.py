@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -10,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from pymilvus.exceptions import MilvusException
 
 from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
@@ -31,8 +34,9 @@ from search_core.library import (
 from search_core.servers import ServerInfo
 from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
 from search_core.store.milvus.cleanup import has_leftovers, remove_leftovers
-from search_core.store.milvus.connection import connect, disconnect
-from search_core.store.milvus.errors import milvus_errors
+from search_core.store.milvus.connection import connect, disconnect, server_of
+from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
+from search_core.store.milvus.index_build import flush
 from search_core.store.milvus.queries import (
     EVERYTHING,
     count_rows,
@@ -49,7 +53,7 @@ from search_core.store.milvus.rebuild import (
     rebuild_in_place,
 )
 from search_core.store.milvus.replacement import MilvusSuccession
-from search_core.store.milvus.schema import to_entity, to_row
+from search_core.store.milvus.schema import last_of_each, to_entity, to_row
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.serving import read_library, read_through, write_library
 from search_core.trials import TRIAL_TIMEOUT_S
@@ -74,6 +78,8 @@ class MilvusStore:
         self._client = connect(endpoint)
         self._registry = LibraryRegistry(self._client, endpoint)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
+        self._flushing = threading.Lock()
+        self._flushed_s: dict[str, float] = {}  # by collection: when the last flush began
 
     @property
     def address(self) -> str:
@@ -87,10 +93,7 @@ class MilvusStore:
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
         with milvus_errors("asking for its version"):
-            version = str(self._client.get_server_version())
-        release = version.removeprefix("milvus_lite-")
-        embedded = self.endpoint.embedded or release != version
-        return ServerInfo.reported(release, embedded=embedded)
+            return server_of(self._client, self.endpoint)
 
     # Libraries
 
@@ -143,8 +146,11 @@ class MilvusStore:
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities with their embeddings (n, dim); one of the same id is replaced.
 
-        Raises DiskFull, for an embedded Milvus before there is no room at all.
+        Of several with one id the last counts: some servers keep all of them, others refuse them
+        (Milvus 2.5.17 and 2.6.8). Raises DiskFull, for an embedded Milvus before there is no room
+        at all.
         """
+        entities, embeddings = last_of_each(entities, embeddings)
         if self.endpoint.folder is not None:
             require_room(self.endpoint.folder)
         for start in range(0, len(entities), UPSERT_ROWS):
@@ -161,8 +167,12 @@ class MilvusStore:
         )
 
     def settle(self, name: str) -> None:
-        """Return when everything written is seen by every reader and kept on disk."""
-        self._write(name, "flushing", self._client.flush)
+        """Return when everything written is seen by every reader and kept on disk.
+
+        A server keeps what it has acknowledged in its log, so that one which limits how often a
+        collection is flushed, and goes on refusing, loses nothing by it.
+        """
+        self._write(name, "flushing", self._flush_once)
         self.count(name)
 
     def delete(self, name: str, where: Filter) -> int:
@@ -388,7 +398,21 @@ class MilvusStore:
         write: Callable[[str], object],
         identity: EncoderIdentity | None = None,
     ) -> None:
-        write_library(self._registry, self.endpoint, name, doing, write, identity)
+        write_library(self._registry, name, doing, write, identity)
+
+    def _flush_once(self, collection: str) -> None:
+        """Flush a collection, unless a flush that began after this call covers it."""
+        asked_s = time.monotonic()
+        with self._flushing:
+            if self._flushed_s.get(collection, -math.inf) > asked_s:
+                return
+            began_s = time.monotonic()
+            try:
+                flush(self._client, collection, self.endpoint.timeout_s)
+            except MilvusException as error:
+                if meaning_of(error) is not Meaning.RATE_LIMITED:
+                    raise
+            self._flushed_s[collection] = began_s
 
     def _upsert(self, pairs: list[tuple[MediaEntity, Embeddings]], collection: str) -> None:
         fields = self._registry.fields(collection)
