@@ -1,9 +1,10 @@
-"""What every Store does, asked of MemoryStore, Milvus Lite and real servers alike."""
+"""What every Store does: MemoryStore, Milvus Lite, real servers and the replay of newer ones."""
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -26,6 +27,8 @@ from search_core.memory_store import MemoryStore
 from search_core.store.milvus import schema
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
+from tests.support.milvus_replay import REPLAYED
+from tests.support.milvus_replay.server import replay
 
 ROWS = 120
 
@@ -35,6 +38,7 @@ ROWS = 120
     params=[
         "memory",
         "lite",
+        *(f"replay {version}" for version in REPLAYED),
         pytest.param("server", marks=pytest.mark.server),
         pytest.param("container", marks=pytest.mark.server),
     ],
@@ -44,6 +48,12 @@ def store(
 ) -> Iterator[Store]:
     if request.param == "memory":
         yield MemoryStore()
+        return
+    if request.param.startswith("replay"):
+        with replay(request.param.removeprefix("replay ")) as server:
+            replayed = MilvusStore(Endpoint(server.uri, timeout_s=10, embedded=False))
+            yield replayed
+            replayed.close()
         return
     if request.param == "lite":
         folder = tmp_path_factory.mktemp("lite")
@@ -88,6 +98,18 @@ def test_a_new_library_is_remembered_with_its_encoder(
     assert info.encoder == identity
     assert info.metric == "COSINE"
     assert info in store.libraries()
+
+
+def test_of_several_entities_with_one_id_in_a_batch_the_last_is_stored(
+    store: Store, changed: str
+) -> None:
+    twice = [replace(make_entity(7), caption=caption) for caption in ("first", "last")]
+    store.upsert(changed, [twice[0], make_entity(8), twice[1]], VECTORS[[1, 8, 2]])
+    store.settle(changed)
+    assert store.count(changed) == ROWS
+    [stored] = store.entities(changed, Filter(ids=(twice[0].id,)))
+    assert stored.caption == "last"
+    np.testing.assert_allclose(store.embedding(changed, stored.id), VECTORS[2], atol=1e-6)
 
 
 def test_a_library_refuses_another_encoder_and_names_both(
