@@ -75,7 +75,6 @@ class Meaning(Enum):
 
 #: ``status.code``, by pkg/util/merr/errors.go of Milvus 2.3 to 3.0.
 CODES: dict[int, Meaning] = {
-    2: Meaning.UNREACHABLE,  # service unavailable; pymilvus: connection failed
     3: Meaning.MEMORY_FULL,
     7: Meaning.DISK_FULL,
     8: Meaning.RATE_LIMITED,

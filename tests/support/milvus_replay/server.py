@@ -75,7 +75,8 @@ class ReplayServer(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
 
     ``password`` is root's where users have to log in; ``denied`` are calls that root's privileges
     do not cover. Calls in ``faults`` are answered with those answers first, one after the other: a
-    name of `answers.tsv`, or a status of gRPC.
+    name of `answers.tsv`, or a status of gRPC. ``failed_build`` is an index type whose builds fail,
+    and the reason.
     """
 
     def __init__(self, version: str, password: str = "") -> None:
@@ -83,6 +84,7 @@ class ReplayServer(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
         self.password = password
         self.denied: set[str] = set()
         self.faults: dict[str, deque[str | grpc.StatusCode]] = defaultdict(deque)
+        self.failed_build: tuple[str, str] | None = None
         self.calls: list[str] = []
         self.collections: dict[str, Collection] = {}
         self.aliases: dict[str, str] = {}
@@ -242,9 +244,9 @@ class ReplayServer(milvus_pb2_grpc.MilvusServiceServicer):  # type: ignore[misc]
             indexed_rows=len(found.rows) if found.polls > 1 else 0,
             state=common_pb2.Finished if found.polls > 1 else common_pb2.InProgress,
         )
-        if found.properties.get("replay.failed_build"):
+        if self.failed_build and found.index["index_type"] == self.failed_build[0]:
             described.state = common_pb2.Failed
-            described.index_state_fail_reason = found.properties["replay.failed_build"]
+            described.index_state_fail_reason = self.failed_build[1]
         return milvus_pb2.DescribeIndexResponse(index_descriptions=[described])
 
     def DropIndex(self, request: Any, context: Any) -> Any:
