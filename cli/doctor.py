@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
@@ -27,7 +27,11 @@ from search_core.errors import (
     SightlineError,
     StoreBusy,
 )
+from search_core.servers import Evidence
 from search_core.settings import Settings
+
+if TYPE_CHECKING:
+    from search_core.store.milvus.probe import Outcome
 
 State = Literal["ok", "warning", "missing"]
 PACKAGES = (
@@ -49,6 +53,17 @@ _MARKS: dict[State, tuple[str, str]] = {
     "warning": ("!", "bold yellow"),
     "missing": ("✗", "bold red"),
 }
+_OUTCOMES: dict[Outcome, tuple[str, str]] = {
+    "works": ("✓", "green"),
+    "adapted": ("!", "bold yellow"),
+    "fails": ("✗", "bold red"),
+    "not tried": ("–", "dim"),
+}
+_EVIDENCE: dict[Evidence, str] = {
+    "run": "Sightline's tests run on {shown}.",
+    "replayed": "Sightline's tests replay what {shown} answers; they do not run on it.",
+    "read": "Of {shown} only the sources were read.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +76,25 @@ class Check:
     hint: str = ""
 
 
-def doctor(ctx: typer.Context, json: JsonOption = False) -> None:
+def doctor(
+    ctx: typer.Context,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="Try on scratch collections all that Sightline needs of Milvus; takes minutes.",
+        ),
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Check what Sightline needs, and say how to get what is missing.
 
     ✓ is in order, ! is worth knowing, ✗ is needed and missing: then the exit code is 1.
     """
     settings = settings_of(ctx)
+    if probe:
+        _probe_milvus(settings, json)
+        return
     with err().status("Looking …"):
         checks = [check for probe in PROBES for check in probe(settings)]
     if json:
@@ -80,6 +108,35 @@ def doctor(ctx: typer.Context, json: JsonOption = False) -> None:
     else:
         _print_checks(checks)
     if any(check.state == "missing" for check in checks):
+        raise typer.Exit(1)
+
+
+def _probe_milvus(settings: Settings, as_json: bool) -> None:
+    """Probe Milvus, print what was found, and end with 1 where something does not work."""
+    from search_core.bulk_storage import bulk_storage
+
+    storage = bulk_storage(settings) if settings.milvus.bulk_storage else None
+    with open_store(settings, create=True) as store, err().status("Trying …") as status:
+        found = store.probe(
+            storage=storage, on_progress=lambda name: status.update(f"Trying {name} …")
+        )
+        server, address = store.server(), store.address
+    if as_json:
+        print_json({**asdict(found), "evidence": server.support.evidence})
+    else:
+        rows = table("", "Tried", "Found", fold=("Found",))
+        for finding in found.findings:
+            mark, style = _OUTCOMES[finding.outcome]
+            text = Text(finding.found)
+            if finding.instead:
+                text.append(f"\n{finding.instead}", style="dim")
+            rows.add_row(Text(mark, style=style), finding.name, text)
+        say(rows)
+        say()
+        known = _EVIDENCE[server.support.evidence].format(shown=server.support.shown)
+        say(f"{server}, {address}. {known}")
+        say(f"Kept in {settings.probes_path}: index types that cannot be built are not offered.")
+    if found.failed:
         raise typer.Exit(1)
 
 
@@ -163,7 +220,8 @@ def _milvus(settings: Settings) -> Iterator[Check]:
         return
     try:
         with open_store(settings) as store:
-            yield Check("Milvus", "ok", f"{where}, {store.server()}")
+            server = store.server()
+            yield Check("Milvus", "ok", f"{where}, {server} ({server.support.evidence})")
             libraries = store.libraries()
             rows = sum(store.count(info.name) for info in libraries)
     except StoreBusy as error:

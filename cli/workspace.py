@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.terminal import err
+from cli.terminal import err, note
 from search_core.endpoint import resolve_endpoint
-from search_core.errors import LibraryNotFound
+from search_core.errors import LibraryNotFound, StoreError
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,9 +42,22 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
     store = MilvusStore(resolve_endpoint(settings))
     try:
         store.tidy()
+        _probe_once(store)
         yield store
     finally:
         store.close()
+
+
+def _probe_once(store: MilvusStore) -> None:
+    """Try a server that this data directory has not seen, and say what does not work."""
+    found = None
+    with suppress(StoreError), err().status("") as status:
+        found = store.probe_once(lambda name: status.update(f"First use of this Milvus: {name} …"))
+    if found is None or not found.failed:
+        return
+    for finding in found.failed:
+        note(f"{found.server}: {finding.name} does not work: {finding.found}")
+    note("`sightline doctor --probe` tries all that Sightline needs.")
 
 
 def bulk_storage_of(settings: Settings) -> BulkStorage:

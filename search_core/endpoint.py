@@ -10,7 +10,7 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from search_core.errors import ServeError
@@ -27,7 +27,8 @@ class Endpoint:
 
     ``embedded`` says that it is Milvus Lite, in this process or behind a running serve: then
     ``write_lock`` names the file that serialises writers, which Lite does not do itself, and
-    ``lite_dir`` where a running serve's keeps its files.
+    ``lite_dir`` where a running serve's keeps its files. ``probes`` is where what probes of servers
+    found is kept.
     """
 
     uri: str
@@ -36,6 +37,7 @@ class Endpoint:
     embedded: bool = True
     write_lock: Path | None = None
     lite_dir: Path | None = None
+    probes: Path | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -59,6 +61,10 @@ class ServeState:
 
 def resolve_endpoint(settings: Settings) -> Endpoint:
     """Return the Milvus these settings mean; a running serve's where there is one."""
+    return replace(_resolved(settings), probes=settings.probes_path)
+
+
+def _resolved(settings: Settings) -> Endpoint:
     uri = settings.milvus.uri
     token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
     timeout_s = settings.milvus.timeout_s

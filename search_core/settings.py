@@ -201,6 +201,11 @@ class Settings(BaseSettings):
         return self.data_dir / "cameras.toml"
 
     @property
+    def probes_path(self) -> Path:
+        """What probes of Milvus servers found."""
+        return self.data_dir / "milvus-probes.json"
+
+    @property
     def audit_path(self) -> Path:
         """The audit log (SQLite)."""
         return self.data_dir / "audit.sqlite"

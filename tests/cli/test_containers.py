@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+
+from search_core.servers import ServerInfo
 
 yaml = pytest.importorskip("yaml")
 COMPOSE = Path(__file__).parents[2] / "compose"
@@ -38,3 +41,16 @@ def test_the_cluster_asks_for_a_login() -> None:
     values = yaml.safe_load((COMPOSE / "cluster" / "values.yaml").read_text())
     user = yaml.safe_load(values["extraConfigFiles"]["user.yaml"])
     assert user["common"]["security"]["authorizationEnabled"] is True
+
+
+def test_milvus_is_pinned_past_its_known_faults_with_the_message_queue_of_its_version() -> None:
+    compose = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))
+    text = (COMPOSE / "cluster" / "values.yaml").read_text(encoding="utf-8")
+    values = yaml.safe_load(text)
+    tag = compose["services"]["milvus"]["image"].partition(":")[2]
+    assert values["image"]["all"]["tag"] == tag
+    assert ServerInfo.reported(tag, embedded=False).at_least("2.6.17")
+    assert values["woodpecker"]["enabled"], "else the chart writes no mq.type"
+    [password] = values["mixCoordinator"]["extraEnv"]
+    assert password["valueFrom"]["secretKeyRef"], "else root has Milvus's own password"
+    assert re.search(r"zilliztech/milvus --version \d+\.\d+\.\d+ ", text), "the chart is pinned"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from search_core.errors import IndexNotOffered, UsageError
 from search_core.index_specs.graphs import GpuCagra, HnswSq
-from search_core.servers import ServerInfo, release_of
+from search_core.servers import LITE, SUPPORT, ServerInfo, release_of
 
 releases = st.tuples(*[st.integers(0, 99)] * 3)
 
@@ -75,3 +76,9 @@ def test_an_index_type_that_a_probe_could_not_build_is_refused() -> None:
     server = replace(ServerInfo.reported("2.6.17", embedded=False), lacks=frozenset({"HNSW_SQ"}))
     with pytest.raises(IndexNotOffered, match="probe"):
         HnswSq().require_offered(server)
+
+
+def test_the_docs_list_what_is_known_of_each_version() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "milvus.md").read_text(encoding="utf-8")
+    for support in (LITE, *SUPPORT):
+        assert f"| {support.shown} | {support.evidence} | {support.differs} |" in text

@@ -41,6 +41,7 @@ _LOOK_EVERY_S = 0.2
 #: How long a server may take to serve what it has taken in. Milvus looks for new data every ten
 #: seconds or so.
 _SERVED_WITHIN_S = 600.0
+_TAKEN_IN_WITHIN_S = 6 * 3600.0
 _ENDED = (
     BulkInsertState.ImportCompleted,
     BulkInsertState.ImportFailed,
@@ -138,11 +139,7 @@ class BulkInserter:
 
     def _take_in(self, name: str, collection: str, path: str) -> None:
         """Let the server take a file in, and return when its rows are kept and in the index."""
-        task = self._handler.do_bulk_insert(collection, "", [path])
-        while (state := self._handler.get_bulk_insert_state(task)).state not in _ENDED:
-            time.sleep(_LOOK_EVERY_S)
-        if state.state != BulkInsertState.ImportCompleted:
-            reason = state.failed_reason or state.state_name
+        if reason := insert_file(self._client, collection, path, _TAKEN_IN_WITHIN_S):
             raise StoreError(
                 f"Milvus could not take the file {path} into the library {name} "
                 f"(collection {collection}): {reason}.",
@@ -182,14 +179,27 @@ class BulkInserter:
             rows = zip(entities[part], embeddings[part], strict=True)
             self._client.upsert(collection, [to_row(*row, fields) for row in rows])
 
-    @property
-    def _handler(self) -> Any:
-        # MilvusClient offers no bulk insert itself, and pymilvus.utility only on a connection of
-        # the deprecated kind, which would be a second one.
-        return self._client._get_connection()
-
     def _tasks(self, collection: str) -> list[BulkInsertState]:
-        return list(self._handler.list_bulk_insert_tasks(0, collection))
+        return list(_handler(self._client).list_bulk_insert_tasks(0, collection))
+
+
+def insert_file(client: MilvusClient, collection: str, path: str, timeout_s: float) -> str:
+    """Have a server take a file into a collection; return why it could not, "" where it did."""
+    until_s = time.monotonic() + timeout_s
+    task = _handler(client).do_bulk_insert(collection, "", [path])
+    while (state := _handler(client).get_bulk_insert_state(task)).state not in _ENDED:
+        if time.monotonic() > until_s:
+            return f"not finished after {timeout_s:.0f} s ({state.state_name})"
+        time.sleep(_LOOK_EVERY_S)
+    if state.state == BulkInsertState.ImportCompleted:
+        return ""
+    return str(state.failed_reason or state.state_name)
+
+
+def _handler(client: MilvusClient) -> Any:
+    # MilvusClient offers no bulk insert itself, and pymilvus.utility only on a connection of the
+    # deprecated kind, which would be a second one.
+    return client._get_connection()
 
 
 def columns(

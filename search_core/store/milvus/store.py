@@ -37,6 +37,7 @@ from search_core.store.milvus.cleanup import has_leftovers, remove_leftovers
 from search_core.store.milvus.connection import connect, disconnect, server_of
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
 from search_core.store.milvus.index_build import flush
+from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
 from search_core.store.milvus.queries import (
     EVERYTHING,
     count_rows,
@@ -78,6 +79,7 @@ class MilvusStore:
         self._client = connect(endpoint)
         self._registry = LibraryRegistry(self._client, endpoint)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
+        self._probes = ProbeRecords(endpoint.probes) if endpoint.probes else None
         self._flushing = threading.Lock()
         self._flushed_s: dict[str, float] = {}  # by collection: when the last flush began
 
@@ -93,7 +95,55 @@ class MilvusStore:
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
         with milvus_errors("asking for its version"):
-            return server_of(self._client, self.endpoint)
+            server = server_of(self._client, self.endpoint)
+        found = self._probes.find(self.endpoint, server.version) if self._probes else None
+        return replace(server, lacks=frozenset(found.lacks)) if found else server
+
+    def probe(
+        self,
+        *,
+        storage: BulkStorage | None = None,
+        on_progress: Callable[[str], None] = lambda name: None,
+    ) -> ProbeRecord:
+        """Try on scratch collections what Sightline relies on, and keep what was found.
+
+        Takes minutes. ``storage`` is where a file for a bulk insert can be left; ``on_progress`` is
+        given the name of each try.
+        """
+        self.remove_leftovers()
+        return self._probed(thorough=True, storage=storage, on_progress=on_progress)
+
+    def probe_once(
+        self, on_progress: Callable[[str], None] = lambda name: None
+    ) -> ProbeRecord | None:
+        """Try the most needed, in seconds, where this server and version was never probed.
+
+        Returns None where it was, and for Milvus Lite, whose version is pinned.
+        """
+        if self._probes is None or self.endpoint.embedded:
+            return None
+        with milvus_errors("asking for its version"):
+            server = server_of(self._client, self.endpoint)
+        if server.embedded or self._probes.find(self.endpoint, server.version) is not None:
+            return None
+        return self._probed(thorough=False, storage=None, on_progress=on_progress)
+
+    def _probed(
+        self, *, thorough: bool, storage: BulkStorage | None, on_progress: Callable[[str], None]
+    ) -> ProbeRecord:
+        with milvus_errors("asking for its version"):
+            server = server_of(self._client, self.endpoint)
+        record = probe(
+            self._client,
+            self.endpoint,
+            server,
+            thorough=thorough,
+            storage=storage,
+            on_progress=on_progress,
+        )
+        if self._probes is not None:
+            self._probes.keep(record)
+        return record
 
     # Libraries
 
