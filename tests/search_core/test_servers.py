@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from search_core.errors import IndexNotOffered, UsageError
 from search_core.index_specs.graphs import GpuCagra, HnswSq
+from search_core.index_specs.ivf import GpuIvfFlat
 from search_core.servers import LITE, SUPPORT, ServerInfo, release_of
 
 releases = st.tuples(*[st.integers(0, 99)] * 3)
@@ -69,7 +70,7 @@ def test_index_types_that_need_a_gpu_are_offered_surely_only_where_one_is_report
     assert not GpuCagra.refusal(unknown)
     assert "GPU" in GpuCagra.refusal(unknown, surely=True)
     assert not GpuCagra.refusal(reported, surely=True)
-    assert "GPU" in GpuCagra.refusal(ServerInfo.reported("2.3.5-lite", embedded=False))
+    assert "GPU" in GpuIvfFlat.refusal(ServerInfo.reported("2.3.5-lite", embedded=False))
 
 
 def test_an_index_type_that_a_probe_could_not_build_is_refused() -> None:
