@@ -16,7 +16,7 @@ from search_core.store.milvus.schema import INDEX_NAME, index_params
 
 _FIRST_PAUSE_S = 0.02
 _LONGEST_PAUSE_S = 0.5
-_FLUSH_PAUSE_S = 0.5
+_LONGEST_FLUSH_PAUSE_S = 2.0
 FLUSH_TIMEOUT_S = 600.0
 #: One segment of a gigabyte takes half an hour as HNSW on two cores, and shows as no progress.
 STALLED_S = 2 * 3600.0
@@ -90,6 +90,7 @@ def flush(client: MilvusClient, collection: str, timeout_s: float) -> None:
     asks. Raises what it answers when it still refuses after ``timeout_s`` seconds.
     """
     until_s = time.monotonic() + timeout_s
+    pause_s = _FIRST_PAUSE_S
     while True:
         try:
             client.flush(collection, timeout=FLUSH_TIMEOUT_S, retry_on_rate_limit=False)
@@ -97,7 +98,8 @@ def flush(client: MilvusClient, collection: str, timeout_s: float) -> None:
         except MilvusException as error:
             if meaning_of(error) is not Meaning.RATE_LIMITED or time.monotonic() >= until_s:
                 raise
-        time.sleep(_FLUSH_PAUSE_S)
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_FLUSH_PAUSE_S)
 
 
 def _not_built(

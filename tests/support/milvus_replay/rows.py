@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymilvus.grpc_gen import milvus_pb2, schema_pb2
+from pymilvus.grpc_gen import common_pb2, schema_pb2
 
 Row = dict[str, Any]
 _LEVELS = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare)
@@ -56,17 +56,21 @@ def passing(rows: Iterable[Row], expression: str) -> list[Row]:
         raise FilterRefused("filter_syntax") from None
 
 
-def query_vectors(group: bytes) -> NDArray[np.float32]:
-    """Return the vectors (n, dim) that a search sends."""
-    parsed = milvus_pb2.common__pb2.PlaceholderGroup()
+def query_vectors(group: bytes) -> NDArray[Any]:
+    """Return the vectors that a search sends: (n, dim) as float32, or (n, dim / 8) packed bits."""
+    parsed = common_pb2.PlaceholderGroup()
     parsed.ParseFromString(group)
-    return np.stack([np.frombuffer(v, dtype=np.float32) for v in parsed.placeholders[0].values])
+    [sent] = parsed.placeholders
+    kind = np.uint8 if sent.type == common_pb2.PlaceholderType.BinaryVector else np.float32
+    return np.stack([np.frombuffer(value, dtype=kind) for value in sent.values])
 
 
-def distances(
-    queries: NDArray[np.float32], vectors: NDArray[np.float32], metric: str
-) -> NDArray[np.float32]:
+def distances(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[np.float32]:
     """Return the distances (n, rows) by a metric of Milvus's, as Milvus gives them."""
+    if metric == "HAMMING":
+        differing = np.unpackbits(queries[:, None] ^ vectors[None], axis=2)
+        counts: NDArray[np.float32] = differing.sum(axis=2).astype(np.float32)
+        return counts
     if metric == "L2":
         squared: NDArray[np.float32] = ((queries[:, None] - vectors[None]) ** 2).sum(axis=2)
         return squared
