@@ -21,9 +21,8 @@ UNKNOWN_CAMERA: Final = "unknown"
 #: Folders that recorders and memory cards make below the one that tells cameras apart: Dahua's dav
 #: and jpg, Reolink's Mp4Record, Yi's record, DCIM and its numbered folders (100CANON).
 _STORAGE = re.compile(r"record|mp4record|dav|jpg|dcim|[1-9][0-9]{2}[A-Z0-9_]{5}", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]{1,3}")
 _NUMBERED = re.compile(r"[0-9]{3,}[^0-9]*$")
-
-
 #: What the dashboard puts before the names of uploads.
 _UPLOAD_NUMBER = re.compile(r"^[0-9]{3}-")
 
@@ -82,8 +81,20 @@ class Naming:
 
 
 def _folder_of(path: PurePath) -> str:
+    """Return the nearest folder that is no date and none that every recorder makes.
+
+    Bare numbers below a date are months, hours or channels; elsewhere they tell cameras apart, and
+    are named after the folder above.
+    """
     folders = [part for part in path.parent.parts if part.strip("/\\.") and not part.endswith(":")]
-    for folder in reversed(folders):
-        if not is_date_folder(folder) and not _STORAGE.fullmatch(folder):
-            return folder
-    return folders[-1] if folders else UNKNOWN_CAMERA
+    kept: list[str] = []
+    dated = False
+    for folder in folders:
+        if is_date_folder(folder):
+            dated = True
+        elif not _STORAGE.fullmatch(folder) and not (dated and _NUMBER.fullmatch(folder)):
+            kept.append(folder)
+            dated = False
+    if not kept:
+        return folders[-1] if folders else UNKNOWN_CAMERA
+    return " ".join(kept[-2:]) if _NUMBER.fullmatch(kept[-1]) else kept[-1]

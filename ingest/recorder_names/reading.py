@@ -25,7 +25,8 @@ _SUFFIX = re.compile(r"\.(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
 _COPY = re.compile(r"(?: ?\([0-9]+\)| - copy| copy(?: [0-9]+)?|~[0-9]+|-edited)$", re.IGNORECASE)
 _DATE_PARTS = r"(?:19|20)[0-9]{2}[-_.]?[01][0-9](?:[-_.]?[0-3][0-9])?"
 _DATE_FOLDER = re.compile(
-    rf"(?:[0-9]{{1,4}}|{_DATE_PARTS}(?:[ _T-]?[0-9]{{2}}(?:[-_.h]?[0-9]{{2}}){{0,2}})?(?:_.*)?"
+    r"(?:(?:19|20)[0-9]{2}"
+    rf"|{_DATE_PARTS}(?:[ _T-]?[0-9]{{2}}(?:[-_.h]?[0-9]{{2}}){{0,2}})?(?:_.*)?"
     rf"|{_DATE_PARTS}[ap]m|[0-9]{{2}}[-.][0-9]{{2}}[-.](?:19|20)[0-9]{{2}}"
     r"|(?:19|20)[0-9]{2}Y[0-9]{2}M[0-9]{2}D(?:[0-9]{2}H)?"
     r"|[A-Z][a-z]{2}\.[0-9]{2}\.(?:19|20)[0-9]{2})",
@@ -39,9 +40,7 @@ _KIND = re.compile(
     re.IGNORECASE,
 )
 #: What numbers or random letters before a date are: of the recording, not of a camera.
-_IDENTIFIER = re.compile(
-    r"[0-9]{5}|(?<![^\W_])(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{6,}(?![^\W_])"
-)
+_IDENTIFIER = re.compile(r"[0-9]{5}|(?<![^\W_])(?=[0-9a-f]*[0-9][a-f])[0-9a-f]{6,}(?![^\W_])")
 _CHANNEL = re.compile(r"[ _.-]*((?:ch|cam|camera|channel)[ _-]?[0-9]{1,3})(?![0-9])", re.IGNORECASE)
 
 
@@ -102,7 +101,7 @@ def read_recorder_name(
 
 
 def is_date_folder(name: str) -> bool:
-    """Return whether a folder's name is a date, an hour or a number, and so no camera's."""
+    """Return whether a folder's name is a year, a month or a day, and so no camera's."""
     return _DATE_FOLDER.fullmatch(name) is not None
 
 

@@ -17,6 +17,8 @@ _DASHCAM: Final = MappingProxyType(
 _DAHUA_FOLDERS: Final = (
     r"(?:%camera/)?%F/(?:%channel/)?(?:(?:dav|mp4|jpg)/)?(?:[0-9]{2}/)?(?:[0-9]/[0-9]/[0-9]+/)?"
 )
+#: Six digits below a day are a time from 01:00:00 on; earlier ones may be counters (000123).
+_BARE_TIME: Final = r"(?P<H>0[1-9]|1[0-9]|2[0-3])%M%S"
 
 RECORDERS: Final[tuple[NamePattern, ...]] = (
     NamePattern(
@@ -198,12 +200,17 @@ RECORDERS: Final[tuple[NamePattern, ...]] = (
     ),
     NamePattern(
         "Aqara",
-        (r"%Y%m%d/%H%M%S",),
+        (rf"%Y%m%d/{_BARE_TIME}",),
         "https://github.com/TheScubaDiver/camera-gallery-card/issues/11",
     ),
     NamePattern(
         "folders of days",
-        (r"%Y/%m/%d/%H[-_./]?%M[-_./]?%S", r"%F/%H[_.]%M[_.]%S", r"%F/%H%M%S"),
+        (
+            r"%Y/%m/%d/%H[-_./]%M[-_./]%S",
+            r"%F/%H[_.]%M[_.]%S",
+            rf"%F/{_BARE_TIME}",
+            rf"%Y/%m/%d/{_BARE_TIME}",
+        ),
         "https://github.com/open-nvr/open-nvr/pull/225",
     ),
 )

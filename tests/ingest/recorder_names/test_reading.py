@@ -104,6 +104,9 @@ READ: list[tuple[str, datetime, bool, str | None, float | None]] = [
     ("lumi3.0a1b/20260314/173154.mp4", datetime(2026, 3, 14, 17, 31, 54), LOCAL, None, None),
     ("gate/2026/03/01/08/15/00.mp4", BEGAN, LOCAL, None, None),
     ("gate/2026/03/01/08-15-00.mp4", BEGAN, LOCAL, None, None),
+    ("gate/2026/03/01/081500.mp4", BEGAN, LOCAL, None, None),
+    ("recordings/2026-03-01/08/101/15.00.mp4", BEGAN, UTC_CLOCK, "101", None),
+    ("cafe12_20260301_081500.mp4", BEGAN, LOCAL, "cafe12", None),
     ("PXL_20260301_081500123.LS.mp4",
      BEGAN.replace(microsecond=123_000), UTC_CLOCK, None, None),
     ("VID_20260301_081500.mp4", BEGAN, LOCAL, None, None),
@@ -162,6 +165,7 @@ NO_DATES = [
     "19000101_000000.mp4", "12345678901234.mp4", "192.168.1.64.mp4", "8f14e45fceea167a5a36.jpg",
     "3f20210512093011aa.jpg", "08.15.00-08.20.00[M][0@0][0].dav", "13/08/15.00.mp4", "S2E01.mkv",
     "v2.10.2021.mp4", "gate.mp4", "loading-dock.mp4", "a", ".mp4", "2026", "x/2026/03.mp4",
+    "2026-03-01/000123.jpg", "20260301/000123.jpg", "2026/03/01/000123.jpg",
     "2026-03-01/32/gate/15.00.mp4", "2022Y13M12D18H/09M00S60.mp4", "2026-03-01/24-15.mp4",
 ]  # fmt: skip
 
