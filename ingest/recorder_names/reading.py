@@ -20,6 +20,8 @@ GENERAL: Final = "date in the name"
 #: names longer than any file system allows.
 _FOLDERS = 8
 _MOST_CHARACTERS = 600
+#: A path with fewer digits has no date that is known here: 1-1-2026 has six.
+_FEWEST_DIGITS = 6
 _SUFFIX = re.compile(r"\.(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
 #: What file managers and phones append to copies.
 _COPY = re.compile(r"(?: ?\([0-9]+\)| - copy| copy(?: [0-9]+)?|~[0-9]+|-edited)$", re.IGNORECASE)
@@ -95,6 +97,8 @@ def read_recorder_name(
         if pattern.own
         for reading in (*_by_pattern(tail, pattern), *_by_pattern(whole, pattern))
     ]
+    if sum(letter.isdigit() for letter in tail) < _FEWEST_DIGITS:
+        return _settled(own, None) if own else None
     known = [item for pattern in patterns if not pattern.own for item in _by_pattern(tail, pattern)]
     found = _agreed(known) or _by_general_form(tail.rpartition("/")[2])
     return _settled(own, found) if own else found
