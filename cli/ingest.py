@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.text import Text
 
 from cli.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
-from cli.options import JsonOption, LibraryOption, moment, settings_of
+from cli.options import JsonOption, LibraryOption, NamePatternOption, moment, settings_of
 from cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
 from cli.workspace import bulk_storage_of, load_encoder, open_store
 from search_core.settings import Settings
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from ingest.engines.tasks import Engine
     from ingest.outcomes import IngestReport
     from ingest.outcomes import Progress as IngestProgress
+    from ingest.recorder_names import Naming
 
 SHOWN_FAILURES = 10
 
@@ -50,7 +51,11 @@ def ingest(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera", metavar="NAME", help="The camera all of it is from.", show_default=False
+            "--camera",
+            metavar="NAME",
+            help="The camera all of it is from; otherwise files say it by their names, or the "
+            "folders they lie in.",
+            show_default=False,
         ),
     ] = None,
     started_at: Annotated[
@@ -63,6 +68,7 @@ def ingest(
             "from the file.",
         ),
     ] = None,
+    name_pattern: NamePatternOption = None,
     keyframes: Annotated[
         str,
         typer.Option(
@@ -98,14 +104,17 @@ def ingest(
     """
     settings = settings_of(ctx, library)
     from ingest.keyframes import parse_selector
+    from ingest.recorder_names import Naming
 
     parse_selector(keyframes)  # refused before anything is loaded
+    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
     report = run_ingest(
         settings,
         paths,
         engine=engine_of(settings, engine, ray_address, workers),
         camera=camera,
         started_at=started_at,
+        naming=naming,
         keyframes=keyframes,
         tags=tuple(tag or ()),
         bulk=bulk,
@@ -125,6 +134,7 @@ def run_ingest(
     *,
     camera: str | None = None,
     started_at: datetime | None = None,
+    naming: Naming | None = None,
     keyframes: str = "auto",
     tags: tuple[str, ...] = (),
     bulk: bool = False,
@@ -146,6 +156,7 @@ def run_ingest(
                 library=settings.library,
                 camera=camera,
                 started_at=started_at,
+                naming=naming,
                 keyframes=keyframes,
                 tags=tags,
                 on_progress=on_progress,

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -19,6 +19,7 @@ from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
@@ -36,7 +37,10 @@ _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one ingest does with every source; ``given_ms`` is epoch milliseconds or None."""
+    """What one ingest does with every source; ``given_ms`` is epoch milliseconds or None.
+
+    ``naming`` says which camera a source is from where ``camera`` is None.
+    """
 
     library: str
     recipe: str
@@ -44,6 +48,7 @@ class Plan:
     given_ms: int | None
     uploads_dir: Path
     options: DecodeOptions
+    naming: Naming = field(default_factory=Naming)
 
 
 class Intake:
@@ -147,9 +152,7 @@ class Intake:
                 file.seek(0)
                 source_id = self._hashed(file)
             self._ledger.remember_content(source.uri, *version, source_id)
-        return self._known(source, source_id) or self._task(
-            source, source.path, source_id, source.path.parent.name
-        )
+        return self._known(source, source_id) or self._task(source, source.path, source_id)
 
     def _from_afar(
         self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
@@ -169,7 +172,7 @@ class Intake:
         if known is not None:
             fetched.path.unlink()
             return known
-        return self._task(source, fetched.path, source_id, source.place.parent.name)
+        return self._task(source, fetched.path, source_id)
 
     def _from_archive(self, source: Source, member: Member) -> Prepared:
         archive, archive_id = self._opened(source)
@@ -189,10 +192,7 @@ class Intake:
         if known is not None:
             path.unlink()
             return known
-        parent = Path(source.uri).parent
-        return self._task(
-            source, path, source_id, parent.stem if parent == source.path else parent.name
-        )
+        return self._task(source, path, source_id)
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
@@ -204,7 +204,7 @@ class Intake:
     def _is_done(self, source_id: str) -> bool:
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
-    def _task(self, source: Source, path: Path, source_id: str, parent: str) -> Prepared:
+    def _task(self, source: Source, path: Path, source_id: str) -> Prepared:
         spooled = source.remote is not None and source.member is None
         try:
             longest = len((source.uri if spooled else str(path)).encode())
@@ -214,13 +214,15 @@ class Intake:
             return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
         status = path.stat()
         camera = self._plan.camera
+        if camera is None:
+            camera = self._plan.naming.camera_of(source.place)
         return DecodeTask(
             uri=source.uri,
             path=path,
             source_id=source_id,
             version=(status.st_size, status.st_mtime_ns),
-            image_camera=_fitting(camera if camera is not None else parent),
-            video_camera=_fitting(camera if camera is not None else source.place.stem),
+            image_camera=_fitting(camera),
+            video_camera=_fitting(camera),
             given_ms=self._plan.given_ms,
             file_ms=status.st_mtime_ns // 1_000_000,
             unpacked=source.member is not None,

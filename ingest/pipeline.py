@@ -34,6 +34,7 @@ from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
 from ingest.recipes import recipe_of
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from ingest.stopping import Interrupted
@@ -58,6 +59,7 @@ def ingest(
     started_at: datetime | None = None,
     keyframes: str = "auto",
     tags: Sequence[str] = (),
+    naming: Naming | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     engine: Engine | None = None,
@@ -70,8 +72,9 @@ def ingest(
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
     pending and the report says interrupted. Bad files never raise: they are in the report, and in
     the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
-    so by the thread that waits. Raises UsageError for options that cannot be, EncoderMismatch, and
-    StoreError when Milvus fails or a disk is full.
+    so by the thread that waits. ``naming`` says how names are read, by default as the settings do.
+    Raises UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails
+    or a disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -90,6 +93,7 @@ def ingest(
         given_ms=None if started_at is None else ms_from_datetime(started_at),
         uploads_dir=settings.uploads_dir,
         options=options,
+        naming=naming or Naming.of(settings),
     )
     run = _Run(plan, encoder, settings.encoder.batch_size, _checked(tags), on_progress)
     should_stop = should_stop or (lambda: False)

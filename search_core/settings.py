@@ -82,13 +82,19 @@ class AccessSettings(BaseModel):
     without_login: bool = False
 
 
+class NamesSettings(BaseModel):
+    """Patterns of file names beside those of known recorders: see ``sightline ingest --help``."""
+
+    patterns: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     """Everything that can be configured.
 
     Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_MODEL``,
     ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``, ``SIGHTLINE_ENCODER_DEVICE`` …; the same
     names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]``,
-    ``[remote]``, ``[access]`` tables.
+    ``[remote]``, ``[access]``, ``[names]`` tables.
     """
 
     model_config = SettingsConfigDict(
@@ -117,6 +123,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     remote: RemoteSettings = RemoteSettings()
     access: AccessSettings = AccessSettings()
+    names: NamesSettings = NamesSettings()
     #: Live cameras by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
