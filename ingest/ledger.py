@@ -169,6 +169,15 @@ class Ledger:
         )
         return [LedgerRow(*row) for row in rows]
 
+    def waiting(self, library: str | None = None) -> list[LedgerRow]:
+        """Return the sources that were left because they were still being written."""
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
+            " AND status = 'skipped' AND stage = 'wait' ORDER BY updated_ms DESC, uri",
+            (library,),
+        )
+        return [LedgerRow(*row) for row in rows]
+
     def lately(
         self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
     ) -> list[LedgerRow]:
