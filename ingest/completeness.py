@@ -55,19 +55,28 @@ _LOCAL_FILE_SYSTEMS = frozenset(
 _JPEG_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
-def still_written(path: Path, status: os.stat_result, now_s: float | None = None) -> str:
+def still_written(path: Path, quiet_s: float, *, watched: bool = False) -> str:
     """Return why a file must be taken for one that is still being written, "" when it need not.
 
-    ``status`` is what ``stat`` said of it, ``now_s`` the time (epoch seconds). Raises OSError.
+    ``quiet_s`` is for how many seconds it has not changed. One that nobody has open may be opened
+    again, by an NFS server say: ``watched`` files wait for ``QUIET_S`` then too. Raises OSError.
     """
     mark = end_mark(path)
-    age_s = abs((time.time() if now_s is None else now_s) - status.st_mtime)
-    if mark == "whole" or age_s >= ABANDONED_S:
+    if mark == "whole" or quiet_s >= ABANDONED_S:
         return ""
-    writer = open_for_writing(path)
-    if writer is None and age_s >= QUIET_S:
-        writer = mark == "cut"
-    return "" if writer is False else (STILL_CUT if mark == "cut" else STILL_WRITTEN)
+    writing = open_for_writing(path)
+    if writing is None:
+        writing = quiet_s < (ABANDONED_S if mark == "cut" else QUIET_S)
+    elif not writing:
+        writing = watched and quiet_s < QUIET_S
+    if not writing:
+        return ""
+    return STILL_CUT if mark == "cut" else STILL_WRITTEN
+
+
+def age_s(status: os.stat_result, now_s: float | None = None) -> float:
+    """Return how long ago a file changed; where its clock is ahead, by how much it is."""
+    return abs((time.time() if now_s is None else now_s) - status.st_mtime)
 
 
 def end_mark(path: Path) -> EndMark:

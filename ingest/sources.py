@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.addresses import without_secrets
 from ingest.archives import Archive, Member
-from ingest.completeness import WAIT_STAGE, still_written
+from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.outcomes import SourceOutcome
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, is_zip
@@ -158,7 +158,7 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
             yield source.not_media("is not a file but a device, a pipe or a socket")
             return
         archive = (named or path.suffix.lower() == ".zip") and _starts_like_zip(path)
-        waiting = still_written(path, status) if archive else ""
+        waiting = still_written(path, age_s(status)) if archive else ""
     except OSError as error:
         yield source.failed("find", f"cannot be read: {error.strerror or error}")
         return
