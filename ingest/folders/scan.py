@@ -83,6 +83,8 @@ class FolderScan:
         if not self._small:
             self._look_at_recent(found)
         if sweep:
+            # Its share is kept for it: folders that change all the time must not stop it.
+            self._budget = max(self._budget, self._most_entries // 2, 1)
             self._sweep(found)
         return found
 

@@ -81,7 +81,6 @@ def watch_folders(
         until_s = time.monotonic() + _END_S
         for watcher in watchers:  # one that hangs in a mounted file system ends with the process
             watcher.join(max(0.0, until_s - time.monotonic()))
-            log.end(watcher.folder.name, _now_ms())
 
 
 class _Watcher(threading.Thread):
@@ -125,9 +124,10 @@ class _Watcher(threading.Thread):
             try:
                 with only_watcher(self._settings, self.folder.lock_name):
                     self._watch()
+                    self._log.end(self.folder.name, _now_ms())
                 return
             except ServeError:
-                self._lose("is watched by another process already")
+                self._say("is watched by another process already")  # which writes the log
             except SightlineError as error:
                 self._lose(f"cannot be watched: {error.message}")
             except OSError as error:
