@@ -123,7 +123,7 @@ def _is_folder(source: str) -> bool:
     """Whether a source is a folder and no address; raises UsageError when it is neither."""
     if source == "-" or ("://" in source and not source.lower().startswith("file://")):
         return False
-    if not _path_of(source).is_dir():
+    if not source.strip() or not _path_of(source).is_dir():
         raise UsageError(
             f"There is no folder {source}.",
             "Give a folder, or the address of a camera: rtsp://user:password@host/path.",

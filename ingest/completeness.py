@@ -61,8 +61,7 @@ def still_written(path: Path, quiet_s: float, *, watched: bool = False) -> str:
     ``quiet_s`` is for how many seconds it has not changed. One that nobody has open may be opened
     again, by an NFS server say: ``watched`` files wait for ``QUIET_S`` then too. Raises OSError.
     """
-    mark = end_mark(path)
-    if mark == "whole" or quiet_s >= ABANDONED_S:
+    if quiet_s >= ABANDONED_S or (mark := end_mark(path)) == "whole":
         return ""
     writing = open_for_writing(path)
     if writing is None:

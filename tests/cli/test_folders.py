@@ -21,7 +21,7 @@ from tests.conftest import free_port
 from tests.rtsp_server import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 
 
 @pytest.fixture
@@ -90,9 +90,9 @@ def test_serve_watches_the_folders_of_the_settings(
         said = read_until_ready(process)
         assert process.stdout is not None
         assert f"Watching {nvr}" in said + process.stdout.readline()
-        wait_until(lambda: folder_of(run, options)["taken"] == 1, "what is there already")
+        wait_until(lambda: folder_of(run, options)["taken"] == 1, "the first", DEADLINE_S)
         shutil.copy(media / "red.png", nvr / "red.png")
-        wait_until(lambda: folder_of(run, options)["taken"] == 2, "what is new")
+        wait_until(lambda: folder_of(run, options)["taken"] == 2, "what is new", DEADLINE_S)
         assert folder_of(run, options)["state"] == "watching"
         search = ("search", "x", "--library", "yard", "--tag", "nvr", "--json", *options)
         assert len(run(*search).json) == 5
@@ -112,6 +112,7 @@ def folder_of(run: Run, options: list[str]) -> dict[str, Any]:
     [
         (["watch", "NVR/missing"], "There is no folder"),
         (["watch", "NVR/gate.mp4"], "There is no folder"),
+        (["watch", ""], "There is no folder"),
         (["watch", "NVR", "--retain", "1d"], "are for live cameras"),
         (["watch", "NVR", "--keyframes", "some"], "some"),
         (["watch", "rtsp://host/x", "--camera", "a", "--tag", "b"], "are for folders"),
