@@ -90,6 +90,8 @@ def test_a_file_that_is_still_written_is_named_listed_and_taken_later(
     with growing.open("wb") as file:
         file.write(data[:-200])
         file.flush()
+        [planned] = run("plan", growing, "--json", *options).json["failures"]
+        assert planned["reason"].startswith("still being written")
         outcome = run("ingest", growing, *options)
         assert outcome.exit_code == 0
         assert "gate.mp4 skipped: still being written" in outcome.out + outcome.err
