@@ -62,6 +62,8 @@ _FOLDERS = (
     N_("Use printable characters."),
     N_("The folder {path} is inside Sightline's data directory."),
     N_("Watch a folder that a recorder writes to; --data-dir chooses another data directory."),
+    N_("The folders {name} and {other} are the same: {path}."),
+    N_("Leave one of them out of sightline.toml."),
     N_("is not a folder"),
     N_("cannot be listed: {error}"),
     N_("is empty, though it held files: is its volume mounted?"),

@@ -52,5 +52,15 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
 
 
 def configured_folders(settings: Settings) -> list[WatchedFolder]:
-    """Return the folders of the settings by name; raises UsageError."""
-    return [make_folder(name, given, settings) for name, given in sorted(settings.folders.items())]
+    """Return the folders of the settings by name; raises UsageError, also for one named twice."""
+    folders = [
+        make_folder(name, given, settings) for name, given in sorted(settings.folders.items())
+    ]
+    names: dict[Path, str] = {}
+    for folder in folders:
+        if (other := names.setdefault(folder.path, folder.name)) != folder.name:
+            raise UsageError(
+                f"The folders {other} and {folder.name} are the same: {folder.path}.",
+                "Leave one of them out of sightline.toml.",
+            )
+    return folders

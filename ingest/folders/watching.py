@@ -23,7 +23,6 @@ from ingest.keyframes import parse_selector
 from ingest.ledger import Status
 from ingest.outcomes import SourceOutcome
 from ingest.pipeline import ingest
-from ingest.recipes import recipe_of
 from ingest.stopping import Stop
 from ingest.streams.backoff import Backoff
 from ingest.streams.camera import only_watcher
@@ -127,7 +126,8 @@ class _Watcher(threading.Thread):
                     self._log.end(self.folder.name, _now_ms())
                 return
             except ServeError:
-                self._say("is watched by another process already")  # which writes the log
+                # That process writes the log.
+                self._say("is watched by another process already")
             except SightlineError as error:
                 self._lose(f"cannot be watched: {error.message}")
             except OSError as error:
@@ -144,13 +144,14 @@ class _Watcher(threading.Thread):
             self._lose("does not answer")
 
     def _watch(self) -> None:
-        selector = parse_selector(self.folder.keyframes)
-        recipe = recipe_of(self._encoder.identity.digest, selector.recipe)
+        # Not by encoder: a library that was embedded anew still holds what was taken in.
+        recipe = parse_selector(self.folder.keyframes).recipe
         self._log.begin(self.folder, recipe, _now_ms())
         with suppress(StoreError):
             self._forget_if_library_is_new()
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
         scan_s = retry_s = 0.0
+        backoff = Backoff()
         while not self._stop_asked.is_set():
             now_s = time.monotonic()
             if now_s >= scan_s:
@@ -160,13 +161,14 @@ class _Watcher(threading.Thread):
                 scan_s = time.monotonic() + max(self._timing.scan_every_s, took_s)
             if time.monotonic() >= retry_s:
                 try:
-                    if self._take_batch():
-                        continue  # there may be more
-                    self._trouble = ""
+                    more = self._take_batch()
+                    self._trouble, backoff = "", Backoff()
+                    if more:
+                        continue
                 except SightlineError as error:
                     self._trouble = f"cannot be taken in: {error.message}"
                     self._lose(self._trouble)
-                    retry_s = time.monotonic() + self._backoff.next_s()
+                    retry_s = time.monotonic() + backoff.next_s()
             self._stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
 
     def _forget_if_library_is_new(self) -> None:
@@ -226,7 +228,7 @@ class _Watcher(threading.Thread):
         self._unlisted = now
 
     def _take_batch(self) -> bool:
-        """Take in some of the files that are whole; return whether there were any."""
+        """Take in some of the files that are whole; return whether there may be more."""
         self._reading_since_s = time.monotonic()
         try:
             batch, other = self._candidates.batch(time.monotonic())
@@ -281,7 +283,10 @@ class _Watcher(threading.Thread):
                 _log.warning("%s: %s %s", self.folder.name, outcome.uri, outcome.reason)
 
     def _lose(self, reason: str) -> None:
-        self._log.lost(self.folder.name, reason, _now_ms())
+        try:
+            self._log.lost(self.folder.name, reason, _now_ms())
+        except StoreError as error:  # a full disk, say: the folder is watched all the same
+            _log.warning("the state of %s could not be written: %s", self.folder.name, error)
         self._say(reason)
 
     def _say(self, reason: str) -> None:

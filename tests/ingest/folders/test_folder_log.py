@@ -127,3 +127,10 @@ def test_a_folder_that_cannot_be_is_refused(
     folders = {name: FolderSettings.model_validate(given)}
     with pytest.raises(UsageError, match=said):
         configured_folders(settings.model_copy(update={"folders": folders}))
+
+
+def test_one_folder_cannot_have_two_names(settings: Settings, tmp_path: Path) -> None:
+    given = FolderSettings(path=tmp_path / "nvr")
+    twice = settings.model_copy(update={"folders": {"a": given, "b": given}})
+    with pytest.raises(UsageError, match="The folders a and b are the same"):
+        configured_folders(twice)
