@@ -31,6 +31,7 @@ def failures(
 ) -> None:
     """List the files that could not be taken in: when, which, at what stage, and why.
 
+    Files that were left because they are still being written are listed too, at the stage "wait".
     With --retry they are tried again, with the keyframes and cameras of a plain `sightline ingest`.
     """
     settings = settings_of(ctx)
@@ -65,7 +66,8 @@ def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     from ingest.ledger import Ledger
 
     with Ledger(settings.ledger_path) as ledger:
-        return ledger.outcomes(library, "failed")
+        rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]
+    return sorted(rows, key=lambda row: -row.updated_ms)
 
 
 def _libraries(rows: Sequence[LedgerRow]) -> list[str]:

@@ -264,13 +264,20 @@ def print_summary(report: IngestReport, library: str) -> None:
 
 
 def _print_skipped(report: IngestReport) -> None:
-    """Print why sources were skipped, counted by reason."""
+    """Print why sources were skipped, counted by reason; those still being written by name."""
+    from ingest.completeness import WAIT_STAGE
     from ingest.intake import KNOWN
 
-    reasons = Counter(outcome.reason for outcome in report.outcomes if outcome.status == "skipped")
+    skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
+    waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
+    reasons = Counter(outcome.reason for outcome in skipped if outcome.stage != WAIT_STAGE)
     known = reasons.pop(KNOWN, 0)
     if known:
         nothing_new = "" if report.done or report.failed else "Nothing new: "
         say(f"{nothing_new}{counted(known, 'source')} skipped, {KNOWN}.")
     for reason, number in reasons.most_common(SHOWN_FAILURES):
         say(f"{counted(number, 'file')} skipped: {reason}.")
+    for outcome in waiting[:SHOWN_FAILURES]:
+        warn(f"{shown_path(outcome.uri)} skipped: {outcome.reason}.")
+    if len(waiting) > SHOWN_FAILURES:
+        say(f"… and {len(waiting) - SHOWN_FAILURES} more: see `sightline failures`.")

@@ -16,6 +16,7 @@ from cli import (
     demo,
     doctor,
     failures,
+    folders,
     index,
     ingest,
     jobs,
@@ -149,6 +150,7 @@ app.command("demo", rich_help_panel=_FIND)(demo.demo)
 app.command("status", rich_help_panel=_MANAGE)(status.status)
 app.command("failures", rich_help_panel=_MANAGE)(failures.failures)
 app.add_typer(cameras.app, name="cameras", rich_help_panel=_MANAGE)
+app.command("folders", rich_help_panel=_MANAGE)(folders.folders)
 app.command("prune", rich_help_panel=_MANAGE)(prune.prune)
 app.command("delete", rich_help_panel=_MANAGE)(delete.delete)
 app.command("verify", rich_help_panel=_MANAGE)(verify.verify)

@@ -1,4 +1,4 @@
-"""`sightline serve`: dashboard, ingest worker, live cameras and embedded Milvus, until Ctrl-C."""
+"""`sightline serve`: dashboard, worker, cameras, watched folders and Milvus, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ def serve(
 ) -> None:
     """Run the dashboard, and all it needs, on this machine until Ctrl-C.
 
-    It runs the ingest worker and the embedded Milvus too, and watches the cameras of
-    sightline.toml and those that are added meanwhile (`sightline cameras add`); other commands use
-    that Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. The
+    It runs the ingest worker and the embedded Milvus too, watches the folders of sightline.toml,
+    and its cameras and those added meanwhile (`sightline cameras add`); other commands use that
+    Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. The
     dashboard listens on the loopback address, or at --address where there are users, who must log
     in; all else on the loopback address only. Logs are in the data directory, under logs.
     """
@@ -89,10 +89,12 @@ def run_serve(
     """
     app = _dashboard_app()
     listening = listening_at(address, settings)
+    from ingest.folders.folder import configured_folders
     from ingest.streams.roster import Roster
 
     roster = Roster(settings)
     cameras = [camera.name for camera in roster.watched()]  # refused before anything is started
+    folders = [str(folder.path) for folder in configured_folders(settings)]
     with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
         children = Children(settings.data_dir / "logs", _environment(settings))
         try:
@@ -100,12 +102,12 @@ def run_serve(
             if state and json:
                 print_json(asdict(state))
             elif state:
-                _print_ready(settings, state.dashboard_url, cameras)
+                _print_ready(settings, state.dashboard_url, cameras, folders)
             if state and browser:
                 webbrowser.open(state.dashboard_url)
             while state and not stop.wait(_POLL_S):
                 _check_alive(children)
-                _watch_cameras(children, roster)
+                _start_watching(settings, children, roster)
         finally:
             with err().status("Stopping …"):
                 children.end_all()
@@ -145,7 +147,7 @@ def _start(
         children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
         line.update("Starting the ingest worker and the dashboard …")
         children.start("worker", ["-m", "ingest.worker"], grace_s=20.0)
-        _watch_cameras(children, roster)
+        _start_watching(settings, children, roster)
         options = {
             "server.port": str(chosen),
             "server.headless": "true",
@@ -161,12 +163,12 @@ def _start(
     return state
 
 
-def _watch_cameras(children: Children, roster: Roster) -> None:
-    """Start what watches cameras when there is one to watch; from then on it follows the roster."""
+def _start_watching(settings: Settings, children: Children, roster: Roster) -> None:
+    """Start what watches cameras and folders when there is one; it follows the roster itself."""
     if any(child.name == "cameras" for child in children):
         return
     with suppress(SettingsError):  # the file of cameras cannot be read now: its users are told
-        if roster.watched():
+        if settings.folders or roster.watched():
             children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
 
 
@@ -298,8 +300,10 @@ def _dashboard_app() -> Path:
     )
 
 
-def _print_ready(settings: Settings, url: str, cameras: list[str]) -> None:
+def _print_ready(settings: Settings, url: str, cameras: list[str], folders: list[str]) -> None:
     say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
     if cameras:
         note(f"  Watching {', '.join(cameras)}; `sightline cameras` shows them.")
+    if folders:
+        note(f"  Watching {', '.join(folders)}; `sightline folders` shows them.")
     note(f"  Data: {settings.data_dir}   Ctrl-C stops it.")

@@ -1,11 +1,13 @@
-"""`sightline watch`: live cameras into a library, until Ctrl-C."""
+"""`sightline watch`: live cameras and folders of recordings into a library, until Ctrl-C."""
 
 from __future__ import annotations
 
 import json as json_text
 import logging
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.text import Text
@@ -13,28 +15,31 @@ from rich.text import Text
 from cli.camera_address import read_address
 from cli.options import JsonOption, LibraryOption, RetainOption, settings_of
 from cli.serve import STOP_SIGNALS
-from cli.terminal import local_time, note, say, warn
+from cli.terminal import counted, local_time, note, say, shown_path, warn
 from cli.workspace import load_encoder, open_store
 from ingest.stopping import stopped_by
 from search_core.cameras import CameraSettings
 from search_core.endpoint import running_serve
 from search_core.entities import MediaEntity, iso_from_ms
 from search_core.errors import ServeError, UsageError
-from search_core.settings import Settings
+from search_core.settings import FolderSettings, Settings
 
 if TYPE_CHECKING:
+    from ingest.folders.folder import WatchedFolder
+    from ingest.outcomes import SourceOutcome
     from ingest.streams.camera import Camera
     from ingest.streams.watching import Observer
 
 
 def watch(
     ctx: typer.Context,
-    url: Annotated[
+    source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[URL]",
-            help="The camera's address, rtsp://user:password@host/path; - reads it from stdin, "
-            "where no list of processes shows it.",
+            metavar="[URL|FOLDER]",
+            help="A folder that recordings are written to; or a camera's address, "
+            "rtsp://user:password@host/path: - reads it from stdin, where no list of processes "
+            "shows it.",
             show_default=False,
         ),
     ] = None,
@@ -43,9 +48,23 @@ def watch(
         typer.Option(
             "--camera",
             metavar="NAME",
-            help="What the camera is called; without a URL, one that is known already.",
+            help="What the camera is called; of a folder, the camera all of it is from; without "
+            "either, one that is known already.",
             show_default=False,
         ),
+    ] = None,
+    keyframes: Annotated[
+        str | None,
+        typer.Option(
+            "--keyframes",
+            metavar="HOW",
+            help="Of a folder: which frames of a video, as for `sightline ingest`.",
+            show_default=False,
+        ),
+    ] = None,
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Of a folder: put this tag on all of it."),
     ] = None,
     retain: RetainOption = None,
     udp: Annotated[
@@ -54,26 +73,42 @@ def watch(
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Watch a live camera, or all of sightline.toml and those that were added, until Ctrl-C.
+    """Watch a folder or a live camera, or all of sightline.toml and those added, until Ctrl-C.
 
-    What moves becomes a keyframe that can be searched within seconds. A camera that is lost is
-    tried again until it comes back, and the time it was not seen is recorded: `sightline cameras`.
-    With --json each keyframe and each change is one line.
+    Of a folder: recordings that appear in it, or are in it, are taken in when they are whole, as
+    `sightline ingest` takes them. What disappears from it stays in the library. Of a camera: what
+    moves becomes a keyframe that can be searched within seconds. Either is tried again until it
+    comes back, and when it was away is recorded: `sightline folders`, `sightline cameras`. With
+    --json each keyframe, file and change is one line.
     """
     settings = settings_of(ctx, library)
-    from ingest.streams.camera import is_watched, make_camera
+    if source is not None and _is_folder(source):
+        if retain is not None or udp:
+            raise UsageError(
+                "--retain and --udp are for live cameras.", "Leave them out to watch a folder."
+            )
+        _watch(settings, [], [_folder_at(source, settings, camera, keyframes, tag)], json)
+        return
+    if keyframes is not None or tag:
+        raise UsageError(
+            "--keyframes and --tag are for folders.", "Leave them out to watch live cameras."
+        )
+    from ingest.folders.folder import configured_folders
+    from ingest.streams.camera import make_camera
     from ingest.streams.roster import Roster
 
-    if url is None:
+    folders: list[WatchedFolder] = []
+    if source is None:
         if retain is not None or udp:
             raise UsageError(
                 "The cameras of sightline.toml have their options there.",
                 "Write retain and transport into [cameras.NAME]; for one that was added there is "
                 "`sightline cameras change`.",
             )
-        cameras = _chosen(Roster(settings).watched(), camera)
+        folders = configured_folders(settings) if camera is None else []
+        cameras = _chosen(Roster(settings).watched(), camera, needed=not folders)
     else:
-        address = read_address(url)
+        address = read_address(source)
         if camera is None:
             raise UsageError("A camera needs a name.", "Give it one: --camera gate-3.")
         given = CameraSettings.model_validate(
@@ -81,42 +116,95 @@ def watch(
         )
         cameras = [make_camera(camera, given, settings)]
         settings = settings.model_copy(update={"cameras": {**settings.cameras, camera: given}})
-    for one in cameras:
-        if is_watched(settings, one.name):
-            raise ServeError(
-                f"The camera {one.name} is being watched already.",
-                "By `sightline serve` or another `sightline watch` on this data directory.",
-            )
-    _watch(settings, cameras, json)
+    _watch(settings, cameras, folders, json)
 
 
-def _watch(settings: Settings, cameras: list[Camera], json: bool) -> None:
+def _is_folder(source: str) -> bool:
+    """Whether a source is a folder and no address; raises UsageError when it is neither."""
+    if source == "-" or ("://" in source and not source.lower().startswith("file://")):
+        return False
+    if not source.strip() or not _path_of(source).is_dir():
+        raise UsageError(
+            f"There is no folder {source}.",
+            "Give a folder, or the address of a camera: rtsp://user:password@host/path.",
+        )
+    return True
+
+
+def _path_of(source: str) -> Path:
+    text = unquote(urlsplit(source).path) if source.lower().startswith("file://") else source
+    return Path(text).expanduser().absolute()
+
+
+def _folder_at(
+    source: str,
+    settings: Settings,
+    camera: str | None,
+    keyframes: str | None,
+    tag: list[str] | None,
+) -> WatchedFolder:
+    """Return the folder to watch: as sightline.toml describes it, but for what is given."""
+    from ingest.folders.folder import configured_folders, make_folder
+
+    path = _path_of(source)
+    known = next((one for one in configured_folders(settings) if one.path == path), None)
+    given = FolderSettings(
+        path=path,
+        library=known.library if known else None,
+        camera=camera or (known.camera if known else None),
+        keyframes=keyframes or (known.keyframes if known else "auto"),
+        tags=tuple(tag or (known.tags if known else ())),
+    )
+    return make_folder(known.name if known else str(path), given, settings)
+
+
+def _watch(
+    settings: Settings, cameras: list[Camera], folders: list[WatchedFolder], json: bool
+) -> None:
+    from ingest.streams.camera import is_watched
     from ingest.streams.watching import watch as run
 
-    logging.getLogger("ingest.streams").setLevel(logging.ERROR)  # it is told here instead
+    held = {f"The camera {camera.name}": camera.name for camera in cameras}
+    held |= {f"The folder {folder.path}": folder.lock_name for folder in folders}
+    for what, lock in held.items():
+        if is_watched(settings, lock):
+            raise ServeError(
+                f"{what} is being watched already.",
+                "By `sightline serve` or another `sightline watch` on this data directory.",
+            )
+    for name in ("ingest.streams", "ingest.folders"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # it is told here instead
     with ExitStack() as stack:
         store = stack.enter_context(open_store(settings, create=True))
         encoder = load_encoder(settings)
         stop = stack.enter_context(stopped_by(*STOP_SIGNALS))
-        names = ", ".join(camera.name for camera in cameras)
-        note(f"Watching {names}; Ctrl-C stops.")
+        names = [camera.name for camera in cameras] + [str(folder.path) for folder in folders]
+        note(f"Watching {', '.join(names)}; Ctrl-C stops.")
         if store.endpoint.embedded and not running_serve(settings):
             note(
                 "To search meanwhile, run `sightline serve` first: an embedded Milvus has one user."
             )
-        observe = _tell_programs if json else _teller()
-        run(settings, store, encoder, cameras, stop, observe=observe)
+        run(
+            settings,
+            store,
+            encoder,
+            cameras,
+            stop,
+            observe=_tell_programs if json else _teller(),
+            folders=folders,
+            observe_folder=_tell_programs_of_folder if json else _tell_of_folder,
+        )
     note("Stopped.")
 
 
-def _chosen(cameras: list[Camera], name: str | None) -> list[Camera]:
+def _chosen(cameras: list[Camera], name: str | None, *, needed: bool) -> list[Camera]:
     chosen = [camera for camera in cameras if name in (None, camera.name)]
-    if not chosen:
+    if not chosen and needed:
         which = f"no camera {name}" if name else "no camera"
         raise UsageError(
             f"There is {which} in sightline.toml, and none that was added.",
             "Give an address: sightline watch rtsp://host/path --camera NAME; or add it: "
-            "`sightline cameras add NAME`.",
+            "`sightline cameras add NAME`; or give a folder: sightline watch FOLDER.",
         )
     return chosen
 
@@ -141,6 +229,37 @@ def _teller() -> Observer:
             warn(f"{camera.name} {reason}{again}")
 
     return tell
+
+
+def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
+    """Print for people what became of a file, and what happens to a folder."""
+    if isinstance(told, str):
+        if told:
+            warn(f"{folder.name} {told}; it is tried again")
+        else:
+            say(Text.assemble(("✓ ", "green"), f"{folder.name} is watched"))
+    elif told.status == "done":
+        found = counted(told.keyframes, "keyframe")
+        say(f"  {folder.name}  {shown_path(told.uri)}: {found}")
+        if told.warning:
+            warn(f"{shown_path(told.uri)}: {told.warning}")
+    elif told.status == "failed":
+        warn(f"{shown_path(told.uri)} {told.reason}")
+
+
+def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
+    """Print what became of a file, and what happens to a folder, as a line of JSON."""
+    record: dict[str, object] = {"folder": folder.name}
+    if isinstance(told, str):
+        record |= {"event": "lost" if told else "watching", "reason": told}
+    else:
+        record |= {
+            "event": told.status,
+            "file": told.uri,
+            "keyframes": told.keyframes,
+            "reason": told.reason or told.warning,
+        }
+    typer.echo(json_text.dumps(record, ensure_ascii=False))
 
 
 def _tell_programs(camera: Camera, told: object) -> None:

@@ -1,4 +1,4 @@
-"""The messages about live cameras that the dashboard translates; see core_messages."""
+"""Messages about cameras and watched folders that the dashboard translates; see core_messages."""
 
 from __future__ import annotations
 
@@ -56,4 +56,19 @@ _BECAME = (
     N_("cannot be reached"),
     N_("sent no picture for {time} s"),
 )
-CAMERA_MESSAGES = (*_REFUSED, *_BECAME)
+#: What becomes of a watched folder, and why it cannot be one.
+_FOLDERS = (
+    N_("{name} cannot name a folder."),
+    N_("Use printable characters."),
+    N_("The folder {path} is inside Sightline's data directory."),
+    N_("Watch a folder that a recorder writes to; --data-dir chooses another data directory."),
+    N_("The folders {name} and {other} are the same: {path}."),
+    N_("Leave one of them out of sightline.toml."),
+    N_("is not a folder"),
+    N_("cannot be listed: {error}"),
+    N_("is empty, though it held files: is its volume mounted?"),
+    N_("does not answer"),
+    N_("cannot be taken in: {reason}"),
+    N_("cannot be watched: see the log"),
+)
+CAMERA_MESSAGES = (*_REFUSED, *_BECAME, *_FOLDERS)

@@ -270,6 +270,8 @@ _FILES = (
     N_("needs more memory to decode than there is"),
     N_("needs more memory to open than there is"),
     N_("is encrypted"),
+    N_("still being written; try again in a minute"),
+    N_("still being written: its end is missing; try again when it is whole"),
     N_("has a name that leads out of the archive"),
     N_("would unpack to {count} times its size, as zip bombs do"),
 )

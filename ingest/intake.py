@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ingest.archives import DIGEST_BYTES, Archive, Member
+from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
@@ -147,6 +148,8 @@ class Intake:
                 refused = _not_media(source, kind_of(head))
                 if refused is not None:
                     return refused
+                if waiting := still_written(source.path, age_s(status)):
+                    return source.skipped(WAIT_STAGE, waiting)
                 if not head:
                     return source.failed("read", "is empty")
                 file.seek(0)

@@ -65,6 +65,40 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     "ALTER TABLE sources ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0",
     "CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID",
+    """
+    CREATE TABLE folders (
+        name TEXT PRIMARY KEY,
+        path TEXT NOT NULL,
+        library TEXT NOT NULL,
+        recipe TEXT NOT NULL,
+        state TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        since_ms INTEGER NOT NULL,
+        looked_ms INTEGER,
+        taken_ms INTEGER,
+        waiting INTEGER NOT NULL DEFAULT 0,
+        taken INTEGER NOT NULL DEFAULT 0,
+        keyframes INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    CREATE TABLE folder_gaps (
+        folder TEXT NOT NULL,
+        began_ms INTEGER NOT NULL,
+        ended_ms INTEGER,
+        reason TEXT NOT NULL,
+        PRIMARY KEY (folder, began_ms)
+    ) WITHOUT ROWID;
+    CREATE TABLE folder_files (
+        folder TEXT NOT NULL,
+        path TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        mtime_ns INTEGER NOT NULL,
+        status TEXT NOT NULL,
+        reason TEXT NOT NULL DEFAULT '',
+        updated_ms INTEGER NOT NULL,
+        PRIMARY KEY (folder, path)
+    ) WITHOUT ROWID;
+    CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed'
+    """,
 )
 _COLUMNS = (
     "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"
@@ -166,6 +200,15 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
             " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
             (library, status, limit),
+        )
+        return [LedgerRow(*row) for row in rows]
+
+    def waiting(self, library: str | None = None) -> list[LedgerRow]:
+        """Return the sources that were left because they were still being written."""
+        rows = self._database.read(
+            f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
+            " AND status = 'skipped' AND stage = 'wait' ORDER BY updated_ms DESC, uri",
+            (library,),
         )
         return [LedgerRow(*row) for row in rows]
 

@@ -12,7 +12,8 @@ from ingest.ledger import Status
 class SourceOutcome:
     """What became of one source; ``reason`` and ``warning`` are predicates about it.
 
-    ``stage`` is where it ended: find, read, fetch, archive, decode, write, or empty when done.
+    ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
+    decode, write, or empty when done.
     ``left_out`` is how many frames show nothing new and were left out for that.
     """
 

@@ -65,6 +65,7 @@ def ingest(
     engine: Engine | None = None,
     bulk: BulkInsert | None = None,
     patience_s: float = PATIENCE_S,
+    watched: bool = False,
 ) -> IngestReport:
     """Take files, folders, globs and zips into a library; what is in it already is left out.
 
@@ -73,6 +74,7 @@ def ingest(
     pending and the report says interrupted. Bad files never raise: they are in the report, and in
     the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
     so by the thread that waits. ``naming`` says how names are read, by default as the settings do.
+    With ``watched``, ``paths`` are files found in a watched folder.
     Raises UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails
     or a disk is full.
     """
@@ -106,7 +108,7 @@ def ingest(
             if done and outages.outlast(lambda: store.count(library)) == 0:
                 ledger.forget(library)  # the library was made anew, here or in another Milvus
             remote = RemoteFiles(settings.remote)
-            sources = list(find_sources(paths, settings.data_dir, remote))
+            sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from ingest.addresses import without_secrets
 from ingest.archives import Archive, Member
+from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.outcomes import SourceOutcome
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, is_zip
@@ -65,17 +66,19 @@ def place_of(uri: str) -> PurePath:
 
 
 def find_sources(
-    paths: Sequence[str], data_dir: Path, remote: RemoteFiles
+    paths: Sequence[str], data_dir: Path, remote: RemoteFiles, *, watched: bool = False
 ) -> Iterator[Source | SourceOutcome]:
     """Yield the sources that paths name, in a stable order, each once.
 
     A path is a file, a folder (with all below it), or a pattern with ``*``, ``?``, ``[`` or ``**``;
     so are s3:// and gs:// addresses, while one of the web is a file. Hidden files are left out, and
     so is ``data_dir``, where Sightline keeps its own files. What cannot be taken in comes as an
-    outcome with the reason.
+    outcome with the reason. With ``watched``, paths are files that were found in a watched folder:
+    as if the folder had been named, not they.
     """
     seen: set[str] = set()
-    for source in _named_by(paths, data_dir, remote):
+    files = (source for path in paths for source in _from_file(Path(path), named=False))
+    for source in files if watched else _named_by(paths, data_dir, remote):
         if source.uri not in seen:
             seen.add(source.uri)
             yield source
@@ -163,16 +166,20 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str] | SourceOutcome]:
 def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
     source = Source(str(path), path, named)
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
             yield source.not_media("is not a file but a device, a pipe or a socket")
             return
         archive = (named or path.suffix.lower() == ".zip") and _starts_like_zip(path)
+        waiting = still_written(path, age_s(status)) if archive else ""
     except OSError as error:
         yield source.failed("find", f"cannot be read: {error.strerror or error}")
         return
     if not archive:
         yield source
+        return
+    if waiting:
+        yield source.skipped(WAIT_STAGE, waiting)
         return
     try:
         yield from _from_zip(path)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ingest.archives import DIGEST_BYTES
+from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.keyframes import KeyframeSelector
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
@@ -37,7 +38,10 @@ class Pending:
 
 @dataclass(slots=True)
 class Survey:
-    """What was found: the sources to take in, and how many others there are and why not."""
+    """What was found: the sources to take in, and how many others there are and why not.
+
+    ``failing`` are those that would fail now, and those that are still being written.
+    """
 
     pending: list[Pending] = field(default_factory=list)
     known: int = 0
@@ -74,7 +78,7 @@ def survey(
     by_size: defaultdict[int, list[Pending]] = defaultdict(list)
     for source in sources:
         if isinstance(source, SourceOutcome):
-            if source.status == "failed":
+            if source.status == "failed" or source.stage == WAIT_STAGE:
                 found.failing.append(source)
             else:
                 found.not_media += 1
@@ -89,7 +93,7 @@ def survey(
             found.failing.append(source.failed("read", reason))
             continue
         if isinstance(pending, SourceOutcome):
-            if pending.status == "failed":
+            if pending.status == "failed" or pending.stage == WAIT_STAGE:
                 found.failing.append(pending)
             else:
                 found.not_media += 1
@@ -136,7 +140,10 @@ def _pending(source: Source) -> Pending | SourceOutcome:
         return source.not_media()
     if kind == "drawing":
         return source.failed("open", "is an SVG drawing, which has no pixels")
-    return Pending(source, kind, source.path.stat().st_size)
+    status = source.path.stat()
+    if waiting := still_written(source.path, age_s(status)):
+        return source.skipped(WAIT_STAGE, waiting)
+    return Pending(source, kind, status.st_size)
 
 
 def _without_duplicates(group: list[Pending]) -> list[Pending]:

@@ -7,7 +7,7 @@ from tomllib import TOMLDecodeError
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -72,6 +72,21 @@ class RemoteSettings(BaseModel):
     max_seconds: float = Field(default=4 * 3600.0, gt=0)
 
 
+class FolderSettings(BaseModel):
+    """A table ``[folders.NAME]``: a folder to watch, and how what appears in it is taken in.
+
+    ``library`` is the usual one if not given, ``keyframes`` and ``camera`` as for an ingest.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: Path
+    library: str | None = None
+    camera: str | None = None
+    keyframes: str = "auto"
+    tags: tuple[str, ...] = ()
+
+
 class AccessSettings(BaseModel):
     """Who may come in. ``without_login`` lets anybody in at any address.
 
@@ -124,8 +139,9 @@ class Settings(BaseSettings):
     remote: RemoteSettings = RemoteSettings()
     access: AccessSettings = AccessSettings()
     names: NamesSettings = NamesSettings()
-    #: Live cameras by name, and how long whole libraries are kept.
+    #: Live cameras and watched folders by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
+    folders: dict[str, FolderSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
 
     @classmethod

@@ -1,4 +1,7 @@
-"""Cameras: the live ones, what became of each; an administrator adds and changes them."""
+"""Cameras: the live ones, what became of each; an administrator adds and changes them.
+
+The watched folders are shown here too.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from dashboard.camera_forms import camera_card
 from dashboard.core_words import said
 from dashboard.language import _
 from dashboard.problems import shown_in_words
+from dashboard.watched_folders import EXAMPLE as FOLDER_EXAMPLE
+from dashboard.watched_folders import folder_list
 from dashboard.wording import counted, local_time
 from ingest.streams.camera import is_watched
 from ingest.streams.diary import CameraState, Diary, Gap
@@ -30,7 +35,7 @@ library = "main"
 
 def page() -> None:
     """Draw the page."""
-    st.fragment(_cameras, run_every=5.0)()
+    st.fragment(_sources, run_every=5.0)()
     may_change = identity.current().may_remove
     if not _states():
         if may_change:
@@ -67,6 +72,13 @@ def _other_ways() -> None:
             )
         )
         st.code(_EXAMPLE, language="toml")
+        st.markdown(
+            _(
+                "A folder that a recorder writes to is named there too. Its recordings are taken "
+                "in within a minute of being whole; what is deleted from it stays in the library:"
+            )
+        )
+        st.code(FOLDER_EXAMPLE, language="toml")
 
 
 def _states() -> list[CameraState]:
@@ -114,6 +126,12 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
             _("Why"): [said(state.reason) for state in states],
         }
     )
+
+
+def _sources() -> None:
+    """Draw the cameras and the watched folders as they are now."""
+    _cameras()
+    folder_list()
 
 
 @shown_in_words()

@@ -1,4 +1,7 @@
-"""Watch the cameras of the roster, as it changes, until SIGTERM: ``python -m ingest.streams``."""
+"""Watch the cameras of the roster, as it changes, and the folders of the settings, until SIGTERM.
+
+``python -m ingest.streams``.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import signal
 import sys
 from contextlib import closing
 
+from ingest.folders.folder import configured_folders
 from ingest.stopping import stopped_by
 from ingest.streams.camera import configured_cameras
 from ingest.streams.roster import Roster
@@ -18,10 +22,11 @@ from search_core.settings import load_settings
 def main() -> int:
     """Watch; return the exit status."""
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.WARNING)
-    logging.getLogger("ingest.streams").setLevel(logging.INFO)
+    for name in ("ingest.streams", "ingest.folders"):
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         settings = load_settings()
-        cameras = configured_cameras(settings)
+        cameras, folders = configured_cameras(settings), configured_folders(settings)
         with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
             from search_core.encoders.openclip import load_encoder
             from search_core.endpoint import resolve_endpoint
@@ -29,7 +34,8 @@ def main() -> int:
 
             encoder = load_encoder(settings)
             with closing(MilvusStore(resolve_endpoint(settings))) as store:
-                watch(settings, store, encoder, cameras, stop, roster=Roster(settings).watched)
+                roster = Roster(settings).watched
+                watch(settings, store, encoder, cameras, stop, roster=roster, folders=folders)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
         return error.exit_code

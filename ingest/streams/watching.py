@@ -1,4 +1,7 @@
-"""Watching live cameras: one process each decodes, this one embeds, writes and keeps the diary."""
+"""Watching live cameras: one process each decodes, this one embeds, writes and keeps the diary.
+
+Watched folders are looked after here too, in threads of their own: they share the encoder.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from ingest.folders.folder import WatchedFolder
+from ingest.folders.watching import FolderObserver, watch_folders
 from ingest.recipes import LIVE_RECIPE, recipe_of
 from ingest.stopping import Stop
 from ingest.streams.camera import Camera
@@ -43,8 +48,10 @@ def watch(
     roster: Wanted | None = None,
     observe: Observer = lambda camera, event: None,
     patience: Patience | None = None,
+    folders: Sequence[WatchedFolder] = (),
+    observe_folder: FolderObserver = lambda folder, told: None,
 ) -> None:
-    """Watch cameras until ``stop`` is set; what moves before them can be searched soon after.
+    """Watch cameras and ``folders`` until ``stop`` is set; what is new can be searched soon after.
 
     With a ``roster`` it is asked every second which cameras are to be watched from then on; those
     that do not change are not disturbed. ``observe`` is told what happens, from several threads:
@@ -64,6 +71,16 @@ def watch(
             _Thread("retention", over, lambda: _prune_now_and_then(settings, store, over)),
             _Thread("live writer", over, lambda: _write_on(writer, over)),
         ]
+        if folders:
+            threads.append(
+                _Thread(
+                    "folders",
+                    over,
+                    lambda: watch_folders(
+                        folders, settings, store, encoder, over, observe=observe_folder
+                    ),
+                )
+            )
         for thread in threads:
             thread.start()
         try:

@@ -10,7 +10,7 @@ from tests.cli.conftest import Run
 COMMANDS = [
     "ingest", "watch", "search", "demo", "status", "failures", "verify", "cameras",
     "cameras add", "cameras change", "cameras pause", "cameras resume", "cameras remove",
-    "prune", "delete", "serve", "worker", "doctor",
+    "folders", "prune", "delete", "serve", "worker", "doctor",
     "jobs list", "jobs show", "jobs cancel", "jobs retry",
     "library list", "library show", "library reembed", "library drop",
     "index show", "index set", "index compare", "index advise",

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
+
+import pytest
 
 from tests.cli.conftest import Outcome, Run, invoke
 
@@ -75,3 +78,25 @@ def test_bulk_is_refused_before_anything_is_done(tmp_path: Path) -> None:
     nowhere = invoke("--data-dir", data, "ingest", tmp_path / "media", "--bulk", env=server)
     assert nowhere.exit_code == 2 and not data.exists()
     assert "SIGHTLINE_MILVUS_BULK_STORAGE is not set" in nowhere.err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who has a file open is known on Linux")
+def test_a_file_that_is_still_written_is_named_listed_and_taken_later(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    options = [*encoder, "--data-dir", str(tmp_path / "data")]
+    data = (media / "gate.mp4").read_bytes()
+    growing = tmp_path / "gate.mp4"
+    with growing.open("wb") as file:
+        file.write(data[:-200])
+        file.flush()
+        [planned] = run("plan", growing, "--json", *options).json["failures"]
+        assert planned["reason"].startswith("still being written")
+        outcome = run("ingest", growing, *options)
+        assert outcome.exit_code == 0
+        assert "gate.mp4 skipped: still being written" in outcome.out + outcome.err
+        [listed] = run("failures", "--json", *options).json
+        assert (listed["uri"], listed["stage"]) == (str(growing), "wait")
+        file.write(data[-200:])
+    assert run("failures", "--retry", *options).exit_code == 0
+    assert "No failures" in run("failures", *options).out

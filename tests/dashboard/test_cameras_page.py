@@ -3,6 +3,7 @@ from __future__ import annotations
 import stat
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,10 @@ from pydantic import SecretStr
 from streamlit.testing.v1 import AppTest
 
 from dashboard import identity, resources
-from ingest.streams.camera import Camera
+from ingest.folders.folder import WatchedFolder
+from ingest.folders.log import FolderLog
+from ingest.folders.scan import FileVersion
+from ingest.streams.camera import Camera, only_watcher
 from ingest.streams.diary import Diary
 from ingest.streams.roster import Roster
 from search_core.access_control.users import Users
@@ -305,3 +309,46 @@ def test_a_library_of_another_encoder_is_refused(
         camera_changes.add_camera(Roster(settings).make("other", "rtsp://host/x"))
     with pytest.raises(UsageError):
         Roster(settings).get("other")
+
+
+def test_lists_watched_folders_with_their_state_failures_and_gaps(
+    settings: Settings, tmp_path: Path, open_page: OpenPage
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    watched = WatchedFolder("nvr", tmp_path / "nvr", "main")
+    away = WatchedFolder("nas", tmp_path / "nas", "main")
+    clip = FileVersion(f"{watched.path}/gate/broken.mp4", 1, 1)
+    with FolderLog(settings.ledger_path) as log:
+        for folder in (watched, away):
+            log.begin(folder, "recipe", now_ms - 600_000)
+        log.looked("nas", 0, now_ms - 500_000)
+        log.lost("nas", "is empty, though it held files: is its volume mounted?", now_ms)
+        log.record(watched, replace(clip, path=f"{watched.path}/1.mp4"), "done", "", 1, keyframes=7)
+        log.record(watched, clip, "failed", "is empty", now_ms)
+        log.looked("nvr", 2, now_ms)
+
+    with only_watcher(settings, watched.lock_name):
+        app = open_page("cameras")
+
+    folders, failures, gaps = (frame.value for frame in app.dataframe)
+    rows = {row["Folder"]: row for row in folders.to_dict("records")}
+    assert rows["nas"]["State"] == "not watched" and rows["nas"]["Why"].startswith("is empty")
+    nvr = rows["nvr"]
+    assert (nvr["State"], nvr["Taken in"], nvr["Waiting"], nvr["Failed"], nvr["Keyframes"]) == (
+        "watching", 1, 2, 1, 7,
+    )  # fmt: skip
+    assert failures["File"].tolist() == ["gate/broken.mp4"]
+    assert failures["Why"].tolist() == ["is empty"]
+    assert gaps[["Folder", "To"]].values.tolist() == [["nas", "now"]]
+    assert "1 file could not be taken in" in [expander.label for expander in app.expander]
+
+
+def test_watched_folders_are_for_those_who_see_all_cameras(
+    settings: Settings, tmp_path: Path, look: Look, users: Users
+) -> None:
+    with FolderLog(settings.ledger_path) as log:
+        log.begin(WatchedFolder("nvr", tmp_path / "nvr", "main"), "recipe", 1)
+        log.looked("nvr", 0, time.time_ns() // 1_000_000)
+    assert len(look("otto", "cameras").dataframe) == 1
+    users.set_cameras("otto", ["cam-1"])
+    assert len(look("otto", "cameras").dataframe) == 0

@@ -1,0 +1,100 @@
+"""The watched folders on the page Cameras: their state, what failed, and when they were away."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import identity, resources
+from dashboard.core_words import said
+from dashboard.language import N_, _
+from dashboard.problems import shown_in_words
+from dashboard.wording import counted, local_time
+from ingest.folders.log import FolderFailure, FolderGap, FolderLog, FolderState, folder_states
+
+_DAY_MS = 24 * 3_600_000
+_SHOWN_FAILURES = 200
+
+EXAMPLE = """[folders.nvr]
+path = "/srv/recordings"
+library = "main"
+"""
+#: The states of a folder; "lost" and "stopped" are a camera's too.
+STATES = (N_("starting"), N_("watching"))
+
+
+@shown_in_words()
+def folder_list() -> None:
+    """Draw the watched folders, for those who may see all cameras: a folder may hold any."""
+    settings = resources.settings()
+    states = folder_states(settings) if identity.current().cameras is None else []
+    if not states:
+        return
+    now_ms = time.time_ns() // 1_000_000
+    failures: list[FolderFailure] = []
+    gaps: list[FolderGap] = []
+    if settings.ledger_path.exists():
+        with FolderLog(settings.ledger_path) as log:
+            failures = log.failures(limit=_SHOWN_FAILURES)
+            gaps = log.gaps(None, now_ms - _DAY_MS)
+    watched = {state.name for state in states if state.is_watched(settings)}
+    st.markdown("##### " + _("Watched folders"))
+    st.dataframe(folder_frame(states, watched), hide_index=True, width="stretch")
+    if failures:
+        failed = sum(state.failed for state in states)
+        with st.expander(_("{files} could not be taken in").format(files=counted(failed, "file"))):
+            st.dataframe(failure_frame(failures), hide_index=True, width="stretch")
+    if gaps:
+        with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
+            st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")
+
+
+def folder_frame(states: Sequence[FolderState], watched: set[str]) -> pd.DataFrame:
+    """Return one row a folder: its state in a word, and what became of its files."""
+    return pd.DataFrame(
+        {
+            _("Folder"): [state.name for state in states],
+            _("State"): [
+                said(state.state) if state.name in watched else _("not watched") for state in states
+            ],
+            _("Looked at"): [_time(state.looked_ms) for state in states],
+            _("Last taken in"): [_time(state.taken_ms) for state in states],
+            _("Taken in"): [state.taken for state in states],
+            _("Waiting"): [state.waiting for state in states],
+            _("Failed"): [state.failed for state in states],
+            _("Keyframes"): [state.keyframes for state in states],
+            _("Library"): [state.library for state in states],
+            _("Path"): [state.path for state in states],
+            _("Why"): [said(state.reason) for state in states],
+        }
+    )
+
+
+def failure_frame(failures: Sequence[FolderFailure]) -> pd.DataFrame:
+    """Return one row a file that could not be taken in, and why."""
+    return pd.DataFrame(
+        {
+            _("Folder"): [one.folder for one in failures],
+            _("File"): [one.path for one in failures],
+            _("Why"): [said(one.reason) for one in failures],
+            _("When"): [local_time(one.at_ms) for one in failures],
+        }
+    )
+
+
+def _gap_frame(gaps: Sequence[FolderGap]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            _("Folder"): [gap.folder for gap in gaps],
+            _("From"): [local_time(gap.began_ms) for gap in gaps],
+            _("To"): [local_time(gap.ended_ms) if gap.ended_ms else _("now") for gap in gaps],
+            _("Why"): [said(gap.reason) for gap in gaps],
+        }
+    )
+
+
+def _time(epoch_ms: int | None) -> str:
+    return local_time(epoch_ms) if epoch_ms else "–"
