@@ -120,6 +120,8 @@ class Settings(BaseSettings):
     #: Live cameras by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
+    #: Libraries whose keyframes go once their file was deleted, and how old they are at least then.
+    forget_missing: dict[str, Duration] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

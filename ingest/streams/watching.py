@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
+from ingest.provenance.missing import forget_missing
 from ingest.recipes import LIVE_RECIPE, recipe_of
 from ingest.stopping import Stop
 from ingest.streams.camera import Camera
@@ -175,6 +176,8 @@ def _prune_now_and_then(settings: Settings, store: Store, over: threading.Event)
         try:
             for rule in rules_of(settings):
                 prune(settings, store, rule, datetime.now(UTC))
+            for library, age in sorted(settings.forget_missing.items()):
+                forget_missing(settings, store, library, age, datetime.now(UTC))
         except StoreError as error:
             _log.warning("%s", error.message)
         except (SightlineError, OSError) as error:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from dashboard.search_export import Export, filter_in_words
 from dashboard.search_request import SearchRequest
+from ingest.provenance.contents import content_of
 from search_core.evidence import A_PAGE
 from search_core.filters import Filter
 from search_core.hours import Hours
@@ -37,11 +38,17 @@ def export(tmp_path: Path, photo: Path) -> Export:
     thumbnail = tmp_path / "thumbnails" / "1.jpg"
     thumbnail.parent.mkdir()
     Image.new("RGB", (32, 18), (30, 30, 200)).save(thumbnail)
-    taken = make_entity(0, media_type="image", uri=str(photo), captured_at=1_772_438_400_000)
+    taken = make_entity(
+        0,
+        media_type="image",
+        uri=str(photo),
+        captured_at=1_772_438_400_000,
+        source_id=content_of(photo).source_id,
+    )
     frame = make_entity(1, camera="=cmd()", thumbnail="thumbnails/1.jpg")
     hits = [Hit(1, 0.9, taken), Hit(2, 0.8, frame)]
     request = SearchRequest("main", text="a red car", without=("rain",))
-    return Export(request, hits, BERLIN, "an encoder", tmp_path)
+    return Export(request, hits, BERLIN, "an encoder", tmp_path, tmp_path / "ledger.sqlite")
 
 
 def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: Path) -> None:
