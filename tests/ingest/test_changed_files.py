@@ -1,4 +1,4 @@
-"""Paths whose content changes: rows, thumbnails and ledger follow; a refused attempt leaves none."""
+"""Paths whose content changes: rows and thumbnails follow; a refused attempt leaves none."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_new_content_replaces_what_a_path_gave_before(
 def test_a_recording_taken_in_half_is_replaced_when_it_is_whole(
     take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
 ) -> None:
-    whole, cam = media.parent / "whole.mkv", media / "cam.mkv"
+    whole, cam = media.parent / "whole.ts", media / "cam.ts"
     make_clip(whole, seconds=8)
     data = whole.read_bytes()
     cam.write_bytes(data[: len(data) // 2])
