@@ -8,10 +8,11 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dashboard.search_export import Export, filter_in_words
 from dashboard.search_request import SearchRequest
@@ -58,6 +59,42 @@ def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: P
     assert first["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert first["captured_local"] == "2026-03-02 09:00:00"
     assert second["sha256"] == ""
+
+
+def test_a_hash_is_that_of_the_content_taken_in(export: Export, photo: Path) -> None:
+    taken_in = json.loads(export.as_json())["hits"][0]
+    assert taken_in["file"] == "as taken in"
+    thumbnail = export.data_dir / "thumbnails" / "0.jpg"
+    Image.new("RGB", (32, 18), (200, 30, 30)).save(thumbnail)
+
+    Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
+    changed = json.loads(export.as_json())["hits"][0]
+    assert (changed["sha256"], changed["file"]) == (taken_in["sha256"], "changed")
+    with zipfile.ZipFile(io.BytesIO(export.as_zip())) as archive:
+        first, *_ = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        assert archive.read(first) == thumbnail.read_bytes()
+
+    photo.unlink()
+    gone = json.loads(export.as_json())["hits"][0]
+    assert (gone["sha256"], gone["file"]) == (taken_in["sha256"], "gone")
+
+
+def test_a_sheet_shows_the_hash_taken_in_and_that_the_file_has_changed(
+    export: Export, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = json.loads(export.as_json())["hits"][0]["sha256"]
+    Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
+    drawn: list[str] = []
+    text = ImageDraw.ImageDraw.text
+
+    def noting(self: ImageDraw.ImageDraw, xy: Any, said: str, **options: Any) -> None:
+        drawn.append(said)
+        text(self, xy, said, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noting)
+    export.as_pdf()
+    assert digest[:32] in drawn and digest[32:] in drawn
+    assert "The file has changed since it was taken in." in drawn
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(export: Export) -> None:
