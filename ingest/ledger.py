@@ -399,10 +399,10 @@ class Ledger:
                 )
 
     def clear_failures(self, library: str, uris: Iterable[str]) -> None:
-        """Forget that files failed or were skipped: their content is in the library."""
+        """Forget that files failed: their content is in the library."""
         with self._database.writing() as connection:
             connection.executemany(
-                "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
+                "DELETE FROM sources WHERE library = ? AND uri = ? AND status = 'failed'",
                 [(library, storable(uri)) for uri in uris],
             )
 
