@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
+import pytest
+
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import DecodeTask, Prepared, Told
 from ingest.ledger import Ledger
@@ -160,11 +162,13 @@ def test_new_content_that_cannot_be_read_leaves_the_old_rows_and_is_told(
     assert findings(settings, store) == []
 
 
+@pytest.mark.parametrize("in_bulk", [False, True])
 def test_a_file_that_changes_while_it_is_read_leaves_no_keyframes(
-    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings, in_bulk: bool
 ) -> None:
     make_clip(media / "cam.mp4", seconds=4)
-    report = take_in(media, keyframes="interval:1", engine=ChangingEngine(grow))
+    bulk = store.upsert if in_bulk else None
+    report = take_in(media, keyframes="interval:1", engine=ChangingEngine(grow), bulk=bulk)
     [outcome] = report.outcomes
     assert outcome.status == "failed" and "changed while it was read" in outcome.reason
     assert (store.count("main"), thumbnails(settings)) == (0, set())
