@@ -18,10 +18,12 @@ from cli.options import (
     make_filter,
     settings_of,
 )
-from cli.terminal import confirmed, counted, err, note, print_json, say
+from cli.terminal import confirmed, counted, err, note, print_json, say, warn
 from cli.workspace import open_store
 from search_core.errors import UsageError
+from search_core.filters import Filter
 from search_core.query_log import filter_to_dict
+from search_core.settings import Settings
 
 
 def delete(
@@ -34,6 +36,10 @@ def delete(
     after: AfterFilter = None,
     before: BeforeFilter = None,
     tag: TagFilter = None,
+    missing: Annotated[
+        bool,
+        typer.Option("--missing", help="Of these (or of all), those whose file was deleted."),
+    ] = False,
     library: LibraryOption = None,
     yes: YesOption = False,
     json: JsonOption = False,
@@ -42,14 +48,20 @@ def delete(
 
     What passes all the filters goes, with its thumbnails. The footage itself is not touched, and a
     source none of whose keyframes are left may be ingested again. Ids: `sightline search --json`.
+
+    With --missing only what a recorder or somebody deleted the file of goes. Files on a file system
+    that is not mounted do not count as deleted.
     """
     settings = settings_of(ctx, library)
     where = make_filter(camera, after, before, tag, ids)
-    if where.is_empty:
+    if where.is_empty and not missing:
         raise UsageError(
-            "Say what to delete: --id, --camera, --after, --before or --tag.",
+            "Say what to delete: --id, --camera, --after, --before, --tag or --missing.",
             f"`sightline library drop {settings.library}` removes everything.",
         )
+    if missing:
+        _delete_missing(settings, where, yes=yes, json=json)
+        return
     from ingest.removal import delete_entities
 
     with open_store(settings) as store:
@@ -75,3 +87,28 @@ def delete(
         )
     else:
         say(f"Nothing in the library {settings.library} matches.")
+
+
+def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool) -> None:
+    from ingest.provenance.missing import delete_missing, find_missing
+
+    library = settings.library
+    with open_store(settings) as store:
+        with err().status("Looking …"):
+            found = find_missing(settings, store, library, where)
+        for reason, count in found.away.items():
+            warn(f"{counted(count, 'keyframe')} left as they are: a file {reason}.")
+        count = len(found.ids)
+        question = f"Delete {counted(count, 'keyframe')} of deleted files from {library}?"
+        if count and not confirmed(question, yes=yes):
+            note("Nothing was deleted.")
+            raise typer.Exit(1)
+        if count:
+            detail = {"filter": filter_to_dict(where), "missing": True, "count": count}
+            operator.record(settings, "delete", library, detail)
+        with err().status("Deleting …"):
+            deleted = delete_missing(settings, store, library, found.ids)
+    if json:
+        print_json({"library": library, "deleted": deleted, "away": found.away.total()})
+    else:
+        say(f"Deleted {counted(deleted, 'keyframe')} of deleted files from the library {library}.")

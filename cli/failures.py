@@ -31,8 +31,9 @@ def failures(
 ) -> None:
     """List the files that could not be taken in: when, which, at what stage, and why.
 
-    Files that were left because they are still being written are listed too, at the stage "wait".
-    With --retry they are tried again, with the keyframes and cameras of a plain `sightline ingest`.
+    Files that were left because they are still being written are listed too, at the stage "wait";
+    files that were deleted since are not. With --retry they are tried again, with the options of
+    the ingest they failed in; the exit code is 1 where any of them fails again.
     """
     settings = settings_of(ctx)
     rows = _failed(settings, library)
@@ -64,9 +65,11 @@ def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     if not settings.ledger_path.exists():
         return []
     from ingest.ledger import Ledger
+    from ingest.provenance.failures import present
 
     with Ledger(settings.ledger_path) as ledger:
         rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]
+        rows = present(settings, ledger, rows)
     return sorted(rows, key=lambda row: -row.updated_ms)
 
 
@@ -83,11 +86,26 @@ def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
 
 
 def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
-    """Ingest one library's failed files again; whether any of them is done now."""
+    """Ingest one library's failed files again; return whether none of them fails now."""
     from ingest.jobs.retrying import file_of
+    from ingest.recipes import IngestOptions
 
-    paths = dict.fromkeys(file_of(row.uri) for row in rows if row.library == library)
-    report = run_ingest(settings.model_copy(update={"library": library}), list(paths))
-    if not quiet:
-        print_summary(report, library)
-    return report.done > 0
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        if row.library == library:
+            files.setdefault(row.options, []).append(file_of(row.uri))
+    worked = True
+    for text, paths in files.items():
+        options = IngestOptions.from_text(text) if text else IngestOptions()
+        report = run_ingest(
+            settings.model_copy(update={"library": library}),
+            list(dict.fromkeys(paths)),
+            camera=options.camera,
+            started_at=options.started_at,
+            keyframes=options.keyframes,
+            tags=options.tags,
+        )
+        if not quiet:
+            print_summary(report, library)
+        worked = worked and not (report.failed or report.interrupted)
+    return worked

@@ -246,6 +246,8 @@ def print_summary(report: IngestReport, library: str) -> None:
         )
     if report.left_out:
         say(f"{counted(report.left_out, 'frame')} left out: nothing new to be seen.")
+    if report.replaced:
+        say(f"Removed {counted(report.replaced, 'keyframe')} of what these files held before.")
     _print_skipped(report)
     for outcome in report.outcomes:
         if outcome.warning:

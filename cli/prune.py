@@ -53,11 +53,15 @@ def prune(
     goes by when it was captured. Footage files are not touched; --older-than asks first. What was
     deleted is purged from the trash after 30 days, whatever the rules.
 
+    The table [forget_missing] of libraries in sightline.toml says after how long keyframes go whose
+    file was deleted, such as by the recorder.
+
     Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer, and
     removes pictures that were last searched by 30 days ago or longer.
     """
     settings = settings_of(ctx, library)
     from ingest.discarding import purge_outdated
+    from ingest.provenance.missing import forget_missing
     from ingest.streams.retention import Rule, rules_of
     from ingest.streams.retention import prune as run
 
@@ -72,6 +76,8 @@ def prune(
     if older_than is None and camera is None and library is None:
         _forget_jobs(settings, dry_run=dry_run)
         _forget_query_pictures(settings, dry_run=dry_run)
+    missing = settings.forget_missing if older_than is None and camera is None else {}
+    missing = {name: age for name, age in missing.items() if library in (None, name)}
     if not rules and is_untouched(settings):
         raise _no_rules()
     now = datetime.now(UTC)
@@ -80,7 +86,7 @@ def prune(
         purged = 0 if dry_run else purge_outdated(settings, store)
         if purged:
             note(f"Purged from the trash: {counted(purged, 'keyframe')}.")
-        elif not rules:
+        elif not rules and not missing:
             raise _no_rules()
         if older_than is not None and not dry_run:
             due = run(settings, store, rules[0], now, dry_run=True).keyframes
@@ -93,8 +99,14 @@ def prune(
                 raise typer.Exit(1)
         if not dry_run:
             _record(settings, rules)
+            for name in missing:
+                operator.record(settings, "delete", name, {"missing": True})
         with err().status("Looking …" if dry_run else "Removing …"):
             pruned = [run(settings, store, rule, now, dry_run=dry_run) for rule in rules]
+            forgotten = {
+                name: forget_missing(settings, store, name, age, now, dry_run=dry_run)
+                for name, age in sorted(missing.items())
+            }
     if json:
         print_json(
             [
@@ -107,11 +119,22 @@ def prune(
                 }
                 for item in pruned
             ]
+            + [
+                {
+                    "library": name,
+                    "missing_s": missing[name].total_seconds(),
+                    "keyframes": count,
+                    "removed": not dry_run,
+                }
+                for name, count in forgotten.items()
+            ]
         )
         return
+    heading = "Would go" if dry_run else "Removed"
+    for name, count in forgotten.items():
+        say(f"{heading} from {name}, their files being deleted: {counted(count, 'keyframe')}.")
     if not rules:
         return
-    heading = "Would go" if dry_run else "Removed"
     made = table("Library", "Camera", "Kept for", heading, right=(heading,))
     for item in pruned:
         rule = item.rule

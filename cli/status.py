@@ -83,10 +83,12 @@ def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
     if not settings.ledger_path.exists():
         return
     from ingest.ledger import Ledger
+    from ingest.provenance.failures import present
 
     with Ledger(settings.ledger_path) as ledger:
         for library in libraries:
-            library["sources"] = ledger.counts(library["name"])
+            failed = present(settings, ledger, ledger.outcomes(library["name"], "failed"))
+            library["sources"] = {**ledger.counts(library["name"]), "failed": len(failed)}
             library["left_out"] = ledger.left_out(library["name"])
 
 

@@ -167,6 +167,8 @@ _JOBS = (
     N_("interrupted; it goes on at the next start"),
     N_("cancelled; what was done is kept: {what}"),
     N_("{done} done, {skipped} skipped, {failed} failed, {keyframes} keyframes"),
+    N_("{what}, {count} frames left out"),
+    N_("{what}, {count} earlier keyframes removed"),
     N_("None of them gave numbers; none can be advised."),
 )
 _ERRORS = (
@@ -274,6 +276,9 @@ _FILES = (
     N_("still being written: its end is missing; try again when it is whole"),
     N_("has a name that leads out of the archive"),
     N_("would unpack to {count} times its size, as zip bombs do"),
+    N_("was changed while it was read; run again when it is complete"),
+    N_("has the content of {name}"),
+    N_("{reason}; its first {count} keyframes are kept"),
 )
 #: Kept with what was deleted.
 _DELETED = (

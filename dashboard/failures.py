@@ -14,6 +14,7 @@ from dashboard.language import _
 from dashboard.uploads import sent_path
 from dashboard.wording import counted, local_time
 from ingest.ledger import Ledger, LedgerRow
+from ingest.provenance.failures import present
 
 _SHOWN = 1000
 
@@ -22,14 +23,13 @@ def show_failures(library: str) -> None:
     """Draw the counts of the library's sources, and those that failed or were skipped."""
     with Ledger(resources.settings().ledger_path) as ledger:
         counts = ledger.counts(library)
-        rows = [
-            *ledger.outcomes(library, "failed", _SHOWN),
-            *ledger.outcomes(library, "skipped", _SHOWN),
-        ]
+        failed = present(resources.settings(), ledger, ledger.outcomes(library, "failed"))
+        skipped = present(resources.settings(), ledger, ledger.outcomes(library, "skipped", _SHOWN))
+    rows = [*failed[:_SHOWN], *skipped]
     st.markdown(
         _("**{done}** done · **{failed}** failed · **{skipped}** skipped").format(
             done=counted(counts["done"], "source"),
-            failed=f"{counts['failed']:,}",
+            failed=f"{len(failed):,}",
             skipped=f"{counts['skipped']:,}",
         )
     )
@@ -45,10 +45,9 @@ def show_failures(library: str) -> None:
             _("File"): st.column_config.TextColumn(width="large"),
         },
     )
-    failed = [row.uri for row in rows if row.status == "failed"]
     with st.container(horizontal=True, vertical_alignment="center"):
         if st.button(
-            _("Try {files} again").format(files=counted(len(failed), "file")),
+            _("Try {files} again").format(files=counted(min(len(failed), _SHOWN), "file")),
             disabled=not failed,
             icon=":material/refresh:",
         ):

@@ -19,6 +19,8 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from dashboard import identity, resources
+from ingest.ledger import Ledger
+from ingest.provenance.fingerprints import is_as_taken_in
 from search_core.access_control.roles import Access
 from search_core.entities import MediaEntity
 from search_core.errors import SightlineError
@@ -42,7 +44,16 @@ _VIDEO_TYPES = {
 
 
 def file_of(entity: MediaEntity) -> Path | None:
-    """Return an entity's original file, None when it is not where it was."""
+    """Return an entity's original file; None when it is gone or has other content now."""
+    path = place_of(entity)
+    if path is None or entity.is_live:
+        return path
+    with Ledger(resources.settings().ledger_path) as ledger:
+        return path if is_as_taken_in(ledger, entity, path) else None
+
+
+def place_of(entity: MediaEntity) -> Path | None:
+    """Return the file that is where an entity's original was, whatever it holds now."""
     path = Path(urllib.parse.unquote(entity.uri.removeprefix("file://")))
     try:
         return path if path.is_absolute() and path.is_file() else None

@@ -16,6 +16,8 @@ from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, 
 from ingest.jobs.requests import ReembedRequest
 from ingest.jobs.retrying import file_of
 from ingest.ledger import Ledger, LedgerRow
+from ingest.provenance.failures import present
+from ingest.recipes import IngestOptions
 from search_core.access_control.audit import AuditLog
 from search_core.access_control.roles import Access, Right
 from search_core.entities import is_address
@@ -79,20 +81,31 @@ class GuardedJobs:
     def ingest_again(self, library: str, most: int) -> int:
         """Queue the sources of a library that failed, wherever they are; return how many.
 
-        Of an archive's members, the archive. Raises NotAllowed.
+        Of an archive's members, the archive; each with the options of the ingest it failed in.
+        Raises NotAllowed.
         """
         self._access.require("ingest", "trying files again")
         self._access.require_all_cameras("trying files again")
         with Ledger(self._settings.ledger_path) as ledger:
-            failed = [row.uri for row in ledger.outcomes(library, "failed", most)]
-        files = list(dict.fromkeys(file_of(uri) for uri in failed))
-        for paths, camera in (
-            ([file for file in files if self._is_upload(file)], "uploads"),
-            ([file for file in files if not self._is_upload(file)], None),
-        ):
-            if paths:
-                self._record_ingest(library, paths, camera)
-                self._jobs.submit_ingest(paths, library, camera)
+            failed = present(self._settings, ledger, ledger.outcomes(library, "failed"))[:most]
+        files: dict[IngestOptions, list[str]] = {}
+        for row in failed:
+            file = file_of(row.uri)
+            options = IngestOptions(camera="uploads" if self._is_upload(file) else None)
+            if row.options:
+                options = IngestOptions.from_text(row.options)
+            files.setdefault(options, []).append(file)
+        for options, paths in files.items():
+            unique = list(dict.fromkeys(paths))
+            self._record_ingest(library, unique, options.camera)
+            self._jobs.submit_ingest(
+                unique,
+                library,
+                options.camera,
+                options.started_at,
+                options.keyframes,
+                options.tags,
+            )
         return len(failed)
 
     def results_so_far(self, job: Job, most: int) -> list[LedgerRow]:

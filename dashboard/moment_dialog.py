@@ -195,4 +195,7 @@ def _gone(entity: MediaEntity) -> None:
             text = _("This is kept elsewhere. Open it there, at {position}: {uri}")
         st.info(text.format(position=clock(entity.pts_ms), uri=plain(entity.uri)))
         return
-    st.warning(_("The file is not where it was: {uri}").format(uri=plain(entity.uri)))
+    text = _("The file is not where it was: {uri}")
+    if footage.place_of(entity) is not None:
+        text = _("The file has other content now than this was made of: {uri}")
+    st.warning(text.format(uri=plain(entity.uri)))

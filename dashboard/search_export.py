@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,21 @@ from dashboard import footage, identity, resources
 from dashboard.language import _
 from dashboard.search_request import SearchRequest
 from dashboard.wording import local_time, viewer_zone
+from ingest.ledger import Ledger
+from ingest.provenance.fingerprints import FileState, Fingerprint, fingerprint
 from search_core.evidence import Evidence, evidence_pdf
 from search_core.filters import Filter
 from search_core.search import Hit
 
 #: A zip carries photographs and stills as they are up to so much in all, thumbnails beyond.
 _ORIGINAL_BYTES = 256 * 1024 * 1024
+#: What a sheet says of the file that a picture is from.
+_FILE_NOTES: dict[FileState, str] = {
+    "as taken in": "",
+    "changed": "The file has changed since it was taken in.",
+    "gone": "The file is gone.",
+    "not compared": "",
+}
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -41,17 +49,30 @@ class Export:
     zone: tzinfo
     encoder: str
     data_dir: Path
+    ledger_path: Path
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return one record a hit: its fields, local time, and its file's SHA-256."""
+        """Return one record a hit: its fields, local time, and the SHA-256 of its content.
+
+        ``file`` says whether the file still has the content that was taken in.
+        """
+        prints = self._fingerprints()
         return [
             {
                 **hit.to_dict(),
                 "captured_local": local_time(hit.entity.captured_at, self.zone),
-                "sha256": file_hash(footage.file_of(hit.entity)),
+                "sha256": prints[hit.entity.id].sha256,
+                "file": prints[hit.entity.id].file,
             }
             for hit in self.hits
         ]
+
+    def _fingerprints(self) -> dict[str, Fingerprint]:
+        with Ledger(self.ledger_path) as ledger:
+            return {
+                hit.entity.id: fingerprint(ledger, hit.entity, footage.place_of(hit.entity))
+                for hit in self.hits
+            }
 
     def about(self) -> dict[str, Any]:
         """Return what was asked, as plain JSON values."""
@@ -86,8 +107,9 @@ class Export:
         """Return the pictures with the table, the query and the pictures' SHA-256 sums."""
         file, sums, room = io.BytesIO(), [], _ORIGINAL_BYTES
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            prints = self._fingerprints()
             for hit in self.hits:
-                path = self._picture(hit, room)
+                path = self._picture(hit, room, prints[hit.entity.id])
                 if path is None:
                     continue
                 data = path.read_bytes()
@@ -107,16 +129,24 @@ class Export:
             f"Library {about['library']}, searched with {about['encoder']}",
             f"Filter: {about['filter']}",
             f"{len(self.hits)} hits of at most {about['k']}. "
-            "SHA-256 is that of the whole file that a picture is from.",
+            "SHA-256 is that of the whole file that a picture is from, as it was taken in.",
         ]
-        hashes = {hit.entity.uri: file_hash(footage.file_of(hit.entity)) for hit in self.hits}
-        asked = about["asked"]
-        evidence = Evidence(asked, lines, self.hits, hashes, datetime.now(UTC), self.zone)
+        prints = self._fingerprints()
+        evidence = Evidence(
+            about["asked"],
+            lines,
+            self.hits,
+            {id: known.sha256 for id, known in prints.items()},
+            datetime.now(UTC),
+            self.zone,
+            {id: _FILE_NOTES[known.file] for id, known in prints.items()},
+        )
         return evidence_pdf(evidence, self.data_dir)
 
-    def _picture(self, hit: Hit, room: int) -> Path | None:
-        original = None if hit.entity.in_video else footage.file_of(hit.entity)
-        if original is not None and original.stat().st_size <= room:
+    def _picture(self, hit: Hit, room: int, known: Fingerprint) -> Path | None:
+        original = None if hit.entity.in_video else footage.place_of(hit.entity)
+        unchanged = known.file == "as taken in" or hit.entity.is_live
+        if original is not None and unchanged and original.stat().st_size <= room:
             return original
         thumbnail = self.data_dir / hit.entity.thumbnail
         return thumbnail if hit.entity.thumbnail and thumbnail.is_file() else None
@@ -126,7 +156,12 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
     """Draw the button that offers the files; they hold these hits in this order."""
     library = resources.store().library(request.library)
     export = Export(
-        request, hits, viewer_zone(), library.encoder.label, resources.settings().data_dir
+        request,
+        hits,
+        viewer_zone(),
+        library.encoder.label,
+        resources.settings().data_dir,
+        resources.settings().ledger_path,
     )
     with st.popover(_("Export"), icon=":material/download:", disabled=not hits):
         for label, name, icon, make in (
@@ -146,23 +181,6 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
             )
         about = _("With what was asked, the times, and SHA-256 hashes of the files.")
         st.caption(about, width=240)
-
-
-def file_hash(path: Path | None) -> str:
-    """Return a file's SHA-256 in hex, "" when it cannot be read; kept while it stays the same."""
-    if path is None:
-        return ""
-    try:
-        stat = path.stat()
-        return _hash(path, stat.st_size, stat.st_mtime_ns)
-    except OSError:
-        return ""
-
-
-@lru_cache(maxsize=4096)
-def _hash(path: Path, size: int, mtime_ns: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def filter_in_words(where: Filter, zone: tzinfo) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import os
 import stat
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+from ingest.provenance.contents import Content, ContentDigest
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 
 MAX_MEMBERS = 100_000
@@ -22,7 +22,6 @@ MAX_TOTAL_BYTES = 64 * 1024**3
 #: Media hardly compresses; what is this much larger than its packed size, and large, is a bomb.
 MAX_RATIO = 200
 RATIO_MATTERS_BYTES = 32 * 1024**2
-DIGEST_BYTES = 16
 
 _NAME_BYTES = 255
 _MOST_PARTS = 64
@@ -105,8 +104,10 @@ class Archive:
         with _zip_errors(), self._zip.open(self._infos[member.index]) as file:
             return file.read(size)
 
-    def extract(self, member: Member, folder: Path, go_on: Callable[[], None]) -> tuple[Path, str]:
-        """Unpack a member to its name under ``folder``; return the file and its content hash.
+    def extract(
+        self, member: Member, folder: Path, go_on: Callable[[], None]
+    ) -> tuple[Path, Content]:
+        """Unpack a member to its name under ``folder``; return the file and its content hashes.
 
         The file appears whole or not at all, with the time the archive gives it. ``go_on`` is
         called between chunks and may raise. Raises MediaError when it cannot be unpacked.
@@ -114,7 +115,7 @@ class Archive:
         info = self._infos[member.index]
         target = folder / member.name
         part = target.with_name(f".{os.getpid()}.part")
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+        digest = ContentDigest()
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             with _zip_errors(), self._zip.open(info) as packed, part.open("wb") as unpacked:
@@ -129,7 +130,7 @@ class Archive:
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
-        return target, digest.hexdigest()
+        return target, digest.content()
 
 
 def safe_name(name: str) -> str:

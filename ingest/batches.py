@@ -125,7 +125,7 @@ class Batches:
             left_out=ending.outcome.left_out + len(near),
         )
         unused = [self._data_dir / entity.thumbnail for entity in near]
-        self._writer.put(Ending(ending.source_id, outcome, unused))
+        self._writer.put(replace(ending, outcome=outcome, unused=unused))
 
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
         opened = self._opened[task.source_id]

@@ -57,8 +57,13 @@ class BulkWriter(Writer):
         recipe: str,
         insert: BulkInsert,
         outages: Outages | None = None,
+        *,
+        options: str = "",
+        withdraw: Callable[[str], None] = lambda source_id: None,
     ) -> None:
-        super().__init__(store, ledger, library, recipe, outages)
+        super().__init__(
+            store, ledger, library, recipe, outages, options=options, withdraw=withdraw
+        )
         self._insert = insert
         self._portion = _Portion()
         self._under_way: deque[tuple[Future[None], list[Ending]]] = deque()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.archives import DIGEST_BYTES
+from ingest.provenance.contents import CHANGED_WHILE_READ, NO_CONTENT, Content, ContentDigest
 from ingest.remote import Opened, RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES
 from ingest.spool import KEPT_FREE_BYTES, Spool, no_room
@@ -28,14 +27,14 @@ _LOOK_EVERY_S = 0.1
 class Fetched:
     """A file that was fetched; ``path`` is None when its ``head`` showed that it is not wanted.
 
-    ``source_id`` is its content hash, ``version`` what told its content apart while it was read.
+    ``content`` holds its hashes, ``version`` what told its content apart while it was read.
     """
 
     head: bytes
     size: int
     version: int | None
     path: Path | None = None
-    source_id: str = ""
+    content: Content = NO_CONTENT
 
 
 class Fetcher:
@@ -80,19 +79,19 @@ class Fetcher:
                 return Fetched(head, size, opened.version)
             path = self._spool.make_room(size, file.uri.partition("?")[0], self._go_on)
             with _removed_if_failing(path):
-                size, source_id = self._copy(opened, head, path)
+                size, content = self._copy(opened, head, path)
                 if opened.size is not None and size != opened.size:
                     raise MediaError("ended before all of it had come; run again to fetch it anew")
                 if self._remote.look(file.url).version != opened.version:
-                    raise MediaError("was changed while it was read; run again when it is complete")
+                    raise MediaError(CHANGED_WHILE_READ)
                 if opened.modified_ns is not None:
                     os.utime(path, ns=(opened.modified_ns, opened.modified_ns))
-        return Fetched(head, size, opened.version, path, source_id)
+        return Fetched(head, size, opened.version, path, content)
 
-    def _copy(self, opened: Opened, head: bytes, path: Path) -> tuple[int, str]:
-        """Write all there is to a file; return how much it was, and its hash."""
+    def _copy(self, opened: Opened, head: bytes, path: Path) -> tuple[int, Content]:
+        """Write all there is to a file; return how much it was, and its hashes."""
         until_s = time.monotonic() + self._limits.max_seconds
-        digest, size, chunk = hashlib.blake2b(digest_size=DIGEST_BYTES), 0, head
+        digest, size, chunk = ContentDigest(), 0, head
         with path.open("wb") as file:
             while chunk:
                 self._go_on()
@@ -105,7 +104,7 @@ class Fetcher:
                 if opened.size is None and self._spool.free_bytes() < 0:
                     raise MediaError(no_room(size, -KEPT_FREE_BYTES))
                 chunk = opened.stream.read(_CHUNK_BYTES) or b""
-        return size, digest.hexdigest()
+        return size, digest.content()
 
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
@@ -116,16 +115,16 @@ class Fetcher:
 
 
 @contextmanager
-def fetched(settings: Settings, remote: RemoteFiles, uri: str) -> Iterator[tuple[Path, str]]:
+def fetched(settings: Settings, remote: RemoteFiles, uri: str) -> Iterator[tuple[Path, Content]]:
     """Fetch one file to look into it, and remove it afterwards; raises MediaError.
 
-    Yields where it is and its content hash.
+    Yields where it is and its content hashes.
     """
     with Fetcher(settings, remote, lambda: None) as fetcher:
         found = fetcher.wait(fetcher.start(remote.look(uri), lambda head: True))
         if found.path is None:
             raise MediaError("is empty")
-        yield found.path, found.source_id
+        yield found.path, found.content
 
 
 @contextmanager

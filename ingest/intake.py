@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from ingest.archives import DIGEST_BYTES, Archive, Member
+from ingest.archives import Archive, Member
 from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.provenance.contents import CHANGED_WHILE_READ, DIGEST_BYTES, Content, ContentDigest
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
@@ -40,7 +41,8 @@ _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 class Plan:
     """What one ingest does with every source; ``given_ms`` is epoch milliseconds or None.
 
-    ``naming`` says which camera a source is from where ``camera`` is None.
+    ``naming`` says which camera a source is from where ``camera`` is None. ``anew`` are sources
+    that are taken in although the ledger calls them done.
     """
 
     library: str
@@ -50,6 +52,7 @@ class Plan:
     uploads_dir: Path
     options: DecodeOptions
     naming: Naming = field(default_factory=Naming)
+    anew: frozenset[str] = frozenset()
 
 
 class Intake:
@@ -139,8 +142,7 @@ class Intake:
             return self._from_archive(source, source.member)
         if source.remote is not None:
             return self._from_afar(source, source.remote, fetching)
-        status = source.path.stat()
-        version = (status.st_size, status.st_mtime_ns)
+        version = _version(source.path)
         source_id = self._ledger.known_content(source.uri, *version)
         if source_id is None:
             with source.path.open("rb") as file:
@@ -148,34 +150,46 @@ class Intake:
                 refused = _not_media(source, kind_of(head))
                 if refused is not None:
                     return refused
-                if waiting := still_written(source.path, age_s(status)):
+                if waiting := still_written(source.path, age_s(source.path.stat())):
                     return source.skipped(WAIT_STAGE, waiting)
                 if not head:
                     return source.failed("read", "is empty")
                 file.seek(0)
-                source_id = self._hashed(file)
-            self._ledger.remember_content(source.uri, *version, source_id)
-        return self._known(source, source_id) or self._task(source, source.path, source_id)
+                content = self._hashed(file)
+            if _version(source.path) != version:
+                return source.failed("read", CHANGED_WHILE_READ)
+            source_id = self._remember(source.uri, *version, content)
+        return self._known(source, source_id) or self._task(source, source.path, source_id, version)
+
+    def _remember(self, place: str, size: int, version: int, content: Content) -> str:
+        """Note the content of a file that was read just now; return its source id."""
+        self._ledger.remember_content(place, size, version, content.source_id)
+        self._ledger.remember_sha256(content)
+        return content.source_id
 
     def _from_afar(
         self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
     ) -> Prepared:
         if fetching is None:
-            media = self._known_remote(file) != _NO_MEDIA
-            return source.skipped("find", KNOWN) if media else source.not_media()
+            known_id = self._known_remote(file)
+            if known_id is None or known_id == _NO_MEDIA:
+                return source.not_media()
+            return source.duplicate(KNOWN, known_id)
         fetched = self._fetcher.wait(fetching)
-        source_id = fetched.source_id if fetched.path is not None else _NO_MEDIA
+        source_id = fetched.content.source_id if fetched.path is not None else _NO_MEDIA
         if fetched.version is not None:
             self._ledger.remember_content(file.uri, fetched.size, fetched.version, source_id)
         if not fetched.head:
             return source.failed("read", "is empty")
         if fetched.path is None:
             return _not_media(source, kind_of(fetched.head)) or source.not_media()
+        self._ledger.remember_sha256(fetched.content)
         known = self._known(source, source_id)
         if known is not None:
             fetched.path.unlink()
             return known
-        return self._task(source, fetched.path, source_id)
+        path = fetched.path
+        return self._task(source, path, source_id, _version(path))
 
     def _from_archive(self, source: Source, member: Member) -> Prepared:
         archive, archive_id = self._opened(source)
@@ -189,25 +203,35 @@ class Intake:
         if member.size == 0:
             return source.failed("read", "is empty")
         unpacked = self._plan.uploads_dir / archive_id
-        path, source_id = archive.extract(member, unpacked, self._go_on)
-        self._ledger.remember_content(place, member.size, member.crc, source_id)
+        path, content = archive.extract(member, unpacked, self._go_on)
+        source_id = self._remember(place, member.size, member.crc, content)
         known = self._known(source, source_id)
         if known is not None:
             path.unlink()
             return known
-        return self._task(source, path, source_id)
+        return self._task(source, path, source_id, _version(path))
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
         if self._is_done(source_id):
-            return source.skipped("find", KNOWN)
+            return source.duplicate(KNOWN, source_id)
         twin = self._taken.setdefault(source_id, source.uri)
-        return None if twin == source.uri else source.skipped("find", f"has the content of {twin}")
+        if twin == source.uri:
+            return None
+        return source.duplicate(f"has the content of {twin}", source_id)
+
+    def try_again(self, source_id: str) -> None:
+        """Let the next file with this content be decoded: the one before it failed."""
+        self._taken.pop(source_id, None)
 
     def _is_done(self, source_id: str) -> bool:
+        if source_id in self._plan.anew:
+            return False
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
-    def _task(self, source: Source, path: Path, source_id: str) -> Prepared:
+    def _task(
+        self, source: Source, path: Path, source_id: str, version: tuple[int, int]
+    ) -> Prepared:
         spooled = source.remote is not None and source.member is None
         try:
             longest = len((source.uri if spooled else str(path)).encode())
@@ -215,7 +239,6 @@ class Intake:
             return source.failed("read", "has a name that is not valid UTF-8; rename it")
         if longest > URI_MAX_LENGTH:
             return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
-        status = path.stat()
         camera = self._plan.camera
         if camera is None:
             camera = self._plan.naming.camera_of(source.place)
@@ -223,11 +246,11 @@ class Intake:
             uri=source.uri,
             path=path,
             source_id=source_id,
-            version=(status.st_size, status.st_mtime_ns),
+            version=version,
             image_camera=_fitting(camera),
             video_camera=_fitting(camera),
             given_ms=self._plan.given_ms,
-            file_ms=status.st_mtime_ns // 1_000_000,
+            file_ms=version[1] // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,
             spooled=spooled,
@@ -249,12 +272,11 @@ class Intake:
         return self._archive[1], self._archive[2]
 
     def _local_archive(self, path: Path) -> tuple[Path, Archive, str]:
-        status = path.stat()
-        version = (status.st_size, status.st_mtime_ns)
+        version = _version(path)
         archive_id = self._ledger.known_content(str(path), *version)
         if archive_id is None:
             with path.open("rb") as file:
-                archive_id = self._hashed(file)
+                archive_id = self._hashed(file).source_id
             self._ledger.remember_content(str(path), *version, archive_id)
         return path, self._archive_files.enter_context(Archive(path)), archive_id
 
@@ -262,12 +284,12 @@ class Intake:
         self._archive_files.close()
         self._archive = None
 
-    def _hashed(self, file: BinaryIO) -> str:
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
+    def _hashed(self, file: BinaryIO) -> Content:
+        digest = ContentDigest()
         while chunk := file.read(_CHUNK_BYTES):
             self._go_on()
             digest.update(chunk)
-        return digest.hexdigest()
+        return digest.content()
 
     def _go_on(self) -> None:
         if self._should_stop():
@@ -285,12 +307,10 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).hexdigest()
 
 
-def content_hash(path: Path) -> str:
-    """Return what names a file's content; raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(
-            file, lambda: hashlib.blake2b(digest_size=DIGEST_BYTES)
-        ).hexdigest()
+def _version(path: Path) -> tuple[int, int]:
+    """Return the size (bytes) and time (ns) that tell whether a file changed; raises OSError."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def _not_media(source: Source, kind: Kind) -> SourceOutcome | None:

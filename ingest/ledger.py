@@ -7,11 +7,13 @@ is pending; that is all there is to resuming.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from ingest.provenance.contents import Content
+from ingest.provenance.mounts import NO_MOUNT, Mount
 from search_core.database import Database, storable
 
 Status = Literal["done", "skipped", "failed"]
@@ -99,10 +101,30 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed'
     """,
+    """
+    ALTER TABLE sources ADD COLUMN options TEXT NOT NULL DEFAULT '';
+    CREATE TABLE locations (
+        library TEXT NOT NULL,
+        source_id TEXT NOT NULL,
+        uri TEXT NOT NULL,
+        mount TEXT NOT NULL DEFAULT '',
+        filesystem TEXT NOT NULL DEFAULT '',
+        options TEXT NOT NULL DEFAULT '',
+        PRIMARY KEY (library, source_id, uri)
+    ) WITHOUT ROWID;
+    CREATE INDEX locations_uri ON locations (uri);
+    CREATE INDEX locations_mount ON locations (mount);
+    INSERT OR IGNORE INTO locations (library, source_id, uri)
+        SELECT library, source_id, uri FROM sources WHERE status = 'done';
+    CREATE TABLE contents (
+        source_id TEXT PRIMARY KEY,
+        sha256 TEXT NOT NULL
+    ) WITHOUT ROWID
+    """,
 )
 _COLUMNS = (
     "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"
-    " left_out"
+    " left_out, options"
 )
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
@@ -114,7 +136,8 @@ class LedgerRow:
 
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
     where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
-    frames show nothing new and were left out for that.
+    frames show nothing new and were left out for that. ``options`` are those of its ingest
+    (IngestOptions in JSON), "" where an earlier version wrote the row.
     """
 
     library: str
@@ -128,6 +151,22 @@ class LedgerRow:
     keyframes: int
     updated_ms: int
     left_out: int
+    options: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A path or address that had the content of a source when it was ingested.
+
+    ``mount`` is the file system that it lay on, empty where that is not known; ``options`` are
+    those of that ingest.
+    """
+
+    library: str
+    source_id: str
+    uri: str
+    mount: Mount = NO_MOUNT
+    options: str = ""
 
 
 class Ledger:
@@ -159,6 +198,7 @@ class Ledger:
         warning: str = "",
         keyframes: int = 0,
         left_out: int = 0,
+        options: str = "",
     ) -> None:
         """Write what became of a source, in place of what was written before.
 
@@ -166,18 +206,18 @@ class Ledger:
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, _now_ms(), left_out)]
+        values = [storable(value) for value in (*row, _now_ms(), left_out, options)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
                 (library, storable(uri)),
             )
             connection.execute(
-                f"INSERT INTO sources ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                f"INSERT INTO sources ({_COLUMNS}) VALUES ({', '.join('?' * len(values))})"  # noqa: S608
                 " ON CONFLICT DO UPDATE SET uri = excluded.uri, status = excluded.status,"
                 " stage = excluded.stage, reason = excluded.reason, warning = excluded.warning,"
                 " keyframes = excluded.keyframes, updated_ms = excluded.updated_ms,"
-                " left_out = excluded.left_out"
+                " left_out = excluded.left_out, options = excluded.options"
                 " WHERE sources.status != 'done' OR excluded.status = 'done'",
                 values,
             )
@@ -255,15 +295,18 @@ class Ledger:
 
     def forget(self, library: str) -> None:
         """Forget a library's sources: it was dropped, and all of them are pending again."""
-        self._database.write("DELETE FROM sources WHERE library = ?", (library,))
+        with self._database.writing() as connection:
+            for name in ("sources", "locations"):
+                connection.execute(f"DELETE FROM {name} WHERE library = ?", (library,))  # noqa: S608
 
     def forget_sources(self, library: str, source_ids: Sequence[str]) -> None:
         """Forget some of a library's sources: their entities were deleted."""
         with self._database.writing() as connection:
-            connection.executemany(
-                "DELETE FROM sources WHERE library = ? AND source_id = ?",
-                [(library, source_id) for source_id in source_ids],
-            )
+            for name in ("sources", "locations"):
+                connection.executemany(
+                    f"DELETE FROM {name} WHERE library = ? AND source_id = ?",  # noqa: S608
+                    [(library, source_id) for source_id in source_ids],
+                )
 
     def recipes(self, library: str) -> list[str]:
         """Return in which ways a library's sources were taken in."""
@@ -300,6 +343,7 @@ class Ledger:
             " ON CONFLICT DO UPDATE SET keyframes = keyframes + excluded.keyframes",
             list(row.values()),
         )
+        self.locate([Location(library, line.source_id, line.uri, options=line.options)])
 
     def of_sources(self, library: str, source_ids: Sequence[str]) -> list[LedgerRow]:
         """Return what became of some of a library's sources."""
@@ -313,9 +357,13 @@ class Ledger:
     def rename(self, library: str, name: str) -> None:
         """Note that a library has another name; what was written under that name is forgotten."""
         with self._database.writing() as connection:
-            connection.execute("DELETE FROM sources WHERE library = ?", (name,))
-            connection.execute("UPDATE sources SET library = ? WHERE library = ?", (name, library))
-            connection.execute("UPDATE cameras SET library = ? WHERE library = ?", (name, library))
+            for table in ("sources", "locations"):
+                connection.execute(f"DELETE FROM {table} WHERE library = ?", (name,))  # noqa: S608
+            for table in ("sources", "locations", "cameras"):
+                connection.execute(
+                    f"UPDATE {table} SET library = ? WHERE library = ?",  # noqa: S608
+                    (name, library),
+                )
 
     def known_content(self, path: str, size: int, mtime_ns: int) -> str | None:
         """Return the content hash of a file that has not changed since it was last read."""
@@ -332,6 +380,85 @@ class Ledger:
         self._database.write(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?)", (path, size, mtime_ns, source_id)
         )
+
+    # Where the content of sources lies
+
+    def locate(self, locations: Iterable[Location]) -> None:
+        """Note that paths have the content of sources; nothing is forgotten that is known."""
+        rows = [
+            (place.library, place.source_id, place.uri, *astuple(place.mount), place.options)
+            for place in locations
+        ]
+        with self._database.writing() as connection:
+            connection.executemany(
+                "INSERT INTO locations (library, source_id, uri, mount, filesystem, options)"
+                " VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " mount = iif(excluded.mount = '', mount, excluded.mount),"
+                " filesystem = iif(excluded.mount = '', filesystem, excluded.filesystem),"
+                " options = iif(excluded.options = '', options, excluded.options)",
+                [tuple(map(storable, row)) for row in rows],
+            )
+
+    def locations(self, library: str, source_id: str) -> list[Location]:
+        """Return the paths that had a source's content when a library took it in."""
+        return self._locations("library = ? AND source_id = ?", (library, source_id))
+
+    def locations_at(self, uri: str) -> list[Location]:
+        """Return what a path gave, now and before, in any library."""
+        return self._locations("uri = ?", (uri,))
+
+    def locations_below(self, folder: str, mount: str) -> Iterator[str]:
+        """Yield the paths known below a folder of a mounted file system; "" for all on it."""
+        start, end = (f"{folder.rstrip('/')}/", f"{folder.rstrip('/')}0") if folder else ("", "")
+        rows = self._database.read(
+            "SELECT DISTINCT uri FROM locations WHERE mount = ?1"
+            " AND (?2 = '' OR (uri >= ?2 AND uri < ?3))",
+            (mount, start, end),
+        )
+        yield from (str(uri) for (uri,) in rows)
+
+    def _locations(self, where: str, values: Sequence[str]) -> list[Location]:
+        rows = self._database.read(
+            "SELECT library, source_id, uri, mount, filesystem, options FROM locations"  # noqa: S608
+            f" WHERE {where} ORDER BY uri",
+            values,
+        )
+        return [
+            Location(library, source_id, uri, Mount(mount, filesystem), options)
+            for library, source_id, uri, mount, filesystem, options in rows
+        ]
+
+    def leave(self, library: str, source_id: str, uri: str, now_at: str = "") -> None:
+        """Note that a path has the content of a source no more; ``now_at`` is one that has."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "DELETE FROM locations WHERE library = ? AND source_id = ? AND uri = ?",
+                (library, source_id, storable(uri)),
+            )
+            if now_at:
+                connection.execute(
+                    "UPDATE sources SET uri = ? WHERE library = ? AND source_id = ? AND uri = ?",
+                    (storable(now_at), library, source_id, storable(uri)),
+                )
+
+    def clear_failures(self, library: str, uris: Iterable[str]) -> None:
+        """Forget that files failed: their content is in the library."""
+        with self._database.writing() as connection:
+            connection.executemany(
+                "DELETE FROM sources WHERE library = ? AND uri = ? AND status = 'failed'",
+                [(library, storable(uri)) for uri in uris],
+            )
+
+    def remember_sha256(self, content: Content) -> None:
+        """Remember the SHA-256 of a source's content."""
+        self._database.write(
+            "INSERT OR IGNORE INTO contents VALUES (?, ?)", (content.source_id, content.sha256)
+        )
+
+    def sha256_of(self, source_id: str) -> str:
+        """Return the SHA-256 of a source's content in hex, "" where it is not known."""
+        rows = self._database.read("SELECT sha256 FROM contents WHERE source_id = ?", (source_id,))
+        return str(rows[0][0]) if rows else ""
 
     def paths_of(self, source_id: str) -> list[str]:
         """Return where this content was seen; the newest place of a file that was moved is here."""

@@ -13,8 +13,8 @@ class SourceOutcome:
     """What became of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
-    decode, write, or empty when done.
-    ``left_out`` is how many frames show nothing new and were left out for that.
+    decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
+    left out for that. ``source_id`` is the content hash of a file that was skipped for its content.
     """
 
     uri: str
@@ -24,6 +24,7 @@ class SourceOutcome:
     keyframes: int = 0
     warning: str = ""
     left_out: int = 0
+    source_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class Progress:
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
-    frames of theirs that show nothing new.
+    frames of theirs that show nothing new. ``replaced`` counts the keyframes that were removed
+    because the file they are of has other content now.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -61,6 +63,7 @@ class IngestReport:
     outcomes: list[SourceOutcome] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     left_out: int = 0
+    replaced: int = 0
 
     @property
     def keyframes_per_s(self) -> float:
@@ -101,6 +104,7 @@ class IngestReport:
             "failed": self.failed,
             "keyframes": self.keyframes,
             "left_out": self.left_out,
+            "replaced": self.replaced,
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,

@@ -210,7 +210,8 @@ def _share_of_comparison(progress: LabProgress) -> float:
 
 def _summary(report: IngestReport) -> str:
     left_out = f", {report.left_out} frames left out" if report.left_out else ""
+    replaced = f", {report.replaced} earlier keyframes removed" if report.replaced else ""
     return (
         f"{report.done} done, {report.skipped} skipped, {report.failed} failed, "
-        f"{report.keyframes} keyframes{left_out}"
+        f"{report.keyframes} keyframes{left_out}{replaced}"
     )

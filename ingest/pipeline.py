@@ -33,15 +33,18 @@ from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
-from ingest.recipes import recipe_of
+from ingest.provenance.duplicates import Duplicates
+from ingest.provenance.replacement import Replacement
+from ingest.recipes import IngestOptions, recipe_of
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
-from ingest.sources import Source, find_sources
+from ingest.sources import NO_SUCH_FILE, Source, find_sources
 from ingest.stopping import Interrupted
-from ingest.writer import Ending, Store, Writer
+from ingest.writer import Ending, Writer
 from search_core.encoders.base import Encoder
 from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, ms_from_datetime
 from search_core.errors import UsageError
+from search_core.library import Store
 from search_core.settings import Settings
 
 #: A batch that is not full is embedded when nothing came for a while.
@@ -66,6 +69,7 @@ def ingest(
     bulk: BulkInsert | None = None,
     patience_s: float = PATIENCE_S,
     watched: bool = False,
+    anew: frozenset[str] = frozenset(),
 ) -> IngestReport:
     """Take files, folders, globs and zips into a library; what is in it already is left out.
 
@@ -74,9 +78,9 @@ def ingest(
     pending and the report says interrupted. Bad files never raise: they are in the report, and in
     the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
     so by the thread that waits. ``naming`` says how names are read, by default as the settings do.
-    With ``watched``, ``paths`` are files found in a watched folder.
-    Raises UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails
-    or a disk is full.
+    With ``watched``, ``paths`` are files found in a watched folder. ``anew`` are sources (content
+    hashes) that are taken in again although they are done. Raises UsageError for options that
+    cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -96,8 +100,10 @@ def ingest(
         uploads_dir=settings.uploads_dir,
         options=options,
         naming=naming or Naming.of(settings),
+        anew=anew,
     )
-    run = _Run(plan, encoder, settings.encoder.batch_size, _checked(tags), on_progress)
+    asked = IngestOptions(keyframes, camera, plan.given_ms, _checked(tags))
+    run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
     began_s = time.monotonic()
@@ -112,8 +118,13 @@ def ingest(
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)
-                writer = run.writer(store, ledger, outages, bulk)
-                run.work_off(sources, writer, engine, intake, stop, should_stop)
+                replacement = Replacement(
+                    settings, store, ledger, library, asked.to_text(), outages
+                )
+                writer = run.writer(store, ledger, outages, bulk, replacement)
+                run.work_off(sources, writer, engine, intake, stop, should_stop, replacement)
+                replacement.finish()
+                run.report.replaced = replacement.removed
         if run.wrote:
             outages.outlast(lambda: store.settle(library))
     except Interrupted:
@@ -130,24 +141,33 @@ class _Run:
         plan: Plan,
         encoder: Encoder,
         batch_size: int,
-        tags: tuple[str, ...],
+        asked: IngestOptions,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
         self.wrote = False
         self._plan = plan
         self._encoder = encoder
         self._batch_size = batch_size
-        self._tags = tags
+        self._asked = asked
+        self._duplicates = Duplicates()
         self._accounts = Accounts(on_progress)
         self.report = self._accounts.report
         self.wait = self._accounts.wait
 
     def writer(
-        self, store: Store, ledger: Ledger, outages: Outages, bulk: BulkInsert | None
+        self,
+        store: Store,
+        ledger: Ledger,
+        outages: Outages,
+        bulk: BulkInsert | None,
+        replacement: Replacement,
     ) -> Writer:
         """Return what writes the rows: one upsert after the other, or in bulk."""
         place = (store, ledger, self._plan.library, self._plan.recipe)
-        return BulkWriter(*place, bulk, outages) if bulk else Writer(*place, outages)
+        options, withdraw = self._asked.to_text(), replacement.withdraw
+        if bulk:
+            return BulkWriter(*place, bulk, outages, options=options, withdraw=withdraw)
+        return Writer(*place, outages, options=options, withdraw=withdraw)
 
     def work_off(
         self,
@@ -157,25 +177,34 @@ class _Run:
         intake: Intake,
         stop: threading.Event,
         should_stop: Callable[[], bool],
+        replacement: Replacement,
     ) -> None:
-        """Take in all sources, or those until it is to stop; then ``stop`` is set."""
+        """Take in all sources, or those until it is to stop; then ``stop`` is set.
+
+        Duplicates of what failed come after all others.
+        """
+        by_uri = {source.uri: source for source in sources}
+        self._replacement = replacement
         self._accounts.sources_total = len(sources)
         batches = Batches(
             self._encoder,
             self._batch_size,
             self._plan.options.selector.least_distance,
-            self._tags,
+            self._asked.tags,
             self._plan.options.data_dir,
             writer,
         )
         try:
             with writer:
-                told = engine.decode(intake.prepare(iter(sources)))
-                try:
-                    self._follow(told, batches, writer, should_stop)
-                finally:
-                    stop.set()
-                    told.close()
+                while sources:
+                    told, complete = engine.decode(intake.prepare(iter(sources))), False
+                    try:
+                        complete = self._follow(told, batches, writer, should_stop)
+                    finally:
+                        if not complete:
+                            stop.set()
+                        told.close()
+                    sources = [by_uri[uri] for uri in self._again(intake)] if complete else []
         except (KeyboardInterrupt, Interrupted):
             self.report.interrupted = True
         self._accounts.settle(writer)
@@ -189,12 +218,13 @@ class _Run:
         batches: Batches,
         writer: Writer,
         should_stop: Callable[[], bool],
-    ) -> None:
+    ) -> bool:
+        """Take what the engine tells; return whether that was all of it."""
         quiet = 0
         while True:
             if should_stop():
                 self.report.interrupted = True
-                return
+                return False
             began_s = time.monotonic()
             try:
                 news = next(told)
@@ -211,31 +241,63 @@ class _Run:
             self._accounts.settle(writer)
         batches.flush()
         self._accounts.keyframes = batches.keyframes
+        return True
+
+    def _again(self, intake: Intake) -> list[str]:
+        """Return the duplicates to take in themselves, and let the intake pass them."""
+        again, self._duplicates.again = self._duplicates.again, []
+        for item in again:
+            intake.try_again(item.source_id)
+        return [item.uri for item in again]
 
     def _take(self, news: tuple[DecodeTask, Event] | SourceOutcome, batches: Batches) -> None:
         if isinstance(news, SourceOutcome):
-            if news.reason == KNOWN:
-                self._accounts.finish(news)  # its row in the ledger says done, and stays
-            else:
-                batches.end(Ending(_id_of_uri(news.uri), news))
+            self._skip(news, batches)
             return
         task, event = news
         match event:
             case Opened():
+                self._replacement.begin(task.uri, task.source_id)
                 batches.open(task.source_id, event)
             case Decoded() | Embedded():
                 batches.add(task, event)
                 self._accounts.keyframes = batches.keyframes
                 self._accounts.tell(task.uri)
-            case Finished(warning, left_out):
-                task.let_go(batches.came_of(task.source_id))
-                outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
-                batches.end(Ending(task.source_id, outcome))
-            case Failed(stage, reason):
-                task.let_go(batches.came_of(task.source_id))
-                batches.end(
-                    Ending(task.source_id, SourceOutcome(task.uri, "failed", reason, stage))
-                )
+            case Finished() | Failed():
+                batches.end(self._ending(task, event, batches.came_of(task.source_id)))
+                for outcome in self._duplicates.end(task.source_id, event):
+                    self._end_duplicate(outcome, batches)
+
+    def _skip(self, outcome: SourceOutcome, batches: Batches) -> None:
+        """Take what needs no decoding."""
+        if outcome.reason == KNOWN:
+            self._replacement.see(outcome.uri, outcome.source_id)
+            self._accounts.finish(outcome)  # its row in the ledger says done, and stays
+        elif outcome.reason in NO_SUCH_FILE:
+            self._accounts.finish(outcome)  # there is no file of which anything could be listed
+        elif outcome.source_id:
+            for ended in self._duplicates.offer(outcome):
+                self._end_duplicate(ended, batches)
+        else:
+            batches.end(Ending(_id_of_uri(outcome.uri), outcome))
+
+    def _end_duplicate(self, outcome: SourceOutcome, batches: Batches) -> None:
+        if outcome.status == "skipped":
+            self._replacement.see(outcome.uri, outcome.source_id)
+        batches.end(Ending(_id_of_uri(outcome.uri), outcome))
+
+    def _ending(self, task: DecodeTask, event: Finished | Failed, keyframes: int) -> Ending:
+        refused = isinstance(event, Failed) and not event.keeps_keyframes
+        task.let_go(0 if refused else keyframes)
+        if isinstance(event, Finished):
+            self._replacement.see(task.uri, task.source_id)
+            warning, left_out = event.warning, event.left_out
+            outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
+        else:
+            kept = f"; its first {keyframes} keyframes are kept" if keyframes else ""
+            reason = event.reason if refused else event.reason + kept
+            outcome = SourceOutcome(task.uri, "failed", reason, event.stage)
+        return Ending(task.source_id, outcome, refused=refused)
 
 
 def _id_of_uri(uri: str) -> str:

@@ -1,15 +1,72 @@
-"""The ledger's names for how sources were taken in."""
+"""How sources are taken in: the options of an ingest, and the ledger's names for the keyframes."""
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from itertools import product
+from typing import Self
 
 from ingest.keyframes import parse_selector
+from search_core.entities import MediaEntity
 
 _WAYS = ("auto", "iframe", "scene", "motion", *(f"interval:{n}" for n in (0.5, *range(1, 61))))
 #: The selector of live keyframes, as the ledger's recipe names it.
 LIVE_RECIPE = "live:1"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """What an ingest was asked for, as the ledger keeps it so that it can be done again.
+
+    ``keyframes`` is as it is typed, ``given_ms`` the start that was given, in epoch milliseconds.
+    """
+
+    keyframes: str = "auto"
+    camera: str | None = None
+    given_ms: int | None = None
+    tags: tuple[str, ...] = ()
+
+    @property
+    def started_at(self) -> datetime | None:
+        """The start that was given, None where none was."""
+        return None if self.given_ms is None else datetime.fromtimestamp(self.given_ms / 1000, UTC)
+
+    def to_text(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read what :meth:`to_text` wrote."""
+        record = json.loads(text)
+        return cls(**{**record, "tags": tuple(record["tags"])})
+
+
+def options_of(
+    options: str, recipe: str, encoder_digest: str, rows: Sequence[MediaEntity] = ()
+) -> IngestOptions | None:
+    """Return the options of an earlier ingest; None where they can no longer be known.
+
+    ``options`` and ``recipe`` are from the ledger, ``rows`` are of the same source. A ledger from
+    before options were kept has the recipe alone, which tells the usual ways to choose keyframes.
+    """
+    if options:
+        asked = IngestOptions.from_text(options)
+    else:
+        ways = (way + distinct for way, distinct in product(_WAYS, ("", "+distinct")))
+        names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in ways}
+        if recipe not in names:
+            return None
+        asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else ())
+    if not rows:
+        return asked
+    row = rows[0]  # camera and time may have been put right since
+    given_ms = row.captured_at - row.pts_ms if row.captured_from == "given" else None
+    return replace(asked, camera=row.camera, given_ms=given_ms)
 
 
 def recipe_of(encoder_digest: str, selector_recipe: str) -> str:

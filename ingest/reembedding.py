@@ -22,13 +22,13 @@ from ingest.decoding import decode_image
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import Decoded, DecodeOptions, DecodeTask, Failed, Finished
 from ingest.fetching import Fetcher
-from ingest.intake import content_hash
 from ingest.jobs.watch import Interrupted
 from ingest.keyframes.given import GivenMoments
 from ingest.ledger import Ledger
 from ingest.outcomes import ReembedReport, SourceOutcome
 from ingest.recipes import known_recipes
 from ingest.remote import RemoteFiles
+from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder, Pixels
 from search_core.entities import MediaEntity, is_address
 from search_core.errors import MediaError, UsageError
@@ -140,6 +140,7 @@ class _Run:
         self._heir = heir
         self._engine = engine
         self._remote = RemoteFiles(settings.remote)
+        self._places = Whereabouts(settings, ledger)
         self._lost: dict[str, MediaEntity] = {}
         self._lacking: dict[int, tuple[DecodeTask, dict[int, MediaEntity]]] = {}
         self._batch: list[tuple[MediaEntity, Pixels]] = []
@@ -202,26 +203,20 @@ class _Run:
 
     def _source_of(self, entity: MediaEntity, fetcher: Fetcher) -> Path:
         """Return where an entity's source is now; raises MediaError where it is nowhere."""
-        changed = False
+        changed, reason = False, ""
         if entity.is_remote:
             found = fetcher.wait(fetcher.start(self._remote.look(entity.uri), lambda head: True))
-            if found.path is not None and found.source_id == entity.source_id:
+            if found.path is not None and found.content.source_id == entity.source_id:
                 return found.path
             raise MediaError("has other content now")
         for place in dict.fromkeys((entity.uri, *self._ledger.paths_of(entity.source_id))):
-            path = Path(place)
-            if is_address(place) or not path.is_file():
+            if is_address(place):
                 continue
-            status = path.stat()
-            version = (status.st_size, status.st_mtime_ns)
-            content = self._ledger.known_content(place, *version)
-            if content is None:
-                content = content_hash(path)
-                self._ledger.remember_content(place, *version, content)
-            if content == entity.source_id:
-                return path
-            changed = True
-        raise MediaError("has other content now" if changed else "is not there any more")
+            state, why = self._places.look(place, entity.source_id)
+            if state == "there":
+                return Path(place)
+            changed, reason = changed or state == "changed", reason or why
+        raise MediaError("has other content now" if changed else reason or "is not there any more")
 
     def _task(self, path: Path, entities: Sequence[MediaEntity]) -> DecodeTask:
         media, status = self._settings.media, path.stat()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 
+from ingest.provenance.contents import CHANGED_WHILE_READ
 from search_core.errors import CorruptMedia, MediaError
 
 
@@ -36,7 +37,7 @@ _UNREACHABLE = {
     "TimeoutError": "cannot be read: its server did not answer in time",
 }
 _WORDS = {
-    "FileExpired": "was changed while it was read; run again when it is complete",
+    "FileExpired": CHANGED_WHILE_READ,
     "TooManyRedirects": "cannot be read: it is redirected in circles",
     "NonHttpUrlRedirectClientError": "is redirected to what is no address of the web",
     "InvalidURL": "is no address",

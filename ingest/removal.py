@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 
 from ingest.discarding import expect_less, purge_where
 from ingest.ledger import Ledger
 from ingest.picture_removal import remove_pictures, remove_source_folder
 from ingest.streams.stills import days_kept
 from ingest.trash import Trash, trash_path
+from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.library import NO_FILTER, Store, require_filter
 from search_core.settings import Settings
@@ -30,13 +32,21 @@ def delete_entities(
     deleted = 0
     touched: Counter[str] = Counter()
     while page := store.entities(library, where, limit=_PAGE_ROWS):
-        store.delete(library, Filter(ids=tuple(entity.id for entity in page)))
-        remove_pictures(settings, store, page)
+        remove_rows(settings, store, library, page)
         deleted += len(page)
         touched.update(entity.source_id for entity in page)
     with Ledger(settings.ledger_path) as ledger:
         emptied = expect_less(store, ledger, library, touched)
     return deleted, emptied
+
+
+def remove_rows(
+    settings: Settings, store: Store, library: str, entities: Sequence[MediaEntity]
+) -> None:
+    """Remove entities and the pictures that nothing else shows; the ledger is not told."""
+    if entities:
+        store.delete(library, Filter(ids=tuple(entity.id for entity in entities)))
+        remove_pictures(settings, store, entities)
 
 
 def drop_library(settings: Settings, store: Store, library: str) -> None:

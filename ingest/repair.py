@@ -12,23 +12,28 @@ from PIL import Image
 
 from ingest.decoding import decode_image, frame_at
 from ingest.fetching import fetched
-from ingest.keyframes import parse_selector
-from ingest.ledger import Ledger
+from ingest.jobs.retrying import file_of
+from ingest.ledger import Ledger, Location
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
-from ingest.recipes import recipe_of
+from ingest.provenance.mounts import mount_of
+from ingest.recipes import IngestOptions, options_of
 from ingest.remote import RemoteFiles
+from ingest.removal import delete_entities
 from ingest.thumbnails import write_thumbnail
 from ingest.verification import Finding
 from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder
 from search_core.entities import FrameRef, MediaEntity
 from search_core.errors import MediaError
-from search_core.library import Store
+from search_core.filters import Filter
+from search_core.library import Store, VectorPage
 from search_core.settings import Settings
 
-#: The ways to choose keyframes whose recipe is known without options.
-_SELECTORS = ("auto", "iframe")
+_TAKEN_IN_AGAIN = ("keyframes_missing", "unfinished", "media_changed")
+_UNKNOWN_OPTIONS = (
+    "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
+)
 
 
 def repair(
@@ -44,8 +49,8 @@ def repair(
     """
     left = [finding for finding in findings if not finding.repairable]
     mendable = [finding for finding in findings if finding.repairable]
-    places = Whereabouts(settings.remote)
     with Ledger(settings.ledger_path) as ledger:
+        places = Whereabouts(settings, ledger)
         for finding in mendable:
             if finding.kind == "media_moved":
                 _point_elsewhere(store, ledger, finding, places)
@@ -53,7 +58,7 @@ def repair(
                 (settings.data_dir / finding.subject).unlink(missing_ok=True)
     undrawn = [finding for finding in mendable if finding.kind == "thumbnail_missing"]
     left.extend(_draw_again(settings, undrawn))
-    again = [item for item in mendable if item.kind in ("keyframes_missing", "unfinished")]
+    again = [item for item in mendable if item.kind in _TAKEN_IN_AGAIN]
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
         left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
@@ -62,10 +67,14 @@ def repair(
 
 def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whereabouts) -> None:
     """Let the keyframes of a file that was moved point to where it is now."""
-    path = next(path for path in ledger.paths_of(finding.source_id) if places.is_there(path))
+    path = places.elsewhere(finding.library, finding.source_id, finding.subject)
+    if not path:
+        return  # it was moved again
     moved = [replace(entity, uri=path) for entity in finding.entities]
     vectors = [store.embedding(finding.library, entity.id) for entity in moved]
     store.upsert(finding.library, moved, np.stack(vectors))
+    ledger.locate([Location(finding.library, finding.source_id, path, mount_of(Path(path)))])
+    ledger.leave(finding.library, finding.source_id, finding.subject, path)
 
 
 def _draw_again(settings: Settings, findings: Sequence[Finding]) -> list[Finding]:
@@ -79,8 +88,8 @@ def _draw_again(settings: Settings, findings: Sequence[Finding]) -> list[Finding
             left.extend(_drawn_from(settings, mine, Path(uri)))
             continue
         try:
-            with fetched(settings, remote, uri) as (path, source_id):
-                if source_id != mine[0].source_id:
+            with fetched(settings, remote, uri) as (path, content):
+                if content.source_id != mine[0].source_id:
                     raise MediaError("is not what it was when it was taken in")
                 left.extend(_drawn_from(settings, mine, path))
         except MediaError as error:
@@ -120,35 +129,76 @@ def _take_in_again(
     encoder: Encoder,
     on_progress: Callable[[Progress], None] | None,
 ) -> list[Finding]:
-    """Ingest sources anew, each with the keyframes it had; return what could not be."""
-    with Ledger(settings.ledger_path) as ledger:
-        recipes = {row.source_id: row.recipe for row in ledger.outcomes(library, "done")}
-        ledger.forget_sources(library, [finding.source_id for finding in findings])
-    known = {
-        recipe_of(encoder.identity.digest, parse_selector(name).recipe): name for name in _SELECTORS
-    }
+    """Ingest sources anew, each as it was ingested before; return what could not be."""
     left: list[Finding] = []
-    for name in _SELECTORS:
-        mine = [
-            item for item in findings if known.get(recipes.get(item.source_id, ""), "auto") == name
-        ]
-        if not mine:
-            continue
+    groups: dict[IngestOptions, list[Finding]] = {}
+    kept: list[VectorPage] = []
+    with Ledger(settings.ledger_path) as ledger:
+        places = Whereabouts(settings, ledger)
+        for finding in findings:
+            rows = Filter(source_ids=(finding.source_id,))
+            state, _ = places.look(finding.subject, finding.source_id)
+            if finding.kind == "unfinished" and state in ("gone", "changed"):
+                delete_entities(settings, store, library, rows)  # what nobody can finish
+                continue
+            options = _options(store, ledger, finding, encoder)
+            if options is None:
+                left.append(replace(finding, detail=_UNKNOWN_OPTIONS, repairable=False))
+                continue
+            if finding.kind != "media_changed":
+                kept += store.vectors(library, where=rows)
+            groups.setdefault(options, []).append(finding)
+        files = {item.source_id: _file_to_ingest(ledger, item) for item in findings}
+    for options, mine in groups.items():
         report = ingest(
-            [finding.subject for finding in mine],
+            list(dict.fromkeys(files[finding.source_id] for finding in mine)),
             settings=settings,
             store=store,
             encoder=encoder,
             library=library,
-            keyframes=name,
+            camera=options.camera,
+            started_at=options.started_at,
+            keyframes=options.keyframes,
+            tags=options.tags,
             on_progress=on_progress,
+            anew=frozenset(item.source_id for item in mine if item.kind != "media_changed"),
         )
         left.extend(_not_done(mine, report))
+    for page in kept:  # with the tags and whatever else they were given since
+        store.upsert(library, page.entities, page.embeddings)
     return left
 
 
+def _options(
+    store: Store, ledger: Ledger, finding: Finding, encoder: Encoder
+) -> IngestOptions | None:
+    """Return how a source was ingested; None where that is not known any more."""
+    library, source_id = finding.library, finding.source_id
+    rows = store.entities(library, Filter(source_ids=(source_id,)), limit=1)
+    lines = ledger.of_sources(library, [source_id])
+    lines.sort(key=lambda line: line.status == "done", reverse=True)
+    if lines:
+        options = options_of(lines[0].options, lines[0].recipe, encoder.identity.digest, rows)
+    else:
+        began = [place.options for place in ledger.locations(library, source_id) if place.options]
+        text = began[0] if began else IngestOptions().to_text()
+        options = options_of(text, "", encoder.identity.digest, rows)
+    if options is not None and finding.kind == "media_changed":
+        return replace(options, given_ms=None)  # it may be another recording
+    return options
+
+
+def _file_to_ingest(ledger: Ledger, finding: Finding) -> str:
+    """Return the file of a source, of an archive's member the archive where it is still there."""
+    for place in ledger.locations(finding.library, finding.source_id):
+        archive = file_of(place.uri)
+        if archive != place.uri:
+            return archive
+    return file_of(finding.subject)
+
+
 def _not_done(findings: Sequence[Finding], report: IngestReport) -> list[Finding]:
-    reasons = {item.uri: item.reason for item in report.outcomes if item.status != "done"}
+    reasons = {item.uri: item.reason for item in report.outcomes if item.status == "failed"}
     return [
         replace(finding, detail=reasons[finding.subject], repairable=False)
         for finding in findings

@@ -20,6 +20,8 @@ from search_core.entities import is_address
 from search_core.errors import MediaError
 
 _NOT_MEDIA_IN_A_FOLDER = "not media"
+#: Why a path names nothing; where it is a reason, there is no file of which anything can be said.
+NO_SUCH_FILE = ("is no path", "matches no file", "does not exist")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,10 @@ class Source:
     def skipped(self, stage: str, reason: str) -> SourceOutcome:
         """Return that it was left out."""
         return SourceOutcome(self.uri, "skipped", reason, stage)
+
+    def duplicate(self, reason: str, source_id: str) -> SourceOutcome:
+        """Return that it was left out because its content is taken in already."""
+        return SourceOutcome(self.uri, "skipped", reason, "find", source_id=source_id)
 
 
 def place_of(uri: str) -> PurePath:

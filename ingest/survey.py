@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from ingest.archives import DIGEST_BYTES
 from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.keyframes import KeyframeSelector
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.provenance.contents import DIGEST_BYTES
 from ingest.recipes import recipe_of
 from ingest.remote import RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media

@@ -15,8 +15,10 @@ from typing import Literal
 
 from PIL import Image
 
+from ingest.engines.tasks import KEEPS_KEYFRAMES
+from ingest.jobs.retrying import file_of
 from ingest.ledger import Ledger
-from ingest.whereabouts import Whereabouts
+from ingest.whereabouts import MediaState, Whereabouts
 from search_core.entities import MediaEntity
 from search_core.library import Store
 from search_core.settings import Settings
@@ -26,6 +28,7 @@ FindingKind = Literal[
     "unfinished",
     "media_moved",
     "media_missing",
+    "media_changed",
     "media_unreachable",
     "thumbnail_missing",
     "orphan",
@@ -36,7 +39,8 @@ MEANINGS: dict[FindingKind, str] = {
     "unfinished": "keyframes of a source the ledger does not call done",
     "media_moved": "the file is gone from where it was, and known elsewhere",
     "media_missing": "the file is gone; its keyframes can be found, not played",
-    "media_unreachable": "it cannot be told whether the file is still at its address",
+    "media_changed": "the file has other content than its keyframes were made of",
+    "media_unreachable": "it cannot be told now whether the file is still there",
     "thumbnail_missing": "the thumbnail is gone or damaged",
     "orphan": "a thumbnail that no keyframe shows",
 }
@@ -79,6 +83,7 @@ class _Seen:
 
     rows: Counter[str] = field(default_factory=Counter)
     uris: dict[str, str] = field(default_factory=dict)
+    states: dict[str, tuple[MediaState, str]] = field(default_factory=dict)
     lost: dict[str, list[MediaEntity]] = field(default_factory=dict)
 
 
@@ -94,9 +99,9 @@ def verify(
     """
     wanted = set(libraries)
     shown: set[str] = set()
-    places = Whereabouts(settings.remote)
     looked = 0
     with Ledger(settings.ledger_path) as ledger:
+        places = Whereabouts(settings, ledger)
         for info in store.libraries():
             seen = _Seen()
             for page in store.vectors(info.name):
@@ -107,7 +112,7 @@ def verify(
                     if info.name in wanted:
                         yield from _look_at(settings, info.name, entity, seen, places)
             if info.name in wanted:
-                yield from _media(info.name, seen, ledger, places)
+                yield from _media(info.name, seen, places)
                 yield from _sources(info.name, seen, ledger, places)
     yield from _orphans(settings, shown)
 
@@ -120,7 +125,9 @@ def _look_at(
     # A live camera's day is a source of many files: each keyframe has its own still.
     medium = entity.id if entity.is_live else entity.source_id
     known = seen.uris.setdefault(medium, entity.uri)
-    media_there = medium not in seen.lost and places.is_there(known)
+    if medium not in seen.states:
+        seen.states[medium] = places.look(known, "" if entity.is_live else entity.source_id)
+    media_there = seen.states[medium][0] == "there"
     if not media_there:
         seen.lost.setdefault(medium, []).append(entity)
     if entity.thumbnail and not _is_whole(settings.data_dir / entity.thumbnail):
@@ -135,33 +142,31 @@ def _look_at(
         )
 
 
-def _media(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:
-    for source_id, entities in seen.lost.items():
-        where = seen.uris[source_id]
-        doubt = places.doubt(where)
-        known = ledger.paths_of(source_id)
-        elsewhere = None if doubt else next(filter(places.is_there, known), None)
-        kind: FindingKind = "media_missing"
-        if elsewhere or doubt:
-            kind = "media_moved" if elsewhere else "media_unreachable"
-        yield Finding(
-            kind,
-            library,
-            where,
-            f"now at {elsewhere}" if elsewhere else doubt or MEANINGS[kind],
-            elsewhere is not None,
-            source_id,
-            tuple(entities),
-        )
+def _media(library: str, seen: _Seen, places: Whereabouts) -> Iterator[Finding]:
+    kinds: dict[MediaState, FindingKind] = {
+        "changed": "media_changed",
+        "gone": "media_missing",
+        "away": "media_unreachable",
+    }
+    for medium, entities in seen.lost.items():
+        state, reason = seen.states[medium]
+        kind, source_id, where = kinds[state], entities[0].source_id, seen.uris[medium]
+        detail, repairable = reason or MEANINGS[kind], state == "changed"
+        if state != "away" and (place := places.elsewhere(library, source_id, where)):
+            kind, detail, repairable = "media_moved", f"now at {place}", True
+        yield Finding(kind, library, where, detail, repairable, source_id, tuple(entities))
 
 
 def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:
     """Hold the ledger's sources against the rows there are."""
     expected: dict[str, tuple[int, str]] = {}
+    ended: set[str] = set()
     for row in ledger.outcomes(library):
         keyframes, _ = expected.get(row.source_id, (0, ""))
         due = row.keyframes if row.status == "done" else 0
         expected[row.source_id] = (max(keyframes, due), row.uri)
+        if row.status == "done" or row.stage == KEEPS_KEYFRAMES:
+            ended.add(row.source_id)
     for source_id, (keyframes, uri) in expected.items():
         there = seen.rows.get(source_id, 0)
         if there < keyframes:
@@ -171,14 +176,19 @@ def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> 
                 library,
                 where,
                 f"{there} of {keyframes} keyframes are in Milvus",
-                places.is_there(where),
+                places.holds(where, source_id) or file_of(uri) != uri,
                 source_id,
             )
     for source_id, there in seen.rows.items():
-        if source_id not in expected:
-            where = seen.uris.get(source_id, source_id)
-            detail = f"{there} keyframes, and no line in the ledger"
-            yield Finding("unfinished", library, where, detail, places.is_there(where), source_id)
+        if source_id in ended:
+            continue
+        where = seen.uris.get(source_id, source_id)
+        detail = f"{there} keyframes, and no line in the ledger"
+        left_over = source_id in expected or bool(ledger.locations(library, source_id))
+        if left_over:
+            detail = f"{there} keyframes of an ingest that did not end"
+        repairable = left_over or places.holds(where, source_id)
+        yield Finding("unfinished", library, where, detail, repairable, source_id)
 
 
 def _orphans(settings: Settings, shown: set[str]) -> Iterator[Finding]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -65,11 +65,13 @@ class Ending:
     """A source has no more rows to come: what became of it, true once its rows are written.
 
     ``unused`` are the thumbnails of keyframes that were left out after they were decoded.
+    ``refused`` says that none of its rows may stay.
     """
 
     source_id: str
     outcome: SourceOutcome
     unused: Sequence[Path] = ()
+    refused: bool = False
 
 
 class Writer:
@@ -78,7 +80,8 @@ class Writer:
     While Milvus is away it waits, as ``outages`` says. Leaving it waits until all is written; when
     it is left by an exception, what is in hand is written unless Milvus is away. What went wrong
     while writing is raised by the next call, Interrupted when nobody waits for Milvus any more:
-    then what was not written stays pending.
+    then what was not written stays pending. ``options`` are kept with each source in the ledger;
+    ``withdraw`` removes the rows of a source that was refused.
     """
 
     def __init__(
@@ -88,7 +91,12 @@ class Writer:
         library: str,
         recipe: str,
         outages: Outages | None = None,
+        *,
+        options: str = "",
+        withdraw: Callable[[str], None] = lambda source_id: None,
     ) -> None:
+        self._options = options
+        self._withdraw = withdraw
         self._store = store
         self._ledger = ledger
         self._library = library
@@ -174,6 +182,9 @@ class Writer:
 
     def _record(self, ending: Ending) -> None:
         outcome = ending.outcome
+        if ending.refused:
+            self._withdraw(ending.source_id)
+            outcome = replace(outcome, keyframes=0)
         self._ledger.record(
             self._library,
             ending.source_id,
@@ -185,6 +196,7 @@ class Writer:
             warning=outcome.warning,
             keyframes=outcome.keyframes,
             left_out=outcome.left_out,
+            options=self._options,
         )
         # Taken in another way, the same moments may be shown.
         if ending.unused and not self._ledger.is_elsewhere(

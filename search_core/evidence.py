@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
@@ -32,8 +32,9 @@ A_PAGE = _COLUMNS * _ROWS
 class Evidence:
     """What a sheet says of a search: what was asked, lines about how, and when it was made.
 
-    ``sha256`` holds the files' hashes in hex by uri; one that is missing could not be read. Times
-    are shown in ``zone`` and in UTC.
+    ``sha256`` holds in hex, by entity id, the hashes of the files as they were taken in, "" where
+    one is not known; ``notes`` what else is to be said of a file. Times are shown in ``zone`` and
+    in UTC.
     """
 
     asked: str
@@ -42,6 +43,7 @@ class Evidence:
     sha256: Mapping[str, str]
     made_at: datetime
     zone: tzinfo
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def evidence_pdf(evidence: Evidence, data_dir: Path) -> bytes:
@@ -98,14 +100,16 @@ def _draw_caption(
     pen: ImageDraw.ImageDraw, hit: Hit, evidence: Evidence, corner: tuple[int, int]
 ) -> None:
     left, top = corner
-    digest = evidence.sha256.get(hit.entity.uri, "")
-    hashed = (digest[:32], digest[32:]) if digest else ("SHA-256: the file could not be read", "")
+    digest = evidence.sha256.get(hit.entity.id, "")
+    hashed = (digest[:32], digest[32:]) if digest else ("SHA-256: not known",)
+    note = evidence.notes.get(hit.entity.id, "")
     lines = [
         (f"{hit.rank}  ·  {hit.score:.4f}  ·  {hit.entity.camera or 'no camera'}", INK),
         (_local(hit.entity, evidence.zone), INK),
         (iso_from_ms(hit.entity.captured_at), QUIET),
         (_place(hit.entity), QUIET),
         *((text, QUIET) for text in hashed),
+        *(((note, INK),) if note else ()),
     ]
     for number, (text, colour) in enumerate(lines):
         font = font_for(text, 15 if number < 4 else 14)

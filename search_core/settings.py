@@ -143,6 +143,8 @@ class Settings(BaseSettings):
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     folders: dict[str, FolderSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)
+    #: Libraries whose keyframes go once their file was deleted, and how old they are at least then.
+    forget_missing: dict[str, Duration] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

@@ -30,6 +30,7 @@ from ingest.engines.tasks import (
     Opened,
 )
 from ingest.footage import OpenedMedia
+from ingest.provenance.contents import CHANGED_WHILE_READ
 from ingest.thumbnails import write_thumbnail
 from search_core.disk import is_full
 from search_core.entities import FrameRef
@@ -116,7 +117,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:
-            yield Failed("read", "was changed while it was read; run again when it is complete")
+            yield Failed("read", CHANGED_WHILE_READ)
             return
         yield Finished(warning, left_out)
     except MediaError as error:

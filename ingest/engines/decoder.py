@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 
 from ingest.engines.child_process import ChildProcess
-from ingest.engines.tasks import Decoded, DecodeTask, Event, Failed, Finished
+from ingest.engines.tasks import DecodeTask, Event, Failed, Finished
 
 HANG_S = 120.0
 ENTRY = "ingest.engines.decode_worker:main"
@@ -36,14 +36,13 @@ class Decoder:
         """
         if self._process is None or not self._process.alive:
             self._process = ChildProcess(self._entry)
-        process, keyframes, over = self._process, 0, False
+        process, over = self._process, False
         try:
             process.connection.send(task)
             heard_s = time.monotonic()
             while not over:
                 if process.connection.poll(_LOOK_EVERY_S):
                     event: Event = process.connection.recv()
-                    keyframes += isinstance(event, Decoded)
                     over = isinstance(event, Finished | Failed)
                     yield event
                     # Only from here: while the event was dealt with, nobody was listening.
@@ -54,11 +53,11 @@ class Decoder:
                     process.kill()
                     over = True
                     reason = f"made the decoder hang: it gave nothing for {self._hang_s:.0f} s"
-                    yield Failed("decode", reason + _so_far(keyframes))
+                    yield Failed("decode", reason)
         except (EOFError, OSError):
             over = True
             reason = f"made the decoder crash ({process.bury()})"
-            yield Failed("decode", reason + _so_far(keyframes))
+            yield Failed("decode", reason)
         finally:
             if not over:
                 process.kill()
@@ -67,7 +66,3 @@ class Decoder:
         """End the process."""
         if self._process is not None and self._process.alive:
             self._process.kill()
-
-
-def _so_far(keyframes: int) -> str:
-    return f"; its first {keyframes} keyframes are kept" if keyframes else ""

@@ -13,6 +13,9 @@ from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
 from search_core.entities import CapturedFrom
 
+#: The stage at which a source may fail and keep the keyframes that came of it before.
+KEEPS_KEYFRAMES = "decode"
+
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
@@ -130,10 +133,18 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A source could not be decoded, or not to its end; ``reason`` is a predicate about it."""
+    """A source could not be decoded, or not to its end; ``reason`` is a predicate about it.
+
+    What came of it before stays where decoding failed; otherwise nothing of it may stay.
+    """
 
     stage: str
     reason: str
+
+    @property
+    def keeps_keyframes(self) -> bool:
+        """Whether the keyframes before stay: they show what the file holds."""
+        return self.stage == KEEPS_KEYFRAMES
 
 
 Event = Opened | Decoded | Embedded | Alive | Finished | Failed

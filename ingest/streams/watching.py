@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 
 from ingest.folders.folder import WatchedFolder
 from ingest.folders.watching import FolderObserver, watch_folders
+from ingest.provenance.missing import forget_missing
 from ingest.recipes import LIVE_RECIPE, recipe_of
 from ingest.stopping import Stop
 from ingest.streams.camera import Camera
@@ -192,6 +193,8 @@ def _prune_now_and_then(settings: Settings, store: Store, over: threading.Event)
         try:
             for rule in rules_of(settings):
                 prune(settings, store, rule, datetime.now(UTC))
+            for library, age in sorted(settings.forget_missing.items()):
+                forget_missing(settings, store, library, age, datetime.now(UTC))
         except StoreError as error:
             _log.warning("%s", error.message)
         except (SightlineError, OSError) as error:

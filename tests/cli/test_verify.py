@@ -37,7 +37,7 @@ def test_verify_lists_and_repairs(run: Run, own: tuple[Path, list[str]]) -> None
     assert "--repair" in outcome.out
     mended = run("verify", "--repair", "--json", *own[1])
     assert mended.exit_code == 0
-    assert mended.json == {"mended": 1, "findings": []}
+    assert mended.json == {"mended": 1, "forgotten": 0, "findings": []}
     assert thumbnails[0].exists()
 
 
@@ -63,3 +63,57 @@ def test_a_failure_is_retried_once_its_file_is_mended(
     assert retried.exit_code == 0
     assert retried.json == []
     assert "No failures" in run("failures", *options).out
+
+
+def test_a_failure_that_fails_again_is_told_by_the_exit_code(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    for name in ("a.png", "b.png"):
+        shutil.copy(media / "broken.jpg", tmp_path / name)
+    options = [*encoder, "--data-dir", str(tmp_path / "data")]
+    run("ingest", tmp_path / "a.png", tmp_path / "b.png", tmp_path / "typo.png", *options)
+    listed = run("failures", "--json", *options).json
+    assert sorted(Path(row["uri"]).name for row in listed) == ["a.png", "b.png"]
+    shutil.copy(media / "green.png", tmp_path / "a.png")
+    assert run("failures", "--retry", *options).exit_code == 1
+    (tmp_path / "b.png").unlink()
+    assert "No failures" in run("failures", "--retry", *options).out
+    [library] = run("status", "--json", *options).json["libraries"]
+    assert library["sources"]["failed"] == 0
+
+
+def test_verify_forgets_the_keyframes_of_deleted_files(
+    run: Run, own: tuple[Path, list[str]]
+) -> None:
+    folder, options = own
+    (folder / "gate.mp4").unlink()
+    assert "verify --forget-missing" in run("verify", *options).out
+    assert run("verify", "--older-than", "1d", *options).exit_code == 2
+    assert run("verify", "--forget-missing", *options).exit_code == 2  # nobody to ask
+    recent = run("verify", "--forget-missing", "--older-than", "90w", "--yes", "--json", *options)
+    assert (recent.exit_code, recent.json["forgotten"]) == (1, 0)
+    forgotten = run("verify", "--forget-missing", "--yes", "--json", *options)
+    assert (forgotten.exit_code, forgotten.json["forgotten"]) == (0, 4)
+    assert "agree" in run("verify", *options).out
+
+
+def test_delete_missing_deletes_what_has_no_file(run: Run, own: tuple[Path, list[str]]) -> None:
+    folder, options = own
+    where = [*options, "--yes", "--json"]
+    assert run("delete", "--missing", *where).json["deleted"] == 0
+    (folder / "gate.mp4").unlink()
+    assert run("delete", "--missing", "--camera", "other", *where).json["deleted"] == 0
+    assert run("delete", "--missing", *where).json["deleted"] == 4
+    assert run("verify", *options).exit_code == 0
+
+
+def test_prune_follows_the_rule_for_deleted_files(
+    run: Run, own: tuple[Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, options = own
+    (folder / "gate.mp4").unlink()
+    monkeypatch.setenv("SIGHTLINE_FORGET_MISSING_MAIN", "1s")
+    planned = run("prune", "--dry-run", "--json", *options).json
+    assert planned == [{"library": "main", "missing_s": 1.0, "keyframes": 4, "removed": False}]
+    assert "Removed from main" in run("prune", *options).out
+    assert run("verify", *options).exit_code == 0

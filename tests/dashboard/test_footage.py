@@ -8,6 +8,7 @@ from typing import Any
 from starlette.applications import Starlette
 
 from dashboard import footage, resources
+from ingest.provenance.contents import content_of
 from search_core.encoders.openclip import load_encoder
 from search_core.entities import MediaEntity
 from search_core.settings import Settings
@@ -47,10 +48,14 @@ def keep(settings: Settings, entity: MediaEntity) -> str:
     return f"/footage/main/{entity.id}"
 
 
+def entity_of(video: Path) -> MediaEntity:
+    return make_entity(1, uri=str(video), source_id=content_of(video).source_id)
+
+
 def test_serves_a_video_in_pieces(settings: Settings, tmp_path: Path) -> None:
     video = tmp_path / "gate.mp4"
     video.write_bytes(bytes(range(100)))
-    path = keep(settings, make_entity(1, uri=str(video)))
+    path = keep(settings, entity_of(video))
 
     status, headers, body = get(path, range="bytes=10-19")
 
@@ -74,9 +79,21 @@ def test_what_is_no_video_by_name_is_plain_bytes(settings: Settings, tmp_path: P
     odd = tmp_path / "odd.html"
     odd.write_text("<script>")
 
-    _, headers, _ = get(keep(settings, make_entity(1, uri=str(odd))))
+    _, headers, _ = get(keep(settings, entity_of(odd)))
 
     assert headers["content-type"] == "application/octet-stream"
+
+
+def test_a_file_with_other_content_is_not_served(settings: Settings, tmp_path: Path) -> None:
+    video = tmp_path / "gate.mp4"
+    video.write_bytes(bytes(range(100)))
+    entity = entity_of(video)
+    path = keep(settings, entity)
+    video.write_bytes(bytes(range(99)))
+
+    assert get(path)[0] == 404
+    assert footage.file_of(entity) is None
+    assert footage.place_of(entity) == video
 
 
 def test_a_file_that_is_gone_is_none(tmp_path: Path) -> None:

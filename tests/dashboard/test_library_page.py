@@ -74,6 +74,8 @@ def test_failures_say_why(
     with Ledger(settings.ledger_path) as ledger:
         ledger.record("main", "s", "r", "/x/bad.jpg", "failed", stage="read", reason="is damaged")
         upload = settings.uploads_dir / "20260302-x" / "003-notes.zip"
+        upload.parent.mkdir(parents=True)
+        upload.touch()
         ledger.record("main", "t", "r", f"{upload}/in/001-a.txt", "failed", reason="is damaged")
 
     app = open_page("library", view="Failures")

@@ -239,12 +239,16 @@ def test_footage_is_only_of_cameras_that_may_be_seen(
 ) -> None:
     from dataclasses import replace
 
+    from ingest.provenance.contents import content_of
+
     video = tmp_path / "gate.mp4"
     video.write_bytes(bytes(100))
     store = resources.store_for(Access("test", "admin"))
     vectors = store.embedding("main", library[0].id)[None]
+    source_id = content_of(video).source_id
     for number in (0, 1):
-        store.upsert("main", [replace(library[number], uri=str(video))], vectors)
+        entity = replace(library[number], uri=str(video), source_id=source_id)
+        store.upsert("main", [entity], vectors)
     store.settle("main")
     hidden, shown = (f"/footage/main/{library[number].id}" for number in (0, 1))
     vera, anna = post("vera").token, post("anna").token

@@ -8,13 +8,15 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from dashboard.search_export import Export, filter_in_words
 from dashboard.search_request import SearchRequest
+from ingest.provenance.contents import content_of
 from search_core.evidence import A_PAGE
 from search_core.filters import Filter
 from search_core.hours import Hours
@@ -37,11 +39,17 @@ def export(tmp_path: Path, photo: Path) -> Export:
     thumbnail = tmp_path / "thumbnails" / "1.jpg"
     thumbnail.parent.mkdir()
     Image.new("RGB", (32, 18), (30, 30, 200)).save(thumbnail)
-    taken = make_entity(0, media_type="image", uri=str(photo), captured_at=1_772_438_400_000)
+    taken = make_entity(
+        0,
+        media_type="image",
+        uri=str(photo),
+        captured_at=1_772_438_400_000,
+        source_id=content_of(photo).source_id,
+    )
     frame = make_entity(1, camera="=cmd()", thumbnail="thumbnails/1.jpg")
     hits = [Hit(1, 0.9, taken), Hit(2, 0.8, frame)]
     request = SearchRequest("main", text="a red car", without=("rain",))
-    return Export(request, hits, BERLIN, "an encoder", tmp_path)
+    return Export(request, hits, BERLIN, "an encoder", tmp_path, tmp_path / "ledger.sqlite")
 
 
 def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: Path) -> None:
@@ -51,6 +59,42 @@ def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: P
     assert first["sha256"] == hashlib.sha256(photo.read_bytes()).hexdigest()
     assert first["captured_local"] == "2026-03-02 09:00:00"
     assert second["sha256"] == ""
+
+
+def test_a_hash_is_that_of_the_content_taken_in(export: Export, photo: Path) -> None:
+    taken_in = json.loads(export.as_json())["hits"][0]
+    assert taken_in["file"] == "as taken in"
+    thumbnail = export.data_dir / "thumbnails" / "0.jpg"
+    Image.new("RGB", (32, 18), (200, 30, 30)).save(thumbnail)
+
+    Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
+    changed = json.loads(export.as_json())["hits"][0]
+    assert (changed["sha256"], changed["file"]) == (taken_in["sha256"], "changed")
+    with zipfile.ZipFile(io.BytesIO(export.as_zip())) as archive:
+        first, *_ = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        assert archive.read(first) == thumbnail.read_bytes()
+
+    photo.unlink()
+    gone = json.loads(export.as_json())["hits"][0]
+    assert (gone["sha256"], gone["file"]) == (taken_in["sha256"], "gone")
+
+
+def test_a_sheet_shows_the_hash_taken_in_and_that_the_file_has_changed(
+    export: Export, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = json.loads(export.as_json())["hits"][0]["sha256"]
+    Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
+    drawn: list[str] = []
+    text = ImageDraw.ImageDraw.text
+
+    def noting(self: ImageDraw.ImageDraw, xy: Any, said: str, **options: Any) -> None:
+        drawn.append(said)
+        text(self, xy, said, **options)
+
+    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noting)
+    export.as_pdf()
+    assert digest[:32] in drawn and digest[32:] in drawn
+    assert "The file has changed since it was taken in." in drawn
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(export: Export) -> None:

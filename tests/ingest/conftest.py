@@ -10,6 +10,7 @@ from typing import Protocol, TypedDict, Unpack
 
 import pytest
 
+from ingest.bulk_writer import BulkInsert
 from ingest.engines.tasks import Engine
 from ingest.jobs import Jobs
 from ingest.ledger import Ledger
@@ -40,6 +41,7 @@ class IngestOptions(TypedDict, total=False):
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     engine: Engine
+    bulk: BulkInsert | None
     patience_s: float
 
 

@@ -71,6 +71,7 @@ class KilledLedger(Ledger):
         warning: str = "",
         keyframes: int = 0,
         left_out: int = 0,
+        options: str = "",
     ) -> None:
         kill_at("before-ledger")
         super().record(
@@ -84,6 +85,7 @@ class KilledLedger(Ledger):
             warning=warning,
             keyframes=keyframes,
             left_out=left_out,
+            options=options,
         )
 
 

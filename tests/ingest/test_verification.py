@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from ingest.verification import Finding, verify
 from search_core.filters import Filter
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
+from search_core.tagging import set_tags
 from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 
@@ -146,3 +148,82 @@ def test_thumbnails_that_nothing_shows_are_removed(
     mend(settings, store, encoder)
     assert not stray.exists()
     assert found(settings, store) == []
+
+
+def rows(store: MemoryStore) -> dict[str, tuple[str, int, tuple[str, ...]]]:
+    return {e.id: (e.camera, e.captured_at, e.tags) for e in store.entities("main", limit=1000)}
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["interval:0.75", "iframe+distinct:0.004", "scene:20", "motion:2", "interval:2+distinct"],
+)
+def test_sources_are_taken_in_again_as_they_were(
+    how: str,
+    take_in: TakeIn,
+    media: Path,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+) -> None:
+    make_clip(media / "clip.mp4", seconds=9)
+    started = datetime(2026, 3, 1, 8, tzinfo=UTC)
+    take_in(media, keyframes=how, camera="gate-3", started_at=started, tags=["night"])
+    before = rows(store)
+    store.delete("main", Filter(cameras=("gate-3",)))
+    assert "keyframes_missing" in kinds(settings, store)
+    assert mend(settings, store, encoder) == []
+    assert rows(store) == before
+    assert found(settings, store) == []
+    assert take_in(media, keyframes=how).skipped == 1
+
+
+def test_keyframes_that_are_there_keep_their_tags(
+    taken_in: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
+    first, second, *_ = sorted(
+        (e for e in store.entities("main") if e.media_type == "frame"), key=lambda e: e.pts_ms
+    )
+    set_tags(store, "main", first.id, ["seen"])
+    before = rows(store)
+    store.delete("main", Filter(ids=(second.id,)))
+    assert mend(settings, store, encoder) == []
+    assert rows(store) == before
+
+
+def test_a_ledger_without_options_tells_the_usual_keyframes_and_no_others(
+    take_in: TakeIn,
+    media: Path,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    ledger: Ledger,
+) -> None:
+    make_clip(media / "known.mp4", seconds=9)
+    make_clip(media / "odd.mp4", seconds=8)
+    take_in(media / "known.mp4", keyframes="interval:2+distinct")
+    take_in(media / "odd.mp4", keyframes="interval:0.77")
+    before = set(rows(store))
+    with ledger._database.writing() as connection:
+        connection.execute("UPDATE sources SET options = ''")
+        connection.execute("UPDATE locations SET options = ''")
+    for name in ("known", "odd"):
+        last = max(e.id for e in store.entities("main", limit=99) if name in e.uri)
+        store.delete("main", Filter(ids=(last,)))
+    [left] = mend(settings, store, encoder)
+    assert Path(left.subject).name == "odd.mp4"
+    assert "ingest it again with --keyframes" in left.detail
+    take_in(media / "odd.mp4", keyframes="interval:0.77")
+    assert len(before - set(rows(store))) == 1
+
+
+def test_a_member_of_a_zip_keeps_its_camera_when_it_is_taken_in_again(
+    take_in: TakeIn, media: Path, settings: Settings, store: MemoryStore, encoder: HistogramEncoder
+) -> None:
+    make_photo(media.parent / "photo.jpg")
+    shutil.make_archive(str(media / "gate"), "zip", media.parent, "photo.jpg")
+    take_in(media)
+    [(key, (camera, _, _))] = rows(store).items()
+    store.delete("main", Filter(ids=(key,)))
+    assert mend(settings, store, encoder) == []
+    assert [row[0] for row in rows(store).values()] == [camera] == ["gate"]
