@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ingest.archives import DIGEST_BYTES, Archive, Member
-from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
+from ingest.capture_time.choice import CaptureTime, choose_capture_time
+from ingest.engines.tasks import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
@@ -23,6 +24,7 @@ from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
 from ingest.stopping import Interrupted
+from search_core.clocks import Clocks
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
 from search_core.settings import Settings
@@ -36,14 +38,28 @@ _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one ingest does with every source; ``given_ms`` is epoch milliseconds or None."""
+    """What one ingest does with every source.
+
+    ``starts_ms`` is when sources began by what somebody said, by uri in epoch milliseconds.
+    """
 
     library: str
     recipe: str
     camera: str | None
-    given_ms: int | None
     uploads_dir: Path
     options: DecodeOptions
+    clocks: Clocks = field(default_factory=Clocks)
+    starts_ms: Mapping[str, int] = field(default_factory=dict)
+
+    def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
+        """Return when a source began."""
+        return choose_capture_time(
+            opened.claims,
+            self.clocks.of(task.camera_of(opened.kind)),
+            file_ms=task.file_ms,
+            duration_ms=opened.duration_ms if opened.kind == "video" else 0,
+            given_ms=task.given_ms,
+        )
 
 
 class Intake:
@@ -221,7 +237,7 @@ class Intake:
             version=(status.st_size, status.st_mtime_ns),
             image_camera=_fitting(camera if camera is not None else parent),
             video_camera=_fitting(camera if camera is not None else source.place.stem),
-            given_ms=self._plan.given_ms,
+            given_ms=self._plan.starts_ms.get(source.uri),
             file_ms=status.st_mtime_ns // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,

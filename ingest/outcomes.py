@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.ledger import Status
+from search_core.entities import CapturedFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +15,9 @@ class SourceOutcome:
     """What became of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, read, fetch, archive, decode, write, or empty when done.
-    ``left_out`` is how many frames show nothing new and were left out for that.
+    ``left_out`` is how many frames show nothing new and were left out for that. ``captured_from``
+    is where the time of what was taken in comes from; ``time_warning``, which ``warning`` holds
+    too, says that its sources of time contradict each other.
     """
 
     uri: str
@@ -23,6 +27,8 @@ class SourceOutcome:
     keyframes: int = 0
     warning: str = ""
     left_out: int = 0
+    captured_from: CapturedFrom | None = None
+    time_warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,8 @@ class Progress:
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
-    frames of theirs that show nothing new.
+    frames of theirs that show nothing new, ``captured_from`` those sources by where their times
+    come from.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -60,6 +67,7 @@ class IngestReport:
     outcomes: list[SourceOutcome] = field(default_factory=list)
     stages: dict[str, float] = field(default_factory=dict)
     left_out: int = 0
+    captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
 
     @property
     def keyframes_per_s(self) -> float:
@@ -73,6 +81,8 @@ class IngestReport:
             self.done += 1
             self.keyframes += outcome.keyframes
             self.left_out += outcome.left_out
+            if outcome.captured_from is not None:
+                self.captured_from[outcome.captured_from] += 1
         elif outcome.status == "skipped":
             self.skipped += 1
         else:
@@ -103,6 +113,7 @@ class IngestReport:
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,
+            "captured_from": dict(self.captured_from),
             "failures": [
                 {"uri": o.uri, "stage": o.stage, "reason": o.reason}
                 for o in self.outcomes

@@ -10,11 +10,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ingest.accounts import Accounts
 from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
+from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -38,8 +40,9 @@ from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from ingest.stopping import Interrupted
 from ingest.writer import Ending, Store, Writer
+from search_core.clocks import EVERY_CAMERA, Clocks
 from search_core.encoders.base import Encoder
-from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, ms_from_datetime
+from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.errors import UsageError
 from search_core.settings import Settings
 
@@ -56,6 +59,7 @@ def ingest(
     library: str,
     camera: str | None = None,
     started_at: datetime | None = None,
+    clocks: Clocks | None = None,
     keyframes: str = "auto",
     tags: Sequence[str] = (),
     on_progress: Callable[[Progress], None] | None = None,
@@ -68,10 +72,12 @@ def ingest(
 
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
-    pending and the report says interrupted. Bad files never raise: they are in the report, and in
-    the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
-    so by the thread that waits. Raises UsageError for options that cannot be, EncoderMismatch, and
-    StoreError when Milvus fails or a disk is full.
+    pending and the report says interrupted. ``started_at`` is when the first of the recordings
+    began, and ``clocks`` how times that files give are read, by default as the settings say. Bad
+    files never raise: they are in the report, and in the ledger. A Milvus that is away is waited
+    for, ``patience_s`` seconds; ``on_progress`` is told so by the thread that waits. Raises
+    UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
+    disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -87,10 +93,14 @@ def ingest(
         library=library,
         recipe=recipe_of(encoder.identity.digest, selector.recipe),
         camera=camera,
-        given_ms=None if started_at is None else ms_from_datetime(started_at),
         uploads_dir=settings.uploads_dir,
         options=options,
+        clocks=clocks or settings.camera_clocks,
     )
+    remote = RemoteFiles(settings.remote)
+    sources = list(find_sources(paths, settings.data_dir, remote))
+    if started_at is not None:
+        plan = _with_starts(plan, sources, started_at)
     run = _Run(plan, encoder, settings.encoder.batch_size, _checked(tags), on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -101,8 +111,6 @@ def ingest(
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:
                 ledger.forget(library)  # the library was made anew, here or in another Milvus
-            remote = RemoteFiles(settings.remote)
-            sources = list(find_sources(paths, settings.data_dir, remote))
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)
@@ -114,6 +122,21 @@ def ingest(
         run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
     return run.report
+
+
+def _with_starts(
+    plan: Plan, sources: Sequence[Source | SourceOutcome], started_at: datetime
+) -> Plan:
+    """Return a plan in which the first recording began then; raises UsageError."""
+    clock = plan.clocks.of(plan.camera or EVERY_CAMERA)
+    starts_ms = starts_in_sequence(
+        sources,
+        given_start_ms(started_at, clock),
+        clock,
+        one_camera=plan.camera is not None,
+        max_pixels=plan.options.max_pixels,
+    )
+    return replace(plan, starts_ms=starts_ms)
 
 
 class _Run:
@@ -216,7 +239,7 @@ class _Run:
         task, event = news
         match event:
             case Opened():
-                batches.open(task.source_id, event)
+                batches.open(task.source_id, event, self._plan.capture_time(task, event))
             case Decoded() | Embedded():
                 batches.add(task, event)
                 self._accounts.keyframes = batches.keyframes

@@ -1,0 +1,115 @@
+"""Which of the times that sources give is a recording's, and where they contradict each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from ingest.capture_time.sources import SOURCE_BY_KEY, SOURCES, SourceKey, TimeClaim
+from search_core.clocks import Clock
+from search_core.entities import CapturedFrom
+
+#: Sources further apart than this contradict each other.
+DISAGREEMENT_MS = 60_000
+#: How exactly a name and a length must add up to a container's time to show that it is the end.
+_END_TOLERANCE_MS = 5_000
+_RANK = {source.key: rank for rank, source in enumerate(SOURCES)}
+_NAMES: dict[CapturedFrom, str] = {
+    "given": "given",
+    "container": "metadata",
+    "exif": "EXIF",
+    "xmp": "XMP",
+    "iptc": "IPTC",
+    "gps": "GPS",
+    "name": "name",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureTime:
+    """When a source was captured: epoch milliseconds, and which source of time says so.
+
+    ``warning`` names the other sources that contradict it, a predicate; "" where none does.
+    """
+
+    at_ms: int
+    captured_from: CapturedFrom
+    warning: str = ""
+
+
+def choose_capture_time(
+    claims: Sequence[TimeClaim],
+    clock: Clock,
+    *,
+    file_ms: int,
+    duration_ms: int = 0,
+    given_ms: int | None = None,
+) -> CaptureTime:
+    """Return the time of the first source in SOURCES that gives one.
+
+    ``file_ms`` is the file's modification time. ``duration_ms`` is the length of a video, 0 for
+    pictures and where it is not known. ``given_ms`` is what somebody said, already in UTC.
+    """
+    began_ms = file_ms - duration_ms
+    times: dict[SourceKey, int] = {}
+    for claim in claims:
+        if not claim.day_only:
+            times.setdefault(claim.source, _epoch_ms(claim, clock))
+    if given_ms is not None:
+        times["given"] = given_ms
+    if "container" in times and "name" in times:
+        times["container"] = _start_of(times["container"], times["name"], duration_ms)
+    if not times:
+        return _from_day(claims, clock, began_ms) or CaptureTime(began_ms, "file")
+    chosen = min(times, key=_RANK.__getitem__)
+    return CaptureTime(
+        times[chosen], SOURCE_BY_KEY[chosen].captured_from, _disagreement(chosen, times)
+    )
+
+
+def _epoch_ms(claim: TimeClaim, clock: Clock) -> int:
+    corrected = SOURCE_BY_KEY[claim.source].camera_clock
+    return clock.epoch_ms(claim.moment) + (clock.offset_ms if corrected else 0)
+
+
+def _start_of(container_ms: int, name_ms: int, duration_ms: int) -> int:
+    """Return when a recording began whose container may say when it ended, as Android's does."""
+    is_end = duration_ms > 0 and abs(container_ms - name_ms - duration_ms) <= min(
+        _END_TOLERANCE_MS, duration_ms // 2
+    )
+    return container_ms - duration_ms if is_end else container_ms
+
+
+def _from_day(claims: Sequence[TimeClaim], clock: Clock, began_ms: int) -> CaptureTime | None:
+    """Return a time on the day that is all the best claim gives."""
+    if not claims:
+        return None
+    best = min(claims, key=lambda claim: _RANK[claim.source])
+    first_ms = clock.epoch_ms(best.moment)
+    after_ms = clock.epoch_ms(best.moment + timedelta(days=1))
+    return CaptureTime(began_ms if first_ms <= began_ms < after_ms else first_ms, "day")
+
+
+def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
+    """Return which sources contradict the chosen one; "" where none does."""
+    others = [
+        key
+        for key, at_ms in times.items()
+        if SOURCE_BY_KEY[key].compared and abs(at_ms - times[chosen]) > DISAGREEMENT_MS
+    ]
+    if not others or not SOURCE_BY_KEY[chosen].compared:
+        return ""
+    told = ", ".join(
+        f"{_name(key)} {_shown(times[key])}" for key in sorted(others, key=_RANK.__getitem__)
+    )
+    return f"has times that disagree: {_name(chosen)} {_shown(times[chosen])} (used), {told}"
+
+
+def _name(key: SourceKey) -> str:
+    return _NAMES[SOURCE_BY_KEY[key].captured_from]
+
+
+def _shown(at_ms: int) -> str:
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
