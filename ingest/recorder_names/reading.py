@@ -1,0 +1,168 @@
+"""Reading a path: which recorder named it, when the recording began, and which camera made it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import PurePath
+from typing import Final
+
+from ingest.recorder_names.general import Found, stamps_in
+from ingest.recorder_names.patterns import NamePattern
+from ingest.recorder_names.stamps import LONGEST, Stamp, stamp_of
+from ingest.recorder_names.table import PATTERNS
+
+#: What a reading of no particular recorder's name is called.
+GENERAL: Final = "date in the name"
+#: How many folders above the file are looked at.
+_FOLDERS = 8
+_SUFFIX = re.compile(r"\.(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
+#: What file managers and phones append to copies.
+_COPY = re.compile(r"(?: ?\([0-9]+\)| - copy| copy(?: [0-9]+)?|~[0-9]+|-edited)$", re.IGNORECASE)
+_DATE_PARTS = r"(?:19|20)[0-9]{2}[-_.]?[01][0-9](?:[-_.]?[0-3][0-9])?"
+_DATE_FOLDER = re.compile(
+    rf"(?:[0-9]{{1,4}}|{_DATE_PARTS}(?:[ _T-]?[0-9]{{2}}(?:[-_.h]?[0-9]{{2}}){{0,2}})?(?:_.*)?"
+    rf"|{_DATE_PARTS}[ap]m|[0-9]{{2}}[-.][0-9]{{2}}[-.](?:19|20)[0-9]{{2}}"
+    r"|(?:19|20)[0-9]{2}Y[0-9]{2}M[0-9]{2}D(?:[0-9]{2}H)?"
+    r"|[A-Z][a-z]{2}\.[0-9]{2}\.(?:19|20)[0-9]{2})",
+    re.IGNORECASE,
+)
+#: Words before a date that name a kind of file, not a camera; a counter may follow.
+_KIND = re.compile(
+    r"(?:img|image|vid|video|mov|movie|mvi|dsc|photo|pic|picture|pano|burst|screen ?shot|clip|file"
+    r"|screen ?recording|rec|record|recording|snap|snapshot|export|event|evt|alarm|motion|timing"
+    r"|win|download|backup|copy)?[ _.#-]*[0-9]*",
+    re.IGNORECASE,
+)
+_CHANNEL = re.compile(r"[ _.-]*((?:ch|cam|camera|channel)[ _-]?[0-9]{1,3})(?![0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class NameReading:
+    """What a name says of a recording.
+
+    ``local`` is the time at which it began, as it is written: by a wall clock, or in UTC where
+    ``utc`` is set. Where the name has the day alone, ``local`` is None and ``day`` is set. A name
+    that can be read in two ways has neither: its readings are in ``ambiguous``, and a person has
+    to say which it is. ``duration_ms`` is the length by the name.
+    """
+
+    recorder: str
+    local: datetime | None = None
+    day: date | None = None
+    utc: bool = False
+    camera: str | None = None
+    duration_ms: int | None = None
+    ambiguous: tuple[datetime, ...] = ()
+
+
+def read_recorder_name(
+    path: PurePath, patterns: Sequence[NamePattern] = PATTERNS
+) -> NameReading | None:
+    """Return what a file's name and the folders above it say; None where they say nothing.
+
+    Dates that cannot be, and digits that only look like a date, are left alone.
+    """
+    tail = _tail(path)
+    if not tail:
+        return None
+    readings = [reading for pattern in patterns for reading in _by_pattern(tail, pattern)]
+    return _agreed(readings) or _by_general_form(tail.rpartition("/")[2])
+
+
+def is_date_folder(name: str) -> bool:
+    """Return whether a folder's name is a date, an hour or a number, and so no camera's."""
+    return _DATE_FOLDER.fullmatch(name) is not None
+
+
+def _tail(path: PurePath) -> str:
+    """Return the end of a path, with ``/`` between folders and without the file's suffix."""
+    parts = [part for part in path.parts if part not in ("/", "\\")][-_FOLDERS - 1 :]
+    if not parts:
+        return ""
+    stem = _COPY.sub("", _SUFFIX.sub("", parts[-1])).strip()
+    return "/".join((*parts[:-1], stem))
+
+
+def _by_pattern(text: str, pattern: NamePattern) -> Iterator[NameReading]:
+    for expression in pattern.expressions:
+        match = expression.fullmatch(text)
+        if match is None:
+            continue
+        parts = match.groupdict()
+        stamp = stamp_of(parts, utc=pattern.clock == "utc")
+        camera = _camera(pattern, parts.get("camera"), parts.get("channel"))
+        timeless = not {"Y", "y", "s"} & expression.groupindex.keys()
+        if stamp is not None:
+            yield _reading(pattern.recorder, stamp, camera)
+        elif timeless and camera is not None:
+            yield NameReading(pattern.recorder, camera=camera)
+
+
+def _reading(recorder: str, stamp: Stamp, camera: str | None) -> NameReading:
+    return NameReading(recorder, stamp.local, stamp.day, stamp.utc, camera, stamp.duration_ms)
+
+
+def _camera(pattern: NamePattern, camera: str | None, channel: str | None) -> str | None:
+    """Return a camera's name from what a pattern found; the first channel needs no number."""
+    if camera is not None and pattern.cameras:
+        camera = pattern.cameras.get(camera.upper())
+    elif camera is not None and pattern.label != "{}":
+        camera = pattern.label.format(camera)
+    elif camera is not None and is_date_folder(camera):
+        camera = None
+    number = int(channel) if channel else 0
+    if camera is None:
+        return f"ch{number}" if number else None
+    return f"{camera} ch{number}" if number > 1 else camera
+
+
+def _agreed(readings: Sequence[NameReading]) -> NameReading | None:
+    """Return the one reading, or a question where readings differ."""
+    if not readings:
+        return None
+    times = {(reading.local, reading.day, reading.utc): reading for reading in readings}
+    camera = next((reading.camera for reading in readings if reading.camera), None)
+    duration_ms = next((item.duration_ms for item in readings if item.duration_ms), None)
+    if len(times) == 1:
+        return replace(readings[0], camera=camera, duration_ms=duration_ms)
+    moments = sorted({reading.local for reading in readings if reading.local is not None})
+    names = " or ".join(dict.fromkeys(reading.recorder for reading in times.values()))
+    return NameReading(names, camera=camera, ambiguous=tuple(moments))
+
+
+def _by_general_form(name: str) -> NameReading | None:
+    found = stamps_in(name)
+    timed = [item for item in found if any(stamp.local for stamp in item.stamps)]
+    found = timed or found
+    if not found:
+        return None
+    camera = _camera_beside(name, found) if timed else None
+    stamps = list(found[0].stamps)
+    if len(stamps) == 1 and len(found) == 2 and len(found[1].stamps) == 1:
+        ended = _ended(stamps[0], found[1].stamps[0])
+        if ended is not None:
+            return _reading(GENERAL, ended, camera)
+    readings = [_reading(GENERAL, stamp, camera) for item in found for stamp in item.stamps]
+    return _agreed(readings)
+
+
+def _ended(start: Stamp, end: Stamp) -> Stamp | None:
+    """Return a start with the length up to an end; None where the second time is no end."""
+    if start.local is None or end.local is None or start.utc != end.utc:
+        return None
+    length = end.local - start.local
+    if not timedelta() < length <= LONGEST:
+        return None
+    return replace(start, duration_ms=round(length / timedelta(milliseconds=1)))
+
+
+def _camera_beside(name: str, found: Sequence[Found]) -> str | None:
+    """Return the camera named before the first time, or numbered after the last."""
+    before = name[: found[0].start].strip(" _.-,([")
+    if before and not _KIND.fullmatch(before) and not is_date_folder(before):
+        return before
+    channel = _CHANNEL.match(name, found[-1].end)
+    return channel[1] if channel else None
