@@ -13,7 +13,7 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from cli.options import JsonOption, LibraryOption, settings_of
-from cli.terminal import counted, err, facts, print_json, say, shown_path, size, table
+from cli.terminal import counted, err, facts, print_json, say, shown_path, size, table, warn
 from cli.workspace import is_untouched, load_encoder, open_store
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.index_starts import FASTEST_FIRST, start_for
@@ -158,6 +158,7 @@ def _record(
             "embed": round(expected.embed_s, 1),
         },
         "thumbnail_bytes": expected.thumbnail_bytes,
+        "file_times": expected.file_times,
         "milvus": str(milvus.server),
         "rows_after": milvus.rows + expected.keyframes,
         "indexes": types,
@@ -165,6 +166,8 @@ def _record(
 
 
 def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[str, Any]]) -> None:
+    from ingest.capture_time.report import file_time_warning
+
     failing = [*found.failing, *expected.unreadable]
     apart = {
         "in the library already": found.known,
@@ -197,6 +200,10 @@ def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[
         say(f"✗ {shown_path(outcome.uri)}: {outcome.reason}")
     if len(failing) > _SHOWN_FAILURES:
         say(f"… and {len(failing) - _SHOWN_FAILURES} more; --json lists them all.")
+    sources = sum(pending.is_here for pending in found.pending)
+    about = expected.file_times_estimated
+    if warning := file_time_warning(expected.file_times, sources, about=about):
+        warn(warning)
     if not found.pending:
         say("There is nothing new to take in.")
         return

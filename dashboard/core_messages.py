@@ -259,6 +259,45 @@ _FILES = (
     N_("is encrypted"),
     N_("has a name that leads out of the archive"),
     N_("would unpack to {count} times its size, as zip bombs do"),
+    N_("has times that disagree: {what}, which is used, and {reason}"),
+    N_("{moment} UTC as given"),
+    N_("{moment} UTC by its metadata"),
+    N_("{moment} UTC by its EXIF"),
+    N_("{moment} UTC by its XMP"),
+    N_("{moment} UTC by its IPTC"),
+    N_("{moment} UTC by its GPS"),
+    N_("{moment} UTC by its name"),
+)
+#: Why a start that is given for several recordings is refused.
+_STARTS = (
+    N_("--started-at is given for {count} files, and when each began is not known: {what}."),
+    N_("{path} is a photograph, which has no length"),
+    N_("{path} does not say how long it is"),
+    N_("{path} is in an archive or elsewhere, so its length is not known yet"),
+    N_(
+        "Give --started-at to one recording at a time, or leave it out: then each file's own time "
+        "is used, from its metadata or its name."
+    ),
+    N_(
+        "--started-at is given for {count} files of several folders, {first} and {second} among "
+        "them, which may be different cameras."
+    ),
+    N_("Give it for one folder at a time, or say with --camera that all are of one camera."),
+    N_(
+        "--started-at is given for {count} files that do not follow one another: by its own time "
+        "{after} began {length} after the end of {before}."
+    ),
+    N_(
+        "--started-at is given for {count} files that do not follow one another: by its own time "
+        "{after} began {length} before the end of {before}."
+    ),
+    N_(
+        "To keep the distances that their own times have, leave --started-at out and correct the "
+        "clock instead: --clock-offset {offset}."
+    ),
+    N_("{moment} lies before {year}, the year of the first photograph."),
+    N_("{moment} lies in the future: no recording began then."),
+    N_("Give the moment at which the recording began, such as 2026-11-20T14:30."),
 )
 #: Kept with what was deleted.
 _DELETED = (
@@ -319,5 +358,6 @@ MESSAGES = (
     *_ADVICE,
     *_JOBS,
     *_FILES,
+    *_STARTS,
     *CAMERA_MESSAGES,
 )

@@ -25,8 +25,9 @@ from search_core.encoders.base import Encoder, Pixels
 from search_core.errors import MediaError
 from search_core.settings import Settings
 
-#: How the time is shared: headers, pictures, videos; the encoder takes what it needs.
-_HEADERS_SHARE, _PICTURES_SHARE = 0.3, 0.2
+#: How the time is shared: headers of videos, pictures, times in pictures' headers, and the rest
+#: for videos; the encoder takes what it needs.
+_HEADERS_SHARE, _PICTURES_SHARE, _TIMES_SHARE = 0.3, 0.2, 0.1
 _MOST_SAMPLES = 512
 #: Files elsewhere that are larger are not fetched to be sampled.
 _FETCHED_BYTES = 256 * 1024**2
@@ -76,7 +77,10 @@ class Planner:
             self._prober = prober
             here = [pending for pending in found.pending if pending.is_here]
             pictures = [pending for pending in here if pending.kind == "image"]
-            videos = self._headers([p for p in here if p.kind != "image"], expected)
+            times = _Times(len(here))
+            videos = self._headers([p for p in here if p.kind != "image"], expected, times)
+            self._read_times(pictures, times)
+            times.add_to(expected)
             self._sample_pictures(pictures, expected)
             self._sample_videos(videos, expected)
             self._sample_elsewhere([p for p in found.pending if not p.is_here], expected)
@@ -99,7 +103,7 @@ class Planner:
         return expected
 
     def _headers(
-        self, pendings: Sequence[Pending], expected: Expected
+        self, pendings: Sequence[Pending], expected: Expected, times: _Times
     ) -> list[tuple[Pending, int]]:
         """Return videos with their lengths (ms); of those there is no time for, by their sizes."""
         until_s = time.monotonic() + _HEADERS_SHARE * self._budget_s
@@ -111,6 +115,7 @@ class Planner:
                 continue
             self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
             header = self._look(pending, None)
+            times.add(header)
             if isinstance(header, Unreadable):
                 expected.unreadable.append(pending.source.failed("open", header.reason))
             elif isinstance(header, Header):
@@ -120,6 +125,15 @@ class Planner:
         rate = total_ms / total_bytes if total_bytes else 0.0
         read += [(pending, round(pending.size * rate)) for pending in unread]
         return sorted(read, key=lambda video: video[0].source.uri)
+
+    def _read_times(self, pictures: Sequence[Pending], times: _Times) -> None:
+        """Read which pictures give a time of capture, as far as there is time for it."""
+        until_s = time.monotonic() + _TIMES_SHARE * self._budget_s
+        for picture in _in_turns(pictures):
+            if time.monotonic() > until_s:
+                return
+            self._tell(_HEADERS_SHARE, "reading headers")
+            times.add(self._look(picture, None))
 
     def _sample_pictures(self, pictures: Sequence[Pending], expected: Expected) -> None:
         """Sample pictures of each kind of name, the small groups whole."""
@@ -146,7 +160,7 @@ class Planner:
         total_ms = sum(duration_ms for _, duration_ms in videos)
         expected.video_ms += total_ms
         began_s = time.monotonic()
-        limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE) * self._budget_s
+        limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE - _TIMES_SHARE) * self._budget_s
         whole, parts, done = Sampled(), Sampled(), set[int]()
         rest_ms = total_ms
         for place in spread(_MOST_SAMPLES):
@@ -265,6 +279,25 @@ class Planner:
 
     def _tell(self, share: float, doing: str) -> None:
         self._on_progress(Progress(share, doing))
+
+
+@dataclass(slots=True)
+class _Times:
+    """Counts headers without a time of capture, of ``sources`` in all."""
+
+    sources: int
+    read: int = 0
+    undated: int = 0
+
+    def add(self, header: Found) -> None:
+        self.read += 1
+        self.undated += isinstance(header, Header) and not header.claims
+
+    def add_to(self, expected: Expected) -> None:
+        """Say how many sources have no time but the file's, those that were not read included."""
+        if self.read:
+            expected.file_times = round(self.sources * self.undated / self.read)
+            expected.file_times_estimated = self.read < self.sources
 
 
 def _in_turns(items: Sequence[Pending]) -> Iterator[Pending]:

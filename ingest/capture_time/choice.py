@@ -15,14 +15,15 @@ DISAGREEMENT_MS = 60_000
 #: How exactly a name and a length must add up to a container's time to show that it is the end.
 _END_TOLERANCE_MS = 5_000
 _RANK = {source.key: rank for rank, source in enumerate(SOURCES)}
-_NAMES: dict[CapturedFrom, str] = {
-    "given": "given",
-    "container": "metadata",
-    "exif": "EXIF",
-    "xmp": "XMP",
-    "iptc": "IPTC",
-    "gps": "GPS",
-    "name": "name",
+#: What one source says, for warnings; the moment is in UTC.
+_SAYS: dict[CapturedFrom, str] = {
+    "given": "{moment} UTC as given",
+    "container": "{moment} UTC by its metadata",
+    "exif": "{moment} UTC by its EXIF",
+    "xmp": "{moment} UTC by its XMP",
+    "iptc": "{moment} UTC by its IPTC",
+    "gps": "{moment} UTC by its GPS",
+    "name": "{moment} UTC by its name",
 }
 
 
@@ -92,7 +93,7 @@ def _from_day(claims: Sequence[TimeClaim], clock: Clock, began_ms: int) -> Captu
 
 
 def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
-    """Return which sources contradict the chosen one; "" where none does."""
+    """Return the first source that contradicts the chosen one, as a predicate; "" for none."""
     others = [
         key
         for key, at_ms in times.items()
@@ -100,16 +101,11 @@ def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
     ]
     if not others or not SOURCE_BY_KEY[chosen].compared:
         return ""
-    told = ", ".join(
-        f"{_name(key)} {_shown(times[key])}" for key in sorted(others, key=_RANK.__getitem__)
-    )
-    return f"has times that disagree: {_name(chosen)} {_shown(times[chosen])} (used), {told}"
+    other = min(others, key=_RANK.__getitem__)
+    used, unused = (_says(key, times[key]) for key in (chosen, other))
+    return f"has times that disagree: {used}, which is used, and {unused}"
 
 
-def _name(key: SourceKey) -> str:
-    return _NAMES[SOURCE_BY_KEY[key].captured_from]
-
-
-def _shown(at_ms: int) -> str:
+def _says(key: SourceKey, at_ms: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return _SAYS[SOURCE_BY_KEY[key].captured_from].format(moment=f"{moment:%Y-%m-%d %H:%M:%S}")

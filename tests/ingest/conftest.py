@@ -17,6 +17,7 @@ from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
 from ingest.stopping import Stop
 from ingest.worker import Timing, run_worker
+from search_core.clocks import Clocks
 from search_core.encoders.base import Encoder
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
@@ -33,6 +34,7 @@ class IngestOptions(TypedDict, total=False):
     library: str
     camera: str
     started_at: datetime
+    clocks: Clocks
     keyframes: str
     tags: Sequence[str]
     on_progress: Callable[[Progress], None]

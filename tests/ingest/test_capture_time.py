@@ -422,8 +422,8 @@ def test_sources_more_than_a_minute_apart_are_reported() -> None:
     captured = choose_capture_time(claims, UTC_CLOCK, file_ms=0)
     assert captured.captured_from == "container"
     assert captured.warning == (
-        "has times that disagree: metadata 2026-03-01 08:15:00 UTC (used), "
-        "name 2026-03-01 07:15:00 UTC"
+        "has times that disagree: 2026-03-01 08:15:00 UTC by its metadata, which is used, "
+        "and 2026-03-01 07:15:00 UTC by its name"
     )
 
 
