@@ -27,6 +27,7 @@ from cli.options import (
     ClockOffsetOption,
     JsonOption,
     LibraryOption,
+    NamePatternOption,
     TimezoneOption,
     clock_offsets,
     moment,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from ingest.engines.tasks import Engine
     from ingest.outcomes import IngestReport
     from ingest.outcomes import Progress as IngestProgress
+    from ingest.recorder_names import Naming
 
 SHOWN_FAILURES = 10
 SHOWN_TIME_WARNINGS = 5
@@ -61,7 +63,11 @@ def ingest(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera", metavar="NAME", help="The camera all of it is from.", show_default=False
+            "--camera",
+            metavar="NAME",
+            help="The camera all of it is from; otherwise files say it by their names, or the "
+            "folders they lie in.",
+            show_default=False,
         ),
     ] = None,
     started_at: Annotated[
@@ -77,6 +83,7 @@ def ingest(
     ] = None,
     timezone: TimezoneOption = None,
     clock_offset: ClockOffsetOption = None,
+    name_pattern: NamePatternOption = None,
     keyframes: Annotated[
         str,
         typer.Option(
@@ -112,8 +119,10 @@ def ingest(
     """
     settings = settings_of(ctx, library)
     from ingest.keyframes import parse_selector
+    from ingest.recorder_names import Naming
 
     parse_selector(keyframes)  # refused before anything is loaded
+    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
     report = run_ingest(
         settings,
         paths,
@@ -121,6 +130,7 @@ def ingest(
         camera=camera,
         started_at=started_at,
         clocks=settings.camera_clocks.overridden(zones(timezone), clock_offsets(clock_offset)),
+        naming=naming,
         keyframes=keyframes,
         tags=tuple(tag or ()),
         bulk=bulk,
@@ -141,6 +151,7 @@ def run_ingest(
     camera: str | None = None,
     started_at: datetime | None = None,
     clocks: Clocks | None = None,
+    naming: Naming | None = None,
     keyframes: str = "auto",
     tags: tuple[str, ...] = (),
     bulk: bool = False,
@@ -163,6 +174,7 @@ def run_ingest(
                 camera=camera,
                 started_at=started_at,
                 clocks=clocks,
+                naming=naming,
                 keyframes=keyframes,
                 tags=tags,
                 on_progress=on_progress,

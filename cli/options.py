@@ -79,6 +79,17 @@ def _read(parse: Callable[[S], T], value: S) -> T:
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for other programs, and nothing else.")
 ]
+NamePatternOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name-pattern",
+        metavar="PATTERN",
+        help="How files and the folders above them are named, where Sightline does not know the "
+        "recorder: %camera/%Y-%m-%d_%H-%M-%S. %camera is the camera, %* any text, the rest as in "
+        "strptime; utc: in front where the names are in UTC. May be repeated.",
+        show_default=False,
+    ),
+]
 RetainOption = Annotated[
     timedelta | None,
     typer.Option(

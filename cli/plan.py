@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from cli.options import JsonOption, LibraryOption, settings_of
+from cli.options import JsonOption, LibraryOption, NamePatternOption, settings_of
 from cli.terminal import counted, err, facts, print_json, say, shown_path, size, table, warn
 from cli.workspace import is_untouched, load_encoder, open_store
 from search_core.errors import IndexParameterError, LibraryNotFound
@@ -24,9 +25,11 @@ from search_core.sizing import estimate
 if TYPE_CHECKING:
     from ingest.expectation import Expected
     from ingest.planning import Progress
+    from ingest.recorder_names import Naming
     from ingest.survey import Survey
 
 _SHOWN_FAILURES = 5
+_SHOWN_CAMERAS = 8
 _TARGET_RECALL = 0.95
 
 
@@ -39,6 +42,7 @@ def plan(
     keyframes: Annotated[
         str, typer.Option("--keyframes", metavar="HOW", help="As for `sightline ingest`.")
     ] = "auto",
+    name_pattern: NamePatternOption = None,
     budget: Annotated[
         float,
         typer.Option(
@@ -54,8 +58,10 @@ def plan(
     """
     settings = settings_of(ctx, library)
     from ingest.keyframes import parse_selector
+    from ingest.recorder_names import Naming
 
     selector = parse_selector(keyframes)  # refused before anything is loaded
+    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
     milvus = _milvus(settings)
     encoder = load_encoder(settings)
     from ingest.engines.local import fitting_workers
@@ -65,14 +71,34 @@ def plan(
 
     with _bar() as tell:
         found = surveyed(settings, paths, encoder, selector, anew=not milvus.rows)
-        planner = Planner(settings, encoder, selector, budget, tell)
+        planner = Planner(settings, encoder, selector, budget, tell, naming)
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
+    names = _names(found, naming)
     if json:
-        print_json(_record(found, expected, milvus, types))
+        print_json(_record(found, expected, milvus, types, names))
     else:
-        _print(found, expected, milvus, types)
+        _print(found, expected, milvus, types, names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """How many sources each camera would have, and what asks of names that have two readings."""
+
+    cameras: Counter[str]
+    questions: list[tuple[str, str]]
+
+
+def _names(found: Survey, naming: Naming) -> _Names:
+    names = _Names(Counter(), [])
+    for pending in found.pending:
+        place = pending.source.place
+        names.cameras[naming.camera_of(place)] += 1
+        reading = naming.reading_of(place)
+        if reading is not None and reading.question:
+            names.questions.append((pending.source.uri, reading.question))
+    return names
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +159,11 @@ def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:
 
 
 def _record(
-    found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[str, Any]]
+    found: Survey,
+    expected: Expected,
+    milvus: _Milvus,
+    types: list[dict[str, Any]],
+    names: _Names,
 ) -> dict[str, Any]:
     return {
         "sources": {
@@ -146,6 +176,8 @@ def _record(
             {"uri": outcome.uri, "stage": outcome.stage, "reason": outcome.reason}
             for outcome in (*found.failing, *expected.unreadable)
         ],
+        "cameras": dict(names.cameras.most_common()),
+        "questions": [{"uri": uri, "question": question} for uri, question in names.questions],
         "images": expected.images,
         "videos": expected.videos,
         "video_hours": round(expected.video_ms / 3_600_000, 4),
@@ -165,7 +197,13 @@ def _record(
     }
 
 
-def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[str, Any]]) -> None:
+def _print(
+    found: Survey,
+    expected: Expected,
+    milvus: _Milvus,
+    types: list[dict[str, Any]],
+    names: _Names,
+) -> None:
     from ingest.capture_time.report import file_time_warning
 
     failing = [*found.failing, *expected.unreadable]
@@ -179,6 +217,8 @@ def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[
     told = ", ".join(f"{number:,} {what}" for what, number in apart.items() if number)
     if told:
         rows.append(("Left out", told))
+    if names.cameras:
+        rows.append(("Cameras", _cameras(names.cameras)))
     if expected.video_ms:
         share = min(1.0, expected.sampled_ms / expected.video_ms)
         rows.append(("Video", f"{_span(expected.video_ms / 1000)}, {share:.0%} of it sampled"))
@@ -204,6 +244,10 @@ def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[
     about = expected.file_times_estimated
     if warning := file_time_warning(expected.file_times, sources, about=about):
         warn(warning)
+    for uri, question in names.questions[:_SHOWN_FAILURES]:
+        warn(f"{shown_path(uri)} {question}.")
+    if len(names.questions) > _SHOWN_FAILURES:
+        warn(f"… and {len(names.questions) - _SHOWN_FAILURES} more such names; --json lists them.")
     if not found.pending:
         say("There is nothing new to take in.")
         return
@@ -220,6 +264,14 @@ def _sources(found: Survey, expected: Expected) -> str:
         if number
     ]
     return f"{counted(len(found.pending), 'source')}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _cameras(cameras: Counter[str]) -> str:
+    shown = ", ".join(
+        f"{name} ({number:,})" for name, number in cameras.most_common(_SHOWN_CAMERAS)
+    )
+    rest = len(cameras) - _SHOWN_CAMERAS
+    return f"{len(cameras):,}: {shown}" + (f" and {rest:,} more" if rest > 0 else "")
 
 
 def _span(seconds: float) -> str:

@@ -267,6 +267,10 @@ _FILES = (
     N_("{moment} UTC by its IPTC"),
     N_("{moment} UTC by its GPS"),
     N_("{moment} UTC by its name"),
+    N_(
+        "has a name that can be read as {times}; say which with --name-pattern, such as "
+        "%d-%m-%Y_%H-%M-%S, or --started-at"
+    ),
 )
 #: Why a start that is given for several recordings is refused.
 _STARTS = (
@@ -279,10 +283,10 @@ _STARTS = (
         "is used, from its metadata or its name."
     ),
     N_(
-        "--started-at is given for {count} files of several folders, {first} and {second} among "
-        "them, which may be different cameras."
+        "--started-at is given for {count} files of several cameras, {first} and {second} among "
+        "them."
     ),
-    N_("Give it for one folder at a time, or say with --camera that all are of one camera."),
+    N_("Give it for one camera at a time, or say with --camera that all are of one."),
     N_(
         "--started-at is given for {count} files that do not follow one another: by its own time "
         "{after} began {length} after the end of {before}."

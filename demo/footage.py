@@ -1,7 +1,7 @@
 """The sample footage: seven clips and a hundred stills, rendered on first use, with what is visible
 when.
 
-``render_footage(folder)`` leaves ``clips/<camera>.mp4``, ``stills/still-000.jpg`` … and
+``render_footage(folder)`` leaves ``clips/<camera>/<camera>.mp4``, ``stills/still-000.jpg`` … and
 ``ground_truth.json`` there, and returns at once where they already are.
 """
 
@@ -41,6 +41,7 @@ from demo.truth import (
     FPS,
     STILLS,
     Moment,
+    clip_file,
     ground_truth,
     moments,
     still_scenes,
@@ -59,7 +60,7 @@ __all__ = [
     "render_footage",
 ]
 
-FOOTAGE_VERSION = 2
+FOOTAGE_VERSION = 3
 """Raised whenever the scripts or the files' form change."""
 
 WIDTH, HEIGHT = 640, 360
@@ -199,7 +200,10 @@ def _write_stills(folder: Path, first: int, last: int) -> None:
 def _work(task: tuple[str, Path, int, int]) -> None:
     kind, folder, first, last = task
     if kind == "clip":
-        render_clip(CLIPS[first], folder / f"{CLIPS[first].camera}.mp4")
+        clip = CLIPS[first]
+        path = folder / clip_file(clip)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        render_clip(clip, path)
     else:
         _write_stills(folder, first, last)
 
@@ -211,7 +215,7 @@ def _write_json(path: Path, record: Any) -> None:
 
 
 def _stamp() -> dict[str, Any]:
-    files = [f"clips/{clip.camera}.mp4" for clip in CLIPS]
+    files = [clip_file(clip) for clip in CLIPS]
     files += [f"stills/still-{index:03d}.jpg" for index in range(STILLS)]
     return {
         "renderer": RENDERER_VERSION,
@@ -241,7 +245,7 @@ def render_footage(
     folder = Path(folder)
     clips = tuple(
         ClipFile(
-            folder / "clips" / f"{clip.camera}.mp4",
+            folder / clip_file(clip),
             clip.camera,
             clip.started_at.isoformat(),
             clip.duration_ms,
@@ -249,15 +253,14 @@ def render_footage(
         for clip in CLIPS
     )
     footage = Footage(folder, clips, folder / "stills", folder / "ground_truth.json")
-    tasks: list[tuple[str, Path, int, int]] = [
-        ("clip", folder / "clips", i, 0) for i in range(len(CLIPS))
-    ]
+    tasks: list[tuple[str, Path, int, int]] = [("clip", folder, i, 0) for i in range(len(CLIPS))]
     tasks += [
         ("stills", folder / "stills", first, min(STILLS, first + 25))
         for first in range(0, STILLS, 25)
     ]
     if not _complete(folder):
-        (folder / "clips").mkdir(parents=True, exist_ok=True)
+        for outdated in (folder / "clips").glob("*.mp4"):
+            outdated.unlink()
         (folder / "stills").mkdir(parents=True, exist_ok=True)
         (folder / STAMP).unlink(missing_ok=True)
         if workers > 1:

@@ -85,6 +85,11 @@ def _describe(thing: Thing) -> dict[str, Any]:
     }
 
 
+def clip_file(clip: Clip) -> str:
+    """Return where a clip lies in the footage's folder: a camera's recordings in its own folder."""
+    return f"clips/{clip.camera}/{clip.camera}.mp4"
+
+
 def clip_truth(clip: Clip) -> dict[str, Any]:
     """What is visible when in a clip, as plain JSON values."""
     appearances = []
@@ -96,7 +101,7 @@ def clip_truth(clip: Clip) -> dict[str, Any]:
             appearances.append({**described, "start_ms": seen[0], "end_ms": seen[-1] + 100})
     return {
         "camera": clip.camera,
-        "file": f"clips/{clip.camera}.mp4",
+        "file": clip_file(clip),
         "started_at": clip.started_at.isoformat(),
         "duration_ms": clip.duration_ms,
         "place": clip.place,

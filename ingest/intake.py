@@ -16,10 +16,12 @@ from typing import BinaryIO, TypeAlias
 
 from ingest.archives import DIGEST_BYTES, Archive, Member
 from ingest.capture_time.choice import CaptureTime, choose_capture_time
+from ingest.capture_time.names import name_claims
 from ingest.engines.tasks import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
@@ -40,7 +42,8 @@ _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 class Plan:
     """What one ingest does with every source.
 
-    ``starts_ms`` is when sources began by what somebody said, by uri in epoch milliseconds.
+    ``naming`` says which camera a source is from where ``camera`` is None. ``starts_ms`` is when
+    sources began by what somebody said, by uri in epoch milliseconds.
     """
 
     library: str
@@ -48,17 +51,19 @@ class Plan:
     camera: str | None
     uploads_dir: Path
     options: DecodeOptions
+    naming: Naming = field(default_factory=Naming)
     clocks: Clocks = field(default_factory=Clocks)
     starts_ms: Mapping[str, int] = field(default_factory=dict)
 
     def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
         """Return when a source began."""
         return choose_capture_time(
-            opened.claims,
+            (*opened.claims, *task.name_claims),
             self.clocks.of(task.camera_of(opened.kind)),
             file_ms=task.file_ms,
             duration_ms=opened.duration_ms if opened.kind == "video" else 0,
             given_ms=task.given_ms,
+            question=task.name_question,
         )
 
 
@@ -163,9 +168,7 @@ class Intake:
                 file.seek(0)
                 source_id = self._hashed(file)
             self._ledger.remember_content(source.uri, *version, source_id)
-        return self._known(source, source_id) or self._task(
-            source, source.path, source_id, source.path.parent.name
-        )
+        return self._known(source, source_id) or self._task(source, source.path, source_id)
 
     def _from_afar(
         self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
@@ -185,7 +188,7 @@ class Intake:
         if known is not None:
             fetched.path.unlink()
             return known
-        return self._task(source, fetched.path, source_id, source.place.parent.name)
+        return self._task(source, fetched.path, source_id)
 
     def _from_archive(self, source: Source, member: Member) -> Prepared:
         archive, archive_id = self._opened(source)
@@ -205,10 +208,7 @@ class Intake:
         if known is not None:
             path.unlink()
             return known
-        parent = Path(source.uri).parent
-        return self._task(
-            source, path, source_id, parent.stem if parent == source.path else parent.name
-        )
+        return self._task(source, path, source_id)
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
@@ -220,7 +220,7 @@ class Intake:
     def _is_done(self, source_id: str) -> bool:
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
-    def _task(self, source: Source, path: Path, source_id: str, parent: str) -> Prepared:
+    def _task(self, source: Source, path: Path, source_id: str) -> Prepared:
         spooled = source.remote is not None and source.member is None
         try:
             longest = len((source.uri if spooled else str(path)).encode())
@@ -229,19 +229,24 @@ class Intake:
         if longest > URI_MAX_LENGTH:
             return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
         status = path.stat()
+        name = self._plan.naming.reading_of(source.place)
         camera = self._plan.camera
+        if camera is None:
+            camera = self._plan.naming.camera_of(source.place)
         return DecodeTask(
             uri=source.uri,
             path=path,
             source_id=source_id,
             version=(status.st_size, status.st_mtime_ns),
-            image_camera=_fitting(camera if camera is not None else parent),
-            video_camera=_fitting(camera if camera is not None else source.place.stem),
+            image_camera=_fitting(camera),
+            video_camera=_fitting(camera),
             given_ms=self._plan.starts_ms.get(source.uri),
             file_ms=status.st_mtime_ns // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,
             spooled=spooled,
+            name_claims=name_claims(name),
+            name_question=name.question if name is not None else "",
         )
 
     def _opened(self, source: Source) -> tuple[Archive, str]:

@@ -10,6 +10,7 @@ from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequ
 from ingest.jobs.watch import Interrupted, Watch
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
+from ingest.recorder_names import Naming
 from ingest.reembedding import reembed
 from search_core.encoders.base import Encoder
 from search_core.entities import is_address
@@ -99,6 +100,7 @@ class Performer:
             started_at=request.started,
             keyframes=request.keyframes,
             tags=request.tags,
+            naming=Naming.of(self._settings, paths=request.paths),
             on_progress=tell,
             should_stop=watch.should_stop,
         )

@@ -36,6 +36,7 @@ from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
 from ingest.recipes import recipe_of
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from ingest.stopping import Interrupted
@@ -62,6 +63,7 @@ def ingest(
     clocks: Clocks | None = None,
     keyframes: str = "auto",
     tags: Sequence[str] = (),
+    naming: Naming | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     engine: Engine | None = None,
@@ -73,11 +75,11 @@ def ingest(
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
     pending and the report says interrupted. ``started_at`` is when the first of the recordings
-    began, and ``clocks`` how times that files give are read, by default as the settings say. Bad
-    files never raise: they are in the report, and in the ledger. A Milvus that is away is waited
-    for, ``patience_s`` seconds; ``on_progress`` is told so by the thread that waits. Raises
-    UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
-    disk is full.
+    began, ``naming`` how names are read, and ``clocks`` how the times that names and files give
+    are: both by default as the settings say. Bad files never raise: they are in the report, and in
+    the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
+    so by the thread that waits. Raises UsageError for options that cannot be, EncoderMismatch, and
+    StoreError when Milvus fails or a disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -96,6 +98,7 @@ def ingest(
         uploads_dir=settings.uploads_dir,
         options=options,
         clocks=clocks or settings.camera_clocks,
+        naming=naming or Naming.of(settings),
     )
     remote = RemoteFiles(settings.remote)
     sources = list(find_sources(paths, settings.data_dir, remote))
@@ -133,6 +136,7 @@ def _with_starts(
         sources,
         given_start_ms(started_at, clock),
         clock,
+        plan.naming,
         one_camera=plan.camera is not None,
         max_pixels=plan.options.max_pixels,
     )

@@ -13,12 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.capture_time.names import name_claims
 from ingest.engines.tasks import DecodeOptions
 from ingest.expectation import Expected, Sampled, extrapolate
 from ingest.fetching import fetched
 from ingest.keyframes import Auto, KeyframeSelector
 from ingest.keyframes.auto import LONGEST_SPAN_MS
 from ingest.probing import PART_MS, Found, Header, Probe, Prober, Sample, Unreadable, spread
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.survey import Pending, Survey
 from search_core.encoders.base import Encoder, Pixels
@@ -43,7 +45,10 @@ class Progress:
 
 
 class Planner:
-    """Samples what a survey found; ``budget_s`` is about how long that may take."""
+    """Samples what a survey found; ``budget_s`` is about how long that may take.
+
+    ``naming`` says how names are read, by default as the settings do.
+    """
 
     def __init__(
         self,
@@ -52,11 +57,13 @@ class Planner:
         selector: KeyframeSelector,
         budget_s: float,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        naming: Naming | None = None,
     ) -> None:
         self._settings = settings
         self._encoder = encoder
         self._budget_s = budget_s
         self._on_progress = on_progress
+        self._naming = naming or Naming.of(settings)
         self._options = DecodeOptions(
             selector=selector,
             encoder=encoder.identity,
@@ -77,7 +84,7 @@ class Planner:
             self._prober = prober
             here = [pending for pending in found.pending if pending.is_here]
             pictures = [pending for pending in here if pending.kind == "image"]
-            times = _Times(len(here))
+            times = _Times(self._naming, len(here))
             videos = self._headers([p for p in here if p.kind != "image"], expected, times)
             self._read_times(pictures, times)
             times.add_to(expected)
@@ -115,7 +122,7 @@ class Planner:
                 continue
             self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
             header = self._look(pending, None)
-            times.add(header)
+            times.add(pending, header)
             if isinstance(header, Unreadable):
                 expected.unreadable.append(pending.source.failed("open", header.reason))
             elif isinstance(header, Header):
@@ -133,7 +140,7 @@ class Planner:
             if time.monotonic() > until_s:
                 return
             self._tell(_HEADERS_SHARE, "reading headers")
-            times.add(self._look(picture, None))
+            times.add(picture, self._look(picture, None))
 
     def _sample_pictures(self, pictures: Sequence[Pending], expected: Expected) -> None:
         """Sample pictures of each kind of name, the small groups whole."""
@@ -283,15 +290,17 @@ class Planner:
 
 @dataclass(slots=True)
 class _Times:
-    """Counts headers without a time of capture, of ``sources`` in all."""
+    """Counts sources whose header and name give no time of capture, of ``sources`` in all."""
 
+    naming: Naming
     sources: int
     read: int = 0
     undated: int = 0
 
-    def add(self, header: Found) -> None:
+    def add(self, pending: Pending, header: Found) -> None:
         self.read += 1
-        self.undated += isinstance(header, Header) and not header.claims
+        if isinstance(header, Header) and not header.claims:
+            self.undated += not name_claims(self.naming.reading_of(pending.source.place))
 
     def add_to(self, expected: Expected) -> None:
         """Say how many sources have no time but the file's, those that were not read included."""

@@ -37,9 +37,11 @@ class Source:
 
     @property
     def place(self) -> PurePath:
-        """What to take the names of folder and file from."""
-        web = is_address(self.uri) and self.uri.startswith("http")
-        return PurePath(unquote(self.uri.partition("?")[0]) if web else self.uri)
+        """What to take the names of folder and file from; an archive's suffix is left out."""
+        if self.member is not None:
+            archive = self.uri.removesuffix(f"/{self.member.name}")
+            return place_of(archive).with_suffix("") / self.member.name
+        return place_of(self.uri)
 
     def not_media(self, reason: str = "is neither an image nor a video") -> SourceOutcome:
         """Return that it holds no media: a failure when it was asked for by name."""
@@ -54,6 +56,12 @@ class Source:
     def skipped(self, stage: str, reason: str) -> SourceOutcome:
         """Return that it was left out."""
         return SourceOutcome(self.uri, "skipped", reason, stage)
+
+
+def place_of(uri: str) -> PurePath:
+    """Return what to take the names of folder and file from, of a path or an address."""
+    web = is_address(uri) and uri.startswith("http")
+    return PurePath(unquote(uri.partition("?")[0]) if web else uri)
 
 
 def find_sources(
@@ -85,7 +93,7 @@ def _named_by(
             continue
         if text.lower().startswith("file://"):
             text = unquote(urlsplit(text).path)
-        path = Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - no links
+        path = local_path(text)
         if os.path.lexists(path):
             yield from _from_path(path, data_dir, named=True)
             continue
@@ -95,6 +103,11 @@ def _named_by(
             yield SourceOutcome(str(path), "failed", reason, "find")
         for match in matches:
             yield from _from_path(Path(match), data_dir, named=False)
+
+
+def local_path(text: str) -> Path:
+    """Return the absolute path that somebody means; symbolic links stay as they are."""
+    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 
 def _from_path(path: Path, data_dir: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:

@@ -83,14 +83,20 @@ class AccessSettings(BaseModel):
     without_login: bool = False
 
 
+class NamesSettings(BaseModel):
+    """Patterns of file names beside those of known recorders: see ``sightline ingest --help``."""
+
+    patterns: tuple[str, ...] = ()
+
+
 class Settings(BaseSettings):
     """Everything that can be configured.
 
     Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_TIMEZONE``,
     ``SIGHTLINE_MODEL``, ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``,
     ``SIGHTLINE_ENCODER_DEVICE`` …; the same names, lower case, in ``sightline.toml`` with
-    ``[milvus]``, ``[encoder]``, ``[media]``, ``[remote]``, ``[access]`` and ``[clocks.CAMERA]``
-    tables.
+    ``[milvus]``, ``[encoder]``, ``[media]``, ``[remote]``, ``[access]``, ``[names]`` and
+    ``[clocks.CAMERA]`` tables.
     """
 
     model_config = SettingsConfigDict(
@@ -121,6 +127,7 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     remote: RemoteSettings = RemoteSettings()
     access: AccessSettings = AccessSettings()
+    names: NamesSettings = NamesSettings()
     #: Live cameras by name, and how long whole libraries are kept.
     cameras: dict[str, CameraSettings] = Field(default_factory=dict)
     retain: dict[str, Duration] = Field(default_factory=dict)

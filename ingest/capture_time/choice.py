@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ingest.capture_time.sources import SOURCE_BY_KEY, SOURCES, SourceKey, TimeClaim
@@ -46,11 +46,14 @@ def choose_capture_time(
     file_ms: int,
     duration_ms: int = 0,
     given_ms: int | None = None,
+    question: str = "",
 ) -> CaptureTime:
     """Return the time of the first source in SOURCES that gives one.
 
     ``file_ms`` is the file's modification time. ``duration_ms`` is the length of a video, 0 for
     pictures and where it is not known. ``given_ms`` is what somebody said, already in UTC.
+    ``question`` is what a name with several readings asks: the warning where no better source is
+    there.
     """
     began_ms = file_ms - duration_ms
     times: dict[SourceKey, int] = {}
@@ -62,11 +65,11 @@ def choose_capture_time(
     if "container" in times and "name" in times:
         times["container"] = _start_of(times["container"], times["name"], duration_ms)
     if not times:
-        return _from_day(claims, clock, began_ms) or CaptureTime(began_ms, "file")
+        captured = _from_day(claims, clock, began_ms) or CaptureTime(began_ms, "file")
+        return replace(captured, warning=question)
     chosen = min(times, key=_RANK.__getitem__)
-    return CaptureTime(
-        times[chosen], SOURCE_BY_KEY[chosen].captured_from, _disagreement(chosen, times)
-    )
+    warning = question if _RANK[chosen] > _RANK["name"] else _disagreement(chosen, times)
+    return CaptureTime(times[chosen], SOURCE_BY_KEY[chosen].captured_from, warning)
 
 
 def _epoch_ms(claim: TimeClaim, clock: Clock) -> int:

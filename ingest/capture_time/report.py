@@ -38,5 +38,5 @@ def file_time_warning(only_file: int, total: int, *, about: bool = False) -> str
     return (
         f"{'About ' if about else ''}{only_file:,} of {total:,} sources have no time of capture in "
         "them: the file's modification time is used, which copying may have changed. --started-at "
-        "says when a recording began."
+        "says when a recording began, --name-pattern how its name says it."
     )

@@ -10,8 +10,10 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from ingest.capture_time.choice import DISAGREEMENT_MS, choose_capture_time
+from ingest.capture_time.names import name_claims
 from ingest.outcomes import SourceOutcome
 from ingest.probing import Header, Probe, Prober, Unreadable
+from ingest.recorder_names import Naming
 from ingest.sources import Source
 from ingest.survey import Pending, survey
 from search_core.clocks import Clock, check_moment
@@ -50,6 +52,7 @@ def starts_in_sequence(
     sources: Iterable[Source | SourceOutcome],
     started_ms: int,
     clock: Clock,
+    naming: Naming,
     *,
     one_camera: bool,
     max_pixels: int,
@@ -57,8 +60,8 @@ def starts_in_sequence(
     """Return by uri when each source began (epoch milliseconds), the first at ``started_ms``.
 
     Several recordings are laid one after another in the order of their names, each as long as its
-    header says. ``one_camera`` says that all are of one camera, wherever they are; otherwise those
-    of one folder are. Raises UsageError where lengths do not say when each began.
+    header says. ``one_camera`` says that all are of one camera; otherwise ``naming`` says which
+    they are of. Raises UsageError where lengths do not say when each began.
     """
     listed = list(sources)
     found = survey(listed, None, "", "")
@@ -68,15 +71,15 @@ def starts_in_sequence(
     if unread:
         raise _refusal(len(found.pending), f"{unread[0].uri} {unread[0].reason}")
     ordered = sorted(found.pending, key=lambda pending: _by_name(pending.source.uri))
-    folders = {pending.source.place.parent for pending in ordered}
-    if len(folders) > 1 and not one_camera:
-        first, second = sorted(map(str, folders))[:2]
+    cameras = {naming.camera_of(pending.source.place) for pending in ordered}
+    if len(cameras) > 1 and not one_camera:
+        first, second = sorted(cameras)[:2]
         raise UsageError(
-            f"--started-at is given for {len(ordered)} files of several folders, {first} and "
-            f"{second} among them, which may be different cameras.",
-            "Give it for one folder at a time, or say with --camera that all are of one camera.",
+            f"--started-at is given for {len(ordered)} files of several cameras, {first} and "
+            f"{second} among them.",
+            "Give it for one camera at a time, or say with --camera that all are of one.",
         )
-    recordings = _measured(ordered, clock, max_pixels)
+    recordings = _measured(ordered, clock, naming, max_pixels)
     _check_distances(recordings, started_ms)
     starts = {}
     for recording in recordings:
@@ -91,7 +94,9 @@ def _by_name(uri: str) -> list[tuple[int, str]]:
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
 
 
-def _measured(ordered: Sequence[Pending], clock: Clock, max_pixels: int) -> list[_Recording]:
+def _measured(
+    ordered: Sequence[Pending], clock: Clock, naming: Naming, max_pixels: int
+) -> list[_Recording]:
     """Return the recordings with their lengths; raises UsageError where one has none."""
     recordings = []
     with closing(Prober()) as prober:
@@ -108,8 +113,9 @@ def _measured(ordered: Sequence[Pending], clock: Clock, max_pixels: int) -> list
                 raise _refusal(len(ordered), f"{source.uri} is a photograph, which has no length")
             if not header.duration_ms:
                 raise _refusal(len(ordered), f"{source.uri} does not say how long it is")
+            named = name_claims(naming.reading_of(source.place))
             own = choose_capture_time(
-                header.claims, clock, file_ms=0, duration_ms=header.duration_ms
+                (*header.claims, *named), clock, file_ms=0, duration_ms=header.duration_ms
             )
             dated = own.captured_from not in ("file", "day")
             recordings.append(_Recording(source, header.duration_ms, own.at_ms if dated else None))

@@ -42,8 +42,9 @@ class DecodeTask:
 
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
     mtime_ns) when its content was hashed. Times are epoch milliseconds: ``given_ms`` is when it
-    began by what somebody said, ``file_ms`` when the file was last written. ``unpacked`` says that
-    the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    began by what somebody said, ``file_ms`` when the file was last written. ``name_claims`` are the
+    times in its name, ``name_question`` what a name with several readings asks. ``unpacked`` says
+    that the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
     """
 
     uri: str
@@ -57,6 +58,8 @@ class DecodeTask:
     unpacked: bool
     options: DecodeOptions
     spooled: bool = False
+    name_claims: tuple[TimeClaim, ...] = ()
+    name_question: str = ""
 
     @property
     def stored_uri(self) -> str:

@@ -60,7 +60,8 @@ class NamePattern:
 
     ``source`` says where the names are documented, ``clock`` which clock they are written by.
     ``cameras`` maps what a name says to the camera's name (``F`` to ``front``), and ``label``
-    completes a bare number (``camera {}``).
+    completes a bare number (``camera {}``). ``own`` marks a pattern that the user gave: what it
+    reads settles what the others would leave open.
     """
 
     recorder: str
@@ -69,6 +70,7 @@ class NamePattern:
     clock: Clock = "local"
     cameras: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     label: str = "{}"
+    own: bool = False
 
     @cached_property
     def expressions(self) -> tuple[re.Pattern[str], ...]:
@@ -90,6 +92,8 @@ def expand(form: str) -> str:
         directive = match[1]
         if directive == "%":
             return "%"
+        if directive in COMPOSITES:
+            return TOKEN.sub(group, COMPOSITES[directive])
         if directive not in DIRECTIVES:
             raise UsageError(
                 f"Unknown directive %{directive}.",
@@ -102,6 +106,4 @@ def expand(form: str) -> str:
         prefix = "end_" if counts[name] == 2 else ""
         return f"(?P<{prefix}{name}>{DIRECTIVES[directive]})"
 
-    for name, parts in COMPOSITES.items():
-        form = form.replace(f"%{name}", parts)
     return TOKEN.sub(group, form)

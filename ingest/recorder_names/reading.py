@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import PurePath
@@ -16,8 +16,10 @@ from ingest.recorder_names.table import PATTERNS
 
 #: What a reading of no particular recorder's name is called.
 GENERAL: Final = "date in the name"
-#: How many folders above the file are looked at.
+#: How many folders above the file are looked at, and how much text: members of archives may have
+#: names longer than any file system allows.
 _FOLDERS = 8
+_MOST_CHARACTERS = 600
 _SUFFIX = re.compile(r"\.(?=[A-Za-z0-9]*[A-Za-z])[A-Za-z0-9]{1,5}$")
 #: What file managers and phones append to copies.
 _COPY = re.compile(r"(?: ?\([0-9]+\)| - copy| copy(?: [0-9]+)?|~[0-9]+|-edited)$", re.IGNORECASE)
@@ -31,10 +33,14 @@ _DATE_FOLDER = re.compile(
 )
 #: Words before a date that name a kind of file, not a camera; a counter may follow.
 _KIND = re.compile(
-    r"(?:img|image|vid|video|mov|movie|mvi|dsc|photo|pic|picture|pano|burst|screen ?shot|clip|file"
-    r"|screen ?recording|rec|record|recording|snap|snapshot|export|event|evt|alarm|motion|timing"
-    r"|win|download|backup|copy)?[ _.#-]*[0-9]*",
+    r"[ _.#()-]*(?:img|image|vid|video|mov|movie|mvi|dsc|photo|pic|picture|pano|burst|clip|file"
+    r"|screen ?shot|screen ?recording|rec|record|recording|snap|snapshot|export|event|evt|alarm"
+    r"|motion|timing|win|download|backup|copy)?[ _.#()-]*[0-9]*[ _.#()-]*",
     re.IGNORECASE,
+)
+#: What numbers or random letters before a date are: of the recording, not of a camera.
+_IDENTIFIER = re.compile(
+    r"[0-9]{5}|(?<![^\W_])(?=[a-f]*[0-9])(?=[0-9]*[a-f])[0-9a-f]{6,}(?![^\W_])"
 )
 _CHANNEL = re.compile(r"[ _.-]*((?:ch|cam|camera|channel)[ _-]?[0-9]{1,3})(?![0-9])", re.IGNORECASE)
 
@@ -57,6 +63,22 @@ class NameReading:
     duration_ms: int | None = None
     ambiguous: tuple[datetime, ...] = ()
 
+    @property
+    def moment(self) -> datetime | date | None:
+        """The time or the day, None where the name has neither or leaves it open."""
+        return self.local or self.day
+
+    @property
+    def question(self) -> str:
+        """What to ask where the name can be read in two ways, as a predicate; else empty."""
+        if not self.ambiguous:
+            return ""
+        times = " or ".join(f"{moment:%Y-%m-%d %H:%M:%S}" for moment in self.ambiguous)
+        return (
+            f"has a name that can be read as {times}; say which with --name-pattern, "
+            "such as %d-%m-%Y_%H-%M-%S, or --started-at"
+        )
+
 
 def read_recorder_name(
     path: PurePath, patterns: Sequence[NamePattern] = PATTERNS
@@ -65,11 +87,18 @@ def read_recorder_name(
 
     Dates that cannot be, and digits that only look like a date, are left alone.
     """
-    tail = _tail(path)
+    tail, whole = _tail(path)
     if not tail:
         return None
-    readings = [reading for pattern in patterns for reading in _by_pattern(tail, pattern)]
-    return _agreed(readings) or _by_general_form(tail.rpartition("/")[2])
+    own = [
+        reading
+        for pattern in patterns
+        if pattern.own
+        for reading in (*_by_pattern(tail, pattern), *_by_pattern(whole, pattern))
+    ]
+    known = [item for pattern in patterns if not pattern.own for item in _by_pattern(tail, pattern)]
+    found = _agreed(known) or _by_general_form(tail.rpartition("/")[2])
+    return _settled(own, found) if own else found
 
 
 def is_date_folder(name: str) -> bool:
@@ -77,13 +106,25 @@ def is_date_folder(name: str) -> bool:
     return _DATE_FOLDER.fullmatch(name) is not None
 
 
-def _tail(path: PurePath) -> str:
-    """Return the end of a path, with ``/`` between folders and without the file's suffix."""
+def _tail(path: PurePath) -> tuple[str, str]:
+    """Return the end of a path, with ``/`` between folders: without the file's suffix, and with."""
     parts = [part for part in path.parts if part not in ("/", "\\")][-_FOLDERS - 1 :]
+    while parts and sum(map(len, parts)) > _MOST_CHARACTERS:
+        parts = parts[1:]
     if not parts:
-        return ""
+        return "", ""
     stem = _COPY.sub("", _SUFFIX.sub("", parts[-1])).strip()
-    return "/".join((*parts[:-1], stem))
+    return "/".join((*parts[:-1], stem)), "/".join(parts)
+
+
+def _settled(own: Sequence[NameReading], found: NameReading | None) -> NameReading:
+    """Return what the user's patterns read, completed by what the table read."""
+    readings = [*own, found] if found else own
+    camera = next((item.camera for item in readings if item.camera), None)
+    timed = next((item for item in own if item.moment is not None), found or own[0])
+    if found and found.local and timed.day == found.local.date():
+        timed = found  # the table knows the time of the day that the pattern gives
+    return replace(timed, camera=camera)
 
 
 def _by_pattern(text: str, pattern: NamePattern) -> Iterator[NameReading]:
@@ -93,11 +134,11 @@ def _by_pattern(text: str, pattern: NamePattern) -> Iterator[NameReading]:
             continue
         parts = match.groupdict()
         stamp = stamp_of(parts, utc=pattern.clock == "utc")
-        camera = _camera(pattern, parts.get("camera"), parts.get("channel"))
+        camera = _camera(pattern, parts, text)
         timeless = not {"Y", "y", "s"} & expression.groupindex.keys()
         if stamp is not None:
             yield _reading(pattern.recorder, stamp, camera)
-        elif timeless and camera is not None:
+        elif timeless:
             yield NameReading(pattern.recorder, camera=camera)
 
 
@@ -105,14 +146,16 @@ def _reading(recorder: str, stamp: Stamp, camera: str | None) -> NameReading:
     return NameReading(recorder, stamp.local, stamp.day, stamp.utc, camera, stamp.duration_ms)
 
 
-def _camera(pattern: NamePattern, camera: str | None, channel: str | None) -> str | None:
+def _camera(pattern: NamePattern, parts: Mapping[str, str | None], text: str) -> str | None:
     """Return a camera's name from what a pattern found; the first channel needs no number."""
+    camera, channel = parts.get("camera"), parts.get("channel")
     if camera is not None and pattern.cameras:
         camera = pattern.cameras.get(camera.upper())
     elif camera is not None and pattern.label != "{}":
         camera = pattern.label.format(camera)
-    elif camera is not None and is_date_folder(camera):
-        camera = None
+    elif camera is not None and not pattern.own:
+        folder = f"{camera}/" in text
+        camera = None if is_date_folder(camera) or (_is_kind(camera) and not folder) else camera
     number = int(channel) if channel else 0
     if camera is None:
         return f"ch{number}" if number else None
@@ -149,6 +192,11 @@ def _by_general_form(name: str) -> NameReading | None:
     return _agreed(readings)
 
 
+def _is_kind(text: str) -> bool:
+    """Return whether text before a date names a kind of file or one recording, not a camera."""
+    return bool(_KIND.fullmatch(text) or _IDENTIFIER.search(text))
+
+
 def _ended(start: Stamp, end: Stamp) -> Stamp | None:
     """Return a start with the length up to an end; None where the second time is no end."""
     if start.local is None or end.local is None or start.utc != end.utc:
@@ -162,7 +210,7 @@ def _ended(start: Stamp, end: Stamp) -> Stamp | None:
 def _camera_beside(name: str, found: Sequence[Found]) -> str | None:
     """Return the camera named before the first time, or numbered after the last."""
     before = name[: found[0].start].strip(" _.-,([")
-    if before and not _KIND.fullmatch(before) and not is_date_folder(before):
+    if before and not _is_kind(before) and not is_date_folder(before):
         return before
     channel = _CHANNEL.match(name, found[-1].end)
     return channel[1] if channel else None

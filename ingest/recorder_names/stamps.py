@@ -55,7 +55,7 @@ def _stamp(parts: Mapping[str, str], utc: bool) -> Stamp | None:
         return _from_epoch(parts)
     start = _time(parts, day)
     if start is None:
-        return Stamp(None, day, utc) if not utc else None
+        return Stamp(None, day, utc)
     duration_ms = _duration_ms(parts, start)
     if "s" in parts:
         exact = _EPOCH + timedelta(seconds=int(parts["s"]))

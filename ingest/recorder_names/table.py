@@ -1,6 +1,7 @@
 """The table of recorders: one entry each, with the source of its names.
 
-A form is added with the recorder's own documentation, or with names that its users report.
+A form is added with the recorder's own documentation, or with names that its users report. A name
+whose time is not that of the recording gets a form without one, so that nothing else reads it.
 """
 
 from __future__ import annotations
@@ -58,6 +59,7 @@ RECORDERS: Final[tuple[NamePattern, ...]] = (
         "exacqVision",  # plug-in and number of the device, then the storage rule
         (r"%Y/%m/%d/%H/%M%S-(?P<camera>[0-9a-f]{6})[0-9a-f]{2}",),
         "https://exacq-cms.johnsoncontrols.com/tag/file-storage",
+        label="device {}",
     ),
     NamePattern(
         "iCarvisions",
@@ -123,7 +125,7 @@ RECORDERS: Final[tuple[NamePattern, ...]] = (
     NamePattern(
         "Synology Surveillance Station",
         (r"%camera[ _-]?%Y%m%d-%H%M%S-%s",),
-        "https://kb.synology.com/en-global/SurveillanceStation",
+        "names that users report; the seconds since 1970 confirm the time",
     ),
     NamePattern(
         "Blue Iris",
@@ -153,7 +155,7 @@ RECORDERS: Final[tuple[NamePattern, ...]] = (
     NamePattern(
         "70mai",
         (r"(?:NO|EV|PA|TL|LA)%Y%m%d-%H%M%S-[0-9]{6}(?P<camera>[FBRI])?(?:_s)?",),
-        "https://help.70mai.com",
+        "names that users report, such as NO20200127-170409-000017F.MP4",
         cameras=_DASHCAM,
     ),
     NamePattern(
@@ -181,7 +183,7 @@ RECORDERS: Final[tuple[NamePattern, ...]] = (
     NamePattern(
         "ZoneMinder",  # the name says the day alone
         (r"events/(?P<camera>[0-9]+)/%F/[0-9]+/(?:[0-9]+-video|[0-9]+-capture)",),
-        "https://zoneminder.readthedocs.io",
+        "https://zoneminder.readthedocs.io/en/latest/userguide/options/options_storage.html",
         label="monitor {}",
     ),
     NamePattern(
@@ -210,7 +212,7 @@ PHONES: Final[tuple[NamePattern, ...]] = (
     NamePattern(
         "Google Pixel",
         (r"PXL_%Y%m%d_%H%M%S%f(?:[.~_-][^/]*)?",),
-        "https://support.google.com/pixelcamera",
+        "names that users report; they are in UTC",
         clock="utc",
     ),
     NamePattern(
@@ -222,7 +224,7 @@ PHONES: Final[tuple[NamePattern, ...]] = (
         "https://github.com/ente-io/ente/blob/main/web/packages/gallery/services/upload/date.ts",
     ),
     NamePattern(
-        "WhatsApp",  # with -WA it is the day of the message
+        "WhatsApp",  # the time, with -WA the day, of the message
         (
             r"(?:IMG|VID)-%Y%m%d-WA[0-9]+",
             r"WhatsApp (?:Image|Video) %F at %-H\.%M\.%S(?:\s?%p)?",
@@ -230,14 +232,14 @@ PHONES: Final[tuple[NamePattern, ...]] = (
         "https://github.com/tomvdholst/whatsapp-timestamp-fixer",
     ),
     NamePattern(
-        "Signal",
+        "Signal",  # the time of the message
         (r"signal-%F-%H-?%M-?%S(?:-%f)?",),
         "https://github.com/ente-io/ente/blob/main/web/packages/gallery/services/upload/date.ts",
     ),
     NamePattern(
-        "Telegram",
-        (r"(?:photo|video)_%F_%H-%M-%S",),
-        "https://telegram.org/blog/export-and-more",
+        "Telegram",  # its time is that of the download, so no time is read
+        (r"(?:photo|video|doc)_[0-9]{4}-[0-9]{2}-[0-9]{2}_[0-9]{2}-[0-9]{2}-[0-9]{2}",),
+        "https://github.com/telegramdesktop/tdesktop/issues/1586",
     ),
     NamePattern(
         "macOS",

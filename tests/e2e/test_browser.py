@@ -306,7 +306,7 @@ def _rendered_once(own: Path) -> list[Path]:
     """Return the clips; processes that run tests side by side render them once for all of them."""
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "footage"
     folder.mkdir(exist_ok=True)
-    clips = [folder / f"{camera}.mp4" for camera in CAMERAS]
+    clips = [folder / camera / f"{camera}.mp4" for camera in CAMERAS]
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not all(clip.exists() for clip in clips):
@@ -320,8 +320,10 @@ def _render(camera: str, folder: Path) -> Path:
     from demo.footage import render_clip
 
     clip = next(clip for clip in CLIPS if clip.camera == camera)
-    render_clip(clip, folder / f"{camera}.mp4")
-    return folder / f"{camera}.mp4"
+    path = folder / camera / f"{camera}.mp4"
+    path.parent.mkdir(exist_ok=True)
+    render_clip(clip, path)
+    return path
 
 
 def _sightline(data_dir: Path) -> list[str]:
