@@ -116,7 +116,7 @@ def test_several_folders_may_be_several_cameras(take_in: TakeIn, media: Path) ->
         (media / camera).mkdir()
         make_clip(media / camera / "a.mp4", seconds=2 + len(camera) % 2, fps=4 + (camera == "gate"))
         make_photo(media / camera / "b.jpg", (0, len(camera), camera == "gate"))
-    with pytest.raises(UsageError, match="which may be different cameras") as refused:
+    with pytest.raises(UsageError, match="of several cameras, gate and yard among them") as refused:
         take_in(media, started_at=START)
     assert "--camera" in refused.value.hint
 
