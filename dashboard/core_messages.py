@@ -204,6 +204,7 @@ _ERRORS = (
     N_("Less than {size} MiB are free on the disk of {place}."),
     N_("Free some space, then run the same command again: it goes on from there."),
     N_("{path} cannot be used: {error}."),
+    N_("The name pattern {pattern} ({origin}) cannot be used: {error}"),
     N_("Check the disk it is on, and who may write to it."),
     N_("The audit log {path} cannot be used: {error}."),
     N_("Nothing is done that it could not hold. Look at the disk's space and permissions."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from tests.cli.conftest import Outcome, Run
@@ -34,3 +35,29 @@ def test_a_selector_that_is_none_is_refused(run: Run, media: Path) -> None:
     outcome = run("plan", media, "--keyframes", "every-so-often")
     assert outcome.exit_code == 2
     assert "no way to choose keyframes" in outcome.err
+
+
+def test_cameras_and_names_with_two_readings_are_listed(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    names = ("yard/2026-03-01/08-15.png", "gate_20260301081500.png", "yard/03-02-2026 08-15-00.png")
+    for name, source in zip(names, ("red", "blue", "green"), strict=True):
+        (tmp_path / "footage" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(media / f"{source}.png", tmp_path / "footage" / name)
+    asked = ("plan", tmp_path / "footage", *encoder, "--data-dir", tmp_path / "data")
+    planned = run(*asked, "--json").json
+    assert planned["cameras"] == {"yard": 2, "gate": 1}
+    [question] = planned["questions"]
+    assert question["uri"].endswith(names[2])
+    assert "2026-02-03 08:15:00 or 2026-03-02 08:15:00" in question["question"]
+    shown = run(*asked)
+    assert "2: yard (2), gate (1)" in shown.out and "--name-pattern" in shown.err
+    settled = run(*asked, "--name-pattern", "%d-%m-%Y %H-%M-%S", "--json").json
+    assert settled["questions"] == []
+
+
+def test_name_pattern_that_cannot_work_is_refused(run: Run, media: Path) -> None:
+    for command in ("plan", "ingest"):
+        outcome = run(command, media, "--name-pattern", "%camera/%H-%M")
+        assert outcome.exit_code == 2
+        assert "'%camera/%H-%M'" in outcome.err and "without %Y, %m, %d" in outcome.err

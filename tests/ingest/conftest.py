@@ -15,6 +15,7 @@ from ingest.jobs import Jobs
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
+from ingest.recorder_names import Naming
 from ingest.stopping import Stop
 from ingest.worker import Timing, run_worker
 from search_core.clocks import Clocks
@@ -37,6 +38,7 @@ class IngestOptions(TypedDict, total=False):
     clocks: Clocks
     keyframes: str
     tags: Sequence[str]
+    naming: Naming
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     engine: Engine

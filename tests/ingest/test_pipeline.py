@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
+from ingest.recorder_names import Naming
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.entities import MediaEntity, ms_from_datetime
 from search_core.errors import EncoderMismatch, UsageError
@@ -35,9 +36,9 @@ def test_a_video_and_a_photograph_are_taken_in(
     assert (report.done, report.skipped, report.failed, report.keyframes) == (2, 0, 0, 4)
     entities = sorted(rows(store).values(), key=lambda e: (e.media_type, e.pts_ms))
     assert [(e.media_type, e.pts_ms, e.camera) for e in entities] == [
-        ("frame", 0, "gate"),
-        ("frame", 1000, "gate"),
-        ("frame", 2000, "gate"),
+        ("frame", 0, "media"),
+        ("frame", 1000, "media"),
+        ("frame", 2000, "media"),
         ("image", 0, "media"),
     ]
     assert {e.tags for e in entities} == {("night", "rain")}
@@ -185,6 +186,42 @@ def test_when_it_was_taken_is_given_or_read_or_the_files(
     assert seen["plain.mp4", 0].captured_from == "file"
     taken = ms_from_datetime(datetime(2022, 1, 2, 1, 4, 5, tzinfo=UTC))
     assert (seen["exif.jpg", 0].captured_at, seen["exif.jpg", 0].captured_from) == (taken, "exif")
+
+
+def test_cameras_are_those_of_names_and_folders(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    for number, name in enumerate(
+        (
+            "yard/clip-1.mp4",
+            "yard/clip-2.mp4",
+            "yard/2026-03-01/08-15.mp4",
+            "ch3_20260301081500.mp4",
+        )
+    ):
+        (media / name).parent.mkdir(parents=True, exist_ok=True)
+        make_clip(media / name, seconds=1 + number / 5)
+    with zipfile.ZipFile(media / "gate.zip", "w") as out:
+        out.write(make_clip(media / "part.mp4", seconds=2), "2026-03-02/part.mp4")
+    (media / "part.mp4").unlink()
+    assert take_in(media).done == 5
+    cameras = {PurePath(entity.uri).name: entity.camera for entity in rows(store).values()}
+    assert cameras == {
+        "clip-1.mp4": "yard",
+        "clip-2.mp4": "yard",
+        "08-15.mp4": "yard",
+        "ch3_20260301081500.mp4": "ch3",
+        next(name for name in cameras if name.endswith("part.mp4")): "gate",
+    }
+
+
+def test_own_name_patterns_name_cameras(
+    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+) -> None:
+    make_clip(media / "a.gate.mp4", seconds=1)
+    naming = Naming.of(settings, ["%*.%camera"])
+    take_in(media, naming=naming)
+    assert {entity.camera for entity in rows(store).values()} == {"gate"}
 
 
 def test_a_given_start_and_camera_win(take_in: TakeIn, media: Path, store: MemoryStore) -> None:

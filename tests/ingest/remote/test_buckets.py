@@ -31,7 +31,7 @@ def test_a_folder_at_s3_is_taken_in_and_known_afterwards(
     report = take_in("s3://footage/day/")
     assert (report.done, report.skipped, report.failed) == (2, 1, 0)
     assert {(e.uri, e.camera, e.media_type) for e in store.entities("main")} == {
-        ("s3://footage/day/gate.mp4", "gate", "frame"),
+        ("s3://footage/day/gate.mp4", "day", "frame"),
         ("s3://footage/day/yard/porch.jpg", "yard", "image"),
     }
     assert spooled(settings) == []

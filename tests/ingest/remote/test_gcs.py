@@ -36,7 +36,7 @@ def test_a_folder_is_taken_in_and_known_until_it_changes(
     report = take_in("gs://footage/day/")
     assert (report.done, report.skipped, report.failed) == (2, 1, 0)
     assert {(e.uri, e.camera, e.media_type) for e in store.entities("main")} == {
-        ("gs://footage/day/gate.mp4", "gate", "frame"),
+        ("gs://footage/day/gate.mp4", "day", "frame"),
         ("gs://footage/day/yard/porch.jpg", "yard", "image"),
     }
     again = take_in("gs://footage/day/")
