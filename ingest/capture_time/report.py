@@ -35,8 +35,9 @@ def file_time_warning(only_file: int, total: int, *, about: bool = False) -> str
     """
     if not only_file:
         return ""
+    number = f"{'About ' if about else ''}{only_file:,} of {total:,} sources"
     return (
-        f"{'About ' if about else ''}{only_file:,} of {total:,} sources have no time of capture in "
-        "them: the file's modification time is used, which copying may have changed. --started-at "
-        "says when a recording began, --name-pattern how its name says it."
+        f"{number} {'has' if only_file == 1 else 'have'} no time of capture: the file's "
+        "modification time is used, which copying may have changed. --started-at says when a "
+        "recording began, --name-pattern how its name says it."
     )

@@ -19,6 +19,8 @@ from ingest.survey import Pending, survey
 from search_core.clocks import Clock, check_moment
 from search_core.errors import UsageError
 
+#: Times in names and containers are whole seconds.
+_LEAST_GAP_MS = 2_000
 _WAY_OUT = (
     "Give --started-at to one recording at a time, or leave it out: then each file's own time is "
     "used, from its metadata or its name."
@@ -129,7 +131,8 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
         if before.own_ms is None or after.own_ms is None:
             continue
         gap_ms = after.own_ms - before.own_ms - before.duration_ms
-        if abs(gap_ms) <= DISAGREEMENT_MS:
+        # Recordings that are shorter than the tolerance could all have begun at once.
+        if abs(gap_ms) <= min(DISAGREEMENT_MS, max(_LEAST_GAP_MS, before.duration_ms // 2)):
             continue
         hint = _WAY_OUT
         if first_ms is not None:

@@ -86,11 +86,11 @@ def test_the_summary_says_where_times_come_from_and_which_are_the_files(
     write_clip(folder / "gate.mp4")
     os.utime(folder / "gate.mp4", (STARTED_S + CLIP_S, STARTED_S + CLIP_S))
     planned = run("plan", folder, *options)
-    assert "2 of 3 sources have no time of capture in them" in planned.err
+    assert "2 of 3 sources have no time of capture" in planned.err
     assert run("plan", folder, *options, "--json").json["file_times"] == 2
     outcome = run("ingest", folder, *options)
     assert "Capture times: 1 from EXIF, 2 from the file's modification time." in outcome.out
-    assert "2 of 3 sources have no time of capture in them" in outcome.err
+    assert "2 of 3 sources have no time of capture" in outcome.err
     assert captured(options)["gate.mp4"].startswith("2026-03-01T06:00:0")
 
 

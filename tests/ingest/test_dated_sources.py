@@ -21,10 +21,10 @@ WRITTEN_S = 1_779_278_400  # 2026-05-20 12:00 UTC
 BERLIN = Clocks({EVERY_CAMERA: parse_zone("Europe/Berlin")})
 
 
-def recording(path: Path, seconds: int = 3, **metadata: str) -> Path:
+def recording(path: Path, seconds: int = 3, tags: dict[str, str] | None = None) -> Path:
     """Write a clip whose file was last written at WRITTEN_S."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    make_clip(path, seconds=seconds, metadata=metadata)
+    make_clip(path, seconds=seconds, metadata=tags)
     os.utime(path, (WRITTEN_S, WRITTEN_S))
     return path
 
@@ -58,7 +58,7 @@ def test_a_recorders_name_is_read_by_its_clock(
 def test_the_containers_time_comes_before_the_names_which_is_reported(
     take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger
 ) -> None:
-    path = recording(media / "20260301_081500.mp4", creation_time="2026-03-01T08:15:00Z")
+    path = recording(media / "20260301_081500.mp4", tags={"creation_time": "2026-03-01T08:15:00Z"})
     [outcome] = take_in(path, clocks=BERLIN).outcomes
     assert began(store) == {path.name: ("2026-03-01T08:15:00.000Z", "container")}
     assert (
@@ -75,7 +75,9 @@ def test_the_containers_time_comes_before_the_names_which_is_reported(
 def test_a_container_written_at_the_end_gives_the_start(
     take_in: TakeIn, media: Path, store: MemoryStore
 ) -> None:
-    path = recording(media / "VID_20260301_081500.mp4", 4, creation_time="2026-03-01T07:15:05Z")
+    path = recording(
+        media / "VID_20260301_081500.mp4", 4, tags={"creation_time": "2026-03-01T07:15:05Z"}
+    )
     [outcome] = take_in(path, clocks=BERLIN).outcomes
     assert began(store) == {path.name: ("2026-03-01T07:15:01.000Z", "container")}
     assert outcome.time_warning == ""
@@ -89,7 +91,7 @@ def test_a_name_with_two_readings_is_a_question(
     assert began(store) == {path.name: ("2026-05-20T11:59:57.000Z", "file")}
     assert "can be read as 2026-03-04 08:15:00 or 2026-04-03 08:15:00" in outcome.time_warning
     dated = recording(
-        media / "yard 03-04-2026 08-15-00.mp4", 2, creation_time="2026-04-03T06:15:00Z"
+        media / "yard 03-04-2026 08-15-00.mp4", 2, tags={"creation_time": "2026-04-03T06:15:00Z"}
     )
     assert take_in(dated, clocks=BERLIN).outcomes[0].warning == ""
 
@@ -123,7 +125,7 @@ def test_containers_that_were_written_are_read(
     tags: dict[str, str],
     expected: str,
 ) -> None:
-    path = recording(media / f"clip{suffix}", **tags)
+    path = recording(media / f"clip{suffix}", tags=tags)
     take_in(path, clocks=BERLIN)
     assert began(store) == {path.name: (expected, "container")}
 

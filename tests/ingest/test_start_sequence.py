@@ -141,6 +141,14 @@ def test_recordings_that_do_not_follow_one_another_are_refused(
     assert times["1.mp4"] == ms_from_datetime(began + timedelta(hours=1, minutes=10))
 
 
+def test_short_recordings_that_began_at_once_are_refused(take_in: TakeIn, media: Path) -> None:
+    written = {"creation_time": "2020-01-02T08:00:00Z"}
+    for number in range(2):
+        make_clip(media / f"{number}.mp4", seconds=5 + number, metadata=written)
+    with pytest.raises(UsageError, match=r"1\.mp4 began 0:00:05 before the end of 0\.mp4"):
+        take_in(media, started_at=START)
+
+
 @pytest.mark.parametrize("start", [datetime(1, 1, 1), datetime(1825, 12, 31, tzinfo=UTC)])
 def test_impossible_starts_are_refused(take_in: TakeIn, media: Path, start: datetime) -> None:
     make_photo(media / "a.jpg")
