@@ -12,6 +12,8 @@ from search_core.entities import CapturedFrom
 
 #: Sources further apart than this contradict each other.
 DISAGREEMENT_MS = 60_000
+#: How close two wall clocks are that show the same time.
+_SAME_CLOCK = timedelta(minutes=1)
 #: How exactly a name and a length must add up to a container's time to show that it is the end.
 _END_TOLERANCE_MS = 5_000
 _RANK = {source.key: rank for rank, source in enumerate(SOURCES)}
@@ -57,7 +59,7 @@ def choose_capture_time(
     """
     began_ms = file_ms - duration_ms
     times: dict[SourceKey, int] = {}
-    for claim in claims:
+    for claim in _zoned(claims):
         if not claim.day_only:
             times.setdefault(claim.source, _epoch_ms(claim, clock))
     if given_ms is not None:
@@ -70,6 +72,23 @@ def choose_capture_time(
     chosen = min(times, key=_RANK.__getitem__)
     warning = question if _RANK[chosen] > _RANK["name"] else _disagreement(chosen, times)
     return CaptureTime(times[chosen], SOURCE_BY_KEY[chosen].captured_from, warning)
+
+
+def _zoned(claims: Sequence[TimeClaim]) -> list[TimeClaim]:
+    """Return claims with the zone that another one with the same wall clock names.
+
+    UTC is left out: what is written as UTC may be a local time that was labelled wrongly.
+    """
+    zoned = [claim.moment for claim in claims if claim.moment.utcoffset()]
+    found = []
+    for claim in claims:
+        if claim.moment.tzinfo is None and not claim.day_only:
+            for other in zoned:
+                if abs(other.replace(tzinfo=None) - claim.moment) <= _SAME_CLOCK:
+                    claim = replace(claim, moment=claim.moment.replace(tzinfo=other.tzinfo))
+                    break
+        found.append(claim)
+    return found
 
 
 def _epoch_ms(claim: TimeClaim, clock: Clock) -> int:

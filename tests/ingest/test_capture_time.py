@@ -414,6 +414,16 @@ def test_a_container_that_says_when_recording_ended_gives_its_start() -> None:
     )
 
 
+def test_the_zone_of_another_source_with_the_same_wall_clock_is_that_of_all() -> None:
+    abroad = timezone(-timedelta(hours=3))
+    xmp = TimeClaim("xmp-original", datetime(2023, 2, 21, 11, 33, 8, tzinfo=abroad))
+    captured = choose_capture_time(
+        [claim("exif-original", 2023, 2, 21, 11, 33, 8), xmp], UTC_CLOCK, file_ms=0
+    )
+    assert (iso(captured)[:19], captured.captured_from) == ("2023-02-21T14:33:08", "exif")
+    assert captured.warning == ""
+
+
 # Contradictions
 
 
