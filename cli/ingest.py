@@ -23,9 +23,20 @@ from rich.progress import (
 from rich.text import Text
 
 from cli.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
-from cli.options import JsonOption, LibraryOption, NamePatternOption, moment, settings_of
+from cli.options import (
+    ClockOffsetOption,
+    JsonOption,
+    LibraryOption,
+    NamePatternOption,
+    TimezoneOption,
+    clock_offsets,
+    moment,
+    settings_of,
+    zones,
+)
 from cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
 from cli.workspace import bulk_storage_of, load_encoder, open_store
+from search_core.clocks import Clocks
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,6 +46,7 @@ if TYPE_CHECKING:
     from ingest.recorder_names import Naming
 
 SHOWN_FAILURES = 10
+SHOWN_TIME_WARNINGS = 5
 
 
 def ingest(
@@ -64,10 +76,13 @@ def ingest(
             "--started-at",
             parser=moment,
             metavar="ISO8601",
-            help="When the recording started (local time without a zone); otherwise it is read "
-            "from the file.",
+            help="When the recording started (without a zone, in that of --timezone); otherwise it "
+            "is read from the file or its name. Several recordings of one folder or --camera "
+            "are laid one after another by name, the first starting then.",
         ),
     ] = None,
+    timezone: TimezoneOption = None,
+    clock_offset: ClockOffsetOption = None,
     name_pattern: NamePatternOption = None,
     keyframes: Annotated[
         str,
@@ -114,6 +129,7 @@ def ingest(
         engine=engine_of(settings, engine, ray_address, workers),
         camera=camera,
         started_at=started_at,
+        clocks=settings.camera_clocks.overridden(zones(timezone), clock_offsets(clock_offset)),
         naming=naming,
         keyframes=keyframes,
         tags=tuple(tag or ()),
@@ -134,6 +150,7 @@ def run_ingest(
     *,
     camera: str | None = None,
     started_at: datetime | None = None,
+    clocks: Clocks | None = None,
     naming: Naming | None = None,
     keyframes: str = "auto",
     tags: tuple[str, ...] = (),
@@ -156,6 +173,7 @@ def run_ingest(
                 library=settings.library,
                 camera=camera,
                 started_at=started_at,
+                clocks=clocks,
                 naming=naming,
                 keyframes=keyframes,
                 tags=tags,
@@ -250,8 +268,9 @@ def print_summary(report: IngestReport, library: str) -> None:
         say(f"Removed {counted(report.replaced, 'keyframe')} of what these files held before.")
     _print_skipped(report)
     for outcome in report.outcomes:
-        if outcome.warning:
+        if outcome.warning and not outcome.time_warning:
             warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+    _print_times(report)
     failed = [outcome for outcome in report.outcomes if outcome.status == "failed"]
     if report.failed:
         say(Text.assemble(("✗ ", "red"), f"{counted(report.failed, 'source')} failed:"))
@@ -283,3 +302,26 @@ def _print_skipped(report: IngestReport) -> None:
         warn(f"{shown_path(outcome.uri)} skipped: {outcome.reason}.")
     if len(waiting) > SHOWN_FAILURES:
         say(f"… and {len(waiting) - SHOWN_FAILURES} more: see `sightline failures`.")
+
+
+def _print_times(report: IngestReport) -> None:
+    """Print where capture times come from, and warn of those that may be wrong."""
+    from ingest.capture_time.report import file_time_warning, time_summary
+
+    if report.done:
+        say(time_summary(report.captured_from))
+    if warning := file_time_warning(report.captured_from["file"], report.done):
+        warn(warning)
+    doubted = [outcome for outcome in report.outcomes if outcome.time_warning]
+    for outcome in doubted[:SHOWN_TIME_WARNINGS]:
+        warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+    if len(doubted) > SHOWN_TIME_WARNINGS:
+        warn(
+            f"… and {len(doubted) - SHOWN_TIME_WARNINGS:,} more sources with times that are in "
+            "doubt: --json lists them all."
+        )
+    if doubted:
+        note(
+            "--timezone gives the zone of a camera's clock, and --clock-offset corrects one that "
+            "is wrong."
+        )

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
+from search_core.clocks import by_camera, check_moment, parse_offset, parse_zone
 from search_core.durations import parse_duration
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.settings import Settings, load_settings
+
+S = TypeVar("S")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +44,34 @@ def settings_of(ctx: typer.Context, library: str | None = None) -> Settings:
 def moment(text: str) -> datetime:
     """Read an ISO 8601 date or moment; one without a zone is local time."""
     try:
-        return datetime.fromisoformat(text.strip())
+        written = datetime.fromisoformat(text.strip())
     except ValueError:
         raise typer.BadParameter(
             f"{text!r} is not an ISO 8601 moment such as 2026-11-20, 2026-11-20T14:30 "
             "or 2026-11-20T14:30:00Z."
         ) from None
+    return _read(check_moment, written)
 
 
 def duration(text: str) -> timedelta:
     """Read a duration such as 30d or 12h."""
+    return _read(parse_duration, text)
+
+
+def zones(written: list[str] | None) -> dict[str, tzinfo]:
+    """Read time zones given as ZONE or CAMERA=ZONE."""
+    return _read(lambda values: by_camera(values, parse_zone), written or [])
+
+
+def clock_offsets(written: list[str] | None) -> dict[str, timedelta]:
+    """Read corrections of clocks given as OFFSET or CAMERA=OFFSET."""
+    return _read(lambda values: by_camera(values, parse_offset), written or [])
+
+
+def _read(parse: Callable[[S], T], value: S) -> T:
+    """Return a value of an option; a UsageError becomes one of the command line."""
     try:
-        return parse_duration(text)
+        return parse(value)
     except UsageError as error:
         raise typer.BadParameter(f"{error.message} {error.hint}") from None
 
@@ -85,6 +106,26 @@ LibraryOption = Annotated[
         "--library",
         metavar="NAME",
         help="Which library; `main` unless SIGHTLINE_LIBRARY names another.",
+        show_default=False,
+    ),
+]
+TimezoneOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--timezone",
+        metavar="[CAMERA=]ZONE",
+        help="The zone of times written without one, such as Europe/Berlin or +02:00: that of "
+        "every camera, or of one. Otherwise as the settings say, else this machine's.",
+        show_default=False,
+    ),
+]
+ClockOffsetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--clock-offset",
+        metavar="[CAMERA=]OFFSET",
+        help="What to add to the times of a clock that is wrong: +1h where it is an hour slow, "
+        "-2m30s where it is fast.",
         show_default=False,
     ),
 ]

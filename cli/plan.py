@@ -71,7 +71,7 @@ def plan(
 
     with _bar() as tell:
         found = surveyed(settings, paths, encoder, selector, anew=not milvus.rows)
-        planner = Planner(settings, encoder, selector, budget, tell)
+        planner = Planner(settings, encoder, selector, budget, tell, naming)
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
@@ -190,6 +190,7 @@ def _record(
             "embed": round(expected.embed_s, 1),
         },
         "thumbnail_bytes": expected.thumbnail_bytes,
+        "file_times": expected.file_times,
         "milvus": str(milvus.server),
         "rows_after": milvus.rows + expected.keyframes,
         "indexes": types,
@@ -203,6 +204,8 @@ def _print(
     types: list[dict[str, Any]],
     names: _Names,
 ) -> None:
+    from ingest.capture_time.report import file_time_warning
+
     failing = [*found.failing, *expected.unreadable]
     apart = {
         "in the library already": found.known,
@@ -237,6 +240,10 @@ def _print(
         say(f"✗ {shown_path(outcome.uri)}: {outcome.reason}")
     if len(failing) > _SHOWN_FAILURES:
         say(f"… and {len(failing) - _SHOWN_FAILURES} more; --json lists them all.")
+    sources = sum(pending.is_here for pending in found.pending)
+    about = expected.file_times_estimated
+    if warning := file_time_warning(expected.file_times, sources, about=about):
+        warn(warning)
     for uri, question in names.questions[:_SHOWN_FAILURES]:
         warn(f"{shown_path(uri)} {question}.")
     if len(names.questions) > _SHOWN_FAILURES:

@@ -78,8 +78,12 @@ def folded_text(card: Card) -> str:
 
 def _when(card: Card) -> str:
     if card.moment is None or len(card.moment.hits) == 1:
-        return local_time(card.entity.captured_at, viewer_zone())
-    return time_range(card.moment.first_ms, card.moment.last_ms)
+        when = local_time(card.entity.captured_at, viewer_zone())
+    else:
+        when = time_range(card.moment.first_ms, card.moment.last_ms)
+    if card.entity.captured_from == "file":
+        return _("{time} (file's time)").format(time=when)
+    return when
 
 
 def _duration(seconds: float) -> str:

@@ -279,6 +279,49 @@ _FILES = (
     N_("was changed while it was read; run again when it is complete"),
     N_("has the content of {name}"),
     N_("{reason}; its first {count} keyframes are kept"),
+    N_("has times that disagree: {what}, which is used, and {reason}"),
+    N_("{moment} UTC as given"),
+    N_("{moment} UTC by its metadata"),
+    N_("{moment} UTC by its EXIF"),
+    N_("{moment} UTC by its XMP"),
+    N_("{moment} UTC by its IPTC"),
+    N_("{moment} UTC by its GPS"),
+    N_("{moment} UTC by its name"),
+    N_(
+        "has a name that can be read as {times}; say which with --name-pattern, such as "
+        "%d-%m-%Y_%H-%M-%S, or --started-at"
+    ),
+)
+#: Why a start that is given for several recordings is refused.
+_STARTS = (
+    N_("--started-at is given for {count} files, and when each began is not known: {what}."),
+    N_("{path} is a photograph, which has no length"),
+    N_("{path} does not say how long it is"),
+    N_("{path} is in an archive or elsewhere, so its length is not known yet"),
+    N_(
+        "Give --started-at to one recording at a time, or leave it out: then each file's own time "
+        "is used, from its metadata or its name."
+    ),
+    N_(
+        "--started-at is given for {count} files of several cameras, {first} and {second} among "
+        "them."
+    ),
+    N_("Give it for one camera at a time, or say with --camera that all are of one."),
+    N_(
+        "--started-at is given for {count} files that do not follow one another: by its own time "
+        "{after} began {length} after the end of {before}."
+    ),
+    N_(
+        "--started-at is given for {count} files that do not follow one another: by its own time "
+        "{after} began {length} before the end of {before}."
+    ),
+    N_(
+        "To keep the distances that their own times have, leave --started-at out and correct the "
+        "clock instead: --clock-offset {offset}."
+    ),
+    N_("{moment} lies before {year}, the year of the first photograph."),
+    N_("{moment} lies in the future: no recording began then."),
+    N_("Give the moment at which the recording began, such as 2026-11-20T14:30."),
 )
 #: Kept with what was deleted.
 _DELETED = (
@@ -339,5 +382,6 @@ MESSAGES = (
     *_ADVICE,
     *_JOBS,
     *_FILES,
+    *_STARTS,
     *CAMERA_MESSAGES,
 )

@@ -16,9 +16,15 @@ from search_core.tagging import set_tags
 
 _CAPTURED_FROM = {
     "given": N_("as given at ingest"),
-    "container": N_("from the video's metadata"),
+    "container": N_("from the file's metadata"),
     "exif": N_("from the photograph's EXIF"),
-    "file": N_("from the file's time"),
+    "xmp": N_("from the photograph's XMP"),
+    "iptc": N_("from the photograph's IPTC"),
+    "gps": N_("from the photograph's GPS"),
+    "name": N_("from the file's name"),
+    "modified": N_("when its metadata were last changed; when it was taken is not known"),
+    "day": N_("the day alone is known, from the metadata or the name"),
+    "file": N_("the file's time: nothing in the file says when it was taken"),
     "live": N_("by this machine's clock"),
 }
 _FAILED = "tags_failed"

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
+from ingest.capture_time.choice import CaptureTime
 from ingest.engines.tasks import Decoded, DecodeTask, Embedded, Keyframe, Opened
 from ingest.near_duplicates import Gate, Row
+from ingest.outcomes import SourceOutcome
 from ingest.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.entities import FrameRef, MediaEntity
@@ -48,14 +50,14 @@ class Batches:
         self._tags = tags
         self._data_dir = data_dir
         self._writer = writer
-        self._opened: dict[str, Opened] = {}
+        self._opened: dict[str, tuple[Opened, CaptureTime]] = {}
         self._came: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Decoded | Embedded]] = []
         self._endings: list[Ending] = []
 
-    def open(self, source_id: str, opened: Opened) -> None:
-        """Take note of what a source is, before its keyframes come."""
-        self._opened[source_id] = opened
+    def open(self, source_id: str, opened: Opened, captured: CaptureTime) -> None:
+        """Take note of what a source is and when it began, before its keyframes come."""
+        self._opened[source_id] = opened, captured
 
     def came_of(self, source_id: str) -> int:
         """Return how many keyframes came of a source that has not ended."""
@@ -118,26 +120,27 @@ class Batches:
         rows, near = self._gate.end(ending.source_id)
         self._put(rows)
         self.keyframes -= len(near)
-        self._opened.pop(ending.source_id, None)
         outcome = replace(
             ending.outcome,
             keyframes=self._came.pop(ending.source_id, 0) - len(near),
             left_out=ending.outcome.left_out + len(near),
         )
+        opened = self._opened.pop(ending.source_id, None)
+        if opened is not None and outcome.status == "done":
+            outcome = _dated(outcome, opened[1])
         unused = [self._data_dir / entity.thumbnail for entity in near]
         self._writer.put(replace(ending, outcome=outcome, unused=unused))
 
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
-        opened = self._opened[task.source_id]
-        still = opened.kind == "image"
+        opened, captured = self._opened[task.source_id]
         return MediaEntity(
             id=FrameRef(task.source_id, frame.pts_ms).primary_key,
             source_id=task.source_id,
-            media_type="image" if still else "frame",
+            media_type="image" if opened.kind == "image" else "frame",
             uri=task.stored_uri,
-            camera=task.image_camera if still else task.video_camera,
-            captured_at=opened.captured_at + frame.pts_ms,
-            captured_from=opened.captured_from,
+            camera=task.camera_of(opened.kind),
+            captured_at=captured.at_ms + frame.pts_ms,
+            captured_from=captured.captured_from,
             pts_ms=frame.pts_ms,
             duration_ms=opened.duration_ms,
             width=frame.width,
@@ -147,3 +150,13 @@ class Batches:
             tags=self._tags,
             span_ms=frame.span_ms,
         )
+
+
+def _dated(outcome: SourceOutcome, captured: CaptureTime) -> SourceOutcome:
+    """Return an outcome with where its time comes from, and what contradicts that."""
+    return replace(
+        outcome,
+        warning="; ".join(filter(None, (outcome.warning, captured.warning))),
+        captured_from=captured.captured_from,
+        time_warning=captured.warning,
+    )

@@ -58,7 +58,7 @@ class BulkWriter(Writer):
         insert: BulkInsert,
         outages: Outages | None = None,
         *,
-        options: str = "",
+        options: Callable[[str], str] = lambda uri: "",
         withdraw: Callable[[str], None] = lambda source_id: None,
     ) -> None:
         super().__init__(

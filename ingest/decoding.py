@@ -23,7 +23,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 
-from ingest.capture_time import captured_from_container
+from ingest.capture_time.container import container_claims
 from ingest.damage import Damage, check_pixels, open_error
 from ingest.footage import DecodedFrame, LeastSize, MediaInfo, OpenedMedia
 from ingest.keyframes import FrameChooser, KeyframeSelector, SeenFrame
@@ -143,8 +143,11 @@ class Video:
         except BaseException:
             self._container.close()
             raise
-        tags = {**self._stream.metadata, **self._container.metadata}
-        self.info = MediaInfo("video", self._duration_ms(), captured_from_container(tags))
+        streams = sorted(self._container.streams, key=lambda stream: stream is not self._stream)
+        claims = container_claims(
+            [self._container.metadata, *(stream.metadata for stream in streams)]
+        )
+        self.info = MediaInfo("video", self._duration_ms(), claims)
 
     def close(self) -> None:
         """Close the file."""

@@ -9,19 +9,22 @@ from typing import Literal, Protocol
 
 from PIL import Image
 
+from ingest.capture_time.sources import TimeClaim
 from ingest.keyframes import KeyframeSelector
-from search_core.entities import CapturedFrom
 
 MediaKind = Literal["image", "animation", "video"]
 
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What a file's headers say; ``duration_ms`` is 0 for images and where it is not known."""
+    """What a file's headers say; ``duration_ms`` is 0 for images and where it is not known.
+
+    ``claims`` are the times they give for when it was captured.
+    """
 
     kind: MediaKind
     duration_ms: int
-    captured: tuple[int, CapturedFrom] | None
+    claims: tuple[TimeClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ingest.archives import Archive, Member
+from ingest.capture_time.choice import CaptureTime, choose_capture_time
+from ingest.capture_time.names import name_claims
 from ingest.completeness import WAIT_STAGE, age_s, still_written
-from ingest.engines.tasks import DecodeOptions, DecodeTask, Prepared
+from ingest.engines.tasks import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
@@ -26,6 +28,7 @@ from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
 from ingest.stopping import Interrupted
+from search_core.clocks import Clocks
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
 from search_core.settings import Settings
@@ -39,20 +42,33 @@ _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What one ingest does with every source; ``given_ms`` is epoch milliseconds or None.
+    """What one ingest does with every source.
 
-    ``naming`` says which camera a source is from where ``camera`` is None. ``anew`` are sources
-    that are taken in although the ledger calls them done.
+    ``naming`` says which camera a source is from where ``camera`` is None. ``starts_ms`` is when
+    sources began by what somebody said, by uri in epoch milliseconds. ``anew`` are sources that are
+    taken in although the ledger calls them done.
     """
 
     library: str
     recipe: str
     camera: str | None
-    given_ms: int | None
     uploads_dir: Path
     options: DecodeOptions
     naming: Naming = field(default_factory=Naming)
     anew: frozenset[str] = frozenset()
+    clocks: Clocks = field(default_factory=Clocks)
+    starts_ms: Mapping[str, int] = field(default_factory=dict)
+
+    def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
+        """Return when a source began."""
+        return choose_capture_time(
+            (*opened.claims, *task.name_claims),
+            self.clocks.of(task.camera_of(opened.kind)),
+            file_ms=task.file_ms,
+            duration_ms=opened.duration_ms if opened.kind == "video" else 0,
+            given_ms=task.given_ms,
+            question=task.name_question,
+        )
 
 
 class Intake:
@@ -239,6 +255,7 @@ class Intake:
             return source.failed("read", "has a name that is not valid UTF-8; rename it")
         if longest > URI_MAX_LENGTH:
             return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
+        name = self._plan.naming.reading_of(source.place)
         camera = self._plan.camera
         if camera is None:
             camera = self._plan.naming.camera_of(source.place)
@@ -249,11 +266,13 @@ class Intake:
             version=version,
             image_camera=_fitting(camera),
             video_camera=_fitting(camera),
-            given_ms=self._plan.given_ms,
+            given_ms=self._plan.starts_ms.get(source.uri),
             file_ms=version[1] // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,
             spooled=spooled,
+            name_claims=name_claims(name),
+            name_question=name.question if name is not None else "",
         )
 
     def _opened(self, source: Source) -> tuple[Archive, str]:

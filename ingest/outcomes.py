@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.ledger import Status
+from search_core.entities import CapturedFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,8 @@ class SourceOutcome:
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
     decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
     left out for that. ``source_id`` is the content hash of a file that was skipped for its content.
+    ``captured_from`` is where the time of what was taken in comes from; ``time_warning``, which
+    ``warning`` holds too, says that its sources of time contradict each other.
     """
 
     uri: str
@@ -25,6 +29,8 @@ class SourceOutcome:
     warning: str = ""
     left_out: int = 0
     source_id: str = ""
+    captured_from: CapturedFrom | None = None
+    time_warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +53,9 @@ class Progress:
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
-    frames of theirs that show nothing new. ``replaced`` counts the keyframes that were removed
-    because the file they are of has other content now.
+    frames of theirs that show nothing new, ``captured_from`` those sources by where their times
+    come from. ``replaced`` counts the keyframes that were removed because the file they are of has
+    other content now.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -64,6 +71,7 @@ class IngestReport:
     stages: dict[str, float] = field(default_factory=dict)
     left_out: int = 0
     replaced: int = 0
+    captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
 
     @property
     def keyframes_per_s(self) -> float:
@@ -77,6 +85,8 @@ class IngestReport:
             self.done += 1
             self.keyframes += outcome.keyframes
             self.left_out += outcome.left_out
+            if outcome.captured_from is not None:
+                self.captured_from[outcome.captured_from] += 1
         elif outcome.status == "skipped":
             self.skipped += 1
         else:
@@ -108,6 +118,7 @@ class IngestReport:
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,
+            "captured_from": dict(self.captured_from),
             "failures": [
                 {"uri": o.uri, "stage": o.stage, "reason": o.reason}
                 for o in self.outcomes

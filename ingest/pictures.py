@@ -17,12 +17,12 @@ import numpy as np
 import pillow_heif
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from ingest.capture_time import captured_from_exif
+from ingest.capture_time.photograph import photograph_claims
+from ingest.capture_time.sources import TimeClaim
 from ingest.damage import check_pixels
 from ingest.footage import DecodedFrame, LeastSize, MediaInfo
 from ingest.keyframes import KeyframeSelector
 from ingest.pixel_modes import to_rgb
-from search_core.entities import CapturedFrom
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 
 #: Formats Pillow reads without starting other programs (EPS runs Ghostscript) and that hold pixels.
@@ -77,7 +77,7 @@ class Picture:
         self.info = MediaInfo(
             kind="animation" if moves else "image",
             duration_ms=sum(durations) if moves else 0,
-            captured=_captured(self._image),
+            claims=_claims(self._image),
         )
 
     def close(self) -> None:
@@ -209,9 +209,9 @@ class Picture:
         self.warning = "is cut short: the end of the picture is missing"
 
 
-def _captured(image: Image.Image) -> tuple[int, CapturedFrom] | None:
+def _claims(image: Image.Image) -> tuple[TimeClaim, ...]:
     with warnings.catch_warnings(action="ignore"):
-        return captured_from_exif(image)
+        return photograph_claims(image)
 
 
 def _upright(image: Image.Image) -> Image.Image:

@@ -10,11 +10,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ingest.accounts import Accounts
 from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
+from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -41,8 +43,9 @@ from ingest.remote import RemoteFiles
 from ingest.sources import NO_SUCH_FILE, Source, find_sources
 from ingest.stopping import Interrupted
 from ingest.writer import Ending, Writer
+from search_core.clocks import EVERY_CAMERA, Clocks
 from search_core.encoders.base import Encoder
-from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, ms_from_datetime
+from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.errors import UsageError
 from search_core.library import Store
 from search_core.settings import Settings
@@ -60,6 +63,7 @@ def ingest(
     library: str,
     camera: str | None = None,
     started_at: datetime | None = None,
+    clocks: Clocks | None = None,
     keyframes: str = "auto",
     tags: Sequence[str] = (),
     naming: Naming | None = None,
@@ -75,12 +79,14 @@ def ingest(
 
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
-    pending and the report says interrupted. Bad files never raise: they are in the report, and in
+    pending and the report says interrupted. ``started_at`` is when the first of the recordings
+    began, ``naming`` how names are read, and ``clocks`` how the times that names and files give
+    are: both by default as the settings say. Bad files never raise: they are in the report, and in
     the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
-    so by the thread that waits. ``naming`` says how names are read, by default as the settings do.
-    With ``watched``, ``paths`` are files found in a watched folder. ``anew`` are sources (content
-    hashes) that are taken in again although they are done. Raises UsageError for options that
-    cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
+    so by the thread that waits. With ``watched``, ``paths`` are files found in a watched folder.
+    ``anew`` are sources (content hashes) that are taken in again although they are done. Raises
+    UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
+    disk is full.
     """
     selector = parse_selector(keyframes)
     options = DecodeOptions(
@@ -96,13 +102,17 @@ def ingest(
         library=library,
         recipe=recipe_of(encoder.identity.digest, selector.recipe),
         camera=camera,
-        given_ms=None if started_at is None else ms_from_datetime(started_at),
         uploads_dir=settings.uploads_dir,
         options=options,
+        clocks=clocks or settings.camera_clocks,
         naming=naming or Naming.of(settings),
         anew=anew,
     )
-    asked = IngestOptions(keyframes, camera, plan.given_ms, _checked(tags))
+    remote = RemoteFiles(settings.remote)
+    sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
+    if started_at is not None:
+        plan = _with_starts(plan, sources, started_at)
+    asked = IngestOptions(keyframes, camera, None, _checked(tags))
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -113,14 +123,10 @@ def ingest(
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:
                 ledger.forget(library)  # the library was made anew, here or in another Milvus
-            remote = RemoteFiles(settings.remote)
-            sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)
-                replacement = Replacement(
-                    settings, store, ledger, library, asked.to_text(), outages
-                )
+                replacement = Replacement(settings, store, ledger, library, run.options_of, outages)
                 writer = run.writer(store, ledger, outages, bulk, replacement)
                 run.work_off(sources, writer, engine, intake, stop, should_stop, replacement)
                 replacement.finish()
@@ -131,6 +137,22 @@ def ingest(
         run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
     return run.report
+
+
+def _with_starts(
+    plan: Plan, sources: Sequence[Source | SourceOutcome], started_at: datetime
+) -> Plan:
+    """Return a plan in which the first recording began then; raises UsageError."""
+    clock = plan.clocks.of(plan.camera or EVERY_CAMERA)
+    starts_ms = starts_in_sequence(
+        sources,
+        given_start_ms(started_at, clock),
+        clock,
+        plan.naming,
+        one_camera=plan.camera is not None,
+        max_pixels=plan.options.max_pixels,
+    )
+    return replace(plan, starts_ms=starts_ms)
 
 
 class _Run:
@@ -154,6 +176,10 @@ class _Run:
         self.report = self._accounts.report
         self.wait = self._accounts.wait
 
+    def options_of(self, uri: str) -> str:
+        """Return the options that a source is taken in with, as the ledger keeps them."""
+        return replace(self._asked, given_ms=self._plan.starts_ms.get(uri)).to_text()
+
     def writer(
         self,
         store: Store,
@@ -164,7 +190,7 @@ class _Run:
     ) -> Writer:
         """Return what writes the rows: one upsert after the other, or in bulk."""
         place = (store, ledger, self._plan.library, self._plan.recipe)
-        options, withdraw = self._asked.to_text(), replacement.withdraw
+        options, withdraw = self.options_of, replacement.withdraw
         if bulk:
             return BulkWriter(*place, bulk, outages, options=options, withdraw=withdraw)
         return Writer(*place, outages, options=options, withdraw=withdraw)
@@ -258,7 +284,7 @@ class _Run:
         match event:
             case Opened():
                 self._replacement.begin(task.uri, task.source_id)
-                batches.open(task.source_id, event)
+                batches.open(task.source_id, event, self._plan.capture_time(task, event))
             case Decoded() | Embedded():
                 batches.add(task, event)
                 self._accounts.keyframes = batches.keyframes

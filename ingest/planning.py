@@ -13,20 +13,23 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.capture_time.names import name_claims
 from ingest.engines.tasks import DecodeOptions
 from ingest.expectation import Expected, Sampled, extrapolate
 from ingest.fetching import fetched
 from ingest.keyframes import Auto, KeyframeSelector
 from ingest.keyframes.auto import LONGEST_SPAN_MS
 from ingest.probing import PART_MS, Found, Header, Probe, Prober, Sample, Unreadable, spread
+from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.survey import Pending, Survey
 from search_core.encoders.base import Encoder, Pixels
 from search_core.errors import MediaError
 from search_core.settings import Settings
 
-#: How the time is shared: headers, pictures, videos; the encoder takes what it needs.
-_HEADERS_SHARE, _PICTURES_SHARE = 0.3, 0.2
+#: How the time is shared: headers of videos, pictures, times in pictures' headers, and the rest
+#: for videos; the encoder takes what it needs.
+_HEADERS_SHARE, _PICTURES_SHARE, _TIMES_SHARE = 0.3, 0.2, 0.1
 _MOST_SAMPLES = 512
 #: Files elsewhere that are larger are not fetched to be sampled.
 _FETCHED_BYTES = 256 * 1024**2
@@ -42,7 +45,10 @@ class Progress:
 
 
 class Planner:
-    """Samples what a survey found; ``budget_s`` is about how long that may take."""
+    """Samples what a survey found; ``budget_s`` is about how long that may take.
+
+    ``naming`` says how names are read, by default as the settings do.
+    """
 
     def __init__(
         self,
@@ -51,11 +57,13 @@ class Planner:
         selector: KeyframeSelector,
         budget_s: float,
         on_progress: Callable[[Progress], None] = lambda progress: None,
+        naming: Naming | None = None,
     ) -> None:
         self._settings = settings
         self._encoder = encoder
         self._budget_s = budget_s
         self._on_progress = on_progress
+        self._naming = naming or Naming.of(settings)
         self._options = DecodeOptions(
             selector=selector,
             encoder=encoder.identity,
@@ -76,7 +84,10 @@ class Planner:
             self._prober = prober
             here = [pending for pending in found.pending if pending.is_here]
             pictures = [pending for pending in here if pending.kind == "image"]
-            videos = self._headers([p for p in here if p.kind != "image"], expected)
+            times = _Times(self._naming, len(here))
+            videos = self._headers([p for p in here if p.kind != "image"], expected, times)
+            self._read_times(pictures, times)
+            times.add_to(expected)
             self._sample_pictures(pictures, expected)
             self._sample_videos(videos, expected)
             self._sample_elsewhere([p for p in found.pending if not p.is_here], expected)
@@ -99,7 +110,7 @@ class Planner:
         return expected
 
     def _headers(
-        self, pendings: Sequence[Pending], expected: Expected
+        self, pendings: Sequence[Pending], expected: Expected, times: _Times
     ) -> list[tuple[Pending, int]]:
         """Return videos with their lengths (ms); of those there is no time for, by their sizes."""
         until_s = time.monotonic() + _HEADERS_SHARE * self._budget_s
@@ -111,6 +122,7 @@ class Planner:
                 continue
             self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
             header = self._look(pending, None)
+            times.add(pending, header)
             if isinstance(header, Unreadable):
                 expected.unreadable.append(pending.source.failed("open", header.reason))
             elif isinstance(header, Header):
@@ -120,6 +132,15 @@ class Planner:
         rate = total_ms / total_bytes if total_bytes else 0.0
         read += [(pending, round(pending.size * rate)) for pending in unread]
         return sorted(read, key=lambda video: video[0].source.uri)
+
+    def _read_times(self, pictures: Sequence[Pending], times: _Times) -> None:
+        """Read which pictures give a time of capture, as far as there is time for it."""
+        until_s = time.monotonic() + _TIMES_SHARE * self._budget_s
+        for picture in _in_turns(pictures):
+            if time.monotonic() > until_s:
+                return
+            self._tell(_HEADERS_SHARE, "reading headers")
+            times.add(picture, self._look(picture, None))
 
     def _sample_pictures(self, pictures: Sequence[Pending], expected: Expected) -> None:
         """Sample pictures of each kind of name, the small groups whole."""
@@ -146,7 +167,7 @@ class Planner:
         total_ms = sum(duration_ms for _, duration_ms in videos)
         expected.video_ms += total_ms
         began_s = time.monotonic()
-        limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE) * self._budget_s
+        limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE - _TIMES_SHARE) * self._budget_s
         whole, parts, done = Sampled(), Sampled(), set[int]()
         rest_ms = total_ms
         for place in spread(_MOST_SAMPLES):
@@ -265,6 +286,27 @@ class Planner:
 
     def _tell(self, share: float, doing: str) -> None:
         self._on_progress(Progress(share, doing))
+
+
+@dataclass(slots=True)
+class _Times:
+    """Counts sources whose header and name give no time of capture, of ``sources`` in all."""
+
+    naming: Naming
+    sources: int
+    read: int = 0
+    undated: int = 0
+
+    def add(self, pending: Pending, header: Found) -> None:
+        self.read += 1
+        if isinstance(header, Header) and not header.claims:
+            self.undated += not name_claims(self.naming.reading_of(pending.source.place))
+
+    def add_to(self, expected: Expected) -> None:
+        """Say how many sources have no time but the file's, those that were not read included."""
+        if self.read:
+            expected.file_times = round(self.sources * self.undated / self.read)
+            expected.file_times_estimated = self.read < self.sources
 
 
 def _in_turns(items: Sequence[Pending]) -> Iterator[Pending]:

@@ -14,6 +14,7 @@ from io import BytesIO
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from ingest.capture_time.sources import TimeClaim
 from ingest.decoding import Video, listen_to_libav, open_media
 from ingest.engines.child_process import ChildProcess
 from ingest.engines.decode_worker import compact
@@ -50,11 +51,15 @@ class Probe:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a source is, by its header; ``cpu_s`` is what reading it took."""
+    """What a source is, by its header; ``cpu_s`` is what reading it took.
+
+    ``claims`` are the capture times it gives.
+    """
 
     kind: MediaKind
     duration_ms: int
     cpu_s: float
+    claims: tuple[TimeClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +142,7 @@ def looked_into(probe: Probe) -> Found:
         with closing(_opened(probe)) as media:
             if probe.options is None:
                 info = media.info
-                return Header(info.kind, info.duration_ms, began.cpu_s())
+                return Header(info.kind, info.duration_ms, began.cpu_s(), info.claims)
             if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
                 return _part_of(media, probe, probe.options, began)
             return _whole(media, probe, probe.options, began)

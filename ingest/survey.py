@@ -128,7 +128,7 @@ def _pending(source: Source) -> Pending | SourceOutcome:
     """Return a source with what it is, or why it would not be taken in."""
     if source.member is not None or source.remote is not None:
         size = source.member.size if source.member else (source.remote and source.remote.size) or 0
-        if not named_like_media(source.place.name):
+        if not source.named and not named_like_media(source.place.name):
             return source.not_media()
         return Pending(source, "unknown", size)
     with source.path.open("rb") as file:

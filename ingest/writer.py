@@ -80,8 +80,8 @@ class Writer:
     While Milvus is away it waits, as ``outages`` says. Leaving it waits until all is written; when
     it is left by an exception, what is in hand is written unless Milvus is away. What went wrong
     while writing is raised by the next call, Interrupted when nobody waits for Milvus any more:
-    then what was not written stays pending. ``options`` are kept with each source in the ledger;
-    ``withdraw`` removes the rows of a source that was refused.
+    then what was not written stays pending. ``options`` gives those that the ledger keeps with a
+    source, by its uri; ``withdraw`` removes the rows of a source that was refused.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Writer:
         recipe: str,
         outages: Outages | None = None,
         *,
-        options: str = "",
+        options: Callable[[str], str] = lambda uri: "",
         withdraw: Callable[[str], None] = lambda source_id: None,
     ) -> None:
         self._options = options
@@ -196,7 +196,7 @@ class Writer:
             warning=outcome.warning,
             keyframes=outcome.keyframes,
             left_out=outcome.left_out,
-            options=self._options,
+            options=self._options(outcome.uri),
         )
         # Taken in another way, the same moments may be shown.
         if ending.unused and not self._ledger.is_elsewhere(

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 MediaType = Literal["image", "frame"]
-CapturedFrom = Literal["given", "container", "exif", "file", "live"]
+#: Where ``captured_at`` was read; `ingest.capture_time.SOURCES` says in which order.
+CapturedFrom = Literal[
+    "given", "container", "exif", "xmp", "iptc", "gps", "name", "modified", "day", "file", "live"
+]
 
 EMBEDDING_FIELD = "embedding"
 ID_MAX_LENGTH = 64
@@ -17,6 +20,7 @@ CAMERA_MAX_LENGTH = 256
 CAPTION_MAX_LENGTH = 2048
 TAG_MAX_LENGTH = 128
 TAGS_MAX_CAPACITY = 64
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
@@ -100,8 +104,17 @@ def iso_from_ms(epoch_ms: int) -> str:
 
 
 def ms_from_datetime(moment: datetime) -> int:
-    """Return a moment as epoch milliseconds; one without a zone is taken as local time."""
-    return round(moment.timestamp() * 1000)
+    """Return a moment as epoch milliseconds; one without a zone is taken as local time.
+
+    Every datetime has one: where a local time is outside what the system's clock can tell, its
+    offset from UTC is taken as 0.
+    """
+    if moment.tzinfo is None:
+        try:
+            return round(moment.timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            moment = moment.replace(tzinfo=UTC)
+    return round((moment - _EPOCH) / timedelta(milliseconds=1))
 
 
 def clock_from_ms(offset_ms: int) -> str:

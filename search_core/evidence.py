@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from search_core.entities import MediaEntity, clock_from_ms, iso_from_ms
+from search_core.entities import CapturedFrom, MediaEntity, clock_from_ms, iso_from_ms
 from search_core.search import Hit
 from search_core.sheet_drawing import INK, PAPER, QUIET, cut, font_for, tile
 
@@ -26,6 +26,12 @@ _CAPTION_PX = 138
 _LINE_PX = 19
 _TILE_PX = ((_PAGE_PX[0] - 2 * _MARGIN_PX - (_COLUMNS - 1) * _GAP_PX) // _COLUMNS, 196)
 A_PAGE = _COLUMNS * _ROWS
+#: What is said of times that do not come from the moment of capture.
+_DOUBTED: Mapping[CapturedFrom, str] = {
+    "modified": " (last change)",
+    "day": " (day only)",
+    "file": " (file's time)",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ def _draw_caption(
     note = evidence.notes.get(hit.entity.id, "")
     lines = [
         (f"{hit.rank}  ·  {hit.score:.4f}  ·  {hit.entity.camera or 'no camera'}", INK),
-        (_local(hit.entity, evidence.zone), INK),
+        (_local(hit.entity, evidence.zone) + _DOUBTED.get(hit.entity.captured_from, ""), INK),
         (iso_from_ms(hit.entity.captured_at), QUIET),
         (_place(hit.entity), QUIET),
         *((text, QUIET) for text in hashed),

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from search_core.cameras import CameraSettings
+from search_core.clocks import Clocks, ClockSettings, Zone, clocks_of
 from search_core.durations import Duration
 from search_core.errors import SettingsError
 
@@ -106,10 +107,11 @@ class NamesSettings(BaseModel):
 class Settings(BaseSettings):
     """Everything that can be configured.
 
-    Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_MODEL``,
-    ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``, ``SIGHTLINE_ENCODER_DEVICE`` …; the same
-    names, lower case, in ``sightline.toml`` with ``[milvus]``, ``[encoder]``, ``[media]``,
-    ``[remote]``, ``[access]``, ``[names]`` tables.
+    Environment: ``SIGHTLINE_DATA_DIR``, ``SIGHTLINE_LIBRARY``, ``SIGHTLINE_TIMEZONE``,
+    ``SIGHTLINE_MODEL``, ``SIGHTLINE_PRETRAINED``, ``SIGHTLINE_MILVUS_URI``,
+    ``SIGHTLINE_ENCODER_DEVICE`` …; the same names, lower case, in ``sightline.toml`` with
+    ``[milvus]``, ``[encoder]``, ``[media]``, ``[remote]``, ``[access]``, ``[names]`` and
+    ``[clocks.CAMERA]`` tables.
     """
 
     model_config = SettingsConfigDict(
@@ -125,6 +127,8 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     library: str = "main"
+    #: The zone of times that cameras write without one; None is this machine's.
+    timezone: Zone = None
     model: str = DEFAULT_MODEL
     pretrained: str | None = None
     #: The Redis server of the job queue, ``redis://[:PASSWORD@]HOST:PORT/NUMBER``, for workers that
@@ -145,6 +149,8 @@ class Settings(BaseSettings):
     retain: dict[str, Duration] = Field(default_factory=dict)
     #: Libraries whose keyframes go once their file was deleted, and how old they are at least then.
     forget_missing: dict[str, Duration] = Field(default_factory=dict)
+    #: Cameras whose clock shows another zone, or is wrong, by name: those of files, not live ones.
+    clocks: dict[str, ClockSettings] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(
@@ -179,6 +185,11 @@ class Settings(BaseSettings):
             return str(self.jobs_path)
         address = urlsplit(self.queue.get_secret_value())
         return f"{address.scheme}://{address.netloc.rpartition('@')[2]}{address.path}"
+
+    @property
+    def camera_clocks(self) -> Clocks:
+        """How the times that cameras wrote are read."""
+        return clocks_of(self.timezone, self.clocks)
 
     @property
     def milvus_lite_dir(self) -> Path:

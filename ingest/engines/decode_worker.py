@@ -17,7 +17,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from ingest.capture_time import choose_captured_at
 from ingest.decoding import listen_to_libav, open_media
 from ingest.engines.tasks import (
     Alive,
@@ -98,10 +97,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     stage = "open"
     try:
         with closing(_opened(task)) as media:
-            captured_at, captured_from = choose_captured_at(
-                task.given_ms, media.info.captured, task.file_ms
-            )
-            yield Opened(media.info.kind, media.info.duration_ms, captured_at, captured_from)
+            yield Opened(media.info.kind, media.info.duration_ms, media.info.claims)
             stage = "decode"
             for frame in media.frames(task.options.selector, pulse):
                 thumbnail = write_thumbnail(

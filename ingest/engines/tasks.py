@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ingest.capture_time.sources import TimeClaim
 from ingest.footage import LeastSize, MediaKind
 from ingest.keyframes import KeyframeSelector
 from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
-from search_core.entities import CapturedFrom
 
 #: The stage at which a source may fail and keep the keyframes that came of it before.
 KEEPS_KEYFRAMES = "decode"
@@ -44,8 +44,10 @@ class DecodeTask:
     """One source to decode.
 
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
-    mtime_ns) when its content was hashed. Times are epoch milliseconds. ``unpacked`` says that the
-    file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    mtime_ns) when its content was hashed. Times are epoch milliseconds: ``given_ms`` is when it
+    began by what somebody said, ``file_ms`` when the file was last written. ``name_claims`` are the
+    times in its name, ``name_question`` what a name with several readings asks. ``unpacked`` says
+    that the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
     """
 
     uri: str
@@ -59,11 +61,17 @@ class DecodeTask:
     unpacked: bool
     options: DecodeOptions
     spooled: bool = False
+    name_claims: tuple[TimeClaim, ...] = ()
+    name_question: str = ""
 
     @property
     def stored_uri(self) -> str:
         """What search results point to."""
         return self.uri if self.spooled else str(self.path)
+
+    def camera_of(self, kind: MediaKind) -> str:
+        """Return the camera it is from, now that it is known what it is."""
+        return self.image_camera if kind == "image" else self.video_camera
 
     def let_go(self, keyframes: int) -> None:
         """Remove the file, now that the source has ended, if it is of no use any more."""
@@ -73,12 +81,11 @@ class DecodeTask:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source was opened: what it is, and when it begins (epoch milliseconds)."""
+    """A source was opened: what it is, how long, and the capture times it gives."""
 
     kind: MediaKind
     duration_ms: int
-    captured_at: int
-    captured_from: CapturedFrom
+    claims: tuple[TimeClaim, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,8 @@ _T = TypeVar("_T")
 class Replacement:
     """Keeps a library's rows in step with the contents of its paths, for one ingest.
 
-    ``options`` are those of the ingest, as the ledger keeps them. All that it does may be done
-    again: an ingest that is killed leaves the rest to the next one.
+    ``options`` gives those of a source, by its uri, as the ledger keeps them. All it does may be
+    done again: an ingest that is killed leaves the rest to the next one.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Replacement:
         store: Store,
         ledger: Ledger,
         library: str,
-        options: str,
+        options: Callable[[str], str],
         outages: Outages,
     ) -> None:
         self.removed = 0
@@ -51,7 +51,7 @@ class Replacement:
 
     def begin(self, uri: str, source_id: str) -> None:
         """Note where a source's rows are from, before the first of them is written."""
-        self._ledger.locate([self._location(uri, source_id, self._options)])
+        self._ledger.locate([self._location(uri, source_id, self._options(uri))])
         if self._is_done(source_id):  # with other keyframes
             self._before[source_id] = self._patiently(lambda: self._ids(source_id))
 

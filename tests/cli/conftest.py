@@ -26,6 +26,8 @@ COLOURS = {
     "grey": (128, 128, 128),
     "black": (10, 10, 10),
 }
+#: When the made media was captured: 2026-03-01 06:00:00 UTC; and how long the clip is.
+STARTED_S, CLIP_S = 1_772_344_800, 4
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,9 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture.save(folder / f"{name}.png")
     write_clip(folder / "gate.mp4")
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 this is no photograph")
+    for path in folder.iterdir():  # a clip is written when it ends
+        written_s = STARTED_S + (CLIP_S if path.suffix == ".mp4" else 0)
+        os.utime(path, (written_s, written_s))
     return folder
 
 
@@ -116,10 +121,7 @@ def loaded(
 ) -> tuple[list[str], Outcome]:
     """The options of a library that holds the media, for tests that only read; and how it went."""
     options = [*encoder, "--data-dir", str(tmp_path_factory.mktemp("data"))]
-    outcome = invoke(
-        "ingest", media, *options, "--json", "--tag", "made",
-        "--camera", "gate", "--started-at", "2026-03-01T06:00:00Z",
-    )  # fmt: skip
+    outcome = invoke("ingest", media, *options, "--json", "--tag", "made", "--camera", "gate")
     return options, outcome
 
 

@@ -29,6 +29,16 @@ def test_secrets_come_from_the_environment_without_defaults() -> None:
     assert "PASSWORD=\n" in example
 
 
+def test_the_cameras_zone_is_that_of_the_containers() -> None:
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text())["services"]
+    for name in ("app", "worker"):
+        environment = services[name]["environment"]
+        assert (
+            environment["SIGHTLINE_TIMEZONE"] == environment["TZ"] == "${SIGHTLINE_TIMEZONE:-UTC}"
+        )
+    assert "SIGHTLINE_TIMEZONE=UTC\n" in (COMPOSE / ".env.example").read_text()
+
+
 def test_the_image_runs_as_somebody_and_holds_every_package() -> None:
     dockerfile = (COMPOSE / "Dockerfile").read_text()
     assert "USER sightline" in dockerfile

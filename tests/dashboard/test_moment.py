@@ -99,6 +99,22 @@ def test_a_live_keyframe_opens_as_its_still(
     assert "The file is not where it was" in words(app)
 
 
+def test_a_picture_with_only_the_files_time_is_marked(
+    data_dir: Path, library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    undated = replace(library[0], camera="dock", captured_from="file")
+    store = MilvusStore(resolve_endpoint(load_settings()))
+    store.upsert("main", [undated], store.embedding("main", undated.id)[None])
+    store.close()
+
+    app = ask(open_page("search"), "a red square")
+    [marked] = [line for line in card_lines(app) if r"\(file's time\)" in line]
+    assert "dock" in marked
+    app.multiselect(key="camera").set_value(["dock"]).run()
+    next(button for button in app.button if button.label == "Open 1").click().run()
+    assert "nothing in the file says when it was taken" in words(app)
+
+
 def test_a_moment_shows_which_parts_of_it_matched(
     library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from ingest.pipeline import ingest
 from ingest.recorder_names import Naming
 from ingest.stopping import Stop
 from ingest.worker import Timing, run_worker
+from search_core.clocks import Clocks
 from search_core.encoders.base import Encoder
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
@@ -35,6 +36,7 @@ class IngestOptions(TypedDict, total=False):
     library: str
     camera: str
     started_at: datetime
+    clocks: Clocks
     keyframes: str
     tags: Sequence[str]
     naming: Naming

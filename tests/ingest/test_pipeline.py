@@ -182,7 +182,7 @@ def test_when_it_was_taken_is_given_or_read_or_the_files(
     container = ms_from_datetime(datetime(2021, 3, 4, 5, 6, 7, tzinfo=UTC))
     assert seen["container.mp4", 1000].captured_at == container + 1000
     assert seen["container.mp4", 1000].captured_from == "container"
-    assert seen["plain.mp4", 0].captured_at == 1_600_000_000_000
+    assert seen["plain.mp4", 0].captured_at == 1_599_999_999_000  # written when it ended
     assert seen["plain.mp4", 0].captured_from == "file"
     taken = ms_from_datetime(datetime(2022, 1, 2, 1, 4, 5, tzinfo=UTC))
     assert (seen["exif.jpg", 0].captured_at, seen["exif.jpg", 0].captured_from) == (taken, "exif")
