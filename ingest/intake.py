@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -174,8 +174,10 @@ class Intake:
         self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
     ) -> Prepared:
         if fetching is None:
-            media = self._known_remote(file) != _NO_MEDIA
-            return source.skipped("find", KNOWN) if media else source.not_media()
+            known_id = self._known_remote(file)
+            if known_id is None or known_id == _NO_MEDIA:
+                return source.not_media()
+            return self._already_there(source, known_id)
         fetched = self._fetcher.wait(fetching)
         source_id = fetched.source_id if fetched.path is not None else _NO_MEDIA
         if fetched.version is not None:
@@ -213,9 +215,13 @@ class Intake:
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
         if self._is_done(source_id):
-            return source.skipped("find", KNOWN)
+            return self._already_there(source, source_id)
         twin = self._taken.setdefault(source_id, source.uri)
         return None if twin == source.uri else source.skipped("find", f"has the content of {twin}")
+
+    def _already_there(self, source: Source, source_id: str) -> SourceOutcome:
+        known = source.duplicate(KNOWN, source_id)
+        return replace(known, given_ms=self._plan.starts_ms.get(source.uri))
 
     def _is_done(self, source_id: str) -> bool:
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)

@@ -15,9 +15,11 @@ class SourceOutcome:
     """What became of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, read, fetch, archive, decode, write, or empty when done.
-    ``left_out`` is how many frames show nothing new and were left out for that. ``captured_from``
-    is where the time of what was taken in comes from; ``time_warning``, which ``warning`` holds
-    too, says that its sources of time contradict each other.
+    ``left_out`` is how many frames show nothing new and were left out for that. ``source_id`` is
+    the content hash of a file that was skipped for its content, ``given_ms`` the start that was
+    given for it (epoch ms). ``captured_from`` is where the time of what was taken in comes from;
+    ``time_warning``, which ``warning`` holds too, says that its sources of time contradict each
+    other.
     """
 
     uri: str
@@ -29,6 +31,8 @@ class SourceOutcome:
     left_out: int = 0
     captured_from: CapturedFrom | None = None
     time_warning: str = ""
+    source_id: str = ""
+    given_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +55,9 @@ class Progress:
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
-    frames of theirs that show nothing new, ``captured_from`` those sources by where their times
-    come from.
+    frames of theirs that show nothing new. ``corrected`` counts sources that were there already
+    and were given another camera, time or tags, ``corrected_keyframes`` those of theirs.
+    ``captured_from`` counts sources that were taken in, by where their times come from.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -68,6 +73,8 @@ class IngestReport:
     stages: dict[str, float] = field(default_factory=dict)
     left_out: int = 0
     captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
+    corrected: int = 0
+    corrected_keyframes: int = 0
 
     @property
     def keyframes_per_s(self) -> float:
@@ -110,6 +117,7 @@ class IngestReport:
             "failed": self.failed,
             "keyframes": self.keyframes,
             "left_out": self.left_out,
+            "corrected": {"sources": self.corrected, "keyframes": self.corrected_keyframes},
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,

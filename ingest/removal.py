@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 
+from ingest.curation.journal import forget_corrections
 from ingest.discarding import expect_less, purge_where
 from ingest.ledger import Ledger
 from ingest.picture_removal import remove_pictures, remove_source_folder
@@ -48,6 +49,7 @@ def drop_library(settings: Settings, store: Store, library: str) -> None:
     store.drop_library(library)
     with Ledger(settings.ledger_path) as ledger:
         ledger.forget(library)
+    forget_corrections(settings, library)
     others = _others(store, library)
     gone = {
         source_id

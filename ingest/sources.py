@@ -57,6 +57,10 @@ class Source:
         """Return that it was left out."""
         return SourceOutcome(self.uri, "skipped", reason, stage)
 
+    def duplicate(self, reason: str, source_id: str) -> SourceOutcome:
+        """Return that it was left out because its content is taken in already."""
+        return SourceOutcome(self.uri, "skipped", reason, "find", source_id=source_id)
+
 
 def place_of(uri: str) -> PurePath:
     """Return what to take the names of folder and file from, of a path or an address."""
