@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import (
@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from cli import operator
 from cli.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
 from cli.options import (
     ClockOffsetOption,
@@ -44,9 +45,11 @@ if TYPE_CHECKING:
     from ingest.outcomes import IngestReport
     from ingest.outcomes import Progress as IngestProgress
     from ingest.recorder_names import Naming
+    from search_core.store import MilvusStore
 
 SHOWN_FAILURES = 10
 SHOWN_TIME_WARNINGS = 5
+_AUDITED_PATHS = 10
 
 
 def ingest(
@@ -114,7 +117,8 @@ def ingest(
     """Take footage and photographs into a library.
 
     What is in the library already is skipped, so the same command may be run again at any time: it
-    goes on where it was stopped. A file that cannot be read does not stop the others; the exit
+    goes on where it was stopped. A --camera, --started-at or --tag that differs from what it has
+    there is given to it. A file that cannot be read does not stop the others; the exit
     code is 1 only when nothing was taken in or skipped and something failed, or when stopped.
     """
     settings = settings_of(ctx, library)
@@ -165,7 +169,7 @@ def run_ingest(
         insert = store.bulk_inserter(storage).insert if storage else None
         encoder = load_encoder(settings)
         with _stoppable() as should_stop, _progress_bar() as on_progress:
-            return run(
+            report = run(
                 paths,
                 settings=settings,
                 store=store,
@@ -182,6 +186,41 @@ def run_ingest(
                 bulk=insert,
                 engine=engine,
             )
+        if not report.interrupted and (camera is not None or started_at is not None or tags):
+            given = {
+                "camera": camera,
+                "started_at": started_at.isoformat() if started_at else None,
+                "tags": list(tags),
+            }
+            _correct_known(settings, store, report, given)
+        return report
+
+
+def _correct_known(
+    settings: Settings,
+    store: MilvusStore,
+    report: IngestReport,
+    given: dict[str, Any],
+) -> None:
+    """Give camera, time and tags to what was in the library already, and audit it."""
+    from ingest.curation.journal import pending_correction
+    from ingest.curation.known_sources import correct_known, find_known, leave_known
+
+    known = find_known(store, settings.library, report, given["camera"], given["tags"])
+    if not known.ids:
+        return
+    if pending_correction(settings, settings.library) is not None:
+        warn(
+            f"{counted(len(known.uris), 'source')} in the library already keep camera, time and "
+            "tags: an earlier correction was stopped midway. Finish it with `sightline library "
+            "retime --resume`, then run this again."
+        )
+        leave_known(report, known.uris)
+        return
+    detail = {"count": len(known.ids), "paths": sorted(known.uris)[:_AUDITED_PATHS]}
+    operator.record(settings, "ingest", settings.library, {"corrected": given, **detail})
+    with err().status("Correcting what was in the library already …"):
+        correct_known(settings, store, known, report)
 
 
 @contextmanager
@@ -267,6 +306,15 @@ def print_summary(report: IngestReport, library: str) -> None:
     if report.replaced:
         say(f"Removed {counted(report.replaced, 'keyframe')} of what these files held before.")
     _print_skipped(report)
+    if report.corrected:
+        keyframes = counted(report.corrected_keyframes, "keyframe")
+        say(
+            Text.assemble(
+                ("✓ ", "green"),
+                f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
+                "have the camera, time or tags given.",
+            )
+        )
     for outcome in report.outcomes:
         if outcome.warning and not outcome.time_warning:
             warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
@@ -287,12 +335,14 @@ def print_summary(report: IngestReport, library: str) -> None:
 def _print_skipped(report: IngestReport) -> None:
     """Print why sources were skipped, counted by reason; those still being written by name."""
     from ingest.completeness import WAIT_STAGE
+    from ingest.curation.known_sources import CORRECTED
     from ingest.intake import KNOWN
 
     skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
     waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
     reasons = Counter(outcome.reason for outcome in skipped if outcome.stage != WAIT_STAGE)
     known = reasons.pop(KNOWN, 0)
+    reasons.pop(CORRECTED, None)
     if known:
         nothing_new = "" if report.done or report.failed else "Nothing new: "
         say(f"{nothing_new}{counted(known, 'source')} skipped, {KNOWN}.")

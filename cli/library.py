@@ -1,4 +1,4 @@
-"""`sightline library`: list, show, re-embed and drop libraries."""
+"""`sightline library`: list, show, correct, re-embed and drop libraries."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from cli import operator
-from cli.options import JsonOption, YesOption, settings_of
+from cli import corrections, operator
+from cli.options import JsonOption, NameArgument, YesOption, settings_of
 from cli.terminal import (
     confirmed,
     counted,
@@ -38,16 +38,8 @@ from search_core.settings import Settings
 
 _SHOWN = 10
 app = typer.Typer(
-    name="library", help="List, show, re-embed and drop libraries.", no_args_is_help=True
+    name="library", help="List, show, correct, re-embed and drop libraries.", no_args_is_help=True
 )
-NameArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[NAME]",
-        help="Which library; `main` unless SIGHTLINE_LIBRARY names another.",
-        show_default=False,
-    ),
-]
 
 
 @app.command("list")
@@ -108,6 +100,10 @@ def show(ctx: typer.Context, name: NameArgument = None, json: JsonOption = False
             ]
         )
     )
+
+
+app.command("retime")(corrections.retime)
+app.command("recamera")(corrections.recamera)
 
 
 @app.command("reembed")

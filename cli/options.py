@@ -76,6 +76,11 @@ def _read(parse: Callable[[S], T], value: S) -> T:
         raise typer.BadParameter(f"{error.message} {error.hint}") from None
 
 
+def shift(text: str) -> timedelta:
+    """Read a signed duration such as +1h or -90s."""
+    return _read(parse_offset, text)
+
+
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON for other programs, and nothing else.")
 ]
@@ -126,6 +131,14 @@ ClockOffsetOption = Annotated[
         metavar="[CAMERA=]OFFSET",
         help="What to add to the times of a clock that is wrong: +1h where it is an hour slow, "
         "-2m30s where it is fast.",
+        show_default=False,
+    ),
+]
+NameArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[NAME]",
+        help="Which library; `main` unless SIGHTLINE_LIBRARY names another.",
         show_default=False,
     ),
 ]

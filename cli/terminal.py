@@ -100,12 +100,12 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask before something is removed; raises UsageError where nobody can answer."""
+    """Ask before something is removed or changed; raises UsageError where nobody can answer."""
     if yes:
         return True
     if not sys.stdin.isatty():
         raise UsageError(
-            "This asks before it removes anything, and there is no terminal to answer at.",
+            "This asks before it removes or changes anything; there is no terminal to answer at.",
             "Add --yes to go ahead.",
         )
     return typer.confirm(question, err=True)

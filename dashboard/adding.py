@@ -63,7 +63,11 @@ def _upload(library: str | None, facets: Facets) -> None:
         with st.spinner(_("Keeping the files …")):
             paths = save_uploads(files, resources.settings().uploads_dir)
         resources.jobs().submit_ingest(
-            [str(path) for path in paths], into, camera=camera or "uploads", tags=tags
+            [str(path) for path in paths],
+            into,
+            camera=camera or "uploads",
+            tags=tags,
+            correct_known=camera is not None,
         )
         _begin_anew()
 
@@ -92,7 +96,9 @@ def _by_name(library: str | None, facets: Facets, way: str) -> None:
         library, facets, _("Ingest"), _("the name of the folder"), disabled=not given
     )
     if pressed and given:
-        resources.jobs().submit_ingest([given.strip()], into, camera=camera, tags=tags)
+        resources.jobs().submit_ingest(
+            [given.strip()], into, camera=camera, tags=tags, correct_known=True
+        )
         _begin_anew()
 
 

@@ -121,7 +121,7 @@ def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] 
         )
         st.space("stretch")
         choosing = identity.current().may("tag") and st.toggle(
-            _("Select"), key="choosing", help=_("Tag, move or delete many at once")
+            _("Select"), key="choosing", help=_("Tag, correct, move or delete many at once")
         )
     days = given if isinstance(given, tuple) else (given,)
     return ((days[0], days[-1]) if days else None), choosing

@@ -239,6 +239,26 @@ _ERRORS = (
     N_("It was put back or purged."),
     N_("It is in the library {name} already."),
     N_("Choose another library."),
+    N_(
+        "An earlier correction of the library {name} was stopped after {done} of {total} keyframes."
+    ),
+    N_("Finish it first: `sightline library retime --resume`."),
+    N_("No correction of the library {name} was stopped midway."),
+    N_("Another command is correcting times or cameras."),
+    N_("{text} is not a clock offset."),
+    N_("Write what to add to the clock's times: +1h, -2m30s, +1d, or -00:02:30."),
+    N_("A shift of 0 changes nothing."),
+    N_("Give a time such as +1h or -90s."),
+    N_("{count} recordings of several cameras cannot start one after another."),
+    N_("Give --camera or --source and set one camera's at a time, or use --shift."),
+    N_(
+        "{count} of {total} recordings have no length, so it is not known when the next one starts."
+    ),
+    N_("Set one at a time with --source, or use --shift to move them all alike."),
+    N_("{path} would be outside of the years 1 to 9999."),
+    N_("Give another time or a smaller shift."),
+    N_("The camera's name {name} … is too long."),
+    N_("Use at most {most} bytes."),
     N_("This name and this password do not belong together."),
     N_("Too many attempts. Try again in {time}."),
     N_("{count} seconds"),
@@ -252,6 +272,14 @@ _ERRORS = (
     N_("Look at SIGHTLINE_QUEUE, and whether that server runs."),
 )
 _FILES = (
+    N_("already in the library"),
+    N_("already in the library; corrected as given"),
+    N_("already in the library; its camera, time and tags stay as they are"),
+    N_("has a time that somebody gave"),
+    N_("was captured live, by this machine's clock"),
+    N_("is not there any more"),
+    N_("has other content now"),
+    N_("is not on this machine; `sightline library retime --re-read` fetches it"),
     N_("is empty"),
     N_("does not exist"),
     N_("may not be read: permission denied"),

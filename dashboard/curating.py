@@ -1,10 +1,10 @@
-"""What can be done with many pictures at once: tag them, move them, delete them."""
+"""What can be done with many pictures at once: tag, correct, move and delete them."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import identity, resources
+from dashboard import corrections, identity, resources
 from dashboard.core_words import said
 from dashboard.language import _
 from dashboard.problems import shown_in_words
@@ -21,6 +21,7 @@ def offer(library: str, selection: Selection | None, facets: Facets) -> None:
     """Draw the buttons that work on a selection."""
     nothing, access = selection is None, identity.current()
     tag = st.button(_("Tag …"), icon=":material/sell:", disabled=nothing)
+    correct = st.button(_("Correct …"), icon=":material/schedule:", disabled=nothing)
     move = delete = False
     if access.may_remove:
         move = st.button(_("Move …"), icon=":material/drive_file_move:", disabled=nothing)
@@ -29,6 +30,8 @@ def offer(library: str, selection: Selection | None, facets: Facets) -> None:
         return
     if tag:
         _tag(library, selection, facets)
+    elif correct:
+        corrections.correct(library, selection, facets)
     elif move:
         _move(library, selection)
     elif delete:

@@ -73,10 +73,24 @@ class GuardedJobs:
         started_at: datetime | None = None,
         keyframes: str = "auto",
         tags: Sequence[str] = (),
+        *,
+        correct_known: bool = False,
     ) -> str:
-        """Queue an ingest; return the job's id. Raises NotAllowed, UsageError."""
+        """Queue an ingest; return the job's id. Raises NotAllowed, UsageError.
+
+        ``correct_known`` has no effect for one who may not see all cameras: what is there already
+        may be of a camera that they may not see.
+        """
         allowed = self._checked(library, paths, camera)
-        return self._jobs.submit_ingest(allowed, library, camera, started_at, keyframes, tags)
+        return self._jobs.submit_ingest(
+            allowed,
+            library,
+            camera,
+            started_at,
+            keyframes,
+            tags,
+            correct_known=correct_known and self._access.cameras is None,
+        )
 
     def ingest_again(self, library: str, most: int) -> int:
         """Queue the sources of a library that failed, wherever they are; return how many.

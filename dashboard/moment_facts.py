@@ -15,7 +15,7 @@ from search_core.errors import SightlineError
 from search_core.tagging import set_tags
 
 _CAPTURED_FROM = {
-    "given": N_("as given at ingest"),
+    "given": N_("as given or corrected"),
     "container": N_("from the file's metadata"),
     "exif": N_("from the photograph's EXIF"),
     "xmp": N_("from the photograph's XMP"),

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -190,7 +190,7 @@ class Intake:
             known_id = self._known_remote(file)
             if known_id is None or known_id == _NO_MEDIA:
                 return source.not_media()
-            return source.duplicate(KNOWN, known_id)
+            return self._already_there(source, known_id)
         fetched = self._fetcher.wait(fetching)
         source_id = fetched.content.source_id if fetched.path is not None else _NO_MEDIA
         if fetched.version is not None:
@@ -230,7 +230,7 @@ class Intake:
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
         if self._is_done(source_id):
-            return source.duplicate(KNOWN, source_id)
+            return self._already_there(source, source_id)
         twin = self._taken.setdefault(source_id, source.uri)
         if twin == source.uri:
             return None
@@ -239,6 +239,10 @@ class Intake:
     def try_again(self, source_id: str) -> None:
         """Let the next file with this content be decoded: the one before it failed."""
         self._taken.pop(source_id, None)
+
+    def _already_there(self, source: Source, source_id: str) -> SourceOutcome:
+        known = source.duplicate(KNOWN, source_id)
+        return replace(known, given_ms=self._plan.starts_ms.get(source.uri))
 
     def _is_done(self, source_id: str) -> bool:
         if source_id in self._plan.anew:

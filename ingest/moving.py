@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from ingest.curation.journal import rename_corrections
 from ingest.discarding import expect_less
 from ingest.ledger import Ledger
 from ingest.trash import Trash, trash_path
@@ -28,6 +29,7 @@ def rename_library(settings: Settings, store: Store, library: str, name: str) ->
     if trash_path(settings).exists():
         with Trash(trash_path(settings)) as trash:
             trash.rename(library, name)
+    rename_corrections(settings, library, name)
     AddedCameras(settings.cameras_path).rename_library(library, name)
 
 

@@ -16,9 +16,10 @@ class SourceOutcome:
 
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
     decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
-    left out for that. ``source_id`` is the content hash of a file that was skipped for its content.
-    ``captured_from`` is where the time of what was taken in comes from; ``time_warning``, which
-    ``warning`` holds too, says that its sources of time contradict each other.
+    left out for that. ``source_id`` is the content hash of a file that was skipped for its content,
+    ``given_ms`` the start that was given for it (epoch ms). ``captured_from`` is where the time of
+    what was taken in comes from; ``time_warning``, which ``warning`` holds too, says that its
+    sources of time contradict each other.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class SourceOutcome:
     source_id: str = ""
     captured_from: CapturedFrom | None = None
     time_warning: str = ""
+    given_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +55,10 @@ class Progress:
 @dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
-    frames of theirs that show nothing new, ``captured_from`` those sources by where their times
-    come from. ``replaced`` counts the keyframes that were removed because the file they are of has
-    other content now.
+    frames of theirs that show nothing new. ``replaced`` counts the keyframes that were removed
+    because the file they are of has other content now. ``corrected`` counts sources that were there
+    already and were given another camera, time or tags, ``corrected_keyframes`` those of theirs.
+    ``captured_from`` counts sources that were taken in, by where their times come from.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
     overlap.
@@ -72,6 +75,8 @@ class IngestReport:
     left_out: int = 0
     replaced: int = 0
     captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
+    corrected: int = 0
+    corrected_keyframes: int = 0
 
     @property
     def keyframes_per_s(self) -> float:
@@ -115,6 +120,7 @@ class IngestReport:
             "keyframes": self.keyframes,
             "left_out": self.left_out,
             "replaced": self.replaced,
+            "corrected": {"sources": self.corrected, "keyframes": self.corrected_keyframes},
             "seconds": round(self.seconds, 3),
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,

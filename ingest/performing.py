@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass
 from typing import Any
 
+from ingest.curation.known_sources import correct_known, find_known, leave_known
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequest, Request
 from ingest.jobs.watch import Interrupted, Watch
 from ingest.outcomes import IngestReport, Progress
@@ -104,6 +105,11 @@ class Performer:
             on_progress=tell,
             should_stop=watch.should_stop,
         )
+        if request.correct_known and not report.interrupted:
+            known = find_known(self._store, request.library, report, request.camera, request.tags)
+            correct_known(self._settings, self._store, known, report)
+        elif request.camera or request.started or request.tags:
+            leave_known(report)
         told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
             raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)

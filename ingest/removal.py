@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
+from ingest.curation.journal import forget_corrections
 from ingest.discarding import expect_less, purge_where
 from ingest.ledger import Ledger
 from ingest.picture_removal import remove_pictures, remove_source_folder
@@ -58,6 +59,7 @@ def drop_library(settings: Settings, store: Store, library: str) -> None:
     store.drop_library(library)
     with Ledger(settings.ledger_path) as ledger:
         ledger.forget(library)
+    forget_corrections(settings, library)
     others = _others(store, library)
     gone = {
         source_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from search_core.entities import MediaEntity
 from search_core.filters import Filter
 from search_core.library import Store, VectorPage
 
@@ -23,10 +24,17 @@ def chunks_where(store: Store, library: str, where: Filter) -> Iterator[VectorPa
         yield from store.vectors(library, where=chosen)
 
 
+def entities_where(store: Store, library: str, where: Filter) -> Iterator[list[MediaEntity]]:
+    """Yield all entities that pass a filter, some at a time, in no promised order."""
+    few = store.entities(library, where, limit=_FEW_ROWS)
+    if len(few) < _FEW_ROWS:
+        yield few
+        return
+    for page in store.vectors(library, where=where):
+        yield page.entities
+
+
 def _ids(store: Store, library: str, where: Filter) -> list[str]:
     if where.ids and where == Filter(ids=where.ids):
         return list(dict.fromkeys(where.ids))
-    few = store.entities(library, where, limit=_FEW_ROWS)
-    if len(few) < _FEW_ROWS:
-        return [entity.id for entity in few]
-    return [e.id for page in store.vectors(library, where=where) for e in page.entities]
+    return [entity.id for page in entities_where(store, library, where) for entity in page]

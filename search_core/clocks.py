@@ -131,6 +131,16 @@ def parse_offset(text: str) -> timedelta:
     return -offset if sign == "-" else offset
 
 
+def format_offset(offset: timedelta) -> str:
+    """Return what :func:`parse_offset` reads, with its sign: ``-1h30m``; whole seconds."""
+    text = "-" if offset < timedelta() else "+"
+    left_s = round(abs(offset).total_seconds())
+    for unit, length_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        number, left_s = divmod(left_s, length_s)
+        text += f"{number}{unit}" if number else ""
+    return text + (f"{left_s}s" if left_s or text in "+-" else "")
+
+
 def by_camera(values: Sequence[str], parse: Callable[[str], T]) -> dict[str, T]:
     """Read options written ``VALUE``, for every camera, or ``CAMERA=VALUE``.
 

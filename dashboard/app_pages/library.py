@@ -8,6 +8,7 @@ from dashboard import identity, resources
 from dashboard.adding import adding_form
 from dashboard.browsing import browse
 from dashboard.choosing import choose_in_address
+from dashboard.corrections import show_unfinished
 from dashboard.failures import show_failures
 from dashboard.holdings import show_libraries
 from dashboard.job_list import show_jobs
@@ -34,6 +35,7 @@ def page() -> None:
         return
     facets = resources.facets(info.name)
     _overview(info, facets)
+    show_unfinished(info.name)
     view = choose_in_address(_("View"), _views_of(identity.current()), key="view")
     if view == ADD:
         adding_form(info.name, facets)

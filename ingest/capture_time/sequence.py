@@ -72,7 +72,7 @@ def starts_in_sequence(
     unread = [outcome for outcome in found.failing if outcome.stage != "find"]
     if unread:
         raise _refusal(len(found.pending), f"{unread[0].uri} {unread[0].reason}")
-    ordered = sorted(found.pending, key=lambda pending: _by_name(pending.source.uri))
+    ordered = sorted(found.pending, key=lambda pending: name_order(pending.source.uri))
     cameras = {naming.camera_of(pending.source.place) for pending in ordered}
     if len(cameras) > 1 and not one_camera:
         first, second = sorted(cameras)[:2]
@@ -90,8 +90,8 @@ def starts_in_sequence(
     return starts
 
 
-def _by_name(uri: str) -> list[tuple[int, str]]:
-    """Return what sorts clip2 before clip10."""
+def name_order(uri: str) -> list[tuple[int, str]]:
+    """Return a key that sorts clip2 before clip10."""
     parts = re.split(r"(\d+)", uri.casefold())
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
 

@@ -98,6 +98,9 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     try:
         with closing(_opened(task)) as media:
             yield Opened(media.info.kind, media.info.duration_ms, media.info.claims)
+            if task.header_only:
+                yield Finished("")
+                return
             stage = "decode"
             for frame in media.frames(task.options.selector, pulse):
                 thumbnail = write_thumbnail(

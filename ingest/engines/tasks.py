@@ -48,6 +48,7 @@ class DecodeTask:
     began by what somebody said, ``file_ms`` when the file was last written. ``name_claims`` are the
     times in its name, ``name_question`` what a name with several readings asks. ``unpacked`` says
     that the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    ``header_only`` asks for Opened and Finished alone, without any frame.
     """
 
     uri: str
@@ -63,6 +64,7 @@ class DecodeTask:
     spooled: bool = False
     name_claims: tuple[TimeClaim, ...] = ()
     name_question: str = ""
+    header_only: bool = False
 
     @property
     def stored_uri(self) -> str:

@@ -57,6 +57,8 @@ class Jobs:
         started_at: datetime | None = None,
         keyframes: str = "auto",
         tags: Sequence[str] = (),
+        *,
+        correct_known: bool = False,
     ) -> str:
         """Queue an ingest; return the job's id.
 
@@ -69,7 +71,9 @@ class Jobs:
             )
         started = started_at.isoformat() if started_at else None
         return self.submit(
-            IngestRequest(tuple(paths), library, camera, started, keyframes, tuple(tags))
+            IngestRequest(
+                tuple(paths), library, camera, started, keyframes, tuple(tags), correct_known
+            )
         )
 
     def list(self, limit: int = 50) -> list[Job]:

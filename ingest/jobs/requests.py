@@ -39,7 +39,10 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """Take files, folders, globs and archives into a library; ``started_at`` is ISO 8601."""
+    """Take files, folders, globs and archives into a library; ``started_at`` is ISO 8601.
+
+    With ``correct_known`` camera, time and tags are given to what the library has already, too.
+    """
 
     kind: ClassVar[str] = "ingest"
 
@@ -49,6 +52,7 @@ class IngestRequest:
     started_at: str | None = None
     keyframes: str = "auto"
     tags: tuple[str, ...] = ()
+    correct_known: bool = False
 
     @property
     def started(self) -> datetime | None:

@@ -17,6 +17,7 @@ from ingest.removal import delete_entities
 from ingest.streams.diary import Diary
 from ingest.streams.roster import Roster
 from ingest.streams.stills import source_of_day, stills_of
+from search_core.chunks import entities_where
 from search_core.entities import ms_from_datetime
 from search_core.errors import LibraryNotFound
 from search_core.filters import Filter
@@ -85,26 +86,34 @@ def prune(
         keyframes = 0
     if rule.camera is not None and not dry_run:
         limit = now.astimezone(UTC) - rule.retain
-        strays = sum(_remove(path) for path in _stray_stills(settings, rule.camera, limit))
+        strays = sum(_remove(path) for path in _stray_stills(settings, store, rule.camera, limit))
         with Diary(settings.ledger_path) as diary:
             diary.forget_gaps(rule.camera, ms_from_datetime(limit))
     return Pruned(rule, keyframes, strays)
 
 
-def _stray_stills(settings: Settings, camera: str, limit: datetime) -> Iterator[Path]:
-    """Yield a camera's stills from before ``limit``: a crash left them without their rows.
+def _stray_stills(settings: Settings, store: Store, camera: str, limit: datetime) -> Iterator[Path]:
+    """Yield a camera's stills from before ``limit`` that no library shows: a crash left them.
 
-    Folders of days that are over altogether go as a whole, with those of their thumbnails.
+    Keyframes that were moved to another library, camera or time keep theirs. Folders of days that
+    are over altogether go as a whole, with those of their thumbnails.
     """
     for folder in sorted(stills_of(settings.stills_dir, camera).glob("????-??-??")):
         if folder.name > limit.date().isoformat():
             continue
+        source_id = source_of_day(camera, datetime.fromisoformat(folder.name).date())
+        shown = {
+            entity.uri
+            for info in store.libraries()
+            for page in entities_where(store, info.name, Filter(source_ids=(source_id,)))
+            for entity in page
+        }
         for still in folder.glob("*.jpg"):
-            if f"{folder.name}T{still.stem}" < f"{limit:%Y-%m-%dT%H-%M-%S}":
+            early = f"{folder.name}T{still.stem}" < f"{limit:%Y-%m-%dT%H-%M-%S}"
+            if early and str(still) not in shown:
                 yield still
-        if folder.name < limit.date().isoformat():
+        if folder.name < limit.date().isoformat() and not shown:
             shutil.rmtree(folder, ignore_errors=True)
-            source_id = source_of_day(camera, datetime.fromisoformat(folder.name).date())
             thumbnails = settings.thumbnails_dir / source_id[:2] / source_id
             shutil.rmtree(thumbnails, ignore_errors=True)
 

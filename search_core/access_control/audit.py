@@ -33,6 +33,8 @@ Action = Literal[
     "removed",
     "restore",
     "move",
+    "retime",
+    "recamera",
     "drop",
     "renamed",
     "index",

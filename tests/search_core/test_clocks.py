@@ -16,6 +16,7 @@ from search_core.clocks import (
     Clocks,
     by_camera,
     check_moment,
+    format_offset,
     parse_offset,
     parse_zone,
 )
@@ -24,6 +25,12 @@ from search_core.errors import SettingsError, UsageError
 from search_core.settings import load_settings
 
 BERLIN, TOKYO = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Tokyo")
+
+
+@given(st.integers(-3_153_600_000, 3_153_600_000))
+def test_an_offset_is_read_as_it_is_written(seconds: int) -> None:
+    offset = timedelta(seconds=seconds)
+    assert parse_offset(format_offset(offset)) == offset
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,181 @@
+"""Read again, from the media, when and by which camera recordings were taken.
+
+It goes the way of an ingest up to the opened file: intake prepares each source, a decoding process
+opens it, and the rules of today say which time and which camera it has.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+from ingest.curation.recordings import Recording
+from ingest.engines.local import LocalEngine
+from ingest.engines.tasks import DecodeOptions, DecodeTask, Failed, Opened, Prepared
+from ingest.intake import Intake, Plan
+from ingest.jobs.retrying import file_of
+from ingest.keyframes.given import GivenMoments
+from ingest.ledger import Ledger
+from ingest.outcomes import SourceOutcome
+from ingest.recorder_names import Naming
+from ingest.remote import RemoteFiles
+from ingest.sources import Source, find_sources
+from search_core.encoders.base import EncoderIdentity, Preprocess
+from search_core.entities import CapturedFrom, is_address
+from search_core.settings import Settings
+
+#: A recipe that no source was ever taken in with: nothing counts as done already.
+_NO_RECIPE = ""
+#: Opening draws nothing; the size that pictures may be reduced to does not matter.
+_ANY_SIZE = Preprocess((224, 224))
+_GONE = "is not there any more"
+_CHANGED = "has other content now"
+_ELSEWHERE = "is not on this machine; `sightline library retime --re-read` fetches it"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """When a recording starts (epoch ms), where that was read, and its camera."""
+
+    captured_at: int
+    captured_from: CapturedFrom
+    camera: str
+
+
+#: Hears how many of how many files are read.
+OnProgress: TypeAlias = Callable[[int, int], None]
+#: A reading, or why there is none: a predicate about the file.
+Result: TypeAlias = Reading | str
+
+
+class Rereader:
+    """Reads recordings of one library again; without ``fetch`` only those on this machine."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        encoder: EncoderIdentity,
+        ledger: Ledger,
+        library: str,
+        *,
+        fetch: bool = True,
+    ) -> None:
+        self._settings = settings
+        self._fetch = fetch
+        self._ledger = ledger
+        self._library = library
+        self._plan = Plan(
+            library=library,
+            recipe=_NO_RECIPE,
+            camera=None,
+            uploads_dir=settings.uploads_dir,
+            clocks=settings.camera_clocks,
+            naming=Naming.of(settings),
+            options=DecodeOptions(
+                selector=GivenMoments(frozenset()),
+                encoder=encoder,
+                preprocess=_ANY_SIZE,
+                data_dir=settings.data_dir,
+                thumbnail_px=settings.media.thumbnail_px,
+                max_pixels=settings.media.max_pixels,
+                max_animation_frames=settings.media.max_animation_frames,
+            ),
+        )
+
+    def read(
+        self, recordings: Sequence[Recording], on_progress: OnProgress, *, as_they_are: bool
+    ) -> Iterator[tuple[Recording, Result]]:
+        """Yield each recording with what was read of it.
+
+        With ``as_they_are`` its time is read by the clock of the camera that it has in the library.
+        """
+        places = {item.source_id: self._place_of(item) for item in recordings}
+        wanted = {
+            source_id: uri
+            for source_id, uri in places.items()
+            if uri is not None and (self._fetch or not is_address(uri))
+        }
+        cameras = {item.source_id: item.camera for item in recordings} if as_they_are else {}
+        results = self._results(wanted, cameras, on_progress)
+        for item in recordings:
+            missing = _GONE if places[item.source_id] is None else _ELSEWHERE
+            yield item, results.get(item.source_id, missing)
+
+    def _place_of(self, recording: Recording) -> str | None:
+        """Return where a recording's source is, as an ingest calls it; None when it is gone."""
+        lines = self._ledger.of_sources(self._library, [recording.source_id])
+        known = self._ledger.paths_of(recording.source_id)
+        for uri in dict.fromkeys((*(line.uri for line in lines), recording.uri, *known)):
+            if is_address(uri) or Path(file_of(uri)).is_file():
+                return uri
+        return None
+
+    def _results(
+        self, wanted: dict[str, str], cameras: dict[str, str], on_progress: OnProgress
+    ) -> dict[str, Result]:
+        results: dict[str, Result] = {}
+        stop = threading.Event()
+        remote = RemoteFiles(self._settings.remote)
+        with Intake(self._plan, self._ledger, stop.is_set, self._settings, remote) as intake:
+            sources = self._sources(set(wanted.values()), remote)
+            prepared = _headers(intake.prepare(iter(sources)), wanted, cameras)
+            told = LocalEngine(self._settings.media.workers).decode(prepared)
+            source_ids = {uri: source_id for source_id, uri in wanted.items()}
+            try:
+                for news in told:
+                    match news:
+                        case SourceOutcome(uri, reason=reason):
+                            results.setdefault(source_ids[uri], reason)
+                        case (DecodeTask() as task, Opened() as opened):
+                            results[task.source_id] = self._reading(task, opened)
+                        case (DecodeTask() as task, Failed(reason=reason)):
+                            results[task.source_id] = reason
+                    on_progress(len(results), len(wanted))
+            finally:
+                stop.set()
+                told.close()
+        return results
+
+    def _reading(self, task: DecodeTask, opened: Opened) -> Reading:
+        if task.spooled:
+            task.path.unlink(missing_ok=True)
+        captured = self._plan.capture_time(task, opened)
+        return Reading(captured.at_ms, captured.captured_from, task.camera_of(opened.kind))
+
+    def _sources(self, uris: set[str], remote: RemoteFiles) -> list[Source | SourceOutcome]:
+        """Return the sources of these uris; of an archive, these members alone.
+
+        None counts as named: its camera is that of a file in its folder.
+        """
+        files = list(dict.fromkeys(map(file_of, sorted(uris))))
+        found = find_sources(files, self._settings.data_dir, remote)
+        return [
+            replace(source, named=False) if isinstance(source, Source) else source
+            for source in found
+            if source.uri in uris
+        ]
+
+
+def _headers(
+    prepared: Iterator[Prepared], wanted: dict[str, str], cameras: dict[str, str]
+) -> Iterator[Prepared]:
+    """Ask for the headers of what is still what was taken in."""
+    for item in prepared:
+        if not isinstance(item, DecodeTask):
+            yield item
+        elif wanted.get(item.source_id) == item.uri:
+            yield replace(
+                item,
+                header_only=True,
+                image_camera=cameras.get(item.source_id, item.image_camera),
+                video_camera=cameras.get(item.source_id, item.video_camera),
+            )
+        else:
+            if item.spooled:
+                with suppress(OSError):
+                    item.path.unlink()
+            yield SourceOutcome(item.uri, "failed", _CHANGED)
