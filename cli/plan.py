@@ -50,7 +50,8 @@ def plan(
     """Say what an ingest would come to: sources, hours, keyframes, time, disk and memory.
 
     Headers are read, and a sample of the footage, spread over all of it, is decoded and embedded on
-    this machine. Nothing is kept. What is in the library already is not counted again.
+    this machine. Nothing is kept. What is in the library already is not counted again. The exit
+    code is 1 when a path does not exist, or something below it cannot be listed or read.
     """
     settings = settings_of(ctx, library)
     from ingest.keyframes import parse_selector
@@ -73,6 +74,8 @@ def plan(
         print_json(_record(found, expected, milvus, types))
     else:
         _print(found, expected, milvus, types)
+    if any(outcome.stage == "find" for outcome in found.failing):
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +143,7 @@ def _record(
             "pending": len(found.pending),
             "known": found.known,
             "duplicates": found.duplicates,
-            "not_media": found.not_media,
+            "skipped": dict(found.skipped),
         },
         "failures": [
             {"uri": outcome.uri, "stage": outcome.stage, "reason": outcome.reason}
@@ -169,7 +172,7 @@ def _print(found: Survey, expected: Expected, milvus: _Milvus, types: list[dict[
     apart = {
         "in the library already": found.known,
         "the same file twice": found.duplicates,
-        "not media": found.not_media,
+        **found.skipped,
         "cannot be read": len(failing),
     }
     rows = [("To take in", _sources(found, expected))]

@@ -239,6 +239,11 @@ _ERRORS = (
 _FILES = (
     N_("is empty"),
     N_("does not exist"),
+    N_("cannot be listed: {error}"),
+    N_("is a symbolic link that leads to itself"),
+    N_("is a symbolic link that leads out of the folder"),
+    N_("is a symbolic link to a file that does not exist"),
+    N_("is a symbolic link that cannot be followed: {error}"),
     N_("may not be read: permission denied"),
     N_("cannot be read: {error}"),
     N_("is not an image that can be read, or its header is damaged"),

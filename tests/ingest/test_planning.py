@@ -57,10 +57,10 @@ def test_a_small_folder_is_foretold_exactly(
     report = take_in(media)
     failing = [*found.failing, *expected.unreadable]
     assert (expected.images, expected.videos) == (6, 2)
-    assert (len(failing), found.not_media, found.duplicates) == (2, 1, 1)
+    assert (len(failing), found.skipped["not media"], found.duplicates) == (2, 1, 1)
     assert len(found.pending) - len(expected.unreadable) == report.done == 8
     assert report.failed == len(failing)
-    assert report.skipped == found.not_media + found.duplicates
+    assert report.skipped == found.skipped.total() + found.duplicates
     assert expected.keyframes == report.keyframes
     written = sum(path.stat().st_size for path in settings.thumbnails_dir.rglob("*.jpg"))
     assert expected.thumbnail_bytes == pytest.approx(written, abs=20)
@@ -116,7 +116,7 @@ def test_members_of_archives_are_counted_by_their_names(plan: SurveyAndSample, m
         out.writestr("notes.txt", "nothing")
     (media / "a.jpg").unlink()
     found, _ = plan(media)
-    assert (len(found.pending), found.not_media) == (1, 1)
+    assert (len(found.pending), found.skipped) == (1, {"not media": 1})
 
 
 def test_any_first_few_places_are_spread_evenly() -> None:
