@@ -17,6 +17,7 @@ from search_core.tagging import set_tags
 _CAPTURED_FROM = {
     "given": N_("as given at ingest"),
     "container": N_("from the video's metadata"),
+    "sidecar": N_("from Google Takeout's JSON file"),
     "exif": N_("from the photograph's EXIF"),
     "file": N_("from the file's time"),
     "live": N_("by this machine's clock"),

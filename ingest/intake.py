@@ -6,6 +6,7 @@ Of what is elsewhere, only what has to be decoded is fetched, a few files ahead 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -23,6 +24,7 @@ from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
 from ingest.stopping import Interrupted
+from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
 from search_core.settings import Settings
@@ -68,6 +70,8 @@ class Intake:
         self._taken: dict[str, str] = {}
         self._archive: tuple[Path, Archive, str] | None = None
         self._archive_files = ExitStack()
+        #: The folder looked into last, and the names of its JSON files.
+        self._sidecars: tuple[Path, list[str]] = Path(), []
 
     def __enter__(self) -> Intake:
         self._fetcher.__enter__()
@@ -148,7 +152,7 @@ class Intake:
                 source_id = self._hashed(file)
             self._ledger.remember_content(source.uri, *version, source_id)
         return self._known(source, source_id) or self._task(
-            source, source.path, source_id, source.path.parent.name
+            source, source.path, source_id, source.path.parent.name, self._sidecar_beside(source)
         )
 
     def _from_afar(
@@ -191,8 +195,28 @@ class Intake:
             return known
         parent = Path(source.uri).parent
         return self._task(
-            source, path, source_id, parent.stem if parent == source.path else parent.name
+            source,
+            path,
+            source_id,
+            parent.stem if parent == source.path else parent.name,
+            archive.sidecar_of(member),
         )
+
+    def _sidecar_beside(self, source: Source) -> bytes:
+        """Return the content of a file's Google Takeout sidecar, b"" without one."""
+        folder = source.path.parent
+        try:
+            if self._sidecars[0] != folder:
+                with os.scandir(folder) as listing:
+                    names = [entry.name for entry in listing if entry.name.endswith(".json")]
+                self._sidecars = folder, names
+            name = sidecar_of(source.path.name, self._sidecars[1])
+            if name is None:
+                return b""
+            with (folder / name).open("rb") as file:
+                return file.read(MAX_SIDECAR_BYTES)
+        except OSError:
+            return b""  # as if there were none: the picture itself can be read
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
@@ -204,7 +228,9 @@ class Intake:
     def _is_done(self, source_id: str) -> bool:
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
-    def _task(self, source: Source, path: Path, source_id: str, parent: str) -> Prepared:
+    def _task(
+        self, source: Source, path: Path, source_id: str, parent: str, sidecar: bytes = b""
+    ) -> Prepared:
         spooled = source.remote is not None and source.member is None
         try:
             longest = len((source.uri if spooled else str(path)).encode())
@@ -222,6 +248,7 @@ class Intake:
             image_camera=_fitting(camera if camera is not None else parent),
             video_camera=_fitting(camera if camera is not None else source.place.stem),
             given_ms=self._plan.given_ms,
+            sidecar_ms=taken_ms(sidecar),
             file_ms=status.st_mtime_ns // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 MediaType = Literal["image", "frame"]
-CapturedFrom = Literal["given", "container", "exif", "file", "live"]
+CapturedFrom = Literal["given", "sidecar", "container", "exif", "file", "live"]
 
 EMBEDDING_FIELD = "embedding"
 ID_MAX_LENGTH = 64

@@ -32,7 +32,7 @@ from ingest.engines.tasks import (
 from ingest.footage import OpenedMedia
 from ingest.thumbnails import write_thumbnail
 from search_core.disk import is_full
-from search_core.entities import FrameRef
+from search_core.entities import CapturedFrom, FrameRef
 from search_core.errors import MediaError
 
 _STDERR = 2
@@ -92,13 +92,17 @@ def serve(
         return  # the parent is gone
 
 
+def _of_sidecar(task: DecodeTask) -> tuple[int, CapturedFrom] | None:
+    return None if task.sidecar_ms is None else (task.sidecar_ms, "sidecar")
+
+
 def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:
     """Decode one source: yield Opened, its keyframes, and last Finished or Failed."""
     stage = "open"
     try:
         with closing(_opened(task)) as media:
             captured_at, captured_from = choose_captured_at(
-                task.given_ms, media.info.captured, task.file_ms
+                task.given_ms, _of_sidecar(task) or media.info.captured, task.file_ms
             )
             yield Opened(media.info.kind, media.info.duration_ms, captured_at, captured_from)
             stage = "decode"

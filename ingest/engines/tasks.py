@@ -41,8 +41,9 @@ class DecodeTask:
     """One source to decode.
 
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
-    mtime_ns) when its content was hashed. Times are epoch milliseconds. ``unpacked`` says that the
-    file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    mtime_ns) when its content was hashed. Times are epoch milliseconds; ``sidecar_ms`` is what
+    Google Takeout's JSON file says. ``unpacked`` says that the file was unpacked for this ingest,
+    ``spooled`` that it is a copy of what is at ``uri``.
     """
 
     uri: str
@@ -56,6 +57,7 @@ class DecodeTask:
     unpacked: bool
     options: DecodeOptions
     spooled: bool = False
+    sidecar_ms: int | None = None
 
     @property
     def stored_uri(self) -> str:
