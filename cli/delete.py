@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import operator
+from cli.filter_check import warn_of_unknown, why_nothing_passes
 from cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -54,6 +55,8 @@ def delete(
 
     with open_store(settings) as store:
         count = store.count(settings.library, where)
+        known = not warn_of_unknown(store, settings.library, where)
+        nothing = why_nothing_passes(store, settings.library, where) if known and not count else ""
         if count and not confirmed(
             f"Delete {counted(count, 'keyframe')} from the library {settings.library}?", yes=yes
         ):
@@ -74,4 +77,4 @@ def delete(
             f"{counted(forgotten, 'source')} may be ingested again."
         )
     else:
-        say(f"Nothing in the library {settings.library} matches.")
+        say(nothing or f"Nothing in the library {settings.library} matches.")

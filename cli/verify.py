@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from cli.options import JsonOption, settings_of
 from cli.terminal import counted, err, print_json, say, shown_path, table
@@ -57,7 +58,7 @@ def verify(
                     store,
                     findings,
                     lambda: load_encoder(settings),
-                    lambda progress: line.update(f"Taking in again: {progress.current} …"),
+                    lambda progress: line.update(Text(f"Taking in again: {progress.current} …")),
                 )
     mended = len(findings) - len(left)
     if json:
