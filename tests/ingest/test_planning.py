@@ -67,6 +67,18 @@ def test_a_small_folder_is_foretold_exactly(
     assert (expected.video_ms, expected.sampled_ms) == (13_000, 13_000)
 
 
+def test_lengths_are_those_of_the_frames_where_headers_cannot_be_right(
+    plan: SurveyAndSample, media: Path
+) -> None:
+    """Timestamps that jump by five and a half hours: so long is the clip by its header."""
+    steady = [number / 5 for number in range(40)]
+    make_clip(media / "jump.ts", times=[*steady, *(20_000 + time_s for time_s in steady)])
+    _, expected = plan(media)
+    assert expected.unreadable == []
+    assert expected.video_ms == pytest.approx(16_000, abs=400)
+    assert expected.keyframes < 100
+
+
 def test_what_is_done_is_counted_apart(
     plan: SurveyAndSample,
     take_in: TakeIn,
