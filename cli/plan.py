@@ -12,7 +12,7 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from cli.options import JsonOption, LibraryOption, settings_of
+from cli.options import JsonOption, LibraryOption, finite, settings_of
 from cli.terminal import counted, err, facts, print_json, say, shown_path, size, table
 from cli.workspace import is_untouched, load_encoder, open_store
 from search_core.errors import IndexParameterError, LibraryNotFound
@@ -42,7 +42,11 @@ def plan(
     budget: Annotated[
         float,
         typer.Option(
-            "--budget", min=1.0, metavar="SECONDS", help="How long sampling may take, about."
+            "--budget",
+            min=1.0,
+            callback=finite,
+            metavar="SECONDS",
+            help="How long sampling may take, about.",
         ),
     ] = 20.0,
     json: JsonOption = False,

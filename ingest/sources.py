@@ -11,7 +11,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ingest.addresses import without_secrets
 from ingest.archives import Archive, Member
@@ -81,14 +81,16 @@ def _named_by(
     paths: Sequence[str], data_dir: Path, remote: RemoteFiles
 ) -> Iterator[Source | SourceOutcome]:
     for text in paths:
-        if not text.strip() or "\0" in text:
-            yield SourceOutcome(text.replace("\0", ""), "failed", "is no path", "find")
-            continue
         if is_address(text):
             yield from _from_address(text, remote)
             continue
         if text.lower().startswith("file://"):
-            text = unquote(urlsplit(text).path)
+            _host, slash, rest = text[len("file://") :].partition("/")
+            text = unquote(slash + rest)
+        if not _is_path(text):
+            shown = text.replace("\0", "").encode(errors="replace").decode()
+            yield SourceOutcome(shown, "failed", "is not a path", "find")
+            continue
         path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser may raise
         try:
             path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
@@ -100,6 +102,13 @@ def _named_by(
                 yield SourceOutcome(str(path), "failed", _why_not_found(error), "find")
         else:
             yield from _from_path(path, data_dir, named=True)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text.strip()) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _why_not_found(error: OSError) -> str:

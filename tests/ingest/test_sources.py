@@ -68,7 +68,7 @@ def test_folders_may_be_nested_very_deep(media: Path) -> None:
 
 def test_no_path_is_not_the_current_folder() -> None:
     outcomes = find_sources(["", " "], Path("/x"), ADDRESSES)
-    assert [o.reason for o in outcomes if isinstance(o, SourceOutcome)] == ["is no path"] * 2
+    assert [o.reason for o in outcomes if isinstance(o, SourceOutcome)] == ["is not a path"] * 2
 
 
 def test_what_does_not_exist_fails(media: Path) -> None:
