@@ -9,6 +9,8 @@ import typer
 
 _AMOUNT = re.compile(r"(\d+(?:[_,]\d{3})*(?:\.\d+)?|\.\d+)\s*([A-Za-z]*)")
 _COUNTS = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "G": 10**9, "T": 10**12}
+#: More than any machine holds, and a number that sizes can be computed from.
+_MOST = 1e18
 _BYTES = {"": 1, "B": 1, "BYTES": 1}
 _BYTES |= {f"{letter}B": 1000**power for power, letter in enumerate("KMGTP", 1)}
 _BYTES |= {f"{letter}IB": 1024**power for power, letter in enumerate("KMGTP", 1)}
@@ -50,4 +52,7 @@ def _read(text: str, units: dict[str, int], wanted: str) -> int:
     unit = units.get(found[2].upper()) if found else None
     if found is None or unit is None:
         raise typer.BadParameter(f"{text!r} is not {wanted}.")
-    return round(float(found[1].replace(",", "").replace("_", "")) * unit)
+    amount = float(found[1].replace(",", "").replace("_", "")) * unit
+    if amount > _MOST:
+        raise typer.BadParameter(f"{text!r} is more than {_MOST:.0e}.")
+    return round(amount)

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from cli.options import JsonOption, moment, settings_of
+from cli.options import JsonOption, check_period, moment, settings_of
 from cli.terminal import local_time, print_json, say, table
 from search_core.access_control.audit import Action, AuditLog
 from search_core.entities import iso_from_ms, ms_from_datetime
@@ -51,6 +51,7 @@ def audit(
     """
     if action is not None and action not in get_args(Action):
         raise UsageError(f"{action!r} is no action.", f"Actions: {', '.join(get_args(Action))}.")
+    check_period(after, before)
     with closing(AuditLog(settings_of(ctx).audit_path)) as log:
         events = log.events(
             limit,

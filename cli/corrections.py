@@ -56,7 +56,7 @@ from search_core.settings import Settings
 if TYPE_CHECKING:
     from ingest.curation.corrections import Change, Correction
     from ingest.curation.journal import Pending
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 _SHOWN = 10
 IdFilter = Annotated[

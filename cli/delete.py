@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cli import operator
+from cli.filter_check import warn_of_unknown, why_nothing_passes
 from cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -66,6 +67,8 @@ def delete(
 
     with open_store(settings) as store:
         count = store.count(settings.library, where)
+        known = not warn_of_unknown(store, settings.library, where)
+        nothing = why_nothing_passes(store, settings.library, where) if known and not count else ""
         if count and not confirmed(
             f"Delete {counted(count, 'keyframe')} from the library {settings.library}?", yes=yes
         ):
@@ -86,7 +89,7 @@ def delete(
             f"{counted(forgotten, 'source')} may be ingested again."
         )
     else:
-        say(f"Nothing in the library {settings.library} matches.")
+        say(nothing or f"Nothing in the library {settings.library} matches.")
 
 
 def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from search_core.settings import Settings
+from search_core.settings import MOST_WORKERS, Settings
 
 if TYPE_CHECKING:
     from ingest.engines.tasks import Engine
@@ -37,6 +37,7 @@ WorkersOption = Annotated[
         "--workers",
         metavar="N",
         min=1,
+        max=MOST_WORKERS,
         help="How many files are decoded at a time; otherwise what cores and memory allow.",
         show_default=False,
     ),

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from ingest.outcomes import IngestReport
     from ingest.outcomes import Progress as IngestProgress
     from ingest.recorder_names import Naming
-    from search_core.store import MilvusStore
+    from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
 SHOWN_TIME_WARNINGS = 5

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.options import JsonOption, settings_of
-from cli.terminal import counted, facts, local_time, note, print_json, say, table
+from cli.terminal import counted, facts, local_time, note, print_json, say, shown_path, table
 from search_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def show(ctx: typer.Context, job_id: IdArgument, json: JsonOption = False) -> No
     )
     failures = (job.report or {}).get("failures", [])
     for failure in failures[:_SHOWN_FAILURES]:
-        say(f"✗ {failure['uri']} {failure['reason']}")
+        say(f"✗ {shown_path(failure['uri'])} {failure['reason']}")
     if len(failures) > _SHOWN_FAILURES:
         say(f"… and {counted(len(failures) - _SHOWN_FAILURES, 'more failure')}; --json has them.")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
@@ -12,6 +13,7 @@ import typer
 
 from search_core.clocks import by_camera, check_moment, parse_offset, parse_zone
 from search_core.durations import parse_duration
+from search_core.entities import ms_from_datetime
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.settings import Settings, load_settings
@@ -51,6 +53,13 @@ def moment(text: str) -> datetime:
             "or 2026-11-20T14:30:00Z."
         ) from None
     return _read(check_moment, written)
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number that an option was given; refuse nan and inf."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is not a finite number.")
+    return value
 
 
 def duration(text: str) -> timedelta:
@@ -170,6 +179,21 @@ TagFilter = Annotated[
 ]
 
 
+def check_period(after: datetime | None, before: datetime | None) -> None:
+    """Raise UsageError when no moment is both after and before."""
+    if after is None or before is None or ms_from_datetime(after) < ms_from_datetime(before):
+        return
+    if ms_from_datetime(after) == ms_from_datetime(before):
+        raise UsageError(
+            f"Nothing is captured from {after.isoformat(' ')} on and earlier than that.",
+            "--after includes its moment and --before does not: give a later --before.",
+        )
+    raise UsageError(
+        f"--after {after.isoformat(' ')} is later than --before {before.isoformat(' ')}.",
+        "Nothing lies between them; exchange the two.",
+    )
+
+
 def make_filter(
     camera: list[str] | None,
     after: datetime | None,
@@ -177,7 +201,8 @@ def make_filter(
     tag: list[str] | None,
     ids: list[str] | None = None,
 ) -> Filter:
-    """Return the filter these options mean."""
+    """Return the filter these options mean; raises UsageError for a time with nothing in it."""
+    check_period(after, before)
     return Filter(
         cameras=tuple(camera or ()),
         after=after,

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from cli.options import JsonOption, LibraryOption, NamePatternOption, settings_of
+from cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from cli.terminal import counted, err, facts, print_json, say, shown_path, size, table, warn
 from cli.workspace import is_untouched, load_encoder, open_store
 from search_core.errors import IndexParameterError, LibraryNotFound
@@ -46,7 +46,11 @@ def plan(
     budget: Annotated[
         float,
         typer.Option(
-            "--budget", min=1.0, metavar="SECONDS", help="How long sampling may take, about."
+            "--budget",
+            min=1.0,
+            callback=finite,
+            metavar="SECONDS",
+            help="How long sampling may take, about.",
         ),
     ] = 20.0,
     json: JsonOption = False,
@@ -54,7 +58,8 @@ def plan(
     """Say what an ingest would come to: sources, hours, keyframes, time, disk and memory.
 
     Headers are read, and a sample of the footage, spread over all of it, is decoded and embedded on
-    this machine. Nothing is kept. What is in the library already is not counted again.
+    this machine. Nothing is kept. What is in the library already is not counted again. The exit
+    code is 1 when a path does not exist, or something below it cannot be listed or read.
     """
     settings = settings_of(ctx, library)
     from ingest.keyframes import parse_selector
@@ -80,6 +85,8 @@ def plan(
         print_json(_record(found, expected, milvus, types, names))
     else:
         _print(found, expected, milvus, types, names)
+    if any(outcome.stage == "find" for outcome in found.failing):
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +177,7 @@ def _record(
             "pending": len(found.pending),
             "known": found.known,
             "duplicates": found.duplicates,
-            "not_media": found.not_media,
+            "skipped": dict(found.skipped),
         },
         "failures": [
             {"uri": outcome.uri, "stage": outcome.stage, "reason": outcome.reason}
@@ -210,7 +217,7 @@ def _print(
     apart = {
         "in the library already": found.known,
         "the same file twice": found.duplicates,
-        "not media": found.not_media,
+        **found.skipped,
         "cannot be read": len(failing),
     }
     rows = [("To take in", _sources(found, expected))]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from cli.filter_check import warn_of_unknown, why_nothing_passes
 from cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -15,6 +16,7 @@ from cli.options import (
     JsonOption,
     LibraryOption,
     TagFilter,
+    finite,
     make_filter,
     settings_of,
 )
@@ -23,6 +25,7 @@ from cli.workspace import make_engine, open_store
 from search_core.encoders.prompts import FOOTAGE_TEMPLATES
 from search_core.entities import clock_from_ms
 from search_core.errors import UsageError
+from search_core.filters import Filter
 from search_core.index_specs import SearchParams
 from search_core.leaving_out import WITHOUT_WEIGHT
 from search_core.settings import Settings
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from search_core.search import Hit
+    from search_core.store.milvus.store import MilvusStore
 
 
 def search(
@@ -75,7 +79,9 @@ def search(
     tag: TagFilter = None,
     min_score: Annotated[
         float | None,
-        typer.Option("--min-score", help="Leave out hits that score lower than this."),
+        typer.Option(
+            "--min-score", callback=finite, help="Leave out hits that score lower than this."
+        ),
     ] = None,
     nprobe: Annotated[
         int | None,
@@ -127,7 +133,8 @@ def search(
         engine = make_engine(settings, store)
         found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
         hits = found.hits
-        searched = store.count(settings.library, where) if not hits else 0
+        known = not warn_of_unknown(store, settings.library, where)
+        nothing_found = "" if hits else _nothing_found(store, settings.library, where, known)
     if sheet is not None and hits:
         from cli.contact_sheet import Section, write_contact_sheet
 
@@ -135,13 +142,15 @@ def search(
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
     if found.effort.reason:
         note(found.effort.reason)
+    for read in found.truncated:
+        note(f'The encoder reads only the beginning of so long a sentence: "{read} …"')
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
     if json:
         print_json([hit.to_dict() for hit in hits])
         return
     if not hits:
-        say(_nothing_found(searched, restricted=not where.is_empty))
+        say(nothing_found)
     else:
         say(hits_table(hits))
     if sheet is not None:
@@ -194,9 +203,11 @@ def _title(sentence: str | None, image: Path | None, entity_id: str | None) -> s
     return "  +  ".join(part for part in parts if part)
 
 
-def _nothing_found(searched: int, *, restricted: bool) -> str:
-    if searched:
+def _nothing_found(store: MilvusStore, library: str, where: Filter, known: bool) -> str:
+    if store.count(library, where):
         return "Nothing scores that high; try a lower --min-score."
-    if restricted:
-        return "Nothing in the library passes these filters."
-    return "The library is empty."
+    if where.is_empty:
+        return "The library is empty."
+    if known:
+        return why_nothing_passes(store, library, where)
+    return "Nothing in the library passes these filters."

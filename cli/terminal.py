@@ -8,21 +8,39 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.status import Status
 from rich.table import Table
 from rich.text import Text
 
+from cli.escapes import escaped, escaped_json, one_line
 from cli.whole_table import WholeTable
 from search_core.errors import UsageError
 
 _PIPE_WIDTH = 400  # a line read by another program is not folded
+
+
+class _Console(Console):
+    """A console that prints control characters in a text as escapes, and reads no markup."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what to print; control characters that rich itself adds are kept."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escaped(segment.text))
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """Return a context manager that shows what is being done; rich would read markup."""
+        return super().status(Text(status) if isinstance(status, str) else status, **options)
 
 
 def out() -> Console:
@@ -38,7 +56,7 @@ def err() -> Console:
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(
+    return _Console(
         stderr=stderr,
         width=_PIPE_WIDTH if piped else None,
         markup=False,
@@ -54,25 +72,35 @@ def say(message: RenderableType = "") -> None:
 
 def note(message: str) -> None:
     """Print something beside the answer, to stderr."""
-    err().print(message, style="dim")
+    err().print(_indented(message), style="dim")
 
 
 def warn(message: str) -> None:
     """Print a warning to stderr."""
-    err().print(Text.assemble(("! ", "bold yellow"), message))
+    err().print(Text.assemble(("! ", "bold yellow"), _indented(message)))
+
+
+def _indented(message: str) -> str:
+    # So that a name with a line end in it cannot look like a message of its own.
+    return message.replace("\n", "\n  ")
 
 
 def print_error(message: str, hint: str = "") -> None:
     """Print what went wrong and the way out, to stderr."""
     console = err()
-    console.print(Text.assemble(("✗ ", "bold red"), message), soft_wrap=True)
+    console.print(Text.assemble(("✗ ", "bold red"), _indented(message)), soft_wrap=True)
     if hint:
         console.print(Text("  " + hint, style="dim"), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value, and nothing else, to stdout."""
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    typer.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON in which control characters are escapes."""
+    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=False))
 
 
 def table(
@@ -95,7 +123,7 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     for name, value in rows:
-        made.add_row(name, value)
+        made.add_row(name, one_line(value) if isinstance(value, str) else value)
     return made
 
 
@@ -108,7 +136,7 @@ def confirmed(question: str, *, yes: bool) -> bool:
             "This asks before it removes or changes anything; there is no terminal to answer at.",
             "Add --yes to go ahead.",
         )
-    return typer.confirm(question, err=True)
+    return typer.confirm(one_line(question), err=True)
 
 
 def local_time(epoch_ms: int) -> str:
@@ -118,8 +146,9 @@ def local_time(epoch_ms: int) -> str:
 
 def shown_path(uri: str, room: int = 56) -> str:
     """Return a path as short as it can be said: from this folder, or in a terminal its end."""
-    with suppress(ValueError):
+    with suppress(ValueError, FileNotFoundError):  # this folder may have been deleted
         uri = str(Path(uri).relative_to(Path.cwd()))
+    uri = one_line(uri)
     if len(uri) <= room or out().width == _PIPE_WIDTH:
         return uri
     kept = ""

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from cli import operator
 from cli.options import JsonOption, YesOption, duration, settings_of
@@ -83,7 +84,7 @@ def verify(
                     store,
                     findings,
                     lambda: load_encoder(settings),
-                    lambda progress: line.update(f"Taking in again: {progress.current} …"),
+                    lambda progress: line.update(Text(f"Taking in again: {progress.current} …")),
                 )
         mended = len(findings) - len(left)
         forgotten = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_text
 import logging
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,7 +14,7 @@ from rich.text import Text
 from cli.camera_address import read_address
 from cli.options import JsonOption, LibraryOption, RetainOption, settings_of
 from cli.serve import STOP_SIGNALS
-from cli.terminal import counted, local_time, note, say, shown_path, warn
+from cli.terminal import counted, json_text, local_time, note, say, shown_path, warn
 from cli.workspace import load_encoder, open_store
 from ingest.stopping import stopped_by
 from search_core.cameras import CameraSettings
@@ -259,7 +258,7 @@ def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -
             "keyframes": told.keyframes,
             "reason": told.reason or told.warning,
         }
-    typer.echo(json_text.dumps(record, ensure_ascii=False))
+    typer.echo(json_text(record))
 
 
 def _tell_programs(camera: Camera, told: object) -> None:
@@ -278,7 +277,7 @@ def _tell_programs(camera: Camera, told: object) -> None:
         if state in ("", "live"):
             return
         record |= {"event": state, "reason": reason}
-    typer.echo(json_text.dumps(record, ensure_ascii=False))
+    typer.echo(json_text(record))
 
 
 def _state(event: object) -> tuple[Literal["live", "lost", "trouble", ""], str]:

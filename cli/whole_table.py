@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Column, Table
 from rich.text import Text
+
+from cli.escapes import one_line
 
 _UNBOUNDED = 10_000  # wider than any cell
 _USUAL_GAP, _NARROW_GAP = 3, 2
@@ -39,6 +42,12 @@ class WholeTable(Table):
                 overflow="fold",
                 no_wrap=name not in (*fold, *words),
             )
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; control characters in cells given as plain strings become escapes."""
+        super().add_row(
+            *(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options
+        )
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw it as wide as it is, or as it fits."""

@@ -16,6 +16,7 @@ from search_core.tagging import set_tags
 
 _CAPTURED_FROM = {
     "given": N_("as given or corrected"),
+    "sidecar": N_("from Google Takeout's JSON file"),
     "container": N_("from the file's metadata"),
     "exif": N_("from the photograph's EXIF"),
     "xmp": N_("from the photograph's XMP"),

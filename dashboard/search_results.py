@@ -92,6 +92,9 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
             _brushed(span, len(hits), len(every))
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
+    for read in found.truncated:
+        text = _("The encoder reads only the beginning of so long a sentence: “{read} …”")
+        st.caption(text.format(read=plain(read)))
     cards = cards_of_moments(moments)
     arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
     draw_cards(request.library, cards, arranged, searching=True, looked_for=found.embedding)

@@ -11,10 +11,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from ingest.provenance.contents import Content, ContentDigest
+from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of
+from ingest.zip_names import decoded_names
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 
 MAX_MEMBERS = 100_000
@@ -62,6 +65,7 @@ class Archive:
         with _zip_errors():
             self._zip = zipfile.ZipFile(file)
         self._infos = self._zip.infolist()
+        self._names = decoded_names(self._infos)
 
     def __enter__(self) -> Archive:
         return self
@@ -83,21 +87,44 @@ class Archive:
             raise MediaTooLarge(f"holds {count} files, more than the limit of {MAX_MEMBERS:,}")
         total_bytes = 0
         seen: set[str] = set()
-        for index, info in enumerate(self._infos):
-            if info.is_dir() or _is_hidden(info.filename):
+        for index, (info, full_name) in enumerate(zip(self._infos, self._names, strict=True)):
+            if info.is_dir() or _is_hidden(full_name):
                 continue
             try:
-                name = safe_name(info.filename)
+                name = _another_name(safe_name(full_name), seen)
                 total_bytes += info.file_size
                 _check(info, total_bytes)
-                if name.casefold() in seen:
-                    raise UnsupportedMedia("has the same name as another file in the archive")
             except MediaError as error:
                 failed = not isinstance(error, _Passed)
-                yield RefusedMember(_shown(info.filename), error.message, failed)
+                yield RefusedMember(_shown(full_name), error.message, failed)
                 continue
             seen.add(name.casefold())
             yield Member(index, name, info.file_size, info.CRC)
+
+    def sidecar_of(self, member: Member) -> bytes:
+        """Return the content of a member's Google Takeout sidecar, b"" without a readable one."""
+        folder, _, name = self._names[member.index].rpartition("/")
+        found = sidecar_of(name, self._sidecars.get(folder, ()))
+        if found is None:
+            return b""
+        info = self._sidecars[folder][found]
+        if info.file_size > MAX_SIDECAR_BYTES:
+            return b""
+        try:
+            with _zip_errors(), self._zip.open(info) as file:
+                return file.read(MAX_SIDECAR_BYTES)
+        except MediaError:
+            return b""
+
+    @cached_property
+    def _sidecars(self) -> dict[str, dict[str, zipfile.ZipInfo]]:
+        """The JSON files in each folder, by name."""
+        found: dict[str, dict[str, zipfile.ZipInfo]] = {}
+        for info, full_name in zip(self._infos, self._names, strict=True):
+            folder, _, name = full_name.rpartition("/")
+            if name.endswith(".json"):
+                found.setdefault(folder, {})[name] = info
+        return found
 
     def head_of(self, member: Member, size: int) -> bytes:
         """Return a member's first bytes; raises MediaError when it cannot be unpacked."""
@@ -149,6 +176,16 @@ def safe_name(name: str) -> str:
     return "/".join(parts)
 
 
+def _another_name(name: str, taken: set[str]) -> str:
+    """Return a member's name, numbered where others of that name came before it."""
+    path = PurePosixPath(name)
+    number = 1
+    while name.casefold() in taken:
+        number += 1
+        name = str(path.with_name(f"{path.stem} ({number}){path.suffix}"))
+    return name
+
+
 class _Passed(UnsupportedMedia):
     """What is left out by choice rather than for a fault."""
 
@@ -183,6 +220,7 @@ def _zip_errors() -> Iterator[None]:
         zlib.error,
         lzma.LZMAError,
         EOFError,
+        UnicodeDecodeError,
     ) as error:
         raise CorruptMedia(f"is damaged: {_spoken(error)}") from error
     except RuntimeError as error:  # how zipfile says that a password is needed
@@ -191,6 +229,8 @@ def _zip_errors() -> Iterator[None]:
 
 def _spoken(error: Exception) -> str:
     said = str(error).strip().rstrip(".")
+    if isinstance(error, UnicodeDecodeError):
+        return "a name in it is not valid UTF-8, as it says to be"
     if "not a zip file" in said:
         return "it is no complete zip archive"
     if "CRC" in said:

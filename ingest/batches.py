@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest.capture_time.choice import CaptureTime
+from ingest.consecutive import Segments
 from ingest.engines.tasks import Decoded, DecodeTask, Embedded, Keyframe, Opened
 from ingest.near_duplicates import Gate, Row
 from ingest.outcomes import SourceOutcome
@@ -27,7 +28,8 @@ class Batches:
     """Gathers keyframes and hands rows and endings to the writer, in the order they came.
 
     What the engine has not embedded is embedded here, a batch at a time. ``least_distance`` is that
-    of Gate, ``data_dir`` where thumbnails are. A source's keyframes must come in order of time.
+    of Gate, ``data_dir`` where thumbnails are; ``segments`` takes note of what is written. A
+    source's keyframes must come in order of time.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Batches:
         tags: tuple[str, ...],
         data_dir: Path,
         writer: Writer,
+        segments: Segments,
     ) -> None:
         #: Seconds that embedding took; of all encoders together where there are several.
         self.seconds = 0.0
@@ -50,6 +53,7 @@ class Batches:
         self._tags = tags
         self._data_dir = data_dir
         self._writer = writer
+        self._segments = segments
         self._opened: dict[str, tuple[Opened, CaptureTime]] = {}
         self._came: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Decoded | Embedded]] = []
@@ -113,6 +117,7 @@ class Batches:
     def _put(self, rows: Sequence[Row]) -> None:
         if rows:
             entities, embeddings = zip(*rows, strict=True)
+            self._segments.add(entities)
             self._writer.put(Rows(list(entities), np.stack(embeddings)))
 
     def _finish(self, ending: Ending) -> None:

@@ -90,12 +90,16 @@ def decode_image(file: Path | str | bytes, *, max_pixels: int) -> Image.Image:
     """
     name = "The image" if isinstance(file, bytes) else Path(file).name
     try:
+        source: Path | BytesIO
         if isinstance(file, bytes):
-            refuse_unreadable(kind_of(file[:HEAD_BYTES]), empty=not file)
-            source: Path | BytesIO = BytesIO(file)
+            source, kind = BytesIO(file), kind_of(file[:HEAD_BYTES])
+            refuse_unreadable(kind, empty=not file)
         else:
             source = Path(file)
-            kind_of_file(source)
+            kind = kind_of_file(source)
+        if kind == "video":
+            hint = "Export a frame of it as a JPEG or PNG."
+            raise UnsupportedMedia("is a video, not a picture", hint)
         with closing(Picture(source, max_pixels=max_pixels)) as picture:
             return picture.first().image
     except MediaError as error:
@@ -238,6 +242,16 @@ class Video:
         return (
             self._container.duration / av.time_base if alone and self._container.duration else None
         )
+
+    def packet_times(self) -> Iterator[int]:
+        """Yield the decoding times of packets in stored order, in milliseconds; decodes nothing."""
+        try:
+            for packet in self._container.demux(self._stream):
+                stamp = packet.dts if packet.dts is not None else packet.pts
+                if stamp is not None and packet.time_base is not None:
+                    yield round(1000 * stamp * packet.time_base)
+        except (av.FFmpegError, OSError):
+            return
 
     def _duration_ms(self) -> int:
         duration_us = self._container.duration or round((self._promised_s() or 0) * av.time_base)

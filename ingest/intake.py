@@ -6,17 +6,20 @@ Of what is elsewhere, only what has to be decoded is fetched, a few files ahead 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from ingest.archives import Archive, Member
 from ingest.capture_time.choice import CaptureTime, choose_capture_time
 from ingest.capture_time.names import name_claims
+from ingest.capture_time.sources import TimeClaim
 from ingest.completeness import WAIT_STAGE, age_s, still_written
 from ingest.engines.tasks import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.fetching import AHEAD, Fetched, Fetcher
@@ -28,6 +31,7 @@ from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
 from ingest.sources import Source
 from ingest.stopping import Interrupted
+from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.clocks import Clocks
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import MediaError
@@ -61,8 +65,12 @@ class Plan:
 
     def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
         """Return when a source began."""
+        claims = [*opened.claims, *task.name_claims]
+        if task.sidecar_ms is not None:
+            taken = datetime.fromtimestamp(task.sidecar_ms / 1000, UTC)
+            claims.append(TimeClaim("sidecar", taken))
         return choose_capture_time(
-            (*opened.claims, *task.name_claims),
+            claims,
             self.clocks.of(task.camera_of(opened.kind)),
             file_ms=task.file_ms,
             duration_ms=opened.duration_ms if opened.kind == "video" else 0,
@@ -93,6 +101,8 @@ class Intake:
         self._taken: dict[str, str] = {}
         self._archive: tuple[Path, Archive, str] | None = None
         self._archive_files = ExitStack()
+        #: The folder looked into last, and the names of its JSON files.
+        self._sidecars: tuple[Path, list[str]] = Path(), []
 
     def __enter__(self) -> Intake:
         self._fetcher.__enter__()
@@ -175,7 +185,9 @@ class Intake:
             if _version(source.path) != version:
                 return source.failed("read", CHANGED_WHILE_READ)
             source_id = self._remember(source.uri, *version, content)
-        return self._known(source, source_id) or self._task(source, source.path, source_id, version)
+        return self._known(source, source_id) or self._task(
+            source, source.path, source_id, version, self._sidecar_beside(source)
+        )
 
     def _remember(self, place: str, size: int, version: int, content: Content) -> str:
         """Note the content of a file that was read just now; return its source id."""
@@ -225,7 +237,23 @@ class Intake:
         if known is not None:
             path.unlink()
             return known
-        return self._task(source, path, source_id, _version(path))
+        return self._task(source, path, source_id, _version(path), archive.sidecar_of(member))
+
+    def _sidecar_beside(self, source: Source) -> bytes:
+        """Return the content of a file's Google Takeout sidecar, b"" without one."""
+        folder = source.path.parent
+        try:
+            if self._sidecars[0] != folder:
+                with os.scandir(folder) as listing:
+                    names = [entry.name for entry in listing if entry.name.endswith(".json")]
+                self._sidecars = folder, names
+            name = sidecar_of(source.path.name, self._sidecars[1])
+            if name is None:
+                return b""
+            with (folder / name).open("rb") as file:
+                return file.read(MAX_SIDECAR_BYTES)
+        except OSError:
+            return b""  # as if there were none: the picture itself can be read
 
     def _known(self, source: Source, source_id: str) -> SourceOutcome | None:
         """Return that this content is in the library, or taken in just now; None when it is not."""
@@ -250,7 +278,12 @@ class Intake:
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
     def _task(
-        self, source: Source, path: Path, source_id: str, version: tuple[int, int]
+        self,
+        source: Source,
+        path: Path,
+        source_id: str,
+        version: tuple[int, int],
+        sidecar: bytes = b"",
     ) -> Prepared:
         spooled = source.remote is not None and source.member is None
         try:
@@ -271,6 +304,7 @@ class Intake:
             image_camera=_fitting(camera),
             video_camera=_fitting(camera),
             given_ms=self._plan.starts_ms.get(source.uri),
+            sidecar_ms=taken_ms(sidecar),
             file_ms=version[1] // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,

@@ -330,6 +330,14 @@ class Ledger:
             (deleted, library, source_id),
         )
 
+    def leave_out(self, library: str, source_id: str, recipe: str) -> None:
+        """Note that one more keyframe of a source was left out: it shows nothing new."""
+        self._database.write(
+            "UPDATE sources SET keyframes = max(0, keyframes - 1), left_out = left_out + 1"
+            " WHERE library = ? AND source_id = ? AND recipe = ?",
+            (library, source_id, recipe),
+        )
+
     def expect_more(self, library: str, line: LedgerRow, added: int) -> None:
         """Note that ``added`` keyframes of a source came (back) to a library.
 

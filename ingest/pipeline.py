@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from ingest.accounts import Accounts
 from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
 from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
+from ingest.consecutive import Segments
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -31,7 +33,8 @@ from ingest.engines.tasks import (
     Told,
 )
 from ingest.intake import KNOWN, Intake, Plan
-from ingest.keyframes import parse_selector
+from ingest.keyframes import Auto, parse_selector
+from ingest.keyframes.distinct import Distinct
 from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
@@ -47,11 +50,13 @@ from search_core.clocks import EVERY_CAMERA, Clocks
 from search_core.encoders.base import Encoder
 from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.errors import UsageError
+from search_core.filters import Filter
 from search_core.library import Store
 from search_core.settings import Settings
 
 #: A batch that is not full is embedded when nothing came for a while.
 _QUIET_LOOKS = 5
+_DELETED_AT_ONCE = 1000
 
 
 def ingest(
@@ -131,8 +136,9 @@ def ingest(
                 run.work_off(sources, writer, engine, intake, stop, should_stop, replacement)
                 replacement.finish()
                 run.report.replaced = replacement.removed
-        if run.wrote:
-            outages.outlast(lambda: store.settle(library))
+            if run.wrote:
+                outages.outlast(lambda: store.settle(library))
+                run.leave_out_repeated(store, ledger, outages)
     except Interrupted:
         run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
@@ -173,6 +179,7 @@ class _Run:
         self._asked = asked
         self._duplicates = Duplicates()
         self._accounts = Accounts(on_progress)
+        self._segments = Segments(plan.options.data_dir)
         self.report = self._accounts.report
         self.wait = self._accounts.wait
 
@@ -219,6 +226,7 @@ class _Run:
             self._asked.tags,
             self._plan.options.data_dir,
             writer,
+            self._segments,
         )
         try:
             with writer:
@@ -237,6 +245,24 @@ class _Run:
         self.report.stages["embed"] = batches.seconds
         self.report.stages["write"] = writer.seconds
         self.wrote = writer.rows > 0
+
+    def leave_out_repeated(self, store: Store, ledger: Ledger, outages: Outages) -> None:
+        """Remove first keyframes of files that repeat the files before them (see consecutive)."""
+        if not isinstance(self._plan.options.selector, Auto | Distinct):
+            return
+        library, recipe = self._plan.library, self._plan.recipe
+        repeated = outages.outlast(lambda: self._segments.repeated(store, library))
+        for entity in repeated:  # first: a row too many is no damage, one too few is
+            ledger.leave_out(library, entity.source_id, recipe)
+        for start in range(0, len(repeated), _DELETED_AT_ONCE):
+            part = repeated[start : start + _DELETED_AT_ONCE]
+            where = Filter(ids=tuple(entity.id for entity in part))
+            outages.outlast(partial(store.delete, library, where))
+        for entity in repeated:
+            if not ledger.is_elsewhere(library, entity.source_id, recipe):
+                (self._plan.options.data_dir / entity.thumbnail).unlink(missing_ok=True)
+        self.report.keyframes -= len(repeated)
+        self.report.left_out += len(repeated)
 
     def _follow(
         self,

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -31,6 +32,10 @@ PART_MS = 60_000
 #: What is shorter is sampled whole.
 WHOLE_MS = 180_000
 _MOST_PIXELS = 16
+#: 16 kbit/s: less than recorders write of a view in which nothing moves.
+_LEAST_BYTES_PER_S = 2_000
+#: A gap between frames longer than so many usual ones is a jump of timestamps, not footage.
+_MOST_STEPS = 100
 _HANG_S = 30.0
 
 
@@ -142,7 +147,8 @@ def looked_into(probe: Probe) -> Found:
         with closing(_opened(probe)) as media:
             if probe.options is None:
                 info = media.info
-                return Header(info.kind, info.duration_ms, began.cpu_s(), info.claims)
+                duration_ms = _believable_ms(media, probe, began)
+                return Header(info.kind, duration_ms, began.cpu_s(), info.claims)
             if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
                 return _part_of(media, probe, probe.options, began)
             return _whole(media, probe, probe.options, began)
@@ -150,6 +156,27 @@ def looked_into(probe: Probe) -> Found:
         return Unreadable(error.message)
     except Exception as error:  # decoders raise anything at all
         return Unreadable(f"cannot be decoded: {type(error).__name__}")
+
+
+def _believable_ms(media: OpenedMedia, probe: Probe, began: _Clock) -> int:
+    """Return how long a media file is: its header's word, unless the file is too small for that.
+
+    Timestamps that jump, or a header written for a longer recording, make minutes into days. The
+    frames themselves tell then: so many, at the rate of most of them.
+    """
+    header_ms = media.info.duration_ms
+    least_bytes = header_ms * _LEAST_BYTES_PER_S // 1000
+    if not isinstance(media, Video) or probe.path.stat().st_size >= least_bytes:
+        return header_ms
+    times_ms: list[int] = []
+    for time_ms in media.packet_times():
+        times_ms.append(time_ms)
+        if began.clock_s() > probe.limit_s:
+            return header_ms
+    steps = [after - before for before, after in pairwise(times_ms)]
+    usual_ms = sorted(steps)[len(steps) // 2] if steps else 0
+    even = [step if 0 <= step <= _MOST_STEPS * usual_ms else usual_ms for step in steps]
+    return min(header_ms, sum(even) + usual_ms)
 
 
 def _opened(probe: Probe) -> OpenedMedia:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import fnmatch
 import glob
 import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ingest.addresses import without_secrets
 from ingest.archives import Archive, Member
@@ -21,7 +24,8 @@ from search_core.errors import MediaError
 
 _NOT_MEDIA_IN_A_FOLDER = "not media"
 #: Why a path names nothing; where it is a reason, there is no file of which anything can be said.
-NO_SUCH_FILE = ("is no path", "matches no file", "does not exist")
+NO_SUCH_FILE = ("is not a path", "matches no file", "does not exist")
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +98,118 @@ def _named_by(
     paths: Sequence[str], data_dir: Path, remote: RemoteFiles
 ) -> Iterator[Source | SourceOutcome]:
     for text in paths:
-        if not text.strip() or "\0" in text:
-            yield SourceOutcome(text.replace("\0", ""), "failed", "is no path", "find")
-            continue
         if is_address(text):
             yield from _from_address(text, remote)
             continue
         if text.lower().startswith("file://"):
-            text = unquote(urlsplit(text).path)
-        path = local_path(text)
-        if os.path.lexists(path):
-            yield from _from_path(path, data_dir, named=True)
+            _host, slash, rest = text[len("file://") :].partition("/")
+            text = unquote(slash + rest)
+        if not _is_path(text):
+            shown = text.replace("\0", "").encode(errors="replace").decode()
+            yield SourceOutcome(shown, "failed", "is not a path", "find")
             continue
-        matches = sorted(glob.glob(str(path), recursive=True)) if glob.has_magic(text) else []  # noqa: PTH207
-        if not matches:
-            reason = "matches no file" if glob.has_magic(text) else "does not exist"
-            yield SourceOutcome(str(path), "failed", reason, "find")
-        for match in matches:
-            yield from _from_path(Path(match), data_dir, named=False)
+        path = Path(os.path.expanduser(text))  # noqa: PTH111 - Path.expanduser may raise
+        try:
+            path = Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve follows links
+            path.lstat()
+        except OSError as error:
+            if glob.has_magic(str(path)):
+                yield from _matching(path, data_dir)
+            else:
+                yield SourceOutcome(str(path), "failed", _why_not_found(error), "find")
+        else:
+            yield from _from_path(path, data_dir, named=True)
+
+
+def _is_path(text: str) -> bool:
+    try:
+        return bool(text.strip()) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+
+
+def _why_not_found(error: OSError) -> str:
+    """Return why a path that was named leads to nothing."""
+    if error.errno in _NOT_THERE:
+        return "does not exist"
+    return f"cannot be read: {error.strerror or error}"
+
+
+#: A path that part of a pattern matched, and the parts that are still to match.
+_Match = tuple[Path, tuple[str, ...]]
+
+
+def _matching(pattern: Path, data_dir: Path) -> Iterator[Source | SourceOutcome]:
+    """Yield the sources that a pattern names.
+
+    Unlike glob.glob, report folders that cannot be listed, and let ``**`` follow no symbolic
+    links: two links to a parent folder are enough for 2**40 paths.
+    """
+    own = _identity(data_dir)
+    start: _Match = Path(pattern.anchor), pattern.parts[1:]
+    levels: list[Iterator[_Match | SourceOutcome]] = [iter([start])]
+    found = False
+    while levels:
+        match = next(levels[-1], None)
+        if match is None:
+            levels.pop()
+        elif isinstance(match, SourceOutcome):
+            found = True
+            yield match
+        elif own is not None and _identity(match[0]) == own:
+            continue
+        elif match[1]:
+            levels.append(_expanded(*match))
+        else:
+            found = True
+            yield from _from_path(match[0], data_dir, named=False)
+    if not found:
+        yield SourceOutcome(str(pattern), "failed", "matches no file", "find")
+
+
+def _expanded(folder: Path, parts: tuple[str, ...]) -> Iterator[_Match | SourceOutcome]:
+    """Match the first part of a pattern with what is in a folder."""
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        while rest[:1] == ("**",):  # several in a row match what one does, many times over
+            rest = rest[1:]
+        yield from _levels_below(folder, rest)
+        return
+    try:
+        (folder / part).lstat()
+    except OSError as error:
+        if glob.has_magic(part):
+            yield from _named_like(folder, part, rest)
+        elif error.errno not in _NOT_THERE:
+            yield SourceOutcome(str(folder / part), "failed", _why_not_found(error), "find")
+    else:
+        yield folder / part, rest  # as it is: a name may contain a bracket
+
+
+def _levels_below(folder: Path, rest: tuple[str, ...]) -> Iterator[_Match | SourceOutcome]:
+    """Match ``**``: the folder itself, then each folder in it."""
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises PermissionError
+        return
+    yield folder, rest
+    if not rest:
+        return  # all below the folder is taken with it
+    for entry in _entries(folder):
+        if isinstance(entry, SourceOutcome):
+            yield entry
+        elif entry.is_dir(follow_symlinks=False):
+            yield Path(entry.path), ("**", *rest)
+
+
+def _named_like(folder: Path, part: str, rest: tuple[str, ...]) -> Iterator[_Match | SourceOutcome]:
+    """Match ``*``, ``?`` and ``[`` with the names in a folder."""
+    if not os.path.isdir(folder):  # noqa: PTH112
+        return
+    matches = re.compile(fnmatch.translate(part)).match
+    for entry in _entries(folder, hidden=part.startswith(".")):
+        if isinstance(entry, SourceOutcome):
+            yield entry
+        elif matches(entry.name) and (not rest or os.path.isdir(entry)):  # noqa: PTH112
+            yield Path(entry.path), rest
 
 
 def local_path(text: str) -> Path:
@@ -121,7 +219,7 @@ def local_path(text: str) -> Path:
 
 def _from_path(path: Path, data_dir: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
     if os.path.isdir(path):  # noqa: PTH112 - False, not an error, where one may not look
-        yield from _below(path, path.resolve(), data_dir)
+        yield from _below(path, Path(os.path.realpath(path)), data_dir)
     else:
         yield from _from_file(path, named=named)
 
@@ -137,15 +235,35 @@ def _below(folder: Path, root: Path, data_dir: Path) -> Iterator[Source | Source
         elif isinstance(entry, SourceOutcome):
             yield entry
         elif entry.is_symlink():
-            # What a link inside the folder leads to is found under its own name.
-            if not Path(entry.path).resolve().is_relative_to(root):
-                reason = "is a symbolic link that leads out of the folder"
+            if reason := _why_not_followed(entry.path, root):
                 yield SourceOutcome(entry.path, "skipped", reason, "find")
         elif entry.is_dir(follow_symlinks=False):
             if own is None or _identity(entry.path) != own:
                 levels.append(_entries(Path(entry.path)))
         else:
             yield from _from_file(Path(entry.path), named=False)
+
+
+def _why_not_followed(link: str, root: Path) -> str:
+    """Return why a symbolic link inside the folder ``root`` is left out.
+
+    Return "" where it leads to something in ``root``, which is found under its own name.
+    """
+    try:
+        os.stat(link)  # noqa: PTH116 - of a name that need not become a Path
+    except OSError as error:
+        return _broken_link(error)
+    inside = Path(os.path.realpath(link)).is_relative_to(root)
+    return "" if inside else "is a symbolic link that leads out of the folder"
+
+
+def _broken_link(error: OSError) -> str:
+    """Return why a symbolic link cannot be followed."""
+    if error.errno == errno.ELOOP:
+        return "is a symbolic link that leads to itself"
+    if error.errno in _NOT_THERE:
+        return "is a symbolic link to a file that does not exist"
+    return f"is a symbolic link that cannot be followed: {error.strerror or error}"
 
 
 def _identity(folder: Path | str) -> tuple[int, int] | None:
@@ -157,8 +275,8 @@ def _identity(folder: Path | str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _entries(folder: Path) -> Iterator[os.DirEntry[str] | SourceOutcome]:
-    """Yield what is in a folder by name, hidden files left out."""
+def _entries(folder: Path, *, hidden: bool = False) -> Iterator[os.DirEntry[str] | SourceOutcome]:
+    """Yield what is in a folder by name, without hidden files unless ``hidden`` is set."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
@@ -166,7 +284,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str] | SourceOutcome]:
         reason = f"cannot be listed: {error.strerror or error}"
         yield SourceOutcome(str(folder), "failed", reason, "find")
         return
-    yield from (entry for entry in entries if not entry.name.startswith("."))
+    yield from (entry for entry in entries if hidden or not entry.name.startswith("."))
 
 
 def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
@@ -179,7 +297,11 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
         archive = (named or path.suffix.lower() == ".zip") and _starts_like_zip(path)
         waiting = still_written(path, age_s(status)) if archive else ""
     except OSError as error:
-        yield source.failed("find", f"cannot be read: {error.strerror or error}")
+        if os.path.islink(path):  # noqa: PTH114 - Path.is_symlink raises PermissionError
+            reason = _broken_link(error)
+            yield source.failed("find", reason) if named else source.skipped("find", reason)
+        else:
+            yield source.failed("find", f"cannot be read: {error.strerror or error}")
         return
     if not archive:
         yield source

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -38,16 +38,24 @@ class Pending:
 
 @dataclass(slots=True)
 class Survey:
-    """What was found: the sources to take in, and how many others there are and why not.
+    """What was found: the sources to take in, and why the others are left out.
 
-    ``failing`` are those that would fail now, and those that are still being written.
+    ``failing`` are those that would fail now, and those that are still being written; ``skipped``
+    counts by reason the sources that are left out by choice.
     """
 
     pending: list[Pending] = field(default_factory=list)
     known: int = 0
     duplicates: int = 0
-    not_media: int = 0
+    skipped: Counter[str] = field(default_factory=Counter)
     failing: list[SourceOutcome] = field(default_factory=list)
+
+    def leave_out(self, outcome: SourceOutcome) -> None:
+        """Count a source that is skipped, or keep one that fails or is still being written."""
+        if outcome.status == "failed" or outcome.stage == WAIT_STAGE:
+            self.failing.append(outcome)
+        else:
+            self.skipped[outcome.reason] += 1
 
 
 def surveyed(
@@ -78,10 +86,7 @@ def survey(
     by_size: defaultdict[int, list[Pending]] = defaultdict(list)
     for source in sources:
         if isinstance(source, SourceOutcome):
-            if source.status == "failed" or source.stage == WAIT_STAGE:
-                found.failing.append(source)
-            else:
-                found.not_media += 1
+            found.leave_out(source)
             continue
         if ledger is not None and _is_done(source, ledger, library, recipe):
             found.known += 1
@@ -93,10 +98,7 @@ def survey(
             found.failing.append(source.failed("read", reason))
             continue
         if isinstance(pending, SourceOutcome):
-            if pending.status == "failed" or pending.stage == WAIT_STAGE:
-                found.failing.append(pending)
-            else:
-                found.not_media += 1
+            found.leave_out(pending)
         else:
             by_size[pending.size if pending.is_here else -1].append(pending)
     for size, group in by_size.items():

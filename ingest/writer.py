@@ -21,6 +21,7 @@ from ingest.outcomes import SourceOutcome
 from ingest.stopping import Interrupted
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.entities import MediaEntity
+from search_core.filters import Filter
 
 _BATCHES_IN_FLIGHT = 8
 _MOST_ROWS = 1000
@@ -49,6 +50,14 @@ class Store(Protocol):
 
     def count(self, name: str) -> int:
         """Return how many rows the library holds."""
+        ...
+
+    def entities(self, name: str, where: Filter, *, limit: int) -> list[MediaEntity]:
+        """Return at most ``limit`` of the entities that pass a filter."""
+        ...
+
+    def delete(self, name: str, where: Filter) -> int:
+        """Delete the rows that pass a filter; return how many."""
         ...
 
 

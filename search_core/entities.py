@@ -10,7 +10,18 @@ from typing import Literal
 MediaType = Literal["image", "frame"]
 #: Where ``captured_at`` was read; `ingest.capture_time.SOURCES` says in which order.
 CapturedFrom = Literal[
-    "given", "container", "exif", "xmp", "iptc", "gps", "name", "modified", "day", "file", "live"
+    "given",
+    "sidecar",
+    "container",
+    "exif",
+    "xmp",
+    "iptc",
+    "gps",
+    "name",
+    "modified",
+    "day",
+    "file",
+    "live",
 ]
 
 EMBEDDING_FIELD = "embedding"

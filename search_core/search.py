@@ -13,6 +13,7 @@ from PIL import Image
 from search_core.effort import EXACT_TYPES, Effort, plan_effort
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.catalogue import understands
+from search_core.encoders.truncation import text_read
 from search_core.entities import MediaEntity
 from search_core.errors import EntityNotFound, UsageError
 from search_core.filters import Filter
@@ -114,7 +115,8 @@ class Answer:
     """What a query found, what was done about its filter, and what it cost.
 
     ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
-    (dim,) is what was searched by.
+    (dim,) is what was searched by. ``truncated`` holds, of each sentence longer than the encoder
+    reads, the beginning that it read.
     """
 
     hits: list[Hit]
@@ -122,6 +124,7 @@ class Answer:
     milvus_ms: float
     effort: Effort
     embedding: Embeddings = field(compare=False, repr=False)
+    truncated: tuple[str, ...] = ()
 
     @property
     def fits_nothing(self) -> bool:
@@ -218,7 +221,12 @@ class SearchEngine:
             for rank, match in enumerate(kept[:k], start=1)
         ]
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
-        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding)
+        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query))
+
+    def _truncated(self, query: Query) -> tuple[str, ...]:
+        texts = [text.strip() for text in (query.text or "", *query.without) if text.strip()]
+        read = [text_read(self._encoder, text, query.templates) for text in texts]
+        return tuple(part for text, part in zip(texts, read, strict=True) if part != text)
 
     def _strengths(
         self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]

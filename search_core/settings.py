@@ -21,6 +21,8 @@ from search_core.durations import Duration
 from search_core.errors import SettingsError
 
 DEFAULT_MODEL = "sightline-demo"
+#: Each worker is a process; more than any machine has cores only exhaust its memory.
+MOST_WORKERS = 512
 QUEUE_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -32,6 +34,13 @@ class MilvusSettings(BaseModel):
     timeout_s: float = Field(default=60.0, gt=0)
     #: Where `ingest --bulk` leaves files that the server reads: a folder, or s3://BUCKET/PREFIX.
     bulk_storage: str | None = None
+
+    @field_validator("uri")
+    @classmethod
+    def _is_address(cls, value: str | None) -> str | None:
+        if value and "://" in value:
+            _ = urlsplit(value).port  # raises ValueError
+        return value
 
 
 class EncoderSettings(BaseModel):
@@ -51,7 +60,7 @@ class MediaSettings(BaseModel):
     max_pixels: int = Field(default=178_956_970, ge=1)
     max_animation_frames: int = Field(default=64, ge=1)
     thumbnail_px: int = Field(default=384, ge=32, le=4096)
-    workers: int | None = Field(default=None, ge=0)
+    workers: int | None = Field(default=None, ge=0, le=MOST_WORKERS)
     server_folders: tuple[Path, ...] = ()
 
 
@@ -291,7 +300,25 @@ def load_settings(
             f"A setting cannot be used: {_problems(error)}.",
             "Look at the SIGHTLINE_* variables, .env and sightline.toml.",
         ) from None
-    return settings.model_copy(update={"data_dir": settings.data_dir.expanduser().absolute()})
+    return settings.model_copy(update={"data_dir": _absolute(settings.data_dir)})
+
+
+def _absolute(data_dir: Path) -> Path:
+    """Return the data directory as an absolute path; raises SettingsError."""
+    try:
+        return data_dir.expanduser().absolute()
+    except RuntimeError:
+        user = data_dir.parts[0].removeprefix("~")
+        raise SettingsError(
+            f"The data directory {data_dir} cannot be used: "
+            + (f"there is no user {user}." if user else "the home directory is not known."),
+            "Give a path without ~ as --data-dir or SIGHTLINE_DATA_DIR.",
+        ) from None
+    except FileNotFoundError:
+        raise SettingsError(
+            "The current folder does not exist any more.",
+            "Change to another folder, or give an absolute path as --data-dir.",
+        ) from None
 
 
 def _problems(error: ValidationError | TOMLDecodeError) -> str:

@@ -20,7 +20,7 @@ from cli.index.comparison_tables import (
     notes_of,
     searches_table,
 )
-from cli.options import JsonOption, LibraryOption, settings_of
+from cli.options import JsonOption, LibraryOption, finite, settings_of
 from cli.terminal import err, note, print_json, say, warn
 from cli.workspace import load_encoder, open_store
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
@@ -80,14 +80,18 @@ def compare(
         typer.Option("--concurrency", metavar="N,N", help="Also time so many clients at once."),
     ] = "",
     target_recall: Annotated[
-        float, typer.Option("--target-recall", help="The recall an index has to reach, 0 to 1.")
+        float,
+        typer.Option(
+            "--target-recall", callback=finite, help="The recall an index has to reach, 0 to 1."
+        ),
     ] = 0.95,
     repeats: Annotated[
         int, typer.Option("--repeats", min=2, help="How many times each setting is timed.")
     ] = 5,
     seed: Annotated[int, typer.Option("--seed", help="Draws the same vectors and queries.")] = 0,
     time_limit: Annotated[
-        float, typer.Option("--time-limit", help="Seconds an index may take to build.")
+        float,
+        typer.Option("--time-limit", callback=finite, help="Seconds an index may take to build."),
     ] = 1800.0,
     text: Annotated[
         bool,

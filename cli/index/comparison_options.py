@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cli.options import moment
+from cli.options import check_period, moment
 from search_core.errors import UsageError
 from search_core.filters import Filter
 from search_core.lab.plan import FilterCase
@@ -63,5 +63,6 @@ def read_filter(text: str) -> FilterCase:
         before=moment(given["before"][-1]) if "before" in given else None,
         media_type="image" if kind == "image" else "frame" if kind == "frame" else None,
     )
+    check_period(where.after, where.before)
     where.expression()  # refuses what Milvus cannot carry before anything is copied
     return FilterCase(text.strip(), where)

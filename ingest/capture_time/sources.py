@@ -10,6 +10,7 @@ from search_core.entities import CapturedFrom
 
 SourceKey = Literal[
     "given",
+    "sidecar",
     "container",
     "exif-original",
     "xmp-original",
@@ -49,6 +50,12 @@ SOURCES: tuple[TimeSource, ...] = (
         "given",
         "`--started-at`; several recordings are laid one after another by name",
         compared=True,
+        camera_clock=False,
+    ),
+    TimeSource(
+        "sidecar",
+        "sidecar",
+        "`photoTakenTime` of the JSON file that Google Takeout lays beside a picture (UTC)",
         camera_clock=False,
     ),
     TimeSource(

@@ -32,7 +32,7 @@ from ingest.footage import OpenedMedia
 from ingest.provenance.contents import CHANGED_WHILE_READ
 from ingest.thumbnails import write_thumbnail
 from search_core.disk import is_full
-from search_core.entities import FrameRef
+from search_core.entities import CapturedFrom, FrameRef
 from search_core.errors import MediaError
 
 _STDERR = 2
@@ -90,6 +90,10 @@ def serve(
             faulthandler.cancel_dump_traceback_later()
     except (EOFError, OSError):
         return  # the parent is gone
+
+
+def _of_sidecar(task: DecodeTask) -> tuple[int, CapturedFrom] | None:
+    return None if task.sidecar_ms is None else (task.sidecar_ms, "sidecar")
 
 
 def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:

@@ -45,10 +45,11 @@ class DecodeTask:
 
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
     mtime_ns) when its content was hashed. Times are epoch milliseconds: ``given_ms`` is when it
-    began by what somebody said, ``file_ms`` when the file was last written. ``name_claims`` are the
-    times in its name, ``name_question`` what a name with several readings asks. ``unpacked`` says
-    that the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
-    ``header_only`` asks for Opened and Finished alone, without any frame.
+    began by what somebody said, ``sidecar_ms`` what Google Takeout's JSON file says, ``file_ms``
+    when the file was last written. ``name_claims`` are the times in its name, ``name_question``
+    what a name with several readings asks. ``unpacked`` says that the file was unpacked for this
+    ingest, ``spooled`` that it is a copy of what is at ``uri``. ``header_only`` asks for Opened and
+    Finished alone, without any frame.
     """
 
     uri: str
@@ -65,6 +66,7 @@ class DecodeTask:
     name_claims: tuple[TimeClaim, ...] = ()
     name_question: str = ""
     header_only: bool = False
+    sidecar_ms: int | None = None
 
     @property
     def stored_uri(self) -> str:

@@ -24,10 +24,11 @@ class LiveClock:
     def place(self, stamp_s: float | None, now_ms: int) -> tuple[int, int]:
         """Return (captured_at, lag), in milliseconds, of a frame that arrived at ``now_ms``.
 
-        ``stamp_s`` is its time stamp in seconds from anywhere. Times given out always increase.
+        ``stamp_s`` is its time stamp in seconds from anywhere. Times always increase, unless this
+        machine's clock is set back by more than 30 s.
         """
         if stamp_s is None:
-            return self._given_out(now_ms), 0
+            return self._increasing(now_ms, now_ms), 0
         stamp_ms = stamp_s * 1000
         if self._last_stamp_ms is not None and stamp_ms < self._last_stamp_ms - _REORDERED_MS:
             self._least_now = self._least_before = float("inf")  # the camera began anew
@@ -37,11 +38,13 @@ class LiveClock:
             self._window_began_ms = now_ms
         self._least_now = min(self._least_now, now_ms - stamp_ms)
         captured_ms = round(stamp_ms + min(self._least_now, self._least_before))
-        return self._given_out(captured_ms), max(0, now_ms - captured_ms)
+        return self._increasing(captured_ms, now_ms), max(0, now_ms - captured_ms)
 
-    def _given_out(self, captured_ms: int) -> int:
-        # A clock of this machine that was set back by much is believed.
-        if 0 <= self._last_captured_ms - captured_ms < _WINDOW_MS:
+    def _increasing(self, captured_ms: int, now_ms: int) -> int:
+        # No frame was placed after its arrival, so that the last one lies after now only where this
+        # machine's clock was set back. The camera's stamps say nothing about that.
+        set_back = self._last_captured_ms - now_ms >= _WINDOW_MS
+        if captured_ms <= self._last_captured_ms and not set_back:
             captured_ms = self._last_captured_ms + 1
         self._last_captured_ms = captured_ms
         return captured_ms

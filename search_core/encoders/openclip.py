@@ -30,7 +30,8 @@ from search_core.encoders.base import (
 from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.encoders.prompts import apply_templates
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.errors import EncoderUnavailable
+from search_core.encoders.truncation import read_by
+from search_core.errors import EncoderUnavailable, SettingsError
 
 if TYPE_CHECKING:
     import torch
@@ -80,7 +81,7 @@ class OpenClipEncoder:
         self._torch = torch
         self._batch_size = batch_size
         self._lock = threading.Lock()
-        self._device = torch.device(_pick_device(device))
+        self._device = _pick_device(device)
         if precision == "auto":
             precision = "bf16" if self._device.type == "cuda" else "fp32"
         if self._device.type == "cpu":
@@ -173,6 +174,11 @@ class OpenClipEncoder:
             prompts = l2_normalised(self._encode_tokens(apply_templates(text, templates)).numpy())
             rows.append(prompts.mean(axis=0))
         return self._collect([self._torch.from_numpy(np.stack(rows))] if rows else [])
+
+    def text_read(self, text: str, templates: Sequence[str] = ()) -> str:
+        """Return the beginning of ``text`` that fits the model's context within every template."""
+        with self._lock:
+            return read_by(lambda texts: self._tokenizer(texts).numpy(), text, templates)
 
     def _encode_tokens(self, texts: list[str]) -> torch.Tensor:
         with self._lock, self._torch.inference_mode():
@@ -324,9 +330,18 @@ def _digest(model: torch.nn.Module) -> str:
     return blake.hexdigest()
 
 
-def _pick_device(device: str) -> str:
+def _pick_device(device: str) -> torch.device:
+    """Return a device that torch can use here; raises SettingsError."""
     import torch
 
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        torch.empty(0, device=device)
+        return torch.device(device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise SettingsError(
+            f"The encoder cannot run on the device {device!r}: torch does not have it here.",
+            "Set SIGHTLINE_ENCODER_DEVICE to auto, cpu, or a device of this machine such as "
+            "cuda:0.",
+        ) from None

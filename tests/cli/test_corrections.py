@@ -11,7 +11,7 @@ from search_core.access_control.audit import AuditLog
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.settings import load_settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.cli.conftest import Run, data_dir_of
 
 

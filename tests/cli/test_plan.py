@@ -61,3 +61,25 @@ def test_name_pattern_that_cannot_work_is_refused(run: Run, media: Path) -> None
         outcome = run(command, media, "--name-pattern", "%camera/%H-%M")
         assert outcome.exit_code == 2
         assert "'%camera/%H-%M'" in outcome.err and "without %Y, %m, %d" in outcome.err
+
+
+def test_links_that_lead_nowhere_are_left_out_and_counted(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "linked"
+    folder.mkdir()
+    (folder / "red.png").write_bytes((media / "red.png").read_bytes())
+    (folder / "loop").symlink_to("loop")
+    planned = run("plan", folder, *encoder, "--data-dir", tmp_path / "data", "--json")
+    assert planned.exit_code == 0
+    assert planned.json["sources"]["pending"] == 1
+    assert planned.json["sources"]["skipped"] == {"is a symbolic link that leads to itself": 1}
+
+
+def test_a_path_that_does_not_exist_fails_the_plan(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    outcome = run("plan", media, tmp_path / "missing", *encoder, "--data-dir", tmp_path / "data")
+    assert outcome.exit_code == 1
+    assert "missing: does not exist" in outcome.out
+    assert "should give some 10 keyframes" in outcome.out

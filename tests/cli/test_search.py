@@ -64,6 +64,7 @@ def test_the_table_shows_camera_position_and_file(run: Run, library: list[str]) 
     nothing = run("search", "x", "--camera", "elsewhere", *library)
     assert nothing.exit_code == 0
     assert "Nothing in the library passes these filters." in nothing.out
+    assert "is of the camera 'elsewhere'" in nothing.err
 
 
 def test_templates_and_ensembles(run: Run, library: list[str]) -> None:
@@ -138,3 +139,73 @@ def test_an_empty_data_dir_is_not_littered(run: Run, tmp_path: Path) -> None:
     assert outcome.exit_code == 1
     assert "Nothing has been ingested" in outcome.err
     assert not data.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--camera", "nosuch"], "No keyframe in the library main is of the camera 'nosuch'."),
+        (["--tag", "nosuch"], "No keyframe in the library main has the tag 'nosuch'."),
+        (
+            ["--camera", "gate", "--camera", "nosuch"],
+            "No keyframe in the library main is of the camera 'nosuch'.",
+        ),
+        (["--after", "2027-01-01"], "was captured from 2027-01-01 00:00:00."),
+        (["--before", "2001-01-01"], "was captured before 2001-01-01 00:00:00."),
+    ],
+)
+def test_filters_that_nothing_passes_are_named(
+    run: Run, library: list[str], options: list[str], said: str
+) -> None:
+    outcome = run("search", "x", *options, *library)
+    assert outcome.exit_code == 0
+    assert said in outcome.out + outcome.err
+    deleted = run("delete", "--yes", *options[-2:], *library)
+    assert said in deleted.out + deleted.err
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(run: Run, library: list[str]) -> None:
+    period = ["--after", "2026-05-02", "--before", "2026-05-01"]
+    for command in (["search", "x"], ["delete", "--yes"], ["audit"]):
+        outcome = run(*command, *period, *library)
+        assert outcome.exit_code == 2
+        assert "--after 2026-05-02 00:00:00 is later than --before 2026-05-01" in outcome.err
+    compared = run("index", "compare", "--filter", "after=2026-05-02,before=2026-05-01", *library)
+    assert compared.exit_code == 2 and "is later than" in compared.err
+
+
+def test_a_video_is_not_a_picture_to_search_by(run: Run, library: list[str], media: Path) -> None:
+    outcome = run("search", "--image", media / "gate.mp4", *library)
+    assert outcome.exit_code == 1
+    assert "gate.mp4 is a video, not a picture." in outcome.err
+
+
+def test_what_was_read_of_a_long_sentence_is_said(run: Run, library: list[str]) -> None:
+    sentence = "a red car and " * 20
+    outcome = run("search", sentence.strip(), "--json", *library)
+    assert 'so long a sentence: "a red car and a red car' in outcome.err
+    assert len(outcome.json) == 10
+    assert "so long" not in run("search", "a red car", *library).err
+
+
+def test_control_characters_in_names_do_not_reach_the_terminal(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    name = "a\x1b[31m\x9b1m\n✓ 9 sources taken\u202e.png"
+    (folder / name).write_bytes((media / "red.png").read_bytes())
+    (folder / f"b{name}").write_bytes(b"\x89PNG\r\n\x1a\n and nothing")
+    options = [*encoder, "--data-dir", tmp_path / "data"]
+    camera = "gate\x1b]0;title\x07"
+    ingested = run("ingest", folder, "--camera", camera, *options)
+    searched = run("search", "x", *options)
+    failures = run("failures", *options)
+    for outcome in (ingested, searched, failures):
+        assert not set("\x1b\x9b\x07\u202e") & set(outcome.out + outcome.err)
+        assert "\n✓ 9" not in outcome.out + outcome.err
+    assert r"a\x1b[31m\x9b1m\n✓ 9 sources taken\u202e.png" in searched.out
+    asked = run("search", "x", "--json", *options)
+    assert not set("\x1b\x9b\u202e") & set(asked.out)
+    assert [Path(hit["uri"]).name for hit in asked.json] == [name]
+    assert [hit["camera"] for hit in asked.json] == [camera]

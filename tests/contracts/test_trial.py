@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import numpy as np
 import pytest
+from pymilvus import MilvusClient
 
 from search_core.endpoint import Endpoint
 from search_core.errors import (
@@ -30,6 +34,8 @@ from search_core.index_specs import (
 )
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
+from search_core.store.milvus.connection import connect
+from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.store import MilvusStore
 from search_core.trials import Trial, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
@@ -227,3 +233,34 @@ def test_a_trial_is_no_library_and_goes_with_its_block(store: Store) -> None:
     with pytest.raises(SightlineError):
         trial.build(Flat())
         trial.search(VECTORS[:1], k=1, params={})
+
+
+class _InterruptedClient:
+    """A Milvus client whose process is told to stop while a collection is created."""
+
+    def __init__(self, client: MilvusClient) -> None:
+        self._client = client
+
+    def create_collection(self, name: str, **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        self._client.create_collection(name, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def test_a_trial_stopped_while_it_is_created_leaves_nothing(store: Store) -> None:
+    if not isinstance(store, MilvusStore):
+        pytest.skip("asks no client")
+    client = connect(store.endpoint)
+    before = client.list_collections()
+    space = VectorSpace(DIM, "COSINE", "float")
+    with pytest.raises(KeyboardInterrupt):
+        MilvusTrial(
+            cast(MilvusClient, _InterruptedClient(client)),
+            store.endpoint,
+            store.server(),
+            space,
+            60,
+        )
+    assert client.list_collections() == before

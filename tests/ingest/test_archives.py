@@ -126,17 +126,6 @@ def test_links_nested_archives_and_encrypted_members_are_told_apart(tmp_path: Pa
     assert secret.failed and secret.reason == "is encrypted"
 
 
-def test_the_same_name_twice_fails_the_second(tmp_path: Path) -> None:
-    with (
-        pytest.warns(UserWarning, match="Duplicate"),
-        zipfile.ZipFile(tmp_path / "a.zip", "w") as out,
-    ):
-        out.writestr("a.jpg", b"1")
-        out.writestr("a.jpg", b"2")
-    first, second = members_of(tmp_path / "a.zip")
-    assert isinstance(first, Member) and isinstance(second, RefusedMember)
-
-
 def test_a_damaged_member_fails_and_leaves_nothing(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
         out.writestr("a.jpg", b"some content")

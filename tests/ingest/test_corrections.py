@@ -43,7 +43,7 @@ from search_core.filters import Filter
 from search_core.library import Store
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
-from search_core.store import MilvusStore
+from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.ingest.conftest import TakeIn
 from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo

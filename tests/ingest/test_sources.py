@@ -4,10 +4,13 @@ import os
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from ingest.outcomes import SourceOutcome
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
 from search_core.settings import RemoteSettings
+from tests.permissions import permissions_hold
 
 ADDRESSES = RemoteFiles(RemoteSettings())
 
@@ -65,7 +68,7 @@ def test_folders_may_be_nested_very_deep(media: Path) -> None:
 
 def test_no_path_is_not_the_current_folder() -> None:
     outcomes = find_sources(["", " "], Path("/x"), ADDRESSES)
-    assert [o.reason for o in outcomes if isinstance(o, SourceOutcome)] == ["is no path"] * 2
+    assert [o.reason for o in outcomes if isinstance(o, SourceOutcome)] == ["is not a path"] * 2
 
 
 def test_what_does_not_exist_fails(media: Path) -> None:
@@ -96,6 +99,96 @@ def test_links_are_not_followed_out_of_the_folder(media: Path, tmp_path: Path) -
     outcomes = {name: s for name, s in sources.items() if isinstance(s, SourceOutcome)}
     assert set(outcomes) == {"out", "secret-link.jpg"}
     assert outcomes["out"].status == "skipped" and "out of the folder" in outcomes["out"].reason
+
+
+def link_loops(folder: Path) -> None:
+    """Links to themselves, to each other, to nothing, and beside them one good file."""
+    (folder / "good.jpg").write_bytes(b"x")
+    (folder / "self.jpg").symlink_to("self.jpg")
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    (folder / "dangling.jpg").symlink_to("nothing.jpg")
+
+
+LOOPS = {
+    "self.jpg": "is a symbolic link that leads to itself",
+    "a": "is a symbolic link that leads to itself",
+    "b": "is a symbolic link that leads to itself",
+    "dangling.jpg": "is a symbolic link to a file that does not exist",
+}
+
+
+@pytest.mark.parametrize("pattern", ["", "*", "**"])
+def test_links_that_lead_nowhere_are_listed_and_the_rest_is_taken(
+    media: Path, pattern: str
+) -> None:
+    link_loops(media)
+    sources = found(media / pattern)
+    assert isinstance(sources.pop("good.jpg"), Source)
+    assert {n: s.reason for n, s in sources.items() if isinstance(s, SourceOutcome)} == LOOPS
+    assert {s.status for s in sources.values() if isinstance(s, SourceOutcome)} == {"skipped"}
+
+
+def test_a_link_to_itself_fails_when_it_is_named(media: Path) -> None:
+    link_loops(media)
+    outcomes = told(media / "self.jpg", media / "a" / "below.jpg")
+    assert {name: outcome.status for name, outcome in outcomes.items()} == {
+        "self.jpg": "failed",
+        "below.jpg": "failed",
+    }
+    assert outcomes["self.jpg"].reason == LOOPS["self.jpg"]
+
+
+def test_patterns_follow_no_links_to_parent_folders(media: Path) -> None:
+    """With glob.glob, this pattern has 2**40 matches."""
+    (media / "sub").mkdir()
+    (media / "sub" / "a.jpg").write_bytes(b"x")
+    (media / "sub" / "up").symlink_to("..")
+    (media / "sub" / "top").symlink_to("..")
+    assert list(found(media / "**" / "*.jpg")) == ["a.jpg"]
+
+
+def test_patterns_leave_out_the_data_directory(media: Path) -> None:
+    (media / "data" / "thumbnails").mkdir(parents=True)
+    (media / "data" / "thumbnails" / "1.jpg").write_bytes(b"x")
+    (media / "a.jpg").write_bytes(b"x")
+    for pattern in ("*", "**", "**/*.jpg", "**/**/*.jpg", "*/*"):
+        assert "1.jpg" not in found(media / pattern, data_dir=media / "data")
+
+
+def test_a_folder_with_brackets_may_stand_in_a_pattern(media: Path) -> None:
+    (media / "trip [2026]").mkdir()
+    (media / "trip [2026]" / "a.jpg").write_bytes(b"x")
+    assert list(found(media / "trip [2026]" / "*.jpg")) == ["a.jpg"]
+
+
+def test_folders_that_cannot_be_listed_are_reported(media: Path) -> None:
+    for name in ("closed", "no-entry", "open"):
+        (media / name).mkdir()
+        (media / name / "a.jpg").write_bytes(b"x")
+    (media / "closed").chmod(0)
+    (media / "no-entry").chmod(0o444)
+    listed = f"{media}/closed"
+    inside = f"{media}/no-entry/a.jpg"
+    try:
+        with permissions_hold():
+            for pattern, refused in (
+                (media, {listed: "cannot be listed", inside: "cannot be read"}),
+                (media / "**", {listed: "cannot be listed", inside: "cannot be read"}),
+                (media / "*" / "*", {listed: "cannot be listed", inside: "cannot be read"}),
+                (media / "closed" / "a.jpg", {f"{listed}/a.jpg": "cannot be read"}),
+                (media / "closed" / "*.jpg", {listed: "cannot be listed"}),
+            ):
+                sources = list(find_sources([str(pattern)], Path("/nowhere"), ADDRESSES))
+                outcomes = [source for source in sources if isinstance(source, SourceOutcome)]
+                assert {outcome.uri: outcome.reason for outcome in outcomes} == {
+                    uri: f"{reason}: Permission denied" for uri, reason in refused.items()
+                }
+                assert {outcome.status for outcome in outcomes} == {"failed"}
+                assert len(sources) - len(outcomes) == (0 if "closed" in str(pattern) else 1)
+    finally:
+        (media / "closed").chmod(0o755)
+        (media / "no-entry").chmod(0o755)
 
 
 def test_a_link_that_is_named_itself_is_followed(media: Path, tmp_path: Path) -> None:

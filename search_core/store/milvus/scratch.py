@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +78,21 @@ class MilvusTrial:
         self._built = False
         self._name = f"{TRIAL_PREFIX}{token_hex(8)}"
         try:
-            with milvus_errors("opening a trial"), write_lock(endpoint):
-                client.create_collection(
+            # A signal interrupts the wait, not the request: the executor's exit waits for its end,
+            # since a collection that is dropped before it is created would stay.
+            with (
+                milvus_errors("opening a trial"),
+                write_lock(endpoint),
+                ThreadPoolExecutor(1) as creating,
+            ):
+                creating.submit(
+                    client.create_collection,
                     self._name,
                     schema=_schema(client, space),
                     consistency_level="Session",
                     properties=owned(),
-                )
-        except BaseException:  # stopped right here, it may be there already
+                ).result()
+        except BaseException:  # it may have been created
             with suppress(SightlineError):
                 self.drop()
             raise

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -61,6 +61,7 @@ def test_frames_are_placed_where_they_were_captured(delays: list[int]) -> None:
 
 
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6) | st.none(), st.integers(0, 10_000)), max_size=100))
+@example([(0.0, 0), (None, 10_000), (0.0, 10_000), (None, 10_000), (0.0, 0)])
 def test_the_times_of_frames_always_increase(arrivals: list[tuple[float | None, int]]) -> None:
     clock = LiveClock()
     now_ms, last_ms = NOW_MS, 0
@@ -69,6 +70,16 @@ def test_the_times_of_frames_always_increase(arrivals: list[tuple[float | None, 
         captured_ms, lag_ms = clock.place(stamp_s, now_ms)
         assert last_ms < captured_ms <= now_ms + len(arrivals) and lag_ms >= 0
         last_ms = captured_ms
+
+
+def test_a_clock_of_this_machine_that_is_set_back_is_followed() -> None:
+    clock = LiveClock()
+    clock.place(0.0, NOW_MS)
+
+    assert clock.place(1.0, NOW_MS - 59_000) == (NOW_MS - 59_000, 0)
+    assert clock.place(None, NOW_MS - 3_600_000) == (NOW_MS - 3_600_000, 0)
+    # By less, as time servers do, it is waited for.
+    assert clock.place(None, NOW_MS - 3_610_000) == (NOW_MS - 3_599_999, 0)
 
 
 def test_reading_that_falls_behind_is_told_as_lag() -> None:

@@ -1,0 +1,97 @@
+"""A recorder's short files: what one shows as the one before it does is not kept again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.ledger import Ledger
+from search_core.memory_store import MemoryStore
+from search_core.settings import Settings
+from tests.ingest.conftest import TakeIn
+from tests.ingest.made_media import make_clip
+
+START = datetime(2026, 3, 1, 8, tzinfo=UTC)
+SECONDS = 10
+VIEW = np.random.default_rng(1).integers(90, 130, (72, 128, 3)).astype(np.uint8)
+
+
+def yard(time_s: float, *, begins_s: float = 0.0, red_from_s: float = 1e9) -> np.ndarray:
+    """A view in which nothing moves; from some moment on a red thing stands in it."""
+    picture = VIEW.copy()
+    if begins_s + time_s >= red_from_s:
+        picture[20:50, 40:70] = (230, 20, 20)
+    return picture
+
+
+def record(folder: Path, count: int, *, red_from_s: float = 1e9, gap_s: float = 0.0) -> None:
+    """Write a recording cut into files of ten seconds, each with the time it begins."""
+    for number in range(count):
+        begins_s = number * SECONDS
+        starts = START + timedelta(seconds=number * (SECONDS + gap_s))
+        make_clip(
+            folder / f"{number:03}.mp4",
+            seconds=SECONDS,
+            picture=partial(yard, begins_s=begins_s, red_from_s=red_from_s),
+            metadata={"creation_time": starts.isoformat()},
+            container_options={"movflags": "use_metadata_tags"},
+        )
+
+
+def kept(store: MemoryStore) -> list[float]:
+    """Return when keyframes were captured, in seconds from the start."""
+    start_ms = START.timestamp() * 1000
+    return sorted((one.captured_at - start_ms) / 1000 for one in store.entities("main"))
+
+
+def test_files_that_show_what_the_one_before_shows_are_folded(
+    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
+) -> None:
+    record(media, 8)
+    report = take_in(media, camera="yard")
+    assert report.done == 8
+    # One keyframe a minute stays, as within a file.
+    assert kept(store) == [0, 60]
+    assert report.keyframes == 2 and report.left_out >= 6
+    assert len(list(settings.thumbnails_dir.rglob("*.jpg"))) == 2
+    assert sum(row.keyframes for row in ledger.outcomes("main", "done")) == 2
+    again = take_in(media, camera="yard")
+    assert (again.done, again.skipped) == (0, 8)
+    assert kept(store) == [0, 60]
+
+
+def test_what_comes_into_the_view_is_kept(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
+    record(media, 4, red_from_s=20)
+    take_in(media, camera="yard")
+    assert kept(store) == [0, 20]
+
+
+def test_files_taken_in_later_are_compared_with_what_is_there(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    record(media, 4)
+    for number in range(4):
+        take_in(media / f"{number:03}.mp4", camera="yard")
+    assert kept(store) == [0]
+
+
+@pytest.mark.parametrize(("cameras", "gap_s"), [(("a", "b"), 0.0), (("a", "a"), 300.0)])
+def test_other_cameras_and_later_recordings_are_not_folded(
+    take_in: TakeIn, media: Path, store: MemoryStore, cameras: tuple[str, str], gap_s: float
+) -> None:
+    record(media, 2, gap_s=gap_s)
+    for number, camera in enumerate(cameras):
+        take_in(media / f"{number:03}.mp4", camera=camera)
+    assert len(kept(store)) == 2
+
+
+def test_ways_that_keep_every_frame_fold_nothing(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    record(media, 2)
+    take_in(media, camera="yard", keyframes="interval:5")
+    assert kept(store) == [0, 5, 10, 15]
