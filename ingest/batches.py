@@ -131,11 +131,11 @@ class Batches:
         opened = self._opened[task.source_id]
         still = opened.kind == "image"
         return MediaEntity(
-            id=FrameRef(task.source_id, frame.pts_ms).primary_key,
+            id=FrameRef(task.source_id, frame.pts_ms, frame.track).primary_key,
             source_id=task.source_id,
             media_type="image" if still else "frame",
             uri=task.stored_uri,
-            camera=task.image_camera if still else task.video_camera,
+            camera=task.image_camera if still else task.camera_of(frame.track),
             captured_at=opened.captured_at + frame.pts_ms,
             captured_from=opened.captured_from,
             pts_ms=frame.pts_ms,

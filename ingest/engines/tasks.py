@@ -11,7 +11,7 @@ from ingest.footage import LeastSize, MediaKind
 from ingest.keyframes import KeyframeSelector
 from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
-from search_core.entities import CapturedFrom
+from search_core.entities import CAMERA_MAX_LENGTH, CapturedFrom
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class DecodeTask:
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
     mtime_ns) when its content was hashed. Times are epoch milliseconds. ``unpacked`` says that the
     file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    ``track`` is the video track to decode, None for all.
     """
 
     uri: str
@@ -56,11 +57,20 @@ class DecodeTask:
     unpacked: bool
     options: DecodeOptions
     spooled: bool = False
+    track: int | None = None
 
     @property
     def stored_uri(self) -> str:
         """What search results point to."""
         return self.uri if self.spooled else str(self.path)
+
+    def camera_of(self, track: int) -> str:
+        """Return the camera of a video track: each but the main one is a camera of its own."""
+        if not track:
+            return self.video_camera
+        suffix = f" track {track}"
+        room = CAMERA_MAX_LENGTH - len(suffix)
+        return self.video_camera.encode()[:room].decode("utf-8", "ignore") + suffix
 
     def let_go(self, keyframes: int) -> None:
         """Remove the file, now that the source has ended, if it is of no use any more."""
@@ -82,7 +92,8 @@ class Opened:
 class Keyframe:
     """One keyframe of a source; its thumbnail is written.
 
-    ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on.
+    ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on. ``track`` is 0
+    for the main video track, else the number of another one.
     """
 
     pts_ms: int
@@ -90,6 +101,7 @@ class Keyframe:
     height: int
     thumbnail: str
     span_ms: int = 0
+    track: int = 0
 
 
 @dataclass(frozen=True, slots=True)
