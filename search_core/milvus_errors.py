@@ -91,7 +91,7 @@ def milvus_errors(doing: str, library: str = "") -> Iterator[None]:
 
 
 def _mapped(error: MilvusException, doing: str, library: str) -> SightlineError:
-    reason = error.message.strip().splitlines()[0][:300] if error.message else repr(error)
+    reason = error.message.strip().splitlines()[0][:300] if error.message else "no reason was given"
     lowered = reason.lower()
     if error.code == ErrorCode.COLLECTION_NOT_FOUND or "collection not found" in lowered:
         return LibraryNotFound(
