@@ -252,9 +252,7 @@ _FILES = (
     ),
     N_("is an archive, not an image or a video"),
     N_("is an SVG drawing, which has no pixels"),
-    N_(
-        "has {width} x {height} pixels, more than the limit of {most} (SIGHTLINE_MEDIA_MAX_PIXELS)"
-    ),
+    N_("has {width} x {height} pixels, more than the limit of {most} (SIGHTLINE_MEDIA_MAX_PIXELS)"),
     N_("needs more memory to decode than there is"),
     N_("needs more memory to open than there is"),
     N_("is encrypted"),
@@ -280,7 +278,9 @@ _NOTES = (
     N_("holds {count} pictures: only the first is taken"),
     N_("has no timestamps: positions assume {rate} frames a second"),
     N_("has timestamps that jump at {position}: positions count on from there"),
-    N_("has timestamps that jump {count} times, first at {position}: positions count on from there"),
+    N_(
+        "has timestamps that jump {count} times, first at {position}: positions count on from there"
+    ),
     N_("is followed by another recording in the same file, at byte {byte}, which is not read"),
     N_("video track {number} has a coding that cannot be decoded"),
     N_("video track {number} {reason}"),

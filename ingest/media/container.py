@@ -156,23 +156,23 @@ def unread_recording(path: Path, after: int) -> int | None:
     ``after`` is where the last packet ends. Only for containers that are read to their first end.
     """
     with path.open("rb") as file:
-        signature = _signature(file.read(16))
+        signature, behind = _signature(file.read(16))
         if signature is None or path.stat().st_size <= after:
             return None
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             at = content.find(signature, after)
-    return at if at >= 0 else None
+    return at - behind if at >= 0 else None
 
 
-def _signature(head: bytes) -> bytes | None:
-    """Return what only a file of this kind begins with, but for its length, if it has that."""
+def _signature(head: bytes) -> tuple[bytes | None, int]:
+    """Return what files like this one have at their beginning, and how many bytes behind it."""
     if head[4:8] == b"ftyp":
-        return head[4:12]
+        return head[4:12], 4
     if head.startswith(b"FLV\x01"):
-        return head[:9]
+        return head[:9], 0
     if head.startswith(b"DKIF"):
-        return head[:12]
-    return head if head.startswith(b"\x30\x26\xb2\x75") else None  # ASF
+        return head[:12], 0
+    return (head, 0) if head.startswith(b"\x30\x26\xb2\x75") else (None, 0)  # ASF
 
 
 def _is_scrambled(head: bytes) -> bool:
