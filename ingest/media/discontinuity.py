@@ -22,7 +22,7 @@ _SAMPLES = 64
 #: Files up to this size are read whole: samples of them would lie closer than a clip is long.
 _SMALL_BYTES = 4 * 1024 * 1024
 #: Larger files are not read through before they are decoded.
-_LARGE_BYTES = 4 * 1024 * 1024 * 1024
+_LARGE_BYTES = 2 * 1024 * 1024 * 1024
 #: Samples follow the order of decoding, or of presentation where a packet lacks the other.
 _REORDERED_S = 2.0
 _UNEVEN = 4.0
