@@ -37,7 +37,7 @@ from search_core.errors import (
     NotAllowed,
     QueueUnavailable,
     SettingsError,
-    StoreUnavailable,
+    StoreAccessDenied,
     UsageError,
 )
 from search_core.memory_store import MemoryStore
@@ -263,7 +263,7 @@ def refusing_milvus() -> Iterator[tuple[str, _Refusing]]:
 def test_milvus_is_asked_where_it_is_with_the_token_and_in_time(set_to: SetTo) -> None:
     with refusing_milvus() as (uri, milvus):
         settings = set_to(MILVUS_URI=uri, MILVUS_TOKEN="anna:secret", MILVUS_TIMEOUT_S=2)
-        with pytest.raises(StoreUnavailable, match=uri):
+        with pytest.raises(StoreAccessDenied, match=uri):
             connect(resolve_endpoint(settings))
     assert milvus.metadata["authorization"] == "YW5uYTpzZWNyZXQ="  # anna:secret
     assert 0 < max(milvus.left_s) < 3  # without the setting 5

@@ -69,7 +69,7 @@ def test_each_track_becomes_a_camera(
     assert (outcome.status, outcome.keyframes) == ("done", 8)
     entities = store.entities("main", limit=100)
     cameras = {entity.camera: entity.track for entity in entities}
-    assert cameras == {"drive": 0, "drive track 2": 2}
+    assert cameras == {"media": 0, "media track 2": 2}
     assert len({entity.id for entity in entities}) == len({e.thumbnail for e in entities}) == 8
     assert all((settings.data_dir / entity.thumbnail).is_file() for entity in entities)
     assert {entity.source_id for entity in entities} == {entities[0].source_id}
@@ -82,8 +82,8 @@ def test_what_looks_alike_on_two_tracks_is_kept_of_both(
     path = with_tracks(media / "both.mp4", clips)
     take_in(path)
     assert {entity.camera for entity in store.entities("main", limit=9)} == {
-        "both",
-        "both track 2",
+        "media",
+        "media track 2",
     }
 
 
@@ -100,14 +100,14 @@ def test_corrections_keep_the_tracks_apart(
     def cameras() -> set[tuple[str, int]]:
         return {(entity.camera, entity.track) for entity in store.entities("main", limit=99)}
 
-    def correct(change: Change, **where: tuple[str, ...]) -> int:
-        planned = plan_correction(settings, store, "main", change, Filter(**where))
+    def correct(change: Change, *cameras: str) -> int:
+        planned = plan_correction(settings, store, "main", change, Filter(cameras=cameras))
         return apply_correction(settings, store, planned)
 
     take_in(dashcam, keyframes="iframe", camera="car")
     assert correct(SetCamera("van")) == 8
     assert cameras() == {("van", 0), ("van track 2", 2)}
-    assert correct(SetCamera("rear"), cameras=("van track 2",)) == 4
+    assert correct(SetCamera("rear"), "van track 2") == 4
     assert cameras() == {("van", 0), ("rear", 2)}
     assert correct(ReadCamera()) == 8
     named = {camera for camera, track in cameras() if not track}
