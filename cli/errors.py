@@ -13,7 +13,7 @@ import typer
 from cli.stop_signals import Stopped
 from cli.terminal import print_error
 from search_core.disk import disk_full, is_full
-from search_core.errors import SightlineError
+from search_core.errors import SightlineError, in_words
 
 
 @contextmanager
@@ -60,6 +60,5 @@ def _bug(error: Exception, logs_dir: Path) -> None:
         where = f"Its details are in {log}."
     except OSError:
         where = "Its details could not be written down."
-    said = str(error).strip().splitlines() or [""]
-    print_error(f"This is a bug in Sightline ({type(error).__name__}: {said[0][:200]}).", where)
+    print_error(f"This is a bug in Sightline: {in_words(error)}.", where)
     raise typer.Exit(1) from None

@@ -315,9 +315,7 @@ def print_summary(report: IngestReport, library: str) -> None:
                 "have the camera, time or tags given.",
             )
         )
-    for outcome in report.outcomes:
-        if outcome.warning and not outcome.time_warning:
-            warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+    _print_warnings(report)
     _print_times(report)
     failed = [outcome for outcome in report.outcomes if outcome.status == "failed"]
     if report.failed:
@@ -330,6 +328,22 @@ def print_summary(report: IngestReport, library: str) -> None:
             say(f"… and {report.failed - SHOWN_FAILURES} more: see `sightline failures`.")
     if report.interrupted:
         warn("Stopped before the end; the same command goes on from here.")
+
+
+def _print_warnings(report: IngestReport) -> None:
+    """Print what was wrong with sources that were taken in: the same of many is counted."""
+    warned = [
+        outcome for outcome in report.outcomes if outcome.warning and not outcome.time_warning
+    ]
+    counts = Counter(outcome.warning for outcome in warned)
+    shown: Counter[str] = Counter()
+    for outcome in warned:
+        shown[outcome.warning] += 1
+        number, count = shown[outcome.warning], counts[outcome.warning]
+        if number <= SHOWN_FAILURES:
+            warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+        elif number == count:
+            warn(f"… and {count - SHOWN_FAILURES} more: {outcome.warning}")
 
 
 def _print_skipped(report: IngestReport) -> None:

@@ -300,13 +300,19 @@ _FILES = (
     ),
     N_("is an archive, not an image or a video"),
     N_("is an SVG drawing, which has no pixels"),
-    N_("has {width} x {height} pixels, more than the limit of {most}"),
-    N_("has {count} pixels, more than is safe to decode"),
+    N_("has {width} x {height} pixels, more than the limit of {most} (SIGHTLINE_MEDIA_MAX_PIXELS)"),
     N_("needs more memory to decode than there is"),
     N_("needs more memory to open than there is"),
     N_("is encrypted"),
     N_("still being written; try again in a minute"),
     N_("still being written: its end is missing; try again when it is whole"),
+    N_("is encrypted: it can be read only after it was decrypted"),
+    N_("is {name}, a format that cannot be read"),
+    N_("is a RAW photograph that cannot be read: it holds no preview"),
+    N_("has no video stream, only audio"),
+    N_("has no video stream"),
+    N_("has video in a coding that cannot be decoded"),
+    N_("cannot be decoded: {error}"),
     N_("has a name that leads out of the archive"),
     N_("would unpack to {count} times its size, as zip bombs do"),
     N_("was changed while it was read; run again when it is complete"),
@@ -355,6 +361,26 @@ _STARTS = (
     N_("{moment} lies before {year}, the year of the first photograph."),
     N_("{moment} lies in the future: no recording began then."),
     N_("Give the moment at which the recording began, such as 2026-11-20T14:30."),
+)
+#: Notes on files that were taken in; several are joined by "; ".
+_NOTES = (
+    N_("stopped at {reached} s of {length} s: {reason}"),
+    N_("stopped at {reached} s: {reason}"),
+    N_("the file ends early"),
+    N_("what follows is encrypted"),
+    N_("is cut short: the end of the picture is missing"),
+    N_("is a RAW photograph: only its preview of {width} x {height} pixels was read"),
+    N_("is a motion photo: its video is left out"),
+    N_("holds {count} pictures: only the first is taken"),
+    N_("has no timestamps: positions assume {rate} frames a second"),
+    N_("has timestamps that jump at {position}: positions count on from there"),
+    N_(
+        "has timestamps that jump {count} times, first at {position}: positions count on from there"
+    ),
+    N_("is followed by another recording in the same file, at byte {byte}, which is not read"),
+    N_("video track {number} has a coding that cannot be decoded"),
+    N_("video track {number} {reason}"),
+    N_("{what}; {reason}"),
 )
 #: Kept with what was deleted.
 _DELETED = (
@@ -417,4 +443,5 @@ MESSAGES = (
     *_FILES,
     *_STARTS,
     *CAMERA_MESSAGES,
+    *_NOTES,  # the last, as the most general
 )

@@ -157,6 +157,15 @@ def _video(library: str, entity: MediaEntity) -> None:
     if path.suffix.lower() == ".gif":
         st.image(path, width="stretch", alt=_("The animation"))
         return
+    if entity.track:
+        show_thumbnail(entity.thumbnail, alt=_("The keyframe"))
+        text = _(
+            "Browsers play the first video track only, and this is of track {number}. Open the "
+            "file in a player, at {position}, and choose that track: {path}"
+        )
+        at, where = clock(entity.pts_ms), plain(str(path))
+        st.info(text.format(number=entity.track, position=at, path=where))
+        return
     url = footage.url_of(library, entity)
     too_large = url is None and path.stat().st_size > _WHOLE_FILE_BYTES
     if too_large or not footage.plays_in_browsers(path):

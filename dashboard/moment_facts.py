@@ -75,7 +75,8 @@ def _facts(entity: MediaEntity) -> list[tuple[str, str]]:
     if entity.in_video:
         text = _("{position} of {length}")
         at, length = clock(entity.pts_ms), clock(entity.duration_ms)
-        rows.append((_("Position"), text.format(position=at, length=length)))
+        known = text.format(position=at, length=length) if entity.duration_ms else at
+        rows.append((_("Position"), known))
     rows.append((_("Size"), f"{entity.width} × {entity.height} px"))
     if entity.caption:
         rows.append((_("Caption"), entity.caption))

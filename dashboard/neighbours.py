@@ -32,7 +32,7 @@ def neighbours(store: Store, library: str, entity: MediaEntity) -> list[MediaEnt
     found, place = [entity], 0
     for reach_ms in _REACHES_MS:
         where = Filter(
-            cameras=() if entity.in_video else (entity.camera,),
+            cameras=(entity.camera,) if entity.camera else (),
             source_ids=(entity.source_id,) if entity.in_video else (),
             after=datetime.fromtimestamp((entity.captured_at - reach_ms) / 1000, UTC),
             before=datetime.fromtimestamp((entity.captured_at + reach_ms + 1) / 1000, UTC),

@@ -8,14 +8,18 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 from PIL import Image, ImageOps
 
 from dashboard.language import _
+from ingest.media.png import without_long_text
+from ingest.media.raw_photo import is_raw, preview_of
 from search_core.errors import CorruptMedia, MediaTooLarge, UnsupportedMedia
 from search_core.query_pictures import digest_of
 
+# The limit is ours, of settings, and checked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 #: Formats that are photographs or drawings of pixels; no PostScript, no icons, no fonts.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_BYTES = 64 * 1024 * 1024
@@ -101,6 +105,11 @@ def reopened_picture(data: bytes, max_pixels: int) -> QueryPicture:
 def read_file(path: Path, max_pixels: int, longest_px: int) -> Image.Image:
     """Decode an image file for looking at; raises MediaError, or OSError when it is gone."""
     with path.open("rb") as file:
+        if is_raw(file):
+            file.seek(0)
+            preview, _note = preview_of(file.read())
+            return _decode(preview, max_pixels, longest_px)
+        file.seek(0)
         return _decode(file, max_pixels, longest_px)
 
 
@@ -113,14 +122,10 @@ def _decoded(data: bytes, max_pixels: int) -> Image.Image:
     return _decode(io.BytesIO(data), max_pixels, KEPT_PX)
 
 
-def _decode(file: IO[bytes], max_pixels: int, longest_px: int) -> Image.Image:
-    with warnings.catch_warnings():
-        # The limit below is Sightline's own; Pillow's warning at its own would only be noise.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+def _decode(file: BinaryIO, max_pixels: int, longest_px: int) -> Image.Image:
+    with warnings.catch_warnings(action="ignore"):
         try:
-            opened = Image.open(file, formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise _too_large(max_pixels) from error
+            opened = Image.open(without_long_text(file), formats=FORMATS)
         except Exception as error:
             raise UnsupportedMedia(
                 _("The file is not a picture that can be searched by."),

@@ -18,7 +18,7 @@ from typing import BinaryIO
 from ingest.provenance.contents import Content, ContentDigest
 from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of
 from ingest.zip_names import decoded_names
-from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 
 MAX_MEMBERS = 100_000
 MAX_TOTAL_BYTES = 64 * 1024**3
@@ -235,7 +235,7 @@ def _spoken(error: Exception) -> str:
         return "it is no complete zip archive"
     if "CRC" in said:
         return "its checksum does not match"
-    return f"unpacking stopped with: {said or type(error).__name__}"
+    return f"unpacking stopped with: {in_words(error)}"
 
 
 def _is_hidden(name: str) -> bool:

@@ -139,11 +139,11 @@ class Batches:
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
         opened, captured = self._opened[task.source_id]
         return MediaEntity(
-            id=FrameRef(task.source_id, frame.pts_ms).primary_key,
+            id=FrameRef(task.source_id, frame.pts_ms, frame.track).primary_key,
             source_id=task.source_id,
             media_type="image" if opened.kind == "image" else "frame",
             uri=task.stored_uri,
-            camera=task.camera_of(opened.kind),
+            camera=task.camera_of(opened.kind, frame.track),
             captured_at=captured.at_ms + frame.pts_ms,
             captured_from=captured.captured_from,
             pts_ms=frame.pts_ms,

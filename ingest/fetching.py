@@ -14,7 +14,7 @@ from ingest.provenance.contents import CHANGED_WHILE_READ, NO_CONTENT, Content, 
 from ingest.remote import Opened, RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES
 from ingest.spool import KEPT_FREE_BYTES, Spool, no_room
-from search_core.errors import MediaError, MediaTooLarge
+from search_core.errors import MediaError, MediaTooLarge, in_words
 from search_core.settings import Settings
 
 #: How many files are fetched at once, or wait to be decoded in their turn.
@@ -134,6 +134,5 @@ def _removed_if_failing(path: Path) -> Iterator[None]:
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            reason = error.strerror or type(error).__name__
-            raise MediaError(f"cannot be kept while it is read: {reason}") from error
+            raise MediaError(f"cannot be kept while it is read: {in_words(error)}") from error
         raise

@@ -19,12 +19,14 @@ MediaKind = Literal["image", "animation", "video"]
 class MediaInfo:
     """What a file's headers say; ``duration_ms`` is 0 for images and where it is not known.
 
-    ``claims`` are the times they give for when it was captured.
+    ``claims`` are the times they give for when it was captured, ``tracks`` is how many video tracks
+    of that duration are decoded.
     """
 
     kind: MediaKind
     duration_ms: int
     claims: tuple[TimeClaim, ...] = ()
+    tracks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class DecodedFrame:
     ``pts_ms`` counts from the start of the video. ``image`` is RGB; it may be smaller than
     ``width`` x ``height``, the size the frame is displayed at, where that saved decoding.
     ``span_ms`` is how long a video's frame stands for what is shown, from ``pts_ms`` on.
+    ``track`` is 0 for the main video track, else the number of another one.
     """
 
     pts_ms: int
@@ -41,6 +44,7 @@ class DecodedFrame:
     height: int
     image: Image.Image
     span_ms: int = 0
+    track: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,8 @@ class Gate:
         if self._all:
             return [(entity, embedding)]
         held = self._held.get(entity.source_id)
+        if held is not None and held[0].track != entity.track:
+            self._judge.forget(entity.source_id)
         near = self._judge.is_near(entity.source_id, embedding)
         if held is not None and near:
             kept, its = held

@@ -6,12 +6,12 @@ Messages of the errors raised here are predicates ("is damaged: …"); callers p
 from __future__ import annotations
 
 import math
-import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from io import BytesIO
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pillow_heif
@@ -19,11 +19,13 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from ingest.capture_time.photograph import photograph_claims
 from ingest.capture_time.sources import TimeClaim
-from ingest.damage import check_pixels
+from ingest.damage import check_pixels, joined
 from ingest.footage import DecodedFrame, LeastSize, MediaInfo
 from ingest.keyframes import KeyframeSelector
+from ingest.media import tiff
+from ingest.media.png import without_long_text
 from ingest.pixel_modes import to_rgb
-from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 
 #: Formats Pillow reads without starting other programs (EPS runs Ghostscript) and that hold pixels.
 FORMATS = (
@@ -40,6 +42,8 @@ _ENDS_EARLY = "is damaged: it ends too early"
 
 Image.init()
 pillow_heif.register_heif_opener()
+# The limit is ours, of settings, and checked before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
 
 
 class Picture:
@@ -69,6 +73,7 @@ class Picture:
         try:
             self._check_size()
             durations = self._durations()
+            self.note(_pages_note(file, self._image))
         except BaseException:
             self.close()
             raise
@@ -79,6 +84,10 @@ class Picture:
             duration_ms=sum(durations) if moves else 0,
             claims=_claims(self._image),
         )
+
+    def note(self, text: str) -> None:
+        """Add a note to the warning, if there is any text."""
+        self.warning = joined(self.warning, text)
 
     def close(self) -> None:
         """Close the file."""
@@ -143,7 +152,7 @@ class Picture:
         except CorruptMedia as error:
             if index == 0:
                 raise
-            self.warning = f"stopped at {pts_ms / 1000:.1f} s: {error.message}"
+            self.note(f"stopped at {pts_ms / 1000:.1f} s: {error.message}")
             return None
         return DecodedFrame(pts_ms, shown.width, shown.height, self._reduced(shown))
 
@@ -160,7 +169,7 @@ class Picture:
                 shown_ms = self._image.info.get("duration") or 0
                 durations.append(round(shown_ms) or _DEFAULT_FRAME_MS)
         except Exception:  # a damaged animation is as long as what can be read of it
-            self.warning = f"is damaged after frame {len(durations)}"
+            self.note(f"is damaged after frame {len(durations)}")
         try:
             self._image.seek(0)
         except Exception:  # as above; what cannot be rewound is one picture
@@ -206,7 +215,21 @@ class Picture:
             ImageFile.LOAD_TRUNCATED_IMAGES = False
         if (thumbnail == thumbnail[0, 0]).all():  # nothing but the colour of what is missing
             raise error
-        self.warning = "is cut short: the end of the picture is missing"
+        self.note("is cut short: the end of the picture is missing")
+
+
+def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
+    """Return that a file holds more pictures than the one that is taken; empty where it does not.
+
+    Icons in several sizes, layers, and the previews of a photograph are no pictures of their own.
+    """
+    count = 1
+    if image.format == "TIFF":
+        with opened(file) as content:
+            count = tiff.pages(content)
+    elif image.format == "HEIF":
+        count = int(getattr(image, "n_frames", 1))
+    return f"holds {count} pictures: only the first is taken" if count > 1 else ""
 
 
 def _claims(image: Image.Image) -> tuple[TimeClaim, ...]:
@@ -223,8 +246,14 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _open(file: Path | BytesIO) -> Image.Image:
-    with _decoder_errors():
-        return Image.open(file, formats=FORMATS)
+    with _decoder_errors(), opened(file) as content:
+        readable = without_long_text(content)
+        return Image.open(file if readable is content else readable, formats=FORMATS)
+
+
+def opened(file: Path | BytesIO) -> AbstractContextManager[BinaryIO]:
+    """Return a file opened for reading; one in memory stays open behind it."""
+    return file.open("rb") if isinstance(file, Path) else nullcontext(file)
 
 
 @contextmanager
@@ -239,10 +268,6 @@ def _decoder_errors() -> Iterator[None]:
         raise UnsupportedMedia(
             "is not an image that can be read, or its header is damaged"
         ) from None
-    except Image.DecompressionBombError as error:
-        count = re.search(r"\d+", str(error))
-        pixels = f"{int(count[0]):,}" if count else "too many"
-        raise MediaTooLarge(f"has {pixels} pixels, more than is safe to decode") from None
     except MemoryError:
         raise MediaTooLarge("needs more memory to decode than there is") from None
     except PermissionError as error:
@@ -254,8 +279,7 @@ def _decoder_errors() -> Iterator[None]:
 
 
 def _complaint(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    said = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    said = in_words(error)
     if "truncated" in said.lower() or "unexpected end of file" in said.lower():
         return _ENDS_EARLY
     return f"is damaged (the decoder says: {said})"

@@ -126,7 +126,7 @@ class Planner:
             if isinstance(header, Unreadable):
                 expected.unreadable.append(pending.source.failed("open", header.reason))
             elif isinstance(header, Header):
-                read.append((pending, header.duration_ms))
+                read.append((pending, header.decode_ms))
         total_bytes = sum(pending.size for pending, _ in read)
         total_ms = sum(duration_ms for _, duration_ms in read)
         rate = total_ms / total_bytes if total_bytes else 0.0

@@ -23,7 +23,7 @@ from ingest.engines.tasks import DecodeOptions
 from ingest.footage import DecodedFrame, MediaKind, OpenedMedia
 from ingest.thumbnails import JPEG_QUALITY, fitted
 from search_core.encoders.base import Pixels
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 
 ENTRY = "ingest.probing:main"
 #: A part of a video is first watched this long, until the selector knows what nothing looks like.
@@ -58,11 +58,13 @@ class Probe:
 class Header:
     """What a source is, by its header; ``cpu_s`` is what reading it took.
 
-    ``claims`` are the capture times it gives.
+    ``claims`` are the capture times it gives. ``duration_ms`` is how long it is, ``decode_ms`` the
+    duration of all its video tracks together.
     """
 
     kind: MediaKind
     duration_ms: int
+    decode_ms: int
     cpu_s: float
     claims: tuple[TimeClaim, ...] = ()
 
@@ -148,14 +150,15 @@ def looked_into(probe: Probe) -> Found:
             if probe.options is None:
                 info = media.info
                 duration_ms = _believable_ms(media, probe, began)
-                return Header(info.kind, duration_ms, began.cpu_s(), info.claims)
+                decode_ms = duration_ms * info.tracks
+                return Header(info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims)
             if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
                 return _part_of(media, probe, probe.options, began)
             return _whole(media, probe, probe.options, began)
     except MediaError as error:
         return Unreadable(error.message)
     except Exception as error:  # decoders raise anything at all
-        return Unreadable(f"cannot be decoded: {type(error).__name__}")
+        return Unreadable(f"cannot be decoded: {in_words(error)}")
 
 
 def _believable_ms(media: OpenedMedia, probe: Probe, began: _Clock) -> int:
@@ -244,7 +247,7 @@ def _whole(media: OpenedMedia, probe: Probe, options: DecodeOptions, began: _Clo
         reached_ms = frame.pts_ms
         if began.clock_s() > probe.limit_s and media.info.kind == "video":
             return counter.sample(reached_ms, began, whole=False)
-    return counter.sample(media.info.duration_ms, began, whole=True)
+    return counter.sample(media.info.duration_ms * media.info.tracks, began, whole=True)
 
 
 def _part_of(video: Video, probe: Probe, options: DecodeOptions, began: _Clock) -> Found:

@@ -113,6 +113,10 @@ class _Undecoded(SourceOutcome):
     entities: tuple[MediaEntity, ...] = ()
 
 
+def _source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
+    return entity.uri, entity.source_id, entity.track
+
+
 class _Stopped(Exception):
     """Nothing more is to be fetched."""
 
@@ -186,7 +190,7 @@ class _Run:
         """Yield what is pending, by file; runs in the engine's threads, one at a time."""
         for page in self._heir.pending():
             wanted = [entity for entity in page if entity.id not in self._lost]
-            for (uri, _), group in groupby(wanted, lambda entity: (entity.uri, entity.source_id)):
+            for (uri, *_), group in groupby(wanted, _source_and_track):
                 entities = tuple(group)
                 if entities[0].is_live:
                     yield _Undecoded(uri, "done", entities=entities)
@@ -231,6 +235,7 @@ class _Run:
             file_ms=0,
             unpacked=False,
             spooled=entities[0].is_remote,
+            track=entities[0].track,
             options=DecodeOptions(
                 encoder=self._encoder.identity,
                 selector=GivenMoments(frozenset(entity.pts_ms for entity in entities)),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 
 from ingest.provenance.contents import CHANGED_WHILE_READ
-from search_core.errors import CorruptMedia, MediaError
+from search_core.errors import CorruptMedia, MediaError, in_words
 
 
 class NotThere(MediaError):
@@ -71,7 +71,7 @@ def _media_error(error: BaseException) -> MediaError:
         return MediaError("may not be read with these credentials")
     if isinstance(error, ValueError) and "range requests" in str(error):
         return MediaError("is an archive on a server that gives no parts of files; download it")
-    return MediaError(f"cannot be read: {type(error).__name__}")
+    return MediaError(f"cannot be read: {in_words(error)}")
 
 
 def _known(error: BaseException) -> MediaError | None:

@@ -24,7 +24,7 @@ from ingest.thumbnails import write_thumbnail
 from ingest.verification import Finding
 from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder
-from search_core.entities import FrameRef, MediaEntity
+from search_core.entities import MediaEntity
 from search_core.errors import MediaError
 from search_core.filters import Filter
 from search_core.library import Store, VectorPage
@@ -106,8 +106,7 @@ def _drawn_from(settings: Settings, findings: Sequence[Finding], path: Path) -> 
         except MediaError as error:
             left.append(_not_mended(finding, error))
             continue
-        reference = FrameRef(entity.source_id, entity.pts_ms)
-        write_thumbnail(image, reference, settings.data_dir, settings.media.thumbnail_px)
+        write_thumbnail(image, entity.ref, settings.data_dir, settings.media.thumbnail_px)
     return left
 
 
@@ -118,7 +117,7 @@ def _not_mended(finding: Finding, error: MediaError) -> Finding:
 def _picture(settings: Settings, entity: MediaEntity, path: Path) -> Image.Image:
     if entity.media_type == "image":
         return decode_image(path, max_pixels=settings.media.max_pixels)
-    return frame_at(path, entity.pts_ms, max_pixels=settings.media.max_pixels)
+    return frame_at(path, entity.pts_ms, max_pixels=settings.media.max_pixels, track=entity.track)
 
 
 def _take_in_again(

@@ -7,7 +7,7 @@ from typing import Literal
 
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
 
-Kind = Literal["image", "video", "audio", "archive", "drawing", "unknown"]
+Kind = Literal["image", "video", "audio", "archive", "drawing", "unreadable", "unknown"]
 
 #: How many bytes :func:`kind_of` wants to see.
 HEAD_BYTES = 512
@@ -27,6 +27,14 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"qoif", "image"),
     (b"8BPS", "image"),  # Photoshop
     (b"DDS ", "image"),
+    (b"FUJIFILMCCD-RAW", "image"),  # RAW photographs: see media.raw_photo
+    (b"FOVb", "image"),
+    (b"II\x1a\x00\x00\x00HEAPCCDR", "image"),
+    (b"\x00MRM", "image"),
+    (b"IIRO", "image"),
+    (b"IIRS", "image"),
+    (b"MMOR", "image"),
+    (b"IIU\x00", "image"),
     (b"\x1aE\xdf\xa3", "video"),  # Matroska, WebM
     (b"FLV\x01", "video"),
     (b"\x00\x00\x01\xba", "video"),  # MPEG program stream
@@ -34,6 +42,8 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "video"),  # ASF, WMV
     (b"OggS", "video"),
     (b"YUV4MPEG2", "video"),
+    (b"DKIF", "video"),  # IVF
+    (b"DHAV", "video"),  # Dahua
     (b"ID3", "audio"),
     (b"fLaC", "audio"),
     (b"#!AMR", "audio"),
@@ -46,9 +56,35 @@ _PREFIXES: tuple[tuple[bytes, Kind], ...] = (
     (b"Rar!\x1a\x07", "archive"),
     (b"\x28\xb5\x2f\xfd", "archive"),  # Zstandard
 )
+#: Pictures and videos that are known and cannot be read, and what they are called.
+_UNREADABLE: tuple[tuple[bytes, str], ...] = (
+    (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
+    (b"\xff\x0a", "a JPEG XL picture"),
+    (b"II\xbc", "a JPEG XR picture"),
+    (b"\x76\x2f\x31\x01", "an OpenEXR picture"),
+    (b"#?RADIANCE", "a Radiance HDR picture"),
+    (b"gimp xcf", "a GIMP picture"),
+    (b"BPG\xfb", "a BPG picture"),
+    (b"FLIF", "a FLIF picture"),
+    (b".RMF", "a RealMedia video"),
+    (b"nut/multimedia container", "a NUT video"),
+    (b"\xb7\xd8\x00\x20\x37\x49\xda\x11\xa6\x4e\x00\x07\xe9\x5e\xad\x8d", "a WTV video"),
+)
 _RIFF: dict[bytes, Kind] = {b"WEBP": "image", b"AVI ": "video", b"WAVE": "audio"}
 _IMAGE_BRANDS = frozenset(
-    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"avif", b"avis")
+    (
+        b"heic",
+        b"heix",
+        b"heim",
+        b"heis",
+        b"hevc",
+        b"hevx",
+        b"mif1",
+        b"msf1",
+        b"avif",
+        b"avis",
+        b"crx ",
+    )
 )
 _AUDIO_BRANDS = frozenset((b"M4A ", b"M4B "))
 _QUICKTIME_ATOMS = frozenset((b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"))
@@ -56,6 +92,9 @@ _QUICKTIME_ATOMS = frozenset((b"moov", b"mdat", b"free", b"wide", b"skip", b"pno
 _MEDIA_SUFFIXES = frozenset(
     (  # noqa: SIM905 - a list of these would be seventy lines
         ".jpg .jpeg .jpe .jfif .mpo .png .apng .gif .webp .bmp .dib .tif .tiff .jp2 .j2k .jpx .ico"
+        " .jxl .jxr .wdp .hdp .exr .xcf .bpg .flif .dng .gpr .nef .nrw .cr2 .cr3 .crw .arw .srf"
+        " .sr2 .raf .rw2 .rwl .orf .pef .srw .x3f .mrw .3fr .iiq .erf .mef .kdc .dcr"
+        " .mjpeg .mjpg .dav .rm .rmvb .nut .wtv .insv .lrv"
         " .qoi .ppm .pgm .pbm .pnm .tga .dds .pcx .sgi .psd .avif .avifs .heic .heif .hif .svg"
         " .svgz .mp4 .m4v .mov .qt .mkv .webm .avi .mpg .mpeg .mpe .m1v .m2v .vob .ts .mts .m2ts"
         " .flv .f4v .wmv .asf .ogv .ogg .3gp .3g2 .mxf .y4m .dv .h264 .264 .h265 .265"
@@ -74,6 +113,8 @@ def kind_of(head: bytes) -> Kind:
         return "audio" if head[8:12] in _AUDIO_BRANDS else "video"
     if head[4:8] in _QUICKTIME_ATOMS:
         return "video"
+    if unreadable_format(head):
+        return "unreadable"
     for prefix, kind in _PREFIXES:
         if head.startswith(prefix):
             return kind
@@ -83,6 +124,8 @@ def kind_of(head: bytes) -> Kind:
         return "video"
     if _looks_like_svg(head):
         return "drawing"
+    if head[:2] == b"--" and b"content-type: image/jpeg" in head.lower():  # MJPEG over HTTP
+        return "video"
     return "unknown"
 
 
@@ -100,14 +143,28 @@ def kind_of_file(path: Path) -> Kind:
     except OSError as error:
         raise MediaError(f"cannot be read: {error.strerror or error}") from error
     kind = kind_of(head)
-    refuse_unreadable(kind, empty=not head)
+    refuse_unreadable(head)
     return kind
 
 
-def refuse_unreadable(kind: Kind, *, empty: bool) -> None:
-    """Raise MediaError for what holds no pixels: nothing at all, drawings, archives."""
-    if empty:
+def unreadable_format(head: bytes) -> str:
+    """Return what a picture or video that cannot be read is called, "" for all others."""
+    return next((name for prefix, name in _UNREADABLE if head.startswith(prefix)), "")
+
+
+def refuse_unreadable(head: bytes) -> None:
+    """Raise MediaError for what cannot be read: nothing at all, drawings, archives, formats.
+
+    ``head`` is up to HEAD_BYTES of the beginning.
+    """
+    kind = kind_of(head)
+    if not head:
         raise CorruptMedia("is empty")
+    if kind == "unreadable":
+        raise UnsupportedMedia(
+            f"is {unreadable_format(head)}, a format that cannot be read",
+            "Convert it, a picture to PNG or JPEG, a video to MP4.",
+        )
     if kind == "drawing":
         raise UnsupportedMedia("is an SVG drawing, which has no pixels", "Export it as a PNG.")
     if kind == "archive":

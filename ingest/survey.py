@@ -14,12 +14,15 @@ from ingest.outcomes import SourceOutcome
 from ingest.provenance.contents import DIGEST_BYTES
 from ingest.recipes import recipe_of
 from ingest.remote import RemoteFiles
-from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
+from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media, refuse_unreadable
 from ingest.sources import Source, find_sources
 from search_core.encoders.base import Encoder
+from search_core.errors import MediaError
 from search_core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
+#: Names of raw MJPEG recordings.
+_MJPEG = frozenset((".mjpeg", ".mjpg"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,16 +138,18 @@ def _pending(source: Source) -> Pending | SourceOutcome:
         return Pending(source, "unknown", size)
     with source.path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    if not head:
-        return source.failed("read", "is empty")
     kind = kind_of(head)
     if kind == "archive" or (kind == "unknown" and not named_like_media(source.uri)):
         return source.not_media()
-    if kind == "drawing":
-        return source.failed("open", "is an SVG drawing, which has no pixels")
+    try:
+        refuse_unreadable(head)
+    except MediaError as error:
+        return source.failed("open", error.message)
     status = source.path.stat()
     if waiting := still_written(source.path, age_s(status)):
         return source.skipped(WAIT_STAGE, waiting)
+    if source.path.suffix.lower() in _MJPEG:
+        kind = "video"  # its beginning is that of a picture; what follows is not looked at here
     return Pending(source, kind, status.st_size)
 
 

@@ -14,7 +14,8 @@ JPEG_QUALITY = 85
 
 def thumbnail_path(ref: FrameRef) -> str:
     """Return the thumbnail's path relative to the data directory: the same frame, the same path."""
-    return f"thumbnails/{ref.source_id[:2]}/{ref.source_id}/{ref.pts_ms}.jpg"
+    track = f"v{ref.track}-" if ref.track else ""
+    return f"thumbnails/{ref.source_id[:2]}/{ref.source_id}/{track}{ref.pts_ms}.jpg"
 
 
 def write_thumbnail(image: Image.Image, ref: FrameRef, data_dir: Path, longest_px: int) -> str:

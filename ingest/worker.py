@@ -24,7 +24,7 @@ from ingest.jobs.watch import Interrupted, Watch, beating
 from ingest.performing import Performer
 from ingest.stopping import Stop, StopFlag, stopped_by
 from search_core.encoders.base import Encoder
-from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError
+from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError, in_words
 from search_core.library import Store
 from search_core.settings import Settings, load_settings
 
@@ -125,7 +125,8 @@ class _Worker:
             state, message = "failed", f"{error.message} {error.hint}".strip()
         except Exception as error:  # a job that fails must not end the worker
             _log.exception("job %s failed", job.id)
-            state, message = "failed", f"{type(error).__name__}: {error}"
+            reason = in_words(error)
+            state, message = "failed", f"Failed unexpectedly: {reason}. The worker's log says more."
         self._settle(partial(claim.finish, state, message, report, watch.counts))
 
     def _settle(self, write: Callable[[], None]) -> None:

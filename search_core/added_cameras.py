@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from search_core.cameras import CameraSettings
 from search_core.durations import format_duration
-from search_core.errors import SettingsError, UsageError
+from search_core.errors import SettingsError, UsageError, in_words
 from search_core.private_file import write_privately
 
 _HEAD = "# Cameras added by the dashboard or `sightline cameras add`. It holds their passwords.\n"
@@ -134,7 +134,7 @@ class AddedCameras:
 def _reason(error: OSError | ValueError) -> str:
     """Return why a file cannot be read, without what is in it."""
     if isinstance(error, OSError):
-        return error.strerror or type(error).__name__
+        return in_words(error)
     if isinstance(error, ValidationError):
         return "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()

@@ -13,7 +13,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from search_core.errors import SettingsError, StoreError, UsageError
+from search_core.errors import SettingsError, StoreError, UsageError, in_words
 from search_core.settings import Settings
 
 _FOLDER = "sightline-bulk"
@@ -91,9 +91,9 @@ class BulkStorage:
                         use_dictionary=False,
                     )
             except Exception as error:  # each kind of bucket has errors of its own
-                reason = str(error).rstrip(".") or type(error).__name__
                 raise StoreError(
-                    f"A file for the bulk insert cannot be written to {self.address}: {reason}.",
+                    f"A file for the bulk insert cannot be written to {self.address}: "
+                    f"{in_words(error)}.",
                     "SIGHTLINE_MILVUS_BULK_STORAGE names the place; credentials for a bucket are "
                     "taken from the environment.",
                 ) from error

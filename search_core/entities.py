@@ -32,20 +32,26 @@ CAPTION_MAX_LENGTH = 2048
 TAG_MAX_LENGTH = 128
 TAGS_MAX_CAPACITY = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TRACK = re.compile(r"-v(\d+)-\d+")
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRef:
-    """One moment of one source: content hash and presentation time in milliseconds."""
+    """One moment of one source: content hash and presentation time in milliseconds.
+
+    ``track`` is 0 for the main video track of a file, else the number of another one.
+    """
 
     source_id: str
     pts_ms: int
+    track: int = 0
 
     @property
     def primary_key(self) -> str:
         """The entity's id: the same content and moment always get the same key."""
-        return f"{self.source_id}-{self.pts_ms:010d}"
+        track = f"v{self.track}-" if self.track else ""
+        return f"{self.source_id}-{track}{self.pts_ms:010d}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,17 @@ class MediaEntity:
     caption: str = ""
     tags: tuple[str, ...] = field(default=())
     span_ms: int = 0
+
+    @property
+    def track(self) -> int:
+        """Which video track of its file it is of: 0 for the main one, which players show."""
+        found = _TRACK.fullmatch(self.id.removeprefix(self.source_id))
+        return int(found[1]) if found else 0
+
+    @property
+    def ref(self) -> FrameRef:
+        """Which moment of its source it is."""
+        return FrameRef(self.source_id, self.pts_ms, self.track)
 
     @property
     def is_live(self) -> bool:

@@ -36,6 +36,11 @@ Each message says what happened and to what; ``hint`` says what to do next.
 
 from __future__ import annotations
 
+import re
+
+#: What libraries put before what they say: ``OSError: …``, ``requests.exceptions.ReadTimeout: …``.
+_CLASS_NAMES = re.compile(r"^(?:[\w.]*(?:Error|Exception|Warning|Timeout)\b(?:\([^)]*\))?:?\s*)+")
+
 
 class SightlineError(Exception):
     """Something a user can understand; ``str()`` is what happened, ``hint`` the way out."""
@@ -173,3 +178,15 @@ class AuditUnavailable(SightlineError):
 
 class ServeError(SightlineError):
     """``sightline serve`` cannot start, or is running already."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return what an error says, in one line without a full stop and without any class's name."""
+    if isinstance(error, SightlineError):
+        return error.message.rstrip(".")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, AttributeError | NameError | TypeError | KeyError | AssertionError):
+        return "an internal error"  # what these say is about the code
+    lines = str(error).strip().splitlines() or [""]
+    return _CLASS_NAMES.sub("", lines[0]).strip()[:200].rstrip(".") or "no reason was given"

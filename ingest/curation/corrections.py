@@ -21,6 +21,7 @@ from ingest.curation.journal import (
 )
 from ingest.curation.recordings import Found, Recording, find_recordings, sources_at
 from ingest.curation.rereading import OnProgress, Reading, Rereader
+from ingest.engines.tasks import camera_of_track, main_camera
 from ingest.ledger import Ledger
 from ingest.streams.retention import Rule, rules_of
 from search_core.clocks import EVERY_CAMERA, Clocks, format_offset
@@ -83,7 +84,7 @@ class ReadCamera:
 
 @dataclass(frozen=True, slots=True)
 class SetCamera:
-    """Have another camera."""
+    """Have another camera; further video tracks of a file keep a suffix if it is changed whole."""
 
     name: str
 
@@ -266,10 +267,16 @@ def _targets(
                 for item in found.recordings
             ]
         case SetCamera(name):
-            return [(item, _Target(camera=name)) for item in found.recordings]
+            whole = {item.source_id for item in found.recordings if not item.track}
+            return [
+                (item, _Target(camera=camera_of_track(name, item.track)))
+                if item.source_id in whole
+                else (item, _Target(camera=name))
+                for item in found.recordings
+            ]
         case StartAt(moment):
             files = _without_live(found, correction)
-            camera = files[0].camera if files else EVERY_CAMERA
+            camera = main_camera(files[0].camera, files[0].track) if files else EVERY_CAMERA
             starts = lay_out(given_start_ms(moment, clocks.of(camera)), files)
             return [
                 (item, _Target(start_ms=starts[item.source_id], captured_from="given"))
@@ -321,7 +328,7 @@ def lay_out(start_ms: int, recordings: Sequence[Recording]) -> dict[str, int]:
     """
     by_source = {item.source_id: item for item in recordings}
     if len(by_source) > 1:
-        if len({item.camera for item in recordings}) > 1:
+        if len({main_camera(item.camera, item.track) for item in recordings}) > 1:
             raise UsageError(
                 f"{len(by_source):,} recordings of several cameras cannot start one after another.",
                 "Give --camera or --source and set one camera's at a time, or use --shift.",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ingest.curation.journal import pending_correction
+from ingest.engines.tasks import camera_of_track
 from ingest.intake import KNOWN
 from ingest.outcomes import IngestReport, SourceOutcome
 from search_core.chunks import chunks_where, entities_where
@@ -35,7 +36,8 @@ class Given:
         changed = entity
         if self.camera is not None:
             fitting = self.camera.encode("utf-8", "replace")[:CAMERA_MAX_LENGTH]
-            changed = replace(changed, camera=fitting.decode("utf-8", "ignore"))
+            camera = camera_of_track(fitting.decode("utf-8", "ignore"), entity.track)
+            changed = replace(changed, camera=camera)
         if self.start_ms is not None:
             at_ms = self.start_ms + entity.pts_ms
             changed = replace(changed, captured_at=at_ms, captured_from="given")

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from ingest.capture_time.sequence import name_order
 from ingest.ledger import Ledger
@@ -22,6 +22,8 @@ from search_core.library import Store
 
 #: An expression with more ids takes Milvus long to parse.
 _SOURCES_AT_ONCE = 200
+#: Source, camera and video track.
+_Key: TypeAlias = tuple[str, str, int]
 
 
 class Row(NamedTuple):
@@ -35,7 +37,7 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Recording:
-    """The keyframes of one file, or some of a live camera's of one day (``is_live``)."""
+    """The keyframes of one video track of a file, or some of a live camera's day (``is_live``)."""
 
     source_id: str
     uri: str
@@ -43,6 +45,7 @@ class Recording:
     media_type: MediaType
     duration_ms: int
     is_live: bool
+    track: int = 0
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -72,7 +75,7 @@ def find_recordings(
     ``source_ids`` restrict it further, where given. Of a live camera the keyframes that pass are
     in it, of a file all of the same camera.
     """
-    recordings: dict[tuple[str, str], Recording] = {}
+    recordings: dict[_Key, Recording] = {}
     passing = 0
     for page in _passing(store, library, where, source_ids):
         passing += len(page)
@@ -81,11 +84,11 @@ def find_recordings(
     if files and not _selects_whole_files(where):
         for item in files.values():
             item.rows.clear()
-        sources = sorted({source_id for source_id, _ in files})
+        sources = sorted({source_id for source_id, *_ in files})
         for page in _passing(store, library, Filter(), sources):
-            _gather((e for e in page if (e.source_id, e.camera) in files), recordings)
+            _gather((e for e in page if _key(e) in files), recordings)
     kept = [item for item in recordings.values() if item.rows]
-    kept.sort(key=lambda item: (name_order(item.uri), item.camera))
+    kept.sort(key=lambda item: (name_order(item.uri), item.camera, item.track))
     return Found(kept, max(0, sum(len(item.rows) for item in kept) - passing))
 
 
@@ -120,9 +123,13 @@ def _passing(
         yield from entities_where(store, library, replace(where, source_ids=chosen))
 
 
-def _gather(entities: Iterable[MediaEntity], recordings: dict[tuple[str, str], Recording]) -> None:
+def _key(entity: MediaEntity) -> _Key:
+    return entity.source_id, entity.camera, entity.track
+
+
+def _gather(entities: Iterable[MediaEntity], recordings: dict[_Key, Recording]) -> None:
     for entity in entities:
-        key = (entity.source_id, entity.camera)
+        key = _key(entity)
         if key not in recordings:
             recordings[key] = Recording(
                 entity.source_id,
@@ -131,6 +138,7 @@ def _gather(entities: Iterable[MediaEntity], recordings: dict[tuple[str, str], R
                 entity.media_type,
                 entity.duration_ms,
                 entity.is_live,
+                entity.track,
             )
         recordings[key].rows.append(
             Row(entity.id, entity.captured_at, entity.captured_from, entity.pts_ms)

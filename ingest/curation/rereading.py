@@ -15,7 +15,15 @@ from typing import TypeAlias
 
 from ingest.curation.recordings import Recording
 from ingest.engines.local import LocalEngine
-from ingest.engines.tasks import DecodeOptions, DecodeTask, Failed, Opened, Prepared
+from ingest.engines.tasks import (
+    DecodeOptions,
+    DecodeTask,
+    Failed,
+    Opened,
+    Prepared,
+    camera_of_track,
+    main_camera,
+)
 from ingest.intake import Intake, Plan
 from ingest.jobs.retrying import file_of
 from ingest.keyframes.given import GivenMoments
@@ -99,11 +107,16 @@ class Rereader:
             for source_id, uri in places.items()
             if uri is not None and (self._fetch or not is_address(uri))
         }
-        cameras = {item.source_id: item.camera for item in recordings} if as_they_are else {}
+        # The clock of a file is that of its main track: the lowest track of a source is set last.
+        by_track = sorted(recordings, key=lambda item: -item.track) if as_they_are else []
+        cameras = {item.source_id: main_camera(item.camera, item.track) for item in by_track}
         results = self._results(wanted, cameras, on_progress)
         for item in recordings:
             missing = _GONE if places[item.source_id] is None else _ELSEWHERE
-            yield item, results.get(item.source_id, missing)
+            result = results.get(item.source_id, missing)
+            if isinstance(result, Reading):
+                result = replace(result, camera=camera_of_track(result.camera, item.track))
+            yield item, result
 
     def _place_of(self, recording: Recording) -> str | None:
         """Return where a recording's source is, as an ingest calls it; None when it is gone."""

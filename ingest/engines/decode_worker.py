@@ -32,8 +32,8 @@ from ingest.footage import OpenedMedia
 from ingest.provenance.contents import CHANGED_WHILE_READ
 from ingest.thumbnails import write_thumbnail
 from search_core.disk import is_full
-from search_core.entities import CapturedFrom, FrameRef
-from search_core.errors import MediaError
+from search_core.entities import FrameRef
+from search_core.errors import MediaError, in_words
 
 _STDERR = 2
 #: What decoding may take on top of what the process starts with.
@@ -92,10 +92,6 @@ def serve(
         return  # the parent is gone
 
 
-def _of_sidecar(task: DecodeTask) -> tuple[int, CapturedFrom] | None:
-    return None if task.sidecar_ms is None else (task.sidecar_ms, "sidecar")
-
-
 def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:
     """Decode one source: yield Opened, its keyframes, and last Finished or Failed."""
     stage = "open"
@@ -109,12 +105,12 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             for frame in media.frames(task.options.selector, pulse):
                 thumbnail = write_thumbnail(
                     frame.image,
-                    FrameRef(task.source_id, frame.pts_ms),
+                    FrameRef(task.source_id, frame.pts_ms, frame.track),
                     task.options.data_dir,
                     task.options.thumbnail_px,
                 )
                 keyframe = Keyframe(
-                    frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms
+                    frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms, frame.track
                 )
                 yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
             warning, left_out = media.warning, media.left_out
@@ -134,7 +130,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             return
         yield Failed(stage, f"cannot be processed: {error.strerror or error}")
     except Exception as error:  # decoders raise anything at all
-        yield Failed(stage, f"cannot be decoded: {type(error).__name__}: {error}")
+        yield Failed(stage, f"cannot be decoded: {in_words(error)}")
 
 
 def _opened(task: DecodeTask) -> OpenedMedia:
@@ -144,6 +140,7 @@ def _opened(task: DecodeTask) -> OpenedMedia:
         max_animation_frames=task.options.max_animation_frames,
         least=task.options.least,
         keep_partial=True,
+        track=task.track,
     )
 
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ingest.engines.machine import cores
-from search_core.errors import EngineError
+from search_core.errors import EngineError, in_words
 
 #: Read by Ray as it is imported: no usage reports, nothing on the terminal, and no new cluster when
 #: something asks for one after this one was left.
@@ -84,7 +84,7 @@ def joined(address: str | None) -> Iterator[None]:
         except Exception as error:  # it raises anything, from ValueError to its own
             where = "started" if address is None else f"reached at {address}"
             raise EngineError(
-                f"A Ray cluster cannot be {where}: {_first_line(error)}.",
+                f"A Ray cluster cannot be {where}: {in_words(error)}.",
                 "--engine local needs no cluster.",
             ) from error
         try:
@@ -167,8 +167,3 @@ class EncoderShare:
     gpus: float
     most: int
     elsewhere: dict[str, str]
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0][:200] if lines else type(error).__name__).rstrip(".")

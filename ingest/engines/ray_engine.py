@@ -33,7 +33,7 @@ from ingest.engines.tasks import DecodeOptions, DecodeTask, Failed, Finished, Pr
 from ingest.engines.under_way import UnderWay
 from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Encoder
-from search_core.errors import EngineError, SightlineError
+from search_core.errors import EngineError, SightlineError, in_words
 from search_core.settings import Settings
 
 _EVENTS_IN_FLIGHT = 128
@@ -285,8 +285,8 @@ def _explained(error: BaseException) -> BaseException:
         if isinstance(cause, SightlineError):
             return cause
         cause = getattr(cause, "cause", None) or cause.__cause__
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    last = str(error).strip().splitlines()[-1:]  # the cluster's own traceback comes before
     return EngineError(
-        f"The Ray cluster failed: {lines[-1][:200].rstrip('.')}.",
+        f"The Ray cluster failed: {in_words(RuntimeError(*last))}.",
         "What was done is kept; run the same command again to go on.",
     )

@@ -12,6 +12,7 @@ from ingest.footage import LeastSize, MediaKind
 from ingest.keyframes import KeyframeSelector
 from ingest.outcomes import SourceOutcome
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
+from search_core.entities import CAMERA_MAX_LENGTH
 
 #: The stage at which a source may fail and keep the keyframes that came of it before.
 KEEPS_KEYFRAMES = "decode"
@@ -49,7 +50,7 @@ class DecodeTask:
     when the file was last written. ``name_claims`` are the times in its name, ``name_question``
     what a name with several readings asks. ``unpacked`` says that the file was unpacked for this
     ingest, ``spooled`` that it is a copy of what is at ``uri``. ``header_only`` asks for Opened and
-    Finished alone, without any frame.
+    Finished alone, without any frame. ``track`` is the video track to decode, None for all.
     """
 
     uri: str
@@ -67,20 +68,40 @@ class DecodeTask:
     name_question: str = ""
     header_only: bool = False
     sidecar_ms: int | None = None
+    track: int | None = None
 
     @property
     def stored_uri(self) -> str:
         """What search results point to."""
         return self.uri if self.spooled else str(self.path)
 
-    def camera_of(self, kind: MediaKind) -> str:
-        """Return the camera it is from, now that it is known what it is."""
-        return self.image_camera if kind == "image" else self.video_camera
+    def camera_of(self, kind: MediaKind, track: int = 0) -> str:
+        """Return the camera of a track: each video track but the main one is a camera of its own.
+
+        ``kind`` is what the source turned out to be.
+        """
+        if kind == "image":
+            return self.image_camera
+        return camera_of_track(self.video_camera, track)
 
     def let_go(self, keyframes: int) -> None:
         """Remove the file, now that the source has ended, if it is of no use any more."""
         if self.spooled or (self.unpacked and not keyframes):
             self.path.unlink(missing_ok=True)
+
+
+def camera_of_track(camera: str, track: int) -> str:
+    """Return the camera of a video track of a file from ``camera``; 0 is the main track."""
+    if not track:
+        return camera
+    suffix = f" track {track}"
+    room = CAMERA_MAX_LENGTH - len(suffix)
+    return camera.encode()[:room].decode("utf-8", "ignore") + suffix
+
+
+def main_camera(camera: str, track: int) -> str:
+    """Return the camera of a file's main track by that of one of its tracks."""
+    return camera.removesuffix(f" track {track}") if track else camera
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +117,8 @@ class Opened:
 class Keyframe:
     """One keyframe of a source; its thumbnail is written.
 
-    ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on.
+    ``span_ms`` is how long it stands for what the video shows, from ``pts_ms`` on. ``track`` is 0
+    for the main video track, else the number of another one.
     """
 
     pts_ms: int
@@ -104,6 +126,7 @@ class Keyframe:
     height: int
     thumbnail: str
     span_ms: int = 0
+    track: int = 0
 
 
 @dataclass(frozen=True, slots=True)

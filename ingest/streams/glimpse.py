@@ -19,7 +19,7 @@ from ingest.engines.child_process import ChildProcess
 from ingest.streams.camera import Camera
 from ingest.streams.process import limit_memory
 from ingest.streams.reader import LiveFrame, LiveStream, silence_libav
-from search_core.errors import MediaError, UsageError
+from search_core.errors import MediaError, UsageError, in_words
 
 ENTRY = "ingest.streams.glimpse:main"
 STILL_PX = 960
@@ -119,7 +119,7 @@ def _answer(task: _Task) -> Glimpse | str:
     except MemoryError:
         return "needs more memory to decode than there is"
     except Exception as error:  # decoders raise anything at all
-        return f"cannot be decoded ({type(error).__name__})"
+        return f"cannot be decoded: {in_words(error)}"
 
 
 def _seen(stream: LiveStream, look_s: float) -> Glimpse:

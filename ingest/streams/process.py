@@ -22,7 +22,7 @@ from ingest.streams.motion import MotionGate
 from ingest.streams.reader import LiveFrame, LiveStream, silence_libav
 from ingest.streams.stills import frame_ref, still_path
 from ingest.thumbnails import write_picture, write_thumbnail
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 
 #: The longer side of the stills kept to be looked at.
 STILL_PX = 1920
@@ -72,7 +72,7 @@ def follow(task: StreamTask, gate: MotionGate) -> Iterator[StreamEvent]:
     except MemoryError:
         yield Lost("needs more memory to decode than there is")
     except Exception as error:  # decoders raise anything at all
-        yield Lost(f"cannot be decoded ({type(error).__name__})")
+        yield Lost(f"cannot be decoded: {in_words(error)}")
 
 
 def _watched(task: StreamTask, stream: LiveStream, gate: MotionGate) -> Iterator[StreamEvent]:

@@ -221,4 +221,4 @@ def _why(error: Exception, silent: str) -> str:
             return words
     if isinstance(error, OSError):
         return "cannot be reached"
-    return f"cannot be read ({type(error).__name__})"
+    return "cannot be read"

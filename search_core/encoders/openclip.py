@@ -31,7 +31,7 @@ from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.encoders.prompts import apply_templates
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.encoders.truncation import read_by
-from search_core.errors import EncoderUnavailable, SettingsError
+from search_core.errors import EncoderUnavailable, SettingsError, in_words
 
 if TYPE_CHECKING:
     import torch
@@ -210,7 +210,7 @@ def _build(source: str, tag: str) -> Any:
                 source, pretrained=tag or None, require_pretrained=True, weights_only=True
             )
         except Exception as error:
-            reason = "the model hub cannot be reached" if offline else _first_line(error)
+            reason = "the model hub cannot be reached" if offline else in_words(error)
             fits_not = local_file and not offline
             what = "does not fit the model" if fits_not else "could not be loaded"
             named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
@@ -245,11 +245,6 @@ def _check_name(name: str, tag: str, local_file: bool) -> None:
             else f"The model {name} needs --pretrained: a tag or a checkpoint file.",
             f"Its tags: {', '.join(tags) or 'none, give a checkpoint file'}.",
         )
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0][:200] if lines else repr(error)).rstrip(".")
 
 
 def _hub_answers() -> bool:
@@ -306,7 +301,7 @@ def _tokenizer(source: str) -> Any:
         with _quiet_loading(offline):
             return open_clip.get_tokenizer(source, **options)
     except Exception as error:
-        message = f"The tokenizer of {source} could not be loaded: {_first_line(error)}."
+        message = f"The tokenizer of {source} could not be loaded: {in_words(error)}."
         raise EncoderUnavailable(message, _WAYS_OUT) from error
 
 

@@ -129,3 +129,24 @@ def test_a_moment_shows_which_parts_of_it_matched(
     monkeypatch.setattr(resources.encoder(), "explain", lambda image, embedding: None)
     next(button for button in app.button if button.label == "Open 2").click().run()
     assert "This encoder does not tell which parts of a picture match" in words(app)
+
+
+def test_a_keyframe_of_another_video_track_says_how_to_see_it(
+    data_dir: Path, library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    """Browsers play a file's first video track, whichever is asked for."""
+    drive = data_dir / "drive.mp4"
+    drive.write_bytes(b"anything")
+    rear = replace(
+        library[0],
+        id=f"{library[0].source_id}-v2-0000004000",
+        camera="drive track 2",
+        media_type="frame",
+        pts_ms=4000,
+        uri=str(drive),
+    )
+    with closing(MilvusStore(resolve_endpoint(load_settings()))) as store:
+        store.upsert("main", [rear], store.embedding("main", library[0].id)[None])
+
+    shown = words(open_page("search", moment=rear.id))
+    assert "this is of track 2" in shown and "at 0:04.0, and choose that track" in shown

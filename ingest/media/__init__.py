@@ -1,0 +1,1 @@
+"""What media files hold besides frames that can be decoded in order."""
