@@ -178,8 +178,10 @@ def _start_lite(settings: Settings, children: Children) -> str:
             "Wait for it to end, then run `sightline serve` again.",
         )
     from search_core.leftovers import remove_unlisted
+    from search_core.lite.inspection import Health
     from search_core.lite_logs import remove_flushed_logs
 
+    Health(lite_dir).require_all()
     remove_unlisted(lite_dir)
     remove_flushed_logs(lite_dir)
     port = _free_port()

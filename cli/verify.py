@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.options import JsonOption, settings_of
-from cli.terminal import counted, err, print_json, say, shown_path, table
+from cli.terminal import counted, err, print_json, say, shown_path, table, warn
 from cli.workspace import load_encoder, open_store
+from search_core.endpoint import resolve_endpoint
+from search_core.settings import Settings
 
 if TYPE_CHECKING:
+    from ingest.outcomes import Progress
     from ingest.verification import Finding
+    from search_core.encoders.base import Encoder
 
 _SHOWN = 20
 
@@ -30,47 +36,106 @@ def verify(
 ) -> None:
     """Check that media, thumbnails, the ledger and Milvus agree; list what is missing.
 
-    With --repair, thumbnails are drawn again from the media, files that were moved are found again,
-    sources with missing keyframes are taken in again, and thumbnails nothing shows are removed.
-    Exits with 1 when something is left that does not fit.
+    It begins with the files of the embedded Milvus and with the ledger, which knows what must be
+    there. With --repair, damaged files are restored and kept aside, thumbnails are drawn again from
+    the media, files that were moved are found again, sources with missing keyframes are taken in
+    again, and thumbnails nothing shows are removed. Exits with 1 when something is left.
     """
     settings = settings_of(ctx, library)
-    from ingest.repair import repair
-    from ingest.verification import verify as look
-
-    with open_store(settings) as store:
-        names = [store.library(library).name] if library else [i.name for i in store.libraries()]
-        with err().status("Looking …") as line:
-            findings = list(
-                look(
-                    settings,
-                    store,
-                    names,
-                    lambda rows: line.update(f"Looked at {counted(rows, 'keyframe')} …"),
-                )
-            )
-        left = findings
-        if mend and findings:
-            with err().status("Mending …") as line:
-                left = repair(
-                    settings,
-                    store,
-                    findings,
-                    lambda: load_encoder(settings),
-                    lambda progress: line.update(f"Taking in again: {progress.current} …"),
-                )
-    mended = len(findings) - len(left)
+    with err().status("Looking …") as line:
+        check = _Check(settings, library, lambda text: line.update(text))
+        check.look(mend=mend)
     if json:
-        print_json({"mended": mended, "findings": [finding.to_dict() for finding in left]})
+        print_json(
+            {
+                "mended": len(check.mended),
+                "kept": [str(path) for path in check.kept],
+                "findings": [finding.to_dict() for finding in check.left],
+            }
+        )
     else:
-        _print(left, mended, mend)
-    if left:
+        _print(check, mend)
+    if check.left:
         raise typer.Exit(1)
 
 
-def _print(findings: list[Finding], mended: int, tried: bool) -> None:
-    if mended:
-        say(f"Mended {counted(mended, 'finding')}.")
+class _Check:
+    """One look at a data directory: what was mended, what is left, where damaged files are."""
+
+    def __init__(
+        self, settings: Settings, library: str | None, say_so: Callable[[str], object]
+    ) -> None:
+        self._settings = settings
+        self._library = library
+        self._say_so = say_so
+        self.mended: list[Finding] = []
+        self.left: list[Finding] = []
+        self.kept: list[Path] = []
+        self.undeleted: set[str] = set()
+
+    def look(self, *, mend: bool) -> None:
+        """Find what does not fit and, to ``mend``, mend it; files first, then rows."""
+        from ingest.restoration import damaged_files, restore_files
+
+        endpoint = resolve_endpoint(self._settings)
+        self.left = damaged_files(self._settings, endpoint)
+        if self.left and not mend:
+            return  # rows of damaged libraries can be neither read nor missed
+        if self.left:
+            self._say_so("Restoring damaged files …")
+            restored = restore_files(self._settings, endpoint, self._encoder)
+            self.mended, self.left = restored.mended, restored.left
+            self.kept, self.undeleted = restored.kept, restored.undeleted
+        if not self.left:
+            self._compare(mend)
+
+    def _compare(self, mend: bool) -> None:
+        from ingest.repair import repair
+        from ingest.verification import known_libraries, verify
+
+        settings, known = self._settings, known_libraries(self._settings)
+        with open_store(settings, create=bool(known)) as store:
+            names = {*known, *(info.name for info in store.libraries())}
+            if self._library is not None and self._library not in names:
+                store.library(self._library)  # says which there are
+            wanted = [self._library] if self._library else sorted(names)
+            found = list(verify(settings, store, wanted, self._counted))
+            self.left = found
+            if mend and found:
+                self.left = repair(
+                    settings, store, found, self._encoder, self._progress, self.undeleted
+                )
+                self.mended += [item for item in found if not _is_among(item, self.left)]
+
+    def _encoder(self) -> Encoder:
+        return load_encoder(self._settings)
+
+    def _counted(self, rows: int) -> None:
+        self._say_so(f"Looked at {counted(rows, 'keyframe')} …")
+
+    def _progress(self, progress: Progress) -> None:
+        self._say_so(f"Taking in again: {progress.current} …")
+
+
+def _is_among(finding: Finding, others: list[Finding]) -> bool:
+    return any(
+        (other.kind, other.library, other.subject)
+        == (finding.kind, finding.library, finding.subject)
+        for other in others
+    )
+
+
+def _print(check: _Check, tried: bool) -> None:
+    findings = check.left
+    if check.mended:
+        say(f"Mended {counted(len(check.mended), 'finding')}.")
+    for path in check.kept:
+        say(f"The damaged files are kept in {shown_path(str(path))}.")
+    if check.undeleted:
+        warn(
+            "A list of deleted keyframes was lost: single keyframes deleted from "
+            f"{', '.join(sorted(check.undeleted))} may be back, and must be deleted again."
+        )
     if not findings:
         say("Media, thumbnails, the ledger and Milvus agree.")
         return
@@ -91,3 +156,5 @@ def _print(findings: list[Finding], mended: int, tried: bool) -> None:
         say(f"… and {counted(len(findings) - _SHOWN, 'more finding')}; --json lists them all.")
     if any(finding.repairable for finding in findings) and not tried:
         say("`sightline verify --repair` mends what can be mended.")
+    if kinds["file_damaged"]:
+        say("Media, thumbnails and keyframes are compared once the damaged files are restored.")

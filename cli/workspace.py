@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cli.terminal import err
 from search_core.endpoint import resolve_endpoint
-from search_core.errors import LibraryNotFound
+from search_core.errors import LibraryNotFound, StoreDamaged
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
     Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
     """
     if not create and is_untouched(settings):
+        if lost := _lost_library(settings):
+            raise lost
         raise LibraryNotFound(
             f"Nothing has been ingested into {settings.data_dir} yet.",
             "`sightline ingest PATH` puts footage and photographs into it; "
@@ -43,8 +45,31 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
     try:
         store.tidy()
         yield store
+    except LibraryNotFound:
+        if lost := _lost_library(settings):
+            raise lost from None
+        raise
     finally:
         store.close()
+
+
+def _lost_library(settings: Settings) -> StoreDamaged | None:
+    """Return the error for a library that Milvus lacks and must hold by the ledger, else None."""
+    if not settings.ledger_path.exists():
+        return None
+    from ingest.ledger import Ledger
+    from ingest.verification import expected_keyframes
+
+    with Ledger(settings.ledger_path) as ledger:
+        if settings.library not in ledger.libraries():
+            return None
+        expected = expected_keyframes(ledger, settings.library)
+    sources = sum(keyframes > 0 for keyframes, _ in expected.values())
+    return StoreDamaged(
+        f"The library {settings.library} is not in Milvus any more: {sources:,} sources were "
+        "taken into it.",
+        "`sightline verify` lists them; `sightline verify --repair` takes them in again.",
+    )
 
 
 def bulk_storage_of(settings: Settings) -> BulkStorage:

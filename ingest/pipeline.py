@@ -100,7 +100,7 @@ def ingest(
         with Ledger(settings.ledger_path) as ledger:
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:
-                ledger.forget(library)  # the library was made anew, here or in another Milvus
+                ledger.lose(library)  # it was made anew, here or in another Milvus
             remote = RemoteFiles(settings.remote)
             sources = list(find_sources(paths, settings.data_dir, remote))
             stop = threading.Event()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -16,14 +16,16 @@ from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
-from ingest.recipes import recipe_of
+from ingest.recipes import is_maker, recipe_of
 from ingest.remote import RemoteFiles
+from ingest.removal import delete_entities
 from ingest.thumbnails import write_thumbnail
 from ingest.verification import Finding
 from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder
 from search_core.entities import FrameRef, MediaEntity
 from search_core.errors import MediaError
+from search_core.filters import Filter
 from search_core.library import Store
 from search_core.settings import Settings
 
@@ -37,10 +39,13 @@ def repair(
     findings: Sequence[Finding],
     load_encoder: Callable[[], Encoder],
     on_progress: Callable[[Progress], None] | None = None,
+    undeleted: Collection[str] = (),
 ) -> list[Finding]:
     """Mend what can be mended and return the findings that are left.
 
-    The encoder is loaded only when a source must be taken in again. Raises StoreError.
+    ``undeleted`` are libraries whose list of deleted keyframes was lost: sources of which the
+    ledger knows nothing were deleted from them, and are deleted again. The encoder is loaded only
+    when a source must be taken in again. Raises StoreError.
     """
     left = [finding for finding in findings if not finding.repairable]
     mendable = [finding for finding in findings if finding.repairable]
@@ -54,10 +59,18 @@ def repair(
     undrawn = [finding for finding in mendable if finding.kind == "thumbnail_missing"]
     left.extend(_draw_again(settings, undrawn))
     again = [item for item in mendable if item.kind in ("keyframes_missing", "unfinished")]
+    for finding in [item for item in findings if _is_undeleted(item, undeleted)]:
+        delete_entities(settings, store, finding.library, Filter(source_ids=(finding.source_id,)))
+    left = [item for item in left if not _is_undeleted(item, undeleted)]
+    again = [item for item in again if not _is_undeleted(item, undeleted)]
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
         left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
     return left
+
+
+def _is_undeleted(finding: Finding, libraries: Collection[str]) -> bool:
+    return finding.kind == "unfinished" and finding.library in libraries
 
 
 def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whereabouts) -> None:
@@ -122,6 +135,14 @@ def _take_in_again(
 ) -> list[Finding]:
     """Ingest sources anew, each with the keyframes it had; return what could not be."""
     with Ledger(settings.ledger_path) as ledger:
+        if library not in {info.name for info in store.libraries()}:
+            if not is_maker(encoder.identity, ledger, library):
+                detail = (
+                    f"was not taken in with {encoder.identity.label}; name its encoder with "
+                    "--model and --pretrained"
+                )
+                return [replace(item, detail=detail, repairable=False) for item in findings]
+            store.ensure_library(library, encoder.identity)
         recipes = {row.source_id: row.recipe for row in ledger.outcomes(library, "done")}
         ledger.forget_sources(library, [finding.source_id for finding in findings])
     known = {

@@ -17,11 +17,12 @@ from dataclasses import replace
 from typing import Any
 
 from pymilvus import MilvusClient
-from pymilvus.exceptions import MilvusException
+from pymilvus.exceptions import ErrorCode, MilvusException
 
 from search_core.collection import scalar_fields
 from search_core.endpoint import Endpoint
 from search_core.library import LibraryInfo
+from search_core.lite.inspection import Health
 from search_core.ownership import Owner
 
 PROPERTY = "sightline"
@@ -35,9 +36,10 @@ WORK_PROPERTY = "sightline.work"
 class CollectionNotes:
     """Reads and writes what collections remember."""
 
-    def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
+    def __init__(self, client: MilvusClient, endpoint: Endpoint, health: Health) -> None:
         self._client = client
         self._endpoint = endpoint
+        self.health = health
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""
@@ -99,10 +101,16 @@ class CollectionNotes:
             self._client.alter_collection_properties(collection, dict(properties))
 
     def describe(self, name: str) -> dict[str, Any] | None:
-        """Return a collection by its name or its alias, None where there is none."""
+        """Return a collection by its name or its alias, None where there is none.
+
+        Raises StoreDamaged for one that the embedded Milvus cannot open.
+        """
+        self.health.require(name)
         try:
             described: dict[str, Any] = self._client.describe_collection(name)
         except MilvusException as error:
+            if error.code != ErrorCode.COLLECTION_NOT_FOUND:
+                self.health.explain()
             if is_missing(error):
                 return None
             raise

@@ -115,6 +115,11 @@ def serve_lock(settings: Settings) -> Iterator[None]:
             (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
 
 
+def is_running(endpoint: Endpoint) -> bool:
+    """Whether a Milvus answers there already: a server, or Milvus Lite, also in this process."""
+    return "://" in endpoint.uri or is_locked(Path(endpoint.uri))
+
+
 def is_locked(lite_dir: Path) -> bool:
     """Whether a process holds the embedded Milvus in ``lite_dir``."""
     lock = lite_dir / "LOCK"

@@ -12,6 +12,8 @@
     ├── StoreError                 Milvus, or a disk it is kept on, refused or failed
     │   ├── StoreUnavailable       Milvus cannot be reached, or is not ready yet: it may be soon
     │   ├── DiskFull               no space is left for rows, the ledger or pictures
+    │   ├── StoreDamaged           files of the embedded Milvus are damaged or gone
+    │   ├── StoreReadOnly          what is to be written lies where this user may not write
     │   ├── StoreBusy              another process holds the embedded Milvus, or the library
     │   ├── TrialTimeout           an index was not built within the time limit
     │   ├── LibraryNotFound
@@ -94,6 +96,14 @@ class StoreUnavailable(StoreError):
 
 class DiskFull(StoreError):
     """No space is left on the disk that keeps rows, the ledger or pictures."""
+
+
+class StoreDamaged(StoreError):
+    """Files of the embedded Milvus are damaged or gone; ``hint`` says how to restore them."""
+
+
+class StoreReadOnly(StoreError):
+    """The data directory, or a file in it, cannot be written by this user."""
 
 
 class StoreBusy(StoreError):

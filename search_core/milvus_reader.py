@@ -11,13 +11,14 @@ from search_core.access import read_library, read_through
 from search_core.collection import to_entity
 from search_core.connection import connect, disconnect
 from search_core.encoders.base import Embeddings
-from search_core.endpoint import Endpoint
+from search_core.endpoint import Endpoint, is_running
 from search_core.entities import EMBEDDING_FIELD, MediaEntity
 from search_core.errors import EntityNotFound
 from search_core.facets import Facets
 from search_core.filters import Filter, quoted
 from search_core.index_specs import SearchParams
 from search_core.library import NO_FILTER, LibraryInfo, Match, VectorPage, check_k
+from search_core.lite.inspection import Health
 from search_core.milvus_errors import milvus_errors
 from search_core.reading import (
     EVERYTHING,
@@ -39,8 +40,9 @@ class MilvusReader:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
+        health = Health(endpoint.folder, is_running=is_running(endpoint))
         self._client = connect(endpoint)
-        self._registry = LibraryRegistry(self._client, endpoint)
+        self._registry = LibraryRegistry(self._client, endpoint, health)
 
     @property
     def address(self) -> str:

@@ -32,6 +32,7 @@ from search_core.errors import LibraryNotFound, StoreBusy, UsageError
 from search_core.in_place import put_back
 from search_core.index_building import build_index, seconds_left
 from search_core.library import LibraryInfo, check_library_name
+from search_core.lite.inspection import Health
 
 _LOOK_EVERY_S = 0.1
 #: What a server says, and what Milvus Lite does.
@@ -41,18 +42,22 @@ _UNLOADED = ("not loaded", "not fully loaded", "call load() before")
 class LibraryRegistry(CollectionNotes):
     """The libraries of one Milvus; safe to share between threads."""
 
-    def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
-        super().__init__(client, endpoint)
+    def __init__(
+        self, client: MilvusClient, endpoint: Endpoint, health: Health | None = None
+    ) -> None:
+        super().__init__(client, endpoint, health or Health(None))
         self._ready: set[str] = set()  # collections known to be indexed and loaded
         self._fields: dict[str, tuple[str, ...]] = {}
         self._undoing = threading.Lock()
 
     def names(self) -> list[str]:
-        """Return the aliases of this Milvus, libraries or not."""
+        """Return the aliases of this Milvus, libraries or not; raises StoreDamaged."""
+        self.health.require("")
         return [str(name) for name in self._client.list_aliases().get("aliases", [])]
 
     def all(self) -> list[LibraryInfo]:
-        """Return all libraries by name."""
+        """Return all libraries by name; raises StoreDamaged where one cannot be opened."""
+        self.health.require_all()
         found = [self.find(name) for name in self.names()]
         return sorted((info for info in found if info), key=lambda info: info.name)
 
@@ -175,7 +180,11 @@ class LibraryRegistry(CollectionNotes):
                 embedded=embedded,
                 deadline=deadline,
             )
-        self._client.load_collection(info.collection, timeout=seconds_left(deadline))
+        try:
+            self._client.load_collection(info.collection, timeout=seconds_left(deadline))
+        except MilvusException:
+            self.health.explain()
+            raise
         self._ready.add(info.collection)
 
     def fields(self, collection: str) -> tuple[str, ...]:

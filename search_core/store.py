@@ -207,6 +207,7 @@ class MilvusStore(MilvusReader):
         For the start of any command: what Milvus refuses meanwhile is left to the next.
         """
         with suppress(SightlineError), milvus_errors("removing leftovers"):
+            self._registry.health.require_all()  # what is damaged is no leftover
             if has_leftovers(self._client, self._registry):
                 return self.remove_leftovers()
         return []
