@@ -138,8 +138,8 @@ def _data_dir(settings: Settings) -> Iterator[Check]:
         yield Check(
             "Data directory",
             "missing",
-            f"{folder} cannot be written",
-            "Choose another with --data-dir or SIGHTLINE_DATA_DIR.",
+            f"{folder} cannot be written: it can be searched only",
+            "Change its permissions, or choose another with --data-dir or SIGHTLINE_DATA_DIR.",
         )
         return
     made = "" if folder.exists() else " (made on first use)"

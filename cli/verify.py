@@ -11,7 +11,7 @@ import typer
 
 from cli.options import JsonOption, settings_of
 from cli.terminal import counted, err, print_json, say, shown_path, table, warn
-from cli.workspace import load_encoder, open_store
+from cli.workspace import is_untouched, load_encoder, open_store, require_writable
 from search_core.endpoint import resolve_endpoint
 from search_core.settings import Settings
 
@@ -42,6 +42,8 @@ def verify(
     again, and thumbnails nothing shows are removed. Exits with 1 when something is left.
     """
     settings = settings_of(ctx, library)
+    if mend:
+        require_writable(settings)
     with err().status("Looking …") as line:
         check = _Check(settings, library, lambda text: line.update(text))
         check.look(mend=mend)
@@ -94,7 +96,7 @@ class _Check:
         from ingest.verification import known_libraries, verify
 
         settings, known = self._settings, known_libraries(self._settings)
-        with open_store(settings, create=bool(known)) as store:
+        with open_store(settings, create=bool(known) and is_untouched(settings)) as store:
             names = {*known, *(info.name for info in store.libraries())}
             if self._library is not None and self._library not in names:
                 store.library(self._library)  # says which there are

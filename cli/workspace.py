@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from cli.terminal import err
 from search_core.endpoint import resolve_endpoint
 from search_core.errors import LibraryNotFound, StoreDamaged
+from search_core.lite.read_only import read_only
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,8 +31,11 @@ def is_untouched(settings: Settings) -> bool:
 def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusStore]:
     """Connect to Milvus, and let go of it at the end; what a killed command left is removed.
 
+    To ``create`` it is to write to it: raises StoreReadOnly where that cannot be.
     Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
     """
+    if create:
+        require_writable(settings)
     if not create and is_untouched(settings):
         if lost := _lost_library(settings):
             raise lost
@@ -51,6 +56,14 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
         raise
     finally:
         store.close()
+
+
+def require_writable(settings: Settings) -> None:
+    """Raise StoreReadOnly where this user cannot write to the data directory."""
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise read_only(folder)
 
 
 def _lost_library(settings: Settings) -> StoreDamaged | None:

@@ -27,7 +27,8 @@ class Endpoint:
 
     ``embedded`` says that it is Milvus Lite, in this process or behind a running serve: then
     ``write_lock`` names the file that serialises writers, which Lite does not do itself, and
-    ``lite_dir`` where a running serve's keeps its files.
+    ``lite_dir`` where a running serve's keeps its files. ``read_only`` names a folder that cannot
+    be written, of which ``uri`` is a view.
     """
 
     uri: str
@@ -36,6 +37,7 @@ class Endpoint:
     embedded: bool = True
     write_lock: Path | None = None
     lite_dir: Path | None = None
+    read_only: Path | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -83,7 +85,7 @@ def running_serve(settings: Settings) -> ServeState | None:
     lock = settings.data_dir / LOCK_FILE
     if not lock.exists():
         return None
-    with lock.open("a") as file:
+    with lock.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -125,9 +127,9 @@ def is_locked(lite_dir: Path) -> bool:
     lock = lite_dir / "LOCK"
     if not lock.exists():
         return False
-    with lock.open("a") as file:
+    with lock.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,6 +21,7 @@ from search_core.filters import Filter, quoted
 from search_core.index_specs import SearchParams
 from search_core.library import NO_FILTER, LibraryInfo, Match, VectorPage, check_k
 from search_core.lite.inspection import Health
+from search_core.lite.read_only import is_read_only, make_view
 from search_core.milvus_errors import milvus_errors
 from search_core.reading import (
     EVERYTHING,
@@ -36,22 +39,29 @@ _T = TypeVar("_T")
 
 
 class MilvusReader:
-    """The half of MilvusStore that changes nothing, with the connection both halves share."""
+    """The half of MilvusStore that changes nothing, with the connection both halves share.
+
+    ``address`` is where it is: a server's address, or the embedded Milvus's folder. One that cannot
+    be written is read all the same.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
+        self.address = endpoint.uri
         health = Health(endpoint.folder, is_running=is_running(endpoint))
+        self._view = None
+        if not is_running(endpoint) and is_read_only(Path(endpoint.uri)):
+            self._view = make_view(Path(endpoint.uri))
+            view = Path(self._view.name) / Path(endpoint.uri).name
+            endpoint = replace(endpoint, uri=str(view), read_only=Path(endpoint.uri).parent)
+        self.endpoint = endpoint
         self._client = connect(endpoint)
         self._registry = LibraryRegistry(self._client, endpoint, health)
-
-    @property
-    def address(self) -> str:
-        """Where it is: a server's address, or the embedded Milvus's folder."""
-        return self.endpoint.uri
 
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
         disconnect(self._client, self.endpoint)
+        if self._view is not None:
+            self._view.cleanup()
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""

@@ -45,8 +45,8 @@ Part = Literal[
 PART_NAMES: dict[Part, str] = {
     "aliases": "list of libraries",
     "properties": "list of properties",
-    "collection": "folder",
-    "schema": "description",
+    "collection": "collection's folder",
+    "schema": "collection's description",
     "manifest": "list of vector files",
     "backup": "backup of the list of vector files",
     "vectors": "vector file",
@@ -98,11 +98,12 @@ class Damage:
 
     def error(self) -> StoreDamaged:
         """Return the error for whoever needs this file."""
-        what = f"The library {self.library}" if self.library else "The embedded Milvus"
-        return StoreDamaged(
-            f"{what} is damaged: the {PART_NAMES[self.part]} {self.path} {self.fault}.",
-            REPAIR_HINT,
-        )
+        where = f"{self.path} ({PART_NAMES[self.part]})"
+        if self.library:
+            return StoreDamaged(
+                f"The library {self.library} is damaged: {where} {self.fault}.", REPAIR_HINT
+            )
+        return StoreDamaged(f"The embedded Milvus is damaged: {where} {self.fault}.", REPAIR_HINT)
 
 
 def inspect(lite_dir: Path, *, deep: bool = False) -> list[Damage]:
@@ -149,7 +150,7 @@ class _Inspection:
             if record is not None and not library and not is_owned(schema):
                 library = str(record["library"])
                 if library not in self._aliases and not self._is_told:
-                    fault = f"lacks {library}" if self._are_known else "is missing"
+                    fault = "lacks a library" if self._are_known else "is missing"
                     yield Damage("aliases", self._lite_dir / ALIASES, fault, "", library)
         yield from self._files(name, folder, library)
 
@@ -323,7 +324,7 @@ def _index_content(path: Path, data: Path, spec: dict[str, Any]) -> str | None:
             return None
         index = load_index_from_spec(IndexSpec.from_dict(spec), str(path), vectors.shape[1])
         if index.num_vectors != len(vectors):
-            return "is not of its vector file"
+            return "is overwritten"
         rows = np.unique(np.linspace(0, len(vectors) - 1, _SAMPLE, dtype=np.int64))
         ids, distances = index.search(vectors[rows], 1)
     except Exception:  # whatever a damaged file makes the index's library raise
