@@ -17,7 +17,7 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings
 from search_core.entities import EMBEDDING_FIELD
-from search_core.errors import StoreDamaged
+from search_core.errors import StoreDamaged, StoreUnavailable
 from search_core.lite.layout import (
     ALIASES,
     DATABASE_PROPERTIES,
@@ -65,6 +65,7 @@ _PARQUET_FILES: tuple[tuple[Part, str], ...] = (
     ("deletions", "delta_files"),
 )
 _PARQUET = b"PAR1"
+_ARROW = b"\xff\xff\xff\xff"
 _NPY = b"\x93NUMPY"
 #: Vectors of an index that a deep inspection searches for: the first, the last, some between.
 _SAMPLE = 96
@@ -107,10 +108,20 @@ class Damage:
 
 
 def inspect(lite_dir: Path, *, deep: bool = False) -> list[Damage]:
-    """Return the damaged files of an embedded Milvus; ``deep`` decodes every file."""
+    """Return the damaged files of an embedded Milvus; ``deep`` decodes every file.
+
+    Raises StoreUnavailable where this user may not read them.
+    """
     if not lite_dir.is_dir():
         return []
-    return list(_Inspection(lite_dir, deep).run())
+    try:
+        return list(_Inspection(lite_dir, deep).run())
+    except PermissionError as error:
+        raise StoreUnavailable(
+            f"The embedded Milvus cannot be read: {error.filename}: {error.strerror}.",
+            "Give this user the right to read the data directory, or choose another with "
+            "--data-dir.",
+        ) from error
 
 
 class _Inspection:
@@ -339,25 +350,16 @@ def _index_content(path: Path, data: Path, spec: dict[str, Any]) -> str | None:
 
 
 def _log_fault(path: Path) -> str | None:
-    """Return what is wrong with a log; a write that a kill cut off is nothing wrong."""
-    with path.open("rb") as file:
-        content = file.read(4096)
-    why = blank(content)
-    if why == "is empty":
-        return None  # made, and not yet written to
-    if why is not None:
-        return why
-    import pyarrow as pa
+    """Return what is wrong with a log, as far as its beginning tells.
 
-    batches = 0
-    try:
-        with pa.OSFile(str(path), "rb") as source:
-            for batch in pa.ipc.open_stream(source):
-                batch.validate(full=True)
-                batches += 1
-    except (pa.ArrowException, OSError):
-        return "is cut or overwritten" if batches == 0 else "ends in the middle of a write"
-    return None
+    Milvus Lite reads a log up to the write that a kill cut off; what is acknowledged and lacking is
+    found by the ledger.
+    """
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        return None  # made, and not yet written to
+    return blank(head) or (None if head.startswith(_ARROW) else "is overwritten")
 
 
 class Health:

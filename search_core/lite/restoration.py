@@ -355,7 +355,11 @@ def _columns(folder: Path) -> list[str]:
 def _index_of(spec: Mapping[str, Any]) -> IndexSpec:
     """Return the index a manifest names as Sightline's; the default where it knows none."""
     with suppress(KeyError, TypeError, ValueError, UsageError):
-        built = dict(spec["build_params"])
+        # Milvus writes efConstruction, Sightline's records ef_construction.
+        built = {
+            re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower(): value
+            for name, value in spec["build_params"].items()
+        }
         return index_spec_from_dict({"index_type": spec["index_type"], **built})
     return DEFAULT_INDEX
 

@@ -121,7 +121,7 @@ def test_an_approximate_index_is_restored(
     assert (mended.exit_code, mended.json["findings"]) == (0, []), mended.out
     assert ids(run, options) == before
     index = run("library", "show", "--json", *options).json["index"]
-    assert (index["index_type"], index["M"]) == ("HNSW", 8)
+    assert (index["index_type"], index["m"]) == ("HNSW", 8)
 
 
 def test_every_command_names_the_damage_and_the_way_back(

@@ -10,37 +10,44 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.cli.conftest import invoke
 
 _ROOT = Path(__file__).parents[2]
-_NOBODY = 65534
-#: Runs commands, each a list of words, one after the other, and prints what came of them.
+#: Runs commands on a copy, so that all is imported (nobody may not be able to read Python itself),
+#: gives up root's rights, and prints what comes of the same commands.
 _RUNS = """
-import json, sys
+import json, os, sys
 from tests.cli.conftest import invoke
-for command in json.load(sys.stdin):
+commands = json.load(sys.stdin)
+for command in commands:
+    invoke(*(word.replace(sys.argv[1], sys.argv[2]) for word in command))
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+for command in commands:
     outcome = invoke(*command)
     print(json.dumps([outcome.exit_code, outcome.out, outcome.err]), flush=True)
 """
 
 
-def in_user(commands: list[list[str]], folder: Path) -> list[tuple[int, str, str]]:
-    """Run commands as a user who may read a folder and not write to it."""
-    by: dict[str, Any] = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
-    environment = {**os.environ, "PYTHONPATH": str(_ROOT), "HOME": str(folder), "COLUMNS": "200"}
+def in_user(commands: list[list[str]], data: Path, copy: Path) -> list[tuple[int, str, str]]:
+    """Run commands as a user who may read a data directory and not write to it."""
+    copy.mkdir()
+    shutil.copytree(data, copy / "data", copy_function=shutil.copyfile)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
     done = subprocess.run(
-        [sys.executable, "-c", _RUNS],
+        [sys.executable, "-c", _RUNS, str(data), str(copy / "data")],
         input=json.dumps(commands),
         capture_output=True,
         text=True,
         cwd=_ROOT,
-        env=environment,
+        env={**os.environ, "PYTHONPATH": str(_ROOT), "COLUMNS": "200"},
         timeout=300,
-        **(by if os.geteuid() == 0 else {}),
     )
     assert done.returncode == 0, done.stderr
     return [tuple(json.loads(line)) for line in done.stdout.splitlines()]
@@ -64,7 +71,7 @@ def shared(media: Path, tiny_model_dir: Path) -> Iterator[Path]:
             path.chmod(0o755 if path.is_dir() else 0o644)
 
 
-def test_a_data_directory_that_cannot_be_written_is_searched(shared: Path) -> None:
+def test_a_data_directory_that_cannot_be_written_is_searched(shared: Path, tmp_path: Path) -> None:
     options = ["--model", f"local-dir:{shared / 'model'}", "--data-dir", str(shared / "data")]
     before = {path: path.stat().st_mtime_ns for path in shared.rglob("*")}
     searched, verified, ingested, changed = in_user(
@@ -74,7 +81,8 @@ def test_a_data_directory_that_cannot_be_written_is_searched(shared: Path) -> No
             ["ingest", str(shared / "media"), *options],
             ["index", "set", "HNSW", *options],
         ],
-        shared,
+        shared / "data",
+        tmp_path / "copy",
     )
     assert searched[0] == 0, searched[2]
     assert len(json.loads(searched[1])) == 5
@@ -86,15 +94,16 @@ def test_a_data_directory_that_cannot_be_written_is_searched(shared: Path) -> No
     assert {path: path.stat().st_mtime_ns for path in shared.rglob("*")} == before
 
 
-def test_a_data_directory_that_cannot_be_read_says_so(shared: Path) -> None:
+def test_a_data_directory_that_cannot_be_read_says_so(shared: Path, tmp_path: Path) -> None:
     vectors = next((shared / "data" / "milvus.db" / "collections").iterdir())
     vectors.chmod(0)
     try:
         options = ["--model", f"local-dir:{shared / 'model'}", "--data-dir", str(shared / "data")]
-        [(code, _, error)] = in_user([["search", "red", *options]], shared)
+        searches = [["search", "red", *options]]
+        [(code, _, error)] = in_user(searches, shared / "data", tmp_path / "copy")
     finally:
         vectors.chmod(0o555)
     assert code == 1
     assert str(vectors) in error
-    assert "Permission denied" in error
+    assert "cannot be read" in error
     assert "bug in Sightline" not in error
