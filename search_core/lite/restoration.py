@@ -60,7 +60,7 @@ _LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 
 
 class Restoration:
-    """One restoration of one folder; a context manager that holds Milvus Lite's lock.
+    """One restoration of one folder, which holds Milvus Lite's lock while it works.
 
     Raises StoreBusy where a process uses the folder.
     """
