@@ -47,6 +47,7 @@ PACKAGES = (
 )
 #: Milvus Lite's cost per search grows with its rows, whatever the index.
 LITE_GOOD_ROWS = 50_000
+_REPAIR_HINT = "`sightline verify --repair` restores what can be restored."
 LOW_DISK_BYTES = 2_000_000_000
 _MARKS: dict[State, tuple[str, str]] = {
     "ok": ("✓", "green"),
@@ -194,8 +195,8 @@ def _data_dir(settings: Settings) -> Iterator[Check]:
         yield Check(
             "Data directory",
             "missing",
-            f"{folder} cannot be written",
-            "Choose another with --data-dir or SIGHTLINE_DATA_DIR.",
+            f"{folder} cannot be written: it can be searched only",
+            "Change its permissions, or choose another with --data-dir or SIGHTLINE_DATA_DIR.",
         )
         return
     made = "" if folder.exists() else " (made on first use)"
@@ -215,21 +216,38 @@ def _milvus(settings: Settings) -> Iterator[Check]:
     where = f"Milvus Lite in {endpoint.uri}" if endpoint.embedded else f"server {endpoint.uri}"
     if "://" in endpoint.uri and endpoint.embedded:
         where = f"Milvus Lite of the running serve, {endpoint.uri}"
-    if is_untouched(settings):
+    from ingest.restoration import damaged_files
+
+    damaged = damaged_files(settings, endpoint)
+    for finding in damaged:
+        yield Check("Files", "missing", f"{finding.subject}: {finding.detail}", _REPAIR_HINT)
+    if damaged:
+        return
+    expected = _expected_rows(settings)
+    if is_untouched(settings) and not expected:
         yield Check("Milvus", "ok", f"{where} (made on first use)")
         return
     try:
         with open_store(settings) as store:
             server = store.server()
             yield Check("Milvus", "ok", f"{where}, {server} ({server.support.evidence})")
-            libraries = store.libraries()
-            rows = sum(store.count(info.name) for info in libraries)
+            counts = {info.name: store.count(info.name) for info in store.libraries()}
     except StoreBusy as error:
         yield Check("Milvus", "warning", error.message, error.hint)
         return
     except SightlineError as error:
         yield Check("Milvus", "missing", error.message, error.hint)
         return
+    rows = sum(counts.values())
+    for library, due in expected.items():
+        there = counts.get(library, 0)
+        if there < due:
+            yield Check(
+                "Keyframes",
+                "missing",
+                f"{library}: {there:,} of {due:,} that were taken in are in Milvus",
+                _REPAIR_HINT,
+            )
     if endpoint.embedded and rows > LITE_GOOD_ROWS:
         yield Check(
             "Keyframes",
@@ -239,7 +257,21 @@ def _milvus(settings: Settings) -> Iterator[Check]:
         )
     else:
         room = f", of some {LITE_GOOD_ROWS:,} Milvus Lite is good for" if endpoint.embedded else ""
-        yield Check("Keyframes", "ok", f"{rows:,} in {counted(len(libraries), 'library')}{room}")
+        yield Check("Keyframes", "ok", f"{rows:,} in {counted(len(counts), 'library')}{room}")
+
+
+def _expected_rows(settings: Settings) -> dict[str, int]:
+    """Return how many keyframes each library must hold at least, by the ledger."""
+    if not settings.ledger_path.exists():
+        return {}
+    from ingest.ledger import Ledger
+    from ingest.verification import expected_keyframes
+
+    with Ledger(settings.ledger_path) as ledger:
+        return {
+            library: sum(due for due, _ in expected_keyframes(ledger, library).values())
+            for library in ledger.libraries()
+        }
 
 
 def _queue(settings: Settings) -> Iterator[Check]:

@@ -23,6 +23,7 @@ from cli.children import Child, Children
 from cli.listening import LOOPBACK, Listening, listening_at
 from cli.options import JsonOption, LibraryOption, settings_of
 from cli.terminal import err, note, print_json, say, warn
+from cli.workspace import require_writable
 from ingest.stopping import Stop, stopped_by
 from search_core.endpoint import (
     Endpoint,
@@ -87,6 +88,7 @@ def run_serve(
 
     With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
     """
+    require_writable(settings)
     app = _dashboard_app()
     listening = listening_at(address, settings)
     from ingest.folders.folder import configured_folders
@@ -179,9 +181,11 @@ def _start_lite(settings: Settings, children: Children) -> str:
             f"Another Sightline command is using {lite_dir}.",
             "Wait for it to end, then run `sightline serve` again.",
         )
+    from search_core.lite.inspection import Health
     from search_core.lite_logs import remove_flushed_logs
     from search_core.store.milvus.cleanup import remove_unlisted
 
+    Health(lite_dir).require_all()
     remove_unlisted(lite_dir)
     remove_flushed_logs(lite_dir)
     port = _free_port()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,14 +14,17 @@ from rich.text import Text
 
 from cli import operator
 from cli.options import JsonOption, YesOption, duration, settings_of
-from cli.terminal import confirmed, counted, err, print_json, say, shown_path, table
-from cli.workspace import load_encoder, open_store
+from cli.terminal import confirmed, counted, err, print_json, say, shown_path, table, warn
+from cli.workspace import is_untouched, load_encoder, open_store, require_writable
+from search_core.endpoint import resolve_endpoint
 from search_core.entities import ms_from_datetime
 from search_core.errors import UsageError
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
+    from ingest.outcomes import Progress
     from ingest.verification import Finding
+    from search_core.encoders.base import Encoder
     from search_core.library import Store
 
 _SHOWN = 20
@@ -53,52 +58,106 @@ def verify(
 ) -> None:
     """Check that media, thumbnails, the ledger and Milvus agree; list what is missing.
 
-    With --repair, thumbnails are drawn again from the media, files that were moved are found again,
-    sources with missing keyframes, and files that have other content now, are taken in again with
-    the options they had, and thumbnails nothing shows are removed. With --forget-missing keyframes
-    of deleted files go for good; files on a file system that is not mounted do not count as
-    deleted. Exits with 1 when something is left that does not fit.
+    The files of the embedded Milvus and the ledger, which knows what must be there, are checked
+    first. With --repair, damaged files are restored and kept aside, thumbnails are drawn again from
+    the media, files that were moved are found again, sources with missing keyframes, and files that
+    have other content now, are taken in again with the options they had, and thumbnails nothing
+    shows are removed. With --forget-missing keyframes of deleted files go for good; files on a file
+    system that is not mounted do not count as deleted. Exits with 1 when something is left.
     """
     if older_than is not None and not forget_missing:
         raise UsageError("--older-than needs --forget-missing.", "Give both, or neither.")
     settings = settings_of(ctx, library)
-    from ingest.repair import repair
-    from ingest.verification import verify as look
-
-    with open_store(settings) as store:
-        names = [store.library(library).name] if library else [i.name for i in store.libraries()]
-        with err().status("Looking …") as line:
-            findings = list(
-                look(
-                    settings,
-                    store,
-                    names,
-                    lambda rows: line.update(f"Looked at {counted(rows, 'keyframe')} …"),
-                )
-            )
-        left = findings
-        if mend and findings:
-            with err().status("Mending …") as line:
-                left = repair(
-                    settings,
-                    store,
-                    findings,
-                    lambda: load_encoder(settings),
-                    lambda progress: line.update(Text(f"Taking in again: {progress.current} …")),
-                )
-        mended = len(findings) - len(left)
-        forgotten = 0
-        if forget_missing:
-            left, forgotten = _forget(settings, store, left, older_than, yes=yes)
+    if mend or forget_missing:
+        require_writable(settings)
+    check = _Check(settings, library)
+    check.look(mend=mend)
+    if forget_missing and not check.is_damaged:
+        check.forget_missing(older_than, yes=yes)
     if json:
-        records = [finding.to_dict() for finding in left]
-        print_json({"mended": mended, "forgotten": forgotten, "findings": records})
+        print_json(
+            {
+                "mended": len(check.mended),
+                "forgotten": check.forgotten,
+                "kept": [str(path) for path in check.kept],
+                "findings": [finding.to_dict() for finding in check.left],
+            }
+        )
     else:
-        if forgotten:
-            say(f"Removed {counted(forgotten, 'keyframe')} of deleted files.")
-        _print(left, mended, mend)
-    if left:
+        _print(check, mend)
+    if check.left:
         raise typer.Exit(1)
+
+
+class _Check:
+    """One look at a data directory: what was mended, what is left, where damaged files are."""
+
+    def __init__(self, settings: Settings, library: str | None) -> None:
+        self._settings = settings
+        self._library = library
+        self._say_so: Callable[[str], object] = lambda text: None
+        self.mended: list[Finding] = []
+        self.left: list[Finding] = []
+        self.kept: list[Path] = []
+        self.undeleted: set[str] = set()
+        self.forgotten = 0
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether damaged files are left, so that media and keyframes were not compared."""
+        return any(finding.kind == "file_damaged" for finding in self.left)
+
+    def look(self, *, mend: bool) -> None:
+        """Find what does not fit and, to ``mend``, mend it; files first, then rows."""
+        from ingest.restoration import damaged_files, restore_files
+
+        with err().status("Looking …") as line:
+            self._say_so = lambda text: line.update(Text(text))
+            endpoint = resolve_endpoint(self._settings)
+            self.left = damaged_files(self._settings, endpoint)
+            if self.left and not mend:
+                return  # rows of damaged libraries can be neither read nor missed
+            if self.left:
+                line.update("Restoring damaged files …")
+                restored = restore_files(self._settings, endpoint, self._encoder)
+                self.mended, self.left = restored.mended, restored.left
+                self.kept, self.undeleted = restored.kept, restored.undeleted
+            if not self.left:
+                self._compare(mend)
+
+    def forget_missing(self, older_than: timedelta | None, *, yes: bool) -> None:
+        """Delete the keyframes of deleted files that :meth:`look` found."""
+        with open_store(self._settings) as store:
+            self.left, self.forgotten = _forget(
+                self._settings, store, self.left, older_than, yes=yes
+            )
+
+    def _compare(self, mend: bool) -> None:
+        from ingest.repair import repair
+        from ingest.verification import known_libraries, verify
+
+        settings, known = self._settings, known_libraries(self._settings)
+        with open_store(settings, create=bool(known) and is_untouched(settings)) as store:
+            names = {*known, *(info.name for info in store.libraries())}
+            if self._library is not None and self._library not in names:
+                store.library(self._library)  # says which there are
+            wanted = [self._library] if self._library else sorted(names)
+            found = list(verify(settings, store, wanted, self._counted))
+            self.left = found
+            if mend and found:
+                self.left = repair(
+                    settings, store, found, self._encoder, self._progress, self.undeleted
+                )
+                self.mended += [item for item in found if not _is_among(item, self.left)]
+
+    def _encoder(self) -> Encoder:
+        return load_encoder(self._settings)
+
+    def _counted(self, rows: int) -> None:
+        self._say_so(f"Looked at {counted(rows, 'keyframe')} …")
+
+    def _progress(self, progress: Progress) -> None:
+        self._say_so(f"Taking in again: {progress.current} …")
 
 
 def _forget(
@@ -138,9 +197,27 @@ def _forget(
     return left, count
 
 
-def _print(findings: list[Finding], mended: int, tried: bool) -> None:
-    if mended:
-        say(f"Mended {counted(mended, 'finding')}.")
+def _is_among(finding: Finding, others: list[Finding]) -> bool:
+    return any(
+        (other.kind, other.library, other.subject)
+        == (finding.kind, finding.library, finding.subject)
+        for other in others
+    )
+
+
+def _print(check: _Check, tried: bool) -> None:
+    findings = check.left
+    if check.mended:
+        say(f"Mended {counted(len(check.mended), 'finding')}.")
+    if check.forgotten:
+        say(f"Removed {counted(check.forgotten, 'keyframe')} of deleted files.")
+    for path in check.kept:
+        say(f"The damaged files are kept in {shown_path(str(path))}.")
+    if check.undeleted:
+        warn(
+            "A list of deleted keyframes was lost: single keyframes deleted from "
+            f"{', '.join(sorted(check.undeleted))} may be back, and must be deleted again."
+        )
     if not findings:
         say("Media, thumbnails, the ledger and Milvus agree.")
         return
@@ -163,3 +240,5 @@ def _print(findings: list[Finding], mended: int, tried: bool) -> None:
         say("`sightline verify --repair` mends what can be mended.")
     if any(finding.kind == "media_missing" for finding in findings):
         say("`sightline verify --forget-missing` removes the keyframes of deleted files.")
+    if kinds["file_damaged"]:
+        say("Media, thumbnails and keyframes are compared once the damaged files are restored.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from cli.terminal import err, note
 from search_core.endpoint import resolve_endpoint
-from search_core.errors import LibraryNotFound, StoreError
+from search_core.errors import LibraryNotFound, StoreDamaged, StoreError
+from search_core.lite.read_only import read_only
 from search_core.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,9 +31,14 @@ def is_untouched(settings: Settings) -> bool:
 def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusStore]:
     """Connect to Milvus, and let go of it at the end; what a killed command left is removed.
 
+    To ``create`` it is to write to it: raises StoreReadOnly where that cannot be.
     Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
     """
+    if create:
+        require_writable(settings)
     if not create and is_untouched(settings):
+        if lost := _lost_library(settings):
+            raise lost
         raise LibraryNotFound(
             f"Nothing has been ingested into {settings.data_dir} yet.",
             "`sightline ingest PATH` puts footage and photographs into it; "
@@ -44,6 +51,10 @@ def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusSt
         store.tidy()
         _probe_once(store)
         yield store
+    except LibraryNotFound:
+        if lost := _lost_library(settings):
+            raise lost from None
+        raise
     finally:
         store.close()
 
@@ -58,6 +69,33 @@ def _probe_once(store: MilvusStore) -> None:
     for finding in found.failed:
         note(f"{found.server}: {finding.name} does not work: {finding.found}")
     note("`sightline doctor --probe` tries all that Sightline needs.")
+
+
+def require_writable(settings: Settings) -> None:
+    """Raise StoreReadOnly where this user cannot write to the data directory."""
+    folder = settings.data_dir
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    if not os.access(existing, os.W_OK):
+        raise read_only(folder)
+
+
+def _lost_library(settings: Settings) -> StoreDamaged | None:
+    """Return the error for a library that Milvus lacks and must hold by the ledger, else None."""
+    if not settings.ledger_path.exists():
+        return None
+    from ingest.ledger import Ledger
+    from ingest.verification import expected_keyframes
+
+    with Ledger(settings.ledger_path) as ledger:
+        if settings.library not in ledger.libraries():
+            return None
+        expected = expected_keyframes(ledger, settings.library)
+    sources = sum(keyframes > 0 for keyframes, _ in expected.values())
+    return StoreDamaged(
+        f"The library {settings.library} is not in Milvus any more: {sources:,} sources were "
+        "taken into it.",
+        "`sightline verify` lists them; `sightline verify --repair` takes them in again.",
+    )
 
 
 def bulk_storage_of(settings: Settings) -> BulkStorage:

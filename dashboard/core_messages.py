@@ -212,6 +212,36 @@ _ERRORS = (
         "`sightline doctor` tries the connection."
     ),
     N_("`sightline doctor` shows the state of Milvus."),
+    N_("The library {name} is damaged: {path} ({what}) {reason}."),
+    N_("The embedded Milvus is damaged: {path} ({what}) {reason}."),
+    N_(
+        "`sightline verify --repair` restores it, and keeps the damaged files; "
+        "stop `sightline serve` first."
+    ),
+    N_("list of libraries"),
+    N_("list of properties"),
+    N_("collection's folder"),
+    N_("collection's description"),
+    N_("list of vector files"),
+    N_("vector file"),
+    N_("list of deleted keyframes"),
+    N_("index file"),
+    N_("is missing"),
+    N_("is empty"),
+    N_("is cut"),
+    N_("is overwritten"),
+    N_("is overwritten in part"),
+    N_("is cut or overwritten"),
+    N_("holds nothing but zeros"),
+    N_("lacks a library"),
+    N_("its keyframes were lost with the library; it can be ingested again"),
+    N_("{path} is damaged: it is cut or overwritten."),
+    N_(
+        "`sightline verify --repair` restores the ledger; any other file of this kind can be moved "
+        "away, and is made anew."
+    ),
+    N_("{path} cannot be written by this user."),
+    N_("Change its permissions, or choose another data directory with --data-dir."),
     N_("Another Sightline command is using {uri}."),
     N_("Wait for it to end, or run `sightline serve`, which several commands can share."),
     N_("No space is left on the disk of {place}."),

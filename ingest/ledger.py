@@ -126,6 +126,9 @@ _COLUMNS = (
     "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"
     " left_out, options"
 )
+#: The stage of sources whose keyframes were in Milvus, and are not any more.
+LOST_STAGE = "lost"
+_LOST = "its keyframes were lost with the library; it can be ingested again"
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
 
@@ -276,6 +279,23 @@ class Ledger:
             )
         )
         return counts
+
+    def libraries(self) -> list[str]:
+        """Return the libraries that must hold keyframes, by name."""
+        rows = self._database.read(
+            "SELECT DISTINCT library FROM sources WHERE (status = 'done' OR stage = ?)"
+            " AND keyframes > 0 ORDER BY library",
+            (LOST_STAGE,),
+        )
+        return [str(library) for (library,) in rows]
+
+    def lose(self, library: str) -> None:
+        """Note that Milvus lost a library: its sources are pending again, with that as reason."""
+        self._database.write(
+            "UPDATE sources SET status = 'failed', stage = ?, reason = ?, updated_ms = ?"
+            " WHERE library = ? AND status = 'done'",
+            (LOST_STAGE, _LOST, _now_ms(), library),
+        )
 
     def left_out(self, library: str) -> int:
         """Return how many frames of a library's sources were left out: they show nothing new."""

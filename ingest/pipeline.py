@@ -127,7 +127,7 @@ def ingest(
         with Ledger(settings.ledger_path) as ledger:
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:
-                ledger.forget(library)  # the library was made anew, here or in another Milvus
+                ledger.lose(library)  # it was made anew, here or in another Milvus
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)

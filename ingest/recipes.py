@@ -11,6 +11,8 @@ from itertools import product
 from typing import Self
 
 from ingest.keyframes import parse_selector
+from ingest.ledger import Ledger
+from search_core.encoders.base import EncoderIdentity
 from search_core.entities import MediaEntity
 
 _WAYS = ("auto", "iframe", "scene", "motion", *(f"interval:{n}" for n in (0.5, *range(1, 61))))
@@ -84,3 +86,9 @@ def known_recipes(old_digest: str, new_digest: str) -> dict[str, str]:
     ways = [way + distinct for way, distinct in product(_WAYS, ("", "+distinct"))]
     names = [*(parse_selector(way).recipe for way in ways), LIVE_RECIPE]
     return {recipe_of(old_digest, name): recipe_of(new_digest, name) for name in names}
+
+
+def is_maker(encoder: EncoderIdentity, ledger: Ledger, library: str) -> bool:
+    """Whether the ledger's sources of a library were taken in with an encoder."""
+    known = known_recipes(encoder.digest, encoder.digest)
+    return any(recipe in known for recipe in ledger.recipes(library))

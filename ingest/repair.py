@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from ingest.ledger import Ledger, Location
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
 from ingest.provenance.mounts import mount_of
-from ingest.recipes import IngestOptions, options_of
+from ingest.recipes import IngestOptions, is_maker, options_of
 from ingest.remote import RemoteFiles
 from ingest.removal import delete_entities
 from ingest.thumbnails import write_thumbnail
@@ -42,10 +42,13 @@ def repair(
     findings: Sequence[Finding],
     load_encoder: Callable[[], Encoder],
     on_progress: Callable[[Progress], None] | None = None,
+    undeleted: Collection[str] = (),
 ) -> list[Finding]:
     """Mend what can be mended and return the findings that are left.
 
-    The encoder is loaded only when a source must be taken in again. Raises StoreError.
+    ``undeleted`` are libraries whose list of deleted keyframes was lost: sources of which the
+    ledger knows nothing were deleted from them, and are deleted again. The encoder is loaded only
+    when a source must be taken in again. Raises StoreError.
     """
     left = [finding for finding in findings if not finding.repairable]
     mendable = [finding for finding in findings if finding.repairable]
@@ -59,10 +62,34 @@ def repair(
     undrawn = [finding for finding in mendable if finding.kind == "thumbnail_missing"]
     left.extend(_draw_again(settings, undrawn))
     again = [item for item in mendable if item.kind in _TAKEN_IN_AGAIN]
+    deleted = _deleted_before(settings, findings, undeleted)
+    for finding in deleted:
+        delete_entities(settings, store, finding.library, Filter(source_ids=(finding.source_id,)))
+    left = [item for item in left if item not in deleted]
+    again = [item for item in again if item not in deleted]
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
         left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
     return left
+
+
+def _deleted_before(
+    settings: Settings, findings: Sequence[Finding], undeleted: Collection[str]
+) -> list[Finding]:
+    """Return the findings of sources that were deleted from ``undeleted`` libraries.
+
+    A ledger that knows no source of a library was lost itself, and tells nothing.
+    """
+    with Ledger(settings.ledger_path) as ledger:
+        return [
+            item
+            for item in findings
+            if item.kind == "unfinished"
+            and item.library in undeleted
+            and ledger.outcomes(item.library, limit=1)
+            and not ledger.of_sources(item.library, [item.source_id])
+            and not ledger.locations(item.library, item.source_id)
+        ]
 
 
 def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whereabouts) -> None:
@@ -129,6 +156,16 @@ def _take_in_again(
     on_progress: Callable[[Progress], None] | None,
 ) -> list[Finding]:
     """Ingest sources anew, each as it was ingested before; return what could not be."""
+    if library not in {info.name for info in store.libraries()}:
+        with Ledger(settings.ledger_path) as ledger:
+            made_it = is_maker(encoder.identity, ledger, library)
+        if not made_it:
+            detail = (
+                f"was not taken in with {encoder.identity.label}; name its encoder with "
+                "--model and --pretrained"
+            )
+            return [replace(item, detail=detail, repairable=False) for item in findings]
+        store.ensure_library(library, encoder.identity)
     left: list[Finding] = []
     groups: dict[IngestOptions, list[Finding]] = {}
     kept: list[VectorPage] = []

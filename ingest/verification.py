@@ -17,13 +17,14 @@ from PIL import Image
 
 from ingest.engines.tasks import KEEPS_KEYFRAMES
 from ingest.jobs.retrying import file_of
-from ingest.ledger import Ledger
+from ingest.ledger import LOST_STAGE, Ledger
 from ingest.whereabouts import MediaState, Whereabouts
 from search_core.entities import MediaEntity
 from search_core.library import Store
 from search_core.settings import Settings
 
 FindingKind = Literal[
+    "file_damaged",
     "keyframes_missing",
     "unfinished",
     "media_moved",
@@ -35,6 +36,7 @@ FindingKind = Literal[
 ]
 #: What each kind of finding means, as people are told.
 MEANINGS: dict[FindingKind, str] = {
+    "file_damaged": "a file of the embedded Milvus or the ledger is damaged or gone",
     "keyframes_missing": "done by the ledger, but Milvus holds fewer keyframes",
     "unfinished": "keyframes of a source the ledger does not call done",
     "media_moved": "the file is gone from where it was, and known elsewhere",
@@ -99,29 +101,58 @@ def verify(
     """
     wanted = set(libraries)
     shown: set[str] = set()
+    lacking: set[str] = set()
     looked = 0
     with Ledger(settings.ledger_path) as ledger:
         places = Whereabouts(settings, ledger)
-        for info in store.libraries():
+        held = store.libraries()
+        lost = sorted(set(ledger.libraries()) - {info.name for info in held})
+        for info in held:
             seen = _Seen()
             for page in store.vectors(info.name):
                 looked += len(page.entities)
                 on_progress(looked)
                 for entity in page.entities:
                     shown.add(entity.thumbnail)
+                    seen.rows[entity.source_id] += 1
                     if info.name in wanted:
                         yield from _look_at(settings, info.name, entity, seen, places)
             if info.name in wanted:
                 yield from _media(info.name, seen, places)
-                yield from _sources(info.name, seen, ledger, places)
-    yield from _orphans(settings, shown)
+            for finding in _sources(info.name, seen, ledger, places):
+                lacking.add(finding.source_id)
+                if info.name in wanted:
+                    yield finding
+        for library in lost:
+            for finding in _sources(library, _Seen(), ledger, places):
+                lacking.add(finding.source_id)
+                if library in wanted:
+                    yield finding
+    yield from _orphans(settings, shown, lacking)
+
+
+def known_libraries(settings: Settings) -> list[str]:
+    """Return the libraries that must be there by the ledger, none where there is no ledger."""
+    if not settings.ledger_path.exists():
+        return []
+    with Ledger(settings.ledger_path) as ledger:
+        return ledger.libraries()
+
+
+def expected_keyframes(ledger: Ledger, library: str) -> dict[str, tuple[int, str]]:
+    """Return how many keyframes of each source a library must hold, and the source's uri."""
+    expected: dict[str, tuple[int, str]] = {}
+    for row in ledger.outcomes(library):
+        keyframes, _ = expected.get(row.source_id, (0, ""))
+        due = row.keyframes if row.status == "done" or row.stage == LOST_STAGE else 0
+        expected[row.source_id] = (max(keyframes, due), row.uri)
+    return expected
 
 
 def _look_at(
     settings: Settings, library: str, entity: MediaEntity, seen: _Seen, places: Whereabouts
 ) -> Iterator[Finding]:
-    """Count a row, and check its thumbnail and that its media is there."""
-    seen.rows[entity.source_id] += 1
+    """Check a row's thumbnail and that its media is there."""
     # A live camera's day is a source of many files: each keyframe has its own still.
     medium = entity.id if entity.is_live else entity.source_id
     known = seen.uris.setdefault(medium, entity.uri)
@@ -159,14 +190,12 @@ def _media(library: str, seen: _Seen, places: Whereabouts) -> Iterator[Finding]:
 
 def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:
     """Hold the ledger's sources against the rows there are."""
-    expected: dict[str, tuple[int, str]] = {}
-    ended: set[str] = set()
-    for row in ledger.outcomes(library):
-        keyframes, _ = expected.get(row.source_id, (0, ""))
-        due = row.keyframes if row.status == "done" else 0
-        expected[row.source_id] = (max(keyframes, due), row.uri)
-        if row.status == "done" or row.stage == KEEPS_KEYFRAMES:
-            ended.add(row.source_id)
+    expected = expected_keyframes(ledger, library)
+    ended = {
+        row.source_id
+        for row in ledger.outcomes(library)
+        if row.status == "done" or row.stage == KEEPS_KEYFRAMES
+    }
     for source_id, (keyframes, uri) in expected.items():
         there = seen.rows.get(source_id, 0)
         if there < keyframes:
@@ -191,12 +220,15 @@ def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> 
         yield Finding("unfinished", library, where, detail, repairable, source_id)
 
 
-def _orphans(settings: Settings, shown: set[str]) -> Iterator[Finding]:
+def _orphans(settings: Settings, shown: set[str], lacking: set[str]) -> Iterator[Finding]:
+    """Yield thumbnails that no keyframe shows, but those of sources whose keyframes are missing."""
     if not settings.thumbnails_dir.is_dir():
         return
     before_s = time.time() - _YOUNG_S
     for path in sorted(settings.thumbnails_dir.glob("*/*/*")):
         relative = path.relative_to(settings.data_dir).as_posix()
+        if path.parent.name in lacking:
+            continue
         if relative not in shown and path.lstat().st_mtime < before_s:
             yield Finding("orphan", "", relative, MEANINGS["orphan"], True)
 

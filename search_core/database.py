@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_core.disk import disk_full, free_bytes, is_full
-from search_core.errors import StoreError
+from search_core.errors import StoreDamaged, StoreError, StoreReadOnly
 
 _BUSY_S = 30.0
 _AGAIN_S = 0.01
@@ -23,8 +24,9 @@ class Database:
     """An open SQLite file, created when it is missing and migrated when it is old.
 
     ``migrations`` are SQL scripts; PRAGMA user_version counts the ones that were applied. A change
-    of the schema is a new script at the end, never a change of an old one. Raises DiskFull, and
-    StoreError for a file that cannot be read or written for another reason.
+    of the schema is a new script at the end, never a change of an old one. A file in a folder that
+    cannot be written is opened to be read. Raises DiskFull, StoreReadOnly, and StoreError for a
+    file that cannot be read or written for another reason.
     """
 
     def __init__(self, path: Path, migrations: Sequence[str]) -> None:
@@ -32,11 +34,19 @@ class Database:
         self._lock = threading.RLock()
         with sqlite_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            writable = _is_writable(path)
+            # In a folder that cannot be written SQLite can make no log, and reads only what it is
+            # told that nobody changes.
             self._connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+                path if writable else f"{path.resolve().as_uri()}?mode=ro&immutable=1",
+                timeout=_BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=not writable,
             )
-            self._write_ahead()
-            self._connection.execute("PRAGMA synchronous = NORMAL")
+            if writable:
+                self._write_ahead()
+                self._connection.execute("PRAGMA synchronous = NORMAL")
         if self._applied() < len(migrations):
             self._migrate(migrations)
 
@@ -107,16 +117,38 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise disk_full(path) from error
         if isinstance(error, OSError):
             raise
+        if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise StoreDamaged(
+                f"{path} is damaged: it is cut or overwritten.",
+                "`sightline verify --repair` restores the ledger; any other file of this kind can "
+                "be moved away, and is made anew.",
+            ) from error
+        if not _is_writable(path):
+            raise StoreReadOnly(
+                f"{path} cannot be written by this user.",
+                "Change its permissions, or choose another data directory with --data-dir.",
+            ) from error
         raise StoreError(
             f"{path} cannot be used: {error}.", "Check the disk it is on, and who may write to it."
         ) from error
+
+
+def _code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code, 0 of an error that is not SQLite's."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether a file, and SQLite's logs beside it, can be written or made by this user."""
+    is_file = not path.exists() or os.access(path, os.W_OK)
+    return is_file and (not path.parent.exists() or os.access(path.parent, os.W_OK))
 
 
 def _is_full(error: sqlite3.Error | OSError, path: Path) -> bool:
     """Whether a full disk is behind an error; of its log's index SQLite says only "I/O error"."""
     if isinstance(error, OSError):
         return is_full(error)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = _code(error)
     if code == sqlite3.SQLITE_FULL:
         return True
     suspected = code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)

@@ -28,7 +28,7 @@ class Endpoint:
     ``embedded`` says that it is Milvus Lite, in this process or behind a running serve: then
     ``write_lock`` names the file that serialises writers, which Lite does not do itself, and
     ``lite_dir`` where a running serve's keeps its files. ``probes`` is where what probes of servers
-    found is kept.
+    found is kept. ``read_only`` names a folder that cannot be written, of which ``uri`` is a view.
     """
 
     uri: str
@@ -38,6 +38,7 @@ class Endpoint:
     write_lock: Path | None = None
     lite_dir: Path | None = None
     probes: Path | None = None
+    read_only: Path | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -89,7 +90,7 @@ def running_serve(settings: Settings) -> ServeState | None:
     lock = settings.data_dir / LOCK_FILE
     if not lock.exists():
         return None
-    with lock.open("a") as file:
+    with lock.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -121,14 +122,19 @@ def serve_lock(settings: Settings) -> Iterator[None]:
             (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
 
 
+def is_running(endpoint: Endpoint) -> bool:
+    """Whether a Milvus answers there already: a server, or Milvus Lite, also in this process."""
+    return "://" in endpoint.uri or is_locked(Path(endpoint.uri))
+
+
 def is_locked(lite_dir: Path) -> bool:
     """Whether a process holds the embedded Milvus in ``lite_dir``."""
     lock = lite_dir / "LOCK"
     if not lock.exists():
         return False
-    with lock.open("a") as file:
+    with lock.open("rb") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return True
     return False

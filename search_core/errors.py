@@ -14,6 +14,8 @@
     │   ├── StoreAccessDenied      Milvus refuses the user, or the user lacks a privilege
     │   ├── QuotaExceeded          Milvus's own quota stops writes
     │   ├── DiskFull               no space is left for rows, the ledger or pictures
+    │   ├── StoreDamaged           files of the embedded Milvus are damaged or gone
+    │   ├── StoreReadOnly          what is to be written lies where this user may not write
     │   ├── StoreBusy              another process holds the embedded Milvus, or the library
     │   ├── TrialTimeout           an index was not built within the time limit
     │   ├── LibraryNotFound
@@ -109,6 +111,14 @@ class QuotaExceeded(StoreError):
 
 class DiskFull(StoreError):
     """No space is left on the disk that keeps rows, the ledger or pictures."""
+
+
+class StoreDamaged(StoreError):
+    """Files of the embedded Milvus are damaged or gone; ``hint`` says how to restore them."""
+
+
+class StoreReadOnly(StoreError):
+    """The data directory, or a file in it, cannot be written by this user."""
 
 
 class StoreBusy(StoreError):

@@ -172,7 +172,8 @@ class AuditLog:
             return self._database
 
     def _unavailable(self, error: Exception) -> AuditUnavailable:
+        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
         return AuditUnavailable(
-            f"The audit log {self.path} cannot be used: {error}.",
+            f"The audit log {self.path} cannot be used: {why}.",
             "Nothing is done that it could not hold. Look at the disk's space and permissions.",
         )

@@ -37,7 +37,7 @@ def test_verify_lists_and_repairs(run: Run, own: tuple[Path, list[str]]) -> None
     assert "--repair" in outcome.out
     mended = run("verify", "--repair", "--json", *own[1])
     assert mended.exit_code == 0
-    assert mended.json == {"mended": 1, "forgotten": 0, "findings": []}
+    assert mended.json == {"mended": 1, "forgotten": 0, "kept": [], "findings": []}
     assert thumbnails[0].exists()
 
 

@@ -119,7 +119,19 @@ def test_folders_that_milvus_lite_does_not_know_are_removed(tmp_path: Path) -> N
     whole = tmp_path / "collections" / "whole"
     half.mkdir(parents=True)
     whole.mkdir()
+    (tmp_path / "aliases.json").write_text("{}")
     (half / "data.parquet").touch()
     (whole / "schema.json").touch()
     remove_unlisted(tmp_path)
     assert [folder.name for folder in (tmp_path / "collections").iterdir()] == ["whole"]
+
+
+@pytest.mark.parametrize("aliases", ['{"main": "half"}', "", None])
+def test_a_folder_that_has_lost_its_schema_stays(tmp_path: Path, aliases: str | None) -> None:
+    half = tmp_path / "collections" / "half" / "partitions"
+    half.mkdir(parents=True)
+    (half / "data.parquet").touch()
+    if aliases is not None:
+        (tmp_path / "aliases.json").write_text(aliases)
+    remove_unlisted(tmp_path)
+    assert (half / "data.parquet").exists()

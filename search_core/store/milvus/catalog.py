@@ -19,6 +19,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound, StoreBusy, StoreUnavailable, UsageError
 from search_core.library import LibraryInfo, check_library_name
+from search_core.lite.inspection import Health
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
 from search_core.store.milvus.properties import (
@@ -40,18 +41,22 @@ LOAD_TIMEOUT_S = 900.0
 class LibraryRegistry(CollectionNotes):
     """The libraries of one Milvus; safe to share between threads."""
 
-    def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
-        super().__init__(client, endpoint)
+    def __init__(
+        self, client: MilvusClient, endpoint: Endpoint, health: Health | None = None
+    ) -> None:
+        super().__init__(client, endpoint, health or Health(None))
         self._ready: set[str] = set()  # collections known to be indexed and loaded
         self._fields: dict[str, tuple[str, ...]] = {}
         self._undoing = threading.Lock()
 
     def names(self) -> list[str]:
-        """Return the aliases of this Milvus, libraries or not."""
+        """Return the aliases of this Milvus, libraries or not; raises StoreDamaged."""
+        self.health.require("")
         return [str(name) for name in self._client.list_aliases().get("aliases", [])]
 
     def all(self) -> list[LibraryInfo]:
-        """Return all libraries by name."""
+        """Return all libraries by name; raises StoreDamaged where one cannot be opened."""
+        self.health.require_all()
         found = [self.find(name) for name in self.names()]
         return sorted((info for info in found if info), key=lambda info: info.name)
 
@@ -187,6 +192,7 @@ class LibraryRegistry(CollectionNotes):
         try:
             self._client.load_collection(collection, timeout=seconds_left(until_s))
         except MilvusException as error:
+            self.health.explain()
             if deadline is None and time.monotonic() >= until_s:
                 raise StoreUnavailable(
                     f"Milvus has not loaded the collection {collection} within "

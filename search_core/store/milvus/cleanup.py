@@ -9,6 +9,8 @@ from pathlib import Path
 from pymilvus import MilvusClient
 
 from search_core.endpoint import Endpoint
+from search_core.lite.inspection import is_leftover
+from search_core.lite.layout import ALIASES, SCHEMA, Unreadable, collections, read_aliases
 from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.connection import write_lock
 from search_core.trials import TRIAL_PREFIX
@@ -68,9 +70,16 @@ def _is_trial(collection: str) -> bool:
 def remove_unlisted(lite_dir: Path) -> None:
     """Remove what a kill left of collections that Milvus Lite was about to make or to remove.
 
-    A folder without a schema is none of its collections, and it never looks at it again. Nobody
-    else may be using ``lite_dir``.
+    Such a folder has neither a schema nor an alias; one that has an alias is damaged, and stays.
+    Nobody else may be using ``lite_dir``.
     """
-    for folder in (lite_dir / "collections").glob("*/"):
-        if not (folder / "schema.json").exists():
+    try:
+        kept = set(read_aliases(lite_dir).values())
+    except Unreadable:
+        return
+    are_known = (lite_dir / ALIASES).exists()
+    for folder in collections(lite_dir):
+        if folder.name in kept or (folder / SCHEMA).exists():
+            continue
+        if is_leftover(folder, are_known):
             shutil.rmtree(folder)

@@ -14,6 +14,7 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.endpoint import Endpoint, is_locked
 from search_core.errors import StoreBusy, StoreUnavailable
+from search_core.lite.read_only import read_only
 from search_core.lite_logs import remove_flushed_logs
 from search_core.servers import ServerInfo
 from search_core.store.milvus.errors import is_access, reason_of, to_error
@@ -86,7 +87,12 @@ def disconnect(client: MilvusClient, endpoint: Endpoint) -> None:
 
 @contextmanager
 def write_lock(endpoint: Endpoint) -> Iterator[None]:
-    """Serialise writers: the embedded Milvus is not safe with several at once."""
+    """Serialise writers: the embedded Milvus is not safe with several at once.
+
+    Raises StoreReadOnly where it cannot be written.
+    """
+    if endpoint.read_only is not None:
+        raise read_only(endpoint.read_only)
     with endpoint.write_lock.open("a") if endpoint.write_lock else nullcontext() as file:
         if file is not None:
             fcntl.flock(file, fcntl.LOCK_EX)

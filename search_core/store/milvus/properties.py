@@ -21,6 +21,7 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.endpoint import Endpoint
 from search_core.library import LibraryInfo
+from search_core.lite.inspection import Health
 from search_core.ownership import Owner
 from search_core.servers import ServerInfo
 from search_core.store.milvus.connection import server_of
@@ -38,9 +39,10 @@ WORK_PROPERTY = "sightline.work"
 class CollectionNotes:
     """Reads and writes what collections remember."""
 
-    def __init__(self, client: MilvusClient, endpoint: Endpoint) -> None:
+    def __init__(self, client: MilvusClient, endpoint: Endpoint, health: Health) -> None:
         self._client = client
         self.endpoint = endpoint
+        self.health = health
         self._server: ServerInfo | None = None
 
     def write_info(self, info: LibraryInfo) -> None:
@@ -108,12 +110,17 @@ class CollectionNotes:
         return not self._server.embedded and not self._server.at_least("2.4")
 
     def describe(self, name: str) -> dict[str, Any] | None:
-        """Return a collection by its name or its alias, None where there is none."""
+        """Return a collection by its name or its alias, None where there is none.
+
+        Raises StoreDamaged for one that the embedded Milvus cannot open.
+        """
+        self.health.require(name)
         try:
             described: dict[str, Any] = self._client.describe_collection(name)
         except MilvusException as error:
             if is_missing(error):
                 return None
+            self.health.explain()
             raise
         return described
 

@@ -22,7 +22,7 @@ from search_core.entities import (
 from search_core.index_specs import IndexSpec, MetricType
 
 INDEX_NAME = "embedding"
-_VARCHAR_LENGTHS = {
+VARCHAR_LENGTHS = {
     "id": ID_MAX_LENGTH,
     "source_id": ID_MAX_LENGTH,
     "media_type": 16,
@@ -41,7 +41,7 @@ _INT64_FIELDS = (
 def collection_schema(client: MilvusClient, dim: int) -> Any:
     """Return the schema of a collection of ``dim``-dimensional embeddings."""
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    for name, length in _VARCHAR_LENGTHS.items():
+    for name, length in VARCHAR_LENGTHS.items():
         schema.add_field(name, DataType.VARCHAR, max_length=length, is_primary=name == "id")
     schema.add_field(EMBEDDING_FIELD, DataType.FLOAT_VECTOR, dim=dim)
     for name in _INT64_FIELDS:

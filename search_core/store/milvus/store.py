@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
-from search_core.endpoint import Endpoint
+from search_core.endpoint import Endpoint, is_running
 from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.errors import EntityNotFound, SightlineError
 from search_core.facets import Facets
@@ -31,6 +32,8 @@ from search_core.library import (
     check_library_name,
     require_filter,
 )
+from search_core.lite.inspection import Health
+from search_core.lite.read_only import is_read_only, make_view
 from search_core.servers import ServerInfo
 from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
 from search_core.store.milvus.cleanup import has_leftovers, remove_leftovers
@@ -70,27 +73,32 @@ _T = TypeVar("_T")
 class MilvusStore:
     """Libraries in one Milvus; safe to share between threads.
 
-    Raises StoreUnavailable when Milvus cannot be reached, StoreBusy when another process holds the
-    embedded one.
+    ``address`` is where it is: a server's address, or the embedded Milvus's folder. One that cannot
+    be written is read all the same. Raises StoreUnavailable when Milvus cannot be reached,
+    StoreBusy when another process holds the embedded one.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
+        self.address = endpoint.uri
+        health = Health(endpoint.folder, is_running=is_running(endpoint))
+        self._view = None
+        if not is_running(endpoint) and is_read_only(Path(endpoint.uri)):
+            self._view = make_view(Path(endpoint.uri))
+            view = Path(self._view.name) / Path(endpoint.uri).name
+            endpoint = replace(endpoint, uri=str(view), read_only=Path(endpoint.uri).parent)
         self.endpoint = endpoint
         self._client = connect(endpoint)
-        self._registry = LibraryRegistry(self._client, endpoint)
+        self._registry = LibraryRegistry(self._client, endpoint, health)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
         self._probes = ProbeRecords(endpoint.probes) if endpoint.probes else None
         self._flushing = threading.Lock()
         self._flushed_s: dict[str, float] = {}  # by collection: when the last flush began
 
-    @property
-    def address(self) -> str:
-        """Where it is: a server's address, or the embedded Milvus's folder."""
-        return self.endpoint.uri
-
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
         disconnect(self._client, self.endpoint)
+        if self._view is not None:
+            self._view.cleanup()
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
@@ -142,7 +150,8 @@ class MilvusStore:
             on_progress=on_progress,
         )
         if self._probes is not None:
-            self._probes.keep(record)
+            with suppress(OSError):  # where the data directory is read only, it is tried each time
+                self._probes.keep(record)
         return record
 
     # Libraries
@@ -410,6 +419,7 @@ class MilvusStore:
         For the start of any command: what Milvus refuses meanwhile is left to the next.
         """
         with suppress(SightlineError), milvus_errors("removing leftovers"):
+            self._registry.health.require_all()  # what is damaged is no leftover
             if has_leftovers(self._client, self._registry):
                 return self.remove_leftovers()
         return []

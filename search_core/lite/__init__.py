@@ -1,0 +1,1 @@
+"""The folder of an embedded Milvus Lite as files: inspected, restored, read write-protected."""

@@ -1,0 +1,118 @@
+"""Where Milvus Lite 3.2 keeps what in its folder, and reading its small files.
+
+    aliases.json                          alias -> collection; a library is an alias
+    collections/NAME/schema.json          fields, and the properties Sightline keeps there
+    collections/NAME/manifest.json        which data and deletion files count; .prev is its backup
+    collections/NAME/partitions/P/data/   rows with their vectors, Parquet
+    collections/NAME/partitions/P/delta/  ids of deleted rows, Parquet
+    collections/NAME/partitions/P/indexes/  one index a data file, built from it
+    collections/NAME/wal/                 rows not yet in a data file, Arrow streams
+
+Milvus Lite deletes data files that its manifest does not name when it opens a collection. So a
+collection whose manifest is damaged must not be opened before the manifest is restored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ALIASES = "aliases.json"
+SCHEMA = "schema.json"
+MANIFEST = "manifest.json"
+MANIFEST_BACKUP = "manifest.json.prev"
+DATABASE_PROPERTIES = "database_properties.json"
+PARTITION = "_default"
+DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
+#: The property of a collection that holds its library's record, and the one that names its owner.
+LIBRARY_PROPERTY = "sightline"
+OWNER_PROPERTY = "sightline.owner"
+
+
+class Unreadable(ValueError):
+    """A file does not hold what it must; ``str()`` says why, after the file's name."""
+
+
+def collections(lite_dir: Path) -> list[Path]:
+    """Return the folders of all collections, whole or not, by name."""
+    return sorted(path for path in (lite_dir / "collections").glob("*") if path.is_dir())
+
+
+def partitions(collection: Path) -> list[Path]:
+    """Return the folders of a collection's partitions."""
+    return sorted(path for path in (collection / "partitions").glob("*") if path.is_dir())
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file; raises Unreadable, and FileNotFoundError."""
+    content = path.read_bytes()
+    if (why := blank(content)) is not None:
+        raise Unreadable(why)
+    try:
+        found = json.loads(content)
+    except ValueError:
+        raise Unreadable("is cut or overwritten") from None
+    if not isinstance(found, dict):
+        raise Unreadable("is overwritten")
+    return found
+
+
+def read_aliases(lite_dir: Path) -> dict[str, str]:
+    """Return collections by their aliases, none where there is no file; raises Unreadable."""
+    try:
+        found = read_object(lite_dir / ALIASES)
+    except FileNotFoundError:
+        return {}
+    if not all(isinstance(target, str) for target in found.values()):
+        raise Unreadable("is overwritten")
+    return found
+
+
+def read_schema(collection: Path) -> dict[str, Any]:
+    """Return a collection's schema; raises Unreadable, and FileNotFoundError."""
+    schema = read_object(collection / SCHEMA)
+    fields, properties = schema.get("fields"), schema.get("properties", {})
+    named = isinstance(schema.get("collection_name"), str) and "version" in schema
+    if not named or not isinstance(fields, list) or not isinstance(properties, dict):
+        raise Unreadable("is overwritten")
+    return schema
+
+
+def library_record(schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the record of the library that a collection is of, None where it is of none."""
+    try:
+        record = json.loads(schema["properties"][LIBRARY_PROPERTY])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return record if isinstance(record, dict) and "library" in record else None
+
+
+def is_owned(schema: dict[str, Any]) -> bool:
+    """Whether a process makes or removes a collection, or ended while it did."""
+    return bool(schema.get("properties", {}).get(OWNER_PROPERTY))
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return a manifest; raises Unreadable, and FileNotFoundError."""
+    manifest = read_object(path)
+    parts = manifest.get("partitions")
+    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+        raise Unreadable("is overwritten")
+    return manifest
+
+
+def listed_files(manifest: dict[str, Any], kind: str) -> Iterator[tuple[str, str]]:
+    """Yield partition and path of each file in a manifest's ``data_files`` or ``delta_files``."""
+    for partition, part in manifest["partitions"].items():
+        for name in part.get(kind, ()):
+            yield partition, str(name)
+
+
+def blank(content: bytes) -> str | None:
+    """Return what a file without content is, None for one with content."""
+    if not content:
+        return "is empty"
+    return "holds nothing but zeros" if not content.strip(b"\0") else None
