@@ -77,6 +77,9 @@ def run_worker(
         from search_core.store.milvus.store import MilvusStore
 
         with closing(MilvusStore(resolve_endpoint(settings))) as opened:
+            if (found := opened.probe_once()) is not None:
+                for finding in found.failed:
+                    _log.warning("Milvus: %s does not work: %s", finding.name, finding.found)
             performer = Performer(settings, opened, encoder)
             _Worker(claims, performer, stop, timing).work(until_idle)
 
