@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import PurePath
 
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
@@ -30,6 +32,22 @@ class Accounts:
         """Count one source."""
         self.report.add(outcome)
         self.tell(outcome.uri)
+
+    def leave_out(self, uris: Iterable[str]) -> None:
+        """Count keyframes, named by the sources they are of, as left out after all."""
+        repeated = Counter(uris)
+        self.report.keyframes -= repeated.total()
+        self.report.left_out += repeated.total()
+        self.report.outcomes[:] = [
+            replace(
+                outcome,
+                keyframes=outcome.keyframes - repeated[outcome.uri],
+                left_out=outcome.left_out + repeated[outcome.uri],
+            )
+            if outcome.status == "done" and repeated[outcome.uri]
+            else outcome
+            for outcome in self.report.outcomes
+        ]
 
     def wait(self, text: str) -> None:
         """Tell that Milvus is waited for; an empty text says that it answers again."""

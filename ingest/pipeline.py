@@ -261,8 +261,7 @@ class _Run:
         for entity in repeated:
             if not ledger.is_elsewhere(library, entity.source_id, recipe):
                 (self._plan.options.data_dir / entity.thumbnail).unlink(missing_ok=True)
-        self.report.keyframes -= len(repeated)
-        self.report.left_out += len(repeated)
+        self._accounts.leave_out(entity.uri for entity in repeated)
 
     def _follow(
         self,

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from dashboard import resources
+from ingest.provenance.contents import content_of
 from search_core.endpoint import resolve_endpoint
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
@@ -137,9 +138,11 @@ def test_a_keyframe_of_another_video_track_says_how_to_see_it(
     """Browsers play a file's first video track, whichever is asked for."""
     drive = data_dir / "drive.mp4"
     drive.write_bytes(b"anything")
+    source_id = content_of(drive).source_id
     rear = replace(
         library[0],
-        id=f"{library[0].source_id}-v2-0000004000",
+        id=f"{source_id}-v2-0000004000",
+        source_id=source_id,
         camera="drive track 2",
         media_type="frame",
         pts_ms=4000,

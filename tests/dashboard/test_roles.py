@@ -76,7 +76,9 @@ def test_each_role_has_its_views(look: Look, name: str, views: list[str]) -> Non
         return
     app.toggle(key="choosing").set_value(True).run()
     offered = {button.label for button in app.button if button.label.endswith("…")}
-    assert offered == ({"Tag …"} if name == "otto" else {"Tag …", "Move …", "Delete …"})
+    assert offered == (
+        {"Tag …", "Correct …"} if name == "otto" else {"Tag …", "Correct …", "Move …", "Delete …"}
+    )
 
 
 def test_who_opens_what_is_not_theirs_is_told(look: Look) -> None:

@@ -22,7 +22,7 @@ FAILED = {
     "sharp_65536-uint32-limit.png": "has 65536 x 65536 pixels",
     "sharp_circle.svg": "is an SVG drawing",
     "sharp_corrupt-header.jpg": "is damaged: it ends too early",
-    "sharp_giant-image.jpg": "has 280,000,000 pixels",
+    "sharp_giant-image.jpg": "has 20000 x 14000 pixels",
     "derived_audio_only.mp4": "has no video stream",
     "derived_headless.mp4": "its beginning is missing",
     "derived_zero_bytes.mp4": "is empty",

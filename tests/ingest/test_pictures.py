@@ -232,5 +232,5 @@ def test_a_query_image_is_bytes_or_a_path(tmp_path: Path) -> None:
 
 
 def test_a_video_is_no_query_image(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedMedia, match=r"a\.mp4 is not an image"):
+    with pytest.raises(UnsupportedMedia, match=r"a\.mp4 is a video, not a picture"):
         decode_image(make_clip(tmp_path / "a.mp4", seconds=1), max_pixels=PIXELS)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from ingest.decoding import frame_at
+from ingest.decoding import frame_at, open_media
 from ingest.pipeline import ingest
 from ingest.removal import delete_entities, drop_library
 from search_core.encoders.colours import COLOURS, ColourEncoder
@@ -67,12 +69,14 @@ def take_in(media: Path, settings: Settings, store: MilvusStore) -> tuple[int, i
         encoder=ColourEncoder(),
         library=LIBRARY,
         camera="gate",
-        started_at=STARTED,
     )
     return report.done, report.skipped, report.failed, report.keyframes
 
 
 def test_a_session(media: Path, settings: Settings, store: MilvusStore) -> None:
+    with closing(open_media(media / "clip.mp4", max_pixels=10**6)) as clip_media:
+        ended_s = STARTED.timestamp() + clip_media.info.duration_ms / 1000
+    os.utime(media / "clip.mp4", (ended_s, ended_s))  # recorders write the file last at its end
     done, skipped, failed, keyframes = take_in(media, settings, store)
     assert (done, skipped, failed) == (len(COLOURS) + 1, 0, 1)
     assert store.count(LIBRARY) == keyframes

@@ -15,6 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
 
 from search_core.endpoint import Endpoint
 from search_core.entities import (
@@ -224,8 +225,15 @@ class MilvusTrial:
 
     def drop(self) -> None:
         """Remove the trial with all it holds; again does nothing."""
+        timeout_s = max(_CLEAN_UP_S, self._timeout_s)
         with milvus_errors("removing a trial"), write_lock(self._endpoint):
-            self._client.drop_collection(self._name, timeout=max(_CLEAN_UP_S, self._timeout_s))
+            try:
+                self._client.drop_collection(self._name, timeout=timeout_s)
+            except MilvusException:
+                if not self._endpoint.embedded:
+                    raise
+                # Milvus Lite fails where files are still being flushed; once more succeeds.
+                self._client.drop_collection(self._name, timeout=timeout_s)
 
     @contextmanager
     def _undone_at_failure(self, spec: IndexSpec, deadline: float) -> Iterator[None]:
