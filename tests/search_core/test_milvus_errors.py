@@ -53,3 +53,20 @@ def test_an_unreachable_server_is_one_sentence() -> None:
     assert "cannot be reached" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert "SIGHTLINE_MILVUS_URI" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        "attempt #0: stack trace: /go/pkg/tracer/stack_trace.go:51\n/go/main\nnode not found[node=3]",
+        "attempt #1: channel not available[channel=by-dev-dml_1]",
+        "fail to Search, QueryNode ID=3, reason=collection not found[collection=450]",
+    ],
+)
+def test_what_a_restarting_server_wraps_in_its_general_code_is_not_ready_yet(reason: str) -> None:
+    with (
+        pytest.raises(StoreUnavailable, match="not ready yet") as caught,
+        milvus_errors("flushing"),
+    ):
+        raise MilvusException(65535, reason)
+    assert "stack trace" not in str(caught.value)

@@ -151,7 +151,12 @@ PHRASES: tuple[Words, ...] = (
     Words("fail to search, querynode", Meaning.NOT_READY, "2.3.5, code 65535, around any reason"),
     Words("fail to query, querynode", Meaning.NOT_READY, "2.3.5, code 65535, around any reason"),
     Words("no acitvate sheard leader", Meaning.NOT_READY, "2.5 and later, code 65535"),
-    Words("no available shard", Meaning.NOT_READY, "2.3.5, code 2 or 65535"),
+    Words("node not found", Meaning.NOT_READY, "2.3.5, code 65535, around a retry's attempts"),
+    Words("node offline", Meaning.NOT_READY, "2.3.5, code 65535, around a retry's attempts"),
+    Words("channel not found", Meaning.NOT_READY, "2.3.5, code 65535, around a retry's attempts"),
+    Words("not available", Meaning.NOT_READY, "2.3.5, code 65535: a node, a channel, a replica"),
+    Words("no available", Meaning.NOT_READY, "2.3.5, code 65535: a node, a channel, a replica"),
+    Words("is recovering", Meaning.NOT_READY, "2.3.5, code 65535"),
     Words("call load() before", Meaning.NOT_READY, "Milvus Lite"),
     Words("not loaded", Meaning.NOT_READY, "2.3.5, code 65535; Milvus Lite"),
     Words("not fully loaded", Meaning.NOT_READY, "2.3.5, code 65535"),
@@ -250,7 +255,10 @@ def is_access(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return the first line of what Milvus said, at most 300 characters, without a full stop."""
+    """Return what Milvus said in one line, at most 300 characters, without a full stop.
+
+    That is the first line, but where 2.3.5 puts a stack trace before the reason the last one.
+    """
     if isinstance(error, grpc.RpcError):
         said = str(error.details() or error.code()) if isinstance(error, grpc.Call) else ""
     elif isinstance(error, MilvusException):
@@ -259,7 +267,10 @@ def reason_of(error: BaseException) -> str:
     else:
         said = str(error)
     lines = said.strip().splitlines()
-    return lines[0][:300].rstrip(". ") if lines else "it gave no reason"
+    if not lines:
+        return "it gave no reason"
+    line = lines[-1].strip() if "stack trace:" in lines[0] else lines[0]
+    return line[:300].rstrip(". ")
 
 
 @contextmanager
