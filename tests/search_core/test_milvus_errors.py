@@ -58,7 +58,7 @@ def test_an_unreachable_server_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     "reason",
     [
-        "attempt #0: stack trace: /go/pkg/tracer/stack_trace.go:51\n/go/main\nnode not found[node=3]",
+        "attempt #0: stack trace: /go/tracer/stack_trace.go:51\n/go/main\nnode not found[node=3]",
         "attempt #1: channel not available[channel=by-dev-dml_1]",
         "fail to Search, QueryNode ID=3, reason=collection not found[collection=450]",
     ],
