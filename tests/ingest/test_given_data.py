@@ -43,7 +43,7 @@ KEYFRAMES = {
     "torchcodec_h265_video.mp4": 2,
     "torchcodec_h265_10bits.mp4": 1,
     "torchcodec_av1_video.mkv": 2,
-    "torchcodec_nasa_13013.mp4": 2,
+    "torchcodec_nasa_13013.mp4": 4,  # it has two video tracks
     "decord_corrupted.mp4": 2,
 }
 
