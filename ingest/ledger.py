@@ -15,6 +15,7 @@ from typing import Literal
 from ingest.provenance.contents import Content
 from ingest.provenance.mounts import NO_MOUNT, Mount
 from search_core.database import Database, storable
+from search_core.entities import is_address
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -489,11 +490,14 @@ class Ledger:
         return str(rows[0][0]) if rows else ""
 
     def paths_of(self, source_id: str) -> list[str]:
-        """Return where this content was seen; the newest place of a file that was moved is here."""
+        """Return where this content was seen; the newest place of a file that was moved is here.
+
+        Members of archives are left out: they have no path of their own.
+        """
         rows = self._database.read(
             "SELECT path FROM files WHERE source_id = ? ORDER BY path", (source_id,)
         )
-        return [str(path) for (path,) in rows]
+        return [path for (path,) in rows if is_address(path) or Path(path).is_absolute()]
 
 
 def _now_ms() -> int:

@@ -6,7 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -64,6 +64,7 @@ class Selectivities:
     def of(self, library: LibraryInfo, where: Filter) -> Selectivity:
         """Return a filter's selectivity; raises StoreError when Milvus fails."""
         counts = [self._count(library, asked) for asked in (NO_FILTER, where)]
+        wait(counts)  # so that one that fails after another is not met by the next search
         rows, passing = (count.result() for count in counts)
         return Selectivity(rows, passing)
 

@@ -236,8 +236,15 @@ def test_a_place_with_other_content_is_not_where_a_file_was_moved(
 
 
 def test_a_member_of_a_zip_that_changed_is_replaced(
-    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
+    take_in: TakeIn,
+    media: Path,
+    store: MemoryStore,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")  # where one is while it is taken in does not matter
     photo = media.parent / "photo.jpg"
     packed = media / "photos.zip"
     for colour in ((200, 0, 0), (0, 200, 0)):
