@@ -70,7 +70,20 @@ def repair(
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
         left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
-    return left
+    replaced = {
+        (item.library, item.source_id)
+        for item in again
+        if item.kind == "media_changed" and not _is_of_source(item, left)
+    }  # what was wrong with their old rows went with them
+    return [item for item in left if (item.library, item.source_id) not in replaced]
+
+
+def _is_of_source(finding: Finding, others: Sequence[Finding]) -> bool:
+    return any(
+        (item.kind, item.library, item.source_id)
+        == (finding.kind, finding.library, finding.source_id)
+        for item in others
+    )
 
 
 def _deleted_before(

@@ -33,7 +33,8 @@ def media(tmp_path: Path) -> Path:
     folder = tmp_path / "media"
     folder.mkdir()
     make_clip(folder / "a.mp4", seconds=6)
-    make_clip(folder / "b.mp4", seconds=5, size=(48, 64))
+    (folder / "yard").mkdir()  # two of one camera would be folded
+    make_clip(folder / "yard" / "b.mp4", seconds=5, size=(48, 64))
     for number in range(4):
         make_photo(folder / f"{number}.png", (number, 60, 90))
     return folder

@@ -86,6 +86,8 @@ class MilvusTrial:
                 write_lock(endpoint),
                 ThreadPoolExecutor(1) as creating,
             ):
+                # An executor does not wait for a thread whose start was interrupted.
+                creating.submit(str).result()
                 creating.submit(
                     client.create_collection,
                     self._name,
