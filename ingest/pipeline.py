@@ -43,7 +43,7 @@ from ingest.provenance.replacement import Replacement
 from ingest.recipes import IngestOptions, recipe_of
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
-from ingest.sources import NO_SUCH_FILE, Source, find_sources
+from ingest.sources import NO_SUCH_FILE, Source, find_sources, place_of
 from ingest.stopping import Interrupted
 from ingest.writer import Ending, Writer
 from search_core.clocks import EVERY_CAMERA, Clocks
@@ -117,7 +117,7 @@ def ingest(
     sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
     if started_at is not None:
         plan = _with_starts(plan, sources, started_at)
-    asked = IngestOptions(keyframes, camera, None, _checked(tags))
+    asked = IngestOptions(keyframes, camera, tags=_checked(tags), name_patterns=plan.naming.given)
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -185,7 +185,9 @@ class _Run:
 
     def options_of(self, uri: str) -> str:
         """Return the options that a source is taken in with, as the ledger keeps them."""
-        return replace(self._asked, given_ms=self._plan.starts_ms.get(uri)).to_text()
+        given_ms = self._plan.starts_ms.get(uri)
+        alone = place_of(uri) in self._plan.naming.alone
+        return replace(self._asked, given_ms=given_ms, alone=alone).to_text()
 
     def writer(
         self,
