@@ -19,6 +19,8 @@ from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
 from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
 from ingest.consecutive import Segments
+from ingest.curation.existing import KEPT
+from ingest.damage import joined
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -178,6 +180,8 @@ class _Run:
         self._batch_size = batch_size
         self._asked = asked
         self._duplicates = Duplicates()
+        #: Sources that the library holds already, and what is to be said of that.
+        self._held: dict[str, str] = {}
         self._accounts = Accounts(on_progress)
         self._segments = Segments(plan.options.data_dir)
         self.report = self._accounts.report
@@ -310,8 +314,7 @@ class _Run:
         task, event = news
         match event:
             case Opened():
-                self._replacement.begin(task.uri, task.source_id)
-                batches.open(task.source_id, event, self._plan.capture_time(task, event))
+                self._open(task, event, batches)
             case Decoded() | Embedded():
                 batches.add(task, event)
                 self._accounts.keyframes = batches.keyframes
@@ -320,6 +323,23 @@ class _Run:
                 batches.end(self._ending(task, event, batches.came_of(task.source_id)))
                 for outcome in self._duplicates.end(task.source_id, event):
                     self._end_duplicate(outcome, batches)
+
+    def _open(self, task: DecodeTask, opened: Opened, batches: Batches) -> None:
+        """Begin a source; one that the library holds already keeps its camera and time there.
+
+        Where the ingest was given a camera or a time, that counts.
+        """
+        captured = self._plan.capture_time(task, opened)
+        existing = self._replacement.begin(task.uri, task.source_id)
+        if existing is not None:
+            camera, own = task.camera_of(opened.kind), captured
+            if self._plan.camera is not None:
+                existing = replace(existing, cameras={})
+            if task.given_ms is None:
+                captured = existing.captured
+            kept = (captured.at_ms, existing.camera_of(0, camera)) != (own.at_ms, camera)
+            self._held[task.source_id] = KEPT if kept else ""
+        batches.open(task.source_id, opened, captured, existing)
 
     def _skip(self, outcome: SourceOutcome, batches: Batches) -> None:
         """Take what needs no decoding."""
@@ -344,8 +364,15 @@ class _Run:
         task.let_go(0 if refused else keyframes)
         if isinstance(event, Finished):
             self._replacement.see(task.uri, task.source_id)
-            warning, left_out = event.warning, event.left_out
-            outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
+            held = self._held.pop(task.source_id, None)
+            outcome = SourceOutcome(
+                task.uri,
+                "done",
+                warning=joined(event.warning, held or ""),
+                left_out=event.left_out,
+                source_id="" if held is None else task.source_id,
+                given_ms=None if held is None else task.given_ms,
+            )
         else:
             kept = f"; its first {keyframes} keyframes are kept" if keyframes else ""
             reason = event.reason if refused else event.reason + kept
