@@ -59,7 +59,7 @@ class Header:
     """What a source is, by its header; ``cpu_s`` is what reading it took.
 
     ``claims`` are the capture times it gives. ``duration_ms`` is how long it is, ``decode_ms`` the
-    duration of all its video tracks together.
+    duration of all its video ``tracks`` together.
     """
 
     kind: MediaKind
@@ -67,6 +67,7 @@ class Header:
     decode_ms: int
     cpu_s: float
     claims: tuple[TimeClaim, ...] = ()
+    tracks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +152,9 @@ def looked_into(probe: Probe) -> Found:
                 info = media.info
                 duration_ms = _believable_ms(media, probe, began)
                 decode_ms = duration_ms * info.tracks
-                return Header(info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims)
+                return Header(
+                    info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims, info.tracks
+                )
             if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
                 return _part_of(media, probe, probe.options, began)
             return _whole(media, probe, probe.options, began)

@@ -30,7 +30,7 @@ from search_core.filters import Filter
 from search_core.library import Store, VectorPage
 from search_core.settings import Settings
 
-_TAKEN_IN_AGAIN = ("keyframes_missing", "unfinished", "media_changed")
+_TAKEN_IN_AGAIN = ("keyframes_missing", "track_missing", "unfinished", "media_changed")
 _UNKNOWN_OPTIONS = (
     "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
 )
