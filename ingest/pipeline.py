@@ -18,7 +18,7 @@ from ingest.accounts import Accounts
 from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
 from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
-from ingest.consecutive import Segments
+from ingest.consecutive import Segments, folds
 from ingest.curation.existing import KEPT
 from ingest.damage import joined
 from ingest.engines.local import LocalEngine
@@ -35,8 +35,7 @@ from ingest.engines.tasks import (
     Told,
 )
 from ingest.intake import KNOWN, Intake, Plan
-from ingest.keyframes import Auto, parse_selector
-from ingest.keyframes.distinct import Distinct
+from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
@@ -254,7 +253,7 @@ class _Run:
 
     def leave_out_repeated(self, store: Store, ledger: Ledger, outages: Outages) -> None:
         """Remove first keyframes of files that repeat the files before them (see consecutive)."""
-        if not isinstance(self._plan.options.selector, Auto | Distinct):
+        if not folds(self._plan.options.selector):
             return
         library, recipe = self._plan.library, self._plan.recipe
         repeated = outages.outlast(lambda: self._segments.repeated(store, library))

@@ -16,11 +16,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ingest.capture_time.sources import TimeClaim
+from ingest.consecutive import first_and_last_minute, folds, small_picture
 from ingest.decoding import Video, listen_to_libav, open_media
 from ingest.engines.child_process import ChildProcess
 from ingest.engines.decode_worker import compact
 from ingest.engines.tasks import DecodeOptions
 from ingest.footage import DecodedFrame, MediaKind, OpenedMedia
+from ingest.keyframes.base import SmallPicture
 from ingest.thumbnails import JPEG_QUALITY, fitted
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError, in_words
@@ -71,13 +73,27 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """A keyframe as it is compared with those of other files; ``captured_at`` is ms from 0.
+
+    ``picture`` is None where its thumbnail cannot be read.
+    """
+
+    track: int
+    captured_at: int
+    picture: SmallPicture | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sample:
     """What came of a source or a part of it, and what it took.
 
     ``cpu_s`` are seconds of a core, ``clock_s`` how long it took to have them.
     ``media_ms`` is how much of a video it stands for; of an image it is 0. ``thumbnails`` were
     made, of ``thumbnail_bytes``. ``whole`` says that it stands for the whole source. ``pixels`` are
-    some of the keyframes as the encoder wants them.
+    some of the keyframes as the encoder wants them. Of a whole video whose keyframes are folded
+    with those of other files, ``shown`` are those that may be: each with its video track, its
+    time (ms) and its small picture.
     """
 
     media_ms: int
@@ -88,6 +104,7 @@ class Sample:
     thumbnail_bytes: int
     whole: bool
     pixels: tuple[Pixels, ...] = ()
+    shown: tuple[SampledFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +234,8 @@ class _Counter:
         self._options = options
         self.keyframes = self.thumbnails = self.thumbnail_bytes = 0
         self.pixels: list[Pixels] = []
+        self._folds = folds(options.selector)
+        self._shown: dict[int, list[SampledFrame]] = {}
 
     def add(self, frame: DecodedFrame, counts: bool = True) -> None:
         thumbnail = BytesIO()
@@ -229,6 +248,11 @@ class _Counter:
         self.thumbnail_bytes += len(thumbnail.getbuffer())
         if len(self.pixels) < _MOST_PIXELS:
             self.pixels.append(pixels)
+        if self._folds:
+            thumbnail.seek(0)
+            shown = SampledFrame(frame.track, frame.pts_ms, small_picture(thumbnail))
+            frames = [*self._shown.get(frame.track, ()), shown]
+            self._shown[frame.track] = first_and_last_minute(frames, frame.pts_ms)
 
     def sample(self, media_ms: int, took: _Clock, whole: bool) -> Sample:
         return Sample(
@@ -240,6 +264,7 @@ class _Counter:
             self.thumbnail_bytes,
             whole,
             tuple(self.pixels),
+            tuple(frame for frames in self._shown.values() for frame in frames) if whole else (),
         )
 
 
