@@ -2,7 +2,7 @@
 
 Recorders cut one recording into files of seconds or minutes, and each file has a first keyframe,
 which within one file would have shown nothing new. Once the files of an ingest are written, such a
-first keyframe is left out where one of the files before it shows the same.
+first keyframe is left out where one of the files before it, up to a minute before, shows the same.
 """
 
 from __future__ import annotations
@@ -70,22 +70,30 @@ def first_and_last_minute(keyframes: Sequence[_Timed], newest_ms: int) -> list[_
 def repeating_files(
     files: Sequence[Sequence[Shown]], before: Callable[[int], Sequence[Shown]]
 ) -> list[int]:
-    """Return which files (indexes) begin with what a keyframe up to a minute before shows.
+    """Return which files (indexes) begin with what was shown up to a minute before.
 
     ``files`` are those of one camera by time, each with its keyframes by time. ``before`` gives the
-    keyframes before a file that has none of ``files`` in the minute before it.
+    keyframes before a file that has none of ``files`` in the minute before it. What repeats is
+    compared with as well: the view in which nothing happens is not new after every event. But
+    only where a keyframe of the minute before stays, so that there is one a minute.
     """
     found: list[int] = []
-    kept: list[Shown] = []
+    shown: list[Shown] = []
+    kept_ms: int | None = None
     for index, keyframes in enumerate(files):
         first = keyframes[0]
-        if not kept or first.captured_at - kept[-1].captured_at >= LONGEST_SPAN_MS:
-            kept = list(before(index))
-        if _shows_one_of(first, kept):
+        if kept_ms is None or first.captured_at - kept_ms >= LONGEST_SPAN_MS:
+            shown = list(before(index))
+            kept_ms = shown[-1].captured_at if shown else None
+        shown = [one for one in shown if first.captured_at - one.captured_at < LONGEST_SPAN_MS]
+        if _shows_one_of(first, shown):
             found.append(index)
+            kept = keyframes[1:]
         else:
-            kept.append(first)
-        kept += keyframes[1:]
+            kept = keyframes
+        shown += keyframes
+        if kept:
+            kept_ms = max(kept[-1].captured_at, kept_ms or kept[-1].captured_at)
     return found
 
 
@@ -100,12 +108,12 @@ def small_picture(file: Path | BinaryIO) -> SmallPicture | None:
     return np.asarray(small, np.uint8)
 
 
-def _shows_one_of(first: Shown, kept: Sequence[Shown]) -> bool:
-    recent = [one for one in kept if 0 <= first.captured_at - one.captured_at < LONGEST_SPAN_MS]
-    picture = first.picture() if recent else None
+def _shows_one_of(first: Shown, shown: Sequence[Shown]) -> bool:
+    earlier = [one for one in shown if one.captured_at <= first.captured_at]
+    picture = first.picture() if earlier else None
     if picture is None:
         return False
-    others = (one.picture() for one in reversed(recent))
+    others = (one.picture() for one in reversed(earlier))
     return any(
         other is not None and changed_blocks(picture, other) < LEAST_BLOCKS for other in others
     )

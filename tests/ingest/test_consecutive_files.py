@@ -28,15 +28,28 @@ SECONDS = 10
 VIEW = np.random.default_rng(1).integers(90, 130, (72, 128, 3)).astype(np.uint8)
 
 
-def yard(time_s: float, *, begins_s: float = 0.0, red_from_s: float = 1e9) -> np.ndarray:
+def yard(
+    time_s: float,
+    *,
+    begins_s: float = 0.0,
+    red_from_s: float = 1e9,
+    red_until_s: float = 1e9,
+) -> np.ndarray:
     """A view in which nothing moves; from some moment on a red thing stands in it."""
     picture = VIEW.copy()
-    if begins_s + time_s >= red_from_s:
+    if red_from_s <= begins_s + time_s < red_until_s:
         picture[20:50, 40:70] = (230, 20, 20)
     return picture
 
 
-def record(folder: Path, count: int, *, red_from_s: float = 1e9, gap_s: float = 0.0) -> None:
+def record(
+    folder: Path,
+    count: int,
+    *,
+    red_from_s: float = 1e9,
+    red_until_s: float = 1e9,
+    gap_s: float = 0.0,
+) -> None:
     """Write a recording cut into files of ten seconds, each with the time it begins."""
     for number in range(count):
         begins_s = number * SECONDS
@@ -44,7 +57,9 @@ def record(folder: Path, count: int, *, red_from_s: float = 1e9, gap_s: float = 
         make_clip(
             folder / f"{number:03}.mp4",
             seconds=SECONDS,
-            picture=partial(yard, begins_s=begins_s, red_from_s=red_from_s),
+            picture=partial(
+                yard, begins_s=begins_s, red_from_s=red_from_s, red_until_s=red_until_s
+            ),
             metadata={"creation_time": starts.isoformat()},
             container_options={"movflags": "use_metadata_tags"},
         )
@@ -126,6 +141,16 @@ def test_what_comes_into_the_view_is_kept(take_in: TakeIn, media: Path, store: M
     record(media, 4, red_from_s=20)
     take_in(media, camera="yard")
     assert kept(store) == [0, 20]
+
+
+def test_the_view_in_which_nothing_happens_is_not_new_after_each_event(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    """The last keyframe of it is more than a minute ago, but files since then showed it."""
+    record(media, 9, red_from_s=62, red_until_s=66)
+    take_in(media, camera="yard")
+    assert [time_s for time_s in kept(store) if time_s >= 70] == []
+    assert kept(store)[0] == 0 and any(60 <= time_s < 70 for time_s in kept(store))
 
 
 def test_files_taken_in_later_are_compared_with_what_is_there(
