@@ -97,13 +97,15 @@ def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: b
     worked = True
     for text, paths in files.items():
         options = IngestOptions.from_text(text) if text else IngestOptions()
+        unique = list(dict.fromkeys(paths))
         report = run_ingest(
             settings.model_copy(update={"library": library}),
-            list(dict.fromkeys(paths)),
+            unique,
             camera=options.camera,
             started_at=options.started_at,
             keyframes=options.keyframes,
             tags=options.tags,
+            naming=options.naming(settings, unique),
         )
         if not quiet:
             print_summary(report, library)

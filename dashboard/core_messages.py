@@ -408,6 +408,10 @@ _NOTES = (
         "has timestamps that jump {count} times, first at {position}: positions count on from there"
     ),
     N_("is followed by another recording in the same file, at byte {byte}, which is not read"),
+    N_(
+        "keeps its camera and time in the library, which are not those of the file: `sightline "
+        "library retime --re-read` and `sightline library recamera --re-read` read them again"
+    ),
     N_("video track {number} has a coding that cannot be decoded"),
     N_("video track {number} {reason}"),
     N_("{what}; {reason}"),

@@ -112,14 +112,18 @@ class GuardedJobs:
         for options, paths in files.items():
             unique = list(dict.fromkeys(paths))
             self._record_ingest(library, unique, options.camera)
-            self._jobs.submit_ingest(
-                unique,
+            started = options.started_at
+            request = IngestRequest(
+                tuple(unique),
                 library,
                 options.camera,
-                options.started_at,
+                started.isoformat() if started else None,
                 options.keyframes,
                 options.tags,
+                alone=options.alone,
+                name_patterns=options.name_patterns,
             )
+            self._jobs.submit(request)
         return len(failed)
 
     def results_so_far(self, job: Job, most: int) -> list[LedgerRow]:

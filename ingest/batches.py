@@ -12,6 +12,7 @@ import numpy as np
 
 from ingest.capture_time.choice import CaptureTime
 from ingest.consecutive import Segments
+from ingest.curation.existing import Existing
 from ingest.engines.tasks import Decoded, DecodeTask, Embedded, Keyframe, Opened
 from ingest.near_duplicates import Gate, Row
 from ingest.outcomes import SourceOutcome
@@ -54,14 +55,23 @@ class Batches:
         self._data_dir = data_dir
         self._writer = writer
         self._segments = segments
-        self._opened: dict[str, tuple[Opened, CaptureTime]] = {}
+        self._opened: dict[str, tuple[Opened, CaptureTime, Existing | None]] = {}
         self._came: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Decoded | Embedded]] = []
         self._endings: list[Ending] = []
 
-    def open(self, source_id: str, opened: Opened, captured: CaptureTime) -> None:
-        """Take note of what a source is and when it began, before its keyframes come."""
-        self._opened[source_id] = opened, captured
+    def open(
+        self,
+        source_id: str,
+        opened: Opened,
+        captured: CaptureTime,
+        existing: Existing | None = None,
+    ) -> None:
+        """Take note of what a source is and when it began, before its keyframes come.
+
+        ``existing`` is what the library holds of it already.
+        """
+        self._opened[source_id] = opened, captured, existing
 
     def came_of(self, source_id: str) -> int:
         """Return how many keyframes came of a source that has not ended."""
@@ -131,14 +141,15 @@ class Batches:
             left_out=ending.outcome.left_out + len(near),
         )
         opened = self._opened.pop(ending.source_id, None)
-        if opened is not None and outcome.status == "done":
-            outcome = _dated(outcome, opened[1])
+        if opened is not None:
+            outcome = replace(outcome, tracks=opened[0].tracks)
+            outcome = _dated(outcome, opened[1]) if outcome.status == "done" else outcome
         unused = [self._data_dir / entity.thumbnail for entity in near]
         self._writer.put(replace(ending, outcome=outcome, unused=unused))
 
     def _entity(self, task: DecodeTask, frame: Keyframe) -> MediaEntity:
-        opened, captured = self._opened[task.source_id]
-        return MediaEntity(
+        opened, captured, existing = self._opened[task.source_id]
+        entity = MediaEntity(
             id=FrameRef(task.source_id, frame.pts_ms, frame.track).primary_key,
             source_id=task.source_id,
             media_type="image" if opened.kind == "image" else "frame",
@@ -155,6 +166,7 @@ class Batches:
             tags=self._tags,
             span_ms=frame.span_ms,
         )
+        return entity if existing is None else existing.put_into(entity)
 
 
 def _dated(outcome: SourceOutcome, captured: CaptureTime) -> SourceOutcome:

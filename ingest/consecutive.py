@@ -2,37 +2,121 @@
 
 Recorders cut one recording into files of seconds or minutes, and each file has a first keyframe,
 which within one file would have shown nothing new. Once the files of an ingest are written, such a
-first keyframe is left out where one of the files before it shows the same.
+first keyframe is left out where one of the files before it, up to a minute before, shows the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
 
+from ingest.keyframes import Auto, KeyframeSelector
 from ingest.keyframes.auto import LONGEST_SPAN_MS
 from ingest.keyframes.background import changed_blocks
 from ingest.keyframes.base import SMALL_HEIGHT, SMALL_WIDTH, SmallPicture
+from ingest.keyframes.distinct import Distinct
 from ingest.keyframes.novelty import LEAST_BLOCKS
-from ingest.writer import Store
 from search_core.entities import MediaEntity
 from search_core.filters import Filter
+
+if TYPE_CHECKING:  # processes that only sample need not know of Milvus
+    from ingest.writer import Store
 
 #: More keyframes in a minute than any recorder's files have.
 _MOST_BEFORE = 1000
 
 
+class _HasTime(Protocol):
+    @property
+    def captured_at(self) -> int: ...
+
+
+_Timed = TypeVar("_Timed", bound=_HasTime)
+
+
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    """A keyframe that stays; ``thumbnail`` is relative to the data directory."""
+class Shown:
+    """A keyframe as it is compared with others; ``captured_at`` is epoch milliseconds.
+
+    ``picture`` returns it at the size that is compared, None where it is gone.
+    """
 
     captured_at: int
-    thumbnail: str
+    picture: Callable[[], SmallPicture | None]
+
+
+def folds(selector: KeyframeSelector) -> bool:
+    """Whether keyframes chosen like this are folded across files: if they leave repeats out."""
+    return isinstance(selector, Auto | Distinct)
+
+
+def first_and_last_minute(keyframes: Sequence[_Timed], newest_ms: int) -> list[_Timed]:
+    """Return the keyframes of one file that decide: the first may repeat a file before.
+
+    A file after may repeat those of the last minute.
+    """
+    oldest_ms = newest_ms - LONGEST_SPAN_MS
+    last = [one for one in keyframes[1:] if one.captured_at >= oldest_ms]
+    return [*keyframes[:1], *last]
+
+
+def repeating_files(
+    files: Sequence[Sequence[Shown]], before: Callable[[int], Sequence[Shown]]
+) -> list[int]:
+    """Return which files (indexes) begin with what was shown up to a minute before.
+
+    ``files`` are those of one camera by time, each with its keyframes by time. ``before`` gives the
+    keyframes before a file that has none of ``files`` in the minute before it. What repeats is
+    compared with as well: the view in which nothing happens is not new after every event. But
+    only where a keyframe of the minute before stays, so that there is one a minute.
+    """
+    found: list[int] = []
+    shown: list[Shown] = []
+    kept_ms: int | None = None
+    for index, keyframes in enumerate(files):
+        first = keyframes[0]
+        if kept_ms is None or first.captured_at - kept_ms >= LONGEST_SPAN_MS:
+            shown = list(before(index))
+            kept_ms = shown[-1].captured_at if shown else None
+        shown = [one for one in shown if first.captured_at - one.captured_at < LONGEST_SPAN_MS]
+        if _shows_one_of(first, shown):
+            found.append(index)
+            kept = keyframes[1:]
+        else:
+            kept = keyframes
+        shown += keyframes
+        if kept:
+            kept_ms = max(kept[-1].captured_at, kept_ms or kept[-1].captured_at)
+    return found
+
+
+def small_picture(file: Path | BinaryIO) -> SmallPicture | None:
+    """Return a thumbnail at the size keyframes are compared at; None where it cannot be read."""
+    try:
+        with Image.open(file) as image:
+            image.draft("RGB", (4 * SMALL_WIDTH, 4 * SMALL_HEIGHT))
+            small = image.convert("RGB").resize((SMALL_WIDTH, SMALL_HEIGHT), Image.Resampling.BOX)
+    except (OSError, ValueError):
+        return None
+    return np.asarray(small, np.uint8)
+
+
+def _shows_one_of(first: Shown, shown: Sequence[Shown]) -> bool:
+    earlier = [one for one in shown if one.captured_at <= first.captured_at]
+    picture = first.picture() if earlier else None
+    if picture is None:
+        return False
+    others = (one.picture() for one in reversed(earlier))
+    return any(
+        other is not None and changed_blocks(picture, other) < LEAST_BLOCKS for other in others
+    )
 
 
 class Segments:
@@ -40,17 +124,16 @@ class Segments:
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
-        self._sources: dict[str, list[MediaEntity]] = {}
+        #: By source and video track.
+        self._files: dict[tuple[str, int], list[MediaEntity]] = {}
 
     def add(self, entities: Iterable[MediaEntity]) -> None:
-        """Take note of keyframes that are written, in order of time within each source."""
+        """Take note of keyframes that are written, in order of time within each track."""
         for entity in entities:
             if entity.in_video:
-                keyframes = self._sources.setdefault(entity.source_id, [])
-                keyframes.append(entity)
-                # The first may repeat a file before; a file after may repeat the last minute's.
-                oldest_ms = entity.captured_at - LONGEST_SPAN_MS
-                keyframes[1:] = [one for one in keyframes[1:] if one.captured_at >= oldest_ms]
+                key = entity.source_id, entity.track
+                keyframes = [*self._files.get(key, ()), entity]
+                self._files[key] = first_and_last_minute(keyframes, entity.captured_at)
 
     def repeated(self, store: Store, library: str) -> list[MediaEntity]:
         """Return the first keyframes that show what one up to a minute before them shows.
@@ -58,43 +141,24 @@ class Segments:
         The first file of a camera is compared with what the library holds of it already.
         """
         cameras: dict[str, list[list[MediaEntity]]] = {}
-        for keyframes in self._sources.values():
+        for keyframes in self._files.values():
             cameras.setdefault(keyframes[0].camera, []).append(keyframes)
         found: list[MediaEntity] = []
-        for sources in cameras.values():
-            sources.sort(key=lambda keyframes: keyframes[0].captured_at)
-            found += self._repeated_in(sources, store, library)
+        for files in cameras.values():
+            files.sort(key=lambda keyframes: keyframes[0].captured_at)
+            found += self._repeated_in(files, store, library)
         return found
 
     def _repeated_in(
-        self, sources: Sequence[Sequence[MediaEntity]], store: Store, library: str
+        self, files: Sequence[Sequence[MediaEntity]], store: Store, library: str
     ) -> list[MediaEntity]:
-        found: list[MediaEntity] = []
-        kept: list[_Kept] = []
-        for keyframes in sources:
-            first = keyframes[0]
-            if not kept or first.captured_at - kept[-1].captured_at >= LONGEST_SPAN_MS:
-                kept = self._kept_before(first, store, library)
-            if self._shows_one_of(first, kept):
-                found.append(first)
-            else:
-                kept.append(_Kept(first.captured_at, first.thumbnail))
-            kept += [_Kept(one.captured_at, one.thumbnail) for one in keyframes[1:]]
-        return found
-
-    def _shows_one_of(self, entity: MediaEntity, kept: Sequence[_Kept]) -> bool:
-        recent = [
-            one for one in kept if 0 <= entity.captured_at - one.captured_at < LONGEST_SPAN_MS
-        ]
-        picture = self._small(entity.thumbnail) if recent else None
-        if picture is None:
-            return False
-        others = (self._small(one.thumbnail) for one in reversed(recent))
-        return any(
-            other is not None and changed_blocks(picture, other) < LEAST_BLOCKS for other in others
+        shown = [[self._shown(entity) for entity in keyframes] for keyframes in files]
+        repeating = repeating_files(
+            shown, lambda index: self._kept_before(files[index][0], store, library)
         )
+        return [files[index][0] for index in repeating]
 
-    def _kept_before(self, first: MediaEntity, store: Store, library: str) -> list[_Kept]:
+    def _kept_before(self, first: MediaEntity, store: Store, library: str) -> list[Shown]:
         """Return a camera's keyframes of the minute before another, from earlier ingests."""
         since_ms = first.captured_at - LONGEST_SPAN_MS
         where = Filter(
@@ -104,20 +168,11 @@ class Segments:
             media_type="frame",
         )
         before = [
-            _Kept(entity.captured_at, entity.thumbnail)
+            self._shown(entity)
             for entity in store.entities(library, where, limit=_MOST_BEFORE)
-            if entity.source_id not in self._sources
+            if (entity.source_id, entity.track) not in self._files
         ]
         return sorted(before, key=lambda one: one.captured_at)
 
-    def _small(self, thumbnail: str) -> SmallPicture | None:
-        """Return a thumbnail at the size keyframes are compared at; None where it is gone."""
-        try:
-            with Image.open(self._data_dir / thumbnail) as image:
-                image.draft("RGB", (4 * SMALL_WIDTH, 4 * SMALL_HEIGHT))
-                small = image.convert("RGB").resize(
-                    (SMALL_WIDTH, SMALL_HEIGHT), Image.Resampling.BOX
-                )
-        except (OSError, ValueError):
-            return None
-        return np.asarray(small, np.uint8)
+    def _shown(self, entity: MediaEntity) -> Shown:
+        return Shown(entity.captured_at, partial(small_picture, self._data_dir / entity.thumbnail))

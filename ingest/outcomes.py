@@ -17,9 +17,10 @@ class SourceOutcome:
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
     decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
     left out for that. ``source_id`` is the content hash of a file that was skipped for its content,
-    ``given_ms`` the start that was given for it (epoch ms). ``captured_from`` is where the time of
-    what was taken in comes from; ``time_warning``, which ``warning`` holds too, says that its
-    sources of time contradict each other.
+    or that the library held already with other keyframes; ``given_ms`` is the start that was given
+    for it (epoch ms). ``captured_from`` is where the time of what was taken in comes from;
+    ``time_warning``, which ``warning`` holds too, says that its sources of time contradict each
+    other. ``tracks`` is how many video tracks of it were read.
     """
 
     uri: str
@@ -33,6 +34,7 @@ class SourceOutcome:
     captured_from: CapturedFrom | None = None
     time_warning: str = ""
     given_ms: int | None = None
+    tracks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class Performer:
             started_at=request.started,
             keyframes=request.keyframes,
             tags=request.tags,
-            naming=Naming.of(self._settings, paths=request.paths),
+            naming=self._naming_of(request),
             on_progress=tell,
             should_stop=watch.should_stop,
         )
@@ -114,6 +114,11 @@ class Performer:
         if report.interrupted:
             raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)
         return Done(_summary(report), told)
+
+    def _naming_of(self, request: IngestRequest) -> Naming:
+        alone = request.alone if request.alone is not None else len(request.paths) == 1
+        naming = Naming.of(self._settings, request.name_patterns)
+        return naming.with_alone(request.paths) if alone else naming
 
     def _index(self, request: IndexRequest, watch: Watch) -> Done:
         spec = request.spec

@@ -18,7 +18,9 @@ from ingest.accounts import Accounts
 from ingest.batches import Batches
 from ingest.bulk_writer import BulkInsert, BulkWriter
 from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
-from ingest.consecutive import Segments
+from ingest.consecutive import Segments, folds
+from ingest.curation.existing import KEPT
+from ingest.damage import joined
 from ingest.engines.local import LocalEngine
 from ingest.engines.tasks import (
     Decoded,
@@ -33,8 +35,7 @@ from ingest.engines.tasks import (
     Told,
 )
 from ingest.intake import KNOWN, Intake, Plan
-from ingest.keyframes import Auto, parse_selector
-from ingest.keyframes.distinct import Distinct
+from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
 from ingest.outages import PATIENCE_S, Outages
 from ingest.outcomes import IngestReport, Progress, SourceOutcome
@@ -43,7 +44,7 @@ from ingest.provenance.replacement import Replacement
 from ingest.recipes import IngestOptions, recipe_of
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
-from ingest.sources import NO_SUCH_FILE, Source, find_sources
+from ingest.sources import NO_SUCH_FILE, Source, find_sources, place_of
 from ingest.stopping import Interrupted
 from ingest.writer import Ending, Writer
 from search_core.clocks import EVERY_CAMERA, Clocks
@@ -117,7 +118,7 @@ def ingest(
     sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
     if started_at is not None:
         plan = _with_starts(plan, sources, started_at)
-    asked = IngestOptions(keyframes, camera, None, _checked(tags))
+    asked = IngestOptions(keyframes, camera, tags=_checked(tags), name_patterns=plan.naming.given)
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -178,6 +179,8 @@ class _Run:
         self._batch_size = batch_size
         self._asked = asked
         self._duplicates = Duplicates()
+        #: Sources that the library holds already, and what is to be said of that.
+        self._held: dict[str, str] = {}
         self._accounts = Accounts(on_progress)
         self._segments = Segments(plan.options.data_dir)
         self.report = self._accounts.report
@@ -185,7 +188,9 @@ class _Run:
 
     def options_of(self, uri: str) -> str:
         """Return the options that a source is taken in with, as the ledger keeps them."""
-        return replace(self._asked, given_ms=self._plan.starts_ms.get(uri)).to_text()
+        given_ms = self._plan.starts_ms.get(uri)
+        alone = place_of(uri) in self._plan.naming.alone
+        return replace(self._asked, given_ms=given_ms, alone=alone).to_text()
 
     def writer(
         self,
@@ -248,7 +253,7 @@ class _Run:
 
     def leave_out_repeated(self, store: Store, ledger: Ledger, outages: Outages) -> None:
         """Remove first keyframes of files that repeat the files before them (see consecutive)."""
-        if not isinstance(self._plan.options.selector, Auto | Distinct):
+        if not folds(self._plan.options.selector):
             return
         library, recipe = self._plan.library, self._plan.recipe
         repeated = outages.outlast(lambda: self._segments.repeated(store, library))
@@ -308,8 +313,7 @@ class _Run:
         task, event = news
         match event:
             case Opened():
-                self._replacement.begin(task.uri, task.source_id)
-                batches.open(task.source_id, event, self._plan.capture_time(task, event))
+                self._open(task, event, batches)
             case Decoded() | Embedded():
                 batches.add(task, event)
                 self._accounts.keyframes = batches.keyframes
@@ -318,6 +322,23 @@ class _Run:
                 batches.end(self._ending(task, event, batches.came_of(task.source_id)))
                 for outcome in self._duplicates.end(task.source_id, event):
                     self._end_duplicate(outcome, batches)
+
+    def _open(self, task: DecodeTask, opened: Opened, batches: Batches) -> None:
+        """Begin a source; one that the library holds already keeps its camera and time there.
+
+        Where the ingest was given a camera or a time, that counts.
+        """
+        captured = self._plan.capture_time(task, opened)
+        existing = self._replacement.begin(task.uri, task.source_id)
+        if existing is not None:
+            camera, own = task.camera_of(opened.kind), captured
+            if self._plan.camera is not None:
+                existing = replace(existing, cameras={})
+            if task.given_ms is None:
+                captured = existing.captured
+            kept = (captured.at_ms, existing.camera_of(0, camera)) != (own.at_ms, camera)
+            self._held[task.source_id] = KEPT if kept else ""
+        batches.open(task.source_id, opened, captured, existing)
 
     def _skip(self, outcome: SourceOutcome, batches: Batches) -> None:
         """Take what needs no decoding."""
@@ -342,8 +363,15 @@ class _Run:
         task.let_go(0 if refused else keyframes)
         if isinstance(event, Finished):
             self._replacement.see(task.uri, task.source_id)
-            warning, left_out = event.warning, event.left_out
-            outcome = SourceOutcome(task.uri, "done", warning=warning, left_out=left_out)
+            held = self._held.pop(task.source_id, None)
+            outcome = SourceOutcome(
+                task.uri,
+                "done",
+                warning=joined(event.warning, held or ""),
+                left_out=event.left_out,
+                source_id="" if held is None else task.source_id,
+                given_ms=None if held is None else task.given_ms,
+            )
         else:
             kept = f"; its first {keyframes} keyframes are kept" if keyframes else ""
             reason = event.reason if refused else event.reason + kept

@@ -9,17 +9,30 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.capture_time.names import name_claims
+from ingest.consecutive import folds
 from ingest.engines.tasks import DecodeOptions
 from ingest.expectation import Expected, Sampled, extrapolate
 from ingest.fetching import fetched
+from ingest.folding_estimate import FoldingEstimate
 from ingest.keyframes import Auto, KeyframeSelector
 from ingest.keyframes.auto import LONGEST_SPAN_MS
-from ingest.probing import PART_MS, Found, Header, Probe, Prober, Sample, Unreadable, spread
+from ingest.probing import (
+    PART_MS,
+    WHOLE_MS,
+    Found,
+    Header,
+    Probe,
+    Prober,
+    Sample,
+    Unreadable,
+    spread,
+)
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.survey import Pending, Survey
@@ -75,6 +88,8 @@ class Planner:
         )
         self._pixels: list[Pixels] = []
         self._longest_s = 0.0
+        self._folded = 0.0
+        self._header_of: dict[str, Header] = {}
         self._cpu_s = self._clock_s = 0.0
 
     def expect(self, found: Survey, workers: int, cores: int) -> Expected:
@@ -94,7 +109,8 @@ class Planner:
             start_s = prober.start_s
         self._tell(0.95, "embedding")
         embed_cpu_s, embed_s = self._embedding()
-        expected.embed_s = expected.keyframes * embed_cpu_s
+        embedded = expected.keyframes + self._folded  # repeats are found after that
+        expected.embed_s = embedded * embed_cpu_s
         decoders = min(workers, len(found.pending))
         expected.start_s = decoders * start_s
         busy_s = expected.start_s + expected.decode_s + expected.embed_s
@@ -105,7 +121,7 @@ class Planner:
             slowed * busy_s / cores,
             slowed * (start_s + expected.decode_s / max(1, decoders)),
             slowed * (start_s + self._longest_s),
-            expected.keyframes * embed_s - last_s,
+            embedded * embed_s - last_s,
         )
         return expected
 
@@ -127,6 +143,7 @@ class Planner:
                 expected.unreadable.append(pending.source.failed("open", header.reason))
             elif isinstance(header, Header):
                 read.append((pending, header.decode_ms))
+                self._header_of[pending.source.uri] = header
         total_bytes = sum(pending.size for pending, _ in read)
         total_ms = sum(duration_ms for _, duration_ms in read)
         rate = total_ms / total_bytes if total_bytes else 0.0
@@ -169,6 +186,9 @@ class Planner:
         began_s = time.monotonic()
         limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE - _TIMES_SHARE) * self._budget_s
         whole, parts, done = Sampled(), Sampled(), set[int]()
+        pendings = [pending for pending, _ in videos]
+        clocks = self._settings.camera_clocks
+        folding = FoldingEstimate(pendings, self._header_of, self._naming, clocks)
         rest_ms = total_ms
         for place in spread(_MOST_SAMPLES):
             used = (time.monotonic() - began_s) / limit_s
@@ -179,24 +199,56 @@ class Planner:
             index, at_ms = _at(videos, place * total_ms)
             if index in done:
                 continue
-            pending, duration_ms = videos[index]
-            sample = self._look(pending, at_ms)
+            sample = self._look(videos[index][0], at_ms)
             if isinstance(sample, Sample) and not sample.whole:
                 if sample.media_ms:
                     parts.add(sample, self._corrected(sample))
                     self._keep(sample)
                 continue
-            done.add(index)
-            rest_ms -= duration_ms
-            self._add(whole, pending, sample, expected)
+            following = self._following(videos, folding, index, done, began_s + limit_s)
+            for other, found in [(index, sample), *following]:
+                done.add(other)
+                rest_ms -= videos[other][1]
+                self._add(whole, videos[other][0], found, expected)
+                if isinstance(found, Sample):
+                    folding.add(other, found)
         expected.sampled_ms += whole.media_ms + parts.media_ms
+        repeated, share = folding.repeated()
+        whole.keyframes -= repeated
+        self._folded += repeated
         extrapolate(whole, 1.0, expected)
         pool = parts if parts.media_ms else whole
         if pool.media_ms and rest_ms:
             extrapolate(pool, rest_ms / pool.media_ms, expected)
-            expected.keyframes += len(videos) - len(done)  # the first frame of each
+            first = len(videos) - len(done)
+            self._folded += first * share
+            if pool is parts:  # which lack the first frame of each
+                expected.keyframes += round(first * (1 - share))
             longest_ms = max((d for i, (_, d) in enumerate(videos) if i not in done), default=0)
             self._longest_s = max(self._longest_s, pool.cpu_s * longest_ms / pool.media_ms)
+
+    def _following(
+        self,
+        videos: Sequence[tuple[Pending, int]],
+        folding: FoldingEstimate,
+        index: int,
+        done: AbstractSet[int],
+        until_s: float,
+    ) -> Iterator[tuple[int, Found]]:
+        """Sample what follows a video as a recorder's files do, to see what an ingest would fold.
+
+        It ends with the first that was sampled before, or is too long to be sampled whole.
+        """
+        if not folds(self._options.selector):
+            return
+        for other in folding.following(index):
+            pending, duration_ms = videos[other]
+            if other in done or duration_ms > WHOLE_MS or time.monotonic() > until_s:
+                return
+            found = self._look(pending, 0)
+            if isinstance(found, Sample) and not found.whole:
+                return
+            yield other, found
 
     def _sample_elsewhere(self, pendings: Sequence[Pending], expected: Expected) -> None:
         """Fetch some of what is elsewhere and go by its bytes; archives' members are not opened."""

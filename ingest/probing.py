@@ -16,11 +16,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ingest.capture_time.sources import TimeClaim
+from ingest.consecutive import first_and_last_minute, folds, small_picture
 from ingest.decoding import Video, listen_to_libav, open_media
 from ingest.engines.child_process import ChildProcess
 from ingest.engines.decode_worker import compact
 from ingest.engines.tasks import DecodeOptions
 from ingest.footage import DecodedFrame, MediaKind, OpenedMedia
+from ingest.keyframes.base import SmallPicture
 from ingest.thumbnails import JPEG_QUALITY, fitted
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError, in_words
@@ -59,7 +61,7 @@ class Header:
     """What a source is, by its header; ``cpu_s`` is what reading it took.
 
     ``claims`` are the capture times it gives. ``duration_ms`` is how long it is, ``decode_ms`` the
-    duration of all its video tracks together.
+    duration of all its video ``tracks`` together.
     """
 
     kind: MediaKind
@@ -67,6 +69,19 @@ class Header:
     decode_ms: int
     cpu_s: float
     claims: tuple[TimeClaim, ...] = ()
+    tracks: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """A keyframe as it is compared with those of other files; ``captured_at`` is ms from 0.
+
+    ``picture`` is None where its thumbnail cannot be read.
+    """
+
+    track: int
+    captured_at: int
+    picture: SmallPicture | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +91,9 @@ class Sample:
     ``cpu_s`` are seconds of a core, ``clock_s`` how long it took to have them.
     ``media_ms`` is how much of a video it stands for; of an image it is 0. ``thumbnails`` were
     made, of ``thumbnail_bytes``. ``whole`` says that it stands for the whole source. ``pixels`` are
-    some of the keyframes as the encoder wants them.
+    some of the keyframes as the encoder wants them. Of a whole video whose keyframes are folded
+    with those of other files, ``shown`` are those that may be: each with its video track, its
+    time (ms) and its small picture.
     """
 
     media_ms: int
@@ -87,6 +104,7 @@ class Sample:
     thumbnail_bytes: int
     whole: bool
     pixels: tuple[Pixels, ...] = ()
+    shown: tuple[SampledFrame, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +169,9 @@ def looked_into(probe: Probe) -> Found:
                 info = media.info
                 duration_ms = _believable_ms(media, probe, began)
                 decode_ms = duration_ms * info.tracks
-                return Header(info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims)
+                return Header(
+                    info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims, info.tracks
+                )
             if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
                 return _part_of(media, probe, probe.options, began)
             return _whole(media, probe, probe.options, began)
@@ -214,6 +234,8 @@ class _Counter:
         self._options = options
         self.keyframes = self.thumbnails = self.thumbnail_bytes = 0
         self.pixels: list[Pixels] = []
+        self._folds = folds(options.selector)
+        self._shown: dict[int, list[SampledFrame]] = {}
 
     def add(self, frame: DecodedFrame, counts: bool = True) -> None:
         thumbnail = BytesIO()
@@ -226,6 +248,11 @@ class _Counter:
         self.thumbnail_bytes += len(thumbnail.getbuffer())
         if len(self.pixels) < _MOST_PIXELS:
             self.pixels.append(pixels)
+        if self._folds:
+            thumbnail.seek(0)
+            shown = SampledFrame(frame.track, frame.pts_ms, small_picture(thumbnail))
+            frames = [*self._shown.get(frame.track, ()), shown]
+            self._shown[frame.track] = first_and_last_minute(frames, frame.pts_ms)
 
     def sample(self, media_ms: int, took: _Clock, whole: bool) -> Sample:
         return Sample(
@@ -237,6 +264,7 @@ class _Counter:
             self.thumbnail_bytes,
             whole,
             tuple(self.pixels),
+            tuple(frame for frames in self._shown.values() for frame in frames) if whole else (),
         )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import product
 from typing import Self
 
+from ingest.engines.tasks import main_camera
 from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
+from ingest.recorder_names import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.entities import MediaEntity
+from search_core.settings import Settings
 
 _WAYS = ("auto", "iframe", "scene", "motion", *(f"interval:{n}" for n in (0.5, *range(1, 61))))
 #: The selector of live keyframes, as the ledger's recipe names it.
@@ -25,17 +28,29 @@ class IngestOptions:
     """What an ingest was asked for, as the ledger keeps it so that it can be done again.
 
     ``keyframes`` is as it is typed, ``given_ms`` the start that was given, in epoch milliseconds.
+    ``alone`` says that the file was ingested by itself, and may be its own camera;
+    ``name_patterns`` are those given with --name-pattern.
     """
 
     keyframes: str = "auto"
     camera: str | None = None
     given_ms: int | None = None
     tags: tuple[str, ...] = ()
+    alone: bool = False
+    name_patterns: tuple[str, ...] = ()
 
     @property
     def started_at(self) -> datetime | None:
         """The start that was given, None where none was."""
         return None if self.given_ms is None else datetime.fromtimestamp(self.given_ms / 1000, UTC)
+
+    def naming(self, settings: Settings, files: Iterable[str]) -> Naming:
+        """Return how that ingest read the names of ``files``, which were ingested like this.
+
+        Raises UsageError for a name pattern that this version cannot read.
+        """
+        naming = Naming.of(settings, self.name_patterns)
+        return naming.with_alone(files) if self.alone else naming
 
     def to_text(self) -> str:
         """Return it as JSON."""
@@ -45,7 +60,18 @@ class IngestOptions:
     def from_text(cls, text: str) -> Self:
         """Read what :meth:`to_text` wrote."""
         record = json.loads(text)
-        return cls(**{**record, "tags": tuple(record["tags"])})
+        lists = {name: tuple(record.get(name, ())) for name in ("tags", "name_patterns")}
+        return cls(**{**record, **lists})
+
+
+def recorded_options(ledger: Ledger, library: str, source_id: str) -> str:
+    """Return the options that the ledger keeps of a source, in JSON; "" where it keeps none."""
+    lines = ledger.of_sources(library, [source_id])
+    lines.sort(key=lambda line: line.status == "done", reverse=True)
+    if lines:
+        return lines[0].options
+    places = ledger.locations(library, source_id)
+    return next((place.options for place in places if place.options), "")
 
 
 def options_of(
@@ -66,9 +92,9 @@ def options_of(
         asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else ())
     if not rows:
         return asked
-    row = rows[0]  # camera and time may have been put right since
+    row = rows[0]  # camera and time may have been corrected since
     given_ms = row.captured_at - row.pts_ms if row.captured_from == "given" else None
-    return replace(asked, camera=row.camera, given_ms=given_ms)
+    return replace(asked, camera=main_camera(row.camera, row.track), given_ms=given_ms)
 
 
 def recipe_of(encoder_digest: str, selector_recipe: str) -> str:

@@ -17,7 +17,7 @@ from ingest.ledger import Ledger, Location
 from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
 from ingest.provenance.mounts import mount_of
-from ingest.recipes import IngestOptions, is_maker, options_of
+from ingest.recipes import IngestOptions, is_maker, options_of, recorded_options
 from ingest.remote import RemoteFiles
 from ingest.removal import delete_entities
 from ingest.thumbnails import write_thumbnail
@@ -30,7 +30,7 @@ from search_core.filters import Filter
 from search_core.library import Store, VectorPage
 from search_core.settings import Settings
 
-_TAKEN_IN_AGAIN = ("keyframes_missing", "unfinished", "media_changed")
+_TAKEN_IN_AGAIN = ("keyframes_missing", "track_missing", "unfinished", "media_changed")
 _UNKNOWN_OPTIONS = (
     "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
 )
@@ -199,8 +199,9 @@ def _take_in_again(
             groups.setdefault(options, []).append(finding)
         files = {item.source_id: _file_to_ingest(ledger, item) for item in findings}
     for options, mine in groups.items():
+        paths = list(dict.fromkeys(files[finding.source_id] for finding in mine))
         report = ingest(
-            list(dict.fromkeys(files[finding.source_id] for finding in mine)),
+            paths,
             settings=settings,
             store=store,
             encoder=encoder,
@@ -209,6 +210,7 @@ def _take_in_again(
             started_at=options.started_at,
             keyframes=options.keyframes,
             tags=options.tags,
+            naming=options.naming(settings, paths),
             on_progress=on_progress,
             anew=frozenset(item.source_id for item in mine if item.kind != "media_changed"),
         )
@@ -226,12 +228,11 @@ def _options(
     rows = store.entities(library, Filter(source_ids=(source_id,)), limit=1)
     lines = ledger.of_sources(library, [source_id])
     lines.sort(key=lambda line: line.status == "done", reverse=True)
-    if lines:
-        options = options_of(lines[0].options, lines[0].recipe, encoder.identity.digest, rows)
-    else:
-        began = [place.options for place in ledger.locations(library, source_id) if place.options]
-        text = began[0] if began else IngestOptions().to_text()
-        options = options_of(text, "", encoder.identity.digest, rows)
+    text = recorded_options(ledger, library, source_id)
+    if not lines and not text:
+        text = IngestOptions().to_text()
+    recipe = lines[0].recipe if lines else ""
+    options = options_of(text, recipe, encoder.identity.digest, rows)
     if options is not None and finding.kind == "media_changed":
         return replace(options, given_ms=None)  # it may be another recording
     return options

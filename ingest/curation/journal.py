@@ -133,6 +133,16 @@ class Journal:
             NewValues(id, at, cast(CapturedFrom | None, by), name) for id, at, by, name in found
         ]
 
+    def values_of(self, library: str, ids: Sequence[str]) -> dict[str, NewValues]:
+        """Return those of these rows that are still to be written, by id."""
+        marks = ", ".join("?" * len(ids))
+        found = self._database.read(
+            "SELECT id, captured_at, captured_from, camera FROM rows"  # noqa: S608
+            f" WHERE library = ? AND id IN ({marks})",
+            (library, *ids),
+        )
+        return {row[0]: NewValues(*row) for row in found}
+
     def written(self, library: str, ids: Iterable[str]) -> None:
         """Note that these rows are written."""
         with self._database.writing() as connection:
@@ -168,6 +178,14 @@ def pending_correction(settings: Settings, library: str) -> Pending | None:
         return None
     with Journal(settings) as journal:
         return journal.pending(library)
+
+
+def pending_values(settings: Settings, library: str, ids: Sequence[str]) -> dict[str, NewValues]:
+    """Return what a correction under way has still to give to these rows, by id."""
+    if not journal_path(settings).exists():
+        return {}
+    with Journal(settings) as journal:
+        return journal.values_of(library, ids)
 
 
 def forget_corrections(settings: Settings, library: str) -> None:

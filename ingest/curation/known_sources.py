@@ -66,7 +66,11 @@ def find_known(
     tags: Sequence[str],
 ) -> KnownSources:
     """Return which rows of known sources differ from what an ingest was given for them."""
-    known = [outcome for outcome in report.outcomes if outcome.reason == KNOWN]
+    known = [
+        outcome
+        for outcome in report.outcomes
+        if outcome.reason == KNOWN or (outcome.status == "done" and outcome.source_id)
+    ]
     given: dict[str, Given] = {}
     for outcome in known:
         cleaned = tuple(tag.strip() for tag in tags if tag.strip())

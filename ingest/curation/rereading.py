@@ -29,6 +29,7 @@ from ingest.jobs.retrying import file_of
 from ingest.keyframes.given import GivenMoments
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
+from ingest.recipes import IngestOptions, recorded_options
 from ingest.recorder_names import Naming
 from ingest.remote import RemoteFiles
 from ingest.sources import Source, find_sources
@@ -82,7 +83,6 @@ class Rereader:
             camera=None,
             uploads_dir=settings.uploads_dir,
             clocks=settings.camera_clocks,
-            naming=Naming.of(settings),
             options=DecodeOptions(
                 selector=GivenMoments(frozenset()),
                 encoder=encoder,
@@ -110,7 +110,9 @@ class Rereader:
         # The clock of a file is that of its main track: the lowest track of a source is set last.
         by_track = sorted(recordings, key=lambda item: -item.track) if as_they_are else []
         cameras = {item.source_id: main_camera(item.camera, item.track) for item in by_track}
-        results = self._results(wanted, cameras, on_progress)
+        results: dict[str, Result] = {}
+        for naming, part in self._by_naming(wanted):
+            self._read_part(part, naming, cameras, results, len(wanted), on_progress)
         for item in recordings:
             missing = _GONE if places[item.source_id] is None else _ELSEWHERE
             result = results.get(item.source_id, missing)
@@ -127,13 +129,32 @@ class Rereader:
                 return uri
         return None
 
-    def _results(
-        self, wanted: dict[str, str], cameras: dict[str, str], on_progress: OnProgress
-    ) -> dict[str, Result]:
-        results: dict[str, Result] = {}
+    def _by_naming(self, wanted: dict[str, str]) -> Iterator[tuple[Naming, dict[str, str]]]:
+        """Yield sources together whose names the ingest read by the same patterns."""
+        parts: dict[tuple[str, ...], dict[str, str]] = {}
+        alone: list[str] = []
+        for source_id, uri in wanted.items():
+            text = recorded_options(self._ledger, self._library, source_id)
+            options = IngestOptions.from_text(text) if text else IngestOptions()
+            parts.setdefault(options.name_patterns, {})[source_id] = uri
+            alone += [uri] if options.alone else []
+        for patterns, part in parts.items():
+            yield Naming.of(self._settings, patterns).with_alone(alone), part
+
+    def _read_part(
+        self,
+        wanted: dict[str, str],
+        naming: Naming,
+        cameras: dict[str, str],
+        results: dict[str, Result],
+        total: int,
+        on_progress: OnProgress,
+    ) -> None:
+        """Add to ``results`` what sources say whose names are read like this."""
         stop = threading.Event()
         remote = RemoteFiles(self._settings.remote)
-        with Intake(self._plan, self._ledger, stop.is_set, self._settings, remote) as intake:
+        plan = replace(self._plan, naming=naming)
+        with Intake(plan, self._ledger, stop.is_set, self._settings, remote) as intake:
             sources = self._sources(set(wanted.values()), remote)
             prepared = _headers(intake.prepare(iter(sources)), wanted, cameras)
             told = LocalEngine(self._settings.media.workers).decode(prepared)
@@ -147,11 +168,10 @@ class Rereader:
                             results[task.source_id] = self._reading(task, opened)
                         case (DecodeTask() as task, Failed(reason=reason)):
                             results[task.source_id] = reason
-                    on_progress(len(results), len(wanted))
+                    on_progress(len(results), total)
             finally:
                 stop.set()
                 told.close()
-        return results
 
     def _reading(self, task: DecodeTask, opened: Opened) -> Reading:
         if task.spooled:

@@ -97,7 +97,8 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     stage = "open"
     try:
         with closing(_opened(task)) as media:
-            yield Opened(media.info.kind, media.info.duration_ms, media.info.claims)
+            info = media.info
+            yield Opened(info.kind, info.duration_ms, info.claims, info.tracks)
             if task.header_only:
                 yield Finished("")
                 return

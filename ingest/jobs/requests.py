@@ -42,6 +42,8 @@ class IngestRequest:
     """Take files, folders, globs and archives into a library; ``started_at`` is ISO 8601.
 
     With ``correct_known`` camera, time and tags are given to what the library has already, too.
+    ``alone`` says that each file is ingested by itself, and may be its own camera; None: where
+    there is one. ``name_patterns`` say how names are read, before those of the settings.
     """
 
     kind: ClassVar[str] = "ingest"
@@ -53,6 +55,8 @@ class IngestRequest:
     keyframes: str = "auto"
     tags: tuple[str, ...] = ()
     correct_known: bool = False
+    alone: bool | None = None
+    name_patterns: tuple[str, ...] = ()
 
     @property
     def started(self) -> datetime | None:
@@ -74,7 +78,8 @@ class IngestRequest:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_json` wrote."""
-        return cls(**{**record, "paths": tuple(record["paths"]), "tags": tuple(record["tags"])})
+        lists = {name: tuple(record.get(name, ())) for name in ("paths", "tags", "name_patterns")}
+        return cls(**{**record, **lists})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from ingest.curation.existing import Existing, find_existing
 from ingest.ledger import Ledger, Location
 from ingest.outages import Outages
 from ingest.provenance.mounts import NO_MOUNT, Mount, mount_of
@@ -47,13 +48,21 @@ class Replacement:
         self._places = Whereabouts(settings, ledger)
         self._mounts: dict[Path, Mount] = {}
         self._seen: dict[str, str] = {}
-        self._before: dict[str, frozenset[str]] = {}
+        self._before: dict[str, Existing | None] = {}
 
-    def begin(self, uri: str, source_id: str) -> None:
-        """Note where a source's rows are from, before the first of them is written."""
+    def begin(self, uri: str, source_id: str) -> Existing | None:
+        """Note where a source's rows are from, before the first of them is written.
+
+        Return what the library holds of it already, None where that is nothing.
+        """
         self._ledger.locate([self._location(uri, source_id, self._options(uri))])
-        if self._is_done(source_id):  # with other keyframes
-            self._before[source_id] = self._patiently(lambda: self._ids(source_id))
+        if not self._is_done(source_id):
+            return None
+        existing = self._patiently(
+            lambda: find_existing(self._settings, self._store, self._library, source_id)
+        )
+        self._before[source_id] = existing  # with other keyframes
+        return existing
 
     def see(self, uri: str, source_id: str) -> None:
         """Note that a path has this content, which is in the library or taken in now."""
@@ -61,10 +70,11 @@ class Replacement:
 
     def withdraw(self, source_id: str) -> None:
         """Remove the rows of an attempt that was refused, but none that were there before it."""
-        before = self._before.get(source_id)
-        if before is None and self._is_done(source_id):
+        if source_id not in self._before and self._is_done(source_id):
             return  # another process took it in meanwhile
-        self._patiently(lambda: self._remove(source_id, before or frozenset()))
+        before = self._before.get(source_id)
+        ids = before.ids if before is not None else frozenset[str]()
+        self._patiently(lambda: self._remove(source_id, ids))
 
     def finish(self) -> None:
         """Remove what the paths that were seen gave before, as far as their content is there now.
@@ -110,10 +120,6 @@ class Replacement:
         for page in chunks_where(self._store, self._library, where):
             moved = [replace(entity, uri=uri) for entity in page.entities]
             self._store.upsert(self._library, moved, page.embeddings)
-
-    def _ids(self, source_id: str) -> frozenset[str]:
-        pages = chunks_where(self._store, self._library, Filter(source_ids=(source_id,)))
-        return frozenset(entity.id for page in pages for entity in page.entities)
 
     def _remove(self, source_id: str, kept: frozenset[str]) -> None:
         for page in chunks_where(self._store, self._library, Filter(source_ids=(source_id,))):

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import Final
 
@@ -31,13 +31,15 @@ _UPLOAD_NUMBER = re.compile(r"^[0-9]{3}-")
 class Naming:
     """The patterns that names are read with, the user's own first.
 
-    ``single`` is the file that somebody asked for alone, None where there are several or a folder
-    was named. ``uploads_dir`` is where uploads lie under names that the dashboard gave them.
+    ``alone`` are files of which each was ingested by itself: not with others, nor with its folder.
+    ``uploads_dir`` is where uploads lie under names that the dashboard gave them. ``given`` are the
+    patterns that were given for this ingest, as users write them.
     """
 
     patterns: tuple[NamePattern, ...] = PATTERNS
-    single: PurePath | None = None
+    alone: frozenset[PurePath] = frozenset()
     uploads_dir: Path | None = None
+    given: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, own: Sequence[str] = (), paths: Sequence[str] = ()) -> Naming:
@@ -47,11 +49,13 @@ class Naming:
         UsageError for one that cannot work.
         """
         patterns = name_patterns(own, settings.names.patterns)
-        single = None
-        if len(paths) == 1:
-            [text] = paths
-            single = place_of(text if is_address(text) else str(local_path(text)))
-        return cls(patterns, single, settings.uploads_dir)
+        naming = cls(patterns, uploads_dir=settings.uploads_dir, given=tuple(own))
+        return naming.with_alone(paths) if len(paths) == 1 else naming
+
+    def with_alone(self, paths: Iterable[str]) -> Naming:
+        """Return how to read names where each of these files was ingested by itself."""
+        places = (place_of(text if is_address(text) else str(local_path(text))) for text in paths)
+        return replace(self, alone=frozenset(places))
 
     def reading_of(self, path: PurePath) -> NameReading | None:
         """Return what a file's name and folders say, None where they say nothing."""
@@ -60,15 +64,15 @@ class Naming:
     def camera_of(self, path: PurePath) -> str:
         """Return the camera a file is from: what its name says, else the folder it lies in.
 
-        A single file is called by its own name, unless that is a date or ends in a number as
-        those of a recording's parts do. A folder called by a date, and one that every memory card
-        has, is no camera: the one above is.
+        A file ingested alone is called by its own name, unless that is a date or ends in a number
+        as those of a recording's parts do. A folder called by a date, and one that every memory
+        card has, is no camera: the one above is.
         """
         sent = self._sent(path)
         reading = read_recorder_name(sent, self.patterns)
         if reading is not None and reading.camera is not None:
             return reading.camera
-        if path == self.single and reading is None and not _NUMBERED.search(sent.stem):
+        if path in self.alone and reading is None and not _NUMBERED.search(sent.stem):
             return sent.stem
         return _folder_of(sent)
 

@@ -65,6 +65,23 @@ def test_a_failure_is_retried_once_its_file_is_mended(
     assert "No failures" in run("failures", *options).out
 
 
+def test_a_failure_is_retried_as_it_was_ingested(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    """A file named alone is its own camera, and one of a folder is not, however it is retried."""
+    options = [*encoder, "--data-dir", str(tmp_path / "data")]
+    alone, in_folder = tmp_path / "disk" / "door.png", tmp_path / "yard" / "porch.png"
+    for picture, ingested in ((alone, alone), (in_folder, in_folder.parent)):
+        picture.parent.mkdir()
+        picture.write_bytes((media / "broken.jpg").read_bytes() + picture.name.encode())
+        run("ingest", ingested, *options)
+    shutil.copy(media / "green.png", alone)
+    shutil.copy(media / "red.png", in_folder)
+    run("failures", "--retry", *options)
+    hits = run("search", "a picture", "--json", *options).json
+    assert sorted(hit["camera"] for hit in hits) == ["door", "yard"]
+
+
 def test_a_failure_that_fails_again_is_told_by_the_exit_code(
     run: Run, media: Path, encoder: list[str], tmp_path: Path
 ) -> None:

@@ -135,3 +135,4 @@ def test_what_failed_is_tried_again_wherever_it_was(settings: Settings, look: Lo
     assert resources.jobs().ingest_again("main", 10) == 1
     [job] = resources.jobs().list()
     assert job.request["paths"] == ["/elsewhere/a.mp4"]
+    assert job.request["alone"] is False

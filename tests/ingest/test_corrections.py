@@ -30,6 +30,7 @@ from ingest.curation.corrections import (
 )
 from ingest.curation.journal import Journal, pending_correction
 from ingest.moving import rename_library
+from ingest.recorder_names import Naming
 from ingest.removal import drop_library
 from ingest.streams.retention import Rule, prune
 from ingest.streams.stills import source_of_day, still_path
@@ -270,6 +271,28 @@ def test_cameras_are_found_out_again(
     as_ingested = rows(store)
     correct(settings, store, SetCamera("gate-3"))
     assert {facet.camera for facet in store.facets("main").cameras} == {"gate-3"}
+
+    correct(settings, store, ReadCamera())
+
+    assert rows(store) == as_ingested
+
+
+@pytest.mark.parametrize(("patterns", "camera"), [((), "door"), (("%*-%camera",), "gate")])
+def test_cameras_of_files_ingested_alone_are_found_out_as_then(
+    settings: Settings,
+    store: MemoryStore,
+    take_in: TakeIn,
+    media: Path,
+    patterns: tuple[str, ...],
+    camera: str,
+) -> None:
+    make_photo(media / "porch.jpg")
+    take_in(media)
+    alone = make_photo(media / ("north-gate.jpg" if patterns else "door.jpg"), (0, 0, 200))
+    take_in(alone, naming=Naming.of(settings, patterns, [str(alone)]))
+    as_ingested = rows(store)
+    assert sorted(entity.camera for entity in as_ingested.values()) == sorted(["media", camera])
+    correct(settings, store, SetCamera("gate-3"))
 
     correct(settings, store, ReadCamera())
 

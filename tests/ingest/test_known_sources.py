@@ -7,7 +7,14 @@ from typing import Unpack
 
 import pytest
 
-from ingest.curation.corrections import Shift, apply_correction, plan_correction
+from ingest.curation.corrections import (
+    SetCamera,
+    Shift,
+    apply_correction,
+    plan_correction,
+    resume_correction,
+)
+from ingest.curation.journal import Journal
 from ingest.curation.known_sources import LEFT, correct_known, find_known
 from ingest.jobs import Jobs
 from ingest.outcomes import IngestReport
@@ -75,6 +82,62 @@ def test_without_options_everything_stays(
 
     assert (report.corrected, rows(store)) == (0, before)
     assert [o.reason for o in report.outcomes] == ["already in the library"]
+
+
+def test_corrections_and_tags_outlive_an_ingest_with_other_keyframes(
+    settings: Settings, store: MemoryStore, media: Path, again: TakeIn
+) -> None:
+    clip = make_clip(media / "gate.mp4", seconds=4)
+    again(media, keyframes="interval:2", started_at=MORNING)
+    for change in (Shift(timedelta(hours=1)), SetCamera("gate-3")):
+        planned = plan_correction(settings, store, "main", change, Filter())
+        apply_correction(settings, store, planned)
+    change_tags(store, "main", Filter(), add=["mine"])
+    before = rows(store)
+
+    report = again(clip, keyframes="interval:1")
+
+    assert (report.done, report.corrected, len(rows(store))) == (1, 0, 4)
+    start_ms = ms_from_datetime(MORNING + timedelta(hours=1))
+    for entity in rows(store).values():
+        assert (entity.camera, entity.captured_at) == ("gate-3", start_ms + entity.pts_ms)
+        assert entity.captured_from == "given"
+        assert entity.tags == (("mine",) if entity.id in before else ())
+    [outcome] = report.outcomes
+    assert "keeps its camera and time in the library" in outcome.warning
+    assert again(clip, keyframes="interval:0.5", camera="gate-3").outcomes[0].warning != ""
+    assert again(media, keyframes="iframe").outcomes[0].warning == outcome.warning
+
+
+def test_with_other_keyframes_a_given_camera_counts_for_the_earlier_ones_too(
+    store: MemoryStore, media: Path, again: TakeIn
+) -> None:
+    make_clip(media / "gate.mp4", seconds=4)
+    again(media, keyframes="interval:1", camera="gate")
+
+    report = again(media, keyframes="interval:2", camera="yard", started_at=MORNING)
+
+    assert (report.done, report.corrected, report.corrected_keyframes) == (1, 1, 2)
+    assert report.outcomes[0].warning == ""
+    for entity in rows(store).values():
+        assert entity.camera == "yard"
+        assert entity.captured_at == ms_from_datetime(MORNING) + entity.pts_ms
+
+
+def test_a_correction_that_was_stopped_counts_in_an_ingest_with_other_keyframes(
+    settings: Settings, store: MemoryStore, take_in: TakeIn, media: Path
+) -> None:
+    make_clip(media / "gate.mp4", seconds=4)
+    take_in(media, keyframes="interval:2")
+    planned = plan_correction(settings, store, "main", SetCamera("yard"), Filter())
+    with Journal(settings) as journal:
+        journal.begin("main", planned.asked, planned.rows)
+
+    take_in(media, keyframes="interval:1")
+    resume_correction(settings, store, "main")
+
+    assert {e.camera for e in rows(store).values()} == {"yard"}
+    assert len(rows(store)) == 4
 
 
 def test_new_files_and_members_of_archives_are_told_apart_from_known_ones(

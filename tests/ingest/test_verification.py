@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.ledger import Ledger
+from ingest.recorder_names import Naming
 from ingest.removal import delete_entities
 from ingest.repair import repair
 from ingest.verification import Finding, verify
@@ -215,6 +216,28 @@ def test_a_ledger_without_options_tells_the_usual_keyframes_and_no_others(
     assert "ingest it again with --keyframes" in left.detail
     take_in(media / "odd.mp4", keyframes="interval:0.77")
     assert len(before - set(rows(store))) == 1
+
+
+@pytest.mark.parametrize(("patterns", "camera"), [((), "door"), (("%camera-%*",), "back")])
+def test_a_file_ingested_alone_keeps_its_camera_when_it_is_taken_in_again(
+    patterns: tuple[str, ...],
+    camera: str,
+    take_in: TakeIn,
+    media: Path,
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+) -> None:
+    clip = make_clip(media / ("back-door.mp4" if patterns else "door.mp4"))
+    take_in(clip, naming=Naming.of(settings, patterns, [str(clip)]))
+    before = rows(store)
+    assert {row[0] for row in before.values()} == {camera}
+    store.delete("main", Filter(cameras=(camera,)))
+    assert mend(settings, store, encoder) == []
+    assert rows(store) == before
+    store.delete("main", Filter(cameras=(camera,)))  # repaired once, it is still known
+    assert mend(settings, store, encoder) == []
+    assert rows(store) == before
 
 
 def test_a_member_of_a_zip_keeps_its_camera_when_it_is_taken_in_again(

@@ -48,6 +48,17 @@ def test_a_job_is_done_and_tells_how_it_went(
     assert (entity.camera, entity.tags, entity.captured_from) == ("gate", ("night",), "given")
 
 
+@pytest.mark.parametrize(("alone", "camera"), [(None, "door"), (True, "door"), (False, "media")])
+def test_a_job_reads_names_as_the_ingest_that_it_repeats(
+    jobs: Jobs, work: Work, media: Path, store: MemoryStore, alone: bool | None, camera: str
+) -> None:
+    path = str(make_photo(media / "door.png"))
+    jobs.submit(IngestRequest((path,), "main", alone=alone))
+    work()
+    (entity,) = store.entities("main", limit=10)
+    assert entity.camera == camera
+
+
 def test_jobs_are_done_in_order_and_listed_newest_first(
     jobs: Jobs, work: Work, media: Path
 ) -> None:

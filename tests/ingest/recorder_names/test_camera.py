@@ -53,7 +53,7 @@ def test_camera_by_name_and_folder(path: str, camera: str) -> None:
     ],
 )
 def test_single_file_is_called_by_its_name_unless_it_is_a_segment(path: str, camera: str) -> None:
-    assert Naming(single=PurePath(path)).camera_of(PurePath(path)) == camera
+    assert Naming(alone=frozenset({PurePath(path)})).camera_of(PurePath(path)) == camera
 
 
 def test_file_is_single_only_where_it_alone_was_asked_for(tmp_path: Path) -> None:
