@@ -78,14 +78,14 @@ def whole(folder: Path, encoder: list[str], tmp_path_factory: pytest.TempPathFac
     return data
 
 
-@tried(30)
+@tried(20)
 @given(line=command_lines())
 def test_hostile_values_get_a_message(line: list[str], folder: Path, tmp_path: Path) -> None:
     at = line.index("--") if "--" in line else len(line)
     assert_plain(invoke(*line[:at], "--data-dir", tmp_path / "data", *line[at:]))
 
 
-@tried(30)
+@tried(20)
 @given(variable=variables, command=st.sampled_from(COMMANDS[:24]))
 def test_hostile_variables_get_a_message(
     variable: dict[str, str], command: list[str], folder: Path, tmp_path: Path
@@ -93,7 +93,7 @@ def test_hostile_variables_get_a_message(
     assert_plain(invoke(*command, env={"SIGHTLINE_DATA_DIR": str(tmp_path / "data"), **variable}))
 
 
-@tried(30)
+@tried(20)
 @given(
     content=settings_files,
     name=st.sampled_from(["sightline.toml", "sightline.toml", ".env"]),
@@ -110,7 +110,7 @@ def test_hostile_settings_files_get_a_message(
         path.unlink()
 
 
-@tried(25)
+@tried(15)
 @given(seed=st.integers(0, 2**32), command=st.sampled_from(COMMANDS))
 def test_a_damaged_library_gets_a_message(
     seed: int, command: list[str], whole: Path, encoder: list[str], tmp_path: Path
