@@ -14,7 +14,9 @@ SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \
 	tests/integration/test_restarted_milvus.py \
 	tests/integration/test_full_disk.py \
-	tests/search_core/test_killed_index_work.py
+	tests/search_core/test_killed_index_work.py \
+	tests/cli/test_hostile_arguments.py \
+	tests/ingest/test_hostile_files.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test soak check bench format words programs clean
@@ -26,7 +28,7 @@ help: ## Say what can be made
 	@echo "make setup        install Sightline into $(VENV); then: $(BIN)/sightline --help"
 	@echo "make test         the tests; ARGS='-k search' chooses"
 	@echo "make soak         kill -9 at 100 random moments of ingests and 20 of comparisons and rebuilds,"
-	@echo "                  Milvus restarted, disks full (two hours); ARGS chooses"
+	@echo "                  Milvus restarted, disks full, hostile arguments and files (hours); ARGS chooses"
 	@echo "make check        ruff, mypy, import rules"
 	@echo "make words        bring the dashboard's translations up to its code; then fill in what is empty"
 	@echo "make bench        Sightline beside its peers, as ratios"

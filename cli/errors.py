@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import typer
 
+from cli.escapes import escaped
 from cli.stop_signals import Stopped
 from cli.terminal import print_error
 from search_core.disk import disk_full, is_full
@@ -42,23 +44,32 @@ def told_plainly(logs_dir: Path) -> Iterator[None]:
             print_error(full.message, full.hint)
             raise typer.Exit(1) from None
         if error.filename is None:
-            _bug(error, logs_dir)
-        print_error(f"{error.filename}: {error.strerror}.")
+            where = _written_down(error, logs_dir)
+            print_error(f"The operating system refused something: {in_words(error)}.", where)
+        else:
+            print_error(f"{os.fsdecode(error.filename)}: {in_words(error)}.")
+        raise typer.Exit(1) from None
+    except MemoryError as error:
+        where = _written_down(error, logs_dir)
+        print_error("There is not enough memory for this.", where)
         raise typer.Exit(1) from None
     except Exception as error:
         if type(error).__module__.startswith("typer"):
+            if isinstance(said := getattr(error, "message", None), str):
+                error.message = escaped(said)  # type: ignore[attr-defined]
             raise  # usage errors and exits: typer prints them
-        _bug(error, logs_dir)
+        where = _written_down(error, logs_dir)
+        print_error(f"This is a bug in Sightline: {in_words(error)}.", where)
+        raise typer.Exit(1) from None
 
 
-def _bug(error: Exception, logs_dir: Path) -> None:
+def _written_down(error: Exception, logs_dir: Path) -> str:
+    """Keep an error's traceback in a file; return where it is."""
     log = logs_dir / f"error-{time.strftime('%Y%m%d-%H%M%S')}.log"
     text = "".join(traceback.format_exception(error))
     try:
         logs_dir.mkdir(parents=True, exist_ok=True)
-        log.write_text(text, encoding="utf-8")
-        where = f"Its details are in {log}."
-    except OSError:
-        where = "Its details could not be written down."
-    print_error(f"This is a bug in Sightline: {in_words(error)}.", where)
-    raise typer.Exit(1) from None
+        log.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except (OSError, ValueError):  # a data directory whose name has a null character in it
+        return "Its details could not be written down."
+    return f"Its details are in {log}."

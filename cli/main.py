@@ -34,6 +34,7 @@ from cli import (
 from cli.errors import told_plainly
 from cli.options import GlobalOptions
 from cli.stop_signals import ended_in_order
+from cli.terminal import make_printable
 
 _ANYWHERE = ("--data-dir", "--model", "--pretrained")
 
@@ -43,7 +44,8 @@ class SightlineGroup(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse with the global options brought to the front."""
-        return super().parse_args(ctx, _global_first(args))
+        with told_plainly(Path("data") / "logs"):
+            return super().parse_args(ctx, _global_first(args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; errors become a message and an exit code."""
@@ -166,6 +168,7 @@ app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 
 def main() -> None:
     """Run the command line; the console script `sightline` starts here."""
+    make_printable()
     with ended_in_order():
         app()
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from cli.escapes import escaped, escaped_json, one_line
 from cli.whole_table import WholeTable
 from search_core.errors import UsageError
 
+_LEAST_WIDTH, _MOST_WIDTH = 20, 10_000
 _PIPE_WIDTH = 400  # a line read by another program is not folded
 
 
@@ -41,6 +43,20 @@ class _Console(Console):
     def status(self, status: RenderableType, **options: Any) -> Status:
         """Return a context manager that shows what is being done; rich would read markup."""
         return super().status(Text(status) if isinstance(status, str) else status, **options)
+
+
+def make_printable() -> None:
+    """Let whatever is printed come out, at this terminal or in this file.
+
+    What a stream's encoding lacks is printed as an escape, and a width at which nothing fits, as
+    some programs hand it on in COLUMNS, is not believed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    width = os.environ.get("COLUMNS", "")
+    if width and not (width.isdecimal() and _LEAST_WIDTH <= int(width) <= _MOST_WIDTH):
+        del os.environ["COLUMNS"]
 
 
 def out() -> Console:
@@ -100,7 +116,8 @@ def print_json(value: Any) -> None:
 
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON in which control characters are escapes."""
-    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=False))
+    is_utf8 = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
 
 
 def table(

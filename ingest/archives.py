@@ -153,7 +153,7 @@ class Archive:
             _set_time(part, info)
             part.replace(target)
         except OSError as error:
-            raise MediaError(f"cannot be unpacked: {error.strerror or error}") from error
+            raise MediaError(f"cannot be unpacked: {in_words(error)}") from error
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)

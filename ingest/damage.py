@@ -96,6 +96,15 @@ def unread_note(at: int | None) -> str:
     return f"is followed by another recording in the same file, at byte {at:,}, which is not read"
 
 
+def lost_note(lost: Sequence[tuple[int, float]]) -> str:
+    """Return what is not read of recordings in the same file: (byte, seconds) each; "" of none."""
+    if not lost:
+        return ""
+    at, seconds = lost[0]
+    more = f", and the beginnings of {len(lost) - 1} more" if len(lost) > 1 else ""
+    return f"the first {seconds:.1f} s of the recording at byte {at:,} could not be read{more}"
+
+
 def joined(*notes: str) -> str:
     """Return notes as one text, without empty ones."""
     return "; ".join(filter(None, notes))

@@ -29,6 +29,7 @@ from ingest.damage import (
     check_pixels,
     joined,
     jump_note,
+    lost_note,
     rate_note,
     unread_note,
 )
@@ -39,6 +40,7 @@ from ingest.media.container import (
     has_encrypted_frame,
     is_cut_short,
     is_encrypted,
+    is_mp4,
     number_of,
     open_container,
     undecodable_tracks,
@@ -46,6 +48,7 @@ from ingest.media.container import (
     video_tracks,
 )
 from ingest.media.discontinuity import has_no_timestamps, may_jump, true_extent
+from ingest.media.joined_mp4 import JoinedMp4, joined_mp4
 from ingest.media.jpeg import what_follows
 from ingest.media.raw_photo import is_raw, preview_of
 from ingest.pictures import Picture, opened
@@ -183,6 +186,7 @@ class Video:
                 self._container.start_time or 0,
                 self._stream.guessed_rate,
             )
+            self._joined = joined_mp4(path) if is_mp4(self._container) else JoinedMp4()
             self._extent = true_extent(path, self._container, self._stream)
             self._prepare_decoder()
         except BaseException:
@@ -268,7 +272,8 @@ class Video:
             rate_note(self._stream.guessed_rate) if assumed else "",
             jump_note(decoder.jumps_ms),
             damage.warning(None if decoder.jumps_ms else self._promised_s(), start_s),
-            unread_note(unread_recording(self._path, decoder.read_to)),
+            lost_note(self._joined.lost),
+            unread_note(self._joined.unread or unread_recording(self._path, decoder.read_to)),
         )
 
     def _again(self, track: int) -> Video:
@@ -343,7 +348,8 @@ class Video:
         stream = container.streams[self._stream.index]
         assert isinstance(stream, VideoStream)
         timeline = Timeline(stream.time_base, may_jump_ahead=may_jump(container))
-        return _Decoder(container, stream, self._clock, timeline, pulse, goes_on)
+        unread = self._joined.unread
+        return _Decoder(container, stream, self._clock, timeline, pulse, goes_on, unread)
 
     def _seek(self, pts_ms: int) -> None:
         start_us = self._container.start_time or 0
@@ -414,6 +420,17 @@ def _chosen(decoder: _Decoder, chooser: FrameChooser) -> Iterator[SeenVideoFrame
     yield from fresh(chooser.finish())
 
 
+def _shown(packet: VideoPacket) -> VideoPacket:
+    """Return a packet whose frame is shown.
+
+    libav marks what begins at a time that is past as not to be shown: a second file's first frames.
+    """
+    copy: VideoPacket = av.Packet(bytes(packet))
+    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+    copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
+    return copy
+
+
 class _Decoder:
     """Packets to frames, past damaged ones.
 
@@ -428,7 +445,9 @@ class _Decoder:
         timeline: Timeline,
         pulse: Callable[[], None],
         goes_on: Callable[[int, bool], bool],
+        unread: int | None,
     ) -> None:
+        self._unread = unread
         self._goes_on = goes_on
         self._container = container
         self._stream = stream
@@ -479,9 +498,12 @@ class _Decoder:
             if packet.pts is None and packet.dts is None:
                 packet.pts = self._clock.steady_pts(number)
             jumps = len(self._timeline.jumps)
-            self._timeline.place(packet)
             at = packet.pos if packet.pos is not None else -1
+            if self._unread is not None and at >= self._unread:
+                return  # the first file's header does not describe it
+            self._timeline.place(packet)
             if len(self._timeline.jumps) > jumps and 0 <= at < self.read_to:
+                self._timeline.jumps.pop()
                 return  # the index of a second file, which points into the first
             if packet.is_keyframe and has_encrypted_frame(packet):
                 self._refuse_encrypted()
@@ -505,6 +527,8 @@ class _Decoder:
     def decode(self, packet: VideoPacket | None) -> Iterator[VideoFrame]:
         """Yield the frames that come out after a packet, or, for None, all that are left."""
         self._pulse()
+        if packet is not None and packet.is_discard and self._timeline.jumps:
+            packet = _shown(packet)
         try:
             yield from self._context.decode(packet)
         except av.error.EOFError:

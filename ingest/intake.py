@@ -34,7 +34,7 @@ from ingest.stopping import Interrupted
 from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.clocks import Clocks
 from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 from search_core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
@@ -127,7 +127,7 @@ class Intake:
                 except MediaError as error:
                     yield source.failed(_stage(source), error.message)
                 except OSError as error:
-                    yield source.failed("read", f"cannot be read: {error.strerror or error}")
+                    yield source.failed("read", f"cannot be read: {in_words(error)}")
         except Interrupted:
             return
         finally:

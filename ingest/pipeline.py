@@ -51,7 +51,7 @@ from search_core.clocks import EVERY_CAMERA, Clocks
 from search_core.encoders.base import Encoder
 from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.errors import UsageError
-from search_core.filters import Filter
+from search_core.filters import Filter, quoted
 from search_core.library import Store
 from search_core.settings import Settings
 
@@ -390,6 +390,7 @@ def _checked(tags: Sequence[str]) -> tuple[str, ...]:
     if len(unique) > TAGS_MAX_CAPACITY:
         raise UsageError(f"{len(unique)} tags are more than the {TAGS_MAX_CAPACITY} there can be.")
     for tag in unique:
+        quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
             raise UsageError(f"The tag {tag[:20]!r}… is longer than {TAG_MAX_LENGTH} bytes.")
     return unique

@@ -31,7 +31,7 @@ from ingest.remote import RemoteFiles
 from ingest.whereabouts import Whereabouts
 from search_core.encoders.base import Encoder, Pixels
 from search_core.entities import MediaEntity, is_address
-from search_core.errors import MediaError, UsageError
+from search_core.errors import MediaError, UsageError, in_words
 from search_core.library import Store
 from search_core.settings import Settings
 from search_core.succession import Succession
@@ -200,7 +200,7 @@ class _Run:
                 except _Stopped:
                     return
                 except OSError as error:
-                    reason = f"cannot be read: {error.strerror or error}"
+                    reason = f"cannot be read: {in_words(error)}"
                     yield _Undecoded(uri, "failed", reason, entities=entities)
                 except MediaError as error:
                     yield _Undecoded(uri, "failed", error.message, entities=entities)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Literal
 
-from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
+from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia, in_words
 
 Kind = Literal["image", "video", "audio", "archive", "drawing", "unreadable", "unknown"]
 
@@ -141,7 +141,7 @@ def kind_of_file(path: Path) -> Kind:
     except FileNotFoundError as error:
         raise MediaError("does not exist") from error
     except OSError as error:
-        raise MediaError(f"cannot be read: {error.strerror or error}") from error
+        raise MediaError(f"cannot be read: {in_words(error)}") from error
     kind = kind_of(head)
     refuse_unreadable(head)
     return kind

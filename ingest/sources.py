@@ -20,7 +20,7 @@ from ingest.outcomes import SourceOutcome
 from ingest.remote import RemoteFile, RemoteFiles
 from ingest.signatures import HEAD_BYTES, is_zip
 from search_core.entities import is_address
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 
 _NOT_MEDIA_IN_A_FOLDER = "not media"
 #: Why a path names nothing; where it is a reason, there is no file of which anything can be said.
@@ -132,7 +132,7 @@ def _why_not_found(error: OSError) -> str:
     """Return why a path that was named leads to nothing."""
     if error.errno in _NOT_THERE:
         return "does not exist"
-    return f"cannot be read: {error.strerror or error}"
+    return f"cannot be read: {in_words(error)}"
 
 
 #: A path that part of a pattern matched, and the parts that are still to match.
@@ -263,7 +263,7 @@ def _broken_link(error: OSError) -> str:
         return "is a symbolic link that leads to itself"
     if error.errno in _NOT_THERE:
         return "is a symbolic link to a file that does not exist"
-    return f"is a symbolic link that cannot be followed: {error.strerror or error}"
+    return f"is a symbolic link that cannot be followed: {in_words(error)}"
 
 
 def _identity(folder: Path | str) -> tuple[int, int] | None:
@@ -281,7 +281,7 @@ def _entries(folder: Path, *, hidden: bool = False) -> Iterator[os.DirEntry[str]
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        reason = f"cannot be listed: {error.strerror or error}"
+        reason = f"cannot be listed: {in_words(error)}"
         yield SourceOutcome(str(folder), "failed", reason, "find")
         return
     yield from (entry for entry in entries if hidden or not entry.name.startswith("."))
@@ -301,7 +301,7 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
             reason = _broken_link(error)
             yield source.failed("find", reason) if named else source.skipped("find", reason)
         else:
-            yield source.failed("find", f"cannot be read: {error.strerror or error}")
+            yield source.failed("find", f"cannot be read: {in_words(error)}")
         return
     if not archive:
         yield source
@@ -314,12 +314,17 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
     except MediaError as error:
         yield source.failed("archive", error.message)
     except OSError as error:
-        yield source.failed("archive", f"cannot be read: {error.strerror or error}")
+        yield source.failed("archive", f"cannot be read: {in_words(error)}")
 
 
 def _from_zip(path: Path) -> Iterator[Source | SourceOutcome]:
     with Archive(path) as archive:
-        yield from _members(archive, str(path), path, None)
+        is_empty = True
+        for found in _members(archive, str(path), path, None):
+            is_empty = False
+            yield found
+        if is_empty:
+            yield SourceOutcome(str(path), "skipped", "is an archive without files", "archive")
 
 
 def _members(

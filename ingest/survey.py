@@ -17,7 +17,7 @@ from ingest.remote import RemoteFiles
 from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media, refuse_unreadable
 from ingest.sources import Source, find_sources
 from search_core.encoders.base import Encoder
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 from search_core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
@@ -97,7 +97,7 @@ def survey(
         try:
             pending = _pending(source)
         except OSError as error:
-            reason = f"cannot be read: {error.strerror or error}"
+            reason = f"cannot be read: {in_words(error)}"
             found.failing.append(source.failed("read", reason))
             continue
         if isinstance(pending, SourceOutcome):

@@ -14,7 +14,7 @@ from ingest.provenance.mounts import mount_of, nearest_folder
 from ingest.remote import RemoteFiles
 from ingest.remote_errors import NotThere, Unreachable
 from search_core.entities import is_address
-from search_core.errors import MediaError
+from search_core.errors import MediaError, in_words
 from search_core.settings import Settings
 
 #: ``there``: with the content that was taken in. ``changed``: with other content. ``gone``: the
@@ -60,7 +60,7 @@ class Whereabouts:
         try:
             content = self._fetched_content(uri) if is_address(uri) else self._file_content(uri)
         except OSError as error:
-            return "away", f"cannot be read: {error.strerror or error}"
+            return "away", f"cannot be read: {in_words(error)}"
         except MediaError as error:
             return "away", error.message
         return ("there" if content in (source_id, _UNKNOWN) else "changed"), ""

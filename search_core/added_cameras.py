@@ -100,7 +100,7 @@ class AddedCameras:
             return cameras
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
                 f"The cameras in {self.path} cannot be read: {_reason(error)}.",
                 "Mend the file, or put it back from a backup; without it, add them again.",
@@ -126,12 +126,12 @@ class AddedCameras:
 
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(
-            f"The cameras in {self.path} cannot be changed: {error.strerror or error}.",
+            f"The cameras in {self.path} cannot be changed: {in_words(error)}.",
             "Look at the disk's space and at who owns the data directory.",
         )
 
 
-def _reason(error: OSError | ValueError) -> str:
+def _reason(error: OSError | ValueError | RecursionError) -> str:
     """Return why a file cannot be read, without what is in it."""
     if isinstance(error, OSError):
         return in_words(error)
@@ -139,7 +139,7 @@ def _reason(error: OSError | ValueError) -> str:
         return "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
-    return "it is no TOML" if isinstance(error, tomllib.TOMLDecodeError) else "it is no UTF-8"
+    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else "it is no TOML"
 
 
 def _written(cameras: dict[str, AddedCamera]) -> str:

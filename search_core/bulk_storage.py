@@ -65,7 +65,7 @@ class BulkStorage:
             self._files, root = fsspec.url_to_fs(address, **fresh)
         except (ImportError, ValueError) as error:
             raise SettingsError(
-                f"Files for a bulk insert cannot be left at {address}: {error}.",
+                f"Files for a bulk insert cannot be left at {address}: {in_words(error)}.",
                 "Name a folder, or s3://BUCKET/PREFIX (pip install 'sightline[s3]').",
             ) from None
         self._folder = f"{str(root).rstrip('/')}/{_FOLDER}"

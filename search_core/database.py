@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_core.disk import disk_full, free_bytes, is_full
-from search_core.errors import StoreDamaged, StoreError, StoreReadOnly
+from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
 
 _BUSY_S = 30.0
 _AGAIN_S = 0.01
@@ -129,7 +129,8 @@ def sqlite_errors(path: Path) -> Iterator[None]:
                 "Change its permissions, or choose another data directory with --data-dir.",
             ) from error
         raise StoreError(
-            f"{path} cannot be used: {error}.", "Check the disk it is on, and who may write to it."
+            f"{path} cannot be used: {in_words(error)}.",
+            "Check the disk it is on, and who may write to it.",
         ) from error
 
 

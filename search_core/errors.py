@@ -40,8 +40,12 @@ from __future__ import annotations
 
 import re
 
-#: What libraries put before what they say: ``OSError: …``, ``requests.exceptions.ReadTimeout: …``.
-_CLASS_NAMES = re.compile(r"^(?:[\w.]*(?:Error|Exception|Warning|Timeout)\b(?:\([^)]*\))?:?\s*)+")
+#: What libraries put before what they say: ``OSError: …``, ``requests.exceptions.ReadTimeout: …``,
+#: ``[Errno 5] …``, ``Error 111 …``.
+_CLASS_NAMES = re.compile(
+    r"^(?:\[Errno -?\d+\]\s*"
+    r"|[\w.]*(?:Error|Exception|Warning|Timeout)\b(?:\([^)]*\))?(?: -?\d+\b)?[:.]?\s*)+"
+)
 
 
 class SightlineError(Exception):
@@ -199,4 +203,9 @@ def in_words(error: BaseException) -> str:
     if isinstance(error, AttributeError | NameError | TypeError | KeyError | AssertionError):
         return "an internal error"  # what these say is about the code
     lines = str(error).strip().splitlines() or [""]
-    return _CLASS_NAMES.sub("", lines[0]).strip()[:200].rstrip(".") or "no reason was given"
+    return without_class_names(lines[0])[:200].rstrip(".") or "no reason was given"
+
+
+def without_class_names(said: str) -> str:
+    """Return a line that a library said without names of exceptions and numbers of errors."""
+    return _CLASS_NAMES.sub("", said).strip()

@@ -8,6 +8,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,6 +24,7 @@ from search_core.errors import SettingsError
 DEFAULT_MODEL = "sightline-demo"
 #: Each worker is a process; more than any machine has cores only exhaust its memory.
 MOST_WORKERS = 512
+_NO_PATH = f"Input is not a valid path for {Path}"
 QUEUE_SCHEMES = ("redis", "rediss", "unix")
 
 
@@ -295,7 +297,7 @@ def load_settings(
     }
     try:
         settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
-    except (ValidationError, TOMLDecodeError) as error:
+    except (ValidationError, TOMLDecodeError, RecursionError) as error:
         raise SettingsError(
             f"A setting cannot be used: {_problems(error)}.",
             "Look at the SIGHTLINE_* variables, .env and sightline.toml.",
@@ -321,11 +323,18 @@ def _absolute(data_dir: Path) -> Path:
         ) from None
 
 
-def _problems(error: ValidationError | TOMLDecodeError) -> str:
+def _problems(error: ValidationError | TOMLDecodeError | RecursionError) -> str:
     if isinstance(error, TOMLDecodeError):
         return f"sightline.toml: {error}"
-    # pydantic reports a file that is no TOML as a problem of no particular field.
-    places = (".".join(map(str, item["loc"])) or "sightline.toml" for item in error.errors())
-    return "; ".join(
-        f"{place}: {item['msg']}" for place, item in zip(places, error.errors(), strict=True)
-    )
+    if isinstance(error, RecursionError):
+        return "one has brackets within brackets, too deep to be read"
+    return "; ".join(_problem(item) for item in error.errors())
+
+
+def _problem(item: ErrorDetails) -> str:
+    """Return one problem in words; what is wrong with a file is one of no particular field."""
+    if isinstance(item.get("ctx", {}).get("error"), UnicodeDecodeError):
+        return "sightline.toml or .env is not UTF-8 text"
+    place = ".".join(map(str, item["loc"])) or "sightline.toml"
+    said = item["msg"].removeprefix("Value error, ")
+    return f"{place}: {said.replace(_NO_PATH, 'Input should be a path')}"

@@ -73,7 +73,7 @@ def _checked(tags: Iterable[str]) -> tuple[str, ...]:
             f"An entity can have {TAGS_MAX_CAPACITY} tags, not {len(cleaned)}.", "Remove some."
         )
     for tag in cleaned:
+        quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
             raise UsageError(f"The tag {tag[:20]!r} … is too long.", "Use a shorter one.")
-        quoted(tag)  # a tag that cannot be filtered by is refused
     return cleaned

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def check(
     ctx: typer.Context,
     queries: Annotated[
-        int, typer.Option("--queries", min=1, help="How many searches to repeat.")
+        int, typer.Option("--queries", min=1, max=100_000, help="How many searches to repeat.")
     ] = 100,
     k: Annotated[
         int, typer.Option("-k", "--k", min=1, help="How many neighbours of each count.")

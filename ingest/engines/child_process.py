@@ -12,7 +12,7 @@ import sys
 from multiprocessing import Pipe
 from tempfile import TemporaryFile
 
-from search_core.errors import SightlineError
+from search_core.errors import SightlineError, in_words
 
 _DYING_S = 10.0
 #: Run in the process: no main module is imported again, and sys.path is the parent's.
@@ -49,7 +49,7 @@ class ChildProcess:
                 complaints.seek(0)
                 last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise SightlineError(
-                    f"The decoding process cannot start ({cause}): {' '.join(last)}"
+                    f"The decoding process cannot start ({cause}): {in_words(RuntimeError(*last))}."
                 ) from None
         self.alive = True
 

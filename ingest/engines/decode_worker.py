@@ -129,7 +129,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             place = task.options.data_dir
             yield Failed("write", f"cannot be kept: no space is left on the disk of {place}")
             return
-        yield Failed(stage, f"cannot be processed: {error.strerror or error}")
+        yield Failed(stage, f"cannot be processed: {in_words(error)}")
     except Exception as error:  # decoders raise anything at all
         yield Failed(stage, f"cannot be decoded: {in_words(error)}")
 

@@ -46,7 +46,7 @@ def require_ray(alone: bool = False) -> Any:
         import ray.data
     except ImportError as error:
         raise EngineError(
-            f"The engine ray needs Ray, which cannot be imported: {error}.",
+            f"The engine ray needs Ray, which cannot be imported: {in_words(error)}.",
             "`pip install 'sightline[ray]'` installs it; --engine local needs nothing.",
         ) from None
     for name in ("ray", "ray.data"):
@@ -109,7 +109,7 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"No Ray cluster can be reached at {address}: {error}.",
+            f"No Ray cluster can be reached at {address}: {in_words(error)}.",
             "`ray start --head` starts one; --engine ray without an address uses this machine.",
         ) from None
 

@@ -16,6 +16,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from search_core.errors import in_words
+
 MOST_ENTRIES = 5_000
 RECENT_FOLDERS = 500
 #: A folder listed this soon after it changed may change again without its time telling.
@@ -97,7 +99,7 @@ class FolderScan:
         except NotADirectoryError:
             raise FolderUnavailable("is not a folder") from None
         except OSError as error:
-            raise FolderUnavailable(f"cannot be listed: {error.strerror or error}") from error
+            raise FolderUnavailable(f"cannot be listed: {in_words(error)}") from error
         if empty and self.held:
             raise FolderUnavailable("is empty, though it held files: is its volume mounted?")
         self.held = not empty
@@ -169,7 +171,7 @@ class FolderScan:
             return []
         except OSError as error:
             self._listed.pop(folder, None)
-            self.unlisted[folder] = f"cannot be listed: {error.strerror or error}"
+            self.unlisted[folder] = f"cannot be listed: {in_words(error)}"
             return []
         self.unlisted.pop(folder, None)
         settled = abs(time.time() - changed_ns / 1e9) > _SETTLED_S

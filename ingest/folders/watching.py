@@ -27,7 +27,7 @@ from ingest.stopping import Stop
 from ingest.streams.backoff import Backoff
 from ingest.streams.camera import only_watcher
 from search_core.encoders.base import Encoder
-from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError
+from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
 from search_core.library import Store
 from search_core.settings import Settings
 
@@ -131,7 +131,7 @@ class _Watcher(threading.Thread):
             except SightlineError as error:
                 self._lose(f"cannot be watched: {error.message}")
             except OSError as error:
-                self._lose(f"cannot be watched: {error.strerror or error}")
+                self._lose(f"cannot be watched: {in_words(error)}")
             except Exception:
                 _log.exception("watching the folder %s", self.folder.name)
                 self._lose("cannot be watched: see the log")

@@ -13,7 +13,7 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from search_core.errors import QueueUnavailable
+from search_core.errors import QueueUnavailable, in_words
 
 _CONNECT_S = 5.0
 _ANSWER_S = 15.0
@@ -46,11 +46,11 @@ def told_plainly() -> Iterator[None]:
         yield
     except (AuthenticationError, NoPermissionError) as error:
         raise QueueUnavailable(
-            f"The job queue's Redis refuses this login: {error}.",
+            f"The job queue's Redis refuses this login: {in_words(error)}.",
             "Look at the name and the password in SIGHTLINE_QUEUE.",
         ) from error
     except RedisError as error:
         raise QueueUnavailable(
-            f"The job queue's Redis does not answer: {str(error).rstrip('.')}.",
+            f"The job queue's Redis does not answer: {in_words(error)}.",
             "Look at SIGHTLINE_QUEUE, and whether that server runs.",
         ) from error

@@ -16,6 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ingest.damage import open_error
+from ingest.media.joined_mp4 import joined_mp4
 from search_core.errors import UnsupportedMedia
 
 VideoPacket: TypeAlias = "Packet[VideoStream]"
@@ -130,9 +131,16 @@ def is_cut_short(path: Path, container: InputContainer) -> bool:
     return False
 
 
+def is_mp4(container: InputContainer) -> bool:
+    """Return whether libav reads a file as MP4, QuickTime or one of their kind."""
+    return container.format.name.startswith("mov,")
+
+
 def is_joined(path: Path, container: InputContainer) -> bool:
-    """Return whether a second Matroska or AVI file follows the first within this one."""
+    """Return whether a second file follows the first within this one, and is read after it."""
     name = container.format.name
+    if is_mp4(container):
+        return bool(joined_mp4(path).read)
     with path.open("rb") as file:
         if name == "avi":
             file.seek(4)

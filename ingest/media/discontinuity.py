@@ -15,7 +15,8 @@ from av.container import InputContainer
 from av.format import Flags
 from av.video.stream import VideoStream
 
-from ingest.media.container import is_cut_short, is_joined, open_container
+from ingest.media.container import is_cut_short, is_joined, is_mp4, open_container
+from ingest.media.joined_mp4 import joined_mp4
 from ingest.stream_clock import LONGEST_GAP_S, Timeline
 
 _SAMPLES = 64
@@ -81,11 +82,14 @@ def true_extent(path: Path, container: InputContainer, stream: VideoStream) -> E
         or is_cut_short(path, container)
     ):
         return None
+    unread = joined_mp4(path).unread if joined and is_mp4(container) else None
     with closing(open_container(path)) as other:
         timeline = Timeline(stream.time_base, may_jump_ahead=may_jump(container))
         same = other.streams[stream.index]
         with suppress(av.FFmpegError, OSError):  # a damaged file ends where it stops
             for packet in other.demux(same):
+                if unread is not None and (packet.pos or 0) >= unread:
+                    break
                 if packet.size:
                     timeline.place(packet)
     if timeline.end is None:

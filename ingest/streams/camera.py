@@ -62,7 +62,8 @@ def configured_cameras(settings: Settings) -> list[Camera]:
 
 def check_camera_name(name: str) -> str:
     """Return a camera's name; raises UsageError when it cannot be one."""
-    if not name.strip() or len(name.encode()) > CAMERA_MAX_LENGTH or not name.isprintable():
+    # A surrogate, of a byte that is not UTF-8, is not printable, and cannot be encoded.
+    if not name.strip() or not name.isprintable() or len(name.encode()) > CAMERA_MAX_LENGTH:
         raise UsageError(
             f"{name!r} cannot name a camera.",
             f"Use printable characters, at most {CAMERA_MAX_LENGTH} bytes.",

@@ -18,7 +18,7 @@ from ingest.streams.backoff import Backoff
 from ingest.streams.camera import Camera, only_watcher
 from ingest.streams.events import Lost, Ready, StreamEvent, StreamTask
 from search_core.encoders.base import Preprocess
-from search_core.errors import ServeError, SightlineError
+from search_core.errors import ServeError, SightlineError, in_words
 from search_core.settings import Settings
 
 ENTRY = "ingest.streams.process:main"
@@ -108,7 +108,7 @@ class Supervisor:
             except SightlineError as error:
                 self._tell(Lost(f"cannot be watched: {error.message}"))
             except OSError as error:
-                self._tell(Lost(f"cannot be watched: {error.strerror or error}"))
+                self._tell(Lost(f"cannot be watched: {in_words(error)}"))
             self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def _watch(self) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_core.database import Database
-from search_core.errors import AuditUnavailable, SightlineError
+from search_core.errors import AuditUnavailable, SightlineError, in_words
 
 Action = Literal[
     "login",
@@ -172,7 +172,7 @@ class AuditLog:
             return self._database
 
     def _unavailable(self, error: Exception) -> AuditUnavailable:
-        why = error.strerror if isinstance(error, OSError) else str(error).rstrip(".")
+        why = in_words(error)
         return AuditUnavailable(
             f"The audit log {self.path} cannot be used: {why}.",
             "Nothing is done that it could not hold. Look at the disk's space and permissions.",

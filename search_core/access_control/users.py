@@ -18,7 +18,7 @@ from typing import Any
 from search_core.access_control.passwords import hash_password
 from search_core.access_control.roles import ROLES, Access, Role
 from search_core.entities import CAMERA_MAX_LENGTH
-from search_core.errors import SettingsError, UsageError
+from search_core.errors import SettingsError, UsageError, in_words
 from search_core.filters import quoted
 from search_core.private_file import write_privately
 
@@ -186,9 +186,9 @@ class Users:
             return users
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SettingsError(
-                f"The users in {self.path} cannot be read: {error}.",
+                f"The users in {self.path} cannot be read: {_reason(error)}.",
                 "Nobody can log in until the file is mended, or put back from a backup.",
             ) from None
 
@@ -204,6 +204,15 @@ class Users:
             write_privately(self.path, _written(users))
         finally:
             os.close(lock)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a file cannot be read, without what is in it."""
+    if isinstance(error, OSError):
+        return in_words(error)
+    if isinstance(error, UnicodeDecodeError | json.JSONDecodeError):
+        return "it is cut or overwritten"
+    return "it does not say of each user what it must"
 
 
 def _parsed(text: str) -> dict[str, User]:

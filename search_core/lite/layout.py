@@ -27,6 +27,7 @@ MANIFEST_BACKUP = "manifest.json.prev"
 DATABASE_PROPERTIES = "database_properties.json"
 PARTITION = "_default"
 DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
+_MANIFEST_NUMBERS = ("version", "current_seq", "active_wal_number", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
 LIBRARY_PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
@@ -53,7 +54,7 @@ def read_object(path: Path) -> dict[str, Any]:
         raise Unreadable(why)
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Unreadable("is cut or overwritten") from None
     if not isinstance(found, dict):
         raise Unreadable("is overwritten")
@@ -76,9 +77,16 @@ def read_schema(collection: Path) -> dict[str, Any]:
     schema = read_object(collection / SCHEMA)
     fields, properties = schema.get("fields"), schema.get("properties", {})
     named = isinstance(schema.get("collection_name"), str) and "version" in schema
-    if not named or not isinstance(fields, list) or not isinstance(properties, dict):
+    if not named or not isinstance(properties, dict) or not _are_fields(fields):
         raise Unreadable("is overwritten")
     return schema
+
+
+def _are_fields(fields: object) -> bool:
+    return isinstance(fields, list) and all(
+        isinstance(field, dict) and _is_text(field.get("name")) and _is_text(field.get("dtype"))
+        for field in fields
+    )
 
 
 def library_record(schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -98,10 +106,36 @@ def is_owned(schema: dict[str, Any]) -> bool:
 def read_manifest(path: Path) -> dict[str, Any]:
     """Return a manifest; raises Unreadable, and FileNotFoundError."""
     manifest = read_object(path)
-    parts = manifest.get("partitions")
-    if not isinstance(parts, dict) or not all(isinstance(part, dict) for part in parts.values()):
+    parts, specs = manifest.get("partitions"), manifest.get("index_specs") or {}
+    whole = (
+        isinstance(parts, dict)
+        and all(_is_partition(part) for part in parts.values())
+        and isinstance(specs, dict)
+        and all(_is_index(spec) for spec in specs.values())
+        and all(type(manifest.get(name, 0)) is int for name in _MANIFEST_NUMBERS)
+    )
+    if not whole:
         raise Unreadable("is overwritten")
     return manifest
+
+
+def _is_partition(part: object) -> bool:
+    if not isinstance(part, dict):
+        return False
+    lists = [part.get(kind, []) for kind in ("data_files", "delta_files")]
+    return all(isinstance(names, list) and all(map(_is_text, names)) for names in lists)
+
+
+def _is_index(spec: object) -> bool:
+    if not isinstance(spec, dict):
+        return False
+    texts = [spec.get(name) for name in ("field_name", "index_type", "metric_type")]
+    params = [spec.get(name) or {} for name in ("build_params", "search_params")]
+    return all(map(_is_text, texts)) and all(isinstance(of, dict) for of in params)
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
 
 
 def listed_files(manifest: dict[str, Any], kind: str) -> Iterator[tuple[str, str]]:

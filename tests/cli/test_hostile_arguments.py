@@ -2,85 +2,180 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
-import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
-import typer
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
-from cli.main import app
 from tests.cli.conftest import Run, invoke
-
-HOSTILE_TEXT = (
-    "", " ", "\x1b[31mred", "a\nb", "nan", "inf", "9" * 400, os.fsdecode(b"\xff"), "x" * 5000,
-    "[/x]", "~nosuch/x", "file://[", "file:///%00", "file://x", "s3://[", "https://[::1",
-    "rtsp://[::1", "rtsp://a:99999999", "1e9d", "999999d", "interval:nan", "scene:inf", "{}", "{0}",
-    "%s", "nlist=nan", "camera=", "nan%", "1,,x", "HNSW,", "[", "[!", "nosuch", "nosuch.jpg",
-    "/dev/null", "/proc/self/mem", "a'\"\\", "\u202ename", "\u0663", "nanGiB", "1e400GiB",
-)  # fmt: skip
-HOSTILE_NUMBERS = (
-    "nan", "inf", "-inf", "-1", "0", "1e-320", "1e400", "2147483648", "9223372036854775807",
-    "9223372036854775808", "99999999999999999999", "-9223372036854775808", "\u0663", "0x10",
-)  # fmt: skip
-#: What these start does not end by itself.
-ENDLESS = {"serve", "worker", "watch", "demo"}
-ARGUMENTS = {"paths": "red.png", "sentence": "a car", "index_type": "FLAT", "folders": "."}
-
-
-def commands() -> list[tuple[tuple[str, ...], Any]]:
-    """Every command that ends by itself, with its parameters."""
-    found = []
-
-    def walk(command: Any, path: tuple[str, ...]) -> None:
-        for name, below in getattr(command, "commands", {}).items():
-            walk(below, (*path, name))
-        if not hasattr(command, "commands") and path[0] not in ENDLESS:
-            found.append((path, [p for p in command.params if p.name != "help"]))
-
-    walk(typer.main.get_command(app), ())
-    return found
-
-
-def is_number(parameter: Any) -> bool:
-    return re.search(r"\b(int|float)\b", str(parameter.type_descriptor.annotation)) is not None
-
-
-@st.composite
-def command_lines(draw: st.DrawFn) -> list[str]:
-    """A command with one or two hostile values, else with the arguments it needs."""
-    path, parameters = draw(st.sampled_from(commands()))
-    hostile = draw(st.sets(st.sampled_from([p.name for p in parameters]), max_size=2))
-    line = list(path)
-    for parameter in parameters:
-        values = HOSTILE_NUMBERS if is_number(parameter) else HOSTILE_TEXT
-        if parameter.name in hostile and getattr(parameter, "is_flag", False):
-            line.append(parameter.opts[0])
-        elif parameter.name in hostile:
-            value = draw(st.sampled_from(values))
-            option = parameter.opts[0]
-            line += [f"{option}={value}"] if option.startswith("--") else [value]
-        elif parameter.required:
-            line.append(ARGUMENTS.get(parameter.name, "main"))
-    return line
-
-
-@settings(
-    max_examples=20,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+from tests.cli.hostile import (
+    ARGUMENTS,
+    COMMANDS,
+    assert_plain,
+    command_lines,
+    commands,
+    copy_of,
+    damage,
+    is_number,
+    make_folder,
+    settings_files,
+    variables,
 )
+
+#: `SIGHTLINE_SOAK=1` tries many more, and others each time.
+SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
+
+
+def tried(times: int) -> settings:
+    """Return how often a test is tried, in the usual tests always with the same values."""
+    return settings(
+        max_examples=100 * times if SOAK else times,
+        deadline=None,
+        derandomize=not SOAK,
+        phases=[Phase.generate] if not SOAK else list(Phase),
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(
+    media: Path, encoder: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Path]:
+    """The current folder, full of files that cannot be read."""
+    made = tmp_path_factory.mktemp("hostile")
+    make_folder(made, media / "red.png")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(made)
+        patch.setenv("SIGHTLINE_MILVUS_TIMEOUT_S", "1")
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("SIGHTLINE_MODEL", encoder[1])
+        yield made
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, encoder: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data directory with something of everything in it."""
+    data = tmp_path_factory.mktemp("whole") / "data"
+    options = [*encoder, "--data-dir", str(data)]
+    for command in (
+        ["ingest", "red.png", "gate.mp4", "cut.png", "--camera", "gate"],
+        ["search", "red"],
+        ["users", "add", "anna@x.org", "--oidc"],
+        ["cameras", "add", "c1", "rtsp://127.0.0.1:1/x"],
+        ["library", "reembed", "--job"],
+        ["library", "retime", "--shift", "+1h", "--yes"],
+    ):
+        assert invoke(*command, *options).exit_code == 0
+    return data
+
+
+@tried(20)
 @given(line=command_lines())
-def test_hostile_values_get_a_message(line: list[str], tmp_path: Path) -> None:
-    outcome = invoke(*line, "--data-dir", tmp_path / "data")
-    assert outcome.exit_code in (0, 1, 2)
-    assert "bug in Sightline" not in outcome.err
-    assert outcome.exit_code == 0 or outcome.err or outcome.out
+def test_hostile_values_get_a_message(line: list[str], folder: Path, tmp_path: Path) -> None:
+    at = line.index("--") if "--" in line else len(line)
+    assert_plain(invoke(*line[:at], "--data-dir", tmp_path / "data", *line[at:]))
+
+
+@tried(20)
+@given(variable=variables, command=st.sampled_from(COMMANDS[:24]))
+def test_hostile_variables_get_a_message(
+    variable: dict[str, str], command: list[str], folder: Path, tmp_path: Path
+) -> None:
+    assert_plain(invoke(*command, env={"SIGHTLINE_DATA_DIR": str(tmp_path / "data"), **variable}))
+
+
+@tried(20)
+@given(
+    content=settings_files,
+    name=st.sampled_from(["sightline.toml", "sightline.toml", ".env"]),
+    command=st.sampled_from(COMMANDS[:24]),
+)
+def test_hostile_settings_files_get_a_message(
+    content: bytes, name: str, command: list[str], folder: Path, tmp_path: Path
+) -> None:
+    path = folder / name
+    path.write_bytes(content)
+    try:
+        assert_plain(invoke(*command, "--data-dir", tmp_path / "data"))
+    finally:
+        path.unlink()
+
+
+@tried(15)
+@given(seed=st.integers(0, 2**32), command=st.sampled_from(COMMANDS))
+def test_a_damaged_library_gets_a_message(
+    seed: int, command: list[str], whole: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    data = copy_of(whole, tmp_path / "data")
+    note(str(damage(data, Random(seed))))
+    assert_plain(invoke(*command, *encoder, "--data-dir", data))
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"COLUMNS": "0"}, "Missing argument"),
+        ({"COLUMNS": "x"}, "Missing argument"),
+        ({"PYTHONIOENCODING": "ascii"}, "Missing argument"),
+        ({"HOME": "/nosuch"}, "Missing argument"),
+    ],
+)
+def test_a_message_reaches_any_terminal(environment: dict[str, str], said: str) -> None:
+    done = started(["ingest"], **environment)
+    assert done.returncode == 2 and said in done.stderr
+
+
+def test_json_reaches_a_stream_of_another_encoding(tmp_path: Path) -> None:
+    data = str(tmp_path / "caf\u00e9")
+    done = started(["status", "--json", "--data-dir", data], PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["data_dir"] == data
+
+
+def started(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "cli.main", *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+    )
+
+
+def test_control_characters_in_unknown_options_are_escaped(run: Run) -> None:
+    for line in (["--\u202ex"], ["search", "a", "b\u202e\x1b[31m"], ["nosuch\u202e"]):
+        outcome = run(*line)
+        assert_plain(outcome)
+        assert "\\u202e" in outcome.err
+
+
+def test_what_is_nobodys_fault_is_no_bug(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error, said in (
+        (OSError(errno.EIO, "Input/output error"), "refused something: Input/output error."),
+        (MemoryError(), "There is not enough memory for this."),
+    ):
+        monkeypatch.setattr("cli.status._status", raising(error))
+        outcome = run("status", "--data-dir", tmp_path)
+        assert outcome.exit_code == 1
+        assert said in outcome.err and "bug" not in outcome.err
+        assert "Its details are in" in outcome.err
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    return fail
 
 
 def required(parameters: list[Any]) -> list[str]:

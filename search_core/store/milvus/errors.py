@@ -31,6 +31,7 @@ from search_core.errors import (
     StoreAccessDenied,
     StoreError,
     StoreUnavailable,
+    without_class_names,
 )
 
 _CONNECT_HINT = (
@@ -270,7 +271,7 @@ def reason_of(error: BaseException) -> str:
     if not lines:
         return "it gave no reason"
     line = lines[-1].strip() if "stack trace:" in lines[0] else lines[0]
-    return line[:300].rstrip(". ")
+    return without_class_names(line)[:300].rstrip(". ") or "it gave no reason"
 
 
 @contextmanager

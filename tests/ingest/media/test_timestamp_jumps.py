@@ -6,6 +6,7 @@ from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,64 @@ def test_recordings_joined_with_cat_follow_each_other(tmp_path: Path, suffix: st
     if suffix != "avi":  # whose frames are counted, so that nothing jumps
         said = "has timestamps that jump at 0:06.000: positions count on from there"
         assert found.warning == said
+
+
+def fragmented(whole: Path, path: Path, flags: str) -> Path:
+    """Write a clip again with a fragment for every codec keyframe, its packets as they are."""
+    options = {"movflags": f"frag_keyframe+{flags}"}
+    with av.open(str(whole)) as source, av.open(str(path), "w", options=options) as out:
+        copy = out.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    return path
+
+
+def joined_fragments(folder: Path, flags: str, second: Path) -> Path:
+    first = fragmented(clip(folder / "a.mp4", DARK, b_frames=2), folder / "a2.mp4", flags)
+    return join(folder / "ab.mp4", first, fragmented(second, folder / "b2.mp4", flags))
+
+
+def test_fragments_that_follow_a_second_header_are_all_read(tmp_path: Path) -> None:
+    second = clip(tmp_path / "b.mp4", LIGHT, 4, b_frames=2)
+    path = joined_fragments(tmp_path, "empty_moov+default_base_moof", second)
+    found = read(path)
+    assert found.positions_ms == list(range(0, 10_000, 1000))
+    assert found.greys == [DARK] * 6 + [LIGHT] * 4
+    assert found.info.duration_ms == pytest.approx(10_000, abs=250)
+    assert found.warning == ("has timestamps that jump at 0:06.000: positions count on from there")
+    assert grey_of(frame_at(path, 5_999)) == DARK and grey_of(frame_at(path, 6_001)) == LIGHT
+
+
+def test_what_a_second_header_lists_itself_is_said_to_be_lost(tmp_path: Path) -> None:
+    second = clip(tmp_path / "b.mp4", LIGHT, 4, b_frames=2)
+    found = read(joined_fragments(tmp_path, "default_base_moof", second))
+    assert found.greys == [DARK] * 6 + [LIGHT] * 3
+    assert "; the first 1.0 s of the recording at byte " in found.warning
+    assert found.warning.endswith(" could not be read")
+
+
+@pytest.mark.parametrize(
+    ("flags", "codec", "size"),
+    [
+        ("empty_moov", "libx264", (64, 48)),  # whose offsets lead into the first recording
+        ("empty_moov+default_base_moof", "libx264", (160, 96)),
+        ("empty_moov+default_base_moof", "mpeg4", (64, 48)),
+    ],
+)
+def test_a_second_recording_that_the_first_header_does_not_describe_is_said_to_be_unread(
+    tmp_path: Path, flags: str, codec: str, size: tuple[int, int]
+) -> None:
+    second = make_clip(tmp_path / "b.mp4", seconds=4, codec=codec, size=size)
+    path = joined_fragments(tmp_path, flags, second)
+    found = read(path)
+    assert found.greys == [DARK] * 6
+    assert found.info.duration_ms == pytest.approx(6_000, abs=250)
+    at = (tmp_path / "a2.mp4").stat().st_size
+    assert found.warning == (
+        f"is followed by another recording in the same file, at byte {at:,}, which is not read"
+    )
 
 
 @pytest.mark.parametrize("b_frames", [0, 3])
