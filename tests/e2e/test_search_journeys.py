@@ -107,6 +107,8 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
         "document.querySelector('.st-key-search-bar input').value.includes('red')"
     )
     settle(page)
+    page.go_back()
+    page.locator(".st-key-examples").wait_for()
 
 
 def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  # noqa: F811

@@ -67,7 +67,7 @@ def watching(
     told, stop = Told(settings), threading.Event()
     thread = threading.Thread(
         target=watch_folders,
-        args=(folders, settings, store, encoder, stop),
+        args=(lambda: folders, settings, store, encoder, stop),
         kwargs={"observe": told.observe, "timing": EAGER},
     )
     thread.start()
