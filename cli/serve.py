@@ -66,9 +66,10 @@ def serve(
 
     It runs the ingest worker and the embedded Milvus too, watches the cameras and folders of
     sightline.toml and those added meanwhile (`sightline cameras add`, `sightline folders add`);
-    other commands use that Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. The
-    dashboard listens on the loopback address, or at --address where there are users, who must log
-    in; all else on the loopback address only. Logs are in the data directory, under logs.
+    other commands use that Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that
+    one is used. The dashboard listens on the loopback address, or at --address where there are
+    users, who must log in; all else on the loopback address only. Logs are in the data directory,
+    under logs.
     """
     run_serve(settings_of(ctx, library), port, address=address, browser=browser, json=json)
 

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from pydantic import ConfigDict, ValidationError, create_model
 
@@ -94,7 +94,7 @@ class AddedTables(Generic[Given]):
             with self._changing() as tables:
                 for key, given in tables.items():
                     if given.library == library:
-                        tables[key] = _into(given, name)
+                        tables[key] = cast(Given, given.model_copy(update={"library": name}))
 
     def _read(self) -> dict[str, Given]:
         try:
@@ -156,10 +156,6 @@ def _reason(error: OSError | ValueError) -> str:
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
     return "it is no TOML" if isinstance(error, tomllib.TOMLDecodeError) else "it is no UTF-8"
-
-
-def _into(given: Given, library: str) -> Given:
-    return given.model_copy(update={"library": library})
 
 
 def quoted(text: str) -> str:
