@@ -84,7 +84,8 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
 
 def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: F811
     box = page.locator(".st-key-search-bar .stTextInput input")
-    page.wait_for_function("document.querySelector('.st-key-page-keys')")
+    # Faster than anybody types: what makes a step of a sentence is not there with its container.
+    page.wait_for_function("!!window.sightlineSteps")
     settle(page)
     for sentence in ("a red square", "a blue square"):
         box.fill(sentence)
