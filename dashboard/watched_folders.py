@@ -27,6 +27,7 @@ library = "main"
 _FORM_PX = 640
 
 
+@shown_in_words()
 def folder_section() -> None:
     """Draw the watched folders and what may be done with them, for those who see all cameras."""
     may_change = identity.current().may_remove
