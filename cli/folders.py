@@ -1,4 +1,7 @@
-"""`sightline folders`: each watched folder's state, its failures, and when it was not watched."""
+"""`sightline folders`: each watched folder's state, its failures, and when it was not watched.
+
+Its subcommands (folder_changes.py) add, change, pause and remove folders.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli import folder_changes
 from cli.options import JsonOption, duration, settings_of
 from cli.terminal import counted, local_time, note, print_json, say, table
 from search_core.durations import format_duration
@@ -19,7 +23,10 @@ if TYPE_CHECKING:
 
 _SHOWN_FAILURES = 100
 
+app = typer.Typer(name="folders", invoke_without_command=True)
 
+
+@app.callback()
 def folders(
     ctx: typer.Context,
     failures: Annotated[
@@ -38,14 +45,17 @@ def folders(
 ) -> None:
     """Show the watched folders: state, files taken in, waiting and failed, and gaps.
 
-    A folder is watched by `sightline serve` if sightline.toml has a table [folders.NAME] with its
-    path, or by `sightline watch FOLDER`. Recordings made while it was not watched are taken in
-    when it is again.
+    A folder is watched by `sightline serve`, if sightline.toml names it or it was added, or by
+    `sightline watch FOLDER`. Recordings made while it was not watched are taken in when it is
+    again. COMMANDS add, change, pause and remove one while it runs.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     settings = settings_of(ctx)
-    from ingest.folders.log import FolderLog, folder_states
+    from ingest.folders.log import FolderLog
+    from ingest.folders.roster import FolderRoster
 
-    states = folder_states(settings)
+    states = FolderRoster(settings).states()
     missed: list[FolderGap] = []
     failed: list[FolderFailure] = []
     if settings.ledger_path.exists():
@@ -57,8 +67,8 @@ def folders(
     elif not states:
         say("No folder is watched.")
         note(
-            "`sightline watch FOLDER` watches one; `sightline serve` watches those of "
-            'sightline.toml:\n\n  [folders.nvr]\n  path = "/srv/recordings"'
+            "`sightline folders add NAME FOLDER` adds one; `sightline serve` watches it, and those "
+            'of sightline.toml:\n\n  [folders.nvr]\n  path = "/srv/recordings"'
         )
     elif failures:
         _print_failures(failed)
@@ -70,7 +80,9 @@ def folders(
 
 def _state_of(settings: Settings, state: FolderState) -> str:
     """Return a folder's state in a word; one whose process is gone is not watched."""
-    return state.state if state.is_watched(settings) else "not watched"
+    if state.state == "paused" or state.is_watched(settings):
+        return state.state
+    return "not watched"
 
 
 def _records(
@@ -162,3 +174,10 @@ def _print_gaps(missed: list[FolderGap], last: timedelta) -> None:
 
 def _iso(epoch_ms: int | None) -> str | None:
     return None if epoch_ms is None else iso_from_ms(epoch_ms)
+
+
+app.command("add")(folder_changes.add)
+app.command("change")(folder_changes.change)
+app.command("pause")(folder_changes.pause)
+app.command("resume")(folder_changes.resume)
+app.command("remove")(folder_changes.remove)

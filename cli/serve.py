@@ -14,7 +14,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -34,9 +34,6 @@ from search_core.endpoint import (
 )
 from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError
 from search_core.settings import Settings
-
-if TYPE_CHECKING:
-    from ingest.streams.roster import Roster
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
@@ -67,11 +64,12 @@ def serve(
 ) -> None:
     """Run the dashboard, and all it needs, on this machine until Ctrl-C.
 
-    It runs the ingest worker and the embedded Milvus too, watches the folders of sightline.toml,
-    and its cameras and those added meanwhile (`sightline cameras add`); other commands use that
-    Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that one is used. The
-    dashboard listens on the loopback address, or at --address where there are users, who must log
-    in; all else on the loopback address only. Logs are in the data directory, under logs.
+    It runs the ingest worker and the embedded Milvus too, watches the cameras and folders of
+    sightline.toml and those added meanwhile (`sightline cameras add`, `sightline folders add`);
+    other commands use that Milvus while it runs. With SIGHTLINE_MILVUS_URI naming a server, that
+    one is used. The dashboard listens on the loopback address, or at --address where there are
+    users, who must log in; all else on the loopback address only. Logs are in the data directory,
+    under logs.
     """
     run_serve(settings_of(ctx, library), port, address=address, browser=browser, json=json)
 
@@ -91,16 +89,20 @@ def run_serve(
     require_writable(settings)
     app = _dashboard_app()
     listening = listening_at(address, settings)
-    from ingest.folders.folder import configured_folders
+    from ingest.folders.roster import FolderRoster
     from ingest.streams.roster import Roster
 
-    roster = Roster(settings)
+    roster, folder_roster = Roster(settings), FolderRoster(settings)
     cameras = [camera.name for camera in roster.watched()]  # refused before anything is started
-    folders = [str(folder.path) for folder in configured_folders(settings)]
+    folders = [str(folder.path) for folder in folder_roster.watched()]
+
+    def wanted() -> bool:
+        return bool(roster.watched() or folder_roster.watched())
+
     with serve_lock(settings), stopped_by(*STOP_SIGNALS) as stop:
         children = Children(settings.data_dir / "logs", _environment(settings))
         try:
-            state = _start(settings, roster, children, app, listening, port, stop)
+            state = _start(settings, wanted, children, app, listening, port, stop)
             if state and json:
                 print_json(asdict(state))
             elif state:
@@ -109,7 +111,7 @@ def run_serve(
                 webbrowser.open(state.dashboard_url)
             while state and not stop.wait(_POLL_S):
                 _check_alive(children)
-                _start_watching(settings, children, roster)
+                _start_watching(children, wanted)
         finally:
             with err().status("Stopping …"):
                 children.end_all()
@@ -118,7 +120,7 @@ def run_serve(
 
 def _start(
     settings: Settings,
-    roster: Roster,
+    wanted: Callable[[], bool],
     children: Children,
     app: Path,
     listening: Listening,
@@ -149,7 +151,7 @@ def _start(
         children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
         line.update("Starting the ingest worker and the dashboard …")
         children.start("worker", ["-m", "ingest.worker"], grace_s=20.0)
-        _start_watching(settings, children, roster)
+        _start_watching(children, wanted)
         options = {
             "server.port": str(chosen),
             "server.headless": "true",
@@ -165,12 +167,12 @@ def _start(
     return state
 
 
-def _start_watching(settings: Settings, children: Children, roster: Roster) -> None:
-    """Start what watches cameras and folders when there is one; it follows the roster itself."""
+def _start_watching(children: Children, wanted: Callable[[], bool]) -> None:
+    """Start what watches cameras and folders when there is one; it follows the rosters itself."""
     if any(child.name == "cameras" for child in children):
         return
-    with suppress(SettingsError):  # the file of cameras cannot be read now: its users are told
-        if settings.folders or roster.watched():
+    with suppress(SettingsError):  # a file of cameras or folders cannot be read: users are told
+        if wanted():
             children.start("cameras", ["-m", "ingest.streams"], grace_s=20.0)
 
 

@@ -92,7 +92,7 @@ def watch(
         raise UsageError(
             "--keyframes and --tag are for folders.", "Leave them out to watch live cameras."
         )
-    from ingest.folders.folder import configured_folders
+    from ingest.folders.roster import FolderRoster
     from ingest.streams.camera import make_camera
     from ingest.streams.roster import Roster
 
@@ -104,7 +104,7 @@ def watch(
                 "Write retain and transport into [cameras.NAME]; for one that was added there is "
                 "`sightline cameras change`.",
             )
-        folders = configured_folders(settings) if camera is None else []
+        folders = FolderRoster(settings).watched() if camera is None else []
         cameras = _chosen(Roster(settings).watched(), camera, needed=not folders)
     else:
         address = read_address(source)
@@ -142,11 +142,12 @@ def _folder_at(
     keyframes: str | None,
     tag: list[str] | None,
 ) -> WatchedFolder:
-    """Return the folder to watch: as sightline.toml describes it, but for what is given."""
-    from ingest.folders.folder import configured_folders, make_folder
+    """Return the folder to watch: as it is known, but for what is given."""
+    from ingest.folders.folder import make_folder
+    from ingest.folders.roster import FolderRoster
 
     path = _path_of(source)
-    known = next((one for one in configured_folders(settings) if one.path == path), None)
+    known = next((one for one in FolderRoster(settings).folders() if one.path == path), None)
     given = FolderSettings(
         path=path,
         library=known.library if known else None,
@@ -190,7 +191,7 @@ def _watch(
             cameras,
             stop,
             observe=_tell_programs if json else _teller(),
-            folders=folders,
+            folders=lambda: folders,
             observe_folder=_tell_programs_of_folder if json else _tell_of_folder,
         )
     note("Stopped.")

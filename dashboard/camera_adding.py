@@ -35,7 +35,10 @@ def adding_form() -> None:
         left, right = st.columns(2)
         with left:
             library = st.selectbox(
-                _("Library"), _libraries(), accept_new_options=True, key=f"camera-library-{number}"
+                _("Library"),
+                library_names(),
+                accept_new_options=True,
+                key=f"camera-library-{number}",
             )
         with right:
             kept = st.text_input(
@@ -95,7 +98,7 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
     return address, user.strip(), password
 
 
-def _libraries() -> list[str]:
+def library_names() -> list[str]:
     """Return the libraries, the usual one first; that alone while Milvus is away."""
     first = resources.settings().library
     try:

@@ -16,6 +16,7 @@ from dashboard.selecting import Selection, clear_selection
 from dashboard.wording import counted, local_time, plain, viewer_zone
 from ingest.curation.corrections import (
     Change,
+    Corrected,
     Correction,
     ReadCamera,
     ReadTime,
@@ -29,7 +30,7 @@ from ingest.curation.corrections import (
 )
 from ingest.curation.journal import Pending, pending_correction
 from search_core.access_control.audit import Action
-from search_core.clocks import parse_offset
+from search_core.clocks import format_offset, parse_offset
 from search_core.errors import NotAllowed, UsageError
 from search_core.facets import Facets
 
@@ -98,6 +99,8 @@ def correction_form(library: str, selection: Selection, facets: Facets) -> None:
     if preview is None or (preview.library, preview.asked) != (library, asked):
         return
     _show(preview, for_camera=how in _OF_CAMERA)
+    if preview.rows and change is not None:
+        st.caption(_way_back(change))
     pictures = counted(len(preview.rows), "picture")
     label = _("Correct {pictures}").format(pictures=pictures)
     if st.button(label, type="primary", disabled=not preview.rows):
@@ -157,15 +160,22 @@ def _show(correction: Correction, *, for_camera: bool) -> None:
     files = [
         _("live") if item.is_live else item.uri.rstrip("/").rpartition("/")[2] for item in listed
     ]
-    columns = {_("File"): files, _("Pictures"): [item.keyframes for item in listed]}
-    frame = pd.DataFrame({**columns, _("Camera"): [item.camera for item in listed]})
-    if for_camera:
-        frame[_("Will be")] = [item.new_camera for item in listed]
-    else:
-        frame[_("Starts")] = [local_time(item.start_ms) for item in listed]
-        frame[_("Will start")] = [local_time(item.new_start_ms) for item in listed]
+    before_after = [_before_after(item, for_camera=for_camera) for item in listed]
+    columns = {
+        _("File"): files,
+        _("Camera") if for_camera else _("Starts"): [before for before, _after in before_after],
+        _("Will be") if for_camera else _("Will start"): [after for _before, after in before_after],
+        _("Pictures"): [item.keyframes for item in listed],
+    }
+    if not for_camera:
+        columns[_("Camera")] = [item.camera for item in listed]
     if listed:
-        st.dataframe(frame, hide_index=True, width="stretch")
+        # On a phone the table shows its files alone.
+        example = _("For example {file}: {before} → {after}").format(
+            file=plain(files[0]), before=plain(before_after[0][0]), after=plain(before_after[0][1])
+        )
+        st.markdown(example)
+        st.dataframe(pd.DataFrame(columns), hide_index=True, width="stretch")
     else:
         st.info(_("Nothing would change."))
     more = len(correction.recordings) - len(listed)
@@ -178,6 +188,33 @@ def _show(correction: Correction, *, for_camera: bool) -> None:
         with st.expander(_("Left as they are: {count}").format(count=len(correction.kept))):
             for uri, reason in correction.kept[:_LISTED]:
                 st.markdown(f"{plain(uri.rpartition('/')[2])}: {plain(said(reason))}")
+
+
+def _before_after(item: Corrected, *, for_camera: bool) -> tuple[str, str]:
+    """Return a recording's camera, or its start, as it is and as it will be."""
+    if for_camera:
+        return item.camera or _("no camera"), item.new_camera or _("no camera")
+    return local_time(item.start_ms), local_time(item.new_start_ms)
+
+
+def _way_back(change: Change) -> str:
+    """Return how a correction is taken back; what it replaces is not kept."""
+    match change:
+        case Shift(by):
+            text = _("To take it back, shift the same pictures by {offset}.")
+            return text.format(offset=format_offset(-by))
+        case StartAt():
+            return _(
+                "The present times are not kept. **Read the time again**, also where it was given, "
+                "brings back what the files say."
+            )
+        case SetCamera():
+            return _(
+                "The present cameras are not kept. **Find out the camera again** brings back what "
+                "names and folders say."
+            )
+        case _:
+            return _("What this replaces is not kept: it cannot be taken back.")
 
 
 def _apply(correction: Correction, action: Action) -> None:

@@ -10,10 +10,12 @@ import streamlit as st
 
 from dashboard import identity, resources
 from dashboard.core_words import said
-from dashboard.language import N_, _
+from dashboard.folder_changes import folder_roster, may_see_folders
+from dashboard.folder_forms import folder_adding_form, folder_card
+from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.wording import counted, local_time
-from ingest.folders.log import FolderFailure, FolderGap, FolderLog, FolderState, folder_states
+from ingest.folders.log import FolderFailure, FolderGap, FolderLog, FolderState
 
 _DAY_MS = 24 * 3_600_000
 _SHOWN_FAILURES = 200
@@ -22,17 +24,41 @@ EXAMPLE = """[folders.nvr]
 path = "/srv/recordings"
 library = "main"
 """
-#: The states of a folder; "lost" and "stopped" are a camera's too.
-STATES = (N_("starting"), N_("watching"))
+_FORM_PX = 640
+
+
+@shown_in_words()
+def folder_section() -> None:
+    """Draw the watched folders and what may be done with them, for those who see all cameras."""
+    may_change = identity.current().may_remove
+    if not may_see_folders() or not (may_change or folder_roster().states()):
+        return
+    st.markdown("#### " + _("Watched folders"))
+    if not folder_roster().states():
+        st.info(
+            _(
+                "No folder is watched. Recordings that appear in one are taken in within a minute "
+                "of being whole; what is deleted from it stays in the library."
+            ),
+            icon=":material/folder_eye:",
+        )
+        with st.container(border=True, width=_FORM_PX):
+            folder_adding_form()
+        return
+    st.fragment(folder_list, run_every=5.0)()
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True):
+        folder_card()
+    if may_change:
+        with right, st.container(border=True):
+            folder_adding_form()
 
 
 @shown_in_words()
 def folder_list() -> None:
-    """Draw the watched folders, for those who may see all cameras: a folder may hold any."""
+    """Draw the watched folders: how each is, what failed, and when it was not watched."""
     settings = resources.settings()
-    states = folder_states(settings) if identity.current().cameras is None else []
-    if not states:
-        return
+    states = folder_roster().states()
     now_ms = time.time_ns() // 1_000_000
     failures: list[FolderFailure] = []
     gaps: list[FolderGap] = []
@@ -41,7 +67,6 @@ def folder_list() -> None:
             failures = log.failures(limit=_SHOWN_FAILURES)
             gaps = log.gaps(None, now_ms - _DAY_MS)
     watched = {state.name for state in states if state.is_watched(settings)}
-    st.markdown("##### " + _("Watched folders"))
     st.dataframe(folder_frame(states, watched), hide_index=True, width="stretch")
     if failures:
         failed = sum(state.failed for state in states)
@@ -58,17 +83,20 @@ def folder_frame(states: Sequence[FolderState], watched: set[str]) -> pd.DataFra
         {
             _("Folder"): [state.name for state in states],
             _("State"): [
-                said(state.state) if state.name in watched else _("not watched") for state in states
+                said(state.state)
+                if state.name in watched or state.state == "paused"
+                else _("not watched")
+                for state in states
             ],
-            _("Looked at"): [_time(state.looked_ms) for state in states],
-            _("Last taken in"): [_time(state.taken_ms) for state in states],
-            _("Taken in"): [state.taken for state in states],
+            _("Why"): [said(state.reason) for state in states],
             _("Waiting"): [state.waiting for state in states],
+            _("Taken in"): [state.taken for state in states],
             _("Failed"): [state.failed for state in states],
             _("Keyframes"): [state.keyframes for state in states],
+            _("Last taken in"): [_time(state.taken_ms) for state in states],
+            _("Looked at"): [_time(state.looked_ms) for state in states],
             _("Library"): [state.library for state in states],
             _("Path"): [state.path for state in states],
-            _("Why"): [said(state.reason) for state in states],
         }
     )
 

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 from ingest.curation.journal import rename_corrections
 from ingest.discarding import expect_less
+from ingest.folders.log import FolderLog
 from ingest.ledger import Ledger
 from ingest.trash import Trash, trash_path
 from search_core.added_cameras import AddedCameras
+from search_core.added_folders import AddedFolders
 from search_core.chunks import chunks_where
 from search_core.errors import UsageError
 from search_core.filters import Filter
@@ -18,10 +20,10 @@ from search_core.settings import Settings
 
 
 def rename_library(settings: Settings, store: Store, library: str, name: str) -> None:
-    """Give a library another name, in the ledger, the trash and cameras as well.
+    """Give a library another name, in the ledger, the trash, cameras and folders as well.
 
     Raises LibraryNotFound, UsageError for a name that is taken, StoreBusy while it is rebuilt;
-    last of all SettingsError where the file of cameras cannot be changed.
+    last of all SettingsError where the files of cameras or folders cannot be changed.
     """
     store.rename_library(library, name)
     with Ledger(settings.ledger_path) as ledger:
@@ -30,7 +32,10 @@ def rename_library(settings: Settings, store: Store, library: str, name: str) ->
         with Trash(trash_path(settings)) as trash:
             trash.rename(library, name)
     rename_corrections(settings, library, name)
+    with FolderLog(settings.ledger_path) as log:
+        log.rename_library(library, name)
     AddedCameras(settings.cameras_path).rename_library(library, name)
+    AddedFolders(settings.folders_path).rename_library(library, name)
 
 
 def move_entities(

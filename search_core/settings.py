@@ -248,6 +248,11 @@ class Settings(BaseSettings):
         return self.data_dir / "cameras.toml"
 
     @property
+    def folders_path(self) -> Path:
+        """The watched folders that were added while Sightline runs."""
+        return self.data_dir / "folders.toml"
+
+    @property
     def probes_path(self) -> Path:
         """What probes of Milvus servers found."""
         return self.data_dir / "milvus-probes.json"

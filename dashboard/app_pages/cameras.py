@@ -1,7 +1,4 @@
-"""Cameras: the live ones, what became of each; an administrator adds and changes them.
-
-The watched folders are shown here too.
-"""
+"""Cameras: live ones and watched folders, what became of each; an administrator changes them."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ from dashboard.core_words import said
 from dashboard.language import _
 from dashboard.problems import shown_in_words
 from dashboard.watched_folders import EXAMPLE as FOLDER_EXAMPLE
-from dashboard.watched_folders import folder_list
+from dashboard.watched_folders import folder_section
 from dashboard.wording import counted, local_time
 from ingest.streams.camera import is_watched
 from ingest.streams.diary import CameraState, Diary, Gap
@@ -35,7 +32,7 @@ library = "main"
 
 def page() -> None:
     """Draw the page."""
-    st.fragment(_sources, run_every=5.0)()
+    st.fragment(_cameras, run_every=5.0)()
     may_change = identity.current().may_remove
     if not _states():
         if may_change:
@@ -48,6 +45,7 @@ def page() -> None:
         if may_change:
             with right, st.container(border=True):
                 adding_form()
+    folder_section()
     if may_change:
         _other_ways()
 
@@ -57,28 +55,22 @@ def _other_ways() -> None:
     with st.expander(_("By the command, or in a file")):
         st.markdown(
             _(
-                "On the server the command adds, changes, pauses and removes cameras too. It asks "
-                "for the address, which then stands in no history:"
+                "On the server the command adds, changes, pauses and removes cameras and folders "
+                "too. It asks for a camera's address, which then stands in no history:"
             )
         )
         st.code(
-            "sightline cameras add front-gate --retain 30d\nsightline cameras remove front-gate",
+            "sightline cameras add front-gate --retain 30d\nsightline cameras remove front-gate\n"
+            "sightline folders add nvr /srv/recordings",
             language="bash",
         )
         st.markdown(
             _(
-                "Cameras may be named in `sightline.toml` as well, beside which `sightline serve` "
+                "Both may be named in `sightline.toml` as well, beside which `sightline serve` "
                 "is started. It reads them when it starts; they are changed only there."
             )
         )
-        st.code(_EXAMPLE, language="toml")
-        st.markdown(
-            _(
-                "A folder that a recorder writes to is named there too. Its recordings are taken "
-                "in within a minute of being whole; what is deleted from it stays in the library:"
-            )
-        )
-        st.code(FOLDER_EXAMPLE, language="toml")
+        st.code(f"{_EXAMPLE}\n{FOLDER_EXAMPLE}", language="toml")
 
 
 def _states() -> list[CameraState]:
@@ -126,12 +118,6 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
             _("Why"): [said(state.reason) for state in states],
         }
     )
-
-
-def _sources() -> None:
-    """Draw the cameras and the watched folders as they are now."""
-    _cameras()
-    folder_list()
 
 
 @shown_in_words()

@@ -13,7 +13,10 @@ from search_core.settings import FolderSettings, Settings
 
 @dataclass(frozen=True, slots=True)
 class WatchedFolder:
-    """A folder to watch; ``camera``, ``keyframes`` and ``tags`` are as for an ingest of it."""
+    """A folder to watch; ``camera``, ``keyframes`` and ``tags`` are as for an ingest of it.
+
+    One that was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
+    """
 
     name: str
     path: Path
@@ -21,6 +24,8 @@ class WatchedFolder:
     camera: str | None = None
     keyframes: str = "auto"
     tags: tuple[str, ...] = ()
+    added: bool = False
+    paused: bool = False
 
     @property
     def lock_name(self) -> str:

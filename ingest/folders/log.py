@@ -8,32 +8,31 @@ not taken in again, whatever was deleted of it since.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from sqlite3 import Connection
 from typing import Literal
 
-from ingest.folders.folder import WatchedFolder, configured_folders, lock_name
+from ingest.folders.folder import WatchedFolder, lock_name
 from ingest.folders.scan import FileVersion
 from ingest.ledger import MIGRATIONS, Status
 from ingest.streams.camera import is_watched
 from search_core.database import Database, storable
 from search_core.settings import Settings
 
-State = Literal["starting", "watching", "lost", "stopped"]
+State = Literal["starting", "watching", "lost", "stopped", "paused", "removed"]
 
 #: A shorter pause between two scans is no gap.
 LEAST_GAP_MS = 60_000
 #: The size and time of what could not be read: no version of a file is known by it.
 NO_VERSION = -1
-#: One that is not in the settings is listed this long after it was last looked through.
-_LISTED_MS = 7 * 86_400_000
 _CHUNK = 500
 #: Of files and their folders: those that failed and are not in the library by another way since.
 _FAILED = (
-    "folder_files.folder = folders.name AND folder_files.status = 'failed' AND NOT EXISTS"
+    "folder_files.folder = folders.name AND folder_files.status = 'failed'"
+    " AND folders.state <> 'removed' AND NOT EXISTS"
     " (SELECT 1 FROM sources WHERE sources.library = folders.library AND sources.status = 'done'"
     " AND sources.uri = folders.path || '/' || folder_files.path)"
 )
@@ -137,13 +136,10 @@ class FolderLog:
             connection.execute(
                 "UPDATE folders SET since_ms = CASE state WHEN 'watching' THEN since_ms ELSE ?2"
                 " END, state = 'watching', reason = '', looked_ms = ?2, waiting = ?3"
-                " WHERE name = ?1",
+                " WHERE name = ?1 AND state <> 'removed'",
                 (name, now_ms, waiting),
             )
-            connection.execute(
-                "UPDATE folder_gaps SET ended_ms = ?2 WHERE folder = ?1 AND ended_ms IS NULL",
-                (name, now_ms),
-            )
+            _end_gap(connection, name, now_ms)
 
     def lost(self, name: str, reason: str, now_ms: int) -> None:
         """Note that a folder cannot be watched; the gap begins where it was last looked through."""
@@ -151,21 +147,40 @@ class FolderLog:
             connection.execute(
                 "INSERT OR IGNORE INTO folder_gaps (folder, began_ms, reason)"
                 " SELECT name, coalesce(looked_ms, ?3), ?2 FROM folders WHERE name = ?1"
-                " AND NOT EXISTS"
+                " AND state <> 'removed' AND NOT EXISTS"
                 " (SELECT 1 FROM folder_gaps WHERE folder = ?1 AND ended_ms IS NULL)",
                 (name, reason, now_ms),
             )
             connection.execute(
                 "UPDATE folders SET since_ms = CASE state WHEN 'lost' THEN since_ms ELSE ?3 END,"
-                " state = 'lost', reason = ?2 WHERE name = ?1",
+                " state = 'lost', reason = ?2 WHERE name = ?1 AND state <> 'removed'",
                 (name, reason, now_ms),
             )
 
     def end(self, name: str, now_ms: int) -> None:
         """Note that a folder is watched no more."""
         self._database.write(
-            "UPDATE folders SET state = 'stopped', since_ms = ? WHERE name = ?", (now_ms, name)
+            "UPDATE folders SET state = 'stopped', since_ms = ?"
+            " WHERE name = ? AND state <> 'removed'",
+            (now_ms, name),
         )
+
+    def remove(self, name: str, now_ms: int) -> None:
+        """Note that a folder is removed: it is told of no more, until it is watched again.
+
+        Its files stay known, so that what was deleted of them does not come back with it.
+        """
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE folders SET state = 'removed', reason = '', waiting = 0, since_ms = ?2,"
+                " looked_ms = NULL WHERE name = ?1",
+                (name, now_ms),
+            )
+            _end_gap(connection, name, now_ms)
+
+    def rename_library(self, library: str, name: str) -> None:
+        """Note that a library has another name: what was taken into it is not taken in again."""
+        self._database.write("UPDATE folders SET library = ? WHERE library = ?", (name, library))
 
     def unknown(self, folder: WatchedFolder, versions: Iterable[FileVersion]) -> list[FileVersion]:
         """Return those of the files that are not known in this version."""
@@ -257,24 +272,14 @@ class FolderLog:
         return [FolderFailure(*row) for row in rows]
 
 
+def _end_gap(connection: Connection, name: str, now_ms: int) -> None:
+    connection.execute(
+        "UPDATE folder_gaps SET ended_ms = ?2 WHERE folder = ?1 AND ended_ms IS NULL",
+        (name, now_ms),
+    )
+
+
 def _below(folder: WatchedFolder, version: FileVersion) -> FileVersion:
     """Return a version with its path relative to its folder."""
     path = version.path.removeprefix(f"{folder.path}/").lstrip("/")
     return FileVersion(path, version.size, version.mtime_ns)
-
-
-def folder_states(settings: Settings) -> list[FolderState]:
-    """Return the folders of the settings, and others that were watched lately, by name.
-
-    Raises UsageError for a folder of the settings that cannot be.
-    """
-    logged: dict[str, FolderState] = {}
-    if settings.ledger_path.exists():
-        with FolderLog(settings.ledger_path) as log:
-            logged = {state.name: state for state in log.states()}
-    since_ms = time.time_ns() // 1_000_000 - _LISTED_MS
-    found = {name: state for name, state in logged.items() if (state.looked_ms or 0) > since_ms}
-    for folder in configured_folders(settings):
-        state = logged.get(folder.name, FolderState(folder.name, "", ""))
-        found[folder.name] = replace(state, path=str(folder.path), library=folder.library)
-    return [found[name] for name in sorted(found)]

@@ -36,11 +36,15 @@ _FORGET_AT_ONCE = 200
 _MOST_WAITING = 5_000
 _READ_STAGES = ("find", "read")
 _END_S = 10.0
+#: How often it is asked which folders are to be watched.
+LOOK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
 #: Is told what became of a file, or why a folder cannot be watched ("" when it is again).
 FolderObserver = Callable[[WatchedFolder, SourceOutcome | str], None]
+#: Gives the folders that are to be watched now; may raise SightlineError.
+Wanted = Callable[[], Sequence[WatchedFolder]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class Timing:
 
 
 def watch_folders(
-    folders: Sequence[WatchedFolder],
+    wanted: Wanted,
     settings: Settings,
     store: Store,
     encoder: Encoder,
@@ -64,22 +68,56 @@ def watch_folders(
 ) -> None:
     """Take in what appears in folders until ``stop`` is set; whatever happens to one is logged.
 
-    ``observe`` is called from several threads.
+    ``wanted`` is asked every LOOK_EVERY_S which folders are to be watched from then on; those that
+    do not change are not disturbed. ``observe`` is called from several threads.
     """
     timing, ingesting = timing or Timing(), threading.Lock()
     with FolderLog(settings.ledger_path) as log:
-        watchers = [
-            _Watcher(folder, settings, store, encoder, stop, observe, timing, ingesting, log)
-            for folder in folders
-        ]
-        for watcher in watchers:
-            watcher.start()
-        while not stop.wait(min(1.0, timing.hang_s)):
-            for watcher in watchers:
+
+        def watcher_of(folder: WatchedFolder) -> _Watcher:
+            mine = threading.Event()
+            return _Watcher(folder, settings, store, encoder, mine, observe, timing, ingesting, log)
+
+        running: dict[str, _Watcher] = {}
+        following = _Following(wanted)
+        while True:
+            folders = following.now()
+            for name, watcher in list(running.items()):
                 watcher.note_hang()
+                if folders.get(name) != watcher.folder:
+                    watcher.stop_asked.set()
+                    if not watcher.is_alive():
+                        del running[name]
+            for name, folder in folders.items():
+                if name not in running:
+                    running[name] = watcher_of(folder)
+                    running[name].start()
+            if stop.wait(min(LOOK_EVERY_S, timing.hang_s)):
+                break
+        for watcher in running.values():
+            watcher.stop_asked.set()
         until_s = time.monotonic() + _END_S
-        for watcher in watchers:  # one that hangs in a mounted file system ends with the process
+        for watcher in running.values():  # one that hangs in a mounted file system ends with us
             watcher.join(max(0.0, until_s - time.monotonic()))
+
+
+class _Following:
+    """The folders that are wanted by name; while that cannot be told nothing changes."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._folders: dict[str, WatchedFolder] = {}
+        self._said = ""
+
+    def now(self) -> dict[str, WatchedFolder]:
+        try:
+            self._folders = {folder.name: folder for folder in self._wanted()}
+            self._said = ""
+        except SightlineError as error:
+            if error.message != self._said:
+                self._said = error.message
+                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
+        return self._folders
 
 
 class _Watcher(threading.Thread):
@@ -91,7 +129,7 @@ class _Watcher(threading.Thread):
         settings: Settings,
         store: Store,
         encoder: Encoder,
-        stop: Stop,
+        stop: threading.Event,
         observe: FolderObserver,
         timing: Timing,
         ingesting: threading.Lock,
@@ -102,7 +140,7 @@ class _Watcher(threading.Thread):
         self._settings = settings
         self._store = store
         self._encoder = encoder
-        self._stop_asked = stop
+        self.stop_asked = stop
         self._observe = observe
         self._timing = timing
         self._ingesting = ingesting
@@ -118,7 +156,7 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         """Watch until it is to stop; begin anew after whatever ends it."""
-        while not self._stop_asked.is_set():
+        while not self.stop_asked.is_set():
             began_s = time.monotonic()
             try:
                 with only_watcher(self._settings, self.folder.lock_name):
@@ -135,7 +173,7 @@ class _Watcher(threading.Thread):
             except Exception:
                 _log.exception("watching the folder %s", self.folder.name)
                 self._lose("cannot be watched: see the log")
-            self._stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
+            self.stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def note_hang(self) -> None:
         """Say so when reading the folder takes too long; for another thread."""
@@ -152,7 +190,7 @@ class _Watcher(threading.Thread):
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
         scan_s = retry_s = 0.0
         backoff = Backoff()
-        while not self._stop_asked.is_set():
+        while not self.stop_asked.is_set():
             now_s = time.monotonic()
             if now_s >= scan_s:
                 self._look()
@@ -169,7 +207,7 @@ class _Watcher(threading.Thread):
                     self._trouble = f"cannot be taken in: {error.message}"
                     self._lose(self._trouble)
                     retry_s = time.monotonic() + backoff.next_s()
-            self._stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+            self.stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
 
     def _forget_if_library_is_new(self) -> None:
         try:
@@ -249,7 +287,7 @@ class _Watcher(threading.Thread):
                 camera=self.folder.camera,
                 keyframes=self.folder.keyframes,
                 tags=self.folder.tags,
-                should_stop=self._stop_asked.is_set,
+                should_stop=self.stop_asked.is_set,
                 patience_s=self._timing.store_patience_s,
                 watched=True,
             )

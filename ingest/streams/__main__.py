@@ -1,4 +1,4 @@
-"""Watch the cameras of the roster, as it changes, and the folders of the settings, until SIGTERM.
+"""Watch the cameras and folders of the rosters, as they change, until SIGTERM.
 
 ``python -m ingest.streams``.
 """
@@ -11,6 +11,7 @@ import sys
 from contextlib import closing
 
 from ingest.folders.folder import configured_folders
+from ingest.folders.roster import FolderRoster
 from ingest.stopping import stopped_by
 from ingest.streams.camera import configured_cameras
 from ingest.streams.roster import Roster
@@ -26,7 +27,8 @@ def main() -> int:
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         settings = load_settings()
-        cameras, folders = configured_cameras(settings), configured_folders(settings)
+        cameras = configured_cameras(settings)
+        configured_folders(settings)  # refused before anything is loaded
         with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
             from search_core.encoders.openclip import load_encoder
             from search_core.endpoint import resolve_endpoint
@@ -34,7 +36,7 @@ def main() -> int:
 
             encoder = load_encoder(settings)
             with closing(MilvusStore(resolve_endpoint(settings))) as store:
-                roster = Roster(settings).watched
+                roster, folders = Roster(settings).watched, FolderRoster(settings).watched
                 watch(settings, store, encoder, cameras, stop, roster=roster, folders=folders)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
-from ingest.folders.folder import WatchedFolder
 from ingest.folders.watching import FolderObserver, watch_folders
+from ingest.folders.watching import Wanted as WantedFolders
 from ingest.provenance.missing import forget_missing
 from ingest.recipes import LIVE_RECIPE, recipe_of
 from ingest.stopping import Stop
@@ -49,16 +49,16 @@ def watch(
     roster: Wanted | None = None,
     observe: Observer = lambda camera, event: None,
     patience: Patience | None = None,
-    folders: Sequence[WatchedFolder] = (),
+    folders: WantedFolders | None = None,
     observe_folder: FolderObserver = lambda folder, told: None,
 ) -> None:
     """Watch cameras and ``folders`` until ``stop`` is set; what is new can be searched soon after.
 
-    With a ``roster`` it is asked every second which cameras are to be watched from then on; those
-    that do not change are not disturbed. ``observe`` is told what happens, from several threads:
-    events, and the entities Milvus has acknowledged. While Milvus is away keyframes wait. Raises,
-    for ``cameras``, EncoderMismatch, and StoreError when Milvus cannot be reached at the start;
-    those that come later are tried again instead.
+    With a ``roster`` it is asked every second which cameras are to be watched from then on, and so
+    are ``folders``; those that do not change are not disturbed. ``observe`` is told what happens,
+    from several threads: events, and the entities Milvus has acknowledged. While Milvus is away
+    keyframes wait. Raises, for ``cameras``, EncoderMismatch, and StoreError when Milvus cannot be
+    reached at the start; those that come later are tried again instead.
     """
     over = threading.Event()
     with ExitStack() as stack:
@@ -72,7 +72,7 @@ def watch(
             _Thread("retention", over, lambda: _prune_now_and_then(settings, store, over)),
             _Thread("live writer", over, lambda: _write_on(writer, over)),
         ]
-        if folders:
+        if folders is not None:
             threads.append(
                 _Thread(
                     "folders",

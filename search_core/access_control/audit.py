@@ -39,6 +39,7 @@ Action = Literal[
     "renamed",
     "index",
     "cameras",
+    "folders",
     "users",
 ]
 _MIGRATIONS = (

@@ -101,6 +101,37 @@ def test_serve_watches_the_folders_of_the_settings(
     assert folder_of(run, options)["state"] == "not watched"
 
 
+def test_a_folder_is_added_while_sightline_serves_changed_paused_and_removed(
+    run: Run, options: list[str], nvr: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    monkeypatch.setattr(os, "environ", environment)
+    refused = run("folders", "add", "nvr", tmp_path / "nothing", *options)
+    assert refused.exit_code == 2 and f"There is no folder {tmp_path / 'nothing'}" in refused.err
+    with serving(options, "--port", str(free_port())) as process:
+        read_until_ready(process)
+        added = run("folders", "add", "nvr", nvr, "--camera", "gate", "--tag", "nvr", *options)
+        assert f"Added nvr: what appears in {nvr} goes into main." in added.out
+        assert "in some seconds" in added.err
+        wait_until(lambda: folder_of(run, options)["taken"] == 1, "what is there", DEADLINE_S)
+        assert "Paused nvr" in run("folders", "pause", "nvr", *options).out
+        wait_until(lambda: folder_of(run, options)["state"] == "paused", "the pause", DEADLINE_S)
+        run("folders", "change", "nvr", "--camera", "yard", *options)
+        assert "Resumed nvr" in run("folders", "resume", "nvr", *options).out
+        wait_until(lambda: folder_of(run, options)["state"] == "watching", "it", DEADLINE_S)
+        assert "Removed nvr" in run("folders", "remove", "nvr", "--yes", *options).out
+        assert run("folders", "--json", *options).json == []
+        process.send_signal(signal.SIGINT)
+        assert process.wait(DEADLINE_S) == 0
+    events = run("audit", "--json", *options).json
+    said = [event["detail"] for event in events if event["action"] == "folders"]
+    assert [next(iter(detail)) for detail in said] == [
+        "removed", "resumed", "changed", "paused", "added",
+    ]  # fmt: skip
+    nothing = run("folders", "change", "nvr", *options)
+    assert nothing.exit_code == 2 and "nothing to change" in nothing.err
+
+
 def folder_of(run: Run, options: list[str]) -> dict[str, Any]:
     [folder] = run("folders", "--json", *options).json
     assert isinstance(folder, dict)

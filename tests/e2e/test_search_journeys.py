@@ -84,7 +84,8 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
 
 def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: F811
     box = page.locator(".st-key-search-bar .stTextInput input")
-    page.wait_for_function("document.querySelector('.st-key-page-keys')")
+    # Faster than anybody types: what makes a step of a sentence is not there with its container.
+    page.wait_for_function("!!window.sightlineSteps")
     settle(page)
     for sentence in ("a red square", "a blue square"):
         box.fill(sentence)
@@ -107,6 +108,8 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
         "document.querySelector('.st-key-search-bar input').value.includes('red')"
     )
     settle(page)
+    page.go_back()
+    page.locator(".st-key-examples").wait_for()
 
 
 def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  # noqa: F811

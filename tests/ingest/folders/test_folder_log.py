@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from ingest.folders.folder import WatchedFolder, configured_folders
-from ingest.folders.log import LEAST_GAP_MS, NO_VERSION, FolderLog, folder_states
+from ingest.folders.log import LEAST_GAP_MS, NO_VERSION, FolderLog
+from ingest.folders.roster import FolderRoster
 from ingest.folders.scan import FileVersion
 from ingest.ledger import Ledger
 from search_core.errors import UsageError
@@ -106,7 +107,7 @@ def test_folders_of_the_settings_are_listed_before_they_are_watched(settings: Se
     settings = settings.model_copy(update={"folders": given})
     [folder] = configured_folders(settings)
     assert (folder.name, folder.library, folder.tags) == ("nvr", "yard", ("nvr",))
-    [state] = folder_states(settings)
+    [state] = FolderRoster(settings).states()
     assert (state.name, state.path, state.state) == ("nvr", "/srv/nvr", "stopped")
     assert not state.is_watched(settings)
 

@@ -11,17 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from ingest.folders.folder import WatchedFolder
+from ingest.folders.folder import WatchedFolder, lock_name
 from ingest.folders.log import FolderFailure, FolderLog, FolderState
-from ingest.folders.watching import Timing, watch_folders
+from ingest.folders.roster import FolderRoster
+from ingest.folders.watching import Timing, Wanted, watch_folders
 from ingest.ledger import Ledger
 from ingest.outcomes import SourceOutcome
 from ingest.streams.camera import is_watched
-from search_core.errors import StoreUnavailable
+from search_core.added_folders import AddedFolder
+from search_core.errors import LibraryNotFound, StoreUnavailable
 from search_core.filters import Filter
 from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
-from tests.ingest.made_media import HistogramEncoder, make_clip
+from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 from tests.ingest.test_completeness import recording
 from tests.rtsp_server import wait_until
 
@@ -62,12 +64,16 @@ class Told:
 
 @contextmanager
 def watching(
-    settings: Settings, store: MemoryStore, encoder: HistogramEncoder, *folders: WatchedFolder
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    *folders: WatchedFolder,
+    wanted: Wanted | None = None,
 ) -> Iterator[Told]:
     told, stop = Told(settings), threading.Event()
     thread = threading.Thread(
         target=watch_folders,
-        args=(folders, settings, store, encoder, stop),
+        args=(wanted or (lambda: folders), settings, store, encoder, stop),
         kwargs={"observe": told.observe, "timing": EAGER},
     )
     thread.start()
@@ -237,3 +243,43 @@ def test_a_library_of_another_encoder_is_refused_in_words(
     with watching(settings, store, encoder, nvr) as told:
         wait_until(lambda: len(told.said) > 1, "the refusal")
     assert any("cannot be taken in: The library main holds vectors" in said for said in told.said)
+
+
+def test_the_roster_is_followed_while_folders_are_watched(
+    settings: Settings,
+    store: MemoryStore,
+    encoder: HistogramEncoder,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    roster, first, second = FolderRoster(settings), tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+        make_photo(folder / "red.png")
+    with watching(settings, store, encoder, wanted=roster.watched) as told:
+        roster.add(roster.make("one", AddedFolder(path=first)))
+        wait_until(lambda: told.names() == ["red.png"], "the folder that was added")
+        settings.folders_path.write_text("[folders")
+        wait_until(lambda: "Nothing changes until then" in caplog.text, "the warning")
+        assert is_watched(settings, lock_name(str(first)))
+        settings.folders_path.unlink()
+        wait_until(lambda: not is_watched(settings, lock_name(str(first))), "the end")
+
+        roster.add(roster.make("two", AddedFolder(path=first)))
+        wait_until(lambda: is_watched(settings, lock_name(str(first))), "the second")
+        roster.change(roster.remake("two", AddedFolder(path=second, library="yard")))
+        wait_until(lambda: is_watched(settings, lock_name(str(second))), "the other path")
+        wait_until(lambda: not is_watched(settings, lock_name(str(first))), "the former path")
+        wait_until(lambda: _count(store, "yard") == 1, "the other library")
+        roster.pause("two")
+        wait_until(lambda: not is_watched(settings, lock_name(str(second))), "the pause")
+        assert [state.state for state in roster.states() if state.name == "two"] == ["paused"]
+        roster.remove("two")
+        assert "two" not in [state.name for state in roster.states()]
+
+
+def _count(store: MemoryStore, library: str) -> int:
+    try:
+        return store.count(library)
+    except LibraryNotFound:
+        return 0
