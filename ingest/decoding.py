@@ -13,6 +13,7 @@ from dataclasses import replace
 from io import BytesIO
 from itertools import count, islice
 from pathlib import Path
+from typing import cast
 
 import av
 import av.logging
@@ -425,7 +426,7 @@ def _shown(packet: VideoPacket) -> VideoPacket:
 
     libav marks what begins at a time that is past as not to be shown: a second file's first frames.
     """
-    copy: VideoPacket = av.Packet(bytes(packet))
+    copy = cast("VideoPacket", av.Packet(bytes(packet)))
     copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
     copy.duration, copy.is_keyframe = packet.duration, packet.is_keyframe
     return copy

@@ -113,6 +113,7 @@ def _type_of(parameter: Any) -> str:
 def _values(parameter: Any) -> st.SearchStrategy[str]:
     """Values of a parameter's kind; sometimes of none."""
     kind = _type_of(parameter)
+    own: tuple[str, ...]
     if is_number(parameter):
         own = NUMBERS
     elif "datetime.datetime" in kind:
