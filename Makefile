@@ -14,9 +14,9 @@ SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \
 	tests/integration/test_restarted_milvus.py \
 	tests/integration/test_full_disk.py \
-	tests/search_core/test_killed_index_work.py \
+	tests/search_core/store/test_killed_index_work.py \
 	tests/cli/test_hostile_arguments.py \
-	tests/ingest/test_hostile_files.py
+	tests/ingest/sources/test_hostile_files.py
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test soak check bench format words programs clean

@@ -21,18 +21,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from demo.captions import say
-from demo.clips import CLIPS
-from demo.evaluate import _one_object_facts, _two_attribute_facts
-from demo.scenes import Scene
-from demo.truth import still_scenes
 from search_core.encoders.catalogue import Calibration
 from search_core.encoders.openclip import load_encoder
-from search_core.endpoint import resolve_endpoint
-from search_core.entities import MediaEntity
-from search_core.relevance import Relevance
+from search_core.schema.entity import MediaEntity
+from search_core.search.match_strength import Relevance
 from search_core.settings import Settings, load_settings
+from search_core.store.endpoint import resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
+from sightline.demo.scenes.clips import CLIPS
+from sightline.demo.scenes.scenes import Scene
+from sightline.demo.training.captions import say
+from sightline.demo.training.evaluate import _one_object_facts, _two_attribute_facts
+from sightline.demo.training.truth import still_scenes
 
 LIBRARY = "main"
 #: Falls that are tried: the one in the catalogue shows about as many hits as there are true ones.
@@ -183,7 +183,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.data_dir or Path(scratch)
         if options.data_dir is None:
-            command = [sys.executable, "-m", "cli.main", "--data-dir", str(folder)]
+            command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(folder)]
             subprocess.run([*command, "demo", "--headless"], check=True, stdout=sys.stderr)
         measured = measure(load_settings(data_dir=folder))
     signs, kinds = measured.signs, measured.kinds

@@ -18,13 +18,13 @@ from multiprocessing import get_context
 import numpy as np
 from PIL import Image
 
-from demo.evaluate import SCENE_HEIGHT, SCENE_WIDTH, held_out_scenes
-from demo.facts import ANY, Facts, ThingClaim
-from demo.render import render_scene
-from demo.scenes import VEHICLE_COLOURS, Scene
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.encoders.openclip import load_encoder
 from search_core.settings import load_settings
+from sightline.demo.scenes.facts import ANY, Facts, ThingClaim
+from sightline.demo.scenes.render import render_scene
+from sightline.demo.scenes.scenes import VEHICLE_COLOURS, Scene
+from sightline.demo.training.evaluate import SCENE_HEIGHT, SCENE_WIDTH, held_out_scenes
 
 TOP = 10
 LEAST_RIGHT = 10

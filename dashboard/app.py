@@ -11,8 +11,10 @@ from pathlib import Path
 import streamlit.starlette
 from starlette.middleware import Middleware
 
-from dashboard import footage, login_routes, resources
-from dashboard.gate import Gate, refuse_other_addresses
+from dashboard import resources
+from dashboard.auth import login_routes
+from dashboard.auth.gate import Gate, refuse_other_addresses
+from dashboard.components import video_serving as footage
 
 refuse_other_addresses()
 app = streamlit.starlette.App(

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from dashboard import identity, media_owners, pages, search_terms, style
-from dashboard.language_switch import language_switch
-from dashboard.problems import shown_in_words
+from dashboard import theme as style
+from dashboard.auth import identity
+from dashboard.auth import media_access as media_owners
+from dashboard.components import routes as pages
+from dashboard.components.errors import shown_in_words
+from dashboard.i18n.switch import language_switch
+from dashboard.query import terms as search_terms
 from search_core.errors import NotLoggedIn
 
 st.set_page_config(

@@ -18,21 +18,21 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit import runtime
 
-from dashboard import identity
-from dashboard.guarded_jobs import GuardedJobs
-from search_core.access_control.guarded_store import GuardedStore
-from search_core.access_control.roles import LOCAL, Access
-from search_core.endpoint import resolve_endpoint
+from dashboard.auth import identity
+from dashboard.auth.guarded_jobs import GuardedJobs
+from search_core.access.guarded_store import GuardedStore
+from search_core.access.roles import LOCAL, Access
 from search_core.errors import SightlineError
-from search_core.facets import Facets
-from search_core.filters import Filter
-from search_core.library import LibraryInfo, Store
-from search_core.query_log import QueryLog, filter_to_dict
-from search_core.query_pictures import QueryPictures
-from search_core.relevance import Relevance
-from search_core.search import Query, SearchEngine
-from search_core.selectivity import Selectivities
+from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter
+from search_core.search.engine import Query, SearchEngine
+from search_core.search.match_strength import Relevance
+from search_core.search.query_log import QueryLog, filter_to_dict
+from search_core.search.query_pictures import QueryPictures
+from search_core.search.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
+from search_core.store.endpoint import resolve_endpoint
+from search_core.store.library import LibraryInfo, Store
 
 if TYPE_CHECKING:
     from ingest.jobs import Jobs

@@ -16,26 +16,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from ingest.archives import Archive, Member
-from ingest.capture_time.choice import CaptureTime, choose_capture_time
-from ingest.capture_time.names import name_claims
-from ingest.capture_time.sources import TimeClaim
-from ingest.completeness import WAIT_STAGE, age_s, still_written
-from ingest.engines.tasks import DecodeOptions, DecodeTask, Opened, Prepared
-from ingest.fetching import AHEAD, Fetched, Fetcher
+from ingest.engines.base import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.ledger import Ledger
-from ingest.outcomes import SourceOutcome
-from ingest.provenance.contents import CHANGED_WHILE_READ, DIGEST_BYTES, Content, ContentDigest
-from ingest.recorder_names import Naming
-from ingest.remote import RemoteFile, RemoteFiles
-from ingest.signatures import HEAD_BYTES, Kind, kind_of, named_like_media
-from ingest.sources import Source
-from ingest.stopping import Interrupted
-from ingest.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
-from search_core.clocks import Clocks
-from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
+from ingest.media.capture_time.choice import CaptureTime, choose_capture_time
+from ingest.media.capture_time.claims import TimeClaim
+from ingest.media.file_types import HEAD_BYTES, Kind, kind_of, named_like_media
+from ingest.report import SourceOutcome
+from ingest.sources.archives import Archive, Member
+from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
+from ingest.sources.contents import CHANGED_WHILE_READ, DIGEST_BYTES, Content, ContentDigest
+from ingest.sources.discovery import Source
+from ingest.sources.names import Naming
+from ingest.sources.names.time_claims import name_claims
+from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
+from ingest.sources.remote.files import RemoteFile, RemoteFiles
+from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.errors import MediaError, in_words
+from search_core.schema.clocks import Clocks
+from search_core.schema.entity import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.settings import Settings
+from search_core.system.cancellation import Interrupted
 
 _CHUNK_BYTES = 1024**2
 KNOWN = "already in the library"

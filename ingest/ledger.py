@@ -12,10 +12,10 @@ from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from ingest.provenance.contents import Content
-from ingest.provenance.mounts import NO_MOUNT, Mount
-from search_core.database import Database, storable
-from search_core.entities import is_address
+from ingest.sources.contents import Content
+from ingest.sources.mounts import NO_MOUNT, Mount
+from search_core.schema.entity import is_address
+from search_core.system.database import Database, storable
 
 Status = Literal["done", "skipped", "failed"]
 

@@ -9,20 +9,14 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from pathlib import PurePath
 
-from ingest.accounts import Accounts
-from ingest.batches import Batches
-from ingest.bulk_writer import BulkInsert, BulkWriter
-from ingest.capture_time.sequence import given_start_ms, starts_in_sequence
-from ingest.consecutive import Segments, folds
-from ingest.curation.existing import KEPT
-from ingest.damage import joined
-from ingest.engines.local import LocalEngine
-from ingest.engines.tasks import (
+from ingest.engines.base import (
     Decoded,
     DecodeOptions,
     DecodeTask,
@@ -34,26 +28,97 @@ from ingest.engines.tasks import (
     Opened,
     Told,
 )
+from ingest.engines.local import LocalEngine
+from ingest.estimate.sequence import given_start_ms, starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
-from ingest.keyframes import parse_selector
 from ingest.ledger import Ledger
-from ingest.outages import PATIENCE_S, Outages
-from ingest.outcomes import IngestReport, Progress, SourceOutcome
-from ingest.provenance.duplicates import Duplicates
-from ingest.provenance.replacement import Replacement
-from ingest.recipes import IngestOptions, recipe_of
-from ingest.recorder_names import Naming
-from ingest.remote import RemoteFiles
-from ingest.sources import NO_SUCH_FILE, Source, find_sources, place_of
-from ingest.stopping import Interrupted
-from ingest.writer import Ending, Writer
-from search_core.clocks import EVERY_CAMERA, Clocks
+from ingest.media.damage import joined
+from ingest.media.keyframes import parse_selector
+from ingest.options import IngestOptions, recipe_of
+from ingest.report import IngestReport, Progress, SourceOutcome
+from ingest.rows.bulk_writer import BulkInsert, BulkWriter
+from ingest.rows.consecutive import Segments, folds
+from ingest.rows.embedding import Batches
+from ingest.rows.existing import KEPT
+from ingest.rows.replacement import Replacement
+from ingest.rows.retry import PATIENCE_S, Outages
+from ingest.rows.writer import Ending, Writer
+from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
+from ingest.sources.duplicates import Duplicates
+from ingest.sources.names import Naming
+from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
-from search_core.entities import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.errors import UsageError
-from search_core.filters import Filter, quoted
-from search_core.library import Store
+from search_core.schema.clocks import EVERY_CAMERA, Clocks
+from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
+from search_core.schema.filters import Filter, quoted
 from search_core.settings import Settings
+from search_core.store.library import Store
+from search_core.system.cancellation import Interrupted
+
+
+class Accounts:
+    """Counts sources as they are finished, and tells of it; ``keyframes`` is set from outside."""
+
+    def __init__(self, on_progress: Callable[[Progress], None] | None) -> None:
+        self.report = IngestReport(stages={"decode": 0.0, "embed": 0.0, "write": 0.0})
+        self.sources_total = 0
+        self.keyframes = 0
+        self._on_progress = on_progress
+        self._settled = 0
+        self._uri = self._waiting = ""
+
+    def settle(self, writer: Writer) -> None:
+        """Count the sources whose rows were written since the last time."""
+        for outcome in writer.settled(self._settled):
+            self._settled += 1
+            self.finish(outcome)
+
+    def finish(self, outcome: SourceOutcome) -> None:
+        """Count one source."""
+        self.report.add(outcome)
+        self.tell(outcome.uri)
+
+    def leave_out(self, uris: Iterable[str]) -> None:
+        """Count keyframes, named by the sources they are of, as left out after all."""
+        repeated = Counter(uris)
+        self.report.keyframes -= repeated.total()
+        self.report.left_out += repeated.total()
+        self.report.outcomes[:] = [
+            replace(
+                outcome,
+                keyframes=outcome.keyframes - repeated[outcome.uri],
+                left_out=outcome.left_out + repeated[outcome.uri],
+            )
+            if outcome.status == "done" and repeated[outcome.uri]
+            else outcome
+            for outcome in self.report.outcomes
+        ]
+
+    def wait(self, text: str) -> None:
+        """Tell that Milvus is waited for; an empty text says that it answers again."""
+        self._waiting = text
+        self.tell(self._uri)
+
+    def tell(self, uri: str) -> None:
+        """Tell how far the ingest is, now that it heard of a source."""
+        self._uri = uri
+        if self._on_progress is None:
+            return
+        report = self.report
+        self._on_progress(
+            Progress(
+                sources_total=self.sources_total,
+                sources_finished=len(report.outcomes),
+                keyframes=self.keyframes,
+                current=PurePath(uri).name,
+                done=report.done,
+                skipped=report.skipped,
+                failed=report.failed,
+                waiting=self._waiting,
+            )
+        )
+
 
 #: A batch that is not full is embedded when nothing came for a while.
 _QUIET_LOOKS = 5

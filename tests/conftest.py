@@ -18,8 +18,8 @@ import redis
 from xdist.scheduler import LoadFileScheduling
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
-from search_core.endpoint import Endpoint
-from search_core.entities import FrameRef, MediaEntity
+from search_core.schema.entity import FrameRef, MediaEntity
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 
 #: Files with tests that need the server and do not say so in their names.
@@ -89,7 +89,7 @@ def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         pytest.skip("the package milvus carries a server for Linux x86-64 only")
     pytest.importorskip("milvus", reason="the package milvus is not installed")
-    from benchmarks.milvus_server import PortsTaken, standalone
+    from benchmarks.index.milvus_server import PortsTaken, standalone
 
     with ExitStack() as stack:
         try:
@@ -120,7 +120,7 @@ def milvus_container_uri() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Redis server of the tests' own, with a password."""
-    from tests.redis_server import RedisServer
+    from tests.support.redis_server import RedisServer
 
     server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
     server.start()

@@ -1,7 +1,7 @@
 """Correct when, and by which camera, what a library holds was taken.
 
 Only fields of rows change: ids, embeddings, thumbnails and the ledger's counts stay as they are.
-Planning reads, applying writes; see :mod:`ingest.curation.journal` for what happens in between.
+Planning reads, applying writes; see :mod:`ingest.rows.journal` for what happens in between.
 """
 
 from __future__ import annotations
@@ -11,26 +11,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from ingest.capture_time.sequence import given_start_ms
-from ingest.curation.journal import (
+from ingest.curation.recordings import Found, Recording, find_recordings, sources_at
+from ingest.curation.rereading import OnProgress, Reading, Rereader
+from ingest.engines.base import camera_of_track, main_camera
+from ingest.estimate.sequence import given_start_ms
+from ingest.ledger import Ledger
+from ingest.rows.journal import (
     Journal,
     NewValues,
     Pending,
     pending_correction,
     same_request,
 )
-from ingest.curation.recordings import Found, Recording, find_recordings, sources_at
-from ingest.curation.rereading import OnProgress, Reading, Rereader
-from ingest.engines.tasks import camera_of_track, main_camera
-from ingest.ledger import Ledger
-from ingest.streams.retention import Rule, rules_of
-from search_core.clocks import EVERY_CAMERA, Clocks, format_offset
-from search_core.entities import CAMERA_MAX_LENGTH, CapturedFrom, ms_from_datetime
+from ingest.rows.retention import Rule, rules_of
 from search_core.errors import AccessError, UsageError
-from search_core.filters import Filter, quoted
-from search_core.library import Store
-from search_core.query_log import filter_to_dict
+from search_core.schema.clocks import EVERY_CAMERA, Clocks, format_offset
+from search_core.schema.entity import CAMERA_MAX_LENGTH, CapturedFrom, ms_from_datetime
+from search_core.schema.filters import Filter, quoted
+from search_core.search.query_log import filter_to_dict
 from search_core.settings import Settings
+from search_core.store.library import Store
 
 _CHUNK_ROWS = 500
 #: What a date can be written of: 0001-01-02 to 9999-12-30 (UTC), whatever the zone.

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from ingest.curation.journal import pending_correction
-from ingest.engines.tasks import camera_of_track
+from ingest.engines.base import camera_of_track
 from ingest.intake import KNOWN
-from ingest.outcomes import IngestReport, SourceOutcome
-from search_core.chunks import chunks_where, entities_where
-from search_core.entities import CAMERA_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
-from search_core.filters import Filter
-from search_core.library import Store
+from ingest.report import IngestReport, SourceOutcome
+from ingest.rows.journal import pending_correction
+from search_core.schema.entity import CAMERA_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
+from search_core.store.iteration import chunks_where, entities_where
+from search_core.store.library import Store
 
 CORRECTED = f"{KNOWN}; corrected as given"
 LEFT = f"{KNOWN}; its camera, time and tags stay as they are"

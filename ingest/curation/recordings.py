@@ -12,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
-from ingest.capture_time.sequence import name_order
+from ingest.estimate.sequence import name_order
 from ingest.ledger import Ledger
-from search_core.chunks import entities_where
-from search_core.entities import CapturedFrom, MediaEntity, MediaType, is_address
 from search_core.errors import UsageError
-from search_core.filters import Filter
-from search_core.library import Store
+from search_core.schema.entity import CapturedFrom, MediaEntity, MediaType, is_address
+from search_core.schema.filters import Filter
+from search_core.store.iteration import entities_where
+from search_core.store.library import Store
 
 #: An expression with more ids takes Milvus long to parse.
 _SOURCES_AT_ONCE = 200

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from ingest.curation.recordings import Recording
-from ingest.engines.local import LocalEngine
-from ingest.engines.tasks import (
+from ingest.engines.base import (
     DecodeOptions,
     DecodeTask,
     Failed,
@@ -24,17 +23,17 @@ from ingest.engines.tasks import (
     camera_of_track,
     main_camera,
 )
+from ingest.engines.local import LocalEngine
 from ingest.intake import Intake, Plan
-from ingest.jobs.retrying import file_of
-from ingest.keyframes.given import GivenMoments
 from ingest.ledger import Ledger
-from ingest.outcomes import SourceOutcome
-from ingest.recipes import IngestOptions, recorded_options
-from ingest.recorder_names import Naming
-from ingest.remote import RemoteFiles
-from ingest.sources import Source, find_sources
+from ingest.media.keyframes.exact_times import GivenMoments
+from ingest.options import IngestOptions, recorded_options
+from ingest.report import SourceOutcome
+from ingest.sources.discovery import Source, file_of, find_sources
+from ingest.sources.names import Naming
+from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import EncoderIdentity, Preprocess
-from search_core.entities import CapturedFrom, is_address
+from search_core.schema.entity import CapturedFrom, is_address
 from search_core.settings import Settings
 
 #: A recipe that no source was ever taken in with: nothing counts as done already.

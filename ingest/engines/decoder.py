@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 
-from ingest.engines.child_process import ChildProcess
-from ingest.engines.tasks import DecodeTask, Event, Failed, Finished
+from ingest.engines.base import DecodeTask, Event, Failed, Finished
+from search_core.system.child_process import ChildProcess
 
 HANG_S = 120.0
-ENTRY = "ingest.engines.decode_worker:main"
+ENTRY = "ingest.engines.decode_process:main"
 _LOOK_EVERY_S = 0.1
 
 

@@ -10,10 +10,10 @@ import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing
 
+from ingest.engines.base import DecodeTask, Prepared, Told
 from ingest.engines.decoder import ENTRY, HANG_S, Decoder
-from ingest.engines.machine import available_memory_bytes, cores
-from ingest.engines.tasks import DecodeTask, Prepared, Told
-from ingest.outcomes import SourceOutcome
+from ingest.report import SourceOutcome
+from search_core.system.machine import available_memory_bytes, cores
 
 _EVENTS_IN_FLIGHT = 128
 _LOOK_EVERY_S = 0.1

@@ -5,12 +5,12 @@ data directory, or, where the settings name one, on a Redis server that workers 
 share. Importing this loads no decoder and no torch.
 
 Live cameras are no jobs: they never end, and a queue of things to be done has no place for them.
-``sightline serve`` and ``sightline watch`` run them, see :mod:`ingest.streams.supervisor`.
+``sightline serve`` and ``sightline watch`` run them, see :mod:`ingest.cameras.supervisor`.
 """
 
 from ingest.jobs.claims import Claim, Claims
+from ingest.jobs.client import KEPT, Jobs
 from ingest.jobs.job import Job, JobState
-from ingest.jobs.jobs import KEPT, Jobs
 from ingest.jobs.requests import (
     CompareRequest,
     IndexRequest,

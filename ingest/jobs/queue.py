@@ -15,8 +15,8 @@ from ingest.jobs.redis_server import connect, forgets, told_plainly
 from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
 from ingest.jobs.table import JobTable
-from search_core.database import sqlite_errors
 from search_core.settings import Settings
+from search_core.system.database import sqlite_errors
 
 
 class JobQueue:

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from ingest.jobs.job import Job
 from search_core.errors import UsageError
-from search_core.index_specs import IndexSpec, SearchParams, index_spec_from_dict
+from search_core.indexes import IndexSpec, SearchParams, index_spec_from_dict
 from search_core.lab.options import CompareOptions
 
 

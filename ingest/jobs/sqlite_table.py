@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.jobs.job import FIELDS, JSON_FIELDS, OPEN_STATES, Fields, Job
-from search_core.database import Database
+from search_core.system.database import Database
 
 MIGRATIONS: tuple[str, ...] = (
     """

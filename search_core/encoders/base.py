@@ -173,3 +173,21 @@ def l2_normalised(vectors: NDArray[Any]) -> Embeddings:
     norms = np.linalg.norm(rows, axis=-1, keepdims=True)
     result: Embeddings = rows / np.maximum(norms, np.float32(1e-12))
     return result
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """An encoder that can tell which patches of an image carry its similarity to a query."""
+
+    def explain(self, image: Image.Image, embedding: Embeddings) -> HeatMap | None:
+        """Return each patch's part in the similarity to ``embedding`` (dim,), as (rows, cols).
+
+        The map is of the image as the encoder sees it (``preprocess.seen``); None where this model
+        does not allow it.
+        """
+        ...
+
+
+def explain(encoder: Encoder, image: Image.Image, embedding: Embeddings) -> HeatMap | None:
+    """Return an encoder's map of an image for a query; None where it does not offer any."""
+    return encoder.explain(image, embedding) if isinstance(encoder, Explainer) else None

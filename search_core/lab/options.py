@@ -8,8 +8,8 @@ from typing import Any
 
 from search_core.errors import UsageError
 from search_core.lab.plan import FilterCase
-from search_core.library import check_k
-from search_core.trials import TRIAL_TIMEOUT_S
+from search_core.store.library import check_k
+from search_core.store.scratch import TRIAL_TIMEOUT_S
 
 
 @dataclass(frozen=True, slots=True)

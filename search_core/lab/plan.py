@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.errors import IndexParameterError, UsageError
-from search_core.filters import Filter
-from search_core.index_specs import (
+from search_core.indexes import (
     INDEX_SPECS,
     IndexSpec,
     IvfPq,
@@ -24,10 +23,11 @@ from search_core.index_specs import (
     parameters_of,
     usual_nlist,
 )
+from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.records import IndexRun
-from search_core.library import NO_FILTER
-from search_core.servers import ServerInfo
-from search_core.trials import BUCKETS, bucket_of
+from search_core.schema.filters import Filter
+from search_core.store.library import NO_FILTER
+from search_core.store.scratch import BUCKETS, bucket_of
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.lab.records import QueryKind
-from search_core.lab.vectors import VectorSpool
+from search_core.lab.vector_spool import VectorSpool
 
 Encode = Callable[[Sequence[str]], Embeddings]
 #: Fewer recorded searches than this say too little of what is asked for.
@@ -40,7 +40,7 @@ _TIMES = ("", "at night", "in the rain", "in bright sunlight", "at dusk", "in th
 
 
 class RecordedSearch(Protocol):
-    """A search somebody made (see search_core.query_log)."""
+    """A search somebody made (see search_core.search.query_log)."""
 
     @property
     def kind(self) -> Literal["text", "image"]:

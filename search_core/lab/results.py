@@ -2,19 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from search_core.index_specs import BINARY_METRICS, IndexSpec
-from search_core.lab.intervals import recall_interval, repeated_interval
-from search_core.lab.measure import Built, Job, Seconds, Throughput
+from search_core.indexes import BINARY_METRICS, IndexSpec
+from search_core.indexes.sizing import estimate
 from search_core.lab.records import IndexRun
-from search_core.metrics import percentile_ms
-from search_core.sizing import estimate
+from search_core.lab.timing import Built, Job, Seconds, Throughput
+
+_Z = 1.959964
+#: Student's t at 0.975 for 1 to 10 degrees of freedom (Student 1908).
+_T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+
+
+def recall_interval(shares: NDArray[np.float64], k: int) -> tuple[float, float]:
+    """Return the 95 % interval of a mean recall, from each query's share (q,) of ``k`` neighbours.
+
+    Wilson's score interval (Wilson 1927), which stays within 0 and 1 and does not shrink to nothing
+    at 1. The neighbours of one query are found or lost together, so that they count as fewer trials
+    than q * k: divided by the design effect, the variance among queries over that of independent
+    neighbours (Kish 1965), at least 1 and at most k.
+    """
+    queries = len(shares)
+    if not queries:
+        return 0.0, 1.0
+    mean = float(np.mean(shares))
+    independent = mean * (1 - mean) / k
+    among = float(np.var(shares, ddof=1)) if queries > 1 else independent * k
+    effect = min(max(among / independent, 1.0), float(k)) if independent > 0 else 1.0
+    trials = queries * k / effect
+    middle = (mean + _Z**2 / (2 * trials)) / (1 + _Z**2 / trials)
+    half = _Z / (1 + _Z**2 / trials)
+    half *= math.sqrt(mean * (1 - mean) / trials + _Z**2 / (4 * trials**2))
+    return max(0.0, min(mean, middle - half)), min(1.0, max(mean, middle + half))
+
+
+def repeated_interval(values: Sequence[float], centre: float) -> tuple[float, float]:
+    """Return the 95 % interval of what was measured again and again, widened to hold ``centre``.
+
+    Student's t over the repeats, as Georges, Buytaert and Eeckhout (OOPSLA 2007) compare
+    performance: two measurements differ when their intervals do not overlap. With one value there
+    is no telling: from 0 to infinity.
+    """
+    count = len(values)
+    if count < 2:
+        return 0.0, math.inf
+    half = t_quantile(count - 1) * float(np.std(values, ddof=1)) / math.sqrt(count)
+    mean = float(np.mean(values))
+    return max(0.0, min(mean - half, centre)), max(mean + half, centre)
+
+
+def t_quantile(freedom: int) -> float:
+    """Return Student's t at 0.975; beyond ten degrees of freedom by Cornish and Fisher's series."""
+    if freedom <= len(_T):
+        return _T[freedom - 1]
+    first = (_Z**3 + _Z) / (4 * freedom)
+    second = (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
+    return _Z + first + second
+
+
+def ann_recall_at_k(
+    found: Sequence[Sequence[str]], exact: Sequence[Sequence[str]], k: int
+) -> float:
+    """Return the share of the exact ``k`` nearest neighbours that an index returned, over queries.
+
+    ``exact`` holds each query's true neighbours, best first. This is the recall of ann-benchmarks
+    (Aumueller, Bernhardsson, Faithfull 2018).
+    """
+    shares = [
+        len(set(got[:k]) & set(truth[:k])) / min(k, len(truth))
+        for got, truth in zip(found, exact, strict=True)
+        if truth
+    ]
+    return float(np.mean(shares)) if shares else 1.0
+
+
+def precision_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
+    """Return the share of the first ``k`` answers that are relevant."""
+    return sum(1 for item in ranked[:k] if item in relevant) / k
+
+
+def recall_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
+    """Return the share of all relevant items that are among the first ``k`` answers."""
+    if not relevant:
+        return 1.0
+    return sum(1 for item in ranked[:k] if item in relevant) / len(relevant)
+
+
+def hit_rate_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
+    """Return 1 if at least one relevant item is among the first ``k`` (CLIP papers' R@k)."""
+    return 1.0 if any(item in relevant for item in ranked[:k]) else 0.0
+
+
+def reciprocal_rank(ranked: Sequence[str], relevant: Set[str]) -> float:
+    """Return 1 / rank of the first relevant answer, 0 when there is none."""
+    ranks = (rank for rank, item in enumerate(ranked, start=1) if item in relevant)
+    first = next(ranks, None)
+    return 0.0 if first is None else 1.0 / first
+
+
+def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], percent: float) -> float:
+    """Return a percentile (0 to 100) of durations in seconds, as milliseconds."""
+    return float(np.percentile(np.asarray(seconds), percent)) * 1000.0
+
 
 Shares = NDArray[np.float64]
 #: What is not known better than this is not known.

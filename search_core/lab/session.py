@@ -7,22 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from search_core.effort import plan_effort
 from search_core.errors import SightlineError
-from search_core.index_specs import IndexSpec, SearchParams
-from search_core.lab.building import Failure, build_all, said
-from search_core.lab.cases import Case
-from search_core.lab.judge import reach_ignored, sweep_ignored
-from search_core.lab.measure import (
-    Built,
-    Job,
-    Seconds,
-    find_all,
-    time_clients,
-    time_requests,
-)
+from search_core.indexes import IndexSpec, SearchParams
+from search_core.lab.ground_truth import Case
 from search_core.lab.options import CompareOptions, Progress
 from search_core.lab.plan import PlannedIndex
+from search_core.lab.recommendation import reach_ignored, sweep_ignored
 from search_core.lab.records import IndexRun
 from search_core.lab.results import (
     Asked,
@@ -34,8 +24,18 @@ from search_core.lab.results import (
     search_run,
     throughput_run,
 )
-from search_core.lab.vectors import VectorSpool
-from search_core.trials import Trial
+from search_core.lab.scratch_indexes import Failure, build_all, said
+from search_core.lab.timing import (
+    Built,
+    Job,
+    Seconds,
+    find_all,
+    time_clients,
+    time_requests,
+)
+from search_core.lab.vector_spool import VectorSpool
+from search_core.search.filtered_search import plan_effort
+from search_core.store.scratch import Trial
 
 #: Milvus answers at most so many hits.
 _MOST_HITS = 16_384

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image, ImageDraw
 from typer.testing import CliRunner
 
-from cli.main import app
+from sightline.cli.main import app
 
 COLOURS = {
     "red": (220, 30, 30),

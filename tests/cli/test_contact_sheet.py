@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from cli.contact_sheet import MARGIN_PX, TILE_PX, TITLE_PX, Section, draw_contact_sheet
-from search_core.search import Hit
+from search_core.search.engine import Hit
+from sightline.cli.contact_sheet import MARGIN_PX, TILE_PX, TITLE_PX, Section, draw_contact_sheet
 from tests.conftest import make_entity
 
 

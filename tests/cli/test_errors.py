@@ -15,7 +15,7 @@ def test_a_bug_is_one_line_and_a_log(
     def fail(settings: object) -> None:
         raise ZeroDivisionError("something odd")
 
-    monkeypatch.setattr("cli.status._status", fail)
+    monkeypatch.setattr("sightline.cli.library.status._status", fail)
     outcome = run("status", "--json", "--data-dir", tmp_path)
     assert outcome.exit_code == 1
     assert outcome.out == ""
@@ -29,7 +29,7 @@ def test_ctrl_c_ends_with_a_word(run: Run, tmp_path: Path, monkeypatch: pytest.M
     def interrupt(settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cli.status._status", interrupt)
+    monkeypatch.setattr("sightline.cli.library.status._status", interrupt)
     outcome = run("status", "--data-dir", tmp_path)
     assert outcome.exit_code == 1
     assert "Stopped." in outcome.err
@@ -49,7 +49,7 @@ def test_a_data_dir_that_is_a_file(run: Run, media: Path, encoder: list[str]) ->
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
-    command = f"{sys.executable} -m cli.main --help | true"
+    command = f"{sys.executable} -m sightline.cli.main --help | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
     assert "Traceback" not in done.stderr
 

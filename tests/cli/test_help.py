@@ -45,7 +45,7 @@ def test_wrong_usage_exits_with_2(run: Run, arguments: list[str]) -> None:
 
 def test_help_loads_nothing_heavy() -> None:
     heavy = "{'torch', 'pymilvus', 'open_clip', 'streamlit', 'av', 'numpy.testing'}"
-    code = f"import sys, cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
+    code = f"import sys, sightline.cli.main; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from tests.cli.conftest import Run, invoke
-from tests.cli.hostile import (
+from tests.support.hostile import (
     ARGUMENTS,
     COMMANDS,
     assert_plain,
@@ -143,7 +143,7 @@ def test_json_reaches_a_stream_of_another_encoding(tmp_path: Path) -> None:
 def started(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "cli.main", *arguments],
+        [sys.executable, "-m", "sightline.cli.main", *arguments],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
@@ -164,7 +164,7 @@ def test_what_is_nobodys_fault_is_no_bug(
         (OSError(errno.EIO, "Input/output error"), "refused something: Input/output error."),
         (MemoryError(), "There is not enough memory for this."),
     ):
-        monkeypatch.setattr("cli.status._status", raising(error))
+        monkeypatch.setattr("sightline.cli.library.status._status", raising(error))
         outcome = run("status", "--data-dir", tmp_path)
         assert outcome.exit_code == 1
         assert said in outcome.err and "bug" not in outcome.err
@@ -247,7 +247,7 @@ def test_a_current_folder_that_was_deleted_is_named(tmp_path: Path) -> None:
     gone.mkdir()
     code = (
         f"import os; os.chdir({str(gone)!r}); os.rmdir({str(gone)!r})\n"
-        "from cli.main import main; main()"
+        "from sightline.cli.main import main; main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "status"],

@@ -19,18 +19,14 @@ import pytest
 from PIL import Image
 from pydantic import BaseModel
 
-from cli.listening import listening_at
-from dashboard.server_files import allowed_address, allowed_path
-from ingest.fetching import Fetcher
+from dashboard.auth.server_files import allowed_address, allowed_path
 from ingest.jobs import Jobs
-from ingest.outcomes import IngestReport
 from ingest.pipeline import ingest
-from ingest.remote import RemoteFiles
-from search_core.bulk_storage import bulk_storage
+from ingest.report import IngestReport
+from ingest.sources.remote.fetching import Fetcher
+from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.encoders.openclip import load_encoder
-from search_core.endpoint import resolve_endpoint
-from search_core.entities import ms_from_datetime
 from search_core.errors import (
     EncoderError,
     MediaError,
@@ -40,11 +36,15 @@ from search_core.errors import (
     StoreAccessDenied,
     UsageError,
 )
-from search_core.memory_store import MemoryStore
+from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings, load_settings
+from search_core.store.endpoint import resolve_endpoint
+from search_core.store.memory.store import MemoryStore
+from search_core.store.milvus.bulk_insert import bulk_storage
 from search_core.store.milvus.connection import connect
+from sightline.cli.serve.listening import listening_at
 from tests.cli.conftest import Run, data_dir_of
-from tests.ingest.made_media import HistogramEncoder
+from tests.support.made_media import HistogramEncoder
 
 _SHOWN: set[str] = set()
 Test = TypeVar("Test", bound=Callable[..., Any])

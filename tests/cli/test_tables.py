@@ -9,15 +9,15 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from cli.index.comparison_tables import (
+from search_core.lab.recommendation import recommend
+from sightline.cli.index.tables import (
     batches_table,
     builds_table,
     clients_table,
     filters_table,
     searches_table,
 )
-from cli.terminal import table
-from search_core.lab.judge import recommend
+from sightline.cli.terminal import table
 from tests.search_core.lab.made_runs import comparison
 
 RUNS = comparison().runs

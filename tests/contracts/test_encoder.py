@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_core.encoders.base import Encoder
-from search_core.encoders.colours import COLOURS, ColourEncoder
-from search_core.encoders.explaining import Explainer, explain
+from search_core.encoders.base import Encoder, Explainer, explain
+from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import SettingsError
 
 PICTURES = [Image.new("RGB", (64, 48), colour) for colour in COLOURS.values()]

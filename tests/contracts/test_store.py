@@ -11,8 +11,6 @@ import numpy as np
 import pytest
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
-from search_core.endpoint import Endpoint
-from search_core.entities import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.errors import (
     EncoderMismatch,
     EntityNotFound,
@@ -20,10 +18,12 @@ from search_core.errors import (
     LibraryNotFound,
     UsageError,
 )
-from search_core.filters import Filter
-from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
-from search_core.library import Store, VectorPage
-from search_core.memory_store import MemoryStore
+from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
+from search_core.schema.entity import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
+from search_core.schema.filters import Filter
+from search_core.store.endpoint import Endpoint
+from search_core.store.library import Store, VectorPage
+from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus import schema
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity

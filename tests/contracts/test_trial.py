@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from pymilvus import MilvusClient
 
-from search_core.endpoint import Endpoint
 from search_core.errors import (
     IndexNotOffered,
     SightlineError,
@@ -20,9 +19,7 @@ from search_core.errors import (
     TrialTimeout,
     UsageError,
 )
-from search_core.exact import NearestSoFar
-from search_core.filters import Filter
-from search_core.index_specs import (
+from search_core.indexes import (
     BinFlat,
     BinIvfFlat,
     DiskAnn,
@@ -32,12 +29,15 @@ from search_core.index_specs import (
     IvfFlat,
     IvfSq8,
 )
-from search_core.library import Store
-from search_core.memory_store import MemoryStore
+from search_core.schema.filters import Filter
+from search_core.store.endpoint import Endpoint
+from search_core.store.exact_search import NearestSoFar
+from search_core.store.library import Store
+from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.connection import connect
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.store import MilvusStore
-from search_core.trials import Trial, bucket_of
+from search_core.store.scratch import Trial, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 300

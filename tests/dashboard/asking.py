@@ -13,8 +13,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard import footage, identity, login_routes
-from dashboard.gate import Gate
+from dashboard.auth import identity, login_routes
+from dashboard.auth.gate import Gate
+from dashboard.components import video_serving as footage
 
 PASSWORD = "four words are long"
 BROWSER = {"accept": "text/html,*/*", "host": "sightline.example"}

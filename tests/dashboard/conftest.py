@@ -14,12 +14,13 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Element
 
-from dashboard import identity, resources
-from search_core.access_control.users import Users
+from dashboard import resources
+from dashboard.auth import identity
+from search_core.access.users import Users
 from search_core.encoders.openclip import load_encoder
-from search_core.endpoint import resolve_endpoint
-from search_core.entities import MediaEntity
+from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings, load_settings
+from search_core.store.endpoint import resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
 from tests.dashboard.asking import PASSWORD, post
@@ -85,8 +86,8 @@ def open_page(data_dir: Path) -> OpenPage:
 
     def open_named(name: str, **address: str) -> AppTest:
         script = (
-            f"from dashboard.app_pages.{name} import page\n"
-            "from dashboard.problems import shown_in_words\n"
+            f"from dashboard.search.{name} import page\n"
+            "from dashboard.components.errors import shown_in_words\n"
             "with shown_in_words():\n"
             "    page()\n"
         )
@@ -138,8 +139,8 @@ def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPat
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
         script = (
-            f"from dashboard.app_pages.{page} import page\n"
-            "from dashboard.problems import shown_in_words\n"
+            f"from dashboard.search.{page} import page\n"
+            "from dashboard.components.errors import shown_in_words\n"
             "with shown_in_words():\n"
             "    page()\n"
         )

@@ -6,12 +6,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.captions import caption, plain_phrase, say
-from demo.facts import ANY, ATTRIBUTES, Facts, ThingClaim, claim_of
-from demo.sampling import sample_scene, sample_sibling
-from demo.scenes import Dog, Person, Place, Placement, Scene, Vehicle, Weather
-from demo.train import ENCODER_FOLDER, build_tokenizer
-from demo.vocabulary import CONTEXT_LENGTH, learn_merges, write_vocabulary
+from sightline.demo.scenes.facts import ANY, ATTRIBUTES, Facts, ThingClaim, claim_of
+from sightline.demo.scenes.scenes import Dog, Person, Place, Placement, Scene, Vehicle, Weather
+from sightline.demo.training.captions import caption, plain_phrase, say
+from sightline.demo.training.sampling import sample_scene, sample_sibling
+from sightline.demo.training.train import ENCODER_FOLDER, build_tokenizer
+from sightline.demo.training.vocabulary import CONTEXT_LENGTH, learn_merges, write_vocabulary
 
 seeds = st.integers(0, 2**31)
 AT = Placement(0.5, 0.9, 0.5, 1, 0.0)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from demo.evaluate import TARGETS, held_out_scenes, score_encoder, unseen_scenes
-from demo.render import render_scene
-from demo.sampling import sample_person
-from demo.scenes import PLACES, Placement, Scene, Vehicle, extent, ground_y
-from demo.train import ENCODER_FOLDER, WEIGHTS, Recipe, build_model
-from search_core.encoders.explaining import explain
+from search_core.encoders.base import explain
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.heat_map import hottest_point
+from search_core.search.heat_map import hottest_point
+from sightline.demo.scenes.render import render_scene
+from sightline.demo.scenes.scenes import PLACES, Placement, Scene, Vehicle, extent, ground_y
+from sightline.demo.training.evaluate import TARGETS, held_out_scenes, score_encoder, unseen_scenes
+from sightline.demo.training.sampling import sample_person
+from sightline.demo.training.train import ENCODER_FOLDER, WEIGHTS, Recipe, build_model
 
 MEGABYTE = 1_000_000
 

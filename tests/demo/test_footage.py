@@ -11,10 +11,8 @@ import av
 import numpy as np
 import pytest
 
-import demo.footage as footage_module
-from demo.clips import CLIPS
-from demo.facts import Sentence
-from demo.footage import (
+import sightline.demo.footage as footage_module
+from sightline.demo.footage import (
     DEMO_SENTENCES,
     KEYFRAME_EVERY,
     ClipRenderer,
@@ -23,9 +21,11 @@ from demo.footage import (
     render_clip,
     render_footage,
 )
-from demo.scenes import Dog, Person, Placement, Vehicle
-from demo.tracks import cross, pull_up, visible_share
-from demo.truth import FPS, STILLS, still_scenes
+from sightline.demo.scenes.clips import CLIPS
+from sightline.demo.scenes.facts import Sentence
+from sightline.demo.scenes.scenes import Dog, Person, Placement, Vehicle
+from sightline.demo.scenes.tracks import cross, pull_up, visible_share
+from sightline.demo.training.truth import FPS, STILLS, still_scenes
 
 
 def test_a_clip_decodes_with_every_frame_and_a_keyframe_every_two_seconds(tmp_path: Path) -> None:

@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.backgrounds import draw_background
-from demo.render import Frame, Sensor, render_scene
-from demo.sampling import sample_scene
-from demo.scenes import (
+from sightline.demo.scenes.backgrounds import draw_background
+from sightline.demo.scenes.render import Frame, Sensor, render_scene
+from sightline.demo.scenes.scenes import (
     LIGHTS,
     PLACES,
     TOP_COLOURS,
@@ -20,8 +19,9 @@ from demo.scenes import (
     Vehicle,
     ground_y,
 )
-from demo.sprites import PALETTE
-from demo.vehicles import draw_vehicle
+from sightline.demo.scenes.sprites import PALETTE
+from sightline.demo.scenes.vehicles import draw_vehicle
+from sightline.demo.training.sampling import sample_scene
 
 AT = Placement(0.5, 0.85, 0.5, 1, 0.3)
 
@@ -114,7 +114,7 @@ def test_lettering_reads_from_left_to_right_whichever_way_a_vehicle_faces() -> N
 
 
 def test_every_kind_of_vehicle_is_as_wide_as_it_claims() -> None:
-    from demo.scenes import VEHICLE_EXTENT
+    from sightline.demo.scenes.scenes import VEHICLE_EXTENT
 
     for kind in VEHICLE_KINDS:
         sprite = draw_vehicle(Vehicle(AT, kind, "yellow"), 100)

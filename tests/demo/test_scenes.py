@@ -4,12 +4,12 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.cache import make_group
-from demo.evaluate import UNSEEN, unseen_scenes
-from demo.facts import Facts
-from demo.sampling import overlap, sample_scene, sample_sibling
-from demo.scenes import HELD_OUT, Person, Scene, held_out
-from demo.tracks import visible_share
+from sightline.demo.scenes.facts import Facts
+from sightline.demo.scenes.scenes import HELD_OUT, Person, Scene, held_out
+from sightline.demo.scenes.tracks import visible_share
+from sightline.demo.training.cache import make_group
+from sightline.demo.training.evaluate import UNSEEN, unseen_scenes
+from sightline.demo.training.sampling import overlap, sample_scene, sample_sibling
 
 seeds = st.integers(0, 2**31)
 

@@ -103,7 +103,7 @@ def page(chromium: Browser, address: str) -> Iterator[Page]:
 
 
 def test_a_sentence_finds_its_moment_and_plays_it(page: Page) -> None:
-    from demo.footage import moments
+    from sightline.demo.footage import moments
 
     box = page.get_by_placeholder("Describe it in a sentence")
     box.fill(SENTENCE)
@@ -316,8 +316,8 @@ def _rendered_once(own: Path) -> list[Path]:
 
 
 def _render(camera: str, folder: Path) -> Path:
-    from demo.clips import CLIPS
-    from demo.footage import render_clip
+    from sightline.demo.footage import render_clip
+    from sightline.demo.scenes.clips import CLIPS
 
     clip = next(clip for clip in CLIPS if clip.camera == camera)
     path = folder / camera / f"{camera}.mp4"
@@ -327,7 +327,7 @@ def _render(camera: str, folder: Path) -> Path:
 
 
 def _sightline(data_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "cli.main", "--data-dir", str(data_dir)]
+    return [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
 
 
 def _wait_for(address: str, serve: subprocess.Popen[bytes]) -> None:

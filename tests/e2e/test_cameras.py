@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.streams.diary import Diary
+from ingest.cameras.status_log import Diary
 from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.settings import Settings
 from tests.conftest import free_port
 from tests.e2e.test_browser import _sightline, _wait_for, chromium
-from tests.ingest.streams.footage import passing, quiet
-from tests.rtsp_server import Channel, RtspServer, wait_until
+from tests.ingest.cameras.footage import passing, quiet
+from tests.support.rtsp_server import Channel, RtspServer, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from search_core.endpoint import Endpoint
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import free_port
 from tests.e2e.test_browser import _sightline, _wait_for, chromium, data_dir

@@ -10,22 +10,22 @@ from typing import Protocol, TypedDict, Unpack
 
 import pytest
 
-from ingest.bulk_writer import BulkInsert
-from ingest.engines.tasks import Engine
+from ingest.engines.base import Engine
 from ingest.jobs import Jobs
+from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
-from ingest.outcomes import IngestReport, Progress
 from ingest.pipeline import ingest
-from ingest.recorder_names import Naming
-from ingest.stopping import Stop
-from ingest.worker import Timing, run_worker
-from search_core.clocks import Clocks
+from ingest.report import IngestReport, Progress
+from ingest.rows.bulk_writer import BulkInsert
+from ingest.sources.names import Naming
 from search_core.encoders.base import Encoder
-from search_core.library import Store
-from search_core.memory_store import MemoryStore
+from search_core.schema.clocks import Clocks
 from search_core.settings import MediaSettings, Settings
-from tests.ingest.made_media import HistogramEncoder
-from tests.ingest.queued import EAGER
+from search_core.store.library import Store
+from search_core.store.memory.store import MemoryStore
+from search_core.system.cancellation import Stop
+from tests.support.made_media import HistogramEncoder
+from tests.support.queued import EAGER
 
 
 class IngestOptions(TypedDict, total=False):

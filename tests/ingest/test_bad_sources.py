@@ -6,9 +6,9 @@ from pathlib import Path
 from PIL import Image
 
 from ingest.ledger import Ledger
-from search_core.memory_store import MemoryStore
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import make_clip, make_photo, make_sound
+from tests.support.made_media import make_clip, make_photo, make_sound
 
 
 def test_bad_files_fail_with_reasons_and_stop_nothing(

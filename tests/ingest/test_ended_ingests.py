@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from ingest.ledger import Ledger
-from ingest.outcomes import Progress
 from ingest.pipeline import ingest
+from ingest.report import Progress
 from search_core.encoders.base import Embeddings
-from search_core.entities import MediaEntity
 from search_core.errors import StoreUnavailable
-from search_core.memory_store import MemoryStore
+from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import HistogramEncoder, make_photo
+from tests.support.made_media import HistogramEncoder, make_photo
 
 
 def test_progress_reaches_the_end(take_in: TakeIn, media: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ingest.ledger import MIGRATIONS, Ledger, Status
-from search_core.database import Database
+from search_core.system.database import Database
 
 
 @pytest.fixture

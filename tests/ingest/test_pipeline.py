@@ -13,14 +13,14 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
-from ingest.recorder_names import Naming
+from ingest.sources.names import Naming
 from search_core.encoders.base import Embeddings, Pixels
-from search_core.entities import MediaEntity, ms_from_datetime
 from search_core.errors import EncoderMismatch, UsageError
-from search_core.memory_store import MemoryStore
+from search_core.schema.entity import MediaEntity, ms_from_datetime
 from search_core.settings import Settings
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import IngestOptions, TakeIn
-from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
+from tests.support.made_media import HistogramEncoder, make_clip, make_photo
 
 
 def rows(store: MemoryStore, library: str = "main") -> dict[str, MediaEntity]:

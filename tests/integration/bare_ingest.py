@@ -8,10 +8,10 @@ from contextlib import closing
 from pathlib import Path
 
 from ingest.pipeline import ingest
-from search_core.endpoint import resolve_endpoint
 from search_core.settings import load_settings
+from search_core.store.endpoint import resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.ingest.made_media import HistogramEncoder
+from tests.support.made_media import HistogramEncoder
 
 
 def main() -> None:

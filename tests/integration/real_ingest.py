@@ -13,10 +13,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ingest.verification import verify
-from search_core.endpoint import resolve_endpoint
+from ingest.curation.verification import verify
 from search_core.errors import LibraryNotFound
 from search_core.settings import MilvusSettings, Settings
+from search_core.store.endpoint import resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,15 @@ class Ingest:
     def start(self, stderr: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
         """Start it; its report comes on stdout."""
         media, data = str(self._media), str(self.settings.data_dir)
-        command = ["cli.main", "--data-dir", data, "ingest", media, "--keyframes", "iframe"]
+        command = [
+            "sightline.cli.main",
+            "--data-dir",
+            data,
+            "ingest",
+            media,
+            "--keyframes",
+            "iframe",
+        ]
         module = ["tests.integration.bare_ingest", media, data] if self._bare else command
         kept = {name: value for name, value in os.environ.items() if "SIGHTLINE" not in name}
         return subprocess.Popen(

@@ -11,14 +11,14 @@ from pathlib import Path
 import boto3
 import pytest
 
-from benchmarks.milvus_server import ServerConfig, standalone
-from search_core.bulk_storage import BulkStorage
+from benchmarks.index.milvus_server import ServerConfig, standalone
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import Endpoint
-from search_core.index_specs import IvfSq8
+from search_core.indexes import IvfSq8
+from search_core.store.endpoint import Endpoint
+from search_core.store.milvus.bulk_insert import BulkStorage
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
-from tests.ingest.loopback_servers import S3Server
+from tests.support.loopback_servers import S3Server
 
 pytestmark = [
     pytest.mark.server,

@@ -13,17 +13,17 @@ from pathlib import Path
 
 import pytest
 
-from ingest.bulk_writer import BulkInsert
 from ingest.ledger import Ledger
-from ingest.outcomes import IngestReport
 from ingest.pipeline import ingest
-from search_core.bulk_storage import BulkStorage
-from search_core.endpoint import Endpoint
-from search_core.entities import MediaEntity
+from ingest.report import IngestReport
+from ingest.rows.bulk_writer import BulkInsert
 from search_core.errors import StoreError
+from search_core.schema.entity import MediaEntity
 from search_core.settings import MediaSettings, Settings
+from search_core.store.endpoint import Endpoint
+from search_core.store.milvus.bulk_insert import BulkStorage
 from search_core.store.milvus.store import MilvusStore
-from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
+from tests.support.made_media import HistogramEncoder, make_clip, make_photo
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]

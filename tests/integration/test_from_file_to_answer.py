@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from ingest.decoding import frame_at, open_media
+from ingest.media.decoding import frame_at, open_media
 from ingest.pipeline import ingest
-from ingest.removal import delete_entities, drop_library
-from search_core.encoders.colours import COLOURS, ColourEncoder
-from search_core.endpoint import Endpoint
+from ingest.rows.deletion import delete_entities, drop_library
+from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import LibraryNotFound
-from search_core.filters import Filter
-from search_core.index_specs import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8
-from search_core.search import Query, SearchEngine
+from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8
+from search_core.schema.filters import Filter
+from search_core.search.engine import Query, SearchEngine
 from search_core.settings import MediaSettings, Settings
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.ingest.made_media import make_clip
+from tests.support.made_media import make_clip
 
 LIBRARY = f"integration_{secrets.token_hex(3)}"
 STARTED = datetime(2026, 3, 1, 8, 0, tzinfo=UTC)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from ingest.pipeline import ingest
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.filters import Filter
-from search_core.search import Query, SearchEngine
+from search_core.schema.filters import Filter
+from search_core.search.engine import Query, SearchEngine
 from search_core.settings import Settings
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import SHARED_DATA

@@ -23,9 +23,9 @@ import pytest
 from pymilvus import MilvusClient
 
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import Endpoint, resolve_endpoint
-from search_core.index_specs import Flat
+from search_core.indexes import Flat
 from search_core.settings import MilvusSettings, Settings
+from search_core.store.endpoint import Endpoint, resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
@@ -86,7 +86,7 @@ def run_until(settings: Settings, turn: tuple[str, ...], after_s: float | None) 
     began_s = time.monotonic()
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "cli.main", "--data-dir", str(settings.data_dir)),
+            *(sys.executable, "-m", "sightline.cli.main", "--data-dir", str(settings.data_dir)),
             *("index", "compare", "--types", index_type, "--queries", "40", "--repeats", "3"),
             *("--no-text", "--target-recall", "0.9", "--filter", "10%", "--json"),
             *(() if index_type == "FLAT" else ("--sweep", sweep)),

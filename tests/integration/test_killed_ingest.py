@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 
 from search_core.errors import LibraryNotFound, StoreBusy
-from tests.ingest.made_media import make_clip, make_photo
 from tests.integration.real_ingest import Ingest
-from tests.rtsp_server import wait_until
+from tests.support.made_media import make_clip, make_photo
+from tests.support.rtsp_server import wait_until
 
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 PICTURES, CLIPS, SECONDS = (60, 6, 20) if SOAK else (12, 3, 10)

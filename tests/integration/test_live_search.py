@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
-from ingest.streams.camera import Camera
-from ingest.streams.diary import Diary
-from ingest.streams.events import LiveKeyframe
-from ingest.streams.live_writer import LiveWriter
+from ingest.cameras.camera import Camera
+from ingest.cameras.events import LiveKeyframe
+from ingest.cameras.live_writer import LiveWriter
+from ingest.cameras.status_log import Diary
 from search_core.encoders.base import Embeddings
-from search_core.endpoint import Endpoint
-from search_core.filters import Filter
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.ingest.made_media import HistogramEncoder
-from tests.rtsp_server import wait_until
+from tests.support.made_media import HistogramEncoder
+from tests.support.rtsp_server import wait_until
 
 LIBRARY = "live_search"
 GATE = Camera("gate", SecretStr("rtsp://cam/x"), LIBRARY)

@@ -13,12 +13,12 @@ import pytest
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from benchmarks.milvus_server import ServerConfig
+from benchmarks.index.milvus_server import ServerConfig
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import Endpoint
 from search_core.errors import StoreAccessDenied
-from search_core.filters import Filter
-from search_core.index_specs import Hnsw, IvfFlat
+from search_core.indexes import Hnsw, IvfFlat
+from search_core.schema.filters import Filter
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 

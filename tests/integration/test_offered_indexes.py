@@ -7,14 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from search_core.endpoint import Endpoint
-from search_core.index_specs import (
+from search_core.indexes import (
     INDEX_SPECS,
     IndexSpec,
     SearchParams,
     make_index_spec,
     parameters_of,
 )
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 

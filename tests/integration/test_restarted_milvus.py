@@ -19,26 +19,26 @@ import pytest
 from PIL import Image
 from pydantic import SecretStr
 
+from ingest.cameras.camera import Camera
+from ingest.cameras.events import LiveKeyframe
+from ingest.cameras.live_writer import LiveWriter
+from ingest.cameras.status_log import Diary
 from ingest.ledger import Ledger
-from ingest.streams.camera import Camera
-from ingest.streams.diary import Diary
-from ingest.streams.events import LiveKeyframe
-from ingest.streams.live_writer import LiveWriter
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import (
+from search_core.errors import StoreUnavailable
+from search_core.indexes import IvfFlat
+from search_core.settings import Settings
+from search_core.store.endpoint import (
     ServeState,
     resolve_endpoint,
     serve_lock,
     write_serve_state,
 )
-from search_core.errors import StoreUnavailable
-from search_core.index_specs import IvfFlat
-from search_core.settings import Settings
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, free_port, make_entity
-from tests.ingest.made_media import HistogramEncoder, make_clip, make_photo
 from tests.integration.real_ingest import Ingest
-from tests.rtsp_server import wait_until
+from tests.support.made_media import HistogramEncoder, make_clip, make_photo
+from tests.support.rtsp_server import wait_until
 
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 RESTARTS = 10 if SOAK else 1

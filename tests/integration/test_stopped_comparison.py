@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import Endpoint
+from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from search_core.trials import TRIAL_PREFIX
+from search_core.store.scratch import TRIAL_PREFIX
 from tests.conftest import clip_like_vectors, make_entity
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +61,7 @@ def heed_hangups() -> None:
 
 
 def command(data_dir: Path) -> list[str]:
-    return [sys.executable, "-m", "cli.main", "--data-dir", str(data_dir)]
+    return [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
 
 
 def environment() -> dict[str, str]:

@@ -16,10 +16,10 @@ from dataclasses import replace
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.endpoint import Endpoint
 from search_core.errors import LibraryNotFound, StoreBusy, StoreUnavailable, UsageError
-from search_core.library import LibraryInfo, check_library_name
-from search_core.lite.inspection import Health
+from search_core.store.endpoint import Endpoint
+from search_core.store.library import LibraryInfo, check_library_name
+from search_core.store.lite.inspection import Health
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
 from search_core.store.milvus.properties import (

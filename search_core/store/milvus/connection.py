@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import logging
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -12,12 +14,32 @@ from pathlib import Path
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.endpoint import Endpoint, is_locked
 from search_core.errors import StoreBusy, StoreUnavailable
-from search_core.lite.read_only import read_only
-from search_core.lite_logs import remove_flushed_logs
-from search_core.servers import ServerInfo
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.store.endpoint import Endpoint, is_locked
+from search_core.store.lite.read_only import read_only
 from search_core.store.milvus.errors import is_access, reason_of, to_error
+
+_LOG = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
+
+
+def remove_flushed_logs(lite_dir: Path) -> None:
+    """Remove logs of rows that a killed Milvus Lite had put into its files already.
+
+    When it starts it replays each log that it finds. Killed after its manifest named the files and
+    before their log was gone, it would have every one of those rows twice. What the manifest still
+    needs is left, so this is safe at any time.
+    """
+    for manifest in lite_dir.glob("collections/*/manifest.json"):
+        try:
+            active = json.loads(manifest.read_text(encoding="utf-8"))["active_wal_number"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # Milvus Lite has its ways with it
+        for log in manifest.parent.glob("wal/*.arrow"):
+            named = _LOG.fullmatch(log.name)
+            if named and active is not None and int(named.group(1)) < active:
+                log.unlink(missing_ok=True)
+
 
 #: Milvus Lite's server allows a ping every five minutes (gRPC's default); pymilvus sends one every
 #: ten seconds, for which the server would close the connection in the middle of long requests.

@@ -20,7 +20,6 @@ import grpc
 from pymilvus import exceptions as milvus
 from pymilvus.exceptions import MilvusException
 
-from search_core.disk import FULL_HINT
 from search_core.errors import (
     DiskFull,
     FilterError,
@@ -33,6 +32,7 @@ from search_core.errors import (
     StoreUnavailable,
     without_class_names,
 )
+from search_core.system.disk import FULL_HINT
 
 _CONNECT_HINT = (
     "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "

@@ -10,7 +10,7 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import StoreError, TrialTimeout
-from search_core.index_specs import IndexSpec
+from search_core.indexes import IndexSpec
 from search_core.store.milvus.errors import Meaning, meaning_of
 from search_core.store.milvus.schema import INDEX_NAME, index_params
 

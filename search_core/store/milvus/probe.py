@@ -24,16 +24,14 @@ import numpy as np
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.bulk_storage import BulkStorage
-from search_core.endpoint import Endpoint
-from search_core.entities import EMBEDDING_FIELD, FrameRef, MediaEntity
 from search_core.errors import SightlineError, StoreError
-from search_core.index_specs import INDEX_SPECS, IndexSpec, SearchParams
-from search_core.index_specs.flat import Flat
-from search_core.index_specs.graphs import Hnsw
-from search_core.private_file import write_privately
-from search_core.servers import ServerInfo
-from search_core.store.milvus.bulk_insert import columns, insert_file
+from search_core.indexes import INDEX_SPECS, IndexSpec, SearchParams
+from search_core.indexes.flat import Flat
+from search_core.indexes.graphs import Hnsw
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import EMBEDDING_FIELD, FrameRef, MediaEntity
+from search_core.store.endpoint import Endpoint
+from search_core.store.milvus.bulk_insert import BulkStorage, columns, insert_file
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, milvus_errors
 from search_core.store.milvus.index_build import build_index, remove_index
@@ -41,7 +39,8 @@ from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
 from search_core.store.milvus.schema import collection_schema, to_row
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
-from search_core.trials import TRIAL_PREFIX
+from search_core.store.scratch import TRIAL_PREFIX
+from search_core.system.private_files import write_privately
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.
 Outcome = Literal["works", "adapted", "fails", "not tried"]

@@ -13,12 +13,12 @@ import numpy as np
 from pymilvus import MilvusClient
 
 from search_core.encoders.base import Embeddings
-from search_core.entities import EMBEDDING_FIELD, MediaEntity
-from search_core.exact import NearestSoFar
-from search_core.facets import FACET_FIELDS, Facets, count_facets
-from search_core.filters import quoted
-from search_core.index_specs import SearchParams
-from search_core.library import LibraryInfo, Match, VectorPage
+from search_core.indexes import SearchParams
+from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
+from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
+from search_core.schema.filters import quoted
+from search_core.store.exact_search import NearestSoFar
+from search_core.store.library import LibraryInfo, Match, VectorPage
 from search_core.store.milvus.schema import to_entity, to_score
 
 EVERYTHING = 'id != ""'

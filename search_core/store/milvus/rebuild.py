@@ -31,13 +31,13 @@ import numpy as np
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.endpoint import Endpoint
-from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS
 from search_core.errors import SightlineError, StoreBusy, StoreError
-from search_core.filters import quoted
-from search_core.index_specs import IndexSpec, SearchParams
-from search_core.library import LibraryInfo
-from search_core.servers import ServerInfo
+from search_core.indexes import IndexSpec, SearchParams
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS
+from search_core.schema.filters import quoted
+from search_core.store.endpoint import Endpoint
+from search_core.store.library import LibraryInfo
 from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.index_build import flush, remove_index, wait_for_index

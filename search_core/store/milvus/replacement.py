@@ -24,11 +24,11 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.encoders.base import Embeddings
-from search_core.endpoint import Endpoint
-from search_core.entities import MediaEntity
 from search_core.errors import StoreBusy
-from search_core.filters import quoted
-from search_core.library import LibraryInfo
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import quoted
+from search_core.store.endpoint import Endpoint
+from search_core.store.library import LibraryInfo
 from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import milvus_errors

@@ -8,7 +8,8 @@ from typing import Any
 from pymilvus import DataType, MilvusClient
 
 from search_core.encoders.base import Embeddings
-from search_core.entities import (
+from search_core.indexes import IndexSpec, MetricType
+from search_core.schema.entity import (
     CAMERA_MAX_LENGTH,
     CAPTION_MAX_LENGTH,
     EMBEDDING_FIELD,
@@ -19,7 +20,6 @@ from search_core.entities import (
     URI_MAX_LENGTH,
     MediaEntity,
 )
-from search_core.index_specs import IndexSpec, MetricType
 
 INDEX_NAME = "embedding"
 VARCHAR_LENGTHS = {

@@ -13,9 +13,9 @@ from typing import TypeVar
 from pymilvus.exceptions import MilvusException
 
 from search_core.encoders.base import EncoderIdentity
-from search_core.endpoint import Endpoint
 from search_core.errors import StoreBusy, StoreError, StoreUnavailable
-from search_core.library import LibraryInfo
+from search_core.store.endpoint import Endpoint
+from search_core.store.library import LibraryInfo
 from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import is_missing, is_not_ready, milvus_errors, reason_of

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pymilvus.exceptions import MilvusException
 
-from search_core.disk import require_room
 from search_core.encoders.base import Embeddings, EncoderIdentity
-from search_core.endpoint import Endpoint, is_running
-from search_core.entities import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.errors import EntityNotFound, SightlineError
-from search_core.facets import Facets
-from search_core.filters import Filter, quoted
-from search_core.index_specs import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
-from search_core.library import (
+from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter, quoted
+from search_core.store.endpoint import Endpoint, is_running
+from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
@@ -32,11 +32,9 @@ from search_core.library import (
     check_library_name,
     require_filter,
 )
-from search_core.lite.inspection import Health
-from search_core.lite.read_only import is_read_only, make_view
-from search_core.servers import ServerInfo
+from search_core.store.lite.inspection import Health
+from search_core.store.lite.read_only import is_read_only, make_view
 from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
-from search_core.store.milvus.cleanup import has_leftovers, remove_leftovers
 from search_core.store.milvus.connection import connect, disconnect, server_of
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
 from search_core.store.milvus.index_build import flush
@@ -58,13 +56,18 @@ from search_core.store.milvus.rebuild import (
 )
 from search_core.store.milvus.replacement import MilvusSuccession
 from search_core.store.milvus.schema import last_of_each, to_entity, to_row
-from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
+from search_core.store.milvus.scratch import (
+    MilvusTrial,
+    VectorSpace,
+    has_leftovers,
+    remove_leftovers,
+)
 from search_core.store.milvus.serving import read_library, read_through, write_library
-from search_core.trials import TRIAL_TIMEOUT_S
+from search_core.store.scratch import TRIAL_TIMEOUT_S
+from search_core.system.disk import require_room
 
 if TYPE_CHECKING:
-    from search_core.bulk_storage import BulkStorage
-    from search_core.store.milvus.bulk_insert import BulkInserter
+    from search_core.store.milvus.bulk_insert import BulkInserter, BulkStorage
 
 UPSERT_ROWS = 1000
 _T = TypeVar("_T")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-import ingest.writer
-from ingest.worker import run_worker
+import ingest.rows.writer
+from ingest.jobs.worker import run_worker
 from search_core.encoders.base import Embeddings
-from search_core.endpoint import resolve_endpoint
-from search_core.entities import MediaEntity
+from search_core.schema.entity import MediaEntity
 from search_core.settings import MediaSettings, Settings
+from search_core.store.endpoint import resolve_endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.ingest.made_media import HistogramEncoder
+from tests.support.made_media import HistogramEncoder
 
 
 class KilledStore(MilvusStore):
@@ -33,7 +33,7 @@ class KilledStore(MilvusStore):
 def main() -> None:
     settings = Settings(data_dir=Path(sys.argv[1]), media=MediaSettings(workers=1, thumbnail_px=64))
     settings.encoder.batch_size = 2
-    ingest.writer._MOST_ROWS = 1  # an upsert per batch
+    ingest.rows.writer._MOST_ROWS = 1  # an upsert per batch
     store = KilledStore(resolve_endpoint(settings))
     run_worker(settings, store=store, encoder=HistogramEncoder(), until_idle=True)
 

@@ -14,12 +14,12 @@ from ingest.jobs import (
     ReembedRequest,
 )
 from search_core.errors import SettingsError
-from search_core.index_specs import Hnsw, index_spec_to_dict
-from search_core.memory_store import MemoryStore
+from search_core.indexes import Hnsw, index_spec_to_dict
 from search_core.settings import Settings, load_settings
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import Work
-from tests.ingest.made_media import HistogramEncoder, make_photo
-from tests.ingest.queued import Calls, job_of, many_photos, options, report_of
+from tests.support.made_media import HistogramEncoder, make_photo
+from tests.support.queued import Calls, job_of, many_photos, options, report_of
 
 
 def test_a_job_is_done_and_tells_how_it_went(

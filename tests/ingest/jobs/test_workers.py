@@ -12,17 +12,17 @@ import pytest
 from pydantic import SecretStr
 
 from ingest.jobs import Claim, Claims, Jobs
-from ingest.worker import Timing, run_worker
+from ingest.jobs.worker import Timing, run_worker
 from search_core.encoders.base import Embeddings, Pixels
-from search_core.endpoint import resolve_endpoint
 from search_core.errors import QueueUnavailable, ServeError
-from search_core.memory_store import MemoryStore
 from search_core.settings import Settings
+from search_core.store.endpoint import resolve_endpoint
+from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import free_port
 from tests.ingest.conftest import Work
-from tests.ingest.made_media import HistogramEncoder, make_photo
-from tests.ingest.queued import EAGER, Calls, job_of, many_photos, report_of
+from tests.support.made_media import HistogramEncoder, make_photo
+from tests.support.queued import EAGER, Calls, job_of, many_photos, report_of
 
 
 def claimed(settings: Settings) -> Claim | None:
@@ -239,7 +239,14 @@ def test_the_worker_process_ends_on_sigterm(
     queue = settings.queue.get_secret_value() if settings.queue else ""
     worker = subprocess.Popen(
         [
-            *(sys.executable, "-m", "cli.main", "worker", "--data-dir", str(settings.data_dir)),
+            *(
+                sys.executable,
+                "-m",
+                "sightline.cli.main",
+                "worker",
+                "--data-dir",
+                str(settings.data_dir),
+            ),
             *("--model", f"local-dir:{tiny_model_dir}"),
         ],
         stderr=subprocess.PIPE,

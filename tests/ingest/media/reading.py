@@ -11,9 +11,9 @@ import av
 import numpy as np
 from PIL import Image
 
-from ingest.decoding import open_media
-from ingest.footage import DecodedFrame, MediaInfo
-from ingest.keyframes import parse_selector
+from ingest.media.base import DecodedFrame, MediaInfo
+from ingest.media.decoding import open_media
+from ingest.media.keyframes import parse_selector
 
 MOST_PIXELS = 10_000_000
 

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from dashboard.query_image import read_file
-from ingest.decoding import decode_image, listen_to_libav
+from dashboard.components.image_input import read_file
 from ingest.ledger import Ledger
-from ingest.media import jpeg, png, raw_photo
+from ingest.media.decoding import decode_image, listen_to_libav
+from ingest.media.images import jpeg, png, raw_photo
 from search_core.errors import MediaTooLarge, UnsupportedMedia
-from search_core.memory_store import MemoryStore
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import make_clip, make_photo
 from tests.ingest.media.reading import MOST_PIXELS, grey_of, read
+from tests.support.made_media import make_clip, make_photo
 
 WIDE, TALL = (1200, 800), (800, 1200)
 

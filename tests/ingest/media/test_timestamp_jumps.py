@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.decoding import frame_at, listen_to_libav
-from ingest.stream_clock import LONGEST_GAP_S, Timeline
-from search_core.memory_store import MemoryStore
+from ingest.media.decoding import frame_at, listen_to_libav
+from ingest.media.video.timestamps import LONGEST_GAP_S, Timeline
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import make_clip
 from tests.ingest.media.reading import grey_of, join, read, shifted
+from tests.support.made_media import make_clip
 
 DARK, LIGHT = 40, 200
 

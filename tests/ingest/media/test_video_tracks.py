@@ -17,19 +17,19 @@ from ingest.curation.corrections import (
     plan_correction,
 )
 from ingest.curation.known_sources import correct_known, find_known
-from ingest.decoding import frame_at, listen_to_libav
+from ingest.curation.reembedding import reembed
+from ingest.curation.repair import repair
+from ingest.curation.verification import verify
 from ingest.ledger import Ledger
-from ingest.reembedding import reembed
-from ingest.removal import delete_entities
-from ingest.repair import repair
-from ingest.verification import verify
-from search_core.entities import FrameRef
-from search_core.filters import Filter
-from search_core.memory_store import MemoryStore
+from ingest.media.decoding import frame_at, listen_to_libav
+from ingest.rows.deletion import delete_entities
+from search_core.schema.entity import FrameRef
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import FinerEncoder, HistogramEncoder, make_clip
 from tests.ingest.media.reading import grey_of, read, with_tracks
+from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip
 
 FRONT, REAR = 40, 200
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.decoding import listen_to_libav
+from ingest.media.decoding import listen_to_libav
 from search_core.errors import CorruptMedia, UnsupportedMedia
 from tests.ingest.conftest import TakeIn
-from tests.ingest.made_media import make_clip
 from tests.ingest.media.reading import join, read
+from tests.support.made_media import make_clip
 
 _NOISE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 _FRAGMENTED = "frag_keyframe+empty_moov+default_base_moof"

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from search_core.errors import IndexParameterError, UsageError
-from search_core.filters import Filter
-from search_core.index_specs import BinFlat, Flat, GpuCagra, Hnsw, IndexSpec, IvfFlat, IvfPq
-from search_core.lab.judge import set_command
+from search_core.indexes import BinFlat, Flat, GpuCagra, Hnsw, IndexSpec, IvfFlat, IvfPq
+from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.plan import (
     FilterCase,
     PlannedIndex,
@@ -15,8 +14,9 @@ from search_core.lab.plan import (
     spec_of,
     thinned,
 )
+from search_core.lab.recommendation import set_command
 from search_core.lab.records import IndexRun
-from search_core.servers import ServerInfo
+from search_core.schema.filters import Filter
 
 
 def values(planned: PlannedIndex) -> list[int]:

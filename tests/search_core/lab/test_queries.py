@@ -15,7 +15,7 @@ from search_core.lab.queries import (
     sentences,
     text_queries,
 )
-from search_core.lab.vectors import VectorSpool
+from search_core.lab.vector_spool import VectorSpool
 from tests.conftest import clip_like_vectors, make_entity
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from search_core.entities import MediaEntity
-from search_core.index_specs import IndexSpec
-from search_core.library import Store
-from search_core.trials import BuildTimes, Rows, Trial, Vectors
+from search_core.indexes import IndexSpec
+from search_core.schema.entity import MediaEntity
+from search_core.store.library import Store
+from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors
 
 Found = tuple[Rows, NDArray[np.float32]]
 Search = tuple[str, tuple[tuple[str, int], ...], str, bool]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pymilvus.grpc_gen import common_pb2
 
-from search_core.servers import release_of
+from search_core.indexes.milvus_version import release_of
 
 TABLE = Path(__file__).with_name("answers.tsv")
 

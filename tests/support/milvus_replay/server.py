@@ -21,7 +21,7 @@ import numpy as np
 from google.protobuf.message_factory import GetMessageClass
 from pymilvus.grpc_gen import common_pb2, milvus_pb2, milvus_pb2_grpc, schema_pb2
 
-from search_core.servers import release_of
+from search_core.indexes.milvus_version import release_of
 from tests.support.milvus_replay.answers import answer_of, status_of
 from tests.support.milvus_replay.rows import (
     FilterRefused,

@@ -1,0 +1,205 @@
+"""One live camera: tested, paused, given another address or retention, and removed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import streamlit as st
+from pydantic import SecretStr
+
+from dashboard import resources
+from dashboard.auth import identity
+from dashboard.cameras.add_form import JUST_ADDED, address_fields
+from dashboard.cameras.changes import (
+    change_address,
+    keep_for,
+    lasting,
+    live_when,
+    pause,
+    remove_camera,
+    require_cameras,
+    roster,
+)
+from dashboard.cameras.stream_test import forget_seen, show_seen, try_stream
+from dashboard.components.errors import shown_in_words
+from dashboard.i18n.formatting import counted, plain
+from dashboard.i18n.gettext import _
+from ingest.cameras.camera import Camera
+from ingest.rows.retention import Rule
+from search_core.errors import LibraryNotFound, StoreError, UsageError
+from search_core.schema.camera import with_login
+from search_core.schema.durations import format_duration, parse_duration
+from search_core.schema.filters import Filter
+
+_CHOSEN = "one-camera"
+_ROUND = "addresses_changed"
+
+
+@st.fragment
+@shown_in_words()
+def camera_card() -> None:
+    """Draw one camera, chosen from those that may be seen, with what may be done with it."""
+    st.markdown("##### " + _("One camera"))
+    cameras = _seen_cameras()
+    if (new := st.session_state.pop(JUST_ADDED, None)) in cameras:
+        st.session_state[_CHOSEN] = new
+    name = st.selectbox(_("Camera"), list(cameras), key=_CHOSEN)
+    camera = cameras.get(name or "")
+    if camera is None:
+        st.caption(_("There is no camera that you may see."))
+        return
+    st.caption(_where_from(camera))
+    may_change = identity.current().may_remove
+    with st.container(horizontal=True):
+        if camera.url.get_secret_value() and st.button(
+            _("Test the stream"), icon=":material/play_circle:", key=f"test-{camera.name}"
+        ):
+            try_stream(camera, camera.name)
+        if may_change and camera.added:
+            _pause_and_remove(camera)
+    show_seen(camera.name)
+    if not may_change:
+        st.caption(_("An administrator of all cameras can change it."))
+        return
+    _retention_form(camera)
+    if camera.added:
+        with st.expander(_("Another address"), icon=":material/edit:"):
+            _address_form(camera)
+
+
+def _seen_cameras() -> Mapping[str, Camera]:
+    """Return the cameras that may be seen by name: of the roster, and others that were watched.
+
+    How long keyframes are kept is what it is now.
+    """
+    access, known = identity.current(), roster()
+    cameras = {camera.name: camera for camera in known.cameras()}
+    unknown = SecretStr("")  # nobody connects from here to what is not in the roster
+    found = {
+        state.name: replace(
+            cameras.get(state.name, Camera(state.name, unknown, state.library)),
+            retain=state.retain,
+        )
+        for state in known.states()
+    }
+    return {name: camera for name, camera in found.items() if access.sees(name)}
+
+
+def _where_from(camera: Camera) -> str:
+    into = _("Library {library}.").format(library=plain(camera.library))
+    if not camera.url.get_secret_value():
+        return _("Watched by hand, with `sightline watch`.") + " " + into
+    if not camera.added:
+        return _("From `sightline.toml` on the server; its address is changed there.") + " " + into
+    return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
+
+
+def _pause_and_remove(camera: Camera) -> None:
+    if camera.paused:
+        label, icon = _("Resume"), ":material/play_arrow:"
+        told = _("Resumed {name}. {when}")
+    else:
+        label, icon = _("Pause"), ":material/pause:"
+        told = _("Paused {name}. Nothing is kept of it until it is resumed.")
+    if st.button(label, icon=icon, key=f"pause-{camera.name}"):
+        pause(camera, paused=not camera.paused)
+        st.toast(told.format(name=plain(camera.name), when=live_when()))
+        st.rerun()
+    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{camera.name}"):
+        st.dialog(_("Remove the camera?"))(_removal_form)(camera)
+
+
+def _retention_form(camera: Camera) -> None:
+    """Draw what changes how long a camera's keyframes are kept."""
+    given = st.text_input(
+        _("Kept for"),
+        value=format_duration(camera.retain) if camera.retain else "",
+        placeholder=_("for ever"),
+        help=_(
+            "Such as 12h, 30d or 2w; nothing for ever. What is older goes, with its pictures: "
+            "every hour while cameras are watched, else at `sightline prune`."
+        ),
+        key=f"retain-{camera.name}",
+    )
+    if st.button(_("Change …"), icon=":material/schedule:", key=f"keep-{camera.name}"):
+        retain = parse_duration(given) if given.strip() else None
+        st.dialog(_("Change how long keyframes are kept?"))(_retention_question)(camera, retain)
+
+
+@shown_in_words()
+def _retention_question(camera: Camera, retain: timedelta | None) -> None:
+    require_cameras("changing how long keyframes are kept")
+    text = _("Keyframes of **{camera}** are kept **{time}** from now on.")
+    st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting(retain)))))
+    if retain and (due := _count(camera, Rule(camera.library, retain, camera.name))):
+        gone = _("{keyframes} are older and will be gone for good.")
+        st.warning(gone.format(keyframes=counted(due, "keyframe")))
+    if st.button(_("Change"), type="primary"):
+        keep_for(camera, retain)
+        st.toast(_("Kept {time}.").format(time=_(lasting(retain))))
+        st.rerun()
+
+
+def _address_form(camera: Camera) -> None:
+    """Draw the form that gives a camera another address, or another user and password at it."""
+    number = int(st.session_state.get(_ROUND, 0))  # another one empties the fields
+    key = f"change-{camera.name}-{number}"
+    with st.form(key, border=False):
+        address, user, password = address_fields(key, hint=_("the present one"))
+        with st.container(horizontal=True):
+            tested = st.form_submit_button(_("Test it"), icon=":material/play_circle:")
+            saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")
+    if tested or saved:
+        if not (address or user or password):
+            raise UsageError(
+                _("Nothing was typed, and nothing changed."),
+                _("Give another address, or a user name and password for the present one."),
+            )
+        new = SecretStr(with_login(address or camera.url.get_secret_value(), user, password))
+    if tested:
+        try_stream(replace(camera, url=new), key)
+    if saved:
+        change_address(camera, new.get_secret_value())
+        forget_seen()
+        st.session_state[_ROUND] = number + 1
+        st.toast(_("Changed {name}.").format(name=plain(camera.name)))
+        st.rerun()
+    show_seen(key)
+
+
+@shown_in_words()
+def _removal_form(camera: Camera) -> None:
+    require_cameras("removing a camera")
+    text = _("**{camera}** will not be watched any more, and its address is forgotten.")
+    st.markdown(text.format(camera=plain(camera.name)))
+    with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
+        if kept := _count(camera, None):
+            st.markdown(_what_stays(camera, counted(kept, "keyframe")))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(_("Cancel")):
+            st.rerun()
+        if st.button(_("Remove"), type="primary"):
+            remove_camera(camera)
+            forget_seen()
+            st.toast(_("Removed {name}.").format(name=plain(camera.name)))
+            st.rerun()
+
+
+def _what_stays(camera: Camera, keyframes: str) -> str:
+    if camera.retain:
+        text = _("Still kept, and found: {keyframes}, each until it is {time} old.")
+        return text.format(keyframes=keyframes, time=format_duration(camera.retain))
+    text = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
+    return text.format(keyframes=keyframes)
+
+
+def _count(camera: Camera, rule: Rule | None) -> int:
+    """Return how many keyframes a camera has, or a rule would let go now."""
+    where = rule.outdated(datetime.now(UTC)) if rule else Filter(cameras=(camera.name,))
+    try:
+        return resources.store().count(camera.library, where)
+    except LibraryNotFound:
+        return 0

@@ -1,0 +1,167 @@
+"""Cameras: live ones and watched folders, what became of each; an administrator changes them."""
+
+from __future__ import annotations
+
+import time
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.auth import identity
+from dashboard.cameras.add_form import adding_form
+from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
+from dashboard.cameras.folders import folder_section
+from dashboard.cameras.forms import camera_card
+from dashboard.components.errors import shown_in_words
+from dashboard.i18n.core_translation import said
+from dashboard.i18n.formatting import counted, local_time
+from dashboard.i18n.gettext import _
+from ingest.cameras.camera import is_watched
+from ingest.cameras.roster import Roster
+from ingest.cameras.status_log import CameraState, Diary, Gap
+from search_core.schema.durations import format_duration
+
+_DAY_MS = 24 * 3_600_000
+_FORM_PX = 640
+_EXAMPLE = """[cameras.front-gate]
+url = "rtsp://user:password@192.0.2.10:554/stream1"
+retain = "30d"      # how long its keyframes are kept; without it, for ever
+library = "main"
+"""
+
+
+def page() -> None:
+    """Draw the page."""
+    st.fragment(_cameras, run_every=5.0)()
+    may_change = identity.current().may_remove
+    if not _states():
+        if may_change:
+            with st.container(border=True, width=_FORM_PX):
+                adding_form()
+    else:
+        left, right = st.columns(2, gap="large")
+        with left, st.container(border=True):
+            camera_card()
+        if may_change:
+            with right, st.container(border=True):
+                adding_form()
+    folder_section()
+    if may_change:
+        _other_ways()
+
+
+def _other_ways() -> None:
+    """Say how cameras are added without this page."""
+    with st.expander(_("By the command, or in a file")):
+        st.markdown(
+            _(
+                "On the server the command adds, changes, pauses and removes cameras and folders "
+                "too. It asks for a camera's address, which then stands in no history:"
+            )
+        )
+        st.code(
+            "sightline cameras add front-gate --retain 30d\nsightline cameras remove front-gate\n"
+            "sightline folders add nvr /srv/recordings",
+            language="bash",
+        )
+        st.markdown(
+            _(
+                "Both may be named in `sightline.toml` as well, beside which `sightline serve` "
+                "is started. It reads them when it starts; they are changed only there."
+            )
+        )
+        st.code(f"{_EXAMPLE}\n{FOLDER_EXAMPLE}", language="toml")
+
+
+def _states() -> list[CameraState]:
+    """Return what became of each camera that may be seen."""
+    access = identity.current()
+    return [state for state in Roster(resources.settings()).states() if access.sees(state.name)]
+
+
+def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) -> pd.DataFrame:
+    """Return one row a camera: its state in a word, its last frame, and how long it was not seen.
+
+    ``gaps`` are those of the last day.
+    """
+    now_ms = _now_ms()
+    lost_ms = {
+        state.name: sum(
+            (gap.ended_ms or now_ms) - max(gap.began_ms, now_ms - _DAY_MS)
+            for gap in gaps
+            if gap.camera == state.name
+        )
+        for state in states
+    }
+    return pd.DataFrame(
+        {
+            _("Camera"): [state.name for state in states],
+            _("State"): [
+                said(state.state)
+                if state.name in watched or state.state == "paused"
+                else _("not watched")
+                for state in states
+            ],
+            _("Last frame"): [
+                local_time(state.last_frame_ms) if state.last_frame_ms else "–" for state in states
+            ],
+            _("Keyframes"): [state.keyframes for state in states],
+            _("Not seen, last day"): [
+                _("{count} min").format(count=f"{lost_ms[state.name] / 60_000:,.0f}")
+                for state in states
+            ],
+            _("Kept"): [
+                format_duration(state.retain) if state.retain else _("for ever") for state in states
+            ],
+            _("Library"): [state.library for state in states],
+            _("Address"): [state.address for state in states],
+            _("Why"): [said(state.reason) for state in states],
+        }
+    )
+
+
+@shown_in_words()
+def _cameras() -> None:
+    settings, access = resources.settings(), identity.current()
+    states = _states()
+    if not states:
+        st.info(_nothing_yet(may_change=access.may_remove), icon=":material/videocam:")
+        return
+    gaps: list[Gap] = []
+    if settings.ledger_path.exists():
+        with Diary(settings.ledger_path) as diary:
+            gaps = [gap for gap in diary.gaps(None, _now_ms() - _DAY_MS) if access.sees(gap.camera)]
+    watched = {state.name for state in states if is_watched(settings, state.name)}
+    live = sum(state.state == "live" and state.name in watched for state in states)
+    with st.container(horizontal=True, gap="large", key="overview"):
+        st.metric(_("Cameras"), len(states), width="content")
+        st.metric(_("Live"), live, width="content")
+    st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
+    if gaps:
+        with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
+            st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")
+
+
+def _nothing_yet(*, may_change: bool) -> str:
+    if not may_change:
+        return _("No camera has been watched yet. An administrator of all cameras can add one.")
+    return _(
+        "No camera has been watched yet. Add one with its address: what moves before it becomes a "
+        "keyframe that is found within seconds, and no video is recorded."
+    )
+
+
+def _gap_frame(gaps: list[Gap]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            _("Camera"): [gap.camera for gap in gaps],
+            _("From"): [local_time(gap.began_ms) for gap in gaps],
+            _("To"): [local_time(gap.ended_ms) if gap.ended_ms else _("now") for gap in gaps],
+            _("Why"): [said(gap.reason) for gap in gaps],
+        }
+    )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

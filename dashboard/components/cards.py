@@ -1,0 +1,94 @@
+"""What a grid shows: an entity with its number, and what a search says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from dashboard.i18n.formatting import counted, local_time, plain, position, time_range, viewer_zone
+from dashboard.i18n.gettext import _
+from search_core.schema.entity import MediaEntity
+from search_core.search.grouping import Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One picture of a grid, numbered from 1.
+
+    ``score`` is None when nothing was searched for, ``strength`` where it cannot be told. A card
+    that stands for several hits of a search has their ``moment``.
+    """
+
+    number: int
+    entity: MediaEntity
+    score: float | None = None
+    moment: Moment | None = None
+    strength: float | None = None
+
+
+def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
+    """Return moments as cards, in their order; the best hit of each is its picture."""
+    return [
+        Card(number, moment.best.entity, moment.best.score, moment, moment.best.strength)
+        for number, moment in enumerate(moments, start=1)
+    ]
+
+
+def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
+    """Return entities as cards, in their order."""
+    return [Card(number, entity) for number, entity in enumerate(entities, start=1)]
+
+
+def card_text(card: Card) -> str:
+    """Return a card's lines as Markdown: which, how well, where; the position, and when."""
+    camera = plain(card.entity.camera) or _("no camera")
+    score = "" if card.score is None else f"{card.score:.3f} · "
+    lines = [
+        f"**{card.number}** · {score}{camera}",
+        f":small[:gray[{plain(position(card.entity))} · {plain(_when(card))}]]",
+    ]
+    if folded := folded_text(card):
+        lines.append(f":small[:gray[{plain(folded)}]]")
+    return "  \n".join(lines)
+
+
+def picture_name(card: Card) -> str:
+    """Return what a card's picture is called where it is not seen."""
+    return _("Picture {number}").format(number=card.number)
+
+
+def folded_text(card: Card) -> str:
+    """Return how sure a card's match is and what it stands for besides its picture, or ""."""
+    if card.moment is None:
+        return ""
+    parts = []
+    if card.strength is not None:
+        text = _("weak, {share}") if card.moment.best.is_weak else _("match {share}")
+        parts.append(text.format(share=f"{card.strength:.0%}"))
+    if len(card.moment.hits) > 1:
+        seconds = (card.moment.last_ms - card.moment.first_ms) / 1000
+        text = _("{hits} in {time}")
+        parts.append(
+            text.format(hits=counted(len(card.moment.hits), "hit"), time=_duration(seconds))
+        )
+    if card.moment.alike:
+        parts.append(_("{count} alike").format(count=f"{card.moment.alike:,}"))
+    return _(", ").join(parts)
+
+
+def _when(card: Card) -> str:
+    if card.moment is None or len(card.moment.hits) == 1:
+        when = local_time(card.entity.captured_at, viewer_zone())
+    else:
+        when = time_range(card.moment.first_ms, card.moment.last_ms)
+    if card.entity.captured_from == "file":
+        return _("{time} (file's time)").format(time=when)
+    return when
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return _("{count} s").format(count=f"{seconds:.0f}")
+    if seconds < 90 * 60:
+        return _("{count} min").format(count=f"{seconds / 60:.0f}")
+    return _("{count} h").format(count=f"{seconds / 3600:.1f}")

@@ -1,0 +1,64 @@
+"""What went wrong, said in words: no page shows a traceback, and what passes is waited for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+
+import streamlit as st
+
+from dashboard.i18n.core_translation import said
+from dashboard.i18n.formatting import plain
+from dashboard.i18n.gettext import _
+from search_core.errors import QueueUnavailable, SightlineError, StoreUnavailable
+
+_log = logging.getLogger(__name__)
+#: What may be over a little later: a Milvus or a queue that is started again.
+_PASSING = (StoreUnavailable, QueueUnavailable)
+_AGAIN_S = 3.0
+
+
+@contextmanager
+def shown_in_words(*, again: bool = False) -> Iterator[None]:
+    """Show an error as a message with its hint; log one that nobody foresaw.
+
+    With ``again``, for whole pages, a page that failed for what may pass is drawn anew until it
+    does not. Also a decorator, which fragments and dialogs need: they rerun outside the page that
+    drew them.
+    """
+    try:
+        yield
+    except SightlineError as error:
+        show(error)
+        if again and isinstance(error, _PASSING):
+            _draw_again()
+    except Exception:
+        _log.exception("A page of the dashboard failed")
+        st.error(
+            _(
+                "Something went wrong that Sightline did not foresee.  \n"
+                "Reload the page; the details are in the log of the terminal that runs the "
+                "dashboard."
+            ),
+            icon=":material/error:",
+        )
+
+
+def show(error: SightlineError) -> None:
+    """Show one error with its hint."""
+    hint = f"  \n{plain(said(error.hint))}" if error.hint else ""
+    st.error(f"**{plain(said(error.message))}**{hint}", icon=":material/error:")
+
+
+def _draw_again() -> None:
+    """Draw the whole page anew in a few seconds."""
+    turns = count()
+
+    def turn() -> None:
+        if next(turns) > 0:  # the first is part of the page that failed
+            st.rerun()
+        st.caption(_("This page tries again by itself."))
+
+    st.fragment(turn, run_every=_AGAIN_S)()

@@ -1,0 +1,173 @@
+"""Browsing a library: its cameras, and the newest pictures of each."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import resources
+from dashboard.auth import identity
+from dashboard.components.cards import cards_of_entities
+from dashboard.i18n.formatting import counted, viewer_zone
+from dashboard.i18n.gettext import _
+from dashboard.library import bulk_actions as curating
+from dashboard.library.selection import Selection, select_cards
+from dashboard.moment.grid import show_cards
+from search_core.schema.entity import MediaEntity, ms_from_datetime
+from search_core.schema.facets import CameraFacet, Facets
+from search_core.schema.filters import Filter
+from search_core.store.library import Store
+
+NEWEST = 400
+_FIRST_WINDOW_MS = 60_000
+_READ_ROWS = 1000
+_MOST_ROWS = 6
+
+
+def browse(library: str, facets: Facets) -> None:
+    """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
+    if not facets.count:
+        st.info(_("There is nothing in the library to be seen.") + _how_to_add())
+        return
+    chosen = _cameras(library, facets)
+    days, choosing = _days_and_choosing(library, facets)
+    everything = _everything(library, facets, chosen, days)
+    newest = newest_entities(resources.store(), library, everything.where, facets, NEWEST)
+    shown = counted(len(newest), "picture")
+    text = _("**Newest {pictures}**")
+    if everything.count > len(newest):
+        text = _("**Newest {pictures}** of {all}")
+    said = text.format(pictures=shown, all=f"{everything.count:,}")
+    st.markdown(said if newest else _("No picture was taken then."))
+    if not choosing:
+        key = f"browse-{library}-{hash(everything.where):x}"
+        show_cards(library, cards_of_entities(newest), key, searching=False)
+        return
+    actions = st.container(horizontal=True, vertical_alignment="center", key="select-actions")
+    selection = select_cards(library, newest, everything)
+    with actions:
+        curating.offer(library, selection, facets)
+
+
+def camera_frame(facets: Facets) -> pd.DataFrame:
+    """Return one row a camera: name, pictures, first and last capture in the viewer's zone."""
+    zone = viewer_zone()
+
+    def moment(epoch_ms: int) -> datetime:
+        return datetime.fromtimestamp(epoch_ms / 1000, UTC).astimezone(zone).replace(tzinfo=None)
+
+    return pd.DataFrame(
+        {
+            _("Camera"): [camera.camera or _("no name") for camera in facets.cameras],
+            _("Pictures"): [camera.count for camera in facets.cameras],
+            _("First"): [moment(camera.first_ms) for camera in facets.cameras],
+            _("Last"): [moment(camera.last_ms) for camera in facets.cameras],
+        }
+    )
+
+
+def newest_entities(
+    store: Store, library: str, where: Filter, facets: Facets, count: int
+) -> list[MediaEntity]:
+    """Return the newest entities that pass a filter, newest first.
+
+    Milvus returns rows in no order, so ever longer times before the last capture are asked for
+    until they hold enough. ``facets`` are those of the library.
+    """
+    first_ms, last_ms = facets.first_ms or 0, facets.last_ms or 0
+    if where.before is not None:
+        last_ms = min(last_ms, ms_from_datetime(where.before))
+    if where.after is not None:
+        first_ms = max(first_ms, ms_from_datetime(where.after))
+    wanted = min(count, store.count(library, where))
+    window_ms = _FIRST_WINDOW_MS
+    while True:
+        reaches_all = last_ms - window_ms <= max(0, first_ms)
+        after = datetime.fromtimestamp(max(0, last_ms - window_ms) / 1000, UTC)
+        within = where if reaches_all else replace(where, after=after)
+        if reaches_all or store.count(library, within, fresh=False) >= wanted:
+            found = store.entities(library, within, limit=_READ_ROWS)
+            return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:count]
+        window_ms *= 4
+
+
+def _how_to_add() -> str:
+    """Return where footage is added, for those who may, else nothing."""
+    return (
+        " " + _("**Add footage** puts something into it.")
+        if identity.current().may("ingest")
+        else ""
+    )
+
+
+def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
+    """Draw what restricts the pictures; return the first and the last day, and whether to tick."""
+    zone = viewer_zone()
+    first, last = (
+        datetime.fromtimestamp((ms or 0) / 1000, zone).date()
+        for ms in (facets.first_ms, facets.last_ms)
+    )
+    with st.container(horizontal=True, vertical_alignment="bottom", key="browse-head"):
+        given = st.date_input(
+            _("Days"),
+            value=[],
+            min_value=first,
+            max_value=last,
+            format="YYYY-MM-DD",
+            key=f"days-{library}",
+            help=_("The day, or the first and the last day, in your time zone"),
+            width=260,
+        )
+        st.space("stretch")
+        choosing = identity.current().may("tag") and st.toggle(
+            _("Select"), key="choosing", help=_("Tag, correct, move or delete many at once")
+        )
+    days = given if isinstance(given, tuple) else (given,)
+    return ((days[0], days[-1]) if days else None), choosing
+
+
+def _everything(
+    library: str, facets: Facets, cameras: list[CameraFacet], days: tuple[date, date] | None
+) -> Selection:
+    """Return all that the cameras and days let through."""
+    names = tuple(camera.camera for camera in cameras)
+    after = before = None
+    if days is not None:
+        after = datetime.combine(days[0], time.min, viewer_zone())
+        before = datetime.combine(days[1] + timedelta(days=1), time.min, viewer_zone())
+    if not names and days is None:
+        # An empty filter is refused by what deletes: everything has a moment that it was taken.
+        end = datetime.fromtimestamp((facets.last_ms or 0) / 1000 + 1, UTC)
+        return Selection(Filter(before=end), facets.count, f"all of {library}")
+    said = [", ".join(name or "no name" for name in names)] if names else []
+    if days is not None:
+        said.append(f"{days[0]}" if days[0] == days[1] else f"{days[0]} – {days[1]}")
+    where = Filter(cameras=names, after=after, before=before)
+    return Selection(where, resources.store().count(library, where), ", ".join(said))
+
+
+def _table_px(rows: int) -> int:
+    """Return the height of a table; of a long one half a row shows that it scrolls."""
+    return 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
+
+
+def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
+    chosen = st.dataframe(
+        camera_frame(facets),
+        hide_index=True,
+        width="stretch",
+        height=_table_px(len(facets.cameras)),
+        on_select="rerun",
+        selection_mode="multi-row",
+        column_config={
+            _("Pictures"): st.column_config.NumberColumn(format="localized"),
+            _("First"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+            _("Last"): st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss"),
+        },
+        key=f"cameras-{library}",
+    )
+    rows = [row for row in chosen["selection"]["rows"] if row < len(facets.cameras)]
+    return [facets.cameras[row] for row in rows]

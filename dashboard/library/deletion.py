@@ -1,0 +1,187 @@
+"""Deleting and dropping in the browser: how much it is comes first, then the question."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import streamlit as st
+
+from dashboard import resources
+from dashboard.auth import identity
+from dashboard.components.errors import shown_in_words
+from dashboard.i18n.core_translation import said
+from dashboard.i18n.formatting import counted, local_time, plain
+from dashboard.i18n.gettext import _, ngettext
+from dashboard.library.selection import clear_selection
+from dashboard.query.request import forget_answer
+from ingest.rows.deletion import KEPT, deletions, discard, drop_library, purge, put_back
+from ingest.rows.trash import Deletion
+from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter
+from search_core.search.query_log import filter_to_dict
+
+
+def show_removing(library: str, facets: Facets) -> None:
+    """Draw deleting by camera, and dropping the whole library."""
+    left, right = st.columns(2, gap="large")
+    with left, st.container(border=True):
+        st.markdown("##### " + _("Delete cameras"))
+        counts = {camera.camera: camera.count for camera in facets.cameras}
+        chosen = st.multiselect(
+            _("Cameras"),
+            list(counts),
+            format_func=lambda name: (name or _("no name")) + f" ({counts.get(name, 0):,})",
+            key=f"delete-cameras-{library}",
+        )
+        total = sum(counts[name] for name in chosen if name in counts)
+        if st.button(
+            _("Delete {pictures} …").format(pictures=counted(total, "picture")),
+            disabled=not total,
+            icon=":material/delete:",
+        ):
+            confirm_delete(library, Filter(cameras=tuple(chosen)), ", ".join(chosen))
+    with right, st.container(border=True):
+        st.markdown("##### " + _("Drop the library"))
+        st.markdown(
+            _(
+                "Removes **{library}** with its {pictures}, their vectors and thumbnails. "
+                "Footage and photographs stay where they are."
+            ).format(library=plain(library), pictures=counted(facets.count, "picture"))
+        )
+        ask = _("Type {library} to drop it").format(library=plain(library))
+        typed = st.text_input(ask, key=f"drop-{library}")
+        if st.button(_("Drop the library"), disabled=typed != library, icon=":material/delete:"):
+            require_removing("dropping a library")
+            identity.record("drop", library, {"count": facets.count})
+            drop_library(resources.settings(), resources.store(), library)
+            settle(_("Dropped the library {library}.").format(library=plain(library)))
+
+
+def confirm_delete(library: str, where: Filter, what: str) -> None:
+    """Ask whether to delete what passes the filter, with its count."""
+    _confirm(library, where, what)
+
+
+def asked(where: Filter) -> dict[str, Any]:
+    """Return what the audit log says of a filter."""
+    return {"filter": filter_to_dict(where)}
+
+
+def show_trash(library: str) -> None:
+    """Draw what was deleted from a library and can be put back, or purged; raises NotAllowed."""
+    require_removing("looking into the trash")
+    found = deletions(resources.settings(), library)
+    if not found:
+        empty = _("Nothing is in the trash. What is deleted stays there for {days} days.")
+        st.caption(empty.format(days=KEPT.days))
+        return
+    st.caption(
+        _(
+            "Vectors and thumbnails are kept for {days} days; then, or when it is purged, they "
+            "are gone. Footage is never touched."
+        ).format(days=KEPT.days)
+    )
+    for item in found:
+        with st.container(
+            horizontal=True, vertical_alignment="center", border=True, key=f"trash-{item.number}"
+        ):
+            st.markdown(f"**{counted(item.count, 'picture')}**", width="content")
+            st.markdown(plain(said(item.what)), width="content")
+            when = _("deleted {when}").format(when=local_time(item.deleted_ms))
+            st.caption(plain(when), width="content")
+            st.space("stretch")
+            if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
+                require_removing("putting back")
+                identity.record("restore", library, {"put back": item.what, "count": item.count})
+                back = put_back(resources.settings(), resources.store(), item.number)
+                settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
+            if st.button(_("Purge now …"), key=f"purge-{item.number}"):
+                _confirm_purge(item)
+
+
+def settle(message: str) -> None:
+    """Draw the page anew after a change of what the library holds."""
+    resources.forget_what_was_read()
+    forget_answer()
+    st.toast(message)
+    st.rerun()
+
+
+def counting(doing: str, total: int) -> Callable[[int], None]:
+    """Draw a bar; return what to tell it how many are done."""
+    bar = st.progress(0.0, text=doing)
+
+    def tell(done: int) -> None:
+        text = _("{doing}: {done} of {total}").format(
+            doing=doing, done=f"{done:,}", total=f"{total:,}"
+        )
+        bar.progress(min(1.0, done / max(1, total)), text=text)
+
+    return tell
+
+
+def require_removing(doing: str) -> None:
+    """Raise NotAllowed unless the one who looks may delete, and see all that is deleted.
+
+    Asked when it is done, not only when its button is drawn: a role may have changed meanwhile.
+    """
+    access = identity.current()
+    access.require("delete", doing)
+    access.require_all_cameras(doing)
+
+
+def _confirm_purge(item: Deletion) -> None:
+    st.dialog(_("Purge for good?"))(_purge_form)(item)
+
+
+@shown_in_words()
+def _purge_form(item: Deletion) -> None:
+    require_removing("purging")
+    st.markdown(
+        _(
+            "**{pictures}** ({what}) will be gone, with vectors and thumbnails. "
+            "This cannot be undone."
+        ).format(pictures=counted(item.count, "picture"), what=plain(said(item.what)))
+    )
+    label = _("Purge {pictures}").format(pictures=counted(item.count, "picture"))
+    if st.button(label, type="primary"):
+        identity.record("delete", item.library, {"purged": item.what, "count": item.count})
+        purge(resources.settings(), resources.store(), item.number)
+        settle(_("Purged {pictures}.").format(pictures=counted(item.count, "picture")))
+
+
+def _confirm(library: str, where: Filter, what: str) -> None:
+    st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
+
+
+@shown_in_words()
+def _delete_form(library: str, where: Filter, what: str) -> None:
+    count = resources.store().count(library, where)
+    st.markdown(
+        _(
+            "**{pictures}** ({what}) will be deleted from the library {library}. The trash keeps "
+            "them for {days} days, to put them back. The footage itself is not touched."
+        ).format(
+            pictures=counted(count, "picture"),
+            what=plain(said(what)),
+            library=plain(library),
+            days=KEPT.days,
+        )
+    )
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(_("Cancel")):
+            st.rerun()
+        label = _("Delete {pictures}").format(pictures=counted(count, "picture"))
+        if st.button(label, type="primary", disabled=not count):
+            require_removing("deleting")
+            store, tell = resources.store(), counting(_("Deleting"), count)
+            identity.record("delete", library, {**asked(where), "count": count})
+            deleted = discard(resources.settings(), store, library, where, what, tell)
+            clear_selection()
+            told = ngettext(
+                "Deleted {pictures}. **Trash** can put it back.",
+                "Deleted {pictures}. **Trash** can put them back.",
+                deleted,
+            )
+            settle(told.format(pictures=counted(deleted, "picture")))

@@ -1,0 +1,85 @@
+"""Cards in a grid: a picture, how well it fits, where and when; a click opens the moment."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.components.browser import begin_page_at_top
+from dashboard.components.cards import Card, card_text, picture_name
+from dashboard.components.errors import shown_in_words
+from dashboard.components.thumbnails import show_thumbnail
+from dashboard.i18n.gettext import _
+from dashboard.moment import dialog as moment_dialog
+from search_core.encoders.base import Embeddings
+
+PER_PAGE = 20
+PAGE = "page"
+_SHOWN = "shown_results"
+
+
+@st.fragment
+@shown_in_words()
+def show_cards(library: str, cards: list[Card], key: str, *, searching: bool) -> None:
+    """Draw cards as :func:`draw_cards` does; turning pages or opening one draws nothing else."""
+    draw_cards(library, cards, key, searching=searching)
+
+
+def draw_cards(
+    library: str,
+    cards: list[Card],
+    key: str,
+    *,
+    searching: bool,
+    looked_for: Embeddings | None = None,
+) -> None:
+    """Draw cards a page at a time, and the one that was opened.
+
+    ``key`` changes with what is shown, so that another search begins at its first page.
+    ``searching`` says that this is the search page, whose address carries the page's number;
+    ``looked_for`` is what was searched by (dim,), to tell why a card is among the results.
+    """
+    pages = max(1, -(-len(cards) // PER_PAGE))
+    page_key = PAGE if searching else f"page-{key}"
+    _begin_again(page_key, key, pages)
+    grid = st.container(key="results")
+    page = 1
+    if pages > 1:
+        with st.container(horizontal=True, horizontal_alignment="center", key="pager"):
+            page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
+    first = (page - 1) * PER_PAGE
+    with grid:
+        for index, card in enumerate(cards[first : first + PER_PAGE], start=first):
+            with st.container(key=f"card-{card.number}"):
+                # The text is the picture's caption: one element fewer a card to send and draw.
+                show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
+                st.button(
+                    _("Open {number}").format(number=card.number),
+                    key=f"open-{key}-{card.number}",
+                    on_click=moment_dialog.aim_at,
+                    args=(index,),
+                )
+    if pages > 1:
+        begin_page_at_top(key, page)
+    moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
+
+
+def choose_cards(cards: list[Card], key: str) -> list[str]:
+    """Draw cards with a box to tick each; return the ids of those that are ticked."""
+    chosen: list[str] = []
+    with st.container(key="results"):
+        for card in cards:
+            with st.container(key=f"tick-{card.number}"):
+                show_thumbnail(card.entity.thumbnail, alt=picture_name(card))
+                if st.checkbox(card_text(card), key=f"tick-{key}-{card.entity.id}"):
+                    chosen.append(card.entity.id)
+    return chosen
+
+
+def _begin_again(page_key: str, key: str, pages: int) -> None:
+    """Go to the first page of other results, but for those that an address came with."""
+    before = st.session_state.get(_SHOWN)
+    st.session_state[_SHOWN] = key
+    if page_key in st.session_state and (before not in (None, key)):
+        st.session_state[page_key] = 1
+    elif st.session_state.get(page_key, 1) > pages:
+        st.session_state[page_key] = pages

@@ -1,0 +1,120 @@
+"""One search as a page asks it, and its answer, kept while the page is drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import streamlit as st
+from PIL import Image
+
+from dashboard import resources
+from dashboard.components.image_input import Box, QueryPicture
+from dashboard.components.stills import still_of
+from search_core.encoders.base import Embeddings
+from search_core.errors import EntityNotFound
+from search_core.schema.filters import Filter
+from search_core.search.engine import Answer, Query
+from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.store.library import NO_FILTER
+
+_ANSWERED = "answered"
+_EMBEDDED = "answer_embeddings"
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRequest:
+    """Everything a search depends on; equal requests have equal answers.
+
+    ``region`` is a part of the picture, or of the still of the entity ``like``.
+    """
+
+    library: str
+    text: str = ""
+    picture: QueryPicture | None = None
+    like: str = ""
+    region: Box | None = None
+    text_weight: float = 0.5
+    without: tuple[str, ...] = ()
+    without_weight: float = WITHOUT_WEIGHT
+    where: Filter = NO_FILTER
+    k: int = 50
+    min_score: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is asked."""
+        return not (self.text.strip() or self.picture or self.like)
+
+    def query(self) -> Query:
+        """Return it as search_core's query; raises EntityNotFound."""
+        image, like = self.picture.image if self.picture else None, self.like
+        if image is None and like and self.region is not None:
+            image, like = _still(self.library, like), ""
+        if image is not None and self.region is not None:
+            image = self.region.of(image)
+        return Query(
+            text=self.text.strip() or None,
+            image=image,
+            entity_id=like or None,
+            text_weight=self.text_weight,
+            without=self.without,
+            without_weight=self.without_weight,
+        )
+
+    def in_words(self) -> str:
+        """Return what is looked for, as a contact sheet's title says it."""
+        parts = [f"“{self.text.strip()}”"] if self.text.strip() else []
+        if self.picture:
+            parts.append("an uploaded picture")
+        if self.like:
+            parts.append(f"like {self.like}")
+        words = " + ".join(parts)
+        if self.region is not None:
+            words += " (a region of it)"
+        if self.without:
+            words += f", without {', '.join(self.without)}"
+        return words
+
+
+def answer(request: SearchRequest) -> Answer:
+    """Search; a request this session asked just before is not asked again.
+
+    Raises EncoderMismatch, LibraryNotFound, EntityNotFound.
+    """
+    known = st.session_state.get(_ANSWERED)
+    if known is not None and known[0] == request:
+        kept: Answer = known[1]
+        return kept
+    found = resources.engine(request.library).answer(
+        request.query(), k=request.k, where=request.where, min_score=request.min_score
+    )
+    st.session_state[_ANSWERED] = (request, found)
+    return found
+
+
+def embeddings(request: SearchRequest, found: Answer) -> Mapping[str, Embeddings]:
+    """Return the embeddings of what was found, by id, read once for an answer."""
+    known = st.session_state.get(_EMBEDDED)
+    if known is not None and known[0] is found:
+        kept: Mapping[str, Embeddings] = known[1]
+        return kept
+    where = Filter(ids=tuple(hit.entity.id for hit in found.hits))
+    read = {
+        entity.id: vector
+        for page in resources.store().vectors(request.library, where=where)
+        for entity, vector in zip(page.entities, page.embeddings, strict=True)
+    }
+    st.session_state[_EMBEDDED] = (found, read)
+    return read
+
+
+def forget_answer() -> None:
+    """Ask again next time: what was found may have changed."""
+    st.session_state.pop(_ANSWERED, None)
+
+
+def _still(library: str, entity_id: str) -> Image.Image:
+    for entity in resources.store().entities(library, Filter(ids=(entity_id,)), limit=1):
+        return still_of(entity)
+    raise EntityNotFound(f"The library {library} has no entity {entity_id}.")

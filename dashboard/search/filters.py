@@ -1,0 +1,178 @@
+"""The filters beside the results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+
+import streamlit as st
+
+from dashboard.components.url_choices import choose_in_address
+from dashboard.i18n.formatting import plain, time_range, viewer_zone
+from dashboard.i18n.gettext import N_, _
+from search_core.schema.entity import MediaType
+from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter
+from search_core.schema.hours_of_day import MOST_DAYS, Hours
+
+_ALL = N_("All")
+_MEDIA_TYPES: dict[str, MediaType | None] = {
+    _ALL: None,
+    N_("Video"): "frame",
+    N_("Photos"): "image",
+}
+_DEFAULT_K = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """What the panel says: a filter, how many hits, and the least score, None for any."""
+
+    where: Filter
+    k: int
+    min_score: float | None
+
+
+def pick_filters(facets: Facets) -> Narrowing:
+    """Draw the filters in the sidebar and return what they say."""
+    with st.sidebar:
+        cameras = _several(_("Cameras"), "camera", [camera.camera for camera in facets.cameras])
+        after, before = _times(facets)
+        hours = _hours()
+        tags = _several(_("Tags"), "tag", list(facets.tags)) if facets.tags else []
+        media = _ALL
+        if len(facets.media_types) > 1 or st.session_state.get("type"):
+            media = choose_in_address(_("Kind"), list(_MEDIA_TYPES), key="type", wide=True)
+        min_score = st.slider(
+            _("Minimum score"),
+            0.0,
+            1.0,
+            0.0,
+            0.01,
+            key="min_score",
+            bind="query-params",
+            help=_(
+                "Cosine similarity: 1 is identical. How high a good hit scores depends on the "
+                "encoder; with CLIP sentences often reach 0.2 to 0.4, pictures 0.6 and more."
+            ),
+        )
+        k = st.selectbox(_("Hits"), (20, 50, 100, 200, 500), index=1, key="k", bind="query-params")
+        st.button(_("Clear filters"), on_click=clear_filters, width="stretch")
+        if hours is not None:
+            after, before, hours = _bounded(hours, after, before, facets)
+    where = Filter(
+        cameras=tuple(cameras),
+        after=after,
+        before=before,
+        tags=tuple(tags),
+        media_type=_MEDIA_TYPES[media],
+        hours=hours,
+    )
+    return Narrowing(where, k or _DEFAULT_K, min_score or None)
+
+
+def clear_filters() -> None:
+    """Let everything through again."""
+    nothing: dict[str, object] = {
+        "camera": [],
+        "after": None,
+        "before": None,
+        "hour_from": None,
+        "hour_until": None,
+        "tag": [],
+        "type": _ALL,
+        "min_score": 0.0,
+        "k": _DEFAULT_K,
+    }
+    for key, value in nothing.items():
+        if key in st.session_state:
+            st.session_state[key] = value
+
+
+def _several(label: str, key: str, options: list[str]) -> list[str]:
+    if key in st.session_state:  # another library has other cameras
+        st.session_state[key] = [name for name in st.session_state[key] or () if name in options]
+    return st.multiselect(
+        label,
+        options,
+        format_func=lambda name: name or _("no name"),
+        key=key,
+        bind="query-params",
+        placeholder=_("all"),
+    )
+
+
+def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
+    zone = viewer_zone()
+    first, last = facets.first_ms, facets.last_ms
+    help_text = None
+    if first is not None and last is not None:
+        help_text = _("The library covers {time}.").format(time=time_range(first, last))
+    moments: list[datetime | None] = []
+    for label, key in ((_("From"), "after"), (_("Until"), "before")):
+        moment = st.datetime_input(
+            label,
+            value=None,
+            min_value=datetime(1970, 1, 2),
+            max_value=datetime(2100, 1, 1),
+            format="YYYY-MM-DD",
+            step=60,
+            key=key,
+            bind="query-params",
+            help=help_text,
+        )
+        moments.append(moment.replace(tzinfo=zone) if moment else None)
+    return moments[0], moments[1]
+
+
+def _hours() -> Hours | None:
+    zone = getattr(viewer_zone(), "key", "UTC")
+    about = _(
+        "Hours of the day, as clocks in {zone} show them. From 22:00 until 05:00 is the night."
+    ).format(zone=plain(zone))
+    minutes: list[int | None] = []
+    for column, (label, key) in zip(
+        st.columns(2, gap="small"),
+        ((_("Daily from"), "hour_from"), (_("until"), "hour_until")),
+        strict=True,
+    ):
+        chosen: time | None = column.time_input(
+            label,
+            value=None,
+            key=key,
+            bind="query-params",
+            step=timedelta(minutes=15),
+            help=about if key == "hour_from" else None,
+        )
+        minutes.append(None if chosen is None else chosen.hour * 60 + chosen.minute)
+    start, end = minutes
+    if (start is None and end is None) or (start or 0) % 1440 == (end or 0) % 1440:
+        return None
+    return Hours(start or 0, end or 0, zone)
+
+
+def _bounded(
+    hours: Hours, after: datetime | None, before: datetime | None, facets: Facets
+) -> tuple[datetime, datetime, Hours]:
+    """Return hours with a time around them, which they need: that of the library, if none is set.
+
+    Of a library of many years the last three are searched, and that is said.
+    """
+    first, last = facets.first_ms or 0, facets.last_ms or 0
+    # What is captured while one looks is newer than what was counted.
+    newest = datetime.fromtimestamp(last / 1000, UTC) + timedelta(days=1)
+    before = min(before, newest) if before else newest
+    oldest = datetime.fromtimestamp(first / 1000, UTC)
+    after = max(after, oldest) if after else oldest
+    reach = before - timedelta(days=MOST_DAYS)
+    if after < reach:
+        after = reach
+        since = _("Hours of the day are looked for since {day}. Set From for earlier.")
+        st.caption(since.format(day=f"{after:%Y-%m-%d}"))
+    return after, max(after, before), hours
+
+
+def set_times(after: datetime, before: datetime) -> None:
+    """Let through only what was captured in this time, in the viewer's zone; for callbacks."""
+    st.session_state["after"] = after
+    st.session_state["before"] = before

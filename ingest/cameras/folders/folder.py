@@ -1,0 +1,71 @@
+"""A watched folder, as the settings or the command line name it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.media.keyframes import parse_selector
+from search_core.errors import UsageError
+from search_core.settings import FolderSettings, Settings
+from search_core.store.library import check_library_name
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedFolder:
+    """A folder to watch; ``camera``, ``keyframes`` and ``tags`` are as for an ingest of it.
+
+    One that was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
+    """
+
+    name: str
+    path: Path
+    library: str
+    camera: str | None = None
+    keyframes: str = "auto"
+    tags: tuple[str, ...] = ()
+    added: bool = False
+    paused: bool = False
+
+    @property
+    def lock_name(self) -> str:
+        """What a process holds while it watches this folder."""
+        return lock_name(str(self.path))
+
+
+def lock_name(path: str) -> str:
+    """Return what a process holds while it watches this folder; see streams.camera.only_watcher."""
+    return f"folder {path}"
+
+
+def make_folder(name: str, given: FolderSettings, settings: Settings) -> WatchedFolder:
+    """Return a folder of the settings; it need not exist yet.
+
+    Raises UsageError for a name, library or selector that cannot be, and for Sightline's own data.
+    """
+    if not name.strip() or not name.isprintable():
+        raise UsageError(f"{name!r} cannot name a folder.", "Use printable characters.")
+    parse_selector(given.keyframes)
+    path = given.path.expanduser().absolute()
+    if path.is_relative_to(settings.data_dir):
+        raise UsageError(
+            f"The folder {path} is inside Sightline's data directory.",
+            "Watch a folder that a recorder writes to; --data-dir chooses another data directory.",
+        )
+    library = check_library_name(given.library or settings.library)
+    return WatchedFolder(name, path, library, given.camera, given.keyframes, given.tags)
+
+
+def configured_folders(settings: Settings) -> list[WatchedFolder]:
+    """Return the folders of the settings by name; raises UsageError, also for one named twice."""
+    folders = [
+        make_folder(name, given, settings) for name, given in sorted(settings.folders.items())
+    ]
+    names: dict[Path, str] = {}
+    for folder in folders:
+        if (other := names.setdefault(folder.path, folder.name)) != folder.name:
+            raise UsageError(
+                f"The folders {other} and {folder.name} are the same: {folder.path}.",
+                "Leave one of them out of sightline.toml.",
+            )
+    return folders

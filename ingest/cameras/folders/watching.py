@@ -1,0 +1,343 @@
+"""Watch folders: look through each, and give what is whole to the ordinary ingest.
+
+A thread a folder, so that one on a mounted file system that does not answer holds up no other; they
+ingest one after the other. Files that disappear are left to retention and verification: nothing is
+deleted here.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ingest.cameras.camera import only_watcher
+from ingest.cameras.folders.candidates import Candidates
+from ingest.cameras.folders.folder import WatchedFolder
+from ingest.cameras.folders.log import NO_VERSION, FolderLog
+from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailable
+from ingest.cameras.supervisor import Backoff
+from ingest.ledger import Status
+from ingest.media.keyframes import parse_selector
+from ingest.pipeline import ingest
+from ingest.report import SourceOutcome
+from ingest.sources.completeness import WAIT_STAGE
+from search_core.encoders.base import Encoder
+from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
+from search_core.settings import Settings
+from search_core.store.library import Store
+from search_core.system.cancellation import Stop
+
+_FORGET_AT_ONCE = 200
+#: With so many files that wait, no more are looked for than those that were just recorded.
+_MOST_WAITING = 5_000
+_READ_STAGES = ("find", "read")
+_END_S = 10.0
+#: How often it is asked which folders are to be watched.
+LOOK_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+#: Is told what became of a file, or why a folder cannot be watched ("" when it is again).
+FolderObserver = Callable[[WatchedFolder, SourceOutcome | str], None]
+#: Gives the folders that are to be watched now; may raise SightlineError.
+Wanted = Callable[[], Sequence[WatchedFolder]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds between two scans, and how long one, or Milvus, may not answer."""
+
+    scan_every_s: float = 5.0
+    hang_s: float = 30.0
+    store_patience_s: float = 30.0
+
+
+def watch_folders(
+    wanted: Wanted,
+    settings: Settings,
+    store: Store,
+    encoder: Encoder,
+    stop: Stop,
+    *,
+    observe: FolderObserver = lambda folder, told: None,
+    timing: Timing | None = None,
+) -> None:
+    """Take in what appears in folders until ``stop`` is set; whatever happens to one is logged.
+
+    ``wanted`` is asked every LOOK_EVERY_S which folders are to be watched from then on; those that
+    do not change are not disturbed. ``observe`` is called from several threads.
+    """
+    timing, ingesting = timing or Timing(), threading.Lock()
+    with FolderLog(settings.ledger_path) as log:
+
+        def watcher_of(folder: WatchedFolder) -> _Watcher:
+            mine = threading.Event()
+            return _Watcher(folder, settings, store, encoder, mine, observe, timing, ingesting, log)
+
+        running: dict[str, _Watcher] = {}
+        following = _Following(wanted)
+        while True:
+            folders = following.now()
+            for name, watcher in list(running.items()):
+                watcher.note_hang()
+                if folders.get(name) != watcher.folder:
+                    watcher.stop_asked.set()
+                    if not watcher.is_alive():
+                        del running[name]
+            for name, folder in folders.items():
+                if name not in running:
+                    running[name] = watcher_of(folder)
+                    running[name].start()
+            if stop.wait(min(LOOK_EVERY_S, timing.hang_s)):
+                break
+        for watcher in running.values():
+            watcher.stop_asked.set()
+        until_s = time.monotonic() + _END_S
+        for watcher in running.values():  # one that hangs in a mounted file system ends with us
+            watcher.join(max(0.0, until_s - time.monotonic()))
+
+
+class _Following:
+    """The folders that are wanted by name; while that cannot be told nothing changes."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._folders: dict[str, WatchedFolder] = {}
+        self._said = ""
+
+    def now(self) -> dict[str, WatchedFolder]:
+        try:
+            self._folders = {folder.name: folder for folder in self._wanted()}
+            self._said = ""
+        except SightlineError as error:
+            if error.message != self._said:
+                self._said = error.message
+                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
+        return self._folders
+
+
+class _Watcher(threading.Thread):
+    """Watches one folder."""
+
+    def __init__(
+        self,
+        folder: WatchedFolder,
+        settings: Settings,
+        store: Store,
+        encoder: Encoder,
+        stop: threading.Event,
+        observe: FolderObserver,
+        timing: Timing,
+        ingesting: threading.Lock,
+        log: FolderLog,
+    ) -> None:
+        super().__init__(name=f"folder {folder.name}", daemon=True)
+        self.folder = folder
+        self._settings = settings
+        self._store = store
+        self._encoder = encoder
+        self.stop_asked = stop
+        self._observe = observe
+        self._timing = timing
+        self._ingesting = ingesting
+        self._log = log
+        self._scan = FolderScan(folder.path, settings.data_dir)
+        self._candidates = Candidates()
+        self._backoff = Backoff()
+        self._reading_since_s: float | None = None
+        self._trouble = ""
+        self._said: str | None = None
+        self._unlisted: dict[str, str] = {}
+        self._checked = ""
+
+    def run(self) -> None:
+        """Watch until it is to stop; begin anew after whatever ends it."""
+        while not self.stop_asked.is_set():
+            began_s = time.monotonic()
+            try:
+                with only_watcher(self._settings, self.folder.lock_name):
+                    self._watch()
+                    self._log.end(self.folder.name, _now_ms())
+                return
+            except ServeError:
+                # That process writes the log.
+                self._say("is watched by another process already")
+            except SightlineError as error:
+                self._lose(f"cannot be watched: {error.message}")
+            except OSError as error:
+                self._lose(f"cannot be watched: {in_words(error)}")
+            except Exception:
+                _log.exception("watching the folder %s", self.folder.name)
+                self._lose("cannot be watched: see the log")
+            self.stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
+
+    def note_hang(self) -> None:
+        """Say so when reading the folder takes too long; for another thread."""
+        since_s = self._reading_since_s
+        if since_s is not None and time.monotonic() - since_s > self._timing.hang_s:
+            self._lose("does not answer")
+
+    def _watch(self) -> None:
+        # Not by encoder: a library that was embedded anew still holds what was taken in.
+        recipe = parse_selector(self.folder.keyframes).recipe
+        self._log.begin(self.folder, recipe, _now_ms())
+        with suppress(StoreError):
+            self._forget_if_library_is_new()
+        self._scan.held = bool(self._log.known(self.folder.name, "", 1))
+        scan_s = retry_s = 0.0
+        backoff = Backoff()
+        while not self.stop_asked.is_set():
+            now_s = time.monotonic()
+            if now_s >= scan_s:
+                self._look()
+                # A slow file system is left alone for as long as it took.
+                took_s = time.monotonic() - now_s
+                scan_s = time.monotonic() + max(self._timing.scan_every_s, took_s)
+            if time.monotonic() >= retry_s:
+                try:
+                    more = self._take_batch()
+                    self._trouble, backoff = "", Backoff()
+                    if more:
+                        continue
+                except SightlineError as error:
+                    self._trouble = f"cannot be taken in: {error.message}"
+                    self._lose(self._trouble)
+                    retry_s = time.monotonic() + backoff.next_s()
+            self.stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+
+    def _forget_if_library_is_new(self) -> None:
+        try:
+            self._store.library(self.folder.library)
+        except LibraryNotFound:
+            self._log.forget(self.folder.name)
+
+    def _look(self) -> None:
+        """Look through the folder once, and note its state."""
+        self._reading_since_s = time.monotonic()
+        try:
+            found = self._scan.scan(sweep=len(self._candidates) < _MOST_WAITING)
+            self._forget_gone()
+        except FolderUnavailable as error:
+            self._lose(str(error))
+            return
+        finally:
+            self._reading_since_s = None
+        unknown = self._log.unknown(self.folder, found.values())
+        self._candidates.offer(unknown, time.monotonic())
+        self._note_unlisted()
+        if self._trouble:
+            self._lose(self._trouble)
+            return
+        self._log.looked(self.folder.name, len(self._candidates), _now_ms())
+        self._say("")
+
+    def _forget_gone(self) -> None:
+        """Forget some files that are there no more, so that the log does not grow for ever."""
+        paths = self._log.known(self.folder.name, self._checked, _FORGET_AT_ONCE)
+        gone = [path for path in paths if not self._may_be_there(path)]
+        if gone:
+            self._log.forget(self.folder.name, gone)
+        self._checked = paths[-1] if len(paths) == _FORGET_AT_ONCE else ""
+
+    def _may_be_there(self, path: str) -> bool:
+        try:
+            (self.folder.path / path).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
+    def _note_unlisted(self) -> None:
+        """Write the folders below this one that cannot be listed among its failures."""
+        now = dict(self._scan.unlisted)
+        for path in now.keys() - self._unlisted.keys():
+            version = FileVersion(path, NO_VERSION, NO_VERSION)
+            self._log.record(self.folder, version, "failed", now[path], _now_ms())
+            self._observe(self.folder, SourceOutcome(path, "failed", now[path], "find"))
+        listed = self._unlisted.keys() - now.keys()
+        self._log.forget(
+            self.folder.name, [path.removeprefix(f"{self.folder.path}/") for path in listed]
+        )
+        self._unlisted = now
+
+    def _take_batch(self) -> bool:
+        """Take in some of the files that are whole; return whether there may be more."""
+        self._reading_since_s = time.monotonic()
+        try:
+            batch, other = self._candidates.batch(time.monotonic())
+        finally:
+            self._reading_since_s = None
+        for version in other:
+            self._candidates.drop(version)
+            self._log.record(self.folder, version, "skipped", "not media", _now_ms())
+        if not batch:
+            return bool(other)
+        with self._ingesting:
+            report = ingest(
+                [version.path for version in batch],
+                settings=self._settings,
+                store=self._store,
+                encoder=self._encoder,
+                library=self.folder.library,
+                camera=self.folder.camera,
+                keyframes=self.folder.keyframes,
+                tags=self.folder.tags,
+                should_stop=self.stop_asked.is_set,
+                patience_s=self._timing.store_patience_s,
+                watched=True,
+            )
+        for version in batch:
+            mine = [one for one in report.outcomes if _is_of(one, version)]
+            if mine:  # else it was to stop before
+                self._settle(version, mine)
+        return True
+
+    def _settle(self, version: FileVersion, outcomes: Sequence[SourceOutcome]) -> None:
+        """Note what became of a file, which may be an archive of several sources."""
+        waits = [outcome for outcome in outcomes if outcome.stage == WAIT_STAGE]
+        if waits:
+            self._candidates.wait(version, time.monotonic())
+            return
+        failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+        done = any(outcome.status == "done" for outcome in outcomes)
+        worst = failed[0] if failed else outcomes[0]
+        noted = version
+        if failed and all(outcome.stage in _READ_STAGES for outcome in failed):
+            self._candidates.retry(version, time.monotonic())  # the file system, not the file
+            noted = FileVersion(version.path, NO_VERSION, NO_VERSION)
+        else:
+            self._candidates.drop(version)
+        keyframes = sum(outcome.keyframes for outcome in outcomes)
+        status: Status = "failed" if failed else "done" if done else "skipped"
+        self._log.record(self.folder, noted, status, worst.reason, _now_ms(), keyframes=keyframes)
+        for outcome in outcomes:
+            self._observe(self.folder, outcome)
+            if outcome.status == "failed":
+                _log.warning("%s: %s %s", self.folder.name, outcome.uri, outcome.reason)
+
+    def _lose(self, reason: str) -> None:
+        try:
+            self._log.lost(self.folder.name, reason, _now_ms())
+        except StoreError as error:  # a full disk, say: the folder is watched all the same
+            _log.warning("the state of %s could not be written: %s", self.folder.name, error)
+        self._say(reason)
+
+    def _say(self, reason: str) -> None:
+        """Tell why the folder cannot be watched, "" when it is, once until that changes."""
+        if reason != self._said:
+            self._said = reason
+            _log.info("%s %s", self.folder.name, reason or "is watched")
+            self._observe(self.folder, reason)
+
+
+def _is_of(outcome: SourceOutcome, version: FileVersion) -> bool:
+    return outcome.uri == version.path or outcome.uri.startswith(f"{version.path}/")
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

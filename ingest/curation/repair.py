@@ -1,0 +1,256 @@
+"""Mending what :mod:`ingest.curation.verification` found, from what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ingest.curation.verification import Finding
+from ingest.ledger import Ledger, Location
+from ingest.media.decoding import decode_image, frame_at
+from ingest.media.thumbnails import write_thumbnail
+from ingest.options import IngestOptions, is_maker, options_of, recorded_options
+from ingest.pipeline import ingest
+from ingest.report import IngestReport, Progress
+from ingest.rows.deletion import delete_entities
+from ingest.sources.discovery import file_of
+from ingest.sources.media_locator import Whereabouts
+from ingest.sources.mounts import mount_of
+from ingest.sources.remote.fetching import fetched
+from ingest.sources.remote.files import RemoteFiles
+from search_core.encoders.base import Encoder
+from search_core.errors import MediaError
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.settings import Settings
+from search_core.store.library import Store, VectorPage
+
+_TAKEN_IN_AGAIN = ("keyframes_missing", "track_missing", "unfinished", "media_changed")
+_UNKNOWN_OPTIONS = (
+    "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
+)
+
+
+def repair(
+    settings: Settings,
+    store: Store,
+    findings: Sequence[Finding],
+    load_encoder: Callable[[], Encoder],
+    on_progress: Callable[[Progress], None] | None = None,
+    undeleted: Collection[str] = (),
+) -> list[Finding]:
+    """Mend what can be mended and return the findings that are left.
+
+    ``undeleted`` are libraries whose list of deleted keyframes was lost: sources of which the
+    ledger knows nothing were deleted from them, and are deleted again. The encoder is loaded only
+    when a source must be taken in again. Raises StoreError.
+    """
+    left = [finding for finding in findings if not finding.repairable]
+    mendable = [finding for finding in findings if finding.repairable]
+    with Ledger(settings.ledger_path) as ledger:
+        places = Whereabouts(settings, ledger)
+        for finding in mendable:
+            if finding.kind == "media_moved":
+                _point_elsewhere(store, ledger, finding, places)
+            elif finding.kind == "orphan":
+                (settings.data_dir / finding.subject).unlink(missing_ok=True)
+    undrawn = [finding for finding in mendable if finding.kind == "thumbnail_missing"]
+    left.extend(_draw_again(settings, undrawn))
+    again = [item for item in mendable if item.kind in _TAKEN_IN_AGAIN]
+    deleted = _deleted_before(settings, findings, undeleted)
+    for finding in deleted:
+        delete_entities(settings, store, finding.library, Filter(source_ids=(finding.source_id,)))
+    left = [item for item in left if item not in deleted]
+    again = [item for item in again if item not in deleted]
+    for library in sorted({finding.library for finding in again}):
+        mine = [finding for finding in again if finding.library == library]
+        left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
+    replaced = {
+        (item.library, item.source_id)
+        for item in again
+        if item.kind == "media_changed" and not _is_of_source(item, left)
+    }  # what was wrong with their old rows went with them
+    return [item for item in left if (item.library, item.source_id) not in replaced]
+
+
+def _is_of_source(finding: Finding, others: Sequence[Finding]) -> bool:
+    return any(
+        (item.kind, item.library, item.source_id)
+        == (finding.kind, finding.library, finding.source_id)
+        for item in others
+    )
+
+
+def _deleted_before(
+    settings: Settings, findings: Sequence[Finding], undeleted: Collection[str]
+) -> list[Finding]:
+    """Return the findings of sources that were deleted from ``undeleted`` libraries.
+
+    A ledger that knows no source of a library was lost itself, and tells nothing.
+    """
+    with Ledger(settings.ledger_path) as ledger:
+        return [
+            item
+            for item in findings
+            if item.kind == "unfinished"
+            and item.library in undeleted
+            and ledger.outcomes(item.library, limit=1)
+            and not ledger.of_sources(item.library, [item.source_id])
+            and not ledger.locations(item.library, item.source_id)
+        ]
+
+
+def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whereabouts) -> None:
+    """Let the keyframes of a file that was moved point to where it is now."""
+    path = places.elsewhere(finding.library, finding.source_id, finding.subject)
+    if not path:
+        return  # it was moved again
+    moved = [replace(entity, uri=path) for entity in finding.entities]
+    vectors = [store.embedding(finding.library, entity.id) for entity in moved]
+    store.upsert(finding.library, moved, np.stack(vectors))
+    ledger.locate([Location(finding.library, finding.source_id, path, mount_of(Path(path)))])
+    ledger.leave(finding.library, finding.source_id, finding.subject, path)
+
+
+def _draw_again(settings: Settings, findings: Sequence[Finding]) -> list[Finding]:
+    """Write thumbnails from their media; return the findings whose media cannot be decoded."""
+    left: list[Finding] = []
+    remote = RemoteFiles(settings.remote)
+    by_uri = sorted(findings, key=lambda finding: finding.entities[0].uri)
+    for uri, group in groupby(by_uri, key=lambda finding: finding.entities[0].uri):
+        mine = list(group)
+        if not mine[0].entities[0].is_remote:
+            left.extend(_drawn_from(settings, mine, Path(uri)))
+            continue
+        try:
+            with fetched(settings, remote, uri) as (path, content):
+                if content.source_id != mine[0].source_id:
+                    raise MediaError("is not what it was when it was taken in")
+                left.extend(_drawn_from(settings, mine, path))
+        except MediaError as error:
+            left.extend(_not_mended(finding, error) for finding in mine)
+    return left
+
+
+def _drawn_from(settings: Settings, findings: Sequence[Finding], path: Path) -> list[Finding]:
+    left = []
+    for finding in findings:
+        [entity] = finding.entities
+        try:
+            image = _picture(settings, entity, path)
+        except MediaError as error:
+            left.append(_not_mended(finding, error))
+            continue
+        write_thumbnail(image, entity.ref, settings.data_dir, settings.media.thumbnail_px)
+    return left
+
+
+def _not_mended(finding: Finding, error: MediaError) -> Finding:
+    return replace(finding, detail=error.message, repairable=False)
+
+
+def _picture(settings: Settings, entity: MediaEntity, path: Path) -> Image.Image:
+    if entity.media_type == "image":
+        return decode_image(path, max_pixels=settings.media.max_pixels)
+    return frame_at(path, entity.pts_ms, max_pixels=settings.media.max_pixels, track=entity.track)
+
+
+def _take_in_again(
+    settings: Settings,
+    store: Store,
+    library: str,
+    findings: Sequence[Finding],
+    encoder: Encoder,
+    on_progress: Callable[[Progress], None] | None,
+) -> list[Finding]:
+    """Ingest sources anew, each as it was ingested before; return what could not be."""
+    if library not in {info.name for info in store.libraries()}:
+        with Ledger(settings.ledger_path) as ledger:
+            made_it = is_maker(encoder.identity, ledger, library)
+        if not made_it:
+            detail = (
+                f"was not taken in with {encoder.identity.label}; name its encoder with "
+                "--model and --pretrained"
+            )
+            return [replace(item, detail=detail, repairable=False) for item in findings]
+        store.ensure_library(library, encoder.identity)
+    left: list[Finding] = []
+    groups: dict[IngestOptions, list[Finding]] = {}
+    kept: list[VectorPage] = []
+    with Ledger(settings.ledger_path) as ledger:
+        places = Whereabouts(settings, ledger)
+        for finding in findings:
+            rows = Filter(source_ids=(finding.source_id,))
+            state, _ = places.look(finding.subject, finding.source_id)
+            if finding.kind == "unfinished" and state in ("gone", "changed"):
+                delete_entities(settings, store, library, rows)  # what nobody can finish
+                continue
+            options = _options(store, ledger, finding, encoder)
+            if options is None:
+                left.append(replace(finding, detail=_UNKNOWN_OPTIONS, repairable=False))
+                continue
+            if finding.kind != "media_changed":
+                kept += store.vectors(library, where=rows)
+            groups.setdefault(options, []).append(finding)
+        files = {item.source_id: _file_to_ingest(ledger, item) for item in findings}
+    for options, mine in groups.items():
+        paths = list(dict.fromkeys(files[finding.source_id] for finding in mine))
+        report = ingest(
+            paths,
+            settings=settings,
+            store=store,
+            encoder=encoder,
+            library=library,
+            camera=options.camera,
+            started_at=options.started_at,
+            keyframes=options.keyframes,
+            tags=options.tags,
+            naming=options.naming(settings, paths),
+            on_progress=on_progress,
+            anew=frozenset(item.source_id for item in mine if item.kind != "media_changed"),
+        )
+        left.extend(_not_done(mine, report))
+    for page in kept:  # with the tags and whatever else they were given since
+        store.upsert(library, page.entities, page.embeddings)
+    return left
+
+
+def _options(
+    store: Store, ledger: Ledger, finding: Finding, encoder: Encoder
+) -> IngestOptions | None:
+    """Return how a source was ingested; None where that is not known any more."""
+    library, source_id = finding.library, finding.source_id
+    rows = store.entities(library, Filter(source_ids=(source_id,)), limit=1)
+    lines = ledger.of_sources(library, [source_id])
+    lines.sort(key=lambda line: line.status == "done", reverse=True)
+    text = recorded_options(ledger, library, source_id)
+    if not lines and not text:
+        text = IngestOptions().to_text()
+    recipe = lines[0].recipe if lines else ""
+    options = options_of(text, recipe, encoder.identity.digest, rows)
+    if options is not None and finding.kind == "media_changed":
+        return replace(options, given_ms=None)  # it may be another recording
+    return options
+
+
+def _file_to_ingest(ledger: Ledger, finding: Finding) -> str:
+    """Return the file of a source, of an archive's member the archive where it is still there."""
+    for place in ledger.locations(finding.library, finding.source_id):
+        archive = file_of(place.uri)
+        if archive != place.uri:
+            return archive
+    return file_of(finding.subject)
+
+
+def _not_done(findings: Sequence[Finding], report: IngestReport) -> list[Finding]:
+    reasons = {item.uri: item.reason for item in report.outcomes if item.status == "failed"}
+    return [
+        replace(finding, detail=reasons[finding.subject], repairable=False)
+        for finding in findings
+        if finding.subject in reasons
+    ]

@@ -1,0 +1,79 @@
+"""Changing the tags of what a library holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from search_core.errors import EntityNotFound, UsageError
+from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.filters import Filter, quoted
+from search_core.store.iteration import chunks_where
+from search_core.store.library import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Retagged:
+    """How many entities have other tags now, and how many had no room for more."""
+
+    changed: int
+    full: int
+
+
+def set_tags(store: Store, library: str, entity_id: str, tags: Iterable[str]) -> MediaEntity:
+    """Give an entity these tags in place of those it has; return it as it is then.
+
+    Raises EntityNotFound, and UsageError for tags that Milvus cannot hold.
+    """
+    cleaned = _checked(tags)
+    embedding = store.embedding(library, entity_id)
+    for entity in store.entities(library, Filter(ids=(entity_id,)), limit=1):
+        tagged = replace(entity, tags=cleaned)
+        store.upsert(library, [tagged], embedding[None])
+        return tagged
+    raise EntityNotFound(f"The library {library} has no entity {entity_id}.")
+
+
+def change_tags(
+    store: Store,
+    library: str,
+    where: Filter,
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+) -> Retagged:
+    """Add tags to what passes a filter and remove others from it.
+
+    What has as many tags as it can have is left as it is. Raises UsageError for tags that Milvus
+    cannot hold.
+    """
+    added, removed = _checked(add), frozenset(remove)
+    changed = full = 0
+    for page in chunks_where(store, library, where):
+        rows, entities = [], []
+        for row, entity in enumerate(page.entities):
+            kept = (tag for tag in entity.tags if tag not in removed)
+            tags = tuple(dict.fromkeys((*kept, *added)))
+            if len(tags) > TAGS_MAX_CAPACITY:
+                full += 1
+            elif tags != entity.tags:
+                rows.append(row)
+                entities.append(replace(entity, tags=tags))
+        if entities:
+            store.upsert(library, entities, page.embeddings[rows])
+            changed += len(entities)
+    return Retagged(changed, full)
+
+
+def _checked(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags without blanks and repetitions; raises UsageError."""
+    cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(cleaned) > TAGS_MAX_CAPACITY:
+        raise UsageError(
+            f"An entity can have {TAGS_MAX_CAPACITY} tags, not {len(cleaned)}.", "Remove some."
+        )
+    for tag in cleaned:
+        quoted(tag)  # a tag that cannot be filtered by is refused
+        if len(tag.encode()) > TAG_MAX_LENGTH:
+            raise UsageError(f"The tag {tag[:20]!r} … is too long.", "Use a shorter one.")
+    return cleaned

@@ -1,0 +1,158 @@
+"""The decoding process: takes tasks from a connection, sends events back; never loads torch.
+
+Started by :mod:`ingest.engines.decoder`. Decoders are C code fed with strangers' files: this
+process may crash or hang, and only the source it is at is lost.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import resource
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from PIL import Image
+
+from ingest.engines.base import (
+    Alive,
+    Decoded,
+    DecodeTask,
+    Event,
+    Failed,
+    Finished,
+    Keyframe,
+    Opened,
+)
+from ingest.media.base import OpenedMedia
+from ingest.media.decoding import listen_to_libav, open_media
+from ingest.media.thumbnails import write_thumbnail
+from ingest.sources.contents import CHANGED_WHILE_READ
+from search_core.errors import MediaError, in_words
+from search_core.schema.entity import FrameRef
+from search_core.system.disk import is_full
+
+_STDERR = 2
+#: What decoding may take on top of what the process starts with.
+_MOST_MEMORY_BYTES = 8 * 1024**3
+_ALIVE_EVERY_S = 5.0
+#: A process whose parent died while a decoder hangs ends itself after this long.
+_ORPHAN_S = 600.0
+#: Encoders crop the middle; a thread of pixels scaled to their height would fill the memory.
+_MOST_ELONGATED = 64
+
+
+def main(handle: int) -> None:
+    """Serve the connection with this file descriptor until it closes."""
+    _limit_memory()
+    listen_to_libav()
+    with Connection(handle) as connection:
+        connection.send(Alive())
+        # Decoders print; what matters of it comes as events.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+        serve(connection, decode_source)
+
+
+def _limit_memory() -> None:
+    """Let a file that needs too much memory fail, rather than the machine, where that can be."""
+    with suppress(ValueError, OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        most = pages * resource.getpagesize() + _MOST_MEMORY_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+
+
+def serve(
+    connection: Connection,
+    decode: Callable[[DecodeTask, Callable[[], None]], Iterator[Event]],
+) -> None:
+    """Decode what the connection asks for until it closes."""
+    last_sent_s = time.monotonic()
+
+    def send(event: Event) -> None:
+        nonlocal last_sent_s
+        faulthandler.cancel_dump_traceback_later()  # sending may wait for the parent
+        connection.send(event)
+        last_sent_s = time.monotonic()
+        faulthandler.dump_traceback_later(_ORPHAN_S, exit=True, file=_STDERR)
+
+    def pulse() -> None:
+        if time.monotonic() - last_sent_s > _ALIVE_EVERY_S:
+            send(Alive())
+
+    try:
+        while (task := connection.recv()) is not None:
+            send(Alive())
+            for event in decode(task, pulse):
+                send(event)
+            faulthandler.cancel_dump_traceback_later()
+    except (EOFError, OSError):
+        return  # the parent is gone
+
+
+def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event]:
+    """Decode one source: yield Opened, its keyframes, and last Finished or Failed."""
+    stage = "open"
+    try:
+        with closing(_opened(task)) as media:
+            info = media.info
+            yield Opened(info.kind, info.duration_ms, info.claims, info.tracks)
+            if task.header_only:
+                yield Finished("")
+                return
+            stage = "decode"
+            for frame in media.frames(task.options.selector, pulse):
+                thumbnail = write_thumbnail(
+                    frame.image,
+                    FrameRef(task.source_id, frame.pts_ms, frame.track),
+                    task.options.data_dir,
+                    task.options.thumbnail_px,
+                )
+                keyframe = Keyframe(
+                    frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms, frame.track
+                )
+                yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
+            warning, left_out = media.warning, media.left_out
+        status = task.path.stat()
+        if (status.st_size, status.st_mtime_ns) != task.version:
+            yield Failed("read", CHANGED_WHILE_READ)
+            return
+        yield Finished(warning, left_out)
+    except MediaError as error:
+        yield Failed(stage, error.message)
+    except MemoryError:
+        yield Failed(stage, "needs more memory to decode than there is")
+    except OSError as error:
+        if is_full(error):
+            place = task.options.data_dir
+            yield Failed("write", f"cannot be kept: no space is left on the disk of {place}")
+            return
+        yield Failed(stage, f"cannot be processed: {in_words(error)}")
+    except Exception as error:  # decoders raise anything at all
+        yield Failed(stage, f"cannot be decoded: {in_words(error)}")
+
+
+def _opened(task: DecodeTask) -> OpenedMedia:
+    return open_media(
+        task.path,
+        max_pixels=task.options.max_pixels,
+        max_animation_frames=task.options.max_animation_frames,
+        least=task.options.least,
+        keep_partial=True,
+        track=task.track,
+    )
+
+
+def compact(image: Image.Image) -> Image.Image:
+    """Return the middle of a picture that is absurdly long, other pictures as they are."""
+    width, height = image.size
+    most = min(width, height) * _MOST_ELONGATED
+    if max(width, height) <= most:
+        return image
+    if width > height:
+        left = (width - most) // 2
+        return image.crop((left, 0, left + most, height))
+    top = (height - most) // 2
+    return image.crop((0, top, width, top + most))

@@ -1,0 +1,109 @@
+"""How many first keyframes an ingest would fold away, estimated from files that were sampled whole.
+
+The files are compared by the code of the ingest itself (:mod:`ingest.rows.consecutive`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ingest.engines.base import camera_of_track
+from ingest.estimate.probe import Header, Sample, SampledFrame
+from ingest.estimate.survey import Pending
+from ingest.media.capture_time.choice import choose_capture_time
+from ingest.media.keyframes.auto import LONGEST_SPAN_MS
+from ingest.rows.consecutive import Shown, repeating_files
+from ingest.sources.names import Naming
+from ingest.sources.names.time_claims import name_claims
+from search_core.schema.clocks import Clocks
+
+
+class FoldingEstimate:
+    """The videos of a plan by camera and time; ``headers`` are those that were read, by uri."""
+
+    def __init__(
+        self,
+        videos: Sequence[Pending],
+        headers: Mapping[str, Header],
+        naming: Naming,
+        clocks: Clocks,
+    ) -> None:
+        self._cameras: dict[str, list[int]] = {}
+        self._camera_of: list[str] = []
+        self._starts_ms: list[int] = []
+        for index, pending in enumerate(videos):
+            camera = naming.camera_of(pending.source.place)
+            header = headers.get(pending.source.uri)
+            self._starts_ms.append(_start_ms(pending, header, camera, naming, clocks))
+            self._camera_of.append(camera)
+            self._cameras.setdefault(camera, []).append(index)
+        for indexes in self._cameras.values():
+            indexes.sort(key=self._starts_ms.__getitem__)
+        self._place = {
+            index: place
+            for indexes in self._cameras.values()
+            for place, index in enumerate(indexes)
+        }
+        self._samples: dict[int, Sample] = {}
+
+    def add(self, index: int, sample: Sample) -> None:
+        """Take note of a video that was sampled whole."""
+        if sample.shown:
+            self._samples[index] = sample
+
+    def following(self, index: int) -> Iterator[int]:
+        """Yield the videos of the same camera that may repeat a video, as they follow it."""
+        for other in self._cameras[self._camera_of[index]][self._place[index] + 1 :]:
+            if self._starts_ms[other] - self._starts_ms[index] > LONGEST_SPAN_MS:
+                return
+            yield other
+
+    def repeated(self) -> tuple[float, float]:
+        """Return how many first keyframes of the sampled videos repeat, and the share of a video.
+
+        Of videos whose predecessor was not sampled it is that of the others.
+        """
+        repeating = comparable = unknown = 0
+        for indexes in self._cameras.values():
+            sampled = [index for index in indexes if index in self._samples]
+            repeating += self._repeating(sampled)
+            for index in sampled:
+                place = self._place[index]
+                if place and indexes[place - 1] in self._samples:
+                    comparable += 1
+                elif place:
+                    unknown += 1
+        share = repeating / comparable if comparable else 0.0
+        return repeating + share * unknown, share
+
+    def _repeating(self, sampled: Sequence[int]) -> int:
+        """Return how many first keyframes of one camera's videos, all tracks, repeat."""
+        tracks: dict[str, list[list[Shown]]] = {}
+        for index in sampled:
+            files: dict[str, list[Shown]] = {}
+            for frame in self._samples[index].shown:
+                camera = camera_of_track(self._camera_of[index], frame.track)
+                shown = _shown(frame, self._starts_ms[index])
+                files.setdefault(camera, []).append(shown)
+            for camera, keyframes in files.items():
+                tracks.setdefault(camera, []).append(keyframes)
+        return sum(len(repeating_files(files, lambda index: ())) for files in tracks.values())
+
+
+def _shown(frame: SampledFrame, start_ms: int) -> Shown:
+    return Shown(start_ms + frame.captured_at, lambda: frame.picture)
+
+
+def _start_ms(
+    pending: Pending, header: Header | None, camera: str, naming: Naming, clocks: Clocks
+) -> int:
+    """Return when a video began (epoch ms), as an ingest would find."""
+    reading = naming.reading_of(pending.source.place)
+    claims = [*(header.claims if header else ()), *name_claims(reading)]
+    try:
+        file_ms = pending.source.path.stat().st_mtime_ns // 1_000_000
+    except OSError:
+        file_ms = 0
+    duration_ms = header.duration_ms if header else 0
+    clock = clocks.of(camera)
+    return choose_capture_time(claims, clock, file_ms=file_ms, duration_ms=duration_ms).at_ms

@@ -1,0 +1,157 @@
+"""When several recordings began of which only the first one's start is given."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from ingest.estimate.probe import Header, Probe, Prober, Unreadable
+from ingest.estimate.survey import Pending, survey
+from ingest.media.capture_time.choice import DISAGREEMENT_MS, choose_capture_time
+from ingest.report import SourceOutcome
+from ingest.sources.discovery import Source
+from ingest.sources.names import Naming
+from ingest.sources.names.time_claims import name_claims
+from search_core.errors import UsageError
+from search_core.schema.clocks import Clock, check_moment
+
+#: Times in names and containers are whole seconds.
+_LEAST_GAP_MS = 2_000
+_WAY_OUT = (
+    "Give --started-at to one recording at a time, or leave it out: then each file's own time is "
+    "used, from its metadata or its name."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A recording to lay; ``own_ms`` is when it began by its own account, None without one."""
+
+    source: Source
+    duration_ms: int
+    own_ms: int | None
+
+
+def given_start_ms(started_at: datetime, clock: Clock) -> int:
+    """Return a given start as epoch milliseconds, one without a zone read by the camera's clock.
+
+    Raises UsageError for a moment at which nothing can have been recorded.
+    """
+    started_ms = clock.epoch_ms(check_moment(started_at))
+    if started_ms > (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000:
+        raise UsageError(
+            f"{started_at.isoformat()} lies in the future: no recording began then.",
+            "Give the moment at which the recording began, such as 2026-11-20T14:30.",
+        )
+    return started_ms
+
+
+def starts_in_sequence(
+    sources: Iterable[Source | SourceOutcome],
+    started_ms: int,
+    clock: Clock,
+    naming: Naming,
+    *,
+    one_camera: bool,
+    max_pixels: int,
+) -> dict[str, int]:
+    """Return by uri when each source began (epoch milliseconds), the first at ``started_ms``.
+
+    Several recordings are laid one after another in the order of their names, each as long as its
+    header says. ``one_camera`` says that all are of one camera; otherwise ``naming`` says which
+    they are of. Raises UsageError where lengths do not say when each began.
+    """
+    listed = list(sources)
+    found = survey(listed, None, "", "")
+    if len(found.pending) <= 1:
+        return {source.uri: started_ms for source in listed if isinstance(source, Source)}
+    unread = [outcome for outcome in found.failing if outcome.stage != "find"]
+    if unread:
+        raise _refusal(len(found.pending), f"{unread[0].uri} {unread[0].reason}")
+    ordered = sorted(found.pending, key=lambda pending: name_order(pending.source.uri))
+    cameras = {naming.camera_of(pending.source.place) for pending in ordered}
+    if len(cameras) > 1 and not one_camera:
+        first, second = sorted(cameras)[:2]
+        raise UsageError(
+            f"--started-at is given for {len(ordered)} files of several cameras, {first} and "
+            f"{second} among them.",
+            "Give it for one camera at a time, or say with --camera that all are of one.",
+        )
+    recordings = _measured(ordered, clock, naming, max_pixels)
+    _check_distances(recordings, started_ms)
+    starts = {}
+    for recording in recordings:
+        starts[recording.source.uri] = started_ms
+        started_ms += recording.duration_ms
+    return starts
+
+
+def name_order(uri: str) -> list[tuple[int, str]]:
+    """Return a key that sorts clip2 before clip10."""
+    parts = re.split(r"(\d+)", uri.casefold())
+    return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
+
+
+def _measured(
+    ordered: Sequence[Pending], clock: Clock, naming: Naming, max_pixels: int
+) -> list[_Recording]:
+    """Return the recordings with their lengths; raises UsageError where one has none."""
+    recordings = []
+    with closing(Prober()) as prober:
+        for pending in ordered:
+            source = pending.source
+            if not pending.is_here:
+                why = "is in an archive or elsewhere, so its length is not known yet"
+                raise _refusal(len(ordered), f"{source.uri} {why}")
+            header = prober.look(Probe(source.path, max_pixels))
+            if isinstance(header, Unreadable):
+                raise _refusal(len(ordered), f"{source.uri} {header.reason}")
+            assert isinstance(header, Header)
+            if header.kind == "image":
+                raise _refusal(len(ordered), f"{source.uri} is a photograph, which has no length")
+            if not header.duration_ms:
+                raise _refusal(len(ordered), f"{source.uri} does not say how long it is")
+            named = name_claims(naming.reading_of(source.place))
+            own = choose_capture_time(
+                (*header.claims, *named), clock, file_ms=0, duration_ms=header.duration_ms
+            )
+            dated = own.captured_from not in ("file", "day")
+            recordings.append(_Recording(source, header.duration_ms, own.at_ms if dated else None))
+    return recordings
+
+
+def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
+    """Raise UsageError where recordings' own times say that they do not follow one another."""
+    first_ms = recordings[0].own_ms
+    for before, after in pairwise(recordings):
+        if before.own_ms is None or after.own_ms is None:
+            continue
+        gap_ms = after.own_ms - before.own_ms - before.duration_ms
+        # Recordings that are shorter than the tolerance could all have begun at once.
+        if abs(gap_ms) <= min(DISAGREEMENT_MS, max(_LEAST_GAP_MS, before.duration_ms // 2)):
+            continue
+        hint = _WAY_OUT
+        if first_ms is not None:
+            offset_s = round((started_ms - first_ms) / 1000)
+            hint = (
+                "To keep the distances that their own times have, leave --started-at out and "
+                f"correct the clock instead: --clock-offset {offset_s:+d}s."
+            )
+        relation = "after" if gap_ms > 0 else "before"
+        raise UsageError(
+            f"--started-at is given for {len(recordings)} files that do not follow one another: by "
+            f"its own time {after.source.place.name} began {timedelta(milliseconds=abs(gap_ms))} "
+            f"{relation} the end of {before.source.place.name}.",
+            hint,
+        )
+
+
+def _refusal(count: int, why: str) -> UsageError:
+    return UsageError(
+        f"--started-at is given for {count} files, and when each began is not known: {why}.",
+        _WAY_OUT,
+    )

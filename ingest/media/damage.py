@@ -1,0 +1,147 @@
+"""What is wrong with media, in words: where it stops, what was left out, why it does not open.
+
+The words are predicates, to be put after a file's name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from search_core.schema.entity import clock_from_ms
+
+ENCRYPTED = "is encrypted: it can be read only after it was decrypted"
+
+#: A file ends early when this much of the time its header promises is missing.
+_MISSING_S, _MISSING_SHARE = 2.0, 0.1
+
+
+@dataclass(slots=True)
+class Damage:
+    """What went wrong while a video was decoded.
+
+    ``reached_s`` is how far into it one came; ``ends_early`` says that the file lacks its end.
+    """
+
+    reached_s: float = 0.0
+    ends_early: bool = False
+    _left_out_s: set[float] = field(default_factory=set)
+    _stopped: bool = False
+    _words: str = ""
+
+    def leave_out(self, at_s: float, error: str) -> None:
+        """Note that the part before ``at_s`` could not be decoded and decoding went on after it."""
+        self._left_out_s.add(at_s)
+        self._words = self._words or last_words(error)
+
+    def stop(self, error: str) -> None:
+        """Note that nothing could be read any more."""
+        self._stopped = True
+        self._words = last_words(error)
+
+    def stop_encrypted(self) -> None:
+        """Note that what follows is encrypted."""
+        self._stopped = True
+        self._words = "what follows is encrypted"
+
+    def fatal(self) -> str:
+        """Return why there was no frame at all."""
+        reason = "is damaged: no frame could be decoded"
+        return f"{reason} ({self._words})" if self._words else reason
+
+    def warning(self, promised_s: float | None, start_s: float = 0.0) -> str:
+        """Return what was wrong although there were frames; empty when nothing was.
+
+        ``promised_s`` is the duration the header gives: from the start, or from 0 where the
+        timestamps begin later, at ``start_s``.
+        """
+        missing_s = (promised_s or 0.0) - self.reached_s
+        if promised_s and promised_s > start_s:
+            missing_s -= max(0.0, start_s)
+        short = missing_s > max(_MISSING_S, _MISSING_SHARE * (promised_s or 0.0))
+        if self._stopped or self.ends_early or short:
+            of = f" of {promised_s:.1f} s" if promised_s and missing_s > 0 else ""
+            why = self._words if self._stopped else "the file ends early"
+            return f"stopped at {self.reached_s:.1f} s{of}: {why}"
+        if self._left_out_s:
+            count = len(self._left_out_s)
+            parts = f"{count} damaged {'part' if count == 1 else 'parts'}"
+            return f"{parts} left out, the first at {min(self._left_out_s):.1f} s ({self._words})"
+        return ""
+
+
+def jump_note(jumps_ms: Sequence[int]) -> str:
+    """Return that timestamps jumped at these positions; empty where there are none."""
+    if not jumps_ms:
+        return ""
+    first = clock_from_ms(jumps_ms[0])
+    where = f"at {first}" if len(jumps_ms) == 1 else f"{len(jumps_ms)} times, first at {first}"
+    return f"has timestamps that jump {where}: positions count on from there"
+
+
+def rate_note(rate: Fraction | None) -> str:
+    """Return that a recording says neither when its frames are shown nor how many a second."""
+    if rate is None:
+        return ""
+    return f"has no timestamps: positions assume {float(rate):g} frames a second"
+
+
+def unread_note(at: int | None) -> str:
+    """Return that another recording begins at this byte and is not read; empty where none does."""
+    if at is None:
+        return ""
+    return f"is followed by another recording in the same file, at byte {at:,}, which is not read"
+
+
+def lost_note(lost: Sequence[tuple[int, float]]) -> str:
+    """Return what is not read of recordings in the same file: (byte, seconds) each; "" of none."""
+    if not lost:
+        return ""
+    at, seconds = lost[0]
+    more = f", and the beginnings of {len(lost) - 1} more" if len(lost) > 1 else ""
+    return f"the first {seconds:.1f} s of the recording at byte {at:,} could not be read{more}"
+
+
+def joined(*notes: str) -> str:
+    """Return notes as one text, without empty ones."""
+    return "; ".join(filter(None, notes))
+
+
+def open_error(error: Exception, begins_as_video: bool) -> MediaError:
+    """Return what libav's refusal to open a file means."""
+    said = str(error)
+    if isinstance(error, MemoryError):
+        return MediaTooLarge("needs more memory to open than there is")
+    if isinstance(error, PermissionError):
+        return MediaError("may not be read: permission denied")
+    if not begins_as_video or "whitelist" in said:
+        return UnsupportedMedia(
+            "is not an image or a video that can be read, or its beginning is missing"
+        )
+    if "moov atom not found" in said:
+        return CorruptMedia(
+            "is damaged: its index (the moov atom) is missing; "
+            "it was cut short, or its recording never finished"
+        )
+    return CorruptMedia(f"is damaged and cannot be opened as a video ({last_words(said)})")
+
+
+def check_pixels(width: int, height: int, most: int) -> None:
+    """Raise MediaTooLarge for more pixels than ``most``."""
+    if width * height > most:
+        raise MediaTooLarge(
+            f"has {width} x {height} pixels, more than the limit of {most:,}"
+            " (SIGHTLINE_MEDIA_MAX_PIXELS)",
+            "Raise SIGHTLINE_MEDIA_MAX_PIXELS, or scale it down.",
+        )
+
+
+def last_words(error: str) -> str:
+    """Return what libav said, without error numbers, file names and the names of its parts."""
+    _, _, logged = error.partition("last error log: ")
+    text = logged or re.sub(r"^\[Errno -?\d+\] ", "", error).partition(": '")[0]
+    text = re.sub(r"^(\[[^\]]*\] )+", "", text).strip().rstrip(".")
+    return f"the decoder says: {text}" if text else "the decoder does not say why"

@@ -1,0 +1,203 @@
+"""A decoded video frame as it is meant to be seen, and as those who choose keyframes see it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from fractions import Fraction
+from functools import cache
+from typing import Any, Literal
+
+import av
+import numpy as np
+from av.filter import Graph
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorTrc, Interpolation, VideoReformatter
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+
+from ingest.media.base import DecodedFrame, LeastSize
+from ingest.media.damage import last_words
+from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH
+from ingest.media.keyframes import SmallPicture
+from ingest.media.video.orientation import display_operation, square_size
+from search_core.errors import CorruptMedia
+
+Transfer = Literal["pq", "hlg"]
+
+#: Points per side of the table that colours are looked up in, and interpolated.
+_SIDE = 65
+#: Diffuse white (ITU-R BT.2408), which becomes the white of the picture but for a little room.
+_WHITE_NITS = 203.0
+#: Linear light up to here is shown as it is; what is brighter is rolled off.
+_KNEE = 0.8
+#: BT.2020 to BT.709 primaries (ITU-R BT.2087).
+_TO_709 = np.array(
+    [[1.6605, -0.5876, -0.0728], [-0.1246, 1.1329, -0.0083], [-0.0182, -0.1006, 1.1187]]
+)
+
+
+def tone_mapped(image: Image.Image, transfer: Transfer) -> Image.Image:
+    """Return RGB in BT.2020 coded with PQ (SMPTE ST 2084) or HLG (ARIB STD-B67) as sRGB."""
+    return image.filter(_table(transfer))
+
+
+@cache
+def _table(transfer: Transfer) -> ImageFilter.Color3DLUT:
+    steps = np.linspace(0.0, 1.0, _SIDE)
+    blue, green, red = np.meshgrid(steps, steps, steps, indexing="ij")
+    coded = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
+    nits = _nits_of_pq(coded) if transfer == "pq" else _nits_of_hlg(coded)
+    light = np.maximum(0.0, nits / _WHITE_NITS @ _TO_709.T)
+    brightest = np.maximum(light.max(axis=1, keepdims=True), 1e-9)
+    room = 1.0 - _KNEE
+    rolled_off = _KNEE + room * (1.0 - np.exp(-np.maximum(0.0, brightest - _KNEE) / room))
+    light *= np.where(brightest > _KNEE, rolled_off, brightest) / brightest
+    srgb = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return ImageFilter.Color3DLUT(_SIDE, np.clip(srgb, 0.0, 1.0).astype(np.float32).ravel())
+
+
+def _nits_of_pq(coded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the light that PQ codes, in candela per square metre (SMPTE ST 2084)."""
+    m1, m2, c1, c2, c3 = 0.1593017578125, 78.84375, 0.8359375, 18.8515625, 18.6875
+    power = coded ** (1 / m2)
+    return np.asarray(10_000.0 * (np.maximum(0.0, power - c1) / (c2 - c3 * power)) ** (1 / m1))
+
+
+def _nits_of_hlg(coded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the light that HLG codes on a screen of 1000 cd/m2, gamma 1.2 (ITU-R BT.2100)."""
+    a, b, c = 0.17883277, 0.28466892, 0.55991073
+    scene = np.where(coded <= 0.5, coded**2 / 3.0, (np.exp((coded - c) / a) + b) / 12.0)
+    luminance = scene @ np.array([0.2627, 0.6780, 0.0593])
+    return np.asarray(1_000.0 * luminance[:, None] ** 0.2 * scene)
+
+
+_HIGH_RANGE: dict[int, Transfer] = {
+    int(ColorTrc.SMPTE2084): "pq",
+    int(ColorTrc.ARIB_STD_B67): "hlg",
+}
+
+
+class Projector:
+    """Makes pictures of one video's frames: upright, with square pixels, in RGB.
+
+    ``most_pixels`` bounds what stretching pixels may make of them, ``least`` how small they may be.
+    """
+
+    def __init__(
+        self, pixel_shape: Fraction | None, most_pixels: int, least: LeastSize | None = None
+    ) -> None:
+        self._pixel_shape = pixel_shape
+        self._most_pixels = most_pixels
+        self._least = least
+        self._upright: tuple[int, Image.Transpose | None] | None = None
+        self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
+
+    def shown(self, frame: VideoFrame, pts_ms: int, span_ms: int = 0) -> DecodedFrame:
+        """Return the picture of a frame; raises CorruptMedia when there can be none."""
+        try:
+            image = self._rgb(_deinterlaced(frame))
+        except (av.FFmpegError, ValueError) as error:
+            raise not_shown(error) from error
+        transfer = _HIGH_RANGE.get(int(frame.color_trc or 0))
+        if transfer is not None:
+            image = tone_mapped(image, transfer)
+        square = square_size(image.width, image.height, self._pixel_shape)
+        if square != image.size and square[0] * square[1] <= self._most_pixels:
+            image = image.resize(square, Image.Resampling.BICUBIC)
+        operation = self._operation(frame)
+        if operation is not None:
+            image = image.transpose(operation)
+        small = self._least.reduced(image) if self._least else image
+        return DecodedFrame(pts_ms, image.width, image.height, small, span_ms)
+
+    def _operation(self, frame: VideoFrame) -> Image.Transpose | None:
+        """Return what turns the frame upright.
+
+        A frame whose side data was asked for is in a cycle with it, and would stay in memory until
+        the garbage collector comes by; so it is asked for only when the rotation has changed.
+        """
+        rotation = frame.rotation
+        if self._upright is None or self._upright[0] != rotation:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX")
+            operation = display_operation(bytes(matrix) if matrix is not None else None)
+            self._upright = rotation, operation
+        return self._upright[1]
+
+    def _rgb(self, frame: VideoFrame) -> Image.Image:
+        # libav converts by the frame's own matrix and range (BT.601 where it names none).
+        rgb = self._to_rgb.reformat(frame, format="rgb24", threads=1)
+        plane: Any = rgb.planes[0]
+        size, line_bytes = (rgb.width, rgb.height), plane.line_size
+        return Image.frombuffer("RGB", size, plane, "raw", "RGB", line_bytes, 1)
+
+
+class SeenVideoFrame:
+    """A decoded frame, as choosers see it: :class:`ingest.media.keyframes.SeenFrame`."""
+
+    __slots__ = ("_picture", "_reformatter", "ends_ms", "frame", "pts_ms")
+
+    def __init__(self, frame: VideoFrame, pts_ms: int, reformatter: VideoReformatter) -> None:
+        self.frame = frame
+        self.pts_ms = pts_ms
+        self.ends_ms: int | None = None
+        self._reformatter = reformatter
+        self._picture: SmallPicture | None = None
+
+    @property
+    def is_keyframe(self) -> bool:
+        """Whether the codec made it to stand for itself."""
+        return bool(self.frame.key_frame)
+
+    def small(self) -> SmallPicture:
+        """The frame at low resolution."""
+        if self._picture is None:
+            try:
+                scaled = self._reformatter.reformat(
+                    self.frame,
+                    SMALL_WIDTH,
+                    SMALL_HEIGHT,
+                    format="rgb24",
+                    interpolation=Interpolation.AREA,
+                    threads=1,
+                )
+                self._picture = np.asarray(scaled.to_ndarray(), np.uint8)
+            except (av.FFmpegError, ValueError) as error:
+                raise not_shown(error) from error
+        return self._picture
+
+    def span_ms(self, until_ms: int) -> int:
+        """Return how long it stands for what is shown, if the next keyframe is at ``until_ms``."""
+        ends_ms = until_ms if self.ends_ms is None else min(until_ms, self.ends_ms)
+        return max(0, ends_ms - self.pts_ms)
+
+
+def not_shown(error: Exception) -> CorruptMedia:
+    """Return what libav's refusal to convert a frame means."""
+    return CorruptMedia(f"has frames that cannot be shown: {last_words(str(error))}")
+
+
+def _deinterlaced(frame: VideoFrame) -> VideoFrame:
+    """Return a frame of two fields as one picture of its first, other frames as they are.
+
+    libavfilter's estdif fills in the other field along edges, from this frame alone.
+    """
+    if not frame.interlaced_frame:
+        return frame
+    with suppress(av.FFmpegError, ValueError):  # in formats the filter does not know, combed
+        graph = Graph()
+        source = graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=Fraction(1, 1000),
+        )
+        filter_, sink = graph.add("estdif", "mode=frame"), graph.add("buffersink")
+        source.link_to(filter_)
+        filter_.link_to(sink)
+        graph.configure()
+        graph.push(frame)
+        graph.push(None)
+        picture = graph.pull()
+        if isinstance(picture, VideoFrame):
+            return picture
+    return frame

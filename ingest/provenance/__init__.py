@@ -1,1 +1,0 @@
-"""Provenance: which file gave which rows, what its content was, and whether it is still there."""

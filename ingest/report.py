@@ -1,0 +1,182 @@
+"""What ingests and re-embeddings tell: progress while they run, and their reports at the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.ledger import Status
+from search_core.schema.entity import CapturedFrom
+
+
+@dataclass(frozen=True, slots=True)
+class SourceOutcome:
+    """What became of one source; ``reason`` and ``warning`` are predicates about it.
+
+    ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
+    decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
+    left out for that. ``source_id`` is the content hash of a file that was skipped for its content,
+    or that the library held already with other keyframes; ``given_ms`` is the start that was given
+    for it (epoch ms). ``captured_from`` is where the time of what was taken in comes from;
+    ``time_warning``, which ``warning`` holds too, says that its sources of time contradict each
+    other. ``tracks`` is how many video tracks of it were read.
+    """
+
+    uri: str
+    status: Status
+    reason: str = ""
+    stage: str = ""
+    keyframes: int = 0
+    warning: str = ""
+    left_out: int = 0
+    source_id: str = ""
+    captured_from: CapturedFrom | None = None
+    time_warning: str = ""
+    given_ms: int | None = None
+    tracks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an ingest is; ``current`` is the name of the file it last heard of.
+
+    ``waiting`` says what it waits for while Milvus is away, and is empty otherwise.
+    """
+
+    sources_total: int
+    sources_finished: int
+    keyframes: int
+    current: str
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    waiting: str = ""
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
+    frames of theirs that show nothing new. ``replaced`` counts the keyframes that were removed
+    because the file they are of has other content now. ``corrected`` counts sources that were there
+    already and were given another camera, time or tags, ``corrected_keyframes`` those of theirs.
+    ``captured_from`` counts sources that were taken in, by where their times come from.
+
+    ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
+    overlap.
+    """
+
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    keyframes: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    outcomes: list[SourceOutcome] = field(default_factory=list)
+    stages: dict[str, float] = field(default_factory=dict)
+    left_out: int = 0
+    replaced: int = 0
+    captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
+    corrected: int = 0
+    corrected_keyframes: int = 0
+
+    @property
+    def keyframes_per_s(self) -> float:
+        """Keyframes per second of the whole ingest."""
+        return self.keyframes / self.seconds if self.seconds > 0 else 0.0
+
+    def add(self, outcome: SourceOutcome) -> None:
+        """Count one source's outcome."""
+        self.outcomes.append(outcome)
+        if outcome.status == "done":
+            self.done += 1
+            self.keyframes += outcome.keyframes
+            self.left_out += outcome.left_out
+            if outcome.captured_from is not None:
+                self.captured_from[outcome.captured_from] += 1
+        elif outcome.status == "skipped":
+            self.skipped += 1
+        else:
+            self.failed += 1
+
+    def results(self, limit: int) -> list[dict[str, Any]]:
+        """Return what became of each source, at most ``limit``: failed, skipped, then done ones."""
+        order = {"failed": 0, "skipped": 1, "done": 2}
+        return [
+            {
+                "uri": o.uri,
+                "status": o.status,
+                "why": o.reason or o.warning,
+                "keyframes": o.keyframes,
+                "left_out": o.left_out,
+            }
+            for o in sorted(self.outcomes, key=lambda outcome: order[outcome.status])[:limit]
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts, and what failed, was skipped or was kept with a warning."""
+        return {
+            "done": self.done,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "keyframes": self.keyframes,
+            "left_out": self.left_out,
+            "replaced": self.replaced,
+            "corrected": {"sources": self.corrected, "keyframes": self.corrected_keyframes},
+            "seconds": round(self.seconds, 3),
+            "keyframes_per_s": round(self.keyframes_per_s, 2),
+            "interrupted": self.interrupted,
+            "captured_from": dict(self.captured_from),
+            "failures": [
+                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+                for o in self.outcomes
+                if o.status == "failed"
+            ],
+            "skips": [
+                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+                for o in self.outcomes
+                if o.status == "skipped"
+            ],
+            "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
+            "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+        }
+
+
+@dataclass(slots=True)
+class ReembedReport:
+    """What became of a library's keyframes.
+
+    ``thumbnails`` of the ``keyframes`` were embedded from their thumbnails; ``reasons`` says why,
+    by source. ``left_out`` are the uris of keyframes of which nothing is left, as often as they
+    had some. ``kept`` more keyframes, and how they came, are an earlier run's, which was ended.
+    """
+
+    keyframes: int = 0
+    kept: int = 0
+    thumbnails: int = 0
+    left_out: list[str] = field(default_factory=list)
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        text = f"{self.keyframes:,} keyframes embedded again"
+        if self.kept:
+            text += f" after {self.kept:,} of a run that was ended"
+        if self.thumbnails:
+            text += f", {self.thumbnails:,} of them from their thumbnails"
+        if self.left_out:
+            text += f", {len(self.left_out):,} left out: nothing is left of them"
+        return text
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "keyframes": self.keyframes,
+            "kept": self.kept,
+            "from_thumbnails": self.thumbnails,
+            "left_out": self.left_out,
+            "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
+            "seconds": round(self.seconds, 3),
+        }

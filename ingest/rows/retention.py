@@ -1,0 +1,123 @@
+"""Retention: what is older than it may be goes, rows and pictures together.
+
+A camera's rule is about all that carries its name, a library's about all that is in it, by when it
+was captured. Doing it twice changes nothing; done by halves, the next time finishes it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from ingest.cameras.roster import Roster
+from ingest.cameras.status_log import Diary
+from ingest.cameras.stills import source_of_day, stills_of
+from ingest.rows.deletion import delete_entities, purge_where
+from search_core.errors import LibraryNotFound
+from search_core.schema.entity import ms_from_datetime
+from search_core.schema.filters import Filter
+from search_core.settings import Settings
+from search_core.store.iteration import entities_where
+from search_core.store.library import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How long a camera's keyframes are kept in a library, or all of a library (no ``camera``)."""
+
+    library: str
+    retain: timedelta
+    camera: str | None = None
+
+    def outdated(self, now: datetime) -> Filter:
+        """Return what is older than it may be."""
+        cameras = (self.camera,) if self.camera is not None else ()
+        return Filter(cameras=cameras, before=now - self.retain)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What a rule removed, or would: keyframes, and stills that no keyframe showed any more."""
+
+    rule: Rule
+    keyframes: int
+    strays: int
+
+
+def rules_of(settings: Settings) -> list[Rule]:
+    """Return the rules of settings and roster, and those given to `sightline watch --retain`.
+
+    For a camera of the roster, what is said there alone counts; for any camera, what was changed
+    since. What a removed one left goes as it would have gone. Raises SettingsError.
+    """
+    rules = [Rule(library, retain) for library, retain in sorted(settings.retain.items())]
+    cameras = {camera.name: camera for camera in Roster(settings).cameras()}
+    with Diary(settings.ledger_path) as diary:
+        changed, watched = diary.retentions(), diary.cameras()
+    kept = [(camera.name, camera.library, camera.retain) for camera in cameras.values()]
+    kept += [
+        (state.name, state.library, state.retain) for state in watched if state.name not in cameras
+    ]
+    for name, library, retain in kept:
+        if (lasting := changed.get(name, retain)) is not None:
+            rules.append(Rule(library, lasting, name))
+    return rules
+
+
+def prune(
+    settings: Settings, store: Store, rule: Rule, now: datetime, *, dry_run: bool = False
+) -> Pruned:
+    """Remove what a rule lets go, or only count it; a library that is not there holds nothing.
+
+    Raises StoreError when Milvus fails; what is removed by then stays removed.
+    """
+    where = rule.outdated(now)
+    strays = 0
+    try:
+        if dry_run:
+            return Pruned(rule, store.count(rule.library, where), 0)
+        keyframes, _ = delete_entities(settings, store, rule.library, where)
+        keyframes += purge_where(settings, store, rule.library, where)
+    except LibraryNotFound:
+        keyframes = 0
+    if rule.camera is not None and not dry_run:
+        limit = now.astimezone(UTC) - rule.retain
+        strays = sum(_remove(path) for path in _stray_stills(settings, store, rule.camera, limit))
+        with Diary(settings.ledger_path) as diary:
+            diary.forget_gaps(rule.camera, ms_from_datetime(limit))
+    return Pruned(rule, keyframes, strays)
+
+
+def _stray_stills(settings: Settings, store: Store, camera: str, limit: datetime) -> Iterator[Path]:
+    """Yield a camera's stills from before ``limit`` that no library shows: a crash left them.
+
+    Keyframes that were moved to another library, camera or time keep theirs. Folders of days that
+    are over altogether go as a whole, with those of their thumbnails.
+    """
+    for folder in sorted(stills_of(settings.stills_dir, camera).glob("????-??-??")):
+        if folder.name > limit.date().isoformat():
+            continue
+        source_id = source_of_day(camera, datetime.fromisoformat(folder.name).date())
+        shown = {
+            entity.uri
+            for info in store.libraries()
+            for page in entities_where(store, info.name, Filter(source_ids=(source_id,)))
+            for entity in page
+        }
+        for still in folder.glob("*.jpg"):
+            early = f"{folder.name}T{still.stem}" < f"{limit:%Y-%m-%dT%H-%M-%S}"
+            if early and str(still) not in shown:
+                yield still
+        if folder.name < limit.date().isoformat() and not shown:
+            shutil.rmtree(folder, ignore_errors=True)
+            thumbnails = settings.thumbnails_dir / source_id[:2] / source_id
+            shutil.rmtree(thumbnails, ignore_errors=True)
+
+
+def _remove(path: Path) -> bool:
+    existed = path.exists()
+    path.unlink(missing_ok=True)
+    return existed

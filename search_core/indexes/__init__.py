@@ -1,0 +1,88 @@
+"""The vector indexes Sightline builds, one frozen dataclass each, with Milvus's parameter ranges.
+
+A value out of range is refused here, before Milvus is asked; so is a type the Milvus at hand does
+not offer (:meth:`IndexSpec.require_offered`).
+"""
+
+from search_core.indexes.base import (
+    BINARY_METRICS,
+    METRICS,
+    BinaryMetricType,
+    IndexSpec,
+    MetricType,
+    Offer,
+    VectorKind,
+)
+from search_core.indexes.catalogue import (
+    DEFAULT_INDEX,
+    INDEX_SPECS,
+    OLD_INDEX_TYPES,
+    OLD_METRICS,
+    default_specs,
+    index_spec_from_dict,
+    index_spec_to_dict,
+    make_index_spec,
+    make_metric,
+    usual_nlist,
+)
+from search_core.indexes.flat import AutoIndex, BinFlat, Flat
+from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
+from search_core.indexes.ivf import (
+    BinIvfFlat,
+    GpuIvfFlat,
+    IvfFlat,
+    IvfPq,
+    IvfRabitq,
+    IvfSq8,
+    Scann,
+)
+from search_core.indexes.parameters import (
+    EF_CONSTRUCTION_RANGE,
+    EF_RANGE,
+    M_RANGE,
+    NLIST_RANGE,
+    Parameter,
+    parameters_of,
+)
+from search_core.indexes.search_params import SearchParams
+
+__all__ = [
+    "BINARY_METRICS",
+    "DEFAULT_INDEX",
+    "EF_CONSTRUCTION_RANGE",
+    "EF_RANGE",
+    "INDEX_SPECS",
+    "METRICS",
+    "M_RANGE",
+    "NLIST_RANGE",
+    "OLD_INDEX_TYPES",
+    "OLD_METRICS",
+    "AutoIndex",
+    "BinFlat",
+    "BinIvfFlat",
+    "BinaryMetricType",
+    "DiskAnn",
+    "Flat",
+    "GpuCagra",
+    "GpuIvfFlat",
+    "Hnsw",
+    "HnswSq",
+    "IndexSpec",
+    "IvfFlat",
+    "IvfPq",
+    "IvfRabitq",
+    "IvfSq8",
+    "MetricType",
+    "Offer",
+    "Parameter",
+    "Scann",
+    "SearchParams",
+    "VectorKind",
+    "default_specs",
+    "index_spec_from_dict",
+    "index_spec_to_dict",
+    "make_index_spec",
+    "make_metric",
+    "parameters_of",
+    "usual_nlist",
+]

@@ -1,0 +1,233 @@
+"""Which index to start with: what fits the memory, reaches the recall, and is there to be had."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from search_core.errors import IndexParameterError, UsageError
+from search_core.indexes import Flat, IndexSpec, Scann, SearchParams, index_spec_to_dict
+from search_core.indexes.ivf import Ivf
+from search_core.indexes.milvus_version import ServerInfo, release_of
+from search_core.indexes.sizing import IndexSize, estimate
+from search_core.indexes.starting_points import FASTEST_FIRST, Start, start_for
+
+#: Milvus loads no more when this share of the memory is taken
+#: (queryNode.overloadedMemoryThresholdPercentage in its configuration).
+MEMORY_SHARE = 0.9
+#: What comparing one number of one vector takes: 50,000 x 512 took 11 ms on a Milvus 2.3.5 with
+#: two cores.
+_COMPARE_S = 0.011 / (50_000 * 512)
+#: A search of everything that takes no longer than this needs no index to make it faster.
+_QUICK_S = 0.012
+#: A search by an index that takes longer is slow: people wait for it.
+_SLOW_S = 0.1
+#: The oldest Milvus that people are still met with; of a newer one it is said that it is needed.
+_OLD_MILVUS = "2.3"
+ROWS_LIMIT = 10**12
+#: Milvus takes vectors of up to so many dimensions.
+DIM_LIMIT = 32_768
+
+Verdict = Literal["recommended", "fits", "slow", "finds too little", "too large", "not offered"]
+_VERDICTS: tuple[Verdict, ...] = (
+    *("recommended", "fits", "slow", "finds too little", "too large", "not offered"),
+)
+_WHY = {
+    "FLAT": "exact, with nothing to build or choose; its time grows with the rows",
+    "IVF_FLAT": "fast, and finds all that is in the clusters it looks into",
+    "IVF_SQ8": "a quarter of the memory of IVF_FLAT, for a little recall",
+    "HNSW": "the fastest at high recall, for the most memory",
+    "HNSW_SQ": "nearly as fast as HNSW in a third of its memory, for a little recall",
+    "IVF_PQ": "the smallest; coarse, and slow to build",
+    "IVF_RABITQ": "small: one bit a dimension, and bytes to check the best candidates with",
+    "SCANN": "scans small codes very fast, and checks the best with full vectors",
+    "DISKANN": "vectors and graph on a fast SSD, an eighth of them in memory",
+    "AUTOINDEX": "an HNSW whose parameters Milvus chooses and you cannot",
+    "GPU_CAGRA": "the most queries a second, for many that come at once",
+    "GPU_IVF_FLAT": "IVF_FLAT for many queries at once",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """One index type for so many vectors: what it needs, what it reaches, where to start.
+
+    ``recall`` is what ``spec`` searched with ``search`` found on CLIP-like vectors, None where
+    nothing was measured. ``verdict`` sums up and ``because`` says what decided it; ``why`` is what
+    the type is good for. ``seconds`` is about how long a search takes that compares the vectors
+    this one does, on some two cores; None where nothing tells. ``needs`` says which Milvus it needs
+    where any was meant and not every one has it, else "".
+    """
+
+    spec: IndexSpec
+    search: SearchParams
+    size: IndexSize
+    recall: float | None
+    verdict: Verdict
+    because: str
+    why: str
+    seconds: float | None = None
+    needs: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        spec = index_spec_to_dict(self.spec)
+        return {
+            "index_type": spec.pop("index_type"),
+            "verdict": self.verdict,
+            "because": self.because,
+            "why": self.why,
+            "build": spec,
+            "search": self.search.given(),
+            "expected_recall": self.recall,
+            "expected_search_s": self.seconds,
+            "needs": self.needs,
+            **asdict(self.size),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Need:
+    """What is asked for; refuses numbers that cannot be."""
+
+    rows: int
+    dim: int
+    memory_bytes: int
+    target_recall: float
+    server: ServerInfo | None
+
+    def __post_init__(self) -> None:
+        recall = self.target_recall
+        if not 1 <= self.rows <= ROWS_LIMIT:
+            raise UsageError(
+                f"There must be from 1 to {ROWS_LIMIT:,} rows, not {self.rows:,}.",
+                "One keyframe or photograph is a row.",
+            )
+        if not 1 <= self.dim <= DIM_LIMIT:
+            raise UsageError(
+                f"Vectors have from 1 to {DIM_LIMIT:,} dimensions, not {self.dim:,}.",
+                "ViT-B-32 makes 512; `sightline doctor` lists encoders.",
+            )
+        if self.memory_bytes < 1:
+            raise UsageError("The memory must be more than nothing.", "Write it as 16GiB.")
+        if not 0 < recall <= 1:
+            share = f"Write {recall:g} % as {recall / 100:g}." if 1 < recall <= 100 else ""
+            raise UsageError(
+                f"The target recall is a share above 0 and up to 1, not {recall:g}.",
+                share or "0.95 finds 95 of 100 true neighbours.",
+            )
+
+
+def advise(
+    rows: int, dim: int, memory_bytes: int, target_recall: float, server: ServerInfo | None = None
+) -> list[Advice]:
+    """Return every type for float vectors: the recommended one, what else would do, what would not.
+
+    ``memory_bytes`` is all memory of the machine that serves. Without ``server`` any Milvus without
+    a GPU is meant. Nothing is recommended where nothing both fits and reaches ``target_recall``;
+    what nobody measured the recall of only where nothing else does.
+    Raises UsageError for numbers that cannot be.
+    """
+    need = _Need(rows, dim, memory_bytes, target_recall, server)
+    found = [advice for name in FASTEST_FIRST if (advice := _advice(name, need)) is not None]
+    if (best := _best(found)) is not None:
+        found[found.index(best)] = replace(best, verdict="recommended", because=best.why)
+    return sorted(found, key=lambda advice: _VERDICTS.index(advice.verdict))
+
+
+def usable_bytes(memory_bytes: int) -> int:
+    """Return how much of a machine's memory Milvus fills before it refuses to load more."""
+    return math.floor(memory_bytes * MEMORY_SHARE)
+
+
+def scan_seconds(rows: int, dim: int) -> float:
+    """Return how long a search that compares every vector takes, on some two cores."""
+    return rows * dim * _COMPARE_S
+
+
+def on_older(found: Sequence[Advice]) -> Advice | None:
+    """Return what to use where Milvus is too old for the recommended type; None where it is not."""
+    if not found[0].needs:
+        return None
+    return _best([advice for advice in found if not advice.needs])
+
+
+def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
+    """Return how long comparing takes what the start compares; None where that is not known.
+
+    Codes of SCANN are compared many at once, so that their number says little.
+    """
+    spec, nprobe = start.spec, start.search.nprobe
+    if isinstance(spec, Flat):
+        return scan_seconds(rows, dim)
+    if not isinstance(spec, Ivf) or isinstance(spec, Scann) or spec.offer.gpu or nprobe is None:
+        return None
+    return scan_seconds(spec.nlist + math.ceil(rows * nprobe / spec.nlist), dim)
+
+
+def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
+    """Return which Milvus is needed, where any was meant and old ones lack the type."""
+    new = release_of(spec.offer.since) > release_of(_OLD_MILVUS)
+    return f"Milvus {spec.offer.since} or later" if server is None and new else ""
+
+
+def _advice(index_type: str, need: _Need) -> Advice | None:
+    """Return what is to be said of a type; None where it cannot index so many dimensions."""
+    try:
+        start = start_for(index_type, need.rows, need.dim, need.target_recall)
+    except IndexParameterError:
+        return None
+    size = estimate(start.spec, need.rows, need.dim, need.server)
+    seconds = _search_seconds(start, need.rows, need.dim)
+    verdict, because = _verdict(start, size, need, seconds)
+    why = _WHY[index_type]
+    return Advice(
+        start.spec,
+        start.search,
+        size,
+        start.recall,
+        verdict,
+        because or why,
+        why,
+        seconds,
+        _needs(start.spec, need.server),
+    )
+
+
+def _verdict(
+    start: Start, size: IndexSize, need: _Need, seconds: float | None
+) -> tuple[Verdict, str]:
+    """Return what decides, and how; "" where nothing stands against it."""
+    offer = start.spec.offer
+    missing = offer.gpu
+    if need.server is not None:
+        missing = bool(start.spec.refusal(need.server, surely=True))
+    if missing:
+        return "not offered", f"not offered: {offer.where} has it"
+    if size.memory_bytes > usable_bytes(need.memory_bytes):
+        return "too large", "too large for this memory"
+    if need.target_recall == 1 and start.recall != 1:
+        return "finds too little", "finds too little: it is not exact"
+    if start.recall is not None and start.recall < need.target_recall:
+        return "finds too little", f"finds too little: {start.recall:.2f} at the most"
+    flat = isinstance(start.spec, Flat)
+    if seconds is None or seconds <= (_QUICK_S if flat else _SLOW_S):
+        return "fits", ""
+    if flat:
+        return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
+    return "slow", f"slow: some {seconds:.2g} s a search on two cores"
+
+
+def _best(found: Sequence[Advice]) -> Advice | None:
+    """Return the fastest that does; FLAT where it is quick enough, or where nothing else does.
+
+    ``found`` is the fastest first. What is slow goes before what nobody measured the recall of.
+    """
+    does = [advice for advice in found if advice.verdict in ("fits", "recommended")]
+    chosen = [advice for advice in does if advice.spec.index_type != "AUTOINDEX"]
+    quick = next((advice for advice in does if isinstance(advice.spec, Flat)), None)
+    known = next((advice for advice in chosen if advice.recall is not None), None)
+    slow = next((advice for advice in found if advice.verdict == "slow"), None)
+    return quick or known or slow or next(iter(chosen), None)

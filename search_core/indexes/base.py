@@ -1,0 +1,175 @@
+"""What every index type is: its parameters, what it is searched with, and which Milvus has it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from search_core.errors import IndexNotOffered, IndexParameterError
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.indexes.parameters import check_parameters, parameters_of
+from search_core.indexes.search_params import SearchParams
+
+MetricType = Literal["COSINE", "IP", "L2"]
+METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
+BinaryMetricType = Literal["HAMMING", "JACCARD"]
+BINARY_METRICS: tuple[BinaryMetricType, ...] = ("HAMMING", "JACCARD")
+VectorKind = Literal["float", "binary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Which Milvus offers an index type.
+
+    Servers from release ``since`` on do, those with a GPU only where ``gpu``; the server of the
+    PyPI package ``milvus`` where ``pip_build``; Milvus Lite where ``lite``.
+    """
+
+    since: str
+    lite: bool = False
+    gpu: bool = False
+    pip_build: bool = True
+
+    @property
+    def where(self) -> str:
+        """Who offers it, in words."""
+        server = f"Milvus {self.since} or later"
+        if self.gpu:
+            server += " with an NVIDIA GPU, in its GPU build,"
+        elif not self.pip_build:
+            server += " in a container or on Kubernetes"
+        return f"Milvus Lite and {server}" if self.lite else server
+
+    def refusal(self, server: ServerInfo) -> str:
+        """Return why this Milvus cannot, in words; "" when it can, or may."""
+        if server.embedded:
+            return "" if self.lite else "Milvus Lite does not have it"
+        if not server.at_least(self.since):
+            return f"it came with Milvus {self.since}"
+        if self.gpu and server.gpu is False:
+            return "it needs a GPU, and this Milvus is not a GPU build"
+        if server.pip_build and not self.pip_build:
+            return "the server of the PyPI package milvus is built without it"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class IndexSpec(ABC):
+    """A vector index and its build parameters; one frozen dataclass an index type.
+
+    ``sweep`` names the search parameter that trades time for recall; None where there is none.
+    ``max_hits`` is the largest k it answers. Making one with a value Milvus would refuse raises
+    IndexParameterError.
+    """
+
+    index_type: ClassVar[str] = ""
+    vector_kind: ClassVar[VectorKind] = "float"
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    sweep: ClassVar[str | None] = None
+    max_hits: ClassVar[int] = 16_384
+    offer: ClassVar[Offer]
+
+    def __post_init__(self) -> None:
+        check_parameters(self)
+        self.check_together()
+
+    def check_together(self) -> None:
+        """Raise IndexParameterError for parameters that are fine alone and not together."""
+        return
+
+    @classmethod
+    def refusal(cls, server: ServerInfo, *, surely: bool = False) -> str:
+        """Return why this Milvus does not have the type, in words; "" when it has.
+
+        Where it is unknown whether it has a GPU it may have a type that needs one: that counts as
+        having it, except where it is to be had ``surely``.
+        """
+        if cls.index_type in server.lacks:
+            return "`sightline doctor --probe` found that it cannot build it"
+        if surely and cls.offer.gpu and not server.gpu:
+            return "it needs a GPU, which this Milvus does not report"
+        return cls.offer.refusal(server)
+
+    def build_params(self) -> dict[str, Any]:
+        """Return Milvus's build parameters, by Milvus's names; a switch as the text it takes.
+
+        Milvus 2.3 tries for ever to build an index with a True in place of the text "true".
+        """
+        given = {item.name: getattr(self, name) for name, item in parameters_of(self)}
+        return {
+            name: str(value).lower() if isinstance(value, bool) else value
+            for name, value in given.items()
+        }
+
+    @abstractmethod
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return Milvus's search parameters for ``k`` hits, of those the type has.
+
+        Raises IndexParameterError where one does not go with this index or with ``k``.
+        """
+
+    def sweep_values(self, k: int) -> list[int]:
+        """Return values of the sweep parameter to try, ascending; none for an exact index."""
+        return []
+
+    def require_offered(self, server: ServerInfo) -> None:
+        """Raise IndexNotOffered, saying what would offer it, unless this Milvus has the type."""
+        if reason := self.refusal(server):
+            raise IndexNotOffered(
+                f"{server} does not offer {self.index_type}: {reason}.",
+                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+            )
+
+    def require_hits(self, k: int) -> None:
+        """Raise IndexParameterError where more hits are asked for than the type answers."""
+        if k > self.max_hits:
+            raise IndexParameterError(
+                f"{self.index_type} answers at most {self.max_hits} hits, not {k}.",
+                "Ask for fewer, or use another index type.",
+            )
+
+    def require_dim(self, dim: int) -> None:
+        """Raise IndexParameterError where vectors of ``dim`` dimensions cannot be indexed so."""
+        return
+
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where so few vectors cannot be indexed so; 0 passes."""
+        return
+
+    def metric_for(self, metric: str) -> str:
+        """Return the metric to build with where vectors are compared by ``metric``.
+
+        Vectors are of unit length here, so that IP orders as COSINE does where a type lacks that.
+        Raises IndexParameterError where it has no such metric.
+        """
+        if metric in self.metrics:
+            return metric
+        if metric == "COSINE" and "IP" in self.metrics:
+            return "IP"
+        raise IndexParameterError(
+            f"{self.index_type} does not compare by {metric}.",
+            f"It takes {', '.join(self.metrics)}.",
+        )
+
+
+def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:
+    """Return ``value``, or ``usual`` raised to ``k`` where there is none.
+
+    Raises IndexParameterError when ``value`` was asked for and is below ``k``.
+    """
+    if value is not None and value < k:
+        raise IndexParameterError(
+            f"{name} {value} is less than the {k} hits asked for.",
+            f"Use --{name.replace('_', '-')} {k} or more, or ask for fewer hits.",
+        )
+    return max(usual, k) if value is None else value
+
+
+def doubling(first: int, last: int) -> list[int]:
+    """Return ``first``, twice that, and so on up to ``last``."""
+    values = []
+    while first <= last:
+        values.append(first)
+        first *= 2
+    return values

@@ -1,0 +1,139 @@
+"""All index types by name, the names people still read about, and the usual choices."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any
+
+from search_core.errors import IndexParameterError
+from search_core.indexes.base import BINARY_METRICS, METRICS, IndexSpec
+from search_core.indexes.flat import AutoIndex, BinFlat, Flat
+from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
+from search_core.indexes.ivf import (
+    BinIvfFlat,
+    GpuIvfFlat,
+    IvfFlat,
+    IvfPq,
+    IvfRabitq,
+    IvfSq8,
+    Scann,
+)
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.indexes.parameters import NLIST_RANGE, parameters_of
+
+#: Every index type, by its Milvus name, in the order people meet them.
+INDEX_SPECS: dict[str, type[IndexSpec]] = {
+    spec.index_type: spec
+    for spec in (
+        *(Flat, IvfFlat, IvfSq8, Hnsw),
+        *(IvfPq, IvfRabitq, Scann, HnswSq, DiskAnn, AutoIndex),
+        *(GpuCagra, GpuIvfFlat, BinFlat, BinIvfFlat),
+    )
+}
+#: Exact, and fast enough for as many keyframes as the embedded Milvus is good for. HNSW's graph can
+#: lose one of many near-identical keyframes altogether, which is what a static camera gives.
+DEFAULT_INDEX: IndexSpec = Flat()
+
+#: What came after an index type Milvus no longer has.
+OLD_INDEX_TYPES = {
+    "IVF_SQ8H": ("belonged to Milvus 1", "IVF_SQ8 on a processor, GPU_IVF_FLAT on a GPU"),
+    "IVFSQ8H": ("belonged to Milvus 1", "IVF_SQ8 on a processor, GPU_IVF_FLAT on a GPU"),
+    "RNSG": ("belonged to Milvus 1", "HNSW, or DISKANN where memory is scarce"),
+    "NSG": ("belonged to Milvus 1", "HNSW, or DISKANN where memory is scarce"),
+    "ANNOY": ("left Milvus with version 2.3", "HNSW, which finds more in less time"),
+    "RHNSW_FLAT": ("left Milvus with version 2.3", "HNSW"),
+    "RHNSW_SQ": ("left Milvus with version 2.3", "HNSW_SQ"),
+    "RHNSW_PQ": ("left Milvus with version 2.3", "HNSW_SQ, or IVF_PQ where it must be smaller"),
+}
+#: What came after a metric for bits that Sightline does not compare by.
+OLD_METRICS = {
+    "TANIMOTO": (
+        "left Milvus with version 2.3",
+        "JACCARD, whose order it has: Tanimoto's distance is -log2 of 1 - Jaccard's",
+    ),
+    "SUPERSTRUCTURE": (
+        "says yes or no and ranks nothing (Milvus keeps it for chemical fingerprints)",
+        "JACCARD to rank by shared bits",
+    ),
+    "SUBSTRUCTURE": (
+        "says yes or no and ranks nothing (Milvus keeps it for chemical fingerprints)",
+        "JACCARD to rank by shared bits",
+    ),
+}
+
+
+def make_index_spec(
+    index_type: str, options: Mapping[str, int | str | bool | None] | None = None
+) -> IndexSpec:
+    """Return the spec of an index type by its Milvus name, any case, with the options given.
+
+    ``options`` are field names (``nlist``, ``m``, ``ef_construction``); None means the default.
+    Raises IndexParameterError for an unknown type, an option the type lacks, or a bad value; an
+    old type is answered with what replaced it.
+    """
+    name = index_type.strip().upper().replace("-", "_")
+    if old := OLD_INDEX_TYPES.get(name):
+        raise IndexParameterError(f"{name} {old[0]}.", f"Use {old[1]}.")
+    spec = INDEX_SPECS.get(name)
+    if spec is None:
+        raise IndexParameterError(
+            f"{index_type} is not an index type Sightline builds.",
+            f"Choose one of {', '.join(INDEX_SPECS)}.",
+        )
+    given = {name: value for name, value in (options or {}).items() if value is not None}
+    known = [item.name for item in fields(spec)]
+    for name in given:
+        if name not in known:
+            takes = ", ".join(known) if known else "no build parameters"
+            raise IndexParameterError(
+                f"{spec.index_type} has no parameter {name}.", f"It takes {takes}."
+            )
+    for name, parameter in parameters_of(spec):
+        if parameter.choices and isinstance(word := given.get(name), str):
+            given[name] = word.upper()
+    return spec(**given)
+
+
+def make_metric(name: str) -> str:
+    """Return a metric by its Milvus name, any case.
+
+    Raises IndexParameterError for an unknown one; an old one is answered with what replaced it.
+    """
+    metric = name.strip().upper()
+    if old := OLD_METRICS.get(metric):
+        raise IndexParameterError(f"{metric} {old[0]}.", f"Use {old[1]}.")
+    if metric not in (*METRICS, *BINARY_METRICS):
+        raise IndexParameterError(
+            f"{name} is not a metric Sightline compares by.",
+            f"Choose one of {', '.join(METRICS)}; for vectors of bits {', '.join(BINARY_METRICS)}.",
+        )
+    return metric
+
+
+def usual_nlist(rows: int) -> int:
+    """Return the usual number of clusters: 4 * sqrt(rows).
+
+    Bounded by Milvus's range, and by rows / 39: k-means wants 39 vectors a cluster to learn from
+    (faiss warns below that).
+    """
+    return max(1, min(round(4 * math.sqrt(max(1, rows))), rows // 39, NLIST_RANGE[1]))
+
+
+def default_specs(rows: int, server: ServerInfo | None = None) -> list[IndexSpec]:
+    """Return FLAT, IVF_FLAT, IVF_SQ8 and HNSW sized to the rows, of those this Milvus offers."""
+    nlist = usual_nlist(rows)
+    specs: list[IndexSpec] = [Flat(), IvfFlat(nlist), IvfSq8(nlist), Hnsw()]
+    return [spec for spec in specs if server is None or not spec.refusal(server, surely=True)]
+
+
+def index_spec_to_dict(spec: IndexSpec) -> dict[str, Any]:
+    """Return a spec as plain JSON values."""
+    return {"index_type": spec.index_type, **asdict(spec)}
+
+
+def index_spec_from_dict(record: Mapping[str, Any]) -> IndexSpec:
+    """Read what :func:`index_spec_to_dict` wrote."""
+    options = {key: value for key, value in record.items() if key != "index_type"}
+    return make_index_spec(str(record["index_type"]), options)

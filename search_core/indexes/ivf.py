@@ -1,0 +1,242 @@
+"""IVF indexes: vectors sorted into clusters, of which a search looks into the nearest.
+
+Ranges and defaults are those of the Milvus documentation ("IVF_FLAT", "IVF_SQ8", "IVF_PQ",
+"IVF_RABITQ", "SCANN") and of Knowhere, the library it builds indexes with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from search_core.errors import IndexParameterError
+from search_core.indexes.base import (
+    BINARY_METRICS,
+    IndexSpec,
+    Offer,
+    VectorKind,
+    at_least_k,
+    doubling,
+)
+from search_core.indexes.parameters import NLIST_RANGE, choice, number, switch
+from search_core.indexes.search_params import SearchParams
+
+#: What the candidates of a quantised index may be compared again with, smallest first.
+REFINE_TYPES = ("SQ6", "SQ8", "FP16", "BF16", "FP32")
+_REFINE_K = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ivf(IndexSpec):
+    """Vectors are put into ``nlist`` clusters; a search looks into the ``nprobe`` nearest.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More clusters make
+    each smaller, so that a search is faster at the same ``nprobe`` and finds less.
+    """
+
+    sweep: ClassVar[str | None] = "nprobe"
+    offer: ClassVar[Offer] = Offer("2.0")
+    nlist: int = number("nlist", 128, NLIST_RANGE, "clusters", "faster at one nprobe, finds less")
+
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return nprobe; by default an eighth of the clusters.
+
+        Raises IndexParameterError when ``nprobe`` is larger than ``nlist``, or k than it answers.
+        """
+        return {"nprobe": self.nprobe(params, k)}
+
+    def nprobe(self, params: SearchParams, k: int) -> int:
+        """Return how many clusters a search looks into."""
+        self.require_hits(k)
+        nprobe = params.nprobe if params.nprobe is not None else max(1, self.nlist // 8)
+        if nprobe > self.nlist:
+            raise IndexParameterError(
+                f"nprobe {nprobe} is more than the {self.nlist} clusters (nlist) of this index.",
+                f"Use --nprobe from 1 to {self.nlist}.",
+            )
+        return nprobe
+
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where there are fewer vectors than clusters; 0 passes.
+
+        Milvus would make fewer clusters without saying so.
+        """
+        if 0 < rows < self.nlist:
+            raise IndexParameterError(
+                f"nlist {self.nlist} is more than the {rows} vectors: only as many clusters as "
+                "vectors can be made.",
+                f"Use --nlist from 1 to {rows}.",
+            )
+
+    def sweep_values(self, k: int) -> list[int]:
+        """Return 1, 2, 4 … 128, within nlist."""
+        return doubling(1, min(128, self.nlist))
+
+
+@dataclass(frozen=True, slots=True)
+class IvfFlat(Ivf):
+    """IVF_FLAT: clusters of full vectors; fast, exact within the clusters it looks into.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    """
+
+    index_type: ClassVar[str] = "IVF_FLAT"
+    offer: ClassVar[Offer] = Offer("2.0", lite=True)
+
+
+@dataclass(frozen=True, slots=True)
+class IvfSq8(Ivf):
+    """IVF_SQ8: as IVF_FLAT with one byte a dimension; a quarter of the memory, a little recall.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    """
+
+    index_type: ClassVar[str] = "IVF_SQ8"
+    offer: ClassVar[Offer] = Offer("2.0", lite=True)
+
+
+@dataclass(frozen=True, slots=True)
+class IvfPq(Ivf):
+    """IVF_PQ: vectors cut into m pieces, each kept as a code of nbits; very small, coarse.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    ``m``: pieces, 1 to 65,536, a divisor of the dimensions, default 64; more find more, and are
+    larger (m * nbits / 8 bytes a vector). Milvus has no default.
+    ``nbits``: bits a piece, 1 to 16, default 8; more find more, are larger, and train on
+    2**nbits vectors or more.
+    """
+
+    index_type: ClassVar[str] = "IVF_PQ"
+    m: int = number("m", 64, (1, 65_536), "pieces", "finds more, larger")
+    nbits: int = number("nbits", 8, (1, 16), "bits", "finds more, larger, slower to train")
+
+    def require_dim(self, dim: int) -> None:
+        """Raise IndexParameterError unless m divides the dimensions."""
+        if dim % self.m:
+            fits = max(size for size in range(1, min(self.m, dim) + 1) if dim % size == 0)
+            raise IndexParameterError(
+                f"m {self.m} does not divide the {dim} dimensions of these vectors.",
+                f"Use a divisor of {dim}, such as {fits}.",
+            )
+
+    def require_rows(self, rows: int) -> None:
+        """Raise IndexParameterError where there are fewer vectors than codes or clusters."""
+        Ivf.require_rows(self, rows)
+        if 0 < rows < 2**self.nbits:
+            raise IndexParameterError(
+                f"nbits {self.nbits} needs {2**self.nbits:,} vectors or more to learn from, and "
+                f"there are {rows}.",
+                f"Use --option nbits={rows.bit_length() - 1}, or IVF_SQ8.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class IvfRabitq(Ivf):
+    """IVF_RABITQ: one bit a dimension, and finer vectors to compare the candidates again with.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    ``refine``: true or false, default true: keep finer vectors too, so that candidates are
+    compared again; without them recall stays low. Milvus's own default is false.
+    ``refine_type``: what those are, one of SQ6, SQ8, FP16, BF16, FP32, default SQ8; finer finds
+    more, and is larger.
+    """
+
+    index_type: ClassVar[str] = "IVF_RABITQ"
+    offer: ClassVar[Offer] = Offer("2.6")
+    refine: bool = switch("refine", True, "finds far more, larger")
+    refine_type: str = choice("refine_type", "SQ8", REFINE_TYPES, "finer finds more, larger")
+
+    def build_params(self) -> dict[str, Any]:
+        """Return Milvus's build parameters; refine_type only where there is refining."""
+        return without_refine_type(IndexSpec.build_params(self), self.refine)
+
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return nprobe, rbq_bits_query (0: the query is not rounded) and, refining, refine_k (10).
+
+        Raises IndexParameterError for nprobe over nlist, or a refine_k without refine.
+        """
+        bits = 0 if params.rbq_bits_query is None else params.rbq_bits_query
+        taken = {"nprobe": self.nprobe(params, k), "rbq_bits_query": bits}
+        return taken | refine_params(self.refine, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Scann(Ivf):
+    """SCANN: 4-bit codes scanned very fast, the best candidates compared again in full.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    ``with_raw_data``: true or false, default true: keep full vectors to compare the candidates
+    again; without them it is a sixteenth of the size and finds less.
+
+    Needs a processor with AVX2, and an even number of dimensions.
+    """
+
+    index_type: ClassVar[str] = "SCANN"
+    offer: ClassVar[Offer] = Offer("2.3")
+    with_raw_data: bool = switch("with_raw_data", True, "finds more, 17 times as large")
+
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return nprobe and reorder_k, ten times k by default.
+
+        Raises IndexParameterError for nprobe over nlist, or reorder_k below k.
+        """
+        reorder_k = at_least_k("reorder_k", params.reorder_k, k, 10 * k)
+        return {"nprobe": self.nprobe(params, k), "reorder_k": reorder_k}
+
+    def require_dim(self, dim: int) -> None:
+        """Raise IndexParameterError for an odd number of dimensions."""
+        if dim % 2:
+            raise IndexParameterError(
+                f"SCANN needs an even number of dimensions, not {dim}.", "Use IVF_SQ8 instead."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class GpuIvfFlat(Ivf):
+    """GPU_IVF_FLAT: IVF_FLAT held and searched on a GPU, for many queries at once.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+
+    Answers at most 256 hits.
+    """
+
+    index_type: ClassVar[str] = "GPU_IVF_FLAT"
+    metrics: ClassVar[tuple[str, ...]] = ("IP", "L2")
+    max_hits: ClassVar[int] = 256
+    offer: ClassVar[Offer] = Offer("2.3", gpu=True)
+
+
+@dataclass(frozen=True, slots=True)
+class BinIvfFlat(Ivf):
+    """BIN_IVF_FLAT: IVF_FLAT over vectors of bits.
+
+    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
+    faster at the same nprobe, and find less.
+    """
+
+    index_type: ClassVar[str] = "BIN_IVF_FLAT"
+    vector_kind: ClassVar[VectorKind] = "binary"
+    metrics: ClassVar[tuple[str, ...]] = BINARY_METRICS
+
+
+def without_refine_type(built: dict[str, Any], refine: bool) -> dict[str, Any]:
+    """Return build parameters, of an index that does not refine without the type of it."""
+    return built if refine else {name: built[name] for name in built if name != "refine_type"}
+
+
+def refine_params(refine: bool, params: SearchParams) -> dict[str, int]:
+    """Return refine_k where the index refines; raises IndexParameterError for one it ignores."""
+    if refine:
+        return {"refine_k": _REFINE_K if params.refine_k is None else params.refine_k}
+    if params.refine_k is not None:
+        raise IndexParameterError(
+            "refine_k does nothing on an index built without refine.",
+            "Build it with refine, or leave refine_k out.",
+        )
+    return {}

@@ -1,0 +1,264 @@
+"""What the charts are put together from: axes, scales, looks of index types, guides."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from search_core.lab.report.theme import STRATEGY_COLOURS, colour_of, shape_of
+
+_DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
+#: Recall to this power goes up the axis.
+_STRETCH = 4
+_RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
+_KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
+_LOWEST, _CHOSEN, _HIGHEST = "lowest measured", "setting in the table", "highest measured"
+_STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
+
+SETTING = [
+    alt.Tooltip("series:N", title="index"),
+    alt.Tooltip("built:N", title="built with"),
+    alt.Tooltip("searched:N", title="searched with"),
+]
+QUERIES = alt.Tooltip("query_kind:N", title="queries")
+RECALL = [
+    alt.Tooltip("recall:Q", format=".4f"),
+    alt.Tooltip("recall_low:Q", title="95 % interval from", format=".4f"),
+    alt.Tooltip("recall_high:Q", title="95 % interval to", format=".4f"),
+]
+TIMES = [
+    alt.Tooltip("p50_ms:Q", title="p50 ms", format=",.4~g"),
+    alt.Tooltip("p95_ms:Q", title="p95 ms", format=",.4~g"),
+    alt.Tooltip("p99_ms:Q", title="p99 ms", format=",.4~g"),
+]
+
+
+def log_scale(values: pd.Series[float], *, reverse: bool = False, room: float = 0.0) -> Any:
+    """Return a logarithmic scale with a little room on both sides of ``values``.
+
+    ``room`` is the share of it that is left empty above them, for names.
+    """
+    low, high = _extent(values)
+    high *= (high / low) ** (room / (1 - room))
+    return alt.Scale(type="log", domain=[low, high], nice=False, reverse=reverse)
+
+
+def log_span(values: pd.Series[float]) -> float:
+    """Return the length of :func:`log_scale` in natural logarithms."""
+    low, high = _extent(values)
+    return math.log(high / low)
+
+
+def log_ticks(values: pd.Series[float], most: int = 7) -> list[float]:
+    """Return round values for the ticks of :func:`log_scale`, ``most`` at most where possible."""
+    low, high = _extent(values)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    ticks: list[float] = []
+    for steps in _STEPS:
+        found = [
+            float(f"{step * 10.0**power:.4g}")
+            for power in range(first, last + 1)
+            for step in steps
+            if low <= step * 10.0**power <= high
+        ]
+        if len(found) > most and ticks:
+            break
+        ticks = found
+        if len(ticks) >= 4:
+            break
+    return ticks
+
+
+def _extent(values: pd.Series[float]) -> tuple[float, float]:
+    known = values[values > 0]
+    if known.empty:
+        return 0.1, 10.0
+    low, high = float(known.min()), float(known.max())
+    if high / low < 2:  # so near one another that no round number need lie between
+        middle = math.sqrt(low * high)
+        return middle / 1.6, middle * 1.6
+    room = max(1.1, (high / low) ** 0.05)
+    return low / room, high * room
+
+
+def recall_axis(frame: pd.DataFrame, k: int, target: float | None = None) -> Any:
+    """Return the axis of recall, from a little below the least to 1.
+
+    It is stretched towards 1, where settings are chosen: 0.9 to 1 takes as much room as 0 to 0.8.
+    """
+    least = frame[["recall", "recall_low"]].min().min()
+    least = min(1.0 if math.isnan(least) else float(least), target or 1.0)
+    bottom = max(0.0, math.floor(least * 20 - 0.5) / 20)
+    return alt.Y(
+        "recall:Q",
+        title=f"recall@{k} (stretched towards 1)",
+        scale=alt.Scale(
+            type="pow", exponent=_STRETCH, domain=[bottom, 1.0], nice=False, zero=False
+        ),
+        axis=alt.Axis(format=".2~f", values=[tick for tick in _RECALL_TICKS if tick >= bottom]),
+    )
+
+
+def interval(base: Any, **look: Any) -> Any:
+    """Return the 95 % intervals of recall as thin rules."""
+    return base.mark_rule(strokeWidth=1.5, opacity=0.4).encode(
+        y=alt.Y("recall_low:Q"), y2="recall_high:Q", **look
+    )
+
+
+def series_look(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the colour and the shape of indexes, with one legend for both.
+
+    The colour is the type's; a second way to build it has another shape.
+    """
+    types = dict(zip(frame["series"], frame["index"], strict=True))
+    ways = _ways(frame)
+    colours = [colour_of(types[name]) for name in types]
+    shapes = [shape_of(types[name], ways[name]) for name in types]
+    return {
+        "color": alt.Color(
+            "series:N", title=None, scale=alt.Scale(domain=list(types), range=colours)
+        ),
+        "shape": alt.Shape(
+            "series:N", title=None, scale=alt.Scale(domain=list(types), range=shapes)
+        ),
+    }
+
+
+def series_lines(base: Any, frame: pd.DataFrame, opacity: float = 1.0) -> list[Any]:
+    """Return a line for each index of ``frame``, dashed where it is a second way to build a type.
+
+    The dash is no channel of its own: a legend for it would spoil the points'.
+    """
+    ways = _ways(frame)
+    return [
+        base.transform_filter(
+            alt.FieldOneOfPredicate("series", [name for name in ways if ways[name] == nth])
+        ).mark_line(strokeWidth=1.6, opacity=opacity, strokeDash=_DASHES[nth % len(_DASHES)])
+        for nth in sorted(set(ways.values()))
+    ]
+
+
+def _ways(frame: pd.DataFrame) -> dict[str, int]:
+    """Return for each series the how-manyth way it is to build its type, from 0."""
+    types = dict(zip(frame["series"], frame["index"], strict=True))
+    seen: Counter[str] = Counter()
+    ways = {}
+    for name, index_type in types.items():
+        ways[name] = seen[index_type]
+        seen[index_type] += 1
+    return ways
+
+
+def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
+    """Return the dash and the shape of kinds of query; nothing where there is only one."""
+    kinds = sorted(str(kind) for kind in frame["query_kind"].unique())
+    if len(kinds) < 2:
+        return {}
+    dashes, shapes = _DASHES[: len(kinds)], _KIND_SHAPES[: len(kinds)]
+    return {
+        "strokeDash": alt.StrokeDash(
+            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes)
+        ),
+        "shape": alt.Shape("query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes)),
+    }
+
+
+def parts_colour(parts: Sequence[str], colours: Sequence[str]) -> Any:
+    """Return the colours of the parts of a whole."""
+    scale = alt.Scale(domain=list(parts), range=list(colours))
+    return alt.Color("part:N", title=None, scale=scale)
+
+
+def strategy_colour(strategies: Sequence[str]) -> Any:
+    """Return the colours of ways to search: quiet for as set, bright for filter-aware."""
+    colours = [STRATEGY_COLOURS[name] for name in strategies]
+    scale = alt.Scale(domain=list(strategies), range=colours)
+    return alt.Color("strategy:N", title=None, scale=scale)
+
+
+def target_line(target: float) -> list[Any]:
+    """Return a dashed line at the recall that is wanted, and what it is at its right end."""
+    line = alt.Chart(pd.DataFrame({"recall": [target]})).encode(y=alt.Y("recall:Q"))
+    words = line.mark_text(style="guide-text", align="right", baseline="top", dy=4)
+    said = words.encode(x=alt.value("width"), text=alt.value(f"wanted: {target:g}"))
+    return [line.mark_rule(style="guide"), said]
+
+
+def ringed(frame: pd.DataFrame, chosen: tuple[str, str], x: Any, y: Any) -> list[Any]:
+    """Return a ring around the points of the setting ``chosen`` (series, searched with)."""
+    found = frame[(frame["series"] == chosen[0]) & (frame["searched"] == chosen[1])]
+    if found.empty:
+        return []
+    return [alt.Chart(found).mark_point(style="chosen", size=330, opacity=1).encode(x=x, y=y)]
+
+
+def series_axis(frame: pd.DataFrame) -> Any:
+    """Return the axis of index names: the type, and below it how it was built where it matters."""
+    return alt.Y(
+        "series:N",
+        title=None,
+        sort=list(frame["series"]),
+        axis=alt.Axis(
+            grid=False,
+            labelLimit=150,
+            labelExpr="split(replace(datum.label, ' ', '\\n'), '\\n')",
+        ),
+    )
+
+
+def room_scale(most: float) -> Any:
+    """Return a scale from 0 with room for a number written after the longest bar."""
+    return alt.Scale(domain=[0, 1.35 * most if most > 0 else 1.0], nice=False)
+
+
+def byte_unit(most: float) -> tuple[str, float]:
+    """Return the unit to say ``most`` bytes in, and how many bytes it has."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6)):
+        if most >= size:
+            return unit, size
+    return "kB", 1e3
+
+
+def few_settings(frame: pd.DataFrame, chosen: str | None) -> pd.DataFrame:
+    """Return the rows of the lowest, the highest and the ``chosen`` setting of one index.
+
+    ``chosen`` is search parameters in words; ``place`` says which of the three a row's is.
+    """
+    found = list(frame.sort_values("value", kind="stable")["searched"].unique())
+    places = {found[0]: _LOWEST, found[-1]: _HIGHEST}
+    if chosen in found:
+        places[chosen] = _CHOSEN
+    shown = frame[frame["searched"].isin(places)]
+    return shown.assign(place=shown["searched"].map(places))
+
+
+def setting_shape() -> dict[str, Any]:
+    """Return the shapes of the places of :func:`few_settings`; lines' names are their legend."""
+    shapes = {_LOWEST: "triangle-down", _CHOSEN: "circle", _HIGHEST: "triangle-up"}
+    scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
+    return {"shape": alt.Shape("place:N", legend=None, scale=scale)}
+
+
+def line_ends(shown: pd.DataFrame, gap: float) -> pd.DataFrame:
+    """Return the last point of each setting, its ``label``, and ``label_ms`` where that is written.
+
+    Labels are ``gap`` apart at least, in natural logarithms, and as near to their lines as may be.
+    """
+    timed = shown[shown["p50_ms"] > 0].sort_values("nq")
+    ends = timed.drop_duplicates("searched", keep="last").sort_values("p50_ms")
+    heights: list[float] = []
+    for height in ends["p50_ms"].map(math.log):
+        heights.append(max(height, heights[-1] + gap) if heights else height)
+    moved = sum(heights) - sum(ends["p50_ms"].map(math.log))
+    moved /= max(1, len(heights))
+    labels = [
+        f"{parameter} {value:g}"
+        for parameter, value in zip(ends["parameter"], ends["value"], strict=True)
+    ]
+    return ends.assign(label=labels, label_ms=[math.exp(height - moved) for height in heights])

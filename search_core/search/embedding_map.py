@@ -1,0 +1,127 @@
+"""Embeddings in two dimensions, and which of them lie far from all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_core.encoders.base import Embeddings
+
+#: What groups of footage are told apart by; an encoder says which of them fit.
+WORDS = (
+    "a person", "a crowd", "a child", "a bicycle", "a motorcycle", "a car", "a van", "a truck",
+    "a bus", "a train", "a dog", "a cat", "a bird", "an umbrella", "a bag", "a parcel",
+    "an empty street", "a crossing", "a car park", "a loading dock", "a gate", "a shop",
+    "an office", "a corridor", "a kitchen", "a building", "a garden", "trees", "a river", "the sea",
+    "mountains", "night", "bright daylight", "rain", "snow", "fog", "text", "food", "a drawing",
+    "a blank picture",
+)  # fmt: skip
+_ROUNDS, _STARTS = 25, 3
+
+
+def groups_of(vectors: Embeddings, count: int, seed: int = 0) -> NDArray[np.int64]:
+    """Return for each of the unit vectors (n, dim) its group (n,), 0 being the largest.
+
+    Spherical k-means with ``count`` groups at most, the best of some starts; the same every time.
+    """
+    chance = np.random.default_rng(seed)
+    data = np.asarray(vectors, dtype=np.float32)
+    tries = [_k_means(data, min(count, len(data)), chance) for _ in range(_STARTS)]
+    _, groups = max(tries, key=lambda found: found[0])
+    sizes = np.bincount(groups)
+    rank = np.empty(len(sizes), dtype=np.int64)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return rank[groups]
+
+
+def telling_words(
+    vectors: Embeddings, groups: NDArray[np.int64], word_vectors: Embeddings, count: int = 2
+) -> list[list[int]]:
+    """Return for each group the rows of the ``word_vectors`` (m, dim) that fit it more than others.
+
+    At most ``count`` each, the best first: how well a word fits all of them says nothing of one.
+    """
+    fits = np.asarray(vectors, dtype=np.float32) @ np.asarray(word_vectors, dtype=np.float32).T
+    spread = fits.std(axis=0) + 1e-6
+    told = []
+    for group in range(int(groups.max()) + 1):
+        lift = (fits[groups == group].mean(axis=0) - fits.mean(axis=0)) / spread
+        best = np.argsort(-lift, kind="stable")[:count]
+        told.append([int(row) for row in best if lift[row] > 0])
+    return told
+
+
+def _k_means(
+    data: NDArray[np.float32], count: int, chance: np.random.Generator
+) -> tuple[float, NDArray[np.int64]]:
+    """Return how alike all are to their groups' centres, and the groups; none of them is empty."""
+    centres = _spread_centres(data, count, chance)
+    groups = np.zeros(len(data), dtype=np.int64)
+    for _ in range(_ROUNDS):
+        alike = data @ centres.T
+        now = alike.argmax(axis=1)
+        if np.array_equal(now, groups):
+            break
+        groups = now
+        centres = _unit(np.stack([data[groups == group].sum(axis=0) for group in range(count)]))
+    _, numbered = np.unique(groups, return_inverse=True)
+    return float((data @ centres.T).max(axis=1).sum()), numbered.astype(np.int64)
+
+
+def _spread_centres(
+    data: NDArray[np.float32], count: int, chance: np.random.Generator
+) -> NDArray[np.float32]:
+    """Return rows by chance as centres, the likelier the farther from those before (k-means++)."""
+    chosen = [int(chance.integers(len(data)))]
+    away = np.full(len(data), np.inf)
+    for _ in range(count - 1):
+        away = np.minimum(away, np.maximum(0.0, 1.0 - data @ data[chosen[-1]]))
+        total = float(away.sum())
+        if total <= 0:
+            break  # all that is left is the same as a centre
+        chosen.append(int(chance.choice(len(data), p=away / total)))
+    rows = chosen + [chosen[0]] * (count - len(chosen))
+    return data[rows]
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
+    return unit
+
+
+_BLOCK_ROWS = 1000
+
+
+def principal_components(vectors: Embeddings) -> tuple[NDArray[np.float64], float]:
+    """Return vectors (n, dim) as points (n, 2), and the share of their variance that points show.
+
+    The two directions in which they vary most: distances on the map are never larger than they are.
+    """
+    centred = np.asarray(vectors, dtype=np.float64)
+    centred = centred - centred.mean(axis=0)
+    variances, directions = np.linalg.eigh(centred.T @ centred)
+    points = centred @ directions[:, :-3:-1]
+    total = float(variances.sum())
+    return points, float(variances[-2:].sum()) / total if total > 0 else 0.0
+
+
+def nearest_similarities(vectors: Embeddings) -> NDArray[np.float32]:
+    """Return for each of the unit vectors (n, dim) its cosine similarity (n,) to its nearest one.
+
+    The lower it is, the less there is like it. -1 for a vector that is alone.
+    """
+    nearest = np.full(len(vectors), -1.0, dtype=np.float32)
+    for start in range(0, len(vectors), _BLOCK_ROWS):
+        block = vectors[start : start + _BLOCK_ROWS] @ vectors.T
+        rows = np.arange(len(block))
+        block[rows, rows + start] = -1.0
+        nearest[start : start + _BLOCK_ROWS] = block.max(axis=1, initial=-1.0)
+    return nearest
+
+
+def farthest(similarities: Sequence[float] | NDArray[np.float32], count: int) -> list[int]:
+    """Return the rows whose nearest neighbour is farthest away, the farthest first."""
+    return [int(row) for row in np.argsort(np.asarray(similarities), kind="stable")[:count]]

@@ -1,0 +1,323 @@
+"""Queries by sentence, picture or stored entity, and the engine that answers them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from search_core.encoders.base import Embeddings, Encoder, l2_normalised
+from search_core.encoders.catalogue import understands
+from search_core.encoders.truncation import text_read
+from search_core.errors import EntityNotFound, UsageError
+from search_core.indexes import SearchParams
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out
+from search_core.search.filtered_search import EXACT_TYPES, Effort, plan_effort
+from search_core.search.match_strength import MATCH, Relevance
+from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
+from search_core.search.selectivity import Selectivities
+from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
+
+DEFAULT_K = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is looked for: a sentence, a picture, a stored entity, or a mix of them.
+
+    With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
+    ``templates`` put the sentence into prompts (see prompts). ``without`` are sentences to leave
+    out, as strongly as ``without_weight`` (0 to 1) says (see leaving_out).
+    """
+
+    text: str | None = None
+    image: Image.Image | None = None
+    entity_id: str | None = None
+    text_weight: float = 0.5
+    templates: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    without_weight: float = WITHOUT_WEIGHT
+
+    def __post_init__(self) -> None:
+        if not (self.text and self.text.strip()) and self.image is None and not self.entity_id:
+            raise UsageError(
+                "There is nothing to search for.", "Give a sentence, a picture or an entity's id."
+            )
+        if not 0.0 <= self.text_weight <= 1.0:
+            raise UsageError(f"The text weight must be from 0 to 1, not {self.text_weight}.")
+        if not 0.0 <= self.without_weight <= 1.0:
+            raise UsageError(
+                f"The weight of what is left out must be from 0 to 1, not {self.without_weight}."
+            )
+
+    @property
+    def kind(self) -> QueryKind:
+        """Whether a sentence alone is looked for, or a picture or a stored entity has a part."""
+        return "text" if self.image is None and not self.entity_id else "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
+
+    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance).
+    """
+
+    rank: int
+    score: float
+    entity: MediaEntity
+    strength: float | None = None
+
+    @property
+    def is_weak(self) -> bool:
+        """Whether it is known to be no match but only the least unlike of what there is."""
+        return self.strength is not None and self.strength < MATCH
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields other programs rely on, and the rest of the entity."""
+        entity = self.entity
+        return {
+            "rank": self.rank,
+            "id": entity.id,
+            "score": round(self.score, 6),
+            "strength": None if self.strength is None else round(self.strength, 3),
+            "camera": entity.camera,
+            "captured_at": entity.captured_at_iso,
+            "captured_from": entity.captured_from,
+            "uri": entity.uri,
+            "media_type": entity.media_type,
+            "pts_ms": entity.pts_ms,
+            "span_ms": entity.span_ms,
+            "width": entity.width,
+            "height": entity.height,
+            "thumbnail": entity.thumbnail,
+            "caption": entity.caption,
+            "tags": list(entity.tags),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The matches of one vector, best first, and what was done about the filter."""
+
+    matches: list[Match]
+    effort: Effort
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found, what was done about its filter, and what it cost.
+
+    ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
+    (dim,) is what was searched by. ``truncated`` holds, of each sentence longer than the encoder
+    reads, the beginning that it read.
+    """
+
+    hits: list[Hit]
+    encode_ms: float
+    milvus_ms: float
+    effort: Effort
+    embedding: Embeddings = field(compare=False, repr=False)
+    truncated: tuple[str, ...] = ()
+
+    @property
+    def fits_nothing(self) -> bool:
+        """Whether there are hits and none is a match."""
+        return bool(self.hits) and all(hit.is_weak for hit in self.hits)
+
+
+class SearchEngine:
+    """Answers queries from one library with one encoder; raises EncoderMismatch at once.
+
+    Engines made often share ``selectivities`` and ``relevance``; with a ``log``, searches are
+    recorded in it.
+    ``cameras`` are those whose pictures may be found, None for all; ``on_ask`` hears each query
+    with its filter and k before it is answered, and may refuse it.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        store: Store,
+        library: str,
+        *,
+        selectivities: Selectivities | None = None,
+        relevance: Relevance | None = None,
+        log: QueryLog | None = None,
+        cameras: tuple[str, ...] | None = None,
+        on_ask: Callable[[Query, Filter, int], None] = lambda query, where, k: None,
+    ) -> None:
+        store.library(library).require_encoder(encoder.identity)
+        self._encoder = encoder
+        self._store = store
+        self._library = library
+        self._selectivities = selectivities or Selectivities(store)
+        self._relevance = relevance or Relevance(encoder, store)
+        self._log = log
+        self._cameras = cameras
+        self._on_ask = on_ask
+
+    def search(
+        self,
+        query: Query,
+        *,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the best ``k`` hits for a query, best first; those below ``min_score`` left out.
+
+        A query by entity id does not return that entity itself. Raises EntityNotFound.
+        """
+        return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
+
+    def answer(
+        self,
+        query: Query,
+        *,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> Answer:
+        """Return what :meth:`search` does, with what was done and the milliseconds it took."""
+        library = self._store.library(self._library)
+        library.require_encoder(self._encoder.identity)
+        self._on_ask(query, where, k)
+        # Here too, though a guarded store does it: how hard to search depends on the whole filter.
+        where = where.seen_by(self._cameras)
+        more = 1 if query.entity_id else 0
+        if params is not None and params.ef is not None:
+            params = replace(params, ef=params.ef + more)
+        started = time.perf_counter()
+        if _minds_filter(library, where, params or SearchParams()):
+            self._selectivities.expect(library, where)
+        embedding = self.embed(query)
+        embedded = time.perf_counter()
+        found = find(
+            self._store, library, embedding, self._selectivities,
+            k=k + more, where=where, params=params,
+        )  # fmt: skip
+        ended = time.perf_counter()
+        if self._log is not None:
+            recorded = RecordedQuery(query.kind, query.text or "", embedding, where, k)
+            self._log.record(self._library, library.encoder, recorded)
+        kept = [
+            match
+            for match in found.matches
+            if match.entity.id != query.entity_id
+            and (min_score is None or match.score >= min_score)
+        ]
+        strength = self._strengths(query, library, embedding, kept)
+        hits = [
+            Hit(rank, match.score, match.entity, strength(match.score))
+            for rank, match in enumerate(kept[:k], start=1)
+        ]
+        encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
+        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query))
+
+    def _truncated(self, query: Query) -> tuple[str, ...]:
+        texts = [text.strip() for text in (query.text or "", *query.without) if text.strip()]
+        read = [text_read(self._encoder, text, query.templates) for text in texts]
+        return tuple(part for text, part in zip(texts, read, strict=True) if part != text)
+
+    def _strengths(
+        self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]
+    ) -> Callable[[float], float | None]:
+        """Return what tells a score's strength; a mixed query's is not told: none was measured."""
+        calibration = self._relevance.calibration
+        if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
+            return lambda score: 0.0  # what it finds is chance
+        plain = query.kind == "text" and not query.without and not query.templates
+        if calibration is None or not plain or not kept:
+            return lambda score: None
+        try:
+            best = self._store.embedding(library.name, kept[0].entity.id)
+        except EntityNotFound:  # deleted since it was found
+            return lambda score: None
+        background = self._relevance.background(library, embedding, best)
+        if background is None:
+            return lambda score: None
+        return lambda score: background.strength(score, calibration)
+
+    def embed(self, query: Query) -> Embeddings:
+        """Return the query's embedding (dim,), of length 1."""
+        wanted = self._wanted(query)
+        unwanted = [text.strip() for text in query.without if text.strip()]
+        if not unwanted:
+            return wanted
+        encoded = self._encoder.encode_texts(unwanted, query.templates)
+        return leave_out(wanted, encoded, query.without_weight)
+
+    def _wanted(self, query: Query) -> Embeddings:
+        pictures: list[Embeddings] = []
+        if query.image is not None:
+            pictures.append(self._encoder.encode_images([query.image])[0])
+        if query.entity_id:
+            pictures.append(self._store.embedding(self._library, query.entity_id))
+        if not (query.text and query.text.strip()):
+            return l2_normalised(np.mean(pictures, axis=0))
+        [text] = self._encoder.encode_texts([query.text.strip()], query.templates)
+        if not pictures:
+            return l2_normalised(text)
+        picture = np.mean(pictures, axis=0)
+        mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
+        return l2_normalised(mixed)
+
+
+def find(
+    store: Store,
+    library: LibraryInfo,
+    vector: Embeddings,
+    selectivities: Selectivities,
+    *,
+    k: int,
+    where: Filter = NO_FILTER,
+    params: SearchParams | None = None,
+) -> Found:
+    """Return the ``k`` entities nearest to a vector (dim,), trying as hard as the filter asks for.
+
+    A parameter given in ``params`` that widens this index's search is taken as it is.
+    """
+    check_k(k)
+    effort = _effort(library, selectivities, k, where, params or SearchParams())
+    vectors = vector[None, :]
+    if effort.strategy == "exact":
+        [matches] = store.search_exact(library.name, vectors, k=k, where=where)
+    else:
+        [matches] = store.search(library.name, vectors, k=k, where=where, params=effort.params)
+    return Found(matches, effort)
+
+
+def _effort(
+    library: LibraryInfo,
+    selectivities: Selectivities,
+    k: int,
+    where: Filter,
+    asked: SearchParams,
+) -> Effort:
+    if not _minds_filter(library, where, asked):
+        sweep = library.index.sweep or ""
+        given = None if where.is_empty else asked.given().get(sweep)
+        said = "" if given is None else f"Searched with {sweep} {given:,}, as asked for."
+        return Effort("default", asked, said)
+    params = asked.over(library.search.for_hits(k))
+    selectivity = selectivities.of(library, where)
+    return plan_effort(
+        library.index, params, k, selectivity.rows, selectivity.share, selectivities.limits
+    )
+
+
+def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:
+    """Whether the filter's selectivity decides how hard the search tries."""
+    spec = library.index
+    if where.is_empty or spec.index_type in EXACT_TYPES:
+        return False
+    return asked.given().get(spec.sweep or "") is None

@@ -1,0 +1,118 @@
+"""How hard a filtered search tries: as it stands, with a wider search, or exactly.
+
+An index finds the nearest of all rows; under a filter most of what it looks at may not pass. Looked
+at so far, an IVF index has some nprobe / nlist of the rows, of which the filter's share is worth
+comparing: nprobe may rise as the share falls and the comparisons stay as many, until all clusters
+are looked into and nothing can be missed. A graph walks through rows that do not pass, and finds
+few that do; Milvus itself compares all that pass where they are fewer than 7 %.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from search_core.indexes import IndexSpec, SearchParams, parameters_of
+
+EffortStrategy = Literal["default", "raised", "exact"]
+
+
+@dataclass(frozen=True, slots=True)
+class EffortLimits:
+    """What a Milvus does in up to twice the time of an unfiltered search.
+
+    Up to ``exact_rows`` rows that pass a filter, all are fetched and compared; a graph is searched
+    up to ``graph_factor`` times as wide as without a filter.
+    """
+
+    exact_rows: int
+    graph_factor: float
+
+
+#: 100 vectors of 512 dimensions take a server 1.3 times as long as a search of 100,000. A graph
+#: three times as wide takes up to 1.8 times as long, and finds 99 % of 100,000 vectors' neighbours
+#: where 10 % pass and 96 % were found before (benchmarks/index/filters.py). A thin graph falls apart
+#: where 7 to 15 % pass, and no ef mends it: M 8 found 88 % there, M 16 97 to 99 % (8,000 x 16,
+#: Milvus 2.3.5); below 7 % Milvus compares all that passes by itself.
+SERVER_LIMITS = EffortLimits(exact_rows=200, graph_factor=3.0)
+#: Milvus Lite takes its time for each row it hands out: 20 vectors of 512 dimensions take 1.4 to
+#: 2.9 times a search, 100 of them 3 to 4 times. A wide graph costs it little, 12 times ef 256 some
+#: 1.5 times a search, and it needs that: it goes by its graph however few rows pass (196 to 20,000
+#: rows; ef 256 found 31 % of the neighbours among 20 of 20,000, ef 3,072 92 %).
+LITE_LIMITS = EffortLimits(exact_rows=20, graph_factor=12.0)
+#: Up to so many rows that pass, all clusters are looked into: comparing them costs next to nothing.
+CLUSTERED_ROWS = 200
+#: Indexes that compare every vector whatever is asked.
+EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
+#: Indexes that are exact when all their clusters are looked into.
+FULL_CLUSTERS = frozenset({"IVF_FLAT", "GPU_IVF_FLAT", "BIN_IVF_FLAT"})
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a search does about its filter.
+
+    ``default``: search the index with ``params`` as they stand; ``raised``: with ``params`` raised;
+    ``exact``: fetch what passes the filter and compare all of it, the index left out. ``reason``
+    says in words what was done and why, "" where there is nothing to say.
+    """
+
+    strategy: EffortStrategy
+    params: SearchParams
+    reason: str = ""
+
+
+def plan_effort(
+    spec: IndexSpec,
+    params: SearchParams,
+    k: int,
+    rows: int,
+    share: float,
+    limits: EffortLimits = SERVER_LIMITS,
+) -> Effort:
+    """Return how to search ``rows`` vectors of which a filter lets ``share`` (0 to 1) pass.
+
+    ``params`` are what an unfiltered search would use; unset ones mean the index's defaults, and
+    those that may not be below ``k`` are raised to it.
+    """
+    params = params.for_hits(k)
+    usual = Effort("default", params)
+    if share >= 1.0 or spec.index_type in EXACT_TYPES:
+        return usual
+    passing = round(rows * share)
+    if passing <= limits.exact_rows and spec.index_type not in FULL_CLUSTERS:
+        return Effort("exact", params, _exactly(passing))
+    name = spec.sweep or ""
+    start = spec.search_params(params, k).get(name)
+    if start is None:
+        return usual
+    most = _most(spec, name)
+    few = passing <= CLUSTERED_ROWS and name == "nprobe"
+    raised = most if few else min(most, math.ceil(start * _factor(name, share, limits)))
+    if raised <= start:
+        return usual
+    reason = f"{100 * share:.2g} % of the library passes the filter: {name} raised from {start:,}"
+    reason += f" to {raised:,}"
+    if name == "nprobe" and raised == most:
+        reason += ", all clusters"
+        reason += " and so exact" if spec.index_type in FULL_CLUSTERS else ""
+    return Effort("raised", replace(params, **{name: raised}), f"{reason}.")
+
+
+def _exactly(passing: int) -> str:
+    if not passing:
+        return ""  # as of seconds ago; the answer says what there is
+    passes = "1 picture passes" if passing == 1 else f"{passing:,} pictures pass"
+    return f"{passes} the filter: compared exactly, without the index."
+
+
+def _factor(name: str, share: float, limits: EffortLimits) -> float:
+    return 1.0 / share if name == "nprobe" else min(1.0 / share, limits.graph_factor)
+
+
+def _most(spec: IndexSpec, name: str) -> int:
+    """Return the largest value a search parameter of this index can have."""
+    if name == "nprobe":
+        return int(spec.build_params()["nlist"])
+    return dict(parameters_of(SearchParams()))[name].high

@@ -1,0 +1,157 @@
+"""Whether a hit is a match, or only the least unlike of what there is.
+
+Every vector search returns something, and its scores mean something else for every sentence. A
+score is therefore held against what the same sentence scores over a random background of the
+library; and a sentence that tells its pictures hardly apart, or that lies where the encoder puts
+what it does not know, is believed less. So is one whose best picture other sentences fit better:
+"a green bus" finds the red one, which "a red bus" would say of it. How much each of these says is
+an encoder's own: it is fitted on sentences about what is there and what is not
+(``python -m benchmarks relevance``).
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from operator import mul
+
+import numpy as np
+
+from search_core.encoders.base import Embeddings, Encoder
+from search_core.encoders.catalogue import Calibration, find_encoder
+from search_core.store.library import LibraryInfo, Store
+
+#: So many pictures drawn by chance tell a sentence's mean score to 3 % of its deviation.
+BACKGROUND_ROWS = 1000
+#: A background is believed so long; it changes as slowly as a library does.
+FRESH_S = 600.0
+#: From here on a hit is a match; calibrations are fitted to it.
+MATCH = 0.5
+_MOST_KEPT = 32
+#: What people ask of footage, as many things as words: sentences are held against their middle.
+ORDINARY = (
+    "a person", "a car", "a dog", "a bus", "a bicycle", "an empty street", "a red car",
+    "a blue lorry", "a white van", "a yellow taxi", "a black pick-up", "a green bus",
+    "a person in a red top", "a man in blue trousers", "a woman with a black bag",
+    "a person with an umbrella", "someone running", "a person riding a bicycle",
+    "a person on a motorcycle", "a person lying on the ground", "two people walking",
+    "a brown dog running", "a white dog sitting", "a person at night", "a car in the snow",
+    "a van in the rain", "a lorry at a loading dock", "a car in a car park", "a bus at dusk",
+    "a person in a shop", "a person at the gate", "a lorry with letters on it",
+)  # fmt: skip
+_COLOURS = (
+    "red", "blue", "green", "yellow", "white", "black", "grey", "orange", "purple", "brown",
+    "silver",
+)  # fmt: skip
+_COLOURED = (
+    "{} car", "{} van", "{} bus", "{} lorry", "{} taxi", "{} pick-up", "{} dog",
+    "person in a {} top", "person in {} trousers", "person with a {} umbrella",
+    "person in a {} hat",
+)  # fmt: skip
+#: What else might be said of a picture.
+RIVALS = ORDINARY + tuple(f"a {thing.format(each)}" for thing in _COLOURED for each in _COLOURS)
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What one sentence scores: at best, over a library at large, and beside other sentences.
+
+    ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
+    rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
+    """
+
+    best: float
+    mean: float
+    deviation: float
+    ordinary: float
+    nearest: float
+    outdone: float
+
+    def signs(self) -> tuple[float, ...]:
+        """Return what a calibration weighs, in the order of its fields.
+
+        Of what most pictures show none stands out: ``z`` means less the higher the mean is.
+        """
+        z = (self.best - self.mean) / self.deviation if self.deviation else 0.0
+        return (
+            *(self.best, z, self.mean, self.deviation, self.ordinary, self.nearest, self.outdone),
+            *(self.mean * self.mean, self.mean * z),
+        )
+
+    def strength(self, score: float, calibration: Calibration) -> float:
+        """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
+        *weights, bias, fall = astuple(calibration)
+        logit = bias + sum(map(mul, weights, self.signs()))
+        if self.deviation:
+            logit -= fall * (self.best - score) / self.deviation
+        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
+
+
+class Relevance:
+    """Match strengths for one encoder's sentences; safe to share between threads.
+
+    ``clock`` returns seconds. Encoders without a calibration get none: a cutoff nobody measured
+    would hide what is there.
+    """
+
+    def __init__(
+        self, encoder: Encoder, store: Store, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        spec = find_encoder(encoder.identity.name)
+        self.calibration = spec.calibration if spec is not None else None
+        self._encoder = encoder
+        self._store = store
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._drawn: dict[str, tuple[float, Embeddings]] = {}
+        self._rivals: Embeddings | None = None
+
+    def warm_up(self) -> None:
+        """Encode what every sentence is held against, that the first need not wait for it."""
+        if self.calibration is not None:
+            with self._lock:
+                self._encoded_rivals()
+
+    def background(
+        self, library: LibraryInfo, embedding: Embeddings, best: Embeddings
+    ) -> Background | None:
+        """Return how a sentence's embedding (dim,) does at large; None in an empty library.
+
+        ``best`` is the embedding (dim,) of the picture it found first. Raises StoreError when
+        Milvus fails.
+        """
+        with self._lock:
+            drawn = self._background_of(library)
+            rivals = self._encoded_rivals()
+        if not len(drawn):
+            return None
+        scores = drawn @ embedding
+        middle = rivals[: len(ORDINARY)].mean(axis=0)
+        return Background(
+            best=float(best @ embedding),
+            mean=float(scores.mean()),
+            deviation=float(scores.std()),
+            ordinary=float(middle @ embedding),
+            nearest=float((rivals @ embedding).max()),
+            outdone=float((rivals @ best > best @ embedding).mean()),
+        )
+
+    def _background_of(self, library: LibraryInfo) -> Embeddings:
+        drawn_s, drawn = self._drawn.get(library.collection, (0.0, None))
+        if drawn is not None and self._clock() - drawn_s < FRESH_S:
+            return drawn
+        pages = self._store.vectors(library.name, limit=BACKGROUND_ROWS)
+        found = [page.embeddings for page in pages]
+        drawn = np.concatenate(found) if found else np.empty((0, library.encoder.dim), np.float32)
+        if len(self._drawn) >= _MOST_KEPT:
+            self._drawn.clear()
+        self._drawn[library.collection] = (self._clock(), drawn)
+        return drawn
+
+    def _encoded_rivals(self) -> Embeddings:
+        if self._rivals is None:
+            self._rivals = self._encoder.encode_texts(RIVALS)
+        return self._rivals

@@ -1,0 +1,284 @@
+"""What a library is, and the protocol of the stores that hold libraries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.errors import EncoderMismatch, UsageError
+from search_core.indexes import (
+    DEFAULT_INDEX,
+    IndexSpec,
+    MetricType,
+    SearchParams,
+    VectorKind,
+    index_spec_from_dict,
+    index_spec_to_dict,
+)
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
+from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter
+from search_core.store.replacement import Succession
+from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+
+NO_FILTER = Filter()
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryInfo:
+    """A library: its name, the collection that serves it now, and how it was built.
+
+    ``encoder`` made its vectors; ``search`` holds the nprobe and ef searches use by default.
+    ``successor`` is the collection that a running rebuild fills, "" when there is none; ``heir``
+    the one, of another encoder, that is about to take over: until then nothing is written.
+    ``fields`` are those its collection has: one made before a field was added lacks it.
+    """
+
+    name: str
+    collection: str
+    encoder: EncoderIdentity
+    metric: MetricType
+    index: IndexSpec
+    search: SearchParams
+    created_at: int
+    successor: str = ""
+    heir: str = ""
+    fields: tuple[str, ...] = SCALAR_FIELDS
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """The collections that a write goes to: first the one that serves."""
+        return (self.collection, self.successor) if self.successor else (self.collection,)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what is stored with the collection, as plain JSON values."""
+        return {
+            "library": self.name,
+            "encoder": self.encoder.to_dict(),
+            "metric": self.metric,
+            "index": index_spec_to_dict(self.index),
+            "search": {"nprobe": None, "ef": None, **self.search.given()},
+            "created_at": self.created_at,
+        }
+
+    @classmethod
+    def from_dict(cls, collection: str, record: dict[str, Any]) -> LibraryInfo:
+        """Read what :meth:`to_dict` wrote."""
+        return cls(
+            name=record["library"],
+            collection=collection,
+            encoder=EncoderIdentity.from_dict(record["encoder"]),
+            metric=record["metric"],
+            index=index_spec_from_dict(record["index"]),
+            search=SearchParams.from_dict(record["search"]),
+            created_at=record["created_at"],
+        )
+
+    def search_params(self, asked: SearchParams | None, k: int) -> dict[str, int]:
+        """Return Milvus's search parameters for ``k`` hits: what is asked, else the defaults.
+
+        A default (such as ``ef``) below ``k`` is raised to it: nobody asked for it here. One that
+        was asked for raises IndexParameterError.
+        """
+        default = self.search.for_hits(k)
+        return self.index.search_params((asked or SearchParams()).over(default), k)
+
+    def require_encoder(self, identity: EncoderIdentity) -> None:
+        """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
+        if not self.encoder.same_space(identity):
+            raise EncoderMismatch(
+                f"The library {self.name} holds vectors of {self.encoder.label}; "
+                f"the encoder in use is {identity.label}.",
+                f"Choose that encoder with --model {self.encoder.name}, or another library "
+                "with --library.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One entity a vector search found; ``score`` is a similarity, higher is better."""
+
+    score: float
+    entity: MediaEntity
+
+
+@dataclass(frozen=True, slots=True)
+class VectorPage:
+    """Some of a library's entities with their embeddings (n, dim)."""
+
+    entities: list[MediaEntity]
+    embeddings: Embeddings
+
+
+class Store(Protocol):
+    """Where libraries live: MilvusStore for real, MemoryStore for tests."""
+
+    @property
+    def address(self) -> str:
+        """Where it is, as people are told; may be empty."""
+        ...
+
+    def server(self) -> ServerInfo:
+        """Return which Milvus it is."""
+        ...
+
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries by name."""
+        ...
+
+    def library(self, name: str) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound."""
+        ...
+
+    def ensure_library(
+        self,
+        name: str,
+        identity: EncoderIdentity,
+        *,
+        metric: MetricType = "COSINE",
+        index: IndexSpec = DEFAULT_INDEX,
+    ) -> LibraryInfo:
+        """Return the library, created when it is new; raises EncoderMismatch."""
+        ...
+
+    def drop_library(self, name: str) -> None:
+        """Remove a library with all its entities; raises LibraryNotFound."""
+        ...
+
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
+        ...
+
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Store entities with their embeddings (n, dim); one of the same id is replaced."""
+        ...
+
+    def settle(self, name: str) -> None:
+        """Return when everything written is seen by every reader and kept on disk."""
+        ...
+
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
+        """Return how many entities pass the filter; not ``fresh``, sooner, as of seconds ago."""
+        ...
+
+    def entities(
+        self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter, in no promised order."""
+        ...
+
+    def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
+        """Return counts by camera, tag and media type over all entities that pass the filter."""
+        ...
+
+    def embedding(self, name: str, entity_id: str) -> Embeddings:
+        """Return one entity's embedding (dim,); raises EntityNotFound."""
+        ...
+
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, some 1,000 at a time.
+
+        With a ``limit`` below their number it is that many by chance, the same for the same
+        ``seed`` and contents. Order is not promised.
+        """
+        ...
+
+    def delete(self, name: str, where: Filter) -> int:
+        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        ...
+
+    def search(
+        self,
+        name: str,
+        vectors: Embeddings,
+        *,
+        k: int,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+    ) -> list[list[Match]]:
+        """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
+        ...
+
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same without the index: what passes is fetched and compared one by one."""
+        ...
+
+    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
+        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef."""
+        ...
+
+    def rebuild(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Build a library's new index beside the serving one and switch to it when it is ready.
+
+        Searches and writes go on throughout. ``on_progress`` hears what is being done and the
+        share of it, 0 to 1. Ended anywhere, the library serves as before; raises StoreBusy while
+        another rebuild of it runs.
+        """
+        ...
+
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+        """Return what fills a library's next collection, for embeddings of another encoder.
+
+        ``work`` is a name that only one process at a time acts under: it goes on with what another
+        left under it, whether that has ended or not.
+        """
+        ...
+
+    def open_trial(
+        self,
+        dim: int,
+        *,
+        metric: str,
+        vector_kind: VectorKind = "float",
+        timeout_s: float = TRIAL_TIMEOUT_S,
+    ) -> Trial:
+        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
+        ...
+
+    def remove_leftovers(self) -> list[str]:
+        """Remove what processes that ended midway left behind, and return its names."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection, and of the embedded Milvus's lock."""
+        ...
+
+
+def check_library_name(name: str) -> str:
+    """Return ``name`` if Milvus can have it as an alias; raises UsageError."""
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"{name!r} cannot name a library.",
+            "Use letters, digits and underscores, not starting with a digit, at most 128.",
+        )
+    return name
+
+
+def check_k(k: int) -> int:
+    """Return ``k`` if Milvus accepts it as a number of hits (1 to 16,384); raises UsageError."""
+    if not 1 <= k <= 16_384:
+        raise UsageError(f"k must be from 1 to 16384, not {k}.", "Milvus returns no more at once.")
+    return k
+
+
+def require_filter(where: Filter) -> None:
+    """Raise UsageError for a filter that would delete everything."""
+    if where.is_empty:
+        raise UsageError(
+            "A delete needs a filter or ids.", "To remove everything, drop the library."
+        )

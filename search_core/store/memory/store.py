@@ -1,0 +1,224 @@
+"""MemoryStore: the Store protocol in plain NumPy, exact, for tests and for trying things out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.errors import EntityNotFound, LibraryNotFound, UsageError
+from search_core.indexes import (
+    DEFAULT_INDEX,
+    IndexSpec,
+    MetricType,
+    SearchParams,
+    VectorKind,
+)
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import MediaEntity
+from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
+from search_core.schema.filters import Filter
+from search_core.store.library import (
+    NO_FILTER,
+    LibraryInfo,
+    Match,
+    VectorPage,
+    check_k,
+    check_library_name,
+    require_filter,
+)
+from search_core.store.memory.replacement import MemoryRows, MemorySuccession
+from search_core.store.memory.scratch import MemoryTrial
+from search_core.store.scratch import TRIAL_TIMEOUT_S
+
+
+class MemoryStore:
+    """Libraries in a dictionary; behaves as MilvusStore does, and is gone with the process."""
+
+    def __init__(self) -> None:
+        self._infos: dict[str, LibraryInfo] = {}
+        self._rows: dict[str, MemoryRows] = {}
+
+    @property
+    def address(self) -> str:
+        """Nowhere."""
+        return ""
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    def server(self) -> ServerInfo:
+        """Return what it stands in for: an embedded Milvus."""
+        return ServerInfo("3.2.2", embedded=True, gpu=False)
+
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries by name."""
+        return [self._infos[name] for name in sorted(self._infos)]
+
+    def library(self, name: str) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound."""
+        check_library_name(name)
+        if name not in self._infos:
+            raise LibraryNotFound(f"There is no library {name} here.")
+        return self._infos[name]
+
+    def ensure_library(
+        self,
+        name: str,
+        identity: EncoderIdentity,
+        *,
+        metric: MetricType = "COSINE",
+        index: IndexSpec = DEFAULT_INDEX,
+    ) -> LibraryInfo:
+        """Return the library, created when it is new; raises EncoderMismatch."""
+        check_library_name(name)
+        if name not in self._infos:
+            now = round(time.time() * 1000)
+            self._infos[name] = LibraryInfo(
+                name, f"{name}_memory", identity, metric, index, SearchParams(), now
+            )
+            self._rows[name] = {}
+        self._infos[name].require_encoder(identity)
+        return self._infos[name]
+
+    def drop_library(self, name: str) -> None:
+        """Remove a library with all its entities; raises LibraryNotFound."""
+        self.library(name)
+        del self._infos[name], self._rows[name]
+
+    def rename_library(self, name: str, new_name: str) -> None:
+        """Give a library another name; raises LibraryNotFound, and UsageError if it is taken."""
+        info = self.library(name)
+        if check_library_name(new_name) in self._infos:
+            raise UsageError(f"There is a library {new_name} already.", "Choose another name.")
+        del self._infos[name]
+        self._infos[new_name] = replace(info, name=new_name)
+        self._rows[new_name] = self._rows.pop(name)
+
+    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Store entities with their embeddings (n, dim); one of the same id is replaced."""
+        self.library(name)
+        for entity, vector in zip(entities, embeddings, strict=True):
+            self._rows[name][entity.id] = (entity, np.array(vector, dtype=np.float32))
+
+    def settle(self, name: str) -> None:
+        """Do nothing: what is written is seen at once."""
+        self.library(name)
+
+    def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
+        """Return how many entities pass the filter."""
+        return len(self._matching(name, where))
+
+    def entities(
+        self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter, in no promised order."""
+        return [entity for entity, _ in self._matching(name, where)][offset : offset + limit]
+
+    def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
+        """Return counts by camera, tag and media type over all entities that pass the filter."""
+        found = self._matching(name, where)
+        return count_facets(
+            {field: getattr(entity, field) for field in FACET_FIELDS} for entity, _ in found
+        )
+
+    def embedding(self, name: str, entity_id: str) -> Embeddings:
+        """Return one entity's embedding (dim,); raises EntityNotFound."""
+        self.library(name)
+        if entity_id not in self._rows[name]:
+            raise EntityNotFound(f"The library {name} has no entity {entity_id}.")
+        return self._rows[name][entity_id][1]
+
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        """Yield what passes the filter with its embeddings, by chance where ``limit`` is less."""
+        rows = self._matching(name, where)
+        if limit is not None and limit < len(rows):
+            chosen = np.random.default_rng(seed).choice(len(rows), limit, replace=False)
+            rows = [rows[number] for number in np.sort(chosen)]
+        for start in range(0, len(rows), 1000):
+            part = rows[start : start + 1000]
+            yield VectorPage([entity for entity, _ in part], np.stack([row for _, row in part]))
+
+    def delete(self, name: str, where: Filter) -> int:
+        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        require_filter(where)
+        gone = self._matching(name, where)
+        for entity, _ in gone:
+            del self._rows[name][entity.id]
+        return len(gone)
+
+    def search(
+        self,
+        name: str,
+        vectors: Embeddings,
+        *,
+        k: int,
+        where: Filter = NO_FILTER,
+        params: SearchParams | None = None,
+    ) -> list[list[Match]]:
+        """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
+        info = self.library(name)
+        info.search_params(params, check_k(k))
+        rows = self._matching(name, where)
+        matches = []
+        for query in np.atleast_2d(vectors):
+            scored = [Match(float(query @ vector), entity) for entity, vector in rows]
+            matches.append(sorted(scored, key=lambda match: -match.score)[:k])
+        return matches
+
+    def search_exact(
+        self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
+    ) -> list[list[Match]]:
+        """Return the same: every search here is exact."""
+        return self.search(name, vectors, k=k, where=where)
+
+    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
+        """Remember the index; ``search`` becomes the library's default nprobe and ef."""
+        changed = search or SearchParams()
+        index.search_params(changed, 1)
+        self._infos[name] = replace(self.library(name), index=index, search=changed)
+
+    def rebuild(
+        self,
+        name: str,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Do what :meth:`set_index` does: there is nothing to build."""
+        self.set_index(name, index, search)
+        on_progress("switching", 1.0)
+        return self.library(name)
+
+    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MemorySuccession:
+        """Return what fills a library's next collection, for embeddings of another encoder."""
+        info = replace(self.library(name), encoder=identity)
+
+        def switch(rows: MemoryRows) -> None:
+            self._infos[name], self._rows[name] = info, rows
+
+        return MemorySuccession(self._rows[name], switch)
+
+    def open_trial(
+        self,
+        dim: int,
+        *,
+        metric: str,
+        vector_kind: VectorKind = "float",
+        timeout_s: float = TRIAL_TIMEOUT_S,
+    ) -> MemoryTrial:
+        """Return an empty trial; it takes vectors of any dimension, and no time."""
+        return MemoryTrial(metric)
+
+    def remove_leftovers(self) -> list[str]:
+        """Return nothing: what is in memory goes with its process."""
+        return []
+
+    def _matching(self, name: str, where: Filter) -> list[tuple[MediaEntity, Embeddings]]:
+        self.library(name)
+        return [row for row in self._rows[name].values() if where.matches(row[0])]

@@ -1,0 +1,165 @@
+"""`sightline cameras add`, `change`, `pause`, `resume`, `remove`: cameras while Sightline runs."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from search_core.errors import UsageError
+from search_core.schema.camera import public_address
+from search_core.schema.durations import format_duration
+from search_core.settings import Settings
+from search_core.store.endpoint import running_serve
+from sightline.cli.admin import operator
+from sightline.cli.cameras.address import read_address
+from sightline.cli.options import LibraryOption, RetainOption, YesOption, settings_of
+from sightline.cli.terminal import confirmed, note, say
+
+if TYPE_CHECKING:
+    from ingest.cameras.roster import Roster
+
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the camera is called, such as gate-3.")
+]
+
+
+def add(
+    ctx: typer.Context,
+    name: NameArgument,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="rtsp://user:password@host/path; without it, or with -, it is asked for or read "
+            "from stdin, and so in no shell's history.",
+            show_default=False,
+        ),
+    ] = None,
+    library: LibraryOption = None,
+    retain: RetainOption = None,
+    udp: Annotated[
+        bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
+    ] = False,
+) -> None:
+    """Add a camera: `sightline serve` watches it within seconds.
+
+    Its address is kept in cameras.toml in the data directory, which you alone can read.
+    """
+    settings = settings_of(ctx, library)
+    roster = _roster(settings)
+    camera = roster.make(
+        name, read_address(address), retain=retain, transport="udp" if udp else "tcp"
+    )
+    detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
+    operator.record(settings, "cameras", camera.library, detail)
+    roster.add(camera)
+    say(
+        f"Added {camera.name} at {camera.address}: its keyframes go into {camera.library} and are "
+        f"kept {_lasting(retain)}."
+    )
+    _say_when(settings, "It is watched")
+
+
+def change(
+    ctx: typer.Context,
+    name: NameArgument,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="Its new address; - asks for it or reads it from stdin. Without it the address "
+            "stays.",
+            show_default=False,
+        ),
+    ] = None,
+    retain: RetainOption = None,
+    for_ever: Annotated[
+        bool, typer.Option("--keep-for-ever", help="Keep its keyframes whatever their age.")
+    ] = False,
+    udp: Annotated[
+        bool | None,
+        typer.Option("--udp/--tcp", help="How the camera sends.", show_default=False),
+    ] = None,
+) -> None:
+    """Change a camera that was added: its address, how it sends, how long keyframes are kept."""
+    settings = settings_of(ctx)
+    roster = _roster(settings)
+    if retain is not None and for_ever:
+        raise UsageError("--retain and --keep-for-ever are not meant together.", "Give one.")
+    if address is None and udp is None and retain is None and not for_ever:
+        raise UsageError("There is nothing to change.", "Give ADDRESS, --retain, --udp or --tcp.")
+    roster.get(name)
+    new = None if address is None else read_address(address)
+    detail: dict[str, object] = {"changed": name}
+    if new is not None:
+        detail["address"] = public_address(new)
+    if udp is not None:
+        detail["transport"] = "udp" if udp else "tcp"
+    if retain is not None or for_ever:
+        detail["kept"] = _lasting(retain)
+    operator.record(settings, "cameras", detail=detail)
+    roster.change(name, address=new, transport=None if udp is None else "udp" if udp else "tcp")
+    if retain is not None or for_ever:
+        roster.keep_for(name, retain)
+    say(f"Changed {name}.")
+    if new is not None or udp is not None:
+        _say_when(settings, "It is watched so")
+
+
+def pause(ctx: typer.Context, name: NameArgument) -> None:
+    """Watch a camera that was added no more, until it is resumed."""
+    _pause(ctx, name, paused=True)
+    say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")
+
+
+def resume(ctx: typer.Context, name: NameArgument) -> None:
+    """Watch a paused camera again."""
+    _pause(ctx, name, paused=False)
+    say(f"Resumed {name}.")
+
+
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a camera that was added, and its address with it.
+
+    Its keyframes stay: they go when they are as old as they were to be, or by `sightline delete`.
+    """
+    settings = settings_of(ctx)
+    roster = _roster(settings)
+    camera = roster.get(name)
+    if not confirmed(f"Remove the camera {name}? Its keyframes stay.", yes=yes):
+        note("Nothing was removed.")
+        raise typer.Exit(1)
+    detail = {"removed": name, "address": camera.address}
+    operator.record(settings, "cameras", camera.library, detail)
+    roster.remove(name)
+    option = f" --library {camera.library}" if camera.library != settings.library else ""
+    say(
+        f"Removed {name}. Its keyframes stay; `sightline delete --camera {name}{option}` deletes "
+        "them."
+    )
+
+
+def _pause(ctx: typer.Context, name: str, *, paused: bool) -> None:
+    settings = settings_of(ctx)
+    roster = _roster(settings)
+    camera = roster.get(name)
+    detail = {"paused" if paused else "resumed": name}
+    operator.record(settings, "cameras", camera.library, detail)
+    roster.pause(name, paused=paused)
+
+
+def _roster(settings: Settings) -> Roster:
+    from ingest.cameras.roster import Roster
+
+    return Roster(settings)
+
+
+def _say_when(settings: Settings, what: str) -> None:
+    serving = running_serve(settings)
+    note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")
+
+
+def _lasting(retain: timedelta | None) -> str:
+    return format_duration(retain) if retain else "for ever"

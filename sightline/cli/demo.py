@@ -1,0 +1,220 @@
+"""`sightline demo`: render the sample footage, ingest it, search it, compare indexes, serve it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from contextlib import nullcontext, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from search_core.errors import SightlineError
+from search_core.schema.entity import clock_from_ms
+from search_core.settings import Settings
+from search_core.store.endpoint import running_serve
+from sightline.cli.index.compare import run_comparison
+from sightline.cli.index.tables import searches_table
+from sightline.cli.ingest.ingest import print_summary, run_ingest
+from sightline.cli.options import JsonOption, settings_of
+from sightline.cli.serve.serve import DEFAULT_PORT, run_serve
+from sightline.cli.terminal import err, local_time, note, out, print_json, say, shown_path, table
+from sightline.workspace import make_engine, open_store
+
+if TYPE_CHECKING:
+    from search_core.lab.records import IndexRun
+    from search_core.search.engine import Hit, SearchEngine
+    from search_core.store.milvus.store import MilvusStore
+    from sightline.demo.footage import Footage, Moment
+
+TOP = 3
+SHEET_HITS = 5
+SHEET = "demo-sheet.jpg"
+#: Containers round times.
+SLACK_MS = 100
+
+
+def demo(
+    ctx: typer.Context,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Stop after the last search; do not serve.")
+    ] = False,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
+    ] = DEFAULT_PORT,
+    json: JsonOption = False,
+) -> None:
+    """Try Sightline on sample footage: render it, ingest it, search it, compare indexes, serve it.
+
+    The footage is seven street cameras and a hundred photographs, drawn on this machine, so what
+    is visible when is known: ✓ marks the hits of which the sentence is true. The exit code is 1
+    when a sentence has none among its first three. What is done already is not done again.
+    With --json what happens is told on stderr, the result is printed at the end, and nothing is
+    served.
+    """
+    settings = settings_of(ctx)
+    with redirect_stdout(sys.stderr) if json else nullcontext():
+        record = _run(settings)
+    if json:
+        print_json(record)
+    missed = sum(not search["found"] for search in record["searches"])
+    if missed:
+        raise SightlineError(
+            f"{missed} of the searches did not find their moment among the first {TOP} hits.",
+            "The sample footage and the encoder sightline-demo belong together; "
+            "another --model may not know these scenes.",
+        )
+    if json or headless:
+        note("`sightline serve` opens the dashboard on it; `sightline search` asks more of it.")
+    else:
+        _serve(settings, port)
+
+
+def _run(settings: Settings) -> dict[str, Any]:
+    """Do all of it but serving; return what came of it as plain JSON values."""
+    footage = _render(settings.data_dir / "footage")
+    _heading("Ingesting it")
+    report = run_ingest(settings, [str(footage.folder / "clips"), str(footage.stills)])
+    print_summary(report, settings.library)
+    if report.failed or report.interrupted:
+        raise SightlineError("The sample footage could not all be ingested.")
+    with open_store(settings) as store:
+        engine = make_engine(settings, store)
+        searches = _search(settings, footage, engine)
+        runs = _compare(settings, store)
+    return {
+        "footage": str(footage.folder),
+        "ingest": report.to_json(),
+        "searches": searches,
+        "sheet": str(settings.data_dir / SHEET),
+        "indexes": [run.to_dict() for run in runs],
+    }
+
+
+def _heading(title: str) -> None:
+    say()
+    say(Text(title, style="bold"))
+
+
+def _render(folder: Path) -> Footage:
+    from sightline.demo.footage import render_footage
+
+    _heading("Rendering the sample footage (once; about a minute on two cores)")
+    started = time.monotonic()
+    bar = Progress(
+        TextColumn("Rendering", style="bold"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        console=err(),
+        transient=True,
+        disable=not err().is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        footage = render_footage(
+            folder, on_progress=lambda done, parts: bar.update(task, completed=done, total=parts)
+        )
+    say(
+        f"{len(footage.clips)} clips and a folder of stills in {shown_path(str(folder))} "
+        f"({time.monotonic() - started:.0f} s)."
+    )
+    return footage
+
+
+def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[dict[str, Any]]:
+    """Ask all queries, print their hits and write the contact sheet; return what was found."""
+    from ingest.media.decoding import frame_at
+    from search_core.search.engine import Query
+    from sightline.cli.contact_sheet import Section, write_contact_sheet
+    from sightline.demo.footage import DEMO_SENTENCES
+
+    asked: list[tuple[str, Query, tuple[Moment, ...]]] = [
+        (f"“{sentence.text}”", Query(text=sentence.text), footage.moments(sentence))
+        for sentence in DEMO_SENTENCES
+    ]
+    moment = footage.moments(DEMO_SENTENCES[0])[0]
+    middle = (moment.start_ms + moment.end_ms) // 2
+    clip = next(clip for clip in footage.clips if clip.camera == moment.camera)
+    frame = frame_at(clip.path, middle, max_pixels=settings.media.max_pixels)
+    asked.append(
+        (f"the frame of {clip.camera} at {clock_from_ms(middle)}", Query(image=frame), (moment,))
+    )
+    sections = []
+    searches = []
+    for title, query, moments in asked:
+        hits = engine.search(query, k=SHEET_HITS)
+        right = frozenset(hit.rank for hit in hits if _is_true(hit, moments))
+        wanted = 1 if query.image is not None else TOP
+        searches.append(
+            {
+                "query": query.text or title,
+                "found": any(rank <= wanted for rank in right),
+                "hits": [{**hit.to_dict(), "true": hit.rank in right} for hit in hits[:TOP]],
+            }
+        )
+        _heading(f"Searching for {title}")
+        say(_hits_table(hits[:TOP], right))
+        sections.append(Section(title, hits, right))
+    sheet = settings.data_dir / SHEET
+    write_contact_sheet(sheet, sections, settings.data_dir)
+    say()
+    say(f"Contact sheet of all searches: {shown_path(str(sheet))}")
+    return searches
+
+
+def _is_true(hit: Hit, moments: tuple[Moment, ...]) -> bool:
+    """Whether the hit shows one of the moments the sentence is true of."""
+    entity = hit.entity
+    return entity.media_type == "frame" and any(
+        moment.holds(entity.camera, entity.pts_ms, SLACK_MS) for moment in moments
+    )
+
+
+def _hits_table(hits: list[Hit], right: frozenset[int]) -> Table:
+    made = table("", "#", "Score", "Camera", "Time", "At", right=("#", "Score", "At"))
+    for hit in hits:
+        entity = hit.entity
+        made.add_row(
+            Text("✓", style="green") if hit.rank in right else "",
+            str(hit.rank),
+            f"{hit.score:.3f}",
+            entity.camera or Path(entity.uri).name,
+            local_time(entity.captured_at),
+            clock_from_ms(entity.pts_ms) if entity.media_type == "frame" else "–",
+        )
+    return made
+
+
+def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
+    """Compare, and keep it where the dashboard shows it, in place of what was measured before."""
+    from search_core.lab.options import CompareOptions
+    from search_core.lab.recommendation import recommend
+    from search_core.lab.report.writer import write_report
+
+    _heading("Comparing indexes on these vectors")
+    options = CompareOptions(queries=20, repeats=4, settings=3)
+    folder = settings.comparisons_dir / "demo"
+    shutil.rmtree(folder, ignore_errors=True)
+    comparison = run_comparison(settings, store, options, text=False, out=folder)
+    write_report(folder, [comparison])
+    say(searches_table(comparison.runs, advice := recommend(comparison.runs)) or "")
+    if advice is not None:
+        say(advice.sentence)
+    rows = comparison.context.rows
+    say(f"Measured on {rows} vectors: so few that any index will do.")
+    return list(comparison.searches)
+
+
+def _serve(settings: Settings, port: int) -> None:
+    _heading("Serving it")
+    state = running_serve(settings)
+    if state is not None:
+        say(f"Sightline is serving this already: {state.dashboard_url}")
+        return
+    out().print("Ctrl-C stops it; `sightline serve` starts it again.", style="dim")
+    run_serve(settings, port)

@@ -1,0 +1,278 @@
+"""`sightline index compare`: which index answers a library best, measured on its own vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from search_core.errors import EncoderMismatch, SightlineError, UsageError
+from search_core.settings import Settings
+from sightline.cli.index.building import build_index, native_warnings_away, progress_bar
+from sightline.cli.index.options import read_filter, read_numbers, read_sweeps
+from sightline.cli.index.tables import (
+    batches_table,
+    builds_table,
+    clients_table,
+    filters_table,
+    notes_of,
+    searches_table,
+)
+from sightline.cli.options import JsonOption, LibraryOption, finite, settings_of
+from sightline.cli.terminal import err, note, print_json, say, warn
+from sightline.workspace import load_encoder, open_store
+
+if TYPE_CHECKING:
+    from search_core.encoders.base import Embeddings
+    from search_core.lab.options import CompareOptions
+    from search_core.lab.queries import Encode
+    from search_core.lab.recommendation import Recommendation
+    from search_core.lab.records import Comparison
+    from search_core.store.library import LibraryInfo
+    from search_core.store.milvus.store import MilvusStore
+
+
+def compare(
+    ctx: typer.Context,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--types",
+            metavar="TYPE,…",
+            help="Index types to compare; FLAT, IVF_FLAT, IVF_SQ8 and HNSW without it.",
+        ),
+    ] = None,
+    sweep: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sweep",
+            metavar="NAME=V,V",
+            help="Values of a search parameter (nprobe, ef, reorder_k …) or a build parameter "
+            "(nlist, M …) to measure; repeat it for several: all combinations are measured.",
+        ),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", "--k", help="How many neighbours each query asks.")] = 10,
+    queries: Annotated[
+        int, typer.Option("--queries", min=1, help="How many queries of each kind are measured.")
+    ] = 100,
+    max_rows: Annotated[
+        int,
+        typer.Option("--max-rows", min=0, help="How many of the library's vectors; 0: all."),
+    ] = 20_000,
+    filters: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="FILTER",
+            help="Measure under a filter too: a share of the rows such as 1%, or "
+            "camera=gate-3,tag=odd,after=2026-11-01; repeat it for several.",
+        ),
+    ] = None,
+    nq: Annotated[
+        str, typer.Option("--nq", metavar="N,N", help="Also time requests of so many queries.")
+    ] = "1",
+    concurrency: Annotated[
+        str,
+        typer.Option("--concurrency", metavar="N,N", help="Also time so many clients at once."),
+    ] = "",
+    target_recall: Annotated[
+        float,
+        typer.Option(
+            "--target-recall", callback=finite, help="The recall an index has to reach, 0 to 1."
+        ),
+    ] = 0.95,
+    repeats: Annotated[
+        int, typer.Option("--repeats", min=2, help="How many times each setting is timed.")
+    ] = 5,
+    seed: Annotated[int, typer.Option("--seed", help="Draws the same vectors and queries.")] = 0,
+    time_limit: Annotated[
+        float,
+        typer.Option("--time-limit", callback=finite, help="Seconds an index may take to build."),
+    ] = 1800.0,
+    text: Annotated[
+        bool,
+        typer.Option("--text/--no-text", help="Ask sentences too, made by the library's encoder."),
+    ] = True,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            help="Write measurements (JSON Lines, CSV), charts and an HTML report there.",
+        ),
+    ] = None,
+    apply: Annotated[
+        bool,
+        typer.Option("--apply", help="Make the advised index the library's, while it answers."),
+    ] = False,
+    in_place: Annotated[
+        bool,
+        typer.Option("--in-place", help="With --apply: rebuild in place; searches wait meanwhile."),
+    ] = False,
+    library: LibraryOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Compare indexes on a library's own vectors, and advise one.
+
+    Each index is built beside the library, over a copy of its vectors, and removed again; the
+    library itself is not changed without --apply. Recall is the share of the true nearest
+    neighbours found, with its 95 % interval; times are of one query, as this client sees them.
+    Queries are searches recorded lately where there are enough, else sentences and stored pictures.
+    """
+    settings = settings_of(ctx, library)
+    from search_core.lab.options import CompareOptions
+    from search_core.lab.recommendation import recommend
+
+    options = CompareOptions(
+        k=k,
+        queries=queries,
+        max_rows=max_rows or None,
+        repeats=repeats,
+        seed=seed,
+        types=tuple(name for part in types or () for name in part.split(",") if name.strip()),
+        sweeps=read_sweeps(sweep or ()),
+        filters=tuple(dict.fromkeys(read_filter(text) for text in filters or ())),
+        nq=read_numbers("--nq", nq),
+        concurrency=read_numbers("--concurrency", concurrency),
+        target_recall=target_recall,
+        time_limit_s=time_limit,
+    )
+    if in_place and not apply:
+        raise UsageError("--in-place says how to --apply the advice.", "Add --apply.")
+    with open_store(settings) as store:
+        comparison = run_comparison(settings, store, options, text=text, out=out)
+        advice = recommend(comparison.runs, target_recall)
+        if json:
+            print_json(
+                [run.to_dict() for run in comparison.runs if run.kind != "build" or run.error]
+            )
+        else:
+            print_comparison(comparison, advice)
+        info = store.library(settings.library)
+        _print_advice(advice, info, as_note=json)
+        if out is not None:
+            _write_report(out, comparison)
+        if apply:
+            _apply(store, info, advice, in_place=in_place)
+        if advice is None:
+            raise typer.Exit(1)
+
+
+def run_comparison(
+    settings: Settings,
+    store: MilvusStore,
+    options: CompareOptions,
+    *,
+    text: bool = True,
+    out: Path | None = None,
+) -> Comparison:
+    """Measure with a bar on stderr; with ``out`` each measurement is written as it is made."""
+    from search_core.lab.benchmark import IndexBenchmark
+    from search_core.lab.records import IndexRun, RunContext, write_jsonl
+    from search_core.search.query_log import QueryLog
+
+    info = store.library(settings.library)
+    log = QueryLog(settings.searches_path)
+    recorded = log.recent(settings.library, info.encoder, 20 * options.queries)
+    log.close()
+    runs_file = _new_runs_file(out) if out is not None else None
+
+    def keep(context: RunContext, run: IndexRun) -> None:
+        if runs_file is not None:
+            write_jsonl(runs_file, context, [run])
+
+    benchmark = IndexBenchmark(
+        store,
+        settings.library,
+        options,
+        encode=_encode_with(settings, info) if text else None,
+        recorded=recorded,
+    )
+    with native_warnings_away(), progress_bar() as show:
+        return benchmark.run(on_run=keep, on_progress=show)
+
+
+def print_comparison(comparison: Comparison, advice: Recommendation | None) -> None:
+    """Print all that was measured, as tables, and what is to be noted."""
+    runs, context = comparison.runs, comparison.context
+    for title, made in (
+        ("", searches_table(runs, advice)),
+        ("Recall and median ms under filters", filters_table(runs)),
+        ("Median ms of requests of several queries", batches_table(runs)),
+        ("Queries a second, by clients at once", clients_table(runs)),
+        ("Building, and sizes", builds_table(runs)),
+    ):
+        if made is not None:
+            say(Text(title, style="bold") if title else "")
+            say(made)
+            say()
+    for remark in context.remarks:
+        note(remark)
+    for said in notes_of(runs):
+        warn(said)
+
+
+def _print_advice(advice: Recommendation | None, info: LibraryInfo, *, as_note: bool) -> None:
+    tell: Callable[[str], None] = note if as_note else say
+    if advice is None:
+        tell("None of them gave numbers, so that none can be advised.")
+        return
+    in_use = " The library has it already." if advice.is_in_use(info) else f" `{advice.command}`"
+    tell(f"★ {advice.sentence}{in_use}")
+
+
+def _apply(
+    store: MilvusStore, info: LibraryInfo, advice: Recommendation | None, *, in_place: bool
+) -> None:
+    """Make the advised index the library's; raises SightlineError where there is none."""
+    if advice is None or not advice.chosen.meets:
+        raise SightlineError(
+            "No index measured reaches the target; the library's was left as it is.",
+            "Lower --target-recall, or measure more with --sweep and --types.",
+        )
+    if advice.is_in_use(info):
+        return
+    build_index(store, info.name, advice.spec, advice.search, in_place=in_place)
+    note(f"{advice.spec.index_type} answers now.")
+
+
+def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:
+    """Return what embeds sentences; the encoder is loaded for that, and let go."""
+
+    def encode(texts: Sequence[str]) -> Embeddings:
+        if settings.model != info.encoder.name:  # told without loading it
+            raise EncoderMismatch(
+                f"The library's encoder is {info.encoder.name}, the one in use {settings.model}."
+            )
+        encoder = load_encoder(settings)
+        info.require_encoder(encoder.identity)
+        return encoder.encode_texts(texts)
+
+    return encode
+
+
+def _new_runs_file(folder: Path) -> Path:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(
+            f"{folder} is a file: a comparison is written into a folder.",
+            "Name a folder with --out; it is made where there is none.",
+        )
+    path = folder / "runs.jsonl"
+    if path.exists():
+        raise UsageError(
+            f"{folder} holds a comparison already.",
+            "Name another folder; `sightline index report` lays several side by side.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _write_report(folder: Path, comparison: Comparison) -> None:
+    from search_core.lab.report.writer import write_report
+
+    with err().status("Drawing the report …"):
+        write_report(folder, [comparison])
+    note(f"Report: {folder / 'report.html'}")

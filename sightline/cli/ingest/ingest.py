@@ -1,0 +1,391 @@
+"""`sightline ingest`: take footage and photographs into a library."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from threading import Event
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.text import Text
+
+from search_core.schema.clocks import Clocks
+from search_core.settings import Settings
+from sightline.cli.admin import operator
+from sightline.cli.ingest.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
+from sightline.cli.options import (
+    ClockOffsetOption,
+    JsonOption,
+    LibraryOption,
+    NamePatternOption,
+    TimezoneOption,
+    clock_offsets,
+    moment,
+    settings_of,
+    zones,
+)
+from sightline.cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
+from sightline.workspace import bulk_storage_of, load_encoder, open_store
+
+if TYPE_CHECKING:
+    from ingest.engines.base import Engine
+    from ingest.report import IngestReport
+    from ingest.report import Progress as IngestProgress
+    from ingest.sources.names import Naming
+    from search_core.store.milvus.store import MilvusStore
+
+SHOWN_FAILURES = 10
+SHOWN_TIME_WARNINGS = 5
+_AUDITED_PATHS = 10
+
+
+def ingest(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files, folders (with all that is below them), globs in quotes, zip archives, "
+            "here or at s3:// and gs:// addresses; https:// ones where the settings allow it.",
+        ),
+    ],
+    library: LibraryOption = None,
+    camera: Annotated[
+        str | None,
+        typer.Option(
+            "--camera",
+            metavar="NAME",
+            help="The camera all of it is from; otherwise files say it by their names, or the "
+            "folders they lie in.",
+            show_default=False,
+        ),
+    ] = None,
+    started_at: Annotated[
+        datetime | None,
+        typer.Option(
+            "--started-at",
+            parser=moment,
+            metavar="ISO8601",
+            help="When the recording started (without a zone, in that of --timezone); otherwise it "
+            "is read from the file or its name. Several recordings of one folder or --camera "
+            "are laid one after another by name, the first starting then.",
+        ),
+    ] = None,
+    timezone: TimezoneOption = None,
+    clock_offset: ClockOffsetOption = None,
+    name_pattern: NamePatternOption = None,
+    keyframes: Annotated[
+        str,
+        typer.Option(
+            "--keyframes",
+            metavar="HOW",
+            help="Which frames of a video: auto (one per thing that comes and goes), iframe (all "
+            "of the codec's), interval:SECONDS, scene (one per shot), motion (a fixed camera's, "
+            "while something moves); +distinct after any leaves near-duplicates out.",
+        ),
+    ] = "auto",
+    tag: Annotated[
+        list[str] | None,
+        typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
+    ] = None,
+    bulk: Annotated[
+        bool,
+        typer.Option(
+            "--bulk",
+            help="For very many: hand rows to a Milvus server in files, which it takes in by "
+            "itself. Needs a server, and the setting milvus.bulk_storage.",
+        ),
+    ] = False,
+    engine: EngineOption = "local",
+    ray_address: RayAddressOption = None,
+    workers: WorkersOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take footage and photographs into a library.
+
+    What is in the library already is skipped, so the same command may be run again at any time: it
+    goes on where it was stopped. A --camera, --started-at or --tag that differs from what it has
+    there is given to it. A file that cannot be read does not stop the others; the exit
+    code is 1 only when nothing was taken in or skipped and something failed, or when stopped.
+    """
+    settings = settings_of(ctx, library)
+    from ingest.media.keyframes import parse_selector
+    from ingest.sources.names import Naming
+
+    parse_selector(keyframes)  # refused before anything is loaded
+    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
+    report = run_ingest(
+        settings,
+        paths,
+        engine=engine_of(settings, engine, ray_address, workers),
+        camera=camera,
+        started_at=started_at,
+        clocks=settings.camera_clocks.overridden(zones(timezone), clock_offsets(clock_offset)),
+        naming=naming,
+        keyframes=keyframes,
+        tags=tuple(tag or ()),
+        bulk=bulk,
+    )
+    if json:
+        print_json(report.to_json())
+    else:
+        print_summary(report, settings.library)
+    nothing_worked = report.failed and not report.done and not report.skipped
+    if nothing_worked or report.interrupted:
+        raise typer.Exit(1)
+
+
+def run_ingest(
+    settings: Settings,
+    paths: list[str],
+    *,
+    camera: str | None = None,
+    started_at: datetime | None = None,
+    clocks: Clocks | None = None,
+    naming: Naming | None = None,
+    keyframes: str = "auto",
+    tags: tuple[str, ...] = (),
+    bulk: bool = False,
+    engine: Engine | None = None,
+) -> IngestReport:
+    """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
+    from ingest.pipeline import ingest as run
+
+    storage = bulk_storage_of(settings) if bulk else None
+    with open_store(settings, create=True) as store:
+        insert = store.bulk_inserter(storage).insert if storage else None
+        encoder = load_encoder(settings)
+        with _stoppable() as should_stop, _progress_bar() as on_progress:
+            report = run(
+                paths,
+                settings=settings,
+                store=store,
+                encoder=encoder,
+                library=settings.library,
+                camera=camera,
+                started_at=started_at,
+                clocks=clocks,
+                naming=naming,
+                keyframes=keyframes,
+                tags=tags,
+                on_progress=on_progress,
+                should_stop=should_stop,
+                bulk=insert,
+                engine=engine,
+            )
+        if not report.interrupted and (camera is not None or started_at is not None or tags):
+            given = {
+                "camera": camera,
+                "started_at": started_at.isoformat() if started_at else None,
+                "tags": list(tags),
+            }
+            _correct_known(settings, store, report, given)
+        return report
+
+
+def _correct_known(
+    settings: Settings,
+    store: MilvusStore,
+    report: IngestReport,
+    given: dict[str, Any],
+) -> None:
+    """Give camera, time and tags to what was in the library already, and audit it."""
+    from ingest.curation.known_sources import correct_known, find_known, leave_known
+    from ingest.rows.journal import pending_correction
+
+    known = find_known(store, settings.library, report, given["camera"], given["tags"])
+    if not known.ids:
+        return
+    if pending_correction(settings, settings.library) is not None:
+        warn(
+            f"{counted(len(known.uris), 'source')} in the library already keep camera, time and "
+            "tags: an earlier correction was stopped midway. Finish it with `sightline library "
+            "retime --resume`, then run this again."
+        )
+        leave_known(report, known.uris)
+        return
+    detail = {"count": len(known.ids), "paths": sorted(known.uris)[:_AUDITED_PATHS]}
+    operator.record(settings, "ingest", settings.library, {"corrected": given, **detail})
+    with err().status("Correcting what was in the library already …"):
+        correct_known(settings, store, known, report)
+
+
+@contextmanager
+def _stoppable() -> Iterator[Callable[[], bool]]:
+    """Let the first Ctrl-C or SIGTERM ask for an orderly end; a second one ends at once."""
+    asked = Event()
+
+    def stop(number: int, frame: object) -> None:
+        if asked.is_set():
+            raise KeyboardInterrupt
+        asked.set()
+        note("Stopping after what is being done now; Ctrl-C again stops at once.")
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield asked.is_set
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[IngestProgress], None]]:
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn("Ingesting", style="bold"),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[keyframes]:,} keyframes"),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[current]}", style="dim", markup=False),
+        console=err(),
+        transient=True,
+    )
+    task: TaskID = bar.add_task("", total=None, keyframes=0, current="looking for media")
+
+    said = ""
+
+    def say_waiting(progress: IngestProgress) -> None:
+        nonlocal said
+        if progress.waiting != said:
+            note(progress.waiting or "Milvus answers again.")
+            said = progress.waiting
+
+    def show(progress: IngestProgress) -> None:
+        say_waiting(progress)
+        bar.update(
+            task,
+            total=progress.sources_total,
+            completed=progress.sources_finished,
+            keyframes=progress.keyframes,
+            current=_short(progress.current),
+        )
+
+    if not err().is_terminal:
+        yield say_waiting
+        return
+    with bar:
+        yield show
+
+
+def _short(uri: str | None) -> str:
+    name = (uri or "").rstrip("/").rpartition("/")[2]
+    return name if len(name) <= 32 else f"{name[:31]}…"
+
+
+def print_summary(report: IngestReport, library: str) -> None:
+    """Print what an ingest did, as people read it."""
+    if not report.done + report.skipped + report.failed:
+        say("There are no images and no videos there.")
+        return
+    if report.done:
+        say(
+            Text.assemble(
+                ("✓ ", "green"),
+                f"{counted(report.done, 'source')} taken into the library {library}: "
+                f"{counted(report.keyframes, 'keyframe')} in {report.seconds:.1f} s "
+                f"({report.keyframes_per_s:.1f} keyframes/s).",
+            )
+        )
+    if report.left_out:
+        say(f"{counted(report.left_out, 'frame')} left out: nothing new to be seen.")
+    if report.replaced:
+        say(f"Removed {counted(report.replaced, 'keyframe')} of what these files held before.")
+    _print_skipped(report)
+    if report.corrected:
+        keyframes = counted(report.corrected_keyframes, "keyframe")
+        say(
+            Text.assemble(
+                ("✓ ", "green"),
+                f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
+                "have the camera, time or tags given.",
+            )
+        )
+    _print_warnings(report)
+    _print_times(report)
+    failed = [outcome for outcome in report.outcomes if outcome.status == "failed"]
+    if report.failed:
+        say(Text.assemble(("✗ ", "red"), f"{counted(report.failed, 'source')} failed:"))
+        rows = table("File", "Stage", "Reason", fold=("File", "Reason"))
+        for outcome in failed[:SHOWN_FAILURES]:
+            rows.add_row(shown_path(outcome.uri), outcome.stage or "", outcome.reason or "")
+        say(rows)
+        if report.failed > SHOWN_FAILURES:
+            say(f"… and {report.failed - SHOWN_FAILURES} more: see `sightline failures`.")
+    if report.interrupted:
+        warn("Stopped before the end; the same command goes on from here.")
+
+
+def _print_warnings(report: IngestReport) -> None:
+    """Print what was wrong with sources that were taken in: the same of many is counted."""
+    warned = [
+        outcome for outcome in report.outcomes if outcome.warning and not outcome.time_warning
+    ]
+    counts = Counter(outcome.warning for outcome in warned)
+    shown: Counter[str] = Counter()
+    for outcome in warned:
+        shown[outcome.warning] += 1
+        number, count = shown[outcome.warning], counts[outcome.warning]
+        if number <= SHOWN_FAILURES:
+            warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+        elif number == count:
+            warn(f"… and {count - SHOWN_FAILURES} more: {outcome.warning}")
+
+
+def _print_skipped(report: IngestReport) -> None:
+    """Print why sources were skipped, counted by reason; those still being written by name."""
+    from ingest.curation.known_sources import CORRECTED
+    from ingest.intake import KNOWN
+    from ingest.sources.completeness import WAIT_STAGE
+
+    skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
+    waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
+    reasons = Counter(outcome.reason for outcome in skipped if outcome.stage != WAIT_STAGE)
+    known = reasons.pop(KNOWN, 0)
+    reasons.pop(CORRECTED, None)
+    if known:
+        nothing_new = "" if report.done or report.failed else "Nothing new: "
+        say(f"{nothing_new}{counted(known, 'source')} skipped, {KNOWN}.")
+    for reason, number in reasons.most_common(SHOWN_FAILURES):
+        say(f"{counted(number, 'file')} skipped: {reason}.")
+    for outcome in waiting[:SHOWN_FAILURES]:
+        warn(f"{shown_path(outcome.uri)} skipped: {outcome.reason}.")
+    if len(waiting) > SHOWN_FAILURES:
+        say(f"… and {len(waiting) - SHOWN_FAILURES} more: see `sightline failures`.")
+
+
+def _print_times(report: IngestReport) -> None:
+    """Print where capture times come from, and warn of those that may be wrong."""
+    from ingest.media.capture_time.report import file_time_warning, time_summary
+
+    if report.done:
+        say(time_summary(report.captured_from))
+    if warning := file_time_warning(report.captured_from["file"], report.done):
+        warn(warning)
+    doubted = [outcome for outcome in report.outcomes if outcome.time_warning]
+    for outcome in doubted[:SHOWN_TIME_WARNINGS]:
+        warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+    if len(doubted) > SHOWN_TIME_WARNINGS:
+        warn(
+            f"… and {len(doubted) - SHOWN_TIME_WARNINGS:,} more sources with times that are in "
+            "doubt: --json lists them all."
+        )
+    if doubted:
+        note(
+            "--timezone gives the zone of a camera's clock, and --clock-offset corrects one that "
+            "is wrong."
+        )

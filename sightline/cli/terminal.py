@@ -1,0 +1,339 @@
+"""What the command prints with: calm text for people, JSON for machines.
+
+Answers go to stdout; progress, notes and errors to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
+from rich.status import Status
+from rich.table import Column, Table
+from rich.text import Text
+
+from search_core.errors import UsageError
+
+#: C0 without tab and line feed, DEL, C1, line separators, bidirectional controls, and surrogates,
+#: which stand for bytes of a file name that are not UTF-8.
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff"
+_IN_TEXT = re.compile(f"[{_CONTROLS}]")
+_IN_LINE = re.compile(f"[\t\n{_CONTROLS}]")
+
+
+def escaped(text: str) -> str:
+    r"""Return text with control characters as escapes such as ``\x1b``; lines stay lines."""
+    return _IN_TEXT.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    r"""Return text with control characters and line ends as escapes such as ``\x1b`` and ``\n``."""
+    return _IN_LINE.sub(_escape, text)
+
+
+def escaped_json(text: str) -> str:
+    """Return JSON text with control characters in its strings as JSON escapes."""
+    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return ascii(found[0])[1:-1]
+
+
+_LEAST_WIDTH, _MOST_WIDTH = 20, 10_000
+_PIPE_WIDTH = 400  # a line read by another program is not folded
+
+
+class _Console(Console):
+    """A console that prints control characters in a text as escapes, and reads no markup."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what to print; control characters that rich itself adds are kept."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=escaped(segment.text))
+
+    def status(self, status: RenderableType, **options: Any) -> Status:
+        """Return a context manager that shows what is being done; rich would read markup."""
+        return super().status(Text(status) if isinstance(status, str) else status, **options)
+
+
+def make_printable() -> None:
+    """Let whatever is printed come out, at this terminal or in this file.
+
+    What a stream's encoding lacks is printed as an escape, and a width at which nothing fits, as
+    some programs hand it on in COLUMNS, is not believed.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    width = os.environ.get("COLUMNS", "")
+    if width and not (width.isdecimal() and _LEAST_WIDTH <= int(width) <= _MOST_WIDTH):
+        del os.environ["COLUMNS"]
+
+
+def out() -> Console:
+    """Return the console of stdout."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Return the console of stderr."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return _Console(
+        stderr=stderr,
+        width=_PIPE_WIDTH if piped else None,
+        markup=False,
+        highlight=False,
+        emoji=False,
+    )
+
+
+def say(message: RenderableType = "") -> None:
+    """Print an answer."""
+    out().print(message)
+
+
+def note(message: str) -> None:
+    """Print something beside the answer, to stderr."""
+    err().print(_indented(message), style="dim")
+
+
+def warn(message: str) -> None:
+    """Print a warning to stderr."""
+    err().print(Text.assemble(("! ", "bold yellow"), _indented(message)))
+
+
+def _indented(message: str) -> str:
+    # So that a name with a line end in it cannot look like a message of its own.
+    return message.replace("\n", "\n  ")
+
+
+def print_error(message: str, hint: str = "") -> None:
+    """Print what went wrong and the way out, to stderr."""
+    console = err()
+    console.print(Text.assemble(("✗ ", "bold red"), _indented(message)), soft_wrap=True)
+    if hint:
+        console.print(Text("  " + hint, style="dim"), soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value, and nothing else, to stdout."""
+    typer.echo(json_text(value, indent=2))
+
+
+def json_text(value: Any, indent: int | None = None) -> str:
+    """Return a value as JSON in which control characters are escapes."""
+    is_utf8 = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
+    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
+
+
+def table(
+    *columns: str,
+    right: Sequence[str] = (),
+    fold: Sequence[str] = (),
+    words: Sequence[str] = (),
+    spare: Sequence[str] = (),
+) -> Table:
+    """Return an empty table that crops no cell; see :class:`WholeTable` for the kinds of columns.
+
+    Cells given as plain strings are printed as they are: the consoles read no markup.
+    """
+    return WholeTable(*columns, right=right, fold=fold, words=words, spare=spare)
+
+
+def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
+    """Return a table of names and values without a heading."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    for name, value in rows:
+        made.add_row(name, one_line(value) if isinstance(value, str) else value)
+    return made
+
+
+def confirmed(question: str, *, yes: bool) -> bool:
+    """Ask before something is removed or changed; raises UsageError where nobody can answer."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "This asks before it removes or changes anything; there is no terminal to answer at.",
+            "Add --yes to go ahead.",
+        )
+    return typer.confirm(one_line(question), err=True)
+
+
+def local_time(epoch_ms: int) -> str:
+    """Return epoch milliseconds as local date and time, to the second."""
+    return datetime.fromtimestamp(epoch_ms / 1000).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def shown_path(uri: str, room: int = 56) -> str:
+    """Return a path as short as it can be said: from this folder, or in a terminal its end."""
+    with suppress(ValueError, FileNotFoundError):  # this folder may have been deleted
+        uri = str(Path(uri).relative_to(Path.cwd()))
+    uri = one_line(uri)
+    if len(uri) <= room or out().width == _PIPE_WIDTH:
+        return uri
+    kept = ""
+    for part in reversed(Path(uri).parts):
+        if kept and len(part) + len(kept) + 3 > room:
+            break
+        kept = f"{part}/{kept}" if kept else part
+    return f"…/{kept}"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return e.g. ``1 keyframe`` or ``1,204 keyframes``."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
+def size(count_bytes: int) -> str:
+    """Return a number of bytes as people read it, e.g. ``3.4 GB``."""
+    amount = float(count_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} TB"
+
+
+_UNBOUNDED = 10_000  # wider than any cell
+_USUAL_GAP, _NARROW_GAP = 3, 2
+_BREAK_AT = 16  # where text without a space may be broken
+
+
+class WholeTable(Table):
+    """A table whose cells are never cropped: part of a number is another number.
+
+    ``right`` columns hold numbers. Where there is no room, ``words`` columns fold between words and
+    ``fold`` ones anywhere; then ``spare`` ones are left out, first to last, which is said beneath;
+    at last each row becomes lines of its own.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        right: Sequence[str] = (),
+        fold: Sequence[str] = (),
+        words: Sequence[str] = (),
+        spare: Sequence[str] = (),
+    ) -> None:
+        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+        self._words, self._spare = tuple(words), tuple(spare)
+        for name in names:
+            self.add_column(
+                name,
+                justify="right" if name in right else "left",
+                overflow="fold",
+                no_wrap=name not in (*fold, *words),
+            )
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; control characters in cells given as plain strings become escapes."""
+        super().add_row(
+            *(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options
+        )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw it as wide as it is, or as it fits."""
+        spans = {at: self._span(at, console, options) for at in range(len(self.columns))}
+        usual = sum(most for _, most in spans.values()) + _USUAL_GAP * (len(spans) - 1)
+        if usual <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        left_out: list[str] = []
+        for spare in (None, *self._spare):
+            if spare is not None:
+                left_out.append(spare)
+            shown = [at for at in spans if self.columns[at].header not in left_out]
+            widths = _fitted([spans[at] for at in shown], options.max_width)
+            if widths is not None:
+                yield self._narrowed(dict(zip(shown, widths, strict=True)))
+                if left_out:
+                    yield Text(f"Left out for want of room: {', '.join(left_out)}.", style="dim")
+                return
+        yield from self._stacked()
+
+    def _span(self, at: int, console: Console, options: ConsoleOptions) -> tuple[int, int]:
+        """Return how wide a column has to be, and how wide it would be."""
+        column, free = self.columns[at], options.update(max_width=_UNBOUNDED)
+        sizes = [console.measure(cell, options=free) for cell in (column.header, *column.cells)]
+        most = max(size.maximum for size in sizes)
+        if column.no_wrap:
+            return most, most
+        least = max(size.minimum for size in sizes)
+        return (least if column.header in self._words else min(least, _BREAK_AT)), most
+
+    def _narrowed(self, widths: dict[int, int]) -> Table:
+        """Return a plain table of some columns, each so wide."""
+        made = Table(
+            box=box.SIMPLE_HEAD,
+            pad_edge=False,
+            header_style="bold",
+            show_edge=False,
+            padding=(0, _NARROW_GAP - 1, 0, 0),
+        )
+        columns = [self.columns[at] for at in widths]
+        for column, width in zip(columns, widths.values(), strict=True):
+            made.add_column(
+                column.header,
+                justify=column.justify,
+                overflow=column.overflow,
+                no_wrap=column.no_wrap,
+                width=width,
+            )
+        for cells, row in zip(_rows(columns), self.rows, strict=True):
+            made.add_row(*cells, style=row.style)
+        return made
+
+    def _stacked(self) -> Iterator[RenderableType]:
+        """Yield each row as lines of a name and a value."""
+        for at, cells in enumerate(_rows(self.columns)):
+            if at:
+                yield Text()
+            made = Table.grid(padding=(0, _NARROW_GAP))
+            made.add_column(style="bold", no_wrap=True)
+            made.add_column(overflow="fold")
+            for column, cell in zip(self.columns, cells, strict=True):
+                if cell != "":
+                    made.add_row(column.header, cell, style=self.rows[at].style)
+            yield made
+
+
+def _rows(columns: Sequence[Column]) -> Iterator[tuple[RenderableType, ...]]:
+    return zip(*(column.cells for column in columns), strict=True)
+
+
+def _fitted(spans: Sequence[tuple[int, int]], room: int) -> list[int] | None:
+    """Return widths that fit into ``room``, shared fairly; None where even the least do not."""
+    widths = [least for least, _ in spans]
+    left = room - sum(widths) - _NARROW_GAP * (len(spans) - 1)
+    if left < 0:
+        return None
+    wanting = sorted((most - least, at) for at, (least, most) in enumerate(spans) if most > least)
+    for done, (more, at) in enumerate(wanting):
+        given = min(more, left // (len(wanting) - done))
+        widths[at] += given
+        left -= given
+    return widths

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from string import Formatter
+
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po
+from streamlit.testing.v1 import AppTest
+
+from dashboard.i18n import gettext as language
+from dashboard.i18n.core_messages import CHART_WORDS, MESSAGES
+from dashboard.i18n.core_translation import said
+from dashboard.i18n.formatting import counted, plain
+from dashboard.i18n.gettext import LOCALE, ngettext, preferred, speaking
+from dashboard.search.page import EXAMPLES
+from search_core.schema.entity import MediaEntity
+from tests.dashboard.conftest import HOSTILE, OpenPage
+
+ROOT = Path(__file__).parents[3]
+DASHBOARD = ROOT / "dashboard"
+CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/sightline.po"))
+
+
+@pytest.fixture(scope="module")
+def marked() -> set[str | tuple[str, str]]:
+    """All that is marked in the code: messages, and pairs of singular and plural."""
+    return {
+        message if isinstance(message, str) else (message[0], message[1])
+        for _file, _line, message, _comments, _context in extract_from_dir(DASHBOARD)
+    }
+
+
+@pytest.fixture(scope="module", params=CATALOGUES, ids=lambda path: path.parents[1].name)
+def catalogue(request: pytest.FixtureRequest) -> Catalog:
+    path: Path = request.param
+    with path.open("rb") as file:
+        return read_po(file, locale=path.parents[1].name)
+
+
+def test_every_marked_message_is_translated_and_none_is_left_over(
+    marked: set[str | tuple[str, str]], catalogue: Catalog
+) -> None:
+    known = {message.id for message in _messages(catalogue)}
+
+    assert not marked - known, "`make words` adds them; then translate them"
+    assert not known - marked, "`make words` removes them"
+    assert not [message.id for message in catalogue if message.id and message.fuzzy]
+    assert not [message.id for message in _messages(catalogue) if not all(_strings(message))]
+
+
+def test_placeholders_are_named_and_the_same_in_both_languages(catalogue: Catalog) -> None:
+    for message in _messages(catalogue):
+        ids = _ids(message)
+        wanted = set().union(*map(_placeholders, ids))
+        assert all(name.isidentifier() for name in wanted), ids
+        for string in _strings(message):
+            assert _placeholders(string) == wanted, string
+
+
+def test_no_call_is_inside_an_f_string_where_it_is_not_found() -> None:
+    for path in DASHBOARD.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                names = {getattr(part, "id", "") for part in ast.walk(node)}
+                assert not names & {"_", "N_", "ngettext"}, f"{path.name}:{node.lineno}"
+
+
+def test_what_is_said_below_the_dashboard_is_still_said_so() -> None:
+    there = "\n".join(_literals("search_core", "ingest", "dashboard"))
+    gone = [
+        message
+        for message in (*MESSAGES, *CHART_WORDS)
+        for part in re.split(r"\{[^{}]*\}|[,:;.]", message)
+        if not _is_in(part.strip(), there) and part.lower() not in there
+    ]
+    assert not gone
+
+
+def test_messages_from_below_are_translated_with_what_is_in_them() -> None:
+    error = "There is no library north {yard} here."
+    assert said(error) == error
+    with speaking("zh"):
+        assert said(error) == "这里没有名为 north {yard} 的素材库。"
+        assert said("Something new.") == "Something new."
+        made = said("Queries: 50 sentences about such footage.")
+        disturbed = said("Queries: 50 pictures of the library, disturbed.")
+        assert not re.search("[a-z]", made + disturbed)
+        assert said("Too many attempts. Try again in 30 seconds.").endswith("30 秒后再试。")
+
+
+def test_counts_have_the_form_that_goes_with_them() -> None:
+    assert counted(1, "keyframe") == "1 keyframe"
+    with speaking("zh"):
+        assert counted(1, "keyframe") == "1 个关键帧"
+        assert counted(2500, "keyframe") == "2,500 个关键帧"
+        assert ngettext("{count} hit", "{count} hits", 1).format(count=1) == "1 条结果"
+
+
+@pytest.mark.parametrize(
+    ("cookie", "locales", "expected"),
+    [
+        ("", "zh-CN", "zh"),
+        ("", "zh-TW,zh;q=0.9,en;q=0.8", "zh"),
+        ("", "en-GB,zh;q=0.5", "en"),
+        ("", "de", "en"),
+        ("", "", "en"),
+        ("zh", "en-US", "zh"),
+        ("en", "zh-CN", "en"),
+        ("x'<b>", "zh-CN", "zh"),
+    ],
+)
+def test_the_language_is_what_was_chosen_else_the_browsers(
+    cookie: str, locales: str, expected: str
+) -> None:
+    assert preferred({language.COOKIE: cookie}, locales) == expected
+
+
+def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
+    app = AppTest.from_file(str(DASHBOARD / "navigation.py"), default_timeout=60).run()
+    assert "Nothing has been ingested yet" in app.markdown[0].value
+    assert app.button(key="switch-language").label == "中文"
+
+    app.button(key="switch-language").click().run()
+    assert "还没有导入任何内容" in app.markdown[0].value
+    app.button(key="switch-language").click().run()
+    assert "Nothing has been ingested yet" in app.markdown[0].value
+
+
+#: Words of English that Chinese readers of the field use as they are, and names.
+_KEPT = {
+    *("Sightline", "Milvus", "Lite", "English", "ANN", "CSV", "JSON", "PDF", "SHA", "CLIP", "GiB"),
+    *("FLAT", "IVF", "HNSW", "COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
+    *(
+        "person",
+        "without",
+        "umbrella",
+        "sightline",
+        "uploads",
+        "serve",
+        "prune",
+        "ViT",
+        "UTC",
+        "main",
+        "cam",
+        "stop",
+        "person",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "address"),
+    [
+        ("search", {}),
+        ("search", {"q": "街道上的人"}),
+        ("library", {}),
+        ("library", {"view": "Add footage"}),
+        ("library", {"view": "Failures"}),
+        ("library", {"view": "Trash"}),
+        ("library", {"view": "Libraries"}),
+        ("map", {}),
+        ("cameras", {}),
+        ("index", {}),
+        ("index", {"part": "Change by hand"}),
+        ("index", {"part": "Advise"}),
+    ],
+)
+def test_a_page_in_chinese_has_no_english_left(
+    name: str,
+    address: dict[str, str],
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(language, "preferred", lambda cookies, locales: "zh")
+
+    app = open_page(name, **address)
+
+    said_there = [text for text in _shown(app) if re.search(r"[\u4e00-\u9fff]", text)]
+    assert len(said_there) > 3
+    for text in _shown(app):
+        left = set(re.findall(r"[A-Za-z]{3,}", _without_data(text))) - _KEPT
+        assert not left, text
+
+
+def _shown(app: AppTest) -> Iterator[str]:
+    """All that a page says and labels."""
+    assert not app.exception, app.exception
+    for element in [*app.main, *app.sidebar]:
+        kinds = ["label", "help", "placeholder"]
+        if element.type in ("markdown", "caption", "info", "warning", "success", "error"):
+            kinds.append("value")
+        for kind in kinds:
+            text = getattr(element, kind, None)
+            if isinstance(text, str):
+                yield text
+        if element.type != "multiselect":  # of cameras, and of index types
+            yield from getattr(element, "options", None) or ()
+
+
+def _without_data(text: str) -> str:
+    text = text.replace(plain(HOSTILE), "").replace(HOSTILE, "")
+    text = re.sub(
+        r"`[^`]*`|:[a-z]+\[|:material/\w+:|rtsps?:\S+|SIGHTLINE_\w+|local.?-dir.*",
+        "",
+        text,
+    )
+    return re.sub("|".join(map(re.escape, EXAMPLES)), "", text)
+
+
+def _messages(catalogue: Catalog) -> Iterator[Message]:
+    return (message for message in catalogue if message.id)
+
+
+def _ids(message: Message) -> tuple[str, ...]:
+    return (message.id,) if isinstance(message.id, str) else tuple(message.id)
+
+
+def _strings(message: Message) -> tuple[str, ...]:
+    return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _text, name, _spec, _conversion in Formatter().parse(text) if name is not None}
+
+
+def _is_in(text: str, there: str) -> bool:
+    """Whether a text is there, in one piece or in two that the code puts together."""
+    places = [place for place, letter in enumerate(text) if letter == " "]
+    return text in there or any(text[:at] in there and text[at:] in there for at in places)
+
+
+def _literals(*packages: str) -> Iterator[str]:
+    for package in packages:
+        for path in (ROOT / package).rglob("*.py"):
+            if path.name == "core_messages.py":
+                continue
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    yield node.value
+                elif isinstance(node, ast.JoinedStr):
+                    yield "".join(
+                        str(part.value) if isinstance(part, ast.Constant) else "{}"
+                        for part in node.values
+                    )

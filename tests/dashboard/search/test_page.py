@@ -1,0 +1,267 @@
+"""The search page: asking, folding, filtering, what its address carries, and its errors."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dashboard import resources
+from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.catalogue import Calibration
+from search_core.indexes import Hnsw
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.search.match_strength import Background
+from search_core.search.query_log import QueryLog
+from search_core.settings import Settings, load_settings
+from search_core.store.endpoint import resolve_endpoint
+from search_core.store.milvus.store import MilvusStore
+from tests.dashboard.conftest import HOSTILE, ROWS, OpenPage, words
+from tests.dashboard.searching import ask, card_lines, opened
+
+
+def test_says_how_to_begin_where_there_is_nothing(open_page: OpenPage) -> None:
+    app = open_page("search")
+
+    assert "Nothing has been ingested yet" in words(app)
+    assert "sightline ingest" in app.code[0].value
+
+
+def test_offers_examples_before_anything_is_asked(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search")
+    example = next(button for button in app.button if button.label == "a white car")
+
+    example.click().run()
+
+    assert app.text_input(key="q").value == "a white car"
+    assert f"{ROWS} hits" in words(app)
+
+
+def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = ask(open_page("search", fold="never"), "a red square")
+
+    assert f"**{ROWS} hits** ·" in words(app)
+    assert "encode" in words(app) and "Milvus" in words(app)
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+    app.pagination[0].set_value(2).run()
+
+    assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
+
+    ask(app, "a blue square")
+
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+
+def test_another_order_begins_at_its_first_page(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", page="2")
+    app.segmented_control(key="sort").set_value("Newest").run()
+
+    assert opened(app) == [f"Open {number}" for number in range(1, 21)]
+
+
+def test_an_address_opens_the_page_it_names(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", page="2")
+
+    assert opened(app) == [f"Open {number}" for number in range(21, ROWS + 1)]
+
+
+def test_hits_close_in_time_fold_into_moments(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), "a red square")
+
+    # Cameras 0, 1 and 2 by turns, a second each; one picture is of a camera of its own.
+    assert f"**{ROWS} hits** in 4 moments" in words(app)
+    assert any("9 hits in 24 s" in line.replace("\\", "") for line in card_lines(app))
+
+
+def test_hits_are_ordered_by_time_on_request(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", fold="never", sort="Oldest")
+    oldest = [line.splitlines()[1] for line in card_lines(app)]
+    assert oldest == sorted(oldest)
+
+    app.get("button_group")
+    app = open_page("search", q="a red square", fold="never", sort="Newest")
+    assert card_lines(app)[0].splitlines()[1] > oldest[-1]
+
+
+def test_pictures_that_look_the_same_fold(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    twin = replace(library[0], id="twin-0000000000", source_id="twin", camera="twin", captured_at=9)
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.upsert("main", [twin], store.embedding("main", library[0].id)[None])
+    app = ask(open_page("search", fold="never"), "a red square")
+    every = len(opened(app)), words(app)
+    app.toggle(key="alike").set_value(True).run()
+    assert "26 hits** ·" in every[1]
+    assert any("alike" in line for line in card_lines(app))
+
+
+def test_something_can_be_left_out_in_the_sentence_and_beside_it(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square without a hat or an umbrella", without="snow")
+
+    assert "without **a hat**, **an umbrella**, **snow**" in words(app)
+    encoder = MilvusStore(resolve_endpoint(settings)).library("main").encoder
+    [asked] = QueryLog(settings.searches_path).recent("main", encoder, 5)
+    assert asked.text == "a red square"
+
+
+def test_hours_of_the_day_filter_in_the_viewers_zone(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", q="a red square", hour_from="00:00", hour_until="00:01")
+    assert f"**{ROWS} hits**" in words(app)  # all captured within half a minute of midnight UTC
+
+    app = open_page("search", q="a red square", hour_from="00:01", hour_until="23:59")
+    assert "Nothing passes these filters" in words(app)
+
+
+def test_what_was_looked_for_lately_is_offered(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    ask(open_page("search"), "a red square")
+    app = open_page("search")
+
+    next(button for button in app.button if button.label == "a red square").click().run()
+
+    assert app.text_input(key="q").value == "a red square"
+
+
+def test_the_address_carries_the_search(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("search", q="a red square", camera="cam-0")
+
+    assert app.text_input(key="q").value == "a red square"
+    assert app.multiselect(key="camera").value == ["cam-0"]
+    assert "**9 hits**" in words(app)
+
+
+def test_filters_by_camera_and_by_score(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = ask(open_page("search"), "a red square")
+
+    app.multiselect(key="camera").set_value(["cam-0"]).run()
+    assert "**9 hits**" in words(app)
+    assert all("cam" in line and "0" in line for line in card_lines(app))
+
+    app.slider(key="min_score").set_value(1.0).run()
+    assert "Nothing passes these filters" in words(app)
+
+
+def test_says_what_it_did_about_the_filter_and_records_what_was_asked(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.set_index("main", Hnsw())
+        encoder = store.library("main").encoder
+    app = ask(open_page("search"), "a red square")
+    assert "without the index" not in words(app)
+    app.multiselect(key="camera").set_value(["cam-0"]).run()
+    assert "9 pictures pass the filter: compared exactly, without the index" in words(app).replace(
+        "\\", ""
+    )
+    latest, first = QueryLog(settings.searches_path).recent("main", encoder, 5)
+    assert (first.text, first.where) == ("a red square", Filter())
+    assert (latest.kind, latest.where) == ("text", Filter(cameras=("cam-0",)))
+
+
+def test_finds_more_like_an_entity_of_the_address(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", like=library[3].id)
+
+    assert f"**{ROWS - 1} hits**" in words(app)
+
+
+def test_an_id_that_is_gone_is_said_in_words(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search", like="nothing-0000000000")
+
+    assert "has no entity" in app.error[0].value
+
+
+def test_other_peoples_names_are_never_markup(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), "a red square")
+    app.multiselect(key="camera").set_value([HOSTILE]).run()
+
+    [line] = card_lines(app)
+    assert "![z]" not in line and "<b>" not in line
+    assert r"\!\[z\]" in line and r"\<b\>" in line
+
+
+def test_another_encoders_library_is_refused_in_words(
+    data_dir: Path, identity: EncoderIdentity, open_page: OpenPage
+) -> None:
+    store = MilvusStore(resolve_endpoint(load_settings()))
+    store.ensure_library("main", identity)
+    store.close()
+
+    app = ask(open_page("search"), "a red square")
+
+    assert "test\\-encoder" in app.error[0].value
+    assert "\\-\\-model" in app.error[0].value
+    assert not app.exception
+
+
+def test_a_milvus_that_is_not_there_is_said_in_words(
+    data_dir: Path, open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MILVUS_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("SIGHTLINE_MILVUS_TIMEOUT_S", "1")
+
+    app = open_page("search")
+
+    assert "cannot be reached" in app.error[0].value
+    assert not app.exception
+
+
+def test_weak_matches_are_folded_and_no_good_match_is_said(
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank = Calibration(**dict.fromkeys(Calibration.__slots__, 0.0))
+    resources.relevance().calibration = blank
+    app = ask(open_page("search", fold="never"), "a red square")
+    scores = [float(line.split(" · ")[1]) for line in card_lines(app)]
+
+    _matches_from(best := scores[2] - 0.0005, monkeypatch)
+    ask(app, "a red  square")
+    strong = sum(score >= best for score in scores)
+    assert f"**{strong} hits**" in words(app)
+    assert len(opened(app)) == strong
+    assert all("match 100%" in line for line in card_lines(app))
+    app.toggle(key="weak").set_value(True).run()
+    assert f"**{ROWS} hits**" in words(app)
+    assert any("weak, 0%" in line for line in card_lines(app))
+
+    _matches_from(2.0, monkeypatch)
+    app.toggle(key="weak").set_value(False)
+    ask(app, "a blue square")
+    assert "No good match" in words(app)
+    assert "pass the filters" not in words(app)
+    assert not opened(app)
+    assert app.toggle(key="weak").label == f"Show the nearest pictures ({ROWS})"
+    app.multiselect(key="camera").set_value(["cam-1"]).run()
+    assert "Only pictures that pass the filters were looked at." in words(app)
+    app.toggle(key="weak").set_value(True).run()
+    assert len(opened(app)) == 7  # not folded: what was chosen before holds
+
+
+def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call a hit a match from this score on."""
+    monkeypatch.setattr(Background, "strength", lambda _, found, __: float(found >= score))

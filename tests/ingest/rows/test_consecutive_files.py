@@ -1,0 +1,180 @@
+"""A recorder's short files: what one shows as the one before it does is not kept again."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ingest.engines.base import DecodeOptions
+from ingest.estimate.folding import FoldingEstimate
+from ingest.estimate.planner import Planner
+from ingest.estimate.probe import Header, Probe, Prober, Sample
+from ingest.estimate.survey import surveyed
+from ingest.ledger import Ledger
+from ingest.media.keyframes import parse_selector
+from ingest.sources.names import Naming
+from search_core.settings import Settings
+from search_core.store.memory.store import MemoryStore
+from tests.ingest.conftest import TakeIn
+from tests.support.made_media import HistogramEncoder, make_clip
+
+START = datetime(2026, 3, 1, 8, tzinfo=UTC)
+SECONDS = 10
+VIEW = np.random.default_rng(1).integers(90, 130, (72, 128, 3)).astype(np.uint8)
+
+
+def yard(
+    time_s: float,
+    *,
+    begins_s: float = 0.0,
+    red_from_s: float = 1e9,
+    red_until_s: float = 1e9,
+) -> np.ndarray:
+    """A view in which nothing moves; from some moment on a red thing stands in it."""
+    picture = VIEW.copy()
+    if red_from_s <= begins_s + time_s < red_until_s:
+        picture[20:50, 40:70] = (230, 20, 20)
+    return picture
+
+
+def record(
+    folder: Path,
+    count: int,
+    *,
+    red_from_s: float = 1e9,
+    red_until_s: float = 1e9,
+    gap_s: float = 0.0,
+) -> None:
+    """Write a recording cut into files of ten seconds, each with the time it begins."""
+    for number in range(count):
+        begins_s = number * SECONDS
+        starts = START + timedelta(seconds=number * (SECONDS + gap_s))
+        make_clip(
+            folder / f"{number:03}.mp4",
+            seconds=SECONDS,
+            picture=partial(
+                yard, begins_s=begins_s, red_from_s=red_from_s, red_until_s=red_until_s
+            ),
+            metadata={"creation_time": starts.isoformat()},
+            container_options={"movflags": "use_metadata_tags"},
+        )
+
+
+def decode_options(settings: Settings, encoder: HistogramEncoder) -> DecodeOptions:
+    return DecodeOptions(
+        selector=parse_selector("auto"),
+        encoder=encoder.identity,
+        preprocess=encoder.preprocess,
+        data_dir=settings.data_dir,
+        thumbnail_px=64,
+        max_pixels=10**7,
+        max_animation_frames=4,
+    )
+
+
+def kept(store: MemoryStore) -> list[float]:
+    """Return when keyframes were captured, in seconds from the start."""
+    start_ms = START.timestamp() * 1000
+    return sorted((one.captured_at - start_ms) / 1000 for one in store.entities("main"))
+
+
+def test_files_that_show_what_the_one_before_shows_are_folded(
+    take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger, settings: Settings
+) -> None:
+    record(media, 8)
+    report = take_in(media, camera="yard")
+    assert report.done == 8
+    # One keyframe a minute stays, as within a file.
+    assert kept(store) == [0, 60]
+    assert report.keyframes == 2 and report.left_out >= 6
+    assert len(list(settings.thumbnails_dir.rglob("*.jpg"))) == 2
+    assert sum(row.keyframes for row in ledger.outcomes("main", "done")) == 2
+    again = take_in(media, camera="yard")
+    assert (again.done, again.skipped) == (0, 8)
+    assert kept(store) == [0, 60]
+
+
+def test_a_plan_foretells_what_is_folded(
+    take_in: TakeIn, media: Path, settings: Settings, encoder: HistogramEncoder
+) -> None:
+    record(media, 9, red_from_s=35)
+    selector = parse_selector("auto")
+    found = surveyed(settings, [str(media)], encoder, selector)
+    expected = Planner(settings, encoder, selector, budget_s=20.0).expect(found, 1, 1)
+    report = take_in(media)
+    assert report.left_out > 6
+    assert expected.keyframes == report.keyframes
+    assert expected.thumbnail_bytes > 0
+
+
+def test_what_a_plan_samples_stands_for_the_files_between(
+    media: Path, settings: Settings, encoder: HistogramEncoder
+) -> None:
+    """Of 40 files a run of seven is sampled, and one by itself: one keyframe a minute stays."""
+    record(media, 40)
+    selector = parse_selector("auto")
+    pending = surveyed(settings, [str(media)], encoder, selector).pending
+    options = decode_options(settings, encoder)
+    with closing(Prober()) as prober:
+        headers = {}
+        for one in pending:
+            header = prober.look(Probe(one.source.path, 10**7))
+            assert isinstance(header, Header)
+            headers[one.source.uri] = header
+        estimate = FoldingEstimate(pending, headers, Naming.of(settings), settings.camera_clocks)
+        assert list(estimate.following(10)) == [11, 12, 13, 14, 15, 16]
+        for index in (10, *estimate.following(10), 30):
+            sample = prober.look(Probe(pending[index].source.path, 10**7, options))
+            assert isinstance(sample, Sample)
+            estimate.add(index, sample)
+    repeated, share = estimate.repeated()
+    assert share == 5 / 6
+    assert repeated == pytest.approx(5 + 2 * 5 / 6)
+
+
+def test_what_comes_into_the_view_is_kept(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
+    record(media, 4, red_from_s=20)
+    take_in(media, camera="yard")
+    assert kept(store) == [0, 20]
+
+
+def test_the_view_in_which_nothing_happens_is_not_new_after_each_event(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    """The last keyframe of it is more than a minute ago, but files since then showed it."""
+    record(media, 9, red_from_s=62, red_until_s=66)
+    take_in(media, camera="yard")
+    assert [time_s for time_s in kept(store) if time_s >= 70] == []
+    assert kept(store)[0] == 0 and any(60 <= time_s < 70 for time_s in kept(store))
+
+
+def test_files_taken_in_later_are_compared_with_what_is_there(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    record(media, 4)
+    for number in range(4):
+        take_in(media / f"{number:03}.mp4", camera="yard")
+    assert kept(store) == [0]
+
+
+@pytest.mark.parametrize(("cameras", "gap_s"), [(("a", "b"), 0.0), (("a", "a"), 300.0)])
+def test_other_cameras_and_later_recordings_are_not_folded(
+    take_in: TakeIn, media: Path, store: MemoryStore, cameras: tuple[str, str], gap_s: float
+) -> None:
+    record(media, 2, gap_s=gap_s)
+    for number, camera in enumerate(cameras):
+        take_in(media / f"{number:03}.mp4", camera=camera)
+    assert len(kept(store)) == 2
+
+
+def test_ways_that_keep_every_frame_fold_nothing(
+    take_in: TakeIn, media: Path, store: MemoryStore
+) -> None:
+    record(media, 2)
+    take_in(media, camera="yard", keyframes="interval:5")
+    assert kept(store) == [0, 5, 10, 15]

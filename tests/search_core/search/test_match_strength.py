@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess, l2_normalised
+from search_core.encoders.catalogue import Calibration, find_encoder
+from search_core.schema.filters import Filter
+from search_core.search.engine import Query, SearchEngine
+from search_core.search.match_strength import FRESH_S, MATCH, Background, Relevance
+from search_core.store.library import NO_FILTER, VectorPage
+from search_core.store.memory.store import MemoryStore
+from tests.conftest import clip_like_vectors, make_entity
+
+DIM = 16
+PLAIN = Calibration(
+    score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0,
+    mean_squared=0.0, mean_z=0.0, bias=-6.0, fall=2.0,
+)  # fmt: skip
+
+
+class Encoder:
+    """Gives a sentence the vector it was told to, and many at once such as pictures have.
+
+    Its name is the demo encoder's.
+    """
+
+    def __init__(self, name: str = "sightline-demo") -> None:
+        self.identity = EncoderIdentity(name, "", "0" * 32, DIM, "fp32")
+        self.preprocess = Preprocess((8, 8))
+        self.says = np.ones(DIM, np.float32)
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        if len(texts) > 1:
+            return clip_like_vectors(len(texts), DIM, seed=1)
+        return l2_normalised(self.says)[None, :]
+
+    def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
+        return self.encode_texts([""] * len(pixels))
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        return self.encode_texts([""] * len(images))
+
+
+class DrawnStore(MemoryStore):
+    """A store that remembers how often a background was drawn."""
+
+    drawn = 0
+
+    def vectors(
+        self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
+    ) -> Iterator[VectorPage]:
+        self.drawn += 1
+        return super().vectors(name, where=where, limit=limit, seed=seed)
+
+
+def filled(encoder: Encoder, rows: int = 200) -> DrawnStore:
+    store = DrawnStore()
+    store.ensure_library("main", encoder.identity)
+    if rows:
+        vectors = clip_like_vectors(rows, DIM)
+        store.upsert("main", [make_entity(at) for at in range(rows)], vectors)
+    return store
+
+
+def test_a_score_is_held_against_its_background() -> None:
+    background = Background(0.35, mean=0.2, deviation=0.05, ordinary=0.5, nearest=0.9, outdone=0.0)
+    assert background.strength(0.35, PLAIN) == pytest.approx(MATCH)  # three deviations above
+    assert background.strength(0.30, PLAIN) < 0.2  # and one below the best
+    assert replace(background, best=0.45).strength(0.45, PLAIN) > 0.95
+    assert replace(background, best=0.20).strength(0.20, PLAIN) < 0.01
+    assert replace(background, deviation=0.0).strength(0.35, PLAIN) < MATCH  # all alike
+    wary = replace(PLAIN, outdone=-10.0)
+    assert replace(background, best=0.45, outdone=0.5).strength(0.45, wary) < MATCH
+
+
+def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
+    encoder = Encoder()
+    store = filled(encoder)
+    vectors = clip_like_vectors(200, DIM)
+    encoder.says = -vectors.mean(axis=0)
+    answer = SearchEngine(encoder, store, "main").answer(Query("an elephant"), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+    assert all(hit.is_weak for hit in answer.hits)
+    assert answer.hits[0].to_dict()["strength"] < MATCH
+
+
+@pytest.mark.parametrize("name", ["sightline-demo", "ViT-B-32"])
+def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
+    encoder = Encoder(name)
+    store = filled(encoder)
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    answer = SearchEngine(encoder, store, "main").answer(Query("一辆白色的车"), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+
+
+def test_strengths_fall_with_the_score() -> None:
+    encoder = Encoder()
+    store = filled(encoder)
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    hits = SearchEngine(encoder, store, "main").search(Query("it itself"), k=20)
+    strengths = [hit.strength for hit in hits if hit.strength is not None]
+    assert len(strengths) == len(hits)
+    assert strengths == sorted(strengths, reverse=True)
+
+
+def test_pictures_mixtures_and_unmeasured_encoders_get_none() -> None:
+    encoder = Encoder()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    for query in (
+        Query(image=Image.new("RGB", (8, 8))),
+        Query("a car", without=("red",)),
+        Query("a car", templates=("a photo of {}",)),
+    ):
+        answer = engine.answer(query, k=3)
+        assert [hit.strength for hit in answer.hits] == [None] * 3 and not answer.fits_nothing
+    other = Encoder("ViT-B-32")
+    answer = SearchEngine(other, filled(other), "main").answer(Query("a car"), k=3)
+    assert answer.hits[0].strength is None
+
+
+def test_a_background_is_drawn_once_a_while() -> None:
+    encoder, now = Encoder(), [0.0]
+    store = filled(encoder)
+    relevance = Relevance(encoder, store, clock=lambda: now[0])
+    [text] = encoder.encode_texts(["x"])
+    for _ in range(3):
+        assert relevance.background(store.library("main"), text, text)
+    assert store.drawn == 1
+    now[0] = FRESH_S
+    relevance.background(store.library("main"), text, text)
+    assert store.drawn == 2
+
+
+def test_an_empty_library_has_no_background() -> None:
+    encoder = Encoder()
+    store = filled(encoder, rows=0)
+    relevance = Relevance(encoder, store)
+    [text] = encoder.encode_texts(["x"])
+    assert relevance.background(store.library("main"), text, text) is None
+
+
+def test_the_demo_encoder_is_calibrated() -> None:
+    spec = find_encoder("sightline-demo")
+    assert spec is not None and spec.calibration is not None
