@@ -8,7 +8,7 @@ BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-WORDS := dashboard/locale
+WORDS := dashboard/i18n/locale
 
 SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \

@@ -1,4 +1,4 @@
-"""What all sessions share: the only place that builds a store, an encoder or a job queue.
+"""What all sessions share: one workspace, with its store, its encoder and its queue of jobs.
 
 What leaves it is for the one who looks at the page: the store, the engine, the jobs and what is
 kept of them show and allow what that user may see and do.
@@ -31,11 +31,10 @@ from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
 from search_core.search.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
-from search_core.store.endpoint import resolve_endpoint
 from search_core.store.library import LibraryInfo, Store
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ingest.jobs import Jobs
     from search_core.encoders.base import Encoder
 
 _log = logging.getLogger(__name__)
@@ -64,22 +63,22 @@ def store_for(access: Access) -> Store:
 
 def close_store() -> None:
     """Let go of the one connection to Milvus."""
-    _milvus().close()
+    _workspace().close()
 
 
 @st.cache_resource(show_spinner=False)
-def _milvus() -> Store:
-    from search_core.store.milvus.store import MilvusStore
+def _workspace() -> Workspace:
+    return Workspace(settings())
 
-    return MilvusStore(resolve_endpoint(settings()))
+
+def _milvus() -> Store:
+    return _workspace().store(create=True)
 
 
 @st.cache_resource(show_spinner=False)
 def encoder() -> Encoder:
     """Return the one encoder, its first pass done."""
-    from search_core.encoders.openclip import load_encoder
-
-    loaded = load_encoder(settings())
+    loaded = _workspace().encoder()
     loaded.encode_texts(["a first sentence warms it up"])
     return loaded
 
@@ -87,15 +86,12 @@ def encoder() -> Encoder:
 def jobs() -> GuardedJobs:
     """Return the queue of jobs as the one who looks at this page may use it."""
     return GuardedJobs(
-        _jobs(), identity.current(), identity.audit_log(), settings(), identity.address()
+        _workspace().jobs(),
+        identity.current(),
+        identity.audit_log(),
+        settings(),
+        identity.address(),
     )
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs() -> Jobs:
-    from ingest.jobs import Jobs
-
-    return Jobs(settings())
 
 
 def engine(library: str) -> SearchEngine:
@@ -142,22 +138,20 @@ def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
     identity.record("search", library, {name: value for name, value in asked.items() if value})
 
 
-@st.cache_resource(show_spinner=False)
 def selectivities() -> Selectivities:
     """Return what tells how many pictures pass a filter, which all searches share."""
-    return Selectivities(_milvus())
+    return _workspace().selectivities()
 
 
-@st.cache_resource(show_spinner=False)
 def relevance() -> Relevance:
     """Return what tells matches from what is only the least unlike, which all searches share."""
-    return Relevance(encoder(), _milvus())
+    encoder()  # with its first pass done
+    return _workspace().relevance()
 
 
-@st.cache_resource(show_spinner=False)
 def query_log() -> QueryLog | None:
     """Return where searches are recorded; None where the settings say that they are not."""
-    return QueryLog(settings().searches_path) if settings().record_searches else None
+    return _workspace().query_log() if settings().record_searches else None
 
 
 @st.cache_resource(show_spinner=False)

@@ -1,129 +1,262 @@
-"""Opening what a command works on: the store and the encoder of its settings."""
+"""The workspace: the one place where store, encoder, ledger, query log and jobs are opened.
+
+The command, the dashboard, the worker, the cameras and Python programs open one and hand its parts
+down; nothing below opens anything by itself.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol
 
 from search_core.errors import LibraryNotFound, StoreDamaged, StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from search_core.store.lite.read_only import read_only
-from sightline.cli.terminal import err, note
 
 if TYPE_CHECKING:
+    from ingest.jobs import Jobs
+    from ingest.ledger import Ledger
     from search_core.encoders.base import Encoder
-    from search_core.search.engine import SearchEngine
+    from search_core.search.match_strength import Relevance
+    from search_core.search.query_log import QueryLog
+    from search_core.search.query_pictures import QueryPictures
+    from search_core.search.selectivity import Selectivities
+    from search_core.store.library import LibraryInfo
     from search_core.store.milvus.bulk_insert import BulkStorage
     from search_core.store.milvus.store import MilvusStore
+    from sightline.library import Library
 
 
-def is_untouched(settings: Settings) -> bool:
-    """Whether these settings mean an embedded Milvus that nothing has been put into yet."""
-    uri = resolve_endpoint(settings).uri
-    return "://" not in uri and not Path(uri).exists()
+class Messages(Protocol):
+    """Where a workspace says what it does meanwhile."""
+
+    def note(self, text: str) -> None:
+        """Say something beside the answer."""
+        ...
+
+    def status(self, text: str) -> AbstractContextManager[Callable[[str], None]]:
+        """Show what is being done as long as it takes; what it yields changes the text."""
+        ...
 
 
-@contextmanager
-def open_store(settings: Settings, *, create: bool = False) -> Iterator[MilvusStore]:
-    """Connect to Milvus, and let go of it at the end; what a killed command left is removed.
+class Silent:
+    """Messages that nobody reads."""
 
-    To ``create`` it is to write to it: raises StoreReadOnly where that cannot be.
-    Without ``create`` an embedded Milvus that does not exist is not made: raises LibraryNotFound.
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[Callable[[str], None]]:
+        """Show nothing."""
+        yield lambda text: None
+
+
+class Workspace:
+    """What the settings of one data directory open; a context manager that closes all of it.
+
+    Nothing is opened before it is asked for, and each part only once. Safe to share between
+    threads. See :func:`sightline.open`.
     """
-    if create:
-        require_writable(settings)
-    if not create and is_untouched(settings):
-        if lost := _lost_library(settings):
-            raise lost
-        raise LibraryNotFound(
-            f"Nothing has been ingested into {settings.data_dir} yet.",
-            "`sightline ingest PATH` puts footage and photographs into it; "
-            "--data-dir chooses another folder.",
-        )
-    from search_core.store.milvus.store import MilvusStore
 
-    store = MilvusStore(resolve_endpoint(settings))
-    try:
-        store.tidy()
-        _probe_once(store)
-        yield store
-    except LibraryNotFound:
-        if lost := _lost_library(settings):
+    def __init__(self, settings: Settings, messages: Messages | None = None) -> None:
+        self.settings = settings
+        self._messages = messages or Silent()
+        self._lock = threading.RLock()
+        self._loading = threading.RLock()  # its own: pages need the store while an encoder loads
+        self._opened = ExitStack()
+        self._store: MilvusStore | None = None
+        self._encoders: dict[tuple[str, str | None], Encoder] = {}
+        self._ledger: Ledger | None = None
+        self._jobs: Jobs | None = None
+        self._query_log: QueryLog | None = None
+        self._selectivities: Selectivities | None = None
+        self._relevance: Relevance | None = None
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+        if isinstance(error, LibraryNotFound) and (lost := self._lost_library()):
             raise lost from None
-        raise
-    finally:
-        store.close()
 
+    def close(self) -> None:
+        """Close whatever was opened, the last first."""
+        with self._lock:
+            self._opened.close()
+            self._store = self._ledger = self._jobs = self._query_log = None
+            self._selectivities = self._relevance = None
 
-def _probe_once(store: MilvusStore) -> None:
-    """Try a server that this data directory has not seen, and say what does not work."""
-    found = None
-    with suppress(StoreError), err().status("") as status:
-        found = store.probe_once(lambda name: status.update(f"First use of this Milvus: {name} …"))
-    if found is None or not found.failed:
-        return
-    for finding in found.failed:
-        note(f"{found.server}: {finding.name} does not work: {finding.found}")
-    note("`sightline doctor --probe` tries all that Sightline needs.")
+    @property
+    def is_untouched(self) -> bool:
+        """Whether this is an embedded Milvus that nothing has been put into yet."""
+        uri = resolve_endpoint(self.settings).uri
+        return "://" not in uri and not Path(uri).exists()
 
+    def require_writable(self) -> None:
+        """Raise StoreReadOnly where this user cannot write to the data directory."""
+        folder = self.settings.data_dir
+        existing = next(path for path in (folder, *folder.parents) if path.exists())
+        if not os.access(existing, os.W_OK):
+            raise read_only(folder)
 
-def require_writable(settings: Settings) -> None:
-    """Raise StoreReadOnly where this user cannot write to the data directory."""
-    folder = settings.data_dir
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(existing, os.W_OK):
-        raise read_only(folder)
+    def store(self, *, create: bool = False) -> MilvusStore:
+        """Return the store; what killed processes left in it is removed when it is opened.
 
+        To ``create`` it is to write to it. Raises StoreReadOnly where that cannot be,
+        LibraryNotFound where an embedded Milvus does not exist and is not to be created, and
+        StoreError.
+        """
+        if create:
+            self.require_writable()
+        with self._lock:
+            if self._store is None:
+                if not create and self.is_untouched:
+                    raise self._lost_library() or LibraryNotFound(
+                        f"Nothing has been ingested into {self.settings.data_dir} yet.",
+                        "`sightline ingest PATH` puts footage and photographs into it; "
+                        "--data-dir chooses another folder.",
+                    )
+                from search_core.store.milvus.store import MilvusStore
 
-def _lost_library(settings: Settings) -> StoreDamaged | None:
-    """Return the error for a library that Milvus lacks and must hold by the ledger, else None."""
-    if not settings.ledger_path.exists():
-        return None
-    from ingest.curation.verification import expected_keyframes
-    from ingest.ledger import Ledger
+                store = MilvusStore(resolve_endpoint(self.settings))
+                self._opened.callback(store.close)
+                store.tidy()
+                self._probe_once(store)
+                self._store = store
+            return self._store
 
-    with Ledger(settings.ledger_path) as ledger:
-        if settings.library not in ledger.libraries():
+    def encoder(self, model: str | None = None, pretrained: str | None = None) -> Encoder:
+        """Return the encoder that the settings name, or another; it is loaded once.
+
+        Raises EncoderUnavailable when the model is unknown or its weights cannot be had.
+        """
+        settings = self.settings
+        if model is not None:
+            settings = settings.model_copy(update={"model": model, "pretrained": pretrained})
+        name = (settings.model, settings.pretrained)
+        with self._loading:
+            if name not in self._encoders:
+                with self._messages.status(f"Loading the encoder {settings.model} …"):
+                    from search_core.encoders.openclip import load_encoder
+
+                    self._encoders[name] = load_encoder(settings)
+            return self._encoders[name]
+
+    def ledger(self) -> Ledger:
+        """Return the ledger of what was ingested."""
+        with self._lock:
+            if self._ledger is None:
+                from ingest.ledger import Ledger
+
+                self._ledger = self._opened.enter_context(Ledger(self.settings.ledger_path))
+            return self._ledger
+
+    def jobs(self) -> Jobs:
+        """Return the queue of jobs; raises QueueUnavailable."""
+        with self._lock:
+            if self._jobs is None:
+                from ingest.jobs import Jobs
+
+                self._jobs = Jobs(self.settings)
+                self._opened.callback(self._jobs.close)
+            return self._jobs
+
+    def query_log(self) -> QueryLog:
+        """Return where searches are recorded."""
+        with self._lock:
+            if self._query_log is None:
+                from search_core.search.query_log import QueryLog
+
+                self._query_log = QueryLog(self.settings.searches_path)
+                self._opened.callback(self._query_log.close)
+            return self._query_log
+
+    def query_pictures(self) -> QueryPictures | None:
+        """Return where pictures searched by are kept; None where searches are not recorded."""
+        from search_core.search.query_pictures import QueryPictures
+
+        settings = self.settings
+        return QueryPictures(settings.query_pictures_dir) if settings.record_searches else None
+
+    def selectivities(self) -> Selectivities:
+        """Return what tells how many rows pass a filter, which all searches share."""
+        with self._lock:
+            if self._selectivities is None:
+                from search_core.search.selectivity import Selectivities
+
+                self._selectivities = Selectivities(self.store())
+            return self._selectivities
+
+    def relevance(self) -> Relevance:
+        """Return what tells matches from what is only the least unlike, which searches share."""
+        encoder = self.encoder()
+        with self._lock:
+            if self._relevance is None:
+                from search_core.search.match_strength import Relevance
+
+                self._relevance = Relevance(encoder, self.store())
+            return self._relevance
+
+    def bulk_storage(self) -> BulkStorage:
+        """Return where files for a bulk insert are left; refuses an embedded Milvus."""
+        from search_core.store.milvus.bulk_insert import bulk_storage, no_bulk_insert
+
+        if resolve_endpoint(self.settings).embedded:
+            raise no_bulk_insert()
+        return bulk_storage(self.settings)
+
+    def libraries(self) -> list[LibraryInfo]:
+        """Return all libraries by name; none where nothing was ingested yet."""
+        return [] if self.is_untouched else self.store().libraries()
+
+    def library(self, name: str | None = None) -> Library:
+        """Return one library's handle, by default that of the settings; it need not exist yet."""
+        from sightline.library import Library
+
+        return Library(self, name or self.settings.library)
+
+    # Within
+
+    def _probe_once(self, store: MilvusStore) -> None:
+        """Try a server that this data directory has not seen, and say what does not work."""
+        if isinstance(self._messages, Silent):
+            return
+        found = None
+        with suppress(StoreError), self._messages.status("") as update:
+            found = store.probe_once(lambda name: update(f"First use of this Milvus: {name} …"))
+        if found is None or not found.failed:
+            return
+        for finding in found.failed:
+            self._messages.note(f"{found.server}: {finding.name} does not work: {finding.found}")
+        self._messages.note("`sightline doctor --probe` tries all that Sightline needs.")
+
+    def _lost_library(self) -> StoreDamaged | None:
+        """Return the error for a library that Milvus lacks and must hold by the ledger."""
+        settings = self.settings
+        if not settings.ledger_path.exists():
             return None
-        expected = expected_keyframes(ledger, settings.library)
-    sources = sum(keyframes > 0 for keyframes, _ in expected.values())
-    return StoreDamaged(
-        f"The library {settings.library} is not in Milvus any more: {sources:,} sources were "
-        "taken into it.",
-        "`sightline verify` lists them; `sightline verify --repair` takes them in again.",
-    )
+        from ingest.curation.verification import expected_keyframes
+        from ingest.ledger import Ledger
 
-
-def bulk_storage_of(settings: Settings) -> BulkStorage:
-    """Return where files for a bulk insert are left; refuses Milvus Lite before it is opened."""
-    from search_core.store.milvus.bulk_insert import bulk_storage, no_bulk_insert
-
-    if resolve_endpoint(settings).embedded:
-        raise no_bulk_insert()
-    return bulk_storage(settings)
-
-
-def load_encoder(settings: Settings) -> Encoder:
-    """Load the encoder the settings name, saying so while it takes its seconds."""
-    with err().status(f"Loading the encoder {settings.model} …"):
-        from search_core.encoders.openclip import load_encoder as load
-
-        return load(settings)
-
-
-def make_engine(settings: Settings, store: MilvusStore) -> SearchEngine:
-    """Return what answers queries and records them.
-
-    A missing library is refused before the encoder is loaded.
-    """
-    store.library(settings.library)
-    encoder = load_encoder(settings)
-    from search_core.search.engine import SearchEngine
-    from search_core.search.query_log import QueryLog
-
-    log = QueryLog(settings.searches_path) if settings.record_searches else None
-    return SearchEngine(encoder, store, settings.library, log=log)
+        with Ledger(settings.ledger_path) as ledger:
+            if settings.library not in ledger.libraries():
+                return None
+            expected = expected_keyframes(ledger, settings.library)
+        sources = sum(keyframes > 0 for keyframes, _ in expected.values())
+        return StoreDamaged(
+            f"The library {settings.library} is not in Milvus any more: {sources:,} sources were "
+            "taken into it.",
+            "`sightline verify` lists them; `sightline verify --repair` takes them in again.",
+        )

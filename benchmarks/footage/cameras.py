@@ -91,9 +91,9 @@ def processes_below(pid: int) -> dict[int, str]:
 def _part(command: str) -> str:
     for word, part in (
         ("ingest.cameras.decode_process", "decoders"),
-        ("-m ingest.cameras", "cameras"),
+        ("sightline.cli.serve.cameras", "cameras"),
         ("milvus_lite", "milvus"),
-        ("ingest.jobs.worker", "worker"),
+        ("sightline.cli.main worker", "worker"),
         ("streamlit", "dashboard"),
     ):
         if word in command:

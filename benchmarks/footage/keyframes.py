@@ -1,6 +1,6 @@
 """How fast the ways to choose keyframes are, what they find, and how much memory they need.
 
-Run ``python -m benchmarks.footage.keyframes``. The footage is written first (some five minutes on one core)
+Run ``python -m benchmarks keyframes``. The footage is written first (some five minutes on one core)
 and kept in ``--folder`` if one is given. Contenders take turns, each on one thread; the figure is
 the median of their processor seconds, which other programs on the machine disturb less than time.
 """

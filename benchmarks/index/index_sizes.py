@@ -1,4 +1,4 @@
-"""The sizes that search_core/indexes/sizing.py computes, against measured ones; more than 15 % off fails.
+"""The sizes that sizing.py computes, against measured ones; more than 15 % off fails.
 
 ``python -m benchmarks index_sizes [faiss lite server]`` measures, side by side with the formula:
 

@@ -2,7 +2,7 @@
 
 ``python -m benchmarks index_starts [--rows 50000] [--dim 512]`` builds the types faiss has as
 Milvus builds them, sweeps the parameter that trades time for recall, and prints ann_recall@10. The
-table in search_core/indexes/starting_points.py is read off this. In process, on one thread, without Milvus.
+table in indexes/starting_points.py is read off this. In process, on one thread, without Milvus.
 """
 
 from __future__ import annotations

@@ -20,7 +20,6 @@ from pathlib import Path, PurePath
 
 from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Finished
 from ingest.engines.local import LocalEngine
-from ingest.jobs.control import Interrupted
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.exact_times import GivenMoments
@@ -35,6 +34,7 @@ from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.store.replacement import Succession
+from search_core.system.cancellation import Interrupted
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500

@@ -6,30 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 from ingest.jobs.claims import Claim
 from search_core.errors import DiskFull, QueueUnavailable
-from search_core.system.cancellation import Stop
-
-
-class Interrupted(Exception):
-    """A job is not to go on; ``message`` and ``report`` say what is done of it.
-
-    ``is_put_off``: it is to go on later, in this worker or in another.
-    """
-
-    def __init__(
-        self,
-        message: str = "cancelled",
-        report: dict[str, Any] | None = None,
-        *,
-        is_put_off: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.is_put_off = is_put_off
-        self.message = message
-        self.report = report
+from search_core.system.cancellation import Interrupted, Stop
 
 
 class Watch:

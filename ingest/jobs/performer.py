@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from ingest.curation.known_sources import correct_known, find_known, leave_known
 from ingest.curation.reembedding import reembed
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequest, Request
-from ingest.jobs.control import Interrupted, Watch
+from ingest.jobs.control import Watch
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
 from ingest.sources.names import Naming
 from search_core.encoders.base import Encoder
-from search_core.errors import UsageError
+from search_core.errors import EncoderUnavailable, UsageError
 from search_core.lab.options import Progress as LabProgress
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
+from search_core.system.cancellation import Interrupted
 
 #: A job keeps what became of so many files; the ledger knows of all of them.
 RESULTS = 500
@@ -49,13 +51,25 @@ class Done:
     report: dict[str, Any]
 
 
-class Performer:
-    """Performs jobs with a worker's store and encoder."""
+#: Returns an encoder by its model and pretrained tag; raises EncoderUnavailable.
+LoadEncoder = Callable[[str, str | None], Encoder]
 
-    def __init__(self, settings: Settings, store: Store, encoder: Encoder) -> None:
+
+def other_encoders_refused(model: str, pretrained: str | None) -> Encoder:
+    """Raise EncoderUnavailable: this worker has one encoder."""
+    raise EncoderUnavailable(f"This worker cannot load the encoder {model}.")
+
+
+class Performer:
+    """Performs jobs with a worker's store and encoder; loads another encoder where one is asked."""
+
+    def __init__(
+        self, settings: Settings, store: Store, encoder: Encoder, load_encoder: LoadEncoder
+    ) -> None:
         self._settings = settings
         self._store = store
         self._encoder = encoder
+        self._load_encoder = load_encoder
 
     def perform(self, job_id: str, request: Request, watch: Watch) -> Done:
         """Do what a request asks for; raises Interrupted, SightlineError."""
@@ -204,10 +218,7 @@ class Performer:
         settings = self._settings
         if (request.model, request.pretrained) == (settings.model, settings.pretrained):
             return self._encoder
-        from search_core.encoders.openclip import load_encoder
-
-        wanted = {"model": request.model, "pretrained": request.pretrained}
-        return load_encoder(settings.model_copy(update=wanted))
+        return self._load_encoder(request.model, request.pretrained)
 
 
 def _share_of_comparison(progress: LabProgress) -> float:

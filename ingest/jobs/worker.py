@@ -1,35 +1,27 @@
-"""The worker: performs queued jobs with one warm store and encoder. ``sightline worker``."""
+"""The worker: performs queued jobs with one warm store and encoder."""
 
 from __future__ import annotations
 
-import argparse
 import fcntl
 import logging
-import os
-import signal
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from ingest.jobs import Claim, Claims, request_of
 from ingest.jobs.claims import BELIEVED_MS
-from ingest.jobs.control import Interrupted, Watch, beating
+from ingest.jobs.control import Watch, beating
 from ingest.jobs.job import JobState
-from ingest.jobs.performer import Performer
+from ingest.jobs.performer import LoadEncoder, Performer, other_encoders_refused
 from search_core.encoders.base import Encoder
 from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError, in_words
-from search_core.settings import Settings, load_settings
+from search_core.settings import Settings
 from search_core.store.library import Store
-from search_core.system.cancellation import Stop, StopFlag, stopped_by
+from search_core.system.cancellation import Interrupted, Stop, StopFlag
 
 LOCK_FILE = "worker.lock"
-_GRACE_S = 20.0
 _log = logging.getLogger(__name__)
 
 
@@ -49,9 +41,10 @@ class Timing:
 def run_worker(
     settings: Settings,
     *,
+    store: Store,
+    encoder: Encoder,
+    load_encoder: LoadEncoder = other_encoders_refused,
     stop: Stop | None = None,
-    store: Store | None = None,
-    encoder: Encoder | None = None,
     until_idle: bool = False,
     timing: Timing | None = None,
 ) -> None:
@@ -59,29 +52,14 @@ def run_worker(
 
     When it is stopped in the middle of a job, what is done of it stays done, and the job is taken
     up again by the next worker. Raises ServeError when a worker runs on this data directory
-    already (workers that share a queue may), QueueUnavailable when the queue cannot be reached at
-    the start, and what opening the store or loading the encoder raises.
+    already (workers that share a queue may), and QueueUnavailable when the queue cannot be reached
+    at the start.
     """
     stop, timing = stop or StopFlag(), timing or Timing()
     with _only_worker(settings), closing(Claims(settings, timing.believed_ms)) as claims:
         claims.begin()
-        if encoder is None:
-            from search_core.encoders.openclip import load_encoder
-
-            encoder = load_encoder(settings)
-        if store is not None:
-            performer = Performer(settings, store, encoder)
-            _Worker(claims, performer, stop, timing).work(until_idle)
-            return
-        from search_core.store.endpoint import resolve_endpoint
-        from search_core.store.milvus.store import MilvusStore
-
-        with closing(MilvusStore(resolve_endpoint(settings))) as opened:
-            if (found := opened.probe_once()) is not None:
-                for finding in found.failed:
-                    _log.warning("Milvus: %s does not work: %s", finding.name, finding.found)
-            performer = Performer(settings, opened, encoder)
-            _Worker(claims, performer, stop, timing).work(until_idle)
+        performer = Performer(settings, store, encoder, load_encoder)
+        _Worker(claims, performer, stop, timing).work(until_idle)
 
 
 class _Worker:
@@ -163,39 +141,3 @@ def _only_worker(settings: Settings) -> Iterator[None]:
                 "`sightline serve` runs one. Several can share a queue on Redis: SIGHTLINE_QUEUE.",
             ) from None
         yield
-
-
-def _end_at_last(stop: Stop) -> None:
-    """End the process some time after it was asked to stop, whatever it waits for.
-
-    Where `sightline serve` was killed, its Milvus is gone too, and calls to it may wait long. A job
-    that is cut off is taken up again.
-    """
-    while not stop.is_set():
-        time.sleep(0.5)
-    time.sleep(_GRACE_S)
-    os._exit(1)
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run a worker until SIGTERM or Ctrl-C; return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m ingest.jobs.worker", description=__doc__)
-    parser.add_argument("--data-dir", type=Path, help="where Sightline keeps its files")
-    parser.add_argument("--model", help="the encoder, if not the one in the settings")
-    parser.add_argument("--pretrained", help="its weights, if not those in the settings")
-    given = parser.parse_args(arguments)
-    try:
-        settings = load_settings(
-            data_dir=given.data_dir, model=given.model, pretrained=given.pretrained
-        )
-        with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
-            threading.Thread(target=_end_at_last, args=(stop,), daemon=True).start()
-            run_worker(settings, stop=stop)
-    except SightlineError as error:
-        sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
-        return error.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

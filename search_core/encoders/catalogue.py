@@ -61,7 +61,7 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         7.4,
         "Ships with Sightline; trained on rendered street scenes to try the system, "
         "not for real footage.",
-        package="demo",
+        package="sightline.demo",
         # Says "no good match" of 93 % of what is not there, 76 % of near misses and 5 % of what is
         # there; shows 88 % of the true hits as matches (benchmarks/relevance.py).
         calibration=Calibration(

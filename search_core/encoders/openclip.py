@@ -325,6 +325,13 @@ def _digest(model: torch.nn.Module) -> str:
     return blake.hexdigest()
 
 
+def gpu_name() -> str:
+    """Return the name of the GPU that torch would use, "" where there is none."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+
+
 def _pick_device(device: str) -> torch.device:
     """Return a device that torch can use here; raises SettingsError."""
     import torch

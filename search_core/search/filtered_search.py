@@ -32,7 +32,7 @@ class EffortLimits:
 
 #: 100 vectors of 512 dimensions take a server 1.3 times as long as a search of 100,000. A graph
 #: three times as wide takes up to 1.8 times as long, and finds 99 % of 100,000 vectors' neighbours
-#: where 10 % pass and 96 % were found before (benchmarks/index/filters.py). A thin graph falls apart
+#: where 10 % pass and 96 % were found before (benchmarks filters). A thin graph falls apart
 #: where 7 to 15 % pass, and no ef mends it: M 8 found 88 % there, M 16 97 to 99 % (8,000 x 16,
 #: Milvus 2.3.5); below 7 % Milvus compares all that passes by itself.
 SERVER_LIMITS = EffortLimits(exact_rows=200, graph_factor=3.0)

@@ -6,13 +6,28 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 _LOOK_EVERY_S = 0.05
 
 
 class Interrupted(Exception):
-    """What is being done is to stop."""
+    """What is being done is to stop; ``message`` and ``report`` say what is done of it.
+
+    ``is_put_off``: it is to go on later, in this process or in another.
+    """
+
+    def __init__(
+        self,
+        message: str = "cancelled",
+        report: dict[str, Any] | None = None,
+        *,
+        is_put_off: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.is_put_off = is_put_off
+        self.message = message
+        self.report = report
 
 
 class Stop(Protocol):

@@ -23,8 +23,17 @@ from sightline.cli.index.tables import searches_table
 from sightline.cli.ingest.ingest import print_summary, run_ingest
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.serve.serve import DEFAULT_PORT, run_serve
-from sightline.cli.terminal import err, local_time, note, out, print_json, say, shown_path, table
-from sightline.workspace import make_engine, open_store
+from sightline.cli.terminal import (
+    err,
+    local_time,
+    note,
+    open_workspace,
+    out,
+    print_json,
+    say,
+    shown_path,
+    table,
+)
 
 if TYPE_CHECKING:
     from search_core.lab.records import IndexRun
@@ -83,8 +92,9 @@ def _run(settings: Settings) -> dict[str, Any]:
     print_summary(report, settings.library)
     if report.failed or report.interrupted:
         raise SightlineError("The sample footage could not all be ingested.")
-    with open_store(settings) as store:
-        engine = make_engine(settings, store)
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
+        engine = workspace.library().engine
         searches = _search(settings, footage, engine)
         runs = _compare(settings, store)
     return {

@@ -28,8 +28,16 @@ from sightline.cli.options import (
     warn_of_unknown,
     why_nothing_passes,
 )
-from sightline.cli.terminal import local_time, note, out, print_json, say, shown_path, table
-from sightline.workspace import make_engine, open_store
+from sightline.cli.terminal import (
+    local_time,
+    note,
+    open_workspace,
+    out,
+    print_json,
+    say,
+    shown_path,
+    table,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -130,8 +138,9 @@ def search(
     query = Query(
         sentence, picture, entity_id, text_weight, templates, tuple(without or ()), without_weight
     )
-    with open_store(settings) as store:
-        engine = make_engine(settings, store)
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
+        engine = workspace.library().engine
         found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
         hits = found.hits
         known = not warn_of_unknown(store, settings.library, where)

@@ -9,8 +9,8 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -25,6 +25,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from search_core.errors import UsageError
+from search_core.settings import Settings
+from sightline.workspace import Workspace
 
 #: C0 without tab and line feed, DEL, C1, line separators, bidirectional controls, and surrogates,
 #: which stand for bytes of a file name that are not UTF-8.
@@ -168,6 +170,23 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     for name, value in rows:
         made.add_row(name, one_line(value) if isinstance(value, str) else value)
     return made
+
+
+class _TerminalMessages:
+    """What a workspace says meanwhile, on stderr."""
+
+    def note(self, text: str) -> None:
+        note(text)
+
+    @contextmanager
+    def status(self, text: str) -> Iterator[Callable[[str], None]]:
+        with err().status(text) as status:
+            yield status.update
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Return the workspace of a command's settings; what it does meanwhile is said on stderr."""
+    return Workspace(settings, _TerminalMessages())
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

@@ -27,8 +27,7 @@ from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from sightline.cli.options import JsonOption, settings_of
-from sightline.cli.terminal import counted, err, print_json, say, size, table
-from sightline.workspace import is_untouched, load_encoder, open_store
+from sightline.cli.terminal import counted, err, open_workspace, print_json, say, size, table
 
 if TYPE_CHECKING:
     from search_core.store.milvus.probe import Outcome
@@ -117,7 +116,8 @@ def _probe_milvus(settings: Settings, as_json: bool) -> None:
     from search_core.store.milvus.bulk_insert import bulk_storage
 
     storage = bulk_storage(settings) if settings.milvus.bulk_storage else None
-    with open_store(settings, create=True) as store, err().status("Trying …") as status:
+    with open_workspace(settings) as workspace, err().status("Trying …") as status:
+        store = workspace.store(create=True)
         found = store.probe(
             storage=storage, on_progress=lambda name: status.update(f"Trying {name} …")
         )
@@ -169,10 +169,10 @@ def _heic(settings: Settings) -> Iterator[Check]:
 
 
 def _processor(settings: Settings) -> Iterator[Check]:
-    import torch
+    from search_core.encoders.openclip import gpu_name
 
-    if torch.cuda.is_available():
-        yield Check("Processor", "ok", f"GPU: {torch.cuda.get_device_name()}")
+    if gpu := gpu_name():
+        yield Check("Processor", "ok", f"GPU: {gpu}")
         return
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     yield Check("Processor", "ok", f"CPU, {cores} cores; a GPU would be used where there is one")
@@ -180,7 +180,8 @@ def _processor(settings: Settings) -> Iterator[Check]:
 
 def _encoder(settings: Settings) -> Iterator[Check]:
     try:
-        encoder = load_encoder(settings)
+        with open_workspace(settings) as workspace:
+            encoder = workspace.encoder()
     except SightlineError as error:
         yield Check("Encoder", "missing", error.message, error.hint)
         return
@@ -224,11 +225,12 @@ def _milvus(settings: Settings) -> Iterator[Check]:
     if damaged:
         return
     expected = _expected_rows(settings)
-    if is_untouched(settings) and not expected:
+    if open_workspace(settings).is_untouched and not expected:
         yield Check("Milvus", "ok", f"{where} (made on first use)")
         return
     try:
-        with open_store(settings) as store:
+        with open_workspace(settings) as workspace:
+            store = workspace.store()
             server = store.server()
             yield Check("Milvus", "ok", f"{where}, {server} ({server.support.evidence})")
             counts = {info.name: store.count(info.name) for info in store.libraries()}

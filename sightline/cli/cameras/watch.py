@@ -20,8 +20,16 @@ from search_core.system.cancellation import stopped_by
 from sightline.cli.cameras.address import read_address
 from sightline.cli.options import JsonOption, LibraryOption, RetainOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
-from sightline.cli.terminal import counted, json_text, local_time, note, say, shown_path, warn
-from sightline.workspace import load_encoder, open_store
+from sightline.cli.terminal import (
+    counted,
+    json_text,
+    local_time,
+    note,
+    open_workspace,
+    say,
+    shown_path,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ingest.cameras.camera import Camera
@@ -175,8 +183,9 @@ def _watch(
     for name in ("ingest.cameras", "ingest.cameras.folders"):
         logging.getLogger(name).setLevel(logging.ERROR)  # it is told here instead
     with ExitStack() as stack:
-        store = stack.enter_context(open_store(settings, create=True))
-        encoder = load_encoder(settings)
+        workspace = stack.enter_context(open_workspace(settings))
+        store = workspace.store(create=True)
+        encoder = workspace.encoder()
         stop = stack.enter_context(stopped_by(*STOP_SIGNALS))
         names = [camera.name for camera in cameras] + [str(folder.path) for folder in folders]
         note(f"Watching {', '.join(names)}; Ctrl-C stops.")

@@ -16,8 +16,7 @@ from sightline.cli.index.options import read_parameters
 from sightline.cli.index.report import report
 from sightline.cli.index.tables import params as params_text
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
-from sightline.cli.terminal import facts, print_json, say
-from sightline.workspace import open_store
+from sightline.cli.terminal import facts, open_workspace, print_json, say
 
 if TYPE_CHECKING:
     from search_core.store.library import LibraryInfo
@@ -33,7 +32,8 @@ app = typer.Typer(
 def show(ctx: typer.Context, library: LibraryOption = None, json: JsonOption = False) -> None:
     """Show the index a library has now, and how it is searched."""
     settings = settings_of(ctx, library)
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         info = store.library(settings.library)
         rows = store.count(settings.library)
     if json:
@@ -95,7 +95,8 @@ def set_index(
     spec = make_index_spec(index_type, build)
     params = SearchParams(**{"nprobe": nprobe, "ef": ef, **search})
     _check_takes(spec, params)
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         spec.require_rows(store.count(settings.library))
         info = build_index(store, settings.library, spec, params, in_place=in_place)
         rows = store.count(settings.library)

@@ -19,8 +19,7 @@ from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from sightline.cli.amounts import byte_count, count, share, shown_bytes
 from sightline.cli.options import JsonOption, settings_of
-from sightline.cli.terminal import facts, note, print_json, say, table
-from sightline.workspace import open_store
+from sightline.cli.terminal import facts, note, open_workspace, print_json, say, table
 
 #: Rows up to which Milvus Lite serves well; measured.
 _LITE_ROWS = 50_000
@@ -122,8 +121,8 @@ def _in_use(settings: Settings) -> ServerInfo | None:
     """Ask the server of the settings, or a running serve; an embedded Milvus is not started."""
     if "://" not in resolve_endpoint(settings).uri:
         return None
-    with suppress(StoreError), open_store(settings) as store:
-        return store.server()
+    with suppress(StoreError), open_workspace(settings) as workspace:
+        return workspace.store().server()
     note("The Milvus of the settings cannot be reached; this is for any Milvus.")
     return None
 

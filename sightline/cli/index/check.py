@@ -8,8 +8,7 @@ import typer
 
 from sightline.cli.index.tables import params
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
-from sightline.cli.terminal import counted, err, facts, print_json, say, warn
-from sightline.workspace import open_store
+from sightline.cli.terminal import counted, err, facts, open_workspace, print_json, say, warn
 
 if TYPE_CHECKING:
     from search_core.lab.serving_recall import LiveRecall
@@ -39,7 +38,8 @@ def check(
     from search_core.lab.serving_recall import live_recall
     from search_core.search.query_log import QueryLog
 
-    with open_store(settings) as store, err().status("Checking the index …") as line:
+    with open_workspace(settings) as workspace, err().status("Checking the index …") as line:
+        store = workspace.store()
         measured = live_recall(
             store,
             settings.library,

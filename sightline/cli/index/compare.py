@@ -22,8 +22,7 @@ from sightline.cli.index.tables import (
     searches_table,
 )
 from sightline.cli.options import JsonOption, LibraryOption, finite, settings_of
-from sightline.cli.terminal import err, note, print_json, say, warn
-from sightline.workspace import load_encoder, open_store
+from sightline.cli.terminal import err, note, open_workspace, print_json, say, warn
 
 if TYPE_CHECKING:
     from search_core.encoders.base import Embeddings
@@ -142,7 +141,8 @@ def compare(
     )
     if in_place and not apply:
         raise UsageError("--in-place says how to --apply the advice.", "Add --apply.")
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         comparison = run_comparison(settings, store, options, text=text, out=out)
         advice = recommend(comparison.runs, target_recall)
         if json:
@@ -247,7 +247,7 @@ def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:
             raise EncoderMismatch(
                 f"The library's encoder is {info.encoder.name}, the one in use {settings.model}."
             )
-        encoder = load_encoder(settings)
+        encoder = open_workspace(settings).encoder()
         info.require_encoder(encoder.identity)
         return encoder.encode_texts(texts)
 

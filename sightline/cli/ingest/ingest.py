@@ -37,8 +37,17 @@ from sightline.cli.options import (
     settings_of,
     zones,
 )
-from sightline.cli.terminal import counted, err, note, print_json, say, shown_path, table, warn
-from sightline.workspace import bulk_storage_of, load_encoder, open_store
+from sightline.cli.terminal import (
+    counted,
+    err,
+    note,
+    open_workspace,
+    print_json,
+    say,
+    shown_path,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ingest.engines.base import Engine
@@ -164,10 +173,11 @@ def run_ingest(
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     from ingest.pipeline import ingest as run
 
-    storage = bulk_storage_of(settings) if bulk else None
-    with open_store(settings, create=True) as store:
+    with open_workspace(settings) as workspace:
+        storage = workspace.bulk_storage() if bulk else None
+        store = workspace.store(create=True)
         insert = store.bulk_inserter(storage).insert if storage else None
-        encoder = load_encoder(settings)
+        encoder = workspace.encoder()
         with _stoppable() as should_stop, _progress_bar() as on_progress:
             report = run(
                 paths,

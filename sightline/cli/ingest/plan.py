@@ -23,6 +23,7 @@ from sightline.cli.terminal import (
     counted,
     err,
     facts,
+    open_workspace,
     print_json,
     say,
     shown_path,
@@ -30,7 +31,6 @@ from sightline.cli.terminal import (
     table,
     warn,
 )
-from sightline.workspace import is_untouched, load_encoder, open_store
 
 if TYPE_CHECKING:
     from ingest.estimate.extrapolation import Expected
@@ -78,7 +78,7 @@ def plan(
     selector = parse_selector(keyframes)  # refused before anything is loaded
     naming = Naming.of(settings, tuple(name_pattern or ()), paths)
     milvus = _milvus(settings)
-    encoder = load_encoder(settings)
+    encoder = open_workspace(settings).encoder()
     from ingest.engines.local import fitting_workers
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed
@@ -128,9 +128,10 @@ class _Milvus:
 
 
 def _milvus(settings: Settings) -> _Milvus:
-    if is_untouched(settings):
+    if open_workspace(settings).is_untouched:
         return _Milvus(ServerInfo.reported(version("milvus-lite"), embedded=True), 0, "")
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         server = store.server()
         try:
             info = store.library(settings.library)

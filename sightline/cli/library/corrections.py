@@ -45,13 +45,13 @@ from sightline.cli.terminal import (
     err,
     local_time,
     note,
+    open_workspace,
     print_json,
     say,
     shown_path,
     table,
     warn,
 )
-from sightline.workspace import open_store
 
 if TYPE_CHECKING:
     from ingest.curation.corrections import Change, Correction
@@ -243,7 +243,8 @@ def _run(
         and change is not None
         and is_resumed_by(pending, asked_of(change, where, sources))
     )
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         if change is None or (again and not dry_run):
             _resume(settings, store, pending, yes=yes, json=json)
             return

@@ -24,8 +24,16 @@ from sightline.cli.options import (
     warn_of_unknown,
     why_nothing_passes,
 )
-from sightline.cli.terminal import confirmed, counted, err, note, print_json, say, warn
-from sightline.workspace import open_store
+from sightline.cli.terminal import (
+    confirmed,
+    counted,
+    err,
+    note,
+    open_workspace,
+    print_json,
+    say,
+    warn,
+)
 
 
 def delete(
@@ -66,7 +74,8 @@ def delete(
         return
     from ingest.rows.deletion import delete_entities
 
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         count = store.count(settings.library, where)
         known = not warn_of_unknown(store, settings.library, where)
         nothing = why_nothing_passes(store, settings.library, where) if known and not count else ""
@@ -97,7 +106,8 @@ def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool)
     from ingest.rows.missing import delete_missing, find_missing
 
     library = settings.library
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         with err().status("Looking …"):
             found = find_missing(settings, store, library, where)
         for reason, count in found.away.items():

@@ -29,13 +29,13 @@ from sightline.cli.terminal import (
     facts,
     local_time,
     note,
+    open_workspace,
     print_json,
     say,
     shown_path,
     table,
     warn,
 )
-from sightline.workspace import is_untouched, load_encoder, open_store
 
 _SHOWN = 10
 app = typer.Typer(
@@ -52,8 +52,9 @@ def list_libraries(ctx: typer.Context, json: JsonOption = False) -> None:
         "Library", "Keyframes", "Index", "Encoder", "Created",
         right=("Keyframes",), fold=("Encoder",),
     )  # fmt: skip
-    if not is_untouched(settings):
-        with open_store(settings) as store:
+    if not open_workspace(settings).is_untouched:
+        with open_workspace(settings) as workspace:
+            store = workspace.store()
             for info in store.libraries():
                 count = store.count(info.name)
                 records.append({**info.to_dict(), "keyframes": count})
@@ -78,7 +79,8 @@ def show(ctx: typer.Context, name: NameArgument = None, json: JsonOption = False
     settings = settings_of(ctx, name)
     from ingest.ledger import Ledger
 
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         info = store.library(settings.library)
         count = store.count(info.name)
     with Ledger(settings.ledger_path) as ledger:
@@ -128,9 +130,10 @@ def reembed(
         return
     from ingest.curation.reembedding import reembed as run
 
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         store.library(settings.library)
-        encoder = load_encoder(settings)
+        encoder = workspace.encoder()
         with _embedding_bar() as show:
             report = run(settings, store, settings.library, encoder, on_progress=show)
     if json:
@@ -192,7 +195,8 @@ def drop(
     settings = settings_of(ctx, name)
     from ingest.rows.deletion import drop_library
 
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         count = store.count(name)
         if not confirmed(f"Drop the library {name} with {counted(count, 'keyframe')}?", yes=yes):
             note("Nothing was dropped.")

@@ -14,8 +14,16 @@ from search_core.schema.durations import format_duration
 from search_core.settings import Settings
 from sightline.cli.admin import operator
 from sightline.cli.options import JsonOption, LibraryOption, YesOption, duration, settings_of
-from sightline.cli.terminal import confirmed, counted, err, note, print_json, say, table
-from sightline.workspace import is_untouched, open_store
+from sightline.cli.terminal import (
+    confirmed,
+    counted,
+    err,
+    note,
+    open_workspace,
+    print_json,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from ingest.rows.retention import Rule
@@ -78,10 +86,11 @@ def prune(
         _forget_query_pictures(settings, dry_run=dry_run)
     missing = settings.forget_missing if older_than is None and camera is None else {}
     missing = {name: age for name, age in missing.items() if library in (None, name)}
-    if not rules and is_untouched(settings):
+    if not rules and open_workspace(settings).is_untouched:
         raise _no_rules()
     now = datetime.now(UTC)
-    with open_store(settings) as store:
+    with open_workspace(settings) as workspace:
+        store = workspace.store()
         # Whatever the rules: what was deleted stays in the trash for its own time.
         purged = 0 if dry_run else purge_outdated(settings, store)
         if purged:

@@ -17,13 +17,13 @@ from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.terminal import (
     err,
     facts,
+    open_workspace,
     print_json,
     say,
     shown_path,
     size,
     table,
 )
-from sightline.workspace import is_untouched, open_store
 
 
 def status(ctx: typer.Context, json: JsonOption = False) -> None:
@@ -49,9 +49,10 @@ def _status(settings: Settings) -> dict[str, Any]:
         "error": None,
     }
     libraries: list[dict[str, Any]] = []
-    if not is_untouched(settings):
+    if not open_workspace(settings).is_untouched:
         try:
-            with open_store(settings) as store:
+            with open_workspace(settings) as workspace:
+                store = workspace.store()
                 milvus["version"] = store.server().version
                 libraries = [
                     {

@@ -18,8 +18,17 @@ from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from sightline.cli.admin import operator
 from sightline.cli.options import JsonOption, YesOption, duration, settings_of
-from sightline.cli.terminal import confirmed, counted, err, print_json, say, shown_path, table, warn
-from sightline.workspace import is_untouched, load_encoder, open_store, require_writable
+from sightline.cli.terminal import (
+    confirmed,
+    counted,
+    err,
+    open_workspace,
+    print_json,
+    say,
+    shown_path,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ingest.curation.verification import Finding
@@ -69,7 +78,7 @@ def verify(
         raise UsageError("--older-than needs --forget-missing.", "Give both, or neither.")
     settings = settings_of(ctx, library)
     if mend or forget_missing:
-        require_writable(settings)
+        open_workspace(settings).require_writable()
     check = _Check(settings, library)
     check.look(mend=mend)
     if forget_missing and not check.is_damaged:
@@ -127,7 +136,8 @@ class _Check:
 
     def forget_missing(self, older_than: timedelta | None, *, yes: bool) -> None:
         """Delete the keyframes of deleted files that :meth:`look` found."""
-        with open_store(self._settings) as store:
+        with open_workspace(self._settings) as workspace:
+            store = workspace.store()
             self.left, self.forgotten = _forget(
                 self._settings, store, self.left, older_than, yes=yes
             )
@@ -137,7 +147,8 @@ class _Check:
         from ingest.curation.verification import known_libraries, verify
 
         settings, known = self._settings, known_libraries(self._settings)
-        with open_store(settings, create=bool(known) and is_untouched(settings)) as store:
+        with open_workspace(settings) as workspace:
+            store = workspace.store(create=bool(known) and workspace.is_untouched)
             names = {*known, *(info.name for info in store.libraries())}
             if self._library is not None and self._library not in names:
                 store.library(self._library)  # says which there are
@@ -151,7 +162,7 @@ class _Check:
                 self.mended += [item for item in found if not _is_among(item, self.left)]
 
     def _encoder(self) -> Encoder:
-        return load_encoder(self._settings)
+        return open_workspace(self._settings).encoder()
 
     def _counted(self, rows: int) -> None:
         self._say_so(f"Looked at {counted(rows, 'keyframe')} …")

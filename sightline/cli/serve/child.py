@@ -1,6 +1,7 @@
 """A child of `sightline serve` that does not outlive it.
 
-``python -m sightline.cli.serve.child PID SIGNAL COMMAND`` is started by process PID in place of COMMAND.
+``python -m sightline.cli.serve.child PID SIGNAL COMMAND`` is started by process PID in place of
+COMMAND.
 
 It asks the kernel (Linux) for ``SIGNAL`` when its parent dies, however that dies, and then becomes
 the command. A launcher does this rather than code between fork and exec, which is not safe in a

@@ -32,8 +32,7 @@ from search_core.system.cancellation import Stop, stopped_by
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
 from sightline.cli.serve.children import Child, Children
 from sightline.cli.serve.listening import LOOPBACK, Listening, listening_at
-from sightline.cli.terminal import err, note, print_json, say, warn
-from sightline.workspace import require_writable
+from sightline.cli.terminal import err, note, open_workspace, print_json, say, warn
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
@@ -86,7 +85,7 @@ def run_serve(
 
     With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
     """
-    require_writable(settings)
+    open_workspace(settings).require_writable()
     app = _dashboard_app()
     listening = listening_at(address, settings)
     from ingest.cameras.folders.roster import FolderRoster
@@ -150,7 +149,7 @@ def _start(
         write_serve_state(settings, state)
         children.set_environment(SIGHTLINE_MILVUS_URI=milvus_uri)
         line.update("Starting the ingest worker and the dashboard …")
-        children.start("worker", ["-m", "ingest.jobs.worker"], grace_s=20.0)
+        children.start("worker", ["-m", "sightline.cli.main", "worker"], grace_s=20.0)
         _start_watching(children, wanted)
         options = {
             "server.port": str(chosen),
@@ -173,7 +172,7 @@ def _start_watching(children: Children, wanted: Callable[[], bool]) -> None:
         return
     with suppress(SettingsError):  # a file of cameras or folders cannot be read: users are told
         if wanted():
-            children.start("cameras", ["-m", "ingest.cameras"], grace_s=20.0)
+            children.start("cameras", ["-m", "sightline.cli.serve.cameras"], grace_s=20.0)
 
 
 def _start_lite(settings: Settings, children: Children) -> str:

@@ -183,6 +183,6 @@ CLIPS: tuple[Clip, ...] = (
         ),
     ),
 )
-"""The sample clips. Together they hold the four moments that :data:`sightline.demo.footage.DEMO_SENTENCES`
+"""The sample clips. Together they hold the four moments that :data:`~..footage.DEMO_SENTENCES`
 ask for.
 """

@@ -1,8 +1,8 @@
 """The grammar: claims about a scene put into varied English, and captions drawn from what a scene
 holds.
 
-Every caption is a :class:`~sightline.demo.scenes.facts.Sentence`: its text comes with the claims it makes, and the
-claims are taken from the scene, so a caption never speaks of what is absent.
+Every caption is a :class:`~..scenes.facts.Sentence`: its text comes with the claims it makes, and
+the claims are taken from the scene, so a caption never speaks of what is absent.
 """
 
 from __future__ import annotations

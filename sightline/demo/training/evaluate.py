@@ -1,4 +1,6 @@
-"""Scores the encoder on scenes it never saw: ``python -m sightline.demo.training.evaluate`` prints it and writes
+"""Scores the encoder on scenes it never saw.
+
+``python -m sightline.demo.training.evaluate`` prints it and writes
 ``score.json``.
 
 For each sentence the held-out scenes are ranked by cosine; precision@5 is the share of the first
@@ -58,7 +60,7 @@ UNSEEN: tuple[ThingClaim, ...] = (
     ThingClaim("pickup", (("colour", "red"),)),
     ThingClaim("lorry", (("lettering", "FERN"),)),
 )
-"""The held-out combinations as claims, in the order of :data:`sightline.demo.scenes.scenes.HELD_OUT`."""
+"""The held-out combinations as claims, in the order of :data:`~..scenes.scenes.HELD_OUT`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +286,7 @@ def main() -> None:
         prog="python -m sightline.demo.training.evaluate",
         description="Score the demo encoder on held-out scenes.",
     )
-    parser.add_argument("--folder", type=Path, default=Path(__file__).parent / "encoder")
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parents[1] / "encoder")
     parser.add_argument("--scenes", type=int, default=1500)
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

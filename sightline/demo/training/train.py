@@ -1,5 +1,6 @@
-"""Trains the demo encoder from nothing: ``python -m sightline.demo.training.train`` renders, trains, saves and scores
-it.
+"""Trains the demo encoder from nothing.
+
+``python -m sightline.demo.training.train`` renders, trains, saves and scores it.
 
 A CLIP of open_clip's own making (a small ResNet of timm beside a small text transformer), its loss
 ``open_clip.loss.ClipLoss``: symmetric InfoNCE with a learnable temperature. The learning rate warms
@@ -28,7 +29,7 @@ from sightline.demo.training.batches import Themes, augment, draw_batch
 from sightline.demo.training.cache import make_group, open_cache
 from sightline.demo.training.replicas import Replicas
 
-ENCODER_FOLDER = Path(__file__).parent / "encoder"
+ENCODER_FOLDER = Path(__file__).parents[1] / "encoder"
 WEIGHTS = "model.safetensors"
 VOCABULARY = "vocabulary.txt.gz"
 
@@ -200,7 +201,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s")
-    logging.getLogger("demo").setLevel(logging.INFO)
+    logging.getLogger("sightline.demo").setLevel(logging.INFO)
     recipe = replace(Recipe(), steps=options.steps, groups=options.groups)
     write_configuration(options.folder)
     train(recipe, options.cache, options.folder, resume=not options.fresh)

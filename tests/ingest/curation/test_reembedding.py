@@ -17,7 +17,6 @@ import pytest
 
 from ingest.curation.reembedding import reembed
 from ingest.engines.local import LocalEngine
-from ingest.jobs.control import Interrupted
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes import parse_selector
@@ -34,6 +33,7 @@ from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.replacement import MilvusSuccession
 from search_core.store.milvus.store import MilvusStore
+from search_core.system.cancellation import Interrupted
 from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 
 Rows = dict[str, tuple[MediaEntity, Embeddings]]

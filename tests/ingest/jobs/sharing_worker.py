@@ -5,6 +5,7 @@ Prints how many pictures it embedded, and ends when there are no more jobs.
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
@@ -15,6 +16,8 @@ from redis import Redis
 from ingest.jobs.worker import run_worker
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.settings import MediaSettings, MilvusSettings, Settings
+from search_core.store.endpoint import resolve_endpoint
+from search_core.store.milvus.store import MilvusStore
 from tests.support.made_media import HistogramEncoder
 
 WORKERS = 2
@@ -47,7 +50,8 @@ def main() -> None:
         queue=SecretStr(queue),
     )
     encoder = MeetingEncoder(Redis.from_url(queue))
-    run_worker(settings, encoder=encoder, until_idle=True)
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        run_worker(settings, store=store, encoder=encoder, until_idle=True)
     print(encoder.embedded)
 
 

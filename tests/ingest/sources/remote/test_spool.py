@@ -33,7 +33,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
     settings: Settings, tmp_path: Path, take_in: TakeIn, media: Path
 ) -> None:
     program = (
-        "import os, signal, sys; from pathlib import Path; from ingest.sources.remote.spool import Spool\n"
+        "import os, signal, sys; from pathlib import Path\n"
+        "from ingest.sources.remote.spool import Spool\n"
         "with Spool(Path(sys.argv[1])) as spool:\n"
         "    spool.make_room(10, 'a.mp4', lambda: None).write_bytes(b'0123456789')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -1,6 +1,6 @@
-"""Watch the cameras and folders of the rosters, as they change, until SIGTERM.
+"""The process of `sightline serve` that watches cameras and folders, until SIGTERM.
 
-``python -m ingest.cameras``.
+``python -m sightline.cli.serve.cameras`` follows the rosters of cameras and folders as they change.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from contextlib import closing
 
 from ingest.cameras.camera import configured_cameras
 from ingest.cameras.folders.folder import configured_folders
@@ -18,6 +17,7 @@ from ingest.cameras.service import watch
 from search_core.errors import SightlineError
 from search_core.settings import load_settings
 from search_core.system.cancellation import stopped_by
+from sightline.workspace import Workspace
 
 
 def main() -> int:
@@ -29,15 +29,11 @@ def main() -> int:
         settings = load_settings()
         cameras = configured_cameras(settings)
         configured_folders(settings)  # refused before anything is loaded
-        with stopped_by(signal.SIGTERM, signal.SIGINT) as stop:
-            from search_core.encoders.openclip import load_encoder
-            from search_core.store.endpoint import resolve_endpoint
-            from search_core.store.milvus.store import MilvusStore
-
-            encoder = load_encoder(settings)
-            with closing(MilvusStore(resolve_endpoint(settings))) as store:
-                roster, folders = Roster(settings).watched, FolderRoster(settings).watched
-                watch(settings, store, encoder, cameras, stop, roster=roster, folders=folders)
+        with stopped_by(signal.SIGTERM, signal.SIGINT) as stop, Workspace(settings) as workspace:
+            encoder = workspace.encoder()
+            store = workspace.store(create=True)
+            roster, folders = Roster(settings).watched, FolderRoster(settings).watched
+            watch(settings, store, encoder, cameras, stop, roster=roster, folders=folders)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
         return error.exit_code

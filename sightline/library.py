@@ -1,0 +1,285 @@
+"""One library's handle: what people do with a library, from Python, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from search_core.schema.filters import Filter
+from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from ingest.curation.tagging import Retagged
+    from ingest.curation.verification import Finding
+    from ingest.engines.base import Engine
+    from ingest.options import IngestOptions
+    from ingest.report import IngestReport, Progress, ReembedReport
+    from search_core.indexes import IndexSpec, SearchParams
+    from search_core.lab.options import CompareOptions
+    from search_core.lab.records import Comparison
+    from search_core.schema.entity import MediaEntity
+    from search_core.schema.facets import Facets
+    from search_core.store.library import LibraryInfo
+    from sightline.workspace import Workspace
+
+_EVERYTHING = Filter()
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a deletion removed: keyframes, and how many sources have none left."""
+
+    keyframes: int
+    emptied_sources: int
+
+
+class Library:
+    """One library of a workspace; it need not exist before the first ingest.
+
+    Every method raises StoreError when Milvus fails, and LibraryNotFound where the library does
+    not exist and is not made by it.
+
+    >>> with sightline.open(folder) as workspace:                      # doctest: +SKIP
+    ...     library = workspace.library("main")
+    ...     for hit in library.search("a white car", k=5):
+    ...         print(hit.rank, hit.entity.camera, hit.entity.captured_at_iso)
+    """
+
+    def __init__(self, workspace: Workspace, name: str) -> None:
+        self.name = name
+        self._workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"Library({self.name!r})"
+
+    @property
+    def info(self) -> LibraryInfo:
+        """The encoder, the index and the collection behind it; raises LibraryNotFound."""
+        return self._workspace.store().library(self.name)
+
+    # Search
+
+    @cached_property
+    def engine(self) -> SearchEngine:
+        """What answers queries; raises LibraryNotFound before an encoder is loaded.
+
+        Raises EncoderMismatch where the workspace's encoder did not make this library's vectors.
+        """
+        workspace = self._workspace
+        workspace.store().library(self.name)
+        return SearchEngine(
+            workspace.encoder(),
+            workspace.store(),
+            self.name,
+            selectivities=workspace.selectivities(),
+            relevance=workspace.relevance(),
+            log=workspace.query_log() if workspace.settings.record_searches else None,
+        )
+
+    def search(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | Image.Image | None = None,
+        like: str | None = None,
+        k: int = DEFAULT_K,
+        where: Filter = _EVERYTHING,
+        without: Sequence[str] = (),
+        text_weight: float = 0.5,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> list[Hit]:
+        """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
+
+        ``image`` is a file or a Pillow image, ``like`` a keyframe's id, ``without`` are sentences
+        to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
+        Raises UsageError where nothing is given, MediaError for a picture that cannot be read.
+        """
+        query = Query(
+            text=text,
+            image=_opened(image, self._workspace.settings.media.max_pixels),
+            entity_id=like,
+            text_weight=text_weight,
+            without=tuple(without),
+        )
+        return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
+
+    def answer(
+        self,
+        query: Query,
+        *,
+        k: int = DEFAULT_K,
+        where: Filter = _EVERYTHING,
+        params: SearchParams | None = None,
+        min_score: float | None = None,
+    ) -> Answer:
+        """Return a query's hits with what it cost and what was done about its filter."""
+        return self.engine.answer(query, k=k, where=where, params=params, min_score=min_score)
+
+    def count(self, where: Filter = _EVERYTHING) -> int:
+        """Return how many keyframes and photographs pass a filter."""
+        return self._workspace.store().count(self.name, where)
+
+    def entities(
+        self, where: Filter = _EVERYTHING, *, limit: int = 100, offset: int = 0
+    ) -> list[MediaEntity]:
+        """Return keyframes and photographs that pass a filter, in no promised order."""
+        return self._workspace.store().entities(self.name, where, limit=limit, offset=offset)
+
+    def facets(self, where: Filter = _EVERYTHING) -> Facets:
+        """Return counts by camera, tag and kind over all that passes a filter."""
+        return self._workspace.store().facets(self.name, where)
+
+    # Ingest and curation
+
+    def ingest(
+        self,
+        paths: Iterable[str | Path],
+        options: IngestOptions | None = None,
+        *,
+        on_progress: Callable[[Progress], None] | None = None,
+        should_stop: Callable[[], bool] | None = None,
+        engine: Engine | None = None,
+        bulk: bool = False,
+    ) -> IngestReport:
+        """Take files, folders, globs, zips and addresses in; what is in it already is left out.
+
+        Bad files never raise: the report lists them. ``bulk`` hands rows to a Milvus server in
+        files. Raises UsageError for options that cannot be, EncoderMismatch, StoreReadOnly.
+        """
+        from ingest.options import IngestOptions
+        from ingest.pipeline import ingest
+
+        workspace = self._workspace
+        options = options or IngestOptions()
+        storage = workspace.bulk_storage() if bulk else None
+        store = workspace.store(create=True)
+        return ingest(
+            [str(path) for path in paths],
+            settings=workspace.settings,
+            store=store,
+            encoder=workspace.encoder(),
+            library=self.name,
+            keyframes=options.keyframes,
+            camera=options.camera,
+            started_at=options.started_at,
+            tags=options.tags,
+            on_progress=on_progress,
+            should_stop=should_stop,
+            engine=engine,
+            bulk=store.bulk_inserter(storage).insert if storage else None,
+        )
+
+    def tag(
+        self, where: Filter, *, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> Retagged:
+        """Add tags to what passes a filter and remove others from it."""
+        from ingest.curation.tagging import change_tags
+
+        return change_tags(
+            self._workspace.store(create=True), self.name, where, add=add, remove=remove
+        )
+
+    def delete(self, where: Filter) -> Deleted:
+        """Delete what passes a filter, with its thumbnails; footage stays where it is.
+
+        Raises UsageError for an empty filter: :meth:`drop` removes everything.
+        """
+        from ingest.rows.deletion import delete_entities
+
+        workspace = self._workspace
+        store = workspace.store(create=True)
+        return Deleted(*delete_entities(workspace.settings, store, self.name, where))
+
+    def verify(self) -> list[Finding]:
+        """Return what disagrees between the ledger, Milvus, the thumbnails and the media."""
+        from ingest.curation.verification import verify
+
+        return list(verify(self._workspace.settings, self._workspace.store(), [self.name]))
+
+    def repair(self, findings: Sequence[Finding] | None = None) -> list[Finding]:
+        """Mend what :meth:`verify` finds, and return the findings that are left."""
+        from ingest.curation.repair import repair
+
+        workspace = self._workspace
+        store = workspace.store(create=True)
+        found = self.verify() if findings is None else findings
+        return repair(workspace.settings, store, found, workspace.encoder)
+
+    def reembed(
+        self,
+        model: str,
+        pretrained: str | None = None,
+        *,
+        on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
+    ) -> ReembedReport:
+        """Make its vectors anew with another encoder; searches go on meanwhile."""
+        from ingest.curation.reembedding import reembed
+
+        workspace = self._workspace
+        encoder = workspace.encoder(model, pretrained)
+        store = workspace.store(create=True)
+        return reembed(workspace.settings, store, self.name, encoder, on_progress=on_progress)
+
+    def rename(self, name: str) -> None:
+        """Give it another name."""
+        from ingest.curation.moving import rename_library
+
+        workspace = self._workspace
+        rename_library(workspace.settings, workspace.store(create=True), self.name, name)
+        self.name = name
+        self.__dict__.pop("engine", None)
+
+    def drop(self) -> None:
+        """Remove it with its thumbnails; footage stays where it is."""
+        from ingest.rows.deletion import drop_library
+
+        workspace = self._workspace
+        drop_library(workspace.settings, workspace.store(create=True), self.name)
+
+    # Index
+
+    def set_index(
+        self,
+        index: IndexSpec,
+        search: SearchParams | None = None,
+        *,
+        on_progress: Callable[[str, float], None] = lambda doing, share: None,
+    ) -> LibraryInfo:
+        """Build a new index beside the serving one and switch to it when it is ready."""
+        store = self._workspace.store(create=True)
+        return store.rebuild(self.name, index, search, on_progress)
+
+    def compare_indexes(self, options: CompareOptions | None = None) -> Comparison:
+        """Measure recall, latency and size of indexes on this library's own vectors.
+
+        Recorded searches are asked as well. See :func:`search_core.lab.recommendation.recommend`.
+        """
+        from search_core.lab.benchmark import IndexBenchmark
+        from search_core.lab.options import CompareOptions
+
+        workspace = self._workspace
+        options = options or CompareOptions()
+        info = self.info
+        same = info.encoder.same_space(workspace.encoder().identity)
+        benchmark = IndexBenchmark(
+            workspace.store(create=True),
+            self.name,
+            options,
+            encode=workspace.encoder().encode_texts if same else None,
+            recorded=workspace.query_log().recent(self.name, info.encoder, 20 * options.queries),
+        )
+        return benchmark.run()
+
+
+def _opened(image: str | Path | Image.Image | None, max_pixels: int) -> Image.Image | None:
+    if image is None or not isinstance(image, str | Path):
+        return image
+    from ingest.media.decoding import decode_image
+
+    return decode_image(Path(image), max_pixels=max_pixels)
