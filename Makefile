@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A stamp says what was installed from this pyproject.toml, so that a second run is instant.
 BASE := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 WORDS := dashboard/i18n/locale
 
@@ -69,14 +69,15 @@ words: $(DEV)
 bench: $(DEV)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+# pyproject.toml says which versions may be used, constraints.txt which ones are installed here.
 # torch first and by itself: pip takes the build its configuration prefers (CPU or CUDA), and what
 # follows keeps it.
-$(BASE): pyproject.toml
+$(BASE): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Sightline needs Python 3.11 or newer; name one with make PYTHON=/path/to/python"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing Sightline into $(VENV) (about two minutes the first time) …"
-	@$(PIP) torch==2.13.0
+	@$(PIP) torch
 	@$(PIP) --editable .
 	@touch $@
 

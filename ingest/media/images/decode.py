@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import pillow_heif
+import pi_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
@@ -103,7 +103,7 @@ _DEFAULT_FRAME_MS = 100
 _ENDS_EARLY = "is damaged: it ends too early"
 
 Image.init()
-pillow_heif.register_heif_opener()
+pi_heif.register_heif_opener()
 # The limit is ours, of settings, and checked before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 

@@ -161,10 +161,10 @@ def _versions(settings: Settings) -> Iterator[Check]:
 
 def _heic(settings: Settings) -> Iterator[Check]:
     try:
-        yield Check("HEIC photographs", "ok", f"pillow-heif {version('pillow-heif')}")
+        yield Check("HEIC photographs", "ok", f"pi-heif {version('pi-heif')}")
     except PackageNotFoundError:
         yield Check(
-            "HEIC photographs", "warning", "cannot be read", "`pip install pillow-heif` adds them."
+            "HEIC photographs", "warning", "cannot be read", "`pip install pi-heif` adds them."
         )
 
 
