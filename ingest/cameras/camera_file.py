@@ -5,11 +5,162 @@ Their addresses hold passwords and are nowhere else.
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Generic, TypeVar, cast
 
+from pydantic import ConfigDict, ValidationError, create_model
+
+from search_core.errors import SettingsError, UsageError, in_words
 from search_core.schema.camera import CameraSettings
 from search_core.schema.durations import format_duration
-from search_core.system.added_tables import AddedTables, quoted
+from search_core.settings import FolderSettings
+from search_core.system.private_files import write_privately
+
+Given = TypeVar("Given", bound=CameraSettings | FolderSettings)
+
+
+class AddedTables(Generic[Given]):
+    """The ``[kinds.NAME]`` tables of the file at ``path``, each checked by ``model``.
+
+    ``kind`` is what one is called, such as "camera"; ``head`` is the file's first line, ``lines``
+    gives the keys of a table with their TOML values, "" for one that is left out. Every method
+    raises SettingsError when the file cannot be read or written; no error repeats what is in it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        kind: str,
+        model: type[Given],
+        *,
+        head: str,
+        lines: Callable[[Given], Mapping[str, str]],
+    ) -> None:
+        self.path = path
+        self._kind = kind
+        self._kinds = f"{kind}s"
+        self._file = create_model(
+            f"{kind.title()}s",
+            __config__=ConfigDict(extra="forbid", hide_input_in_errors=True),
+            **{self._kinds: (dict[str, model], {})},  # type: ignore[valid-type,call-overload]
+        )
+        self._head = head
+        self._lines = lines
+        self._known: tuple[tuple[int, ...], dict[str, Given]] = ((), {})
+
+    def all(self) -> dict[str, Given]:
+        """Return all of them by name."""
+        found = self._read()
+        return {name: found[name] for name in sorted(found)}
+
+    def get(self, name: str) -> Given:
+        """Return one; raises UsageError when none of that name was added."""
+        found = self._read().get(name)
+        if found is None:
+            raise UsageError(
+                f"No {self._kind} {name} was added here.",
+                f"`sightline {self._kinds}` names those there are.",
+            )
+        return found
+
+    def add(self, name: str, given: Given) -> None:
+        """Add one; raises UsageError when there is one of that name."""
+        with self._changing() as tables:
+            if name in tables:
+                raise UsageError(f"There is a {self._kind} {name} already.", "Choose another name.")
+            tables[name] = given
+
+    def change(self, name: str, change: Callable[[Given], Given]) -> None:
+        """Put what ``change`` makes of one in its place; raises UsageError when it is not there."""
+        with self._changing() as tables:
+            tables[name] = change(self.get(name))
+
+    def remove(self, name: str) -> None:
+        """Remove one, and what was kept of it; raises UsageError when it is not there."""
+        with self._changing() as tables:
+            self.get(name)
+            del tables[name]
+
+    def rename_library(self, library: str, name: str) -> None:
+        """Let what goes into a library go on into it under its new name."""
+        if any(given.library == library for given in self._read().values()):
+            with self._changing() as tables:
+                for key, given in tables.items():
+                    if given.library == library:
+                        tables[key] = cast(Given, given.model_copy(update={"library": name}))
+
+    def _read(self) -> dict[str, Given]:
+        try:
+            found = self.path.stat()
+            # Writers put a new file in its place, which has another inode.
+            state = (found.st_ino, found.st_mtime_ns, found.st_size)
+            known_state, tables = self._known
+            if state != known_state:
+                text = self.path.read_text(encoding="utf-8")
+                tables = getattr(self._file.model_validate(tomllib.loads(text)), self._kinds)
+                self._known = (state, tables)
+            return tables
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, RecursionError) as error:
+            raise SettingsError(
+                f"The {self._kinds} in {self.path} cannot be read: {_reason(error)}.",
+                "Mend the file, or put it back from a backup; without it, add them again.",
+            ) from None
+
+    @contextmanager
+    def _changing(self) -> Iterator[dict[str, Given]]:
+        """Hold the file for one change, written whole or not at all."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            tables = dict(self._read())
+            yield tables
+            write_privately(self.path, self._written(tables))
+        except OSError as error:
+            raise self._unwritable(error) from None
+        finally:
+            os.close(lock)
+
+    def _written(self, tables: dict[str, Given]) -> str:
+        parts = [self._head]
+        for name, given in sorted(tables.items()):
+            parts.append(f"\n[{self._kinds}.{quoted(name)}]\n")
+            parts += [f"{key} = {value}\n" for key, value in self._lines(given).items() if value]
+        return "".join(parts)
+
+    def _unwritable(self, error: OSError) -> SettingsError:
+        return SettingsError(
+            f"The {self._kinds} in {self.path} cannot be changed: {in_words(error)}.",
+            "Look at the disk's space and at who owns the data directory.",
+        )
+
+
+def _reason(error: OSError | ValueError | RecursionError) -> str:
+    """Return why a file cannot be read, without what is in it."""
+    if isinstance(error, OSError):
+        return in_words(error)
+    if isinstance(error, ValidationError):
+        return "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
+        )
+    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else "it is no TOML"
+
+
+def quoted(text: str) -> str:
+    """Return a TOML string, which JSON's are but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
 
 _HEAD = "# Cameras added by the dashboard or `sightline cameras add`. It holds their passwords.\n"
 

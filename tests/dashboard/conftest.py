@@ -86,7 +86,7 @@ def open_page(data_dir: Path) -> OpenPage:
 
     def open_named(name: str, **address: str) -> AppTest:
         script = (
-            f"from dashboard.search.{name} import page\n"
+            f"from dashboard.{name}.page import page\n"
             "from dashboard.components.errors import shown_in_words\n"
             "with shown_in_words():\n"
             "    page()\n"
@@ -139,7 +139,7 @@ def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPat
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
         script = (
-            f"from dashboard.search.{page} import page\n"
+            f"from dashboard.{page}.page import page\n"
             "from dashboard.components.errors import shown_in_words\n"
             "with shown_in_words():\n"
             "    page()\n"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ingest.cameras.camera_file import AddedTables, quoted
 from search_core.settings import FolderSettings
-from search_core.system.added_tables import AddedTables, quoted
 
 _HEAD = "# Folders to watch, added by the dashboard or `sightline folders add`.\n"
 
