@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from itertools import product
-from typing import Self
+from typing import Any, Self
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes import parse_selector
 from ingest.sources.names import Naming
 from search_core.encoders.base import EncoderIdentity
+from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 
@@ -25,43 +26,78 @@ LIVE_RECIPE = "live:1"
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """What an ingest was asked for, as the ledger keeps it so that it can be done again.
+    """How sources are to be ingested: from the command line to the worker, and in the ledger.
 
-    ``keyframes`` is as it is typed, ``given_ms`` the start that was given, in epoch milliseconds.
-    ``alone`` says that the file was ingested by itself, and may be its own camera;
-    ``name_patterns`` are those given with --name-pattern.
+    ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`).
+    ``camera`` names all of them; without it their names or folders do. ``started_at`` is when the
+    first recording began, without a zone in that of its camera. ``timezones`` (``ZONE`` or
+    ``CAMERA=ZONE``) and ``clock_offsets`` (``+90s`` or ``CAMERA=+90s``) go before those of the
+    settings, as ``name_patterns`` do. ``alone`` says that each file was given by itself, and may
+    be its own camera; None: where there is one.
+
+    >>> IngestOptions(keyframes="iframe", camera="gate", tags=("night",)).camera
+    'gate'
     """
 
     keyframes: str = "auto"
     camera: str | None = None
-    given_ms: int | None = None
+    started_at: datetime | None = None
     tags: tuple[str, ...] = ()
-    alone: bool = False
+    timezones: tuple[str, ...] = ()
+    clock_offsets: tuple[str, ...] = ()
     name_patterns: tuple[str, ...] = ()
+    alone: bool | None = None
 
     @property
-    def started_at(self) -> datetime | None:
-        """The start that was given, None where none was."""
-        return None if self.given_ms is None else datetime.fromtimestamp(self.given_ms / 1000, UTC)
+    def describes_sources(self) -> bool:
+        """Whether it says something of the sources: their camera, their start or their tags."""
+        return self.camera is not None or self.started_at is not None or bool(self.tags)
 
-    def naming(self, settings: Settings, files: Iterable[str]) -> Naming:
-        """Return how that ingest read the names of ``files``, which were ingested like this.
+    def naming(self, settings: Settings, paths: Sequence[str]) -> Naming:
+        """Return how to read the names of what ``paths`` name.
 
-        Raises UsageError for a name pattern that this version cannot read.
+        Raises UsageError for a name pattern that cannot be read.
         """
         naming = Naming.of(settings, self.name_patterns)
-        return naming.with_alone(files) if self.alone else naming
+        alone = len(paths) == 1 if self.alone is None else self.alone
+        return naming.with_alone(paths) if alone else naming
+
+    def clocks(self, settings: Settings) -> Clocks:
+        """Return the cameras' zones and clock offsets; raises UsageError for what is neither."""
+        return settings.camera_clocks.overridden(
+            by_camera(self.timezones, parse_zone), by_camera(self.clock_offsets, parse_offset)
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        started_at = self.started_at.isoformat() if self.started_at else None
+        return {**asdict(self), "started_at": started_at}
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_json` wrote, and what earlier versions did; other keys are left."""
+        names = [item.name for item in fields(cls) if item.name in record]
+        given: dict[str, Any] = {name: record[name] for name in names}
+        if given.get("started_at"):
+            given["started_at"] = datetime.fromisoformat(given["started_at"])
+        elif (given_ms := record.get("given_ms")) is not None:
+            given["started_at"] = datetime.fromtimestamp(given_ms / 1000, UTC)
+        for name in given.keys() & {"tags", "timezones", "clock_offsets", "name_patterns"}:
+            given[name] = tuple(given[name])
+        return cls(**given)
 
     def to_text(self) -> str:
-        """Return it as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
+        """Return it as JSON text."""
+        return json.dumps(self.to_json(), ensure_ascii=False)
 
     @classmethod
     def from_text(cls, text: str) -> Self:
-        """Read what :meth:`to_text` wrote."""
-        record = json.loads(text)
-        lists = {name: tuple(record.get(name, ())) for name in ("tags", "name_patterns")}
-        return cls(**{**record, **lists})
+        """Read what :meth:`to_text` wrote; a file was not ingested alone where it does not say."""
+        return cls.from_json({"alone": False, **json.loads(text)})
+
+
+#: Nothing but the defaults.
+EVERYTHING_USUAL = IngestOptions()
 
 
 def recorded_options(ledger: Ledger, library: str, source_id: str) -> str:
@@ -89,12 +125,14 @@ def options_of(
         names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in ways}
         if recipe not in names:
             return None
-        asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else ())
+        asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else (), alone=False)
     if not rows:
         return asked
     row = rows[0]  # camera and time may have been corrected since
-    given_ms = row.captured_at - row.pts_ms if row.captured_from == "given" else None
-    return replace(asked, camera=main_camera(row.camera, row.track), given_ms=given_ms)
+    started_at = None
+    if row.captured_from == "given":
+        started_at = datetime.fromtimestamp((row.captured_at - row.pts_ms) / 1000, UTC)
+    return replace(asked, camera=main_camera(row.camera, row.track), started_at=started_at)
 
 
 def recipe_of(encoder_digest: str, selector_recipe: str) -> str:

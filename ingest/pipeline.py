@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePath
 
@@ -34,7 +34,7 @@ from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
 from ingest.media.damage import joined
 from ingest.media.keyframes import parse_selector
-from ingest.options import IngestOptions, recipe_of
+from ingest.options import EVERYTHING_USUAL, IngestOptions, recipe_of
 from ingest.report import IngestReport, Progress, SourceOutcome
 from ingest.rows.bulk_writer import BulkInsert, BulkWriter
 from ingest.rows.consecutive import Segments, folds
@@ -45,11 +45,10 @@ from ingest.rows.retry import PATIENCE_S, Outages
 from ingest.rows.writer import Ending, Writer
 from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
 from ingest.sources.duplicates import Duplicates
-from ingest.sources.names import Naming
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
-from search_core.schema.clocks import EVERY_CAMERA, Clocks
+from search_core.schema.clocks import EVERY_CAMERA
 from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.schema.filters import Filter, quoted
 from search_core.settings import Settings
@@ -127,17 +126,12 @@ _DELETED_AT_ONCE = 1000
 
 def ingest(
     paths: Sequence[str],
+    asked: IngestOptions = EVERYTHING_USUAL,
     *,
     settings: Settings,
     store: Store,
     encoder: Encoder,
     library: str,
-    camera: str | None = None,
-    started_at: datetime | None = None,
-    clocks: Clocks | None = None,
-    keyframes: str = "auto",
-    tags: Sequence[str] = (),
-    naming: Naming | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
     engine: Engine | None = None,
@@ -150,16 +144,14 @@ def ingest(
 
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
     where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
-    pending and the report says interrupted. ``started_at`` is when the first of the recordings
-    began, ``naming`` how names are read, and ``clocks`` how the times that names and files give
-    are: both by default as the settings say. Bad files never raise: they are in the report, and in
+    pending and the report says interrupted. Bad files never raise: they are in the report, and in
     the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
     so by the thread that waits. With ``watched``, ``paths`` are files found in a watched folder.
     ``anew`` are sources (content hashes) that are taken in again although they are done. Raises
     UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
     disk is full.
     """
-    selector = parse_selector(keyframes)
+    selector = parse_selector(asked.keyframes)
     options = DecodeOptions(
         selector=selector,
         encoder=encoder.identity,
@@ -172,18 +164,18 @@ def ingest(
     plan = Plan(
         library=library,
         recipe=recipe_of(encoder.identity.digest, selector.recipe),
-        camera=camera,
+        camera=asked.camera,
         uploads_dir=settings.uploads_dir,
         options=options,
-        clocks=clocks or settings.camera_clocks,
-        naming=naming or Naming.of(settings),
+        clocks=asked.clocks(settings),
+        naming=asked.naming(settings, paths),
         anew=anew,
     )
     remote = RemoteFiles(settings.remote)
     sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
-    if started_at is not None:
-        plan = _with_starts(plan, sources, started_at)
-    asked = IngestOptions(keyframes, camera, tags=_checked(tags), name_patterns=plan.naming.given)
+    if asked.started_at is not None:
+        plan = _with_starts(plan, sources, asked.started_at)
+    asked = replace(asked, tags=_checked(asked.tags))
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -254,8 +246,9 @@ class _Run:
     def options_of(self, uri: str) -> str:
         """Return the options that a source is taken in with, as the ledger keeps them."""
         given_ms = self._plan.starts_ms.get(uri)
+        started_at = None if given_ms is None else datetime.fromtimestamp(given_ms / 1000, UTC)
         alone = place_of(uri) in self._plan.naming.alone
-        return replace(self._asked, given_ms=given_ms, alone=alone).to_text()
+        return replace(self._asked, started_at=started_at, alone=alone).to_text()
 
     def writer(
         self,

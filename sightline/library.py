@@ -146,34 +146,39 @@ class Library:
         should_stop: Callable[[], bool] | None = None,
         engine: Engine | None = None,
         bulk: bool = False,
+        correct_known: bool = True,
     ) -> IngestReport:
         """Take files, folders, globs, zips and addresses in; what is in it already is left out.
 
+        With ``correct_known``, camera, start and tags are given to what is in it already, too.
         Bad files never raise: the report lists them. ``bulk`` hands rows to a Milvus server in
         files. Raises UsageError for options that cannot be, EncoderMismatch, StoreReadOnly.
         """
-        from ingest.options import IngestOptions
+        from ingest.curation.known_sources import correct_known as correct
+        from ingest.curation.known_sources import find_known
+        from ingest.options import EVERYTHING_USUAL
         from ingest.pipeline import ingest
 
         workspace = self._workspace
-        options = options or IngestOptions()
         storage = workspace.bulk_storage() if bulk else None
         store = workspace.store(create=True)
-        return ingest(
+        asked = options or EVERYTHING_USUAL
+        report = ingest(
             [str(path) for path in paths],
+            asked,
             settings=workspace.settings,
             store=store,
             encoder=workspace.encoder(),
             library=self.name,
-            keyframes=options.keyframes,
-            camera=options.camera,
-            started_at=options.started_at,
-            tags=options.tags,
             on_progress=on_progress,
             should_stop=should_stop,
             engine=engine,
             bulk=store.bulk_inserter(storage).insert if storage else None,
         )
+        if correct_known and asked.describes_sources and not report.interrupted:
+            known = find_known(store, self.name, report, asked.camera, asked.tags)
+            correct(workspace.settings, store, known, report)
+        return report
 
     def tag(
         self, where: Filter, *, add: Iterable[str] = (), remove: Iterable[str] = ()

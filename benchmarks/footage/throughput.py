@@ -25,6 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.footage.static_footage import rare_passages, write_static
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
 from search_core.encoders.base import (
@@ -179,11 +180,11 @@ def _ingested(encoder: KeepingEncoder, media: Path) -> IngestReport:
         try:
             return ingest(
                 [str(media)],
+                IngestOptions(keyframes="iframe"),
                 settings=settings,
                 store=store,
                 encoder=encoder,
                 library="main",
-                keyframes="iframe",
             )
         finally:
             store.close()

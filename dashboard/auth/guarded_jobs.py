@@ -6,7 +6,6 @@ import glob
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from pathlib import Path
 
 from dashboard.auth.server_files import allowed_address, allowed_path
@@ -15,7 +14,7 @@ from ingest.curation.failures import present
 from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
 from ingest.jobs.requests import ReembedRequest
 from ingest.ledger import Ledger, LedgerRow
-from ingest.options import IngestOptions
+from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.discovery import file_of
 from ingest.sources.remote.addresses import without_secrets
 from search_core.access.audit_log import AuditLog
@@ -58,7 +57,7 @@ class GuardedJobs:
     def submit(self, request: Request) -> str:
         """Queue a job; return its id. Raises NotAllowed."""
         if isinstance(request, IngestRequest):
-            paths = self._checked(request.library, request.paths, request.camera)
+            paths = self._checked(request.library, request.paths, request.options.camera)
             request = replace(request, paths=paths)
         else:
             self._access.require(_RIGHTS.get(request.kind, "users"), "working on an index")
@@ -69,10 +68,7 @@ class GuardedJobs:
         self,
         paths: Sequence[str],
         library: str,
-        camera: str | None = None,
-        started_at: datetime | None = None,
-        keyframes: str = "auto",
-        tags: Sequence[str] = (),
+        options: IngestOptions = EVERYTHING_USUAL,
         *,
         correct_known: bool = False,
     ) -> str:
@@ -81,14 +77,11 @@ class GuardedJobs:
         ``correct_known`` has no effect for one who may not see all cameras: what is there already
         may be of a camera that they may not see.
         """
-        allowed = self._checked(library, paths, camera)
+        allowed = self._checked(library, paths, options.camera)
         return self._jobs.submit_ingest(
             allowed,
             library,
-            camera,
-            started_at,
-            keyframes,
-            tags,
+            options,
             correct_known=correct_known and self._access.cameras is None,
         )
 
@@ -105,24 +98,15 @@ class GuardedJobs:
         files: dict[IngestOptions, list[str]] = {}
         for row in failed:
             file = file_of(row.uri)
-            options = IngestOptions(camera="uploads" if self._is_upload(file) else None)
+            camera = "uploads" if self._is_upload(file) else None
+            options = IngestOptions(camera=camera, alone=False)
             if row.options:
                 options = IngestOptions.from_text(row.options)
             files.setdefault(options, []).append(file)
         for options, paths in files.items():
             unique = list(dict.fromkeys(paths))
             self._record_ingest(library, unique, options.camera)
-            started = options.started_at
-            request = IngestRequest(
-                tuple(unique),
-                library,
-                options.camera,
-                started.isoformat() if started else None,
-                options.keyframes,
-                options.tags,
-                alone=options.alone,
-                name_patterns=options.name_patterns,
-            )
+            request = IngestRequest(tuple(unique), library, options)
             self._jobs.submit(request)
         return len(failed)
 

@@ -10,6 +10,7 @@ from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted
 from dashboard.i18n.gettext import N_, _
 from dashboard.library.uploads import save_uploads
+from ingest.options import IngestOptions
 from search_core.access.roles import Access
 from search_core.schema.facets import Facets
 from search_core.settings import Settings
@@ -66,8 +67,7 @@ def _upload(library: str | None, facets: Facets) -> None:
         resources.jobs().submit_ingest(
             [str(path) for path in paths],
             into,
-            camera=camera or "uploads",
-            tags=tags,
+            IngestOptions(camera=camera or "uploads", tags=tuple(tags)),
             correct_known=camera is not None,
         )
         _begin_anew()
@@ -98,7 +98,10 @@ def _by_name(library: str | None, facets: Facets, way: str) -> None:
     )
     if pressed and given:
         resources.jobs().submit_ingest(
-            [given.strip()], into, camera=camera, tags=tags, correct_known=True
+            [given.strip()],
+            into,
+            IngestOptions(camera=camera, tags=tuple(tags)),
+            correct_known=True,
         )
         _begin_anew()
 

@@ -202,15 +202,11 @@ def _take_in_again(
         paths = list(dict.fromkeys(files[finding.source_id] for finding in mine))
         report = ingest(
             paths,
+            options,
             settings=settings,
             store=store,
             encoder=encoder,
             library=library,
-            camera=options.camera,
-            started_at=options.started_at,
-            keyframes=options.keyframes,
-            tags=options.tags,
-            naming=options.naming(settings, paths),
             on_progress=on_progress,
             anew=frozenset(item.source_id for item in mine if item.kind != "media_changed"),
         )
@@ -234,7 +230,7 @@ def _options(
     recipe = lines[0].recipe if lines else ""
     options = options_of(text, recipe, encoder.identity.digest, rows)
     if options is not None and finding.kind == "media_changed":
-        return replace(options, given_ms=None)  # it may be another recording
+        return replace(options, started_at=None)  # it may be another recording
     return options
 
 

@@ -134,7 +134,7 @@ class Rereader:
         alone: list[str] = []
         for source_id, uri in wanted.items():
             text = recorded_options(self._ledger, self._library, source_id)
-            options = IngestOptions.from_text(text) if text else IngestOptions()
+            options = IngestOptions.from_text(text) if text else IngestOptions(alone=False)
             parts.setdefault(options.name_patterns, {})[source_id] = uri
             alone += [uri] if options.alone else []
         for patterns, part in parts.items():

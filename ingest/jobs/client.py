@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from ingest.jobs.job import Job
 from ingest.jobs.queue import JobQueue
 from ingest.jobs.requests import IngestRequest, Request
+from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.remote.addresses import has_secrets
 from search_core.errors import UsageError
 from search_core.schema.entity import is_address
@@ -53,10 +54,7 @@ class Jobs:
         self,
         paths: Sequence[str],
         library: str,
-        camera: str | None = None,
-        started_at: datetime | None = None,
-        keyframes: str = "auto",
-        tags: Sequence[str] = (),
+        options: IngestOptions = EVERYTHING_USUAL,
         *,
         correct_known: bool = False,
     ) -> str:
@@ -69,12 +67,7 @@ class Jobs:
                 "An address with a password or a signature in it cannot become a job.",
                 "`sightline ingest` fetches it and keeps the address without them.",
             )
-        started = started_at.isoformat() if started_at else None
-        return self.submit(
-            IngestRequest(
-                tuple(paths), library, camera, started, keyframes, tuple(tags), correct_known
-            )
-        )
+        return self.submit(IngestRequest(tuple(paths), library, options, correct_known))
 
     def list(self, limit: int = 50) -> list[Job]:
         """Return jobs, newest first."""

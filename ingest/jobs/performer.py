@@ -13,7 +13,6 @@ from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequ
 from ingest.jobs.control import Watch
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
-from ingest.sources.names import Naming
 from search_core.encoders.base import Encoder
 from search_core.errors import EncoderUnavailable, UsageError
 from search_core.lab.options import Progress as LabProgress
@@ -105,34 +104,26 @@ class Performer:
             if progress.waiting:
                 watch.flush()  # nothing else may be told for long
 
+        asked = request.options
         report = ingest(
             request.paths,
+            asked,
             settings=self._settings,
             store=self._store,
             encoder=self._encoder,
             library=request.library,
-            camera=request.camera,
-            started_at=request.started,
-            keyframes=request.keyframes,
-            tags=request.tags,
-            naming=self._naming_of(request),
             on_progress=tell,
             should_stop=watch.should_stop,
         )
         if request.correct_known and not report.interrupted:
-            known = find_known(self._store, request.library, report, request.camera, request.tags)
+            known = find_known(self._store, request.library, report, asked.camera, asked.tags)
             correct_known(self._settings, self._store, known, report)
-        elif request.camera or request.started or request.tags:
+        elif asked.describes_sources:
             leave_known(report)
         told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
             raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)
         return Done(_summary(report), told)
-
-    def _naming_of(self, request: IngestRequest) -> Naming:
-        alone = request.alone if request.alone is not None else len(request.paths) == 1
-        naming = Naming.of(self._settings, request.name_patterns)
-        return naming.with_alone(request.paths) if alone else naming
 
     def _index(self, request: IndexRequest, watch: Watch) -> Done:
         spec = request.spec

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from functools import cache
 from pathlib import PurePath
 from typing import Any, ClassVar, Protocol, Self
@@ -12,6 +11,7 @@ from typing import Any, ClassVar, Protocol, Self
 from pydantic import TypeAdapter
 
 from ingest.jobs.job import Job
+from ingest.options import EVERYTHING_USUAL, IngestOptions
 from search_core.errors import UsageError
 from search_core.indexes import IndexSpec, SearchParams, index_spec_from_dict
 from search_core.lab.options import CompareOptions
@@ -39,29 +39,17 @@ class Request(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class IngestRequest:
-    """Take files, folders, globs and archives into a library; ``started_at`` is ISO 8601.
+    """Take files, folders, globs and archives into a library.
 
     With ``correct_known`` camera, time and tags are given to what the library has already, too.
-    ``alone`` says that each file is ingested by itself, and may be its own camera; None: where
-    there is one. ``name_patterns`` say how names are read, before those of the settings.
     """
 
     kind: ClassVar[str] = "ingest"
 
     paths: tuple[str, ...]
     library: str
-    camera: str | None = None
-    started_at: str | None = None
-    keyframes: str = "auto"
-    tags: tuple[str, ...] = ()
+    options: IngestOptions = EVERYTHING_USUAL
     correct_known: bool = False
-    alone: bool | None = None
-    name_patterns: tuple[str, ...] = ()
-
-    @property
-    def started(self) -> datetime | None:
-        """``started_at`` as a moment."""
-        return datetime.fromisoformat(self.started_at) if self.started_at else None
 
     @property
     def title(self) -> str:
@@ -72,14 +60,19 @@ class IngestRequest:
         return first if len(self.paths) == 1 else f"{first} and {len(self.paths) - 1} more"
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return asdict(self)
+        """Return it as plain JSON values: the options beside the rest."""
+        own = {"paths": self.paths, "library": self.library, "correct_known": self.correct_known}
+        return {**self.options.to_json(), **own}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_json` wrote."""
-        lists = {name: tuple(record.get(name, ())) for name in ("paths", "tags", "name_patterns")}
-        return cls(**{**record, **lists})
+        return cls(
+            tuple(record["paths"]),
+            record["library"],
+            IngestOptions.from_json(record),
+            record.get("correct_known", False),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from ingest.options import IngestOptions
 from search_core.errors import SightlineError
 from search_core.schema.entity import clock_from_ms
 from search_core.settings import Settings
@@ -88,7 +89,9 @@ def _run(settings: Settings) -> dict[str, Any]:
     """Do all of it but serving; return what came of it as plain JSON values."""
     footage = _render(settings.data_dir / "footage")
     _heading("Ingesting it")
-    report = run_ingest(settings, [str(footage.folder / "clips"), str(footage.stills)])
+    report = run_ingest(
+        settings, [str(footage.folder / "clips"), str(footage.stills)], IngestOptions()
+    )
     print_summary(report, settings.library)
     if report.failed or report.interrupted:
         raise SightlineError("The sample footage could not all be ingested.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -71,14 +71,16 @@ def duration(text: str) -> timedelta:
     return _read(parse_duration, text)
 
 
-def zones(written: list[str] | None) -> dict[str, tzinfo]:
-    """Read time zones given as ZONE or CAMERA=ZONE."""
-    return _read(lambda values: by_camera(values, parse_zone), written or [])
+def zones(written: list[str] | None) -> tuple[str, ...]:
+    """Return time zones given as ZONE or CAMERA=ZONE, each checked."""
+    _read(lambda values: by_camera(values, parse_zone), written or [])
+    return tuple(written or ())
 
 
-def clock_offsets(written: list[str] | None) -> dict[str, timedelta]:
-    """Read corrections of clocks given as OFFSET or CAMERA=OFFSET."""
-    return _read(lambda values: by_camera(values, parse_offset), written or [])
+def clock_offsets(written: list[str] | None) -> tuple[str, ...]:
+    """Return corrections of clocks given as OFFSET or CAMERA=OFFSET, each checked."""
+    _read(lambda values: by_camera(values, parse_offset), written or [])
+    return tuple(written or ())
 
 
 def _read(parse: Callable[[S], T], value: S) -> T:

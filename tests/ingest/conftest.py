@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TypedDict, Unpack
+from typing import Any, Protocol, TypedDict, Unpack
 
 import pytest
 
@@ -14,12 +15,11 @@ from ingest.engines.base import Engine
 from ingest.jobs import Jobs
 from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
 from ingest.rows.bulk_writer import BulkInsert
-from ingest.sources.names import Naming
 from search_core.encoders.base import Encoder
-from search_core.schema.clocks import Clocks
 from search_core.settings import MediaSettings, Settings
 from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
@@ -28,7 +28,7 @@ from tests.support.made_media import HistogramEncoder
 from tests.support.queued import EAGER
 
 
-class IngestOptions(TypedDict, total=False):
+class IngestArguments(TypedDict, total=False):
     """What a test may ask of an ingest; the store, the encoder and the library are the test's."""
 
     store: Store
@@ -36,10 +36,12 @@ class IngestOptions(TypedDict, total=False):
     library: str
     camera: str
     started_at: datetime
-    clocks: Clocks
     keyframes: str
-    tags: Sequence[str]
-    naming: Naming
+    tags: tuple[str, ...]
+    timezones: tuple[str, ...]
+    clock_offsets: tuple[str, ...]
+    name_patterns: tuple[str, ...]
+    alone: bool | None
     on_progress: Callable[[Progress], None]
     should_stop: Callable[[], bool]
     engine: Engine
@@ -48,7 +50,7 @@ class IngestOptions(TypedDict, total=False):
 
 
 class TakeIn(Protocol):
-    def __call__(self, *paths: Path | str, **options: Unpack[IngestOptions]) -> IngestReport: ...
+    def __call__(self, *paths: Path | str, **options: Unpack[IngestArguments]) -> IngestReport: ...
 
 
 class WorkOptions(TypedDict, total=False):
@@ -91,10 +93,13 @@ def media(tmp_path: Path) -> Path:
 def take_in(settings: Settings, encoder: HistogramEncoder, store: MemoryStore) -> TakeIn:
     """Ingest paths into the library "main" of the test's store; returns the report."""
 
-    def run(*paths: Path | str, **options: Unpack[IngestOptions]) -> IngestReport:
-        given: IngestOptions = {"encoder": encoder, "store": store, "library": "main"}
-        given.update(options)
-        return ingest([str(path) for path in paths], settings=settings, **given)
+    def run(*paths: Path | str, **options: Unpack[IngestArguments]) -> IngestReport:
+        given: dict[str, Any] = {"encoder": encoder, "store": store, "library": "main", **options}
+        names = {field.name for field in fields(IngestOptions)}
+        asked = {"alone": False, **{name: given.pop(name) for name in names & given.keys()}}
+        return ingest(
+            [str(path) for path in paths], IngestOptions(**asked), settings=settings, **given
+        )
 
     return run
 

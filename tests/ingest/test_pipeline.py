@@ -13,13 +13,12 @@ from PIL import Image
 
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
-from ingest.sources.names import Naming
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.errors import EncoderMismatch, UsageError
 from search_core.schema.entity import MediaEntity, ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
-from tests.ingest.conftest import IngestOptions, TakeIn
+from tests.ingest.conftest import IngestArguments, TakeIn
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo
 
 
@@ -32,7 +31,14 @@ def test_a_video_and_a_photograph_are_taken_in(
 ) -> None:
     make_clip(media / "gate.mp4", seconds=3)
     make_photo(media / "porch.jpg")
-    report = take_in(media, tags=["night", "night", " rain "])
+    report = take_in(
+        media,
+        tags=(
+            "night",
+            "night",
+            " rain ",
+        ),
+    )
     assert (report.done, report.skipped, report.failed, report.keyframes) == (2, 0, 0, 4)
     entities = sorted(rows(store).values(), key=lambda e: (e.media_type, e.pts_ms))
     assert [(e.media_type, e.pts_ms, e.camera) for e in entities] == [
@@ -215,12 +221,9 @@ def test_cameras_are_those_of_names_and_folders(
     }
 
 
-def test_own_name_patterns_name_cameras(
-    take_in: TakeIn, media: Path, store: MemoryStore, settings: Settings
-) -> None:
+def test_own_name_patterns_name_cameras(take_in: TakeIn, media: Path, store: MemoryStore) -> None:
     make_clip(media / "a.gate.mp4", seconds=1)
-    naming = Naming.of(settings, ["%*.%camera"])
-    take_in(media, naming=naming)
+    take_in(media, name_patterns=("%*.%camera",))
     assert {entity.camera for entity in rows(store).values()} == {"gate"}
 
 
@@ -276,7 +279,7 @@ def test_another_encoder_is_refused_before_anything_is_read(take_in: TakeIn, med
 
 @pytest.mark.parametrize("options", [{"keyframes": "all"}, {"tags": ["x" * 200]}])
 def test_options_that_cannot_be_are_usage_errors(
-    take_in: TakeIn, media: Path, options: IngestOptions
+    take_in: TakeIn, media: Path, options: IngestArguments
 ) -> None:
     with pytest.raises(UsageError):
         take_in(media, **options)

@@ -7,6 +7,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from search_core.settings import load_settings
 from search_core.store.endpoint import resolve_endpoint
@@ -19,11 +20,11 @@ def main() -> None:
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         report = ingest(
             [sys.argv[1]],
+            IngestOptions(keyframes="iframe"),
             settings=settings,
             store=store,
             encoder=HistogramEncoder(),
             library="main",
-            keyframes="iframe",
         )
     print(json.dumps(report.to_json()))
 

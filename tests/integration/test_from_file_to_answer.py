@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ingest.media.decoding import frame_at, open_media
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.rows.deletion import delete_entities, drop_library
 from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
@@ -64,11 +65,11 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def take_in(media: Path, settings: Settings, store: MilvusStore) -> tuple[int, int, int, int]:
     report = ingest(
         [str(media)],
+        IngestOptions(camera="gate"),
         settings=settings,
         store=store,
         encoder=ColourEncoder(),
         library=LIBRARY,
-        camera="gate",
     )
     return report.done, report.skipped, report.failed, report.keyframes
 

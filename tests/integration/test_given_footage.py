@@ -8,6 +8,7 @@ import av
 import pytest
 from PIL import Image
 
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.schema.filters import Filter
@@ -28,11 +29,11 @@ def test_a_frame_of_the_footage_finds_its_own_moment_first(
     settings = Settings(data_dir=tmp_path / "data")
     ingest(
         paths,
+        IngestOptions(keyframes="iframe"),
         settings=settings,
         store=lite_store,
         encoder=encoder,
         library="main",
-        keyframes="iframe",
     )
     engine = SearchEngine(encoder, lite_store, "main")
     asked = 0

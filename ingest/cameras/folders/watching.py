@@ -22,6 +22,7 @@ from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailab
 from ingest.cameras.supervisor import Backoff
 from ingest.ledger import Status
 from ingest.media.keyframes import parse_selector
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome
 from ingest.sources.completeness import WAIT_STAGE
@@ -280,13 +281,16 @@ class _Watcher(threading.Thread):
         with self._ingesting:
             report = ingest(
                 [version.path for version in batch],
+                IngestOptions(
+                    keyframes=self.folder.keyframes,
+                    camera=self.folder.camera,
+                    tags=self.folder.tags,
+                    alone=False,
+                ),
                 settings=self._settings,
                 store=self._store,
                 encoder=self._encoder,
                 library=self.folder.library,
-                camera=self.folder.camera,
-                keyframes=self.folder.keyframes,
-                tags=self.folder.tags,
                 should_stop=self.stop_asked.is_set,
                 patience_s=self._timing.store_patience_s,
                 watched=True,

@@ -32,14 +32,12 @@ class Naming:
     """The patterns that names are read with, the user's own first.
 
     ``alone`` are files of which each was ingested by itself: not with others, nor with its folder.
-    ``uploads_dir`` is where uploads lie under names that the dashboard gave them. ``given`` are the
-    patterns that were given for this ingest, as users write them.
+    ``uploads_dir`` is where uploads lie under names that the dashboard gave them.
     """
 
     patterns: tuple[NamePattern, ...] = PATTERNS
     alone: frozenset[PurePath] = frozenset()
     uploads_dir: Path | None = None
-    given: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, own: Sequence[str] = (), paths: Sequence[str] = ()) -> Naming:
@@ -49,7 +47,7 @@ class Naming:
         UsageError for one that cannot work.
         """
         patterns = name_patterns(own, settings.names.patterns)
-        naming = cls(patterns, uploads_dir=settings.uploads_dir, given=tuple(own))
+        naming = cls(patterns, uploads_dir=settings.uploads_dir)
         return naming.with_alone(paths) if len(paths) == 1 else naming
 
     def with_alone(self, paths: Iterable[str]) -> Naming:

@@ -96,16 +96,12 @@ def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: b
             files.setdefault(row.options, []).append(file_of(row.uri))
     worked = True
     for text, paths in files.items():
-        options = IngestOptions.from_text(text) if text else IngestOptions()
+        options = IngestOptions.from_text(text) if text else IngestOptions(alone=False)
         unique = list(dict.fromkeys(paths))
         report = run_ingest(
             settings.model_copy(update={"library": library}),
             unique,
-            camera=options.camera,
-            started_at=options.started_at,
-            keyframes=options.keyframes,
-            tags=options.tags,
-            naming=options.naming(settings, unique),
+            options,
         )
         if not quiet:
             print_summary(report, library)

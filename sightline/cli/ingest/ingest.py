@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import (
@@ -22,7 +22,6 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from search_core.schema.clocks import Clocks
 from search_core.settings import Settings
 from sightline.cli.admin import operator
 from sightline.cli.ingest.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
@@ -51,9 +50,9 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.engines.base import Engine
+    from ingest.options import IngestOptions
     from ingest.report import IngestReport
     from ingest.report import Progress as IngestProgress
-    from ingest.sources.names import Naming
     from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
@@ -132,22 +131,21 @@ def ingest(
     """
     settings = settings_of(ctx, library)
     from ingest.media.keyframes import parse_selector
-    from ingest.sources.names import Naming
+    from ingest.options import IngestOptions
 
-    parse_selector(keyframes)  # refused before anything is loaded
-    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
-    report = run_ingest(
-        settings,
-        paths,
-        engine=engine_of(settings, engine, ray_address, workers),
+    options = IngestOptions(
+        keyframes=keyframes,
         camera=camera,
         started_at=started_at,
-        clocks=settings.camera_clocks.overridden(zones(timezone), clock_offsets(clock_offset)),
-        naming=naming,
-        keyframes=keyframes,
         tags=tuple(tag or ()),
-        bulk=bulk,
+        timezones=zones(timezone),
+        clock_offsets=clock_offsets(clock_offset),
+        name_patterns=tuple(name_pattern or ()),
     )
+    parse_selector(keyframes)  # refused before anything is loaded
+    options.naming(settings, paths)
+    chosen = engine_of(settings, engine, ray_address, workers)
+    report = run_ingest(settings, paths, options, bulk=bulk, engine=chosen)
     if json:
         print_json(report.to_json())
     else:
@@ -160,49 +158,26 @@ def ingest(
 def run_ingest(
     settings: Settings,
     paths: list[str],
+    options: IngestOptions,
     *,
-    camera: str | None = None,
-    started_at: datetime | None = None,
-    clocks: Clocks | None = None,
-    naming: Naming | None = None,
-    keyframes: str = "auto",
-    tags: tuple[str, ...] = (),
     bulk: bool = False,
     engine: Engine | None = None,
 ) -> IngestReport:
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
-    from ingest.pipeline import ingest as run
-
     with open_workspace(settings) as workspace:
-        storage = workspace.bulk_storage() if bulk else None
-        store = workspace.store(create=True)
-        insert = store.bulk_inserter(storage).insert if storage else None
-        encoder = workspace.encoder()
+        library = workspace.library()
         with _stoppable() as should_stop, _progress_bar() as on_progress:
-            report = run(
+            report = library.ingest(
                 paths,
-                settings=settings,
-                store=store,
-                encoder=encoder,
-                library=settings.library,
-                camera=camera,
-                started_at=started_at,
-                clocks=clocks,
-                naming=naming,
-                keyframes=keyframes,
-                tags=tags,
+                options,
                 on_progress=on_progress,
                 should_stop=should_stop,
-                bulk=insert,
                 engine=engine,
+                bulk=bulk,
+                correct_known=False,
             )
-        if not report.interrupted and (camera is not None or started_at is not None or tags):
-            given = {
-                "camera": camera,
-                "started_at": started_at.isoformat() if started_at else None,
-                "tags": list(tags),
-            }
-            _correct_known(settings, store, report, given)
+        if not report.interrupted and options.describes_sources:
+            _correct_known(settings, workspace.store(), report, options)
         return report
 
 
@@ -210,13 +185,13 @@ def _correct_known(
     settings: Settings,
     store: MilvusStore,
     report: IngestReport,
-    given: dict[str, Any],
+    options: IngestOptions,
 ) -> None:
     """Give camera, time and tags to what was in the library already, and audit it."""
     from ingest.curation.known_sources import correct_known, find_known, leave_known
     from ingest.rows.journal import pending_correction
 
-    known = find_known(store, settings.library, report, given["camera"], given["tags"])
+    known = find_known(store, settings.library, report, options.camera, options.tags)
     if not known.ids:
         return
     if pending_correction(settings, settings.library) is not None:
@@ -227,6 +202,8 @@ def _correct_known(
         )
         leave_known(report, known.uris)
         return
+    all_given = options.to_json()
+    given = {name: all_given[name] for name in ("camera", "started_at", "tags")}
     detail = {"count": len(known.ids), "paths": sorted(known.uris)[:_AUDITED_PATHS]}
     operator.record(settings, "ingest", settings.library, {"corrected": given, **detail})
     with err().status("Correcting what was in the library already …"):

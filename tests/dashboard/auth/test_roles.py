@@ -13,6 +13,7 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.image_input import read_picture
 from dashboard.library.deletion import require_removing, show_trash
+from ingest.options import IngestOptions
 from search_core.access.users import Users
 from search_core.errors import NotAllowed, NotLoggedIn
 from search_core.schema.entity import MediaEntity
@@ -87,7 +88,7 @@ def test_who_opens_what_is_not_theirs_is_told(look: Look) -> None:
     with pytest.raises(NotAllowed, match="not for a viewer"):
         resources.store().delete("main", Filter(ids=("source1-0000000000",)))
     with pytest.raises(NotAllowed, match="not for a viewer"):
-        resources.jobs().submit_ingest(["/footage/x.mp4"], "main", "cam-1")
+        resources.jobs().submit_ingest(["/footage/x.mp4"], "main", IngestOptions(camera="cam-1"))
     assert resources.jobs().list() == []
 
 
@@ -127,18 +128,20 @@ def test_an_operator_of_some_cameras_adds_to_them_only(
     users.add("olga", "operator", ["cam-1"], PASSWORD)
     upload = str(settings.uploads_dir / "x" / "001-gate.mp4")
     look("anna")
-    theirs = resources.jobs().submit_ingest([upload], "main", "cam-0")
+    theirs = resources.jobs().submit_ingest([upload], "main", IngestOptions(camera="cam-0"))
     look("olga")
     jobs = resources.jobs()
 
     for path, camera in ((upload, "cam-0"), (upload, None), ("/footage/cam-0.mp4", "cam-1")):
         with pytest.raises(NotAllowed):
-            jobs.submit_ingest([path], "main", camera)
+            jobs.submit_ingest([path], "main", IngestOptions(camera=camera))
     with pytest.raises(NotAllowed):
-        jobs.submit_ingest([f"{settings.uploads_dir}/../cam-0.mp4"], "main", "cam-1")
+        jobs.submit_ingest(
+            [f"{settings.uploads_dir}/../cam-0.mp4"], "main", IngestOptions(camera="cam-1")
+        )
     with pytest.raises(NotAllowed):
         jobs.cancel(theirs)
-    own = jobs.submit_ingest([upload], "main", "cam-1")
+    own = jobs.submit_ingest([upload], "main", IngestOptions(camera="cam-1"))
     assert [job.id for job in jobs.list()] == [own]
     assert jobs.get(theirs) is None
     assert jobs.cancel(own)

@@ -7,6 +7,7 @@ import pytest
 from dashboard import resources
 from dashboard.auth.server_files import allowed_address, allowed_path, choices
 from ingest.ledger import Ledger
+from ingest.options import IngestOptions
 from search_core.access.users import Users
 from search_core.errors import NotAllowed, SightlineError, UsageError
 from search_core.settings import Settings
@@ -120,7 +121,7 @@ def test_who_sees_some_cameras_only_uploads(
     app.segmented_control(key="view").set_value("Add footage").run()
     assert "adding-way" not in {control.key for control in app.segmented_control}
     with pytest.raises(NotAllowed, match="Only uploaded files"):
-        resources.jobs().submit_ingest([str(footage)], "main", "cam-1")
+        resources.jobs().submit_ingest([str(footage)], "main", IngestOptions(camera="cam-1"))
     with pytest.raises(NotAllowed):
         resources.jobs().ingest_again("main", 10)
 

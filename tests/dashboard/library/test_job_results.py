@@ -13,6 +13,7 @@ from dashboard.auth import identity
 from dashboard.auth.guarded_jobs import GuardedJobs
 from ingest.jobs import Claim, Claims, Jobs
 from ingest.ledger import Ledger
+from ingest.options import IngestOptions
 from search_core.access.roles import Access
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
@@ -32,7 +33,9 @@ def claim(settings: Settings, folder: Path) -> Iterator[Claim]:
     with Ledger(settings.ledger_path) as ledger:  # long before
         ledger.record("main", "0", "r", str(folder / NAMES[0]), "failed", reason="is empty")
         ledger._database.write("UPDATE sources SET updated_ms = 1")
-    Jobs(settings).submit_ingest([str(folder / name) for name in NAMES], "main", camera="cam-2")
+    Jobs(settings).submit_ingest(
+        [str(folder / name) for name in NAMES], "main", IngestOptions(camera="cam-2")
+    )
     with closing(Claims(settings)) as claims:
         claim = claims.next()
         assert claim is not None

@@ -17,6 +17,7 @@ from dashboard.library.job_results import result_frame
 from ingest.jobs import Job, Jobs, JobState
 from ingest.jobs.worker import run_worker
 from ingest.ledger import Ledger
+from ingest.options import IngestOptions
 from ingest.rows.deletion import delete_entities, discard
 from search_core.encoders.base import EncoderIdentity
 from search_core.encoders.openclip import load_encoder
@@ -306,7 +307,9 @@ def test_every_file_of_an_upload_has_a_result(
         archive.write(folder / sent[0], "day 1/same.png")
         archive.writestr("day 1/broken.jpg", b"\xff\xd8\xff and no more")
     jobs = Jobs(settings)
-    job_id = jobs.submit_ingest([str(folder / name) for name in sent], "main", camera="gate")
+    job_id = jobs.submit_ingest(
+        [str(folder / name) for name in sent], "main", IngestOptions(camera="gate")
+    )
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         run_worker(settings, store=store, encoder=load_encoder(settings), until_idle=True)
 

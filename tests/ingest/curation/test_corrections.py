@@ -33,7 +33,6 @@ from ingest.curation.moving import rename_library
 from ingest.rows.deletion import drop_library
 from ingest.rows.journal import Journal, pending_correction
 from ingest.rows.retention import Rule, prune
-from ingest.sources.names import Naming
 from search_core.access.audit_log import AuditLog
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import Access
@@ -289,7 +288,7 @@ def test_cameras_of_files_ingested_alone_are_found_out_as_then(
     make_photo(media / "porch.jpg")
     take_in(media)
     alone = make_photo(media / ("north-gate.jpg" if patterns else "door.jpg"), (0, 0, 200))
-    take_in(alone, naming=Naming.of(settings, patterns, [str(alone)]))
+    take_in(alone, name_patterns=patterns, alone=True)
     as_ingested = rows(store)
     assert sorted(entity.camera for entity in as_ingested.values()) == sorted(["media", camera])
     correct(settings, store, SetCamera("gate-3"))

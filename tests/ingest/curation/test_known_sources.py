@@ -17,13 +17,14 @@ from ingest.curation.corrections import (
 from ingest.curation.known_sources import LEFT, correct_known, find_known
 from ingest.curation.tagging import change_tags
 from ingest.jobs import Jobs
+from ingest.options import IngestOptions
 from ingest.report import IngestReport
 from ingest.rows.journal import Journal
 from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity, ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
-from tests.ingest.conftest import IngestOptions, TakeIn, Work
+from tests.ingest.conftest import IngestArguments, TakeIn, Work
 from tests.support.made_media import make_clip, make_photo
 
 MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
@@ -37,7 +38,7 @@ def rows(store: MemoryStore) -> dict[str, MediaEntity]:
 def again(settings: Settings, store: MemoryStore, take_in: TakeIn) -> TakeIn:
     """Ingest paths again and correct what was there already; returns the report."""
 
-    def run(*paths: Path | str, **options: Unpack[IngestOptions]) -> IngestReport:
+    def run(*paths: Path | str, **options: Unpack[IngestArguments]) -> IngestReport:
         report = take_in(*paths, **options)
         camera, tags = options.get("camera"), options.get("tags", ())
         known = find_known(store, "main", report, camera, tags)
@@ -52,10 +53,10 @@ def test_another_camera_time_and_tag_are_given_to_what_is_there(
 ) -> None:
     clip = make_clip(media / "gate.mp4", seconds=3)
     make_photo(media / "porch.jpg")
-    take_in(media, tags=["night"])
+    take_in(media, tags=("night",))
     before = rows(store)
 
-    report = again(clip, camera="gate-3", started_at=MORNING, tags=["rain"])
+    report = again(clip, camera="gate-3", started_at=MORNING, tags=("rain",))
 
     assert (report.skipped, report.corrected, report.corrected_keyframes) == (1, 1, 3)
     assert [o.reason for o in report.outcomes] == ["already in the library; corrected as given"]
@@ -68,14 +69,14 @@ def test_another_camera_time_and_tag_are_given_to_what_is_there(
         assert entity.captured_from == "given"
         assert entity.tags == ("night", "rain")
         assert entity.ingested_at == before[entity.id].ingested_at
-    assert again(clip, camera="gate-3", started_at=MORNING, tags=["rain"]).corrected == 0
+    assert again(clip, camera="gate-3", started_at=MORNING, tags=("rain",)).corrected == 0
 
 
 def test_without_options_everything_stays(
     store: MemoryStore, take_in: TakeIn, media: Path, again: TakeIn
 ) -> None:
     make_photo(media / "porch.jpg")
-    take_in(media, camera="gate", tags=["night"])
+    take_in(media, camera="gate", tags=("night",))
     before = rows(store)
 
     report = again(media)
@@ -160,9 +161,9 @@ def test_a_row_full_of_tags_gets_the_camera_all_the_same(
     store: MemoryStore, take_in: TakeIn, media: Path, again: TakeIn
 ) -> None:
     make_photo(media / "porch.jpg")
-    take_in(media, tags=[f"tag {number}" for number in range(TAGS_MAX_CAPACITY)])
+    take_in(media, tags=tuple(f"tag {number}" for number in range(TAGS_MAX_CAPACITY)))
 
-    again(media, camera="gate-3", tags=["one more"])
+    again(media, camera="gate-3", tags=("one more",))
 
     [entity] = rows(store).values()
     assert (entity.camera, len(entity.tags)) == ("gate-3", TAGS_MAX_CAPACITY)
@@ -202,7 +203,9 @@ def test_a_job_corrects_known_files_where_it_may(
     take_in(media, camera="gate")
     change_tags(store, "main", Filter(), add=["mine"])
 
-    job_id = jobs.submit_ingest([str(media)], "main", "gate-3", correct_known=correct)
+    job_id = jobs.submit_ingest(
+        [str(media)], "main", IngestOptions(camera="gate-3"), correct_known=correct
+    )
     work()
 
     [entity] = rows(store).values()

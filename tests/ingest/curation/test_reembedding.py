@@ -20,7 +20,7 @@ from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes import parse_selector
-from ingest.options import recipe_of
+from ingest.options import IngestOptions, recipe_of
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels
@@ -75,11 +75,11 @@ def take_in(
 ) -> IngestReport:
     return ingest(
         [str(media)],
+        IngestOptions(keyframes="interval:1"),
         settings=settings,
         store=store,
         encoder=encoder,
         library=library,
-        keyframes="interval:1",
     )
 
 

@@ -14,7 +14,6 @@ from ingest.curation.tagging import set_tags
 from ingest.curation.verification import Finding, verify
 from ingest.ledger import Ledger
 from ingest.rows.deletion import delete_entities
-from ingest.sources.names import Naming
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
@@ -169,7 +168,7 @@ def test_sources_are_taken_in_again_as_they_were(
 ) -> None:
     make_clip(media / "clip.mp4", seconds=9)
     started = datetime(2026, 3, 1, 8, tzinfo=UTC)
-    take_in(media, keyframes=how, camera="gate-3", started_at=started, tags=["night"])
+    take_in(media, keyframes=how, camera="gate-3", started_at=started, tags=("night",))
     before = rows(store)
     store.delete("main", Filter(cameras=("gate-3",)))
     assert "keyframes_missing" in kinds(settings, store)
@@ -229,7 +228,7 @@ def test_a_file_ingested_alone_keeps_its_camera_when_it_is_taken_in_again(
     encoder: HistogramEncoder,
 ) -> None:
     clip = make_clip(media / ("back-door.mp4" if patterns else "door.mp4"))
-    take_in(clip, naming=Naming.of(settings, patterns, [str(clip)]))
+    take_in(clip, name_patterns=patterns, alone=True)
     before = rows(store)
     assert {row[0] for row in before.values()} == {camera}
     store.delete("main", Filter(cameras=(camera,)))

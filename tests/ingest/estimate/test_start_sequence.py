@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from search_core.errors import UsageError
-from search_core.schema.clocks import EVERY_CAMERA, Clocks, parse_zone
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.store.memory.store import MemoryStore
@@ -75,8 +74,7 @@ def test_a_start_without_a_zone_is_in_that_of_the_cameras(
     take_in: TakeIn, media: Path, store: MemoryStore
 ) -> None:
     make_photo(media / "a.jpg")
-    zoned = Clocks({EVERY_CAMERA: parse_zone("+05:30")})
-    take_in(media, started_at=START.replace(tzinfo=None), clocks=zoned)
+    take_in(media, started_at=START.replace(tzinfo=None), timezones=("+05:30",))
     assert starts(store) == {"a.jpg": -19_800}
 
 
@@ -133,7 +131,7 @@ def test_recordings_that_do_not_follow_one_another_are_refused(
     ) as refused:
         take_in(media, started_at=began + timedelta(hours=1))
     assert "--clock-offset +3600s" in refused.value.hint
-    take_in(media, clocks=Clocks({}, {EVERY_CAMERA: timedelta(hours=1)}))
+    take_in(media, clock_offsets=("+1h",))
     times = {
         Path(row.uri).name: row.captured_at - row.pts_ms for row in store.entities("main", Filter())
     }

@@ -13,6 +13,7 @@ from ingest.jobs import (
     Jobs,
     ReembedRequest,
 )
+from ingest.options import IngestOptions
 from search_core.errors import SettingsError
 from search_core.indexes import Hnsw, index_spec_to_dict
 from search_core.settings import Settings, load_settings
@@ -28,7 +29,9 @@ def test_a_job_is_done_and_tells_how_it_went(
     make_photo(media / "a.png")
     (media / "b.png").touch()
     started = datetime(2024, 1, 2, tzinfo=UTC)
-    job_id = jobs.submit_ingest([str(media)], "main", "gate", started, "iframe", ["night"])
+    job_id = jobs.submit_ingest(
+        [str(media)], "main", IngestOptions("iframe", "gate", started, ("night",))
+    )
     queued = job_of(jobs, job_id)
     assert (queued.state, queued.kind, queued.title, queued.progress) == (
         "queued",
@@ -53,7 +56,7 @@ def test_a_job_reads_names_as_the_ingest_that_it_repeats(
     jobs: Jobs, work: Work, media: Path, store: MemoryStore, alone: bool | None, camera: str
 ) -> None:
     path = str(make_photo(media / "door.png"))
-    jobs.submit(IngestRequest((path,), "main", alone=alone))
+    jobs.submit(IngestRequest((path,), "main", IngestOptions(alone=alone)))
     work()
     (entity,) = store.entities("main", limit=10)
     assert entity.camera == camera
@@ -119,7 +122,7 @@ def test_a_job_that_cannot_be_fails_with_the_reason_and_the_next_is_done(
     jobs: Jobs, work: Work, media: Path
 ) -> None:
     make_photo(media / "a.png")
-    bad = jobs.submit_ingest([str(media)], "main", keyframes="all of them")
+    bad = jobs.submit_ingest([str(media)], "main", IngestOptions("all of them"))
     good = jobs.submit_ingest([str(media)], "main")
     work()
     assert job_of(jobs, bad).state == "failed" and "interval:SECONDS" in job_of(jobs, bad).message
@@ -142,7 +145,11 @@ def test_a_failed_job_can_be_tried_again(
 
 def test_requests_come_out_of_the_queue_as_they_went_in(jobs: Jobs, settings: Settings) -> None:
     for request in (
-        IngestRequest(("/a", "/b"), "main", "gate", "2024-01-02T00:00:00+00:00", "auto", ("x",)),
+        IngestRequest(
+            ("/a", "/b"),
+            "main",
+            IngestOptions("auto", "gate", datetime(2024, 1, 2, tzinfo=UTC), ("x",), alone=True),
+        ),
         IndexRequest("main", index_spec_to_dict(Hnsw(m=8)), {"ef": 9}),
         CompareRequest("main", options("1%", max_rows=None)),
         ReembedRequest("main", "ViT-B-32", "laion2b_s34b_b79k"),

@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from ingest.ledger import Ledger
-from search_core.schema.clocks import EVERY_CAMERA, Clocks, parse_zone
 from search_core.schema.entity import CapturedFrom, iso_from_ms
 from search_core.schema.filters import Filter
 from search_core.store.memory.store import MemoryStore
@@ -18,7 +17,7 @@ from tests.ingest.conftest import TakeIn
 from tests.support.made_media import make_clip, make_photo
 
 WRITTEN_S = 1_779_278_400  # 2026-05-20 12:00 UTC
-BERLIN = Clocks({EVERY_CAMERA: parse_zone("Europe/Berlin")})
+BERLIN = ("Europe/Berlin",)
 
 
 def recording(path: Path, seconds: int = 3, tags: dict[str, str] | None = None) -> Path:
@@ -49,7 +48,7 @@ def began(store: MemoryStore) -> dict[str, tuple[str, CapturedFrom]]:
 def test_a_recorders_name_is_read_by_its_clock(
     take_in: TakeIn, media: Path, store: MemoryStore, name: str, expected: str
 ) -> None:
-    report = take_in(recording(media / name), clocks=BERLIN)
+    report = take_in(recording(media / name), timezones=BERLIN)
     assert began(store) == {Path(name).name: (expected, "name")}
     assert dict(report.captured_from) == {"name": 1}
     assert report.outcomes[0].warning == ""
@@ -59,7 +58,7 @@ def test_the_containers_time_comes_before_the_names_which_is_reported(
     take_in: TakeIn, media: Path, store: MemoryStore, ledger: Ledger
 ) -> None:
     path = recording(media / "20260301_081500.mp4", tags={"creation_time": "2026-03-01T08:15:00Z"})
-    [outcome] = take_in(path, clocks=BERLIN).outcomes
+    [outcome] = take_in(path, timezones=BERLIN).outcomes
     assert began(store) == {path.name: ("2026-03-01T08:15:00.000Z", "container")}
     assert (
         outcome.warning
@@ -78,7 +77,7 @@ def test_a_container_written_at_the_end_gives_the_start(
     path = recording(
         media / "VID_20260301_081500.mp4", 4, tags={"creation_time": "2026-03-01T07:15:05Z"}
     )
-    [outcome] = take_in(path, clocks=BERLIN).outcomes
+    [outcome] = take_in(path, timezones=BERLIN).outcomes
     assert began(store) == {path.name: ("2026-03-01T07:15:01.000Z", "container")}
     assert outcome.time_warning == ""
 
@@ -87,13 +86,13 @@ def test_a_name_with_two_readings_is_a_question(
     take_in: TakeIn, media: Path, store: MemoryStore
 ) -> None:
     path = recording(media / "gate 03-04-2026 08-15-00.mp4")
-    [outcome] = take_in(path, clocks=BERLIN).outcomes
+    [outcome] = take_in(path, timezones=BERLIN).outcomes
     assert began(store) == {path.name: ("2026-05-20T11:59:57.000Z", "file")}
     assert "can be read as 2026-03-04 08:15:00 or 2026-04-03 08:15:00" in outcome.time_warning
     dated = recording(
         media / "yard 03-04-2026 08-15-00.mp4", 2, tags={"creation_time": "2026-04-03T06:15:00Z"}
     )
-    assert take_in(dated, clocks=BERLIN).outcomes[0].warning == ""
+    assert take_in(dated, timezones=BERLIN).outcomes[0].warning == ""
 
 
 def test_a_name_that_has_the_day_alone_takes_the_files_hour_on_that_day(
@@ -101,7 +100,7 @@ def test_a_name_that_has_the_day_alone_takes_the_files_hour_on_that_day(
 ) -> None:
     recording(media / "VID-20260520-WA0001.mp4", 3)
     recording(media / "VID-20260301-WA0002.mp4", 2)
-    take_in(media, clocks=BERLIN)
+    take_in(media, timezones=BERLIN)
     assert began(store) == {
         "VID-20260520-WA0001.mp4": ("2026-05-20T11:59:57.000Z", "day"),
         "VID-20260301-WA0002.mp4": ("2026-02-28T23:00:00.000Z", "day"),
@@ -126,7 +125,7 @@ def test_containers_that_were_written_are_read(
     expected: str,
 ) -> None:
     path = recording(media / f"clip{suffix}", tags=tags)
-    take_in(path, clocks=BERLIN)
+    take_in(path, timezones=BERLIN)
     assert began(store) == {path.name: (expected, "container")}
 
 
@@ -135,11 +134,7 @@ def test_each_camera_has_its_zone_and_its_clock(
 ) -> None:
     for seconds, camera in enumerate(("gate", "yard"), start=2):
         recording(media / camera / f"20260301_08150{seconds}.mp4", seconds)
-    clocks = Clocks(
-        {EVERY_CAMERA: parse_zone("UTC"), "yard": parse_zone("+02:00")},
-        {"gate": timedelta(minutes=-5)},
-    )
-    take_in(media, clocks=clocks)
+    take_in(media, timezones=("UTC", "yard=+02:00"), clock_offsets=("gate=-5m",))
     assert began(store) == {
         "20260301_081502.mp4": ("2026-03-01T08:10:02.000Z", "name"),
         "20260301_081503.mp4": ("2026-03-01T06:15:03.000Z", "name"),
@@ -152,7 +147,7 @@ def test_photographs_without_a_zone_are_in_the_cameras(
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x9003] = "1965:07:14 15:00:00"
     make_photo(media / "scan.jpg", exif=exif)
-    take_in(media, clocks=BERLIN)
+    take_in(media, timezones=BERLIN)
     assert began(store) == {"scan.jpg": ("1965-07-14T14:00:00.000Z", "exif")}
 
 
