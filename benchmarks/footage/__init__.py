@@ -1,0 +1,1 @@
+"""Benchmarks of ingest: keyframes, cameras, throughput, long videos, plans."""

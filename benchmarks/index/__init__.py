@@ -1,0 +1,1 @@
+"""Benchmarks of indexes: recall, sizes, filters, bulk inserts, VectorDBBench beside the lab."""

@@ -1,1 +1,3 @@
-"""One module a page; each has a `page()` that draws it."""
+"""The page Search: the bar, filters, timeline, results and export. :mod:`dashboard.query` holds the
+search itself, :mod:`dashboard.moment` the opened hit.
+"""

@@ -1,0 +1,1 @@
+"""Commands of administrators: users, the audit log, and `sightline doctor`."""

@@ -1,0 +1,1 @@
+"""Commands that take media in: ingest, plan, failures."""
