@@ -1,4 +1,4 @@
-"""Take the README's screenshots from a dashboard that runs: `python docs/screenshots.py ADDRESS`.
+"""Take the screenshots of README.md and docs/ from a dashboard that runs: `python docs/screenshots.py ADDRESS`.
 
 The address is what `sightline demo` prints, http://127.0.0.1:8501 by default. Given the path of a
 report.html that `sightline index report` wrote, it takes that one's instead. Needs Chromium.
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parent / "images"
 MANY, ONE = "a person riding a bicycle", "a person in a blue top riding a bicycle"
 DESK = {"width": 1366, "height": 768}
 PHONE = {"width": 390, "height": 844}
