@@ -1,7 +1,7 @@
-"""Take the screenshots of README.md and docs/ from a dashboard that runs: `python docs/screenshots.py ADDRESS`.
+"""Take the documentation's screenshots: `python docs/screenshots.py ADDRESS`.
 
-The address is what `sightline demo` prints, http://127.0.0.1:8501 by default. Given the path of a
-report.html that `sightline index report` wrote, it takes that one's instead. Needs Chromium.
+The address is that of a running dashboard, http://127.0.0.1:8501 by default. Given the path of a
+report.html that `sightline index report` wrote, it takes a screenshot of that. Needs Chromium.
 """
 
 from __future__ import annotations

@@ -56,12 +56,12 @@ def prune(
 ) -> None:
     """Remove keyframes that are older than they may be, with their thumbnails and stills.
 
-    The rules are `retain` of each camera and the table [retain] of libraries in sightline.toml, and
+    The rules are `retain` of each camera and the table `retain` of libraries in sightline.toml, and
     `sightline watch --retain`; cameras that are watched are pruned every hour by themselves. Age
     goes by when it was captured. Footage files are not touched; --older-than asks first. What was
     deleted is purged from the trash after 30 days, whatever the rules.
 
-    The table [forget_missing] of libraries in sightline.toml says after how long keyframes go whose
+    The table `forget_missing` of libraries in sightline.toml says after how long keyframes go whose
     file was deleted, such as by the recorder.
 
     Without options it also takes jobs out of `sightline jobs` that ended 90 days ago or longer, and
