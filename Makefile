@@ -19,7 +19,7 @@ SOAK_TESTS := \
 	tests/ingest/sources/test_hostile_files.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test soak check bench format words programs clean
+.PHONY: help setup demo serve test soak check bench format words reference programs clean
 
 help: ## Say what can be made
 	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
@@ -31,6 +31,7 @@ help: ## Say what can be made
 	@echo "                  Milvus restarted, disks full, hostile arguments and files (hours); ARGS chooses"
 	@echo "make check        ruff, mypy, import rules"
 	@echo "make words        bring the dashboard's translations up to its code; then fill in what is empty"
+	@echo "make reference    write docs/commands.md, the reference of all commands"
 	@echo "make bench        Sightline beside its peers, as ratios"
 
 setup: $(BASE)
@@ -65,6 +66,9 @@ words: $(DEV)
 		--output-dir=$(WORDS) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 		--width=100
 	rm $(WORDS)/sightline.pot
+
+reference: $(DEV)
+	$(BIN)/python -m tests.docs.reference
 
 bench: $(DEV)
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -1,4 +1,4 @@
-"""The Python blocks of docs/python-api.md run, one after another, on a library of a few pictures."""
+"""The Python blocks of docs/python-api.md run, one after another, on a few pictures."""
 
 from __future__ import annotations
 

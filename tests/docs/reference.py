@@ -1,6 +1,6 @@
-"""Write the command reference, docs/commands.md, from the command tree: `python docs/reference.py`.
+"""Write the command reference, docs/commands.md, from the command tree: `make reference`.
 
-A test compares the file with what this returns.
+tests/docs/test_documents.py compares the file with what this returns.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from sightline.cli.main import app
 
 #: The type of an argument that is any text.
 _PLAIN_TYPE = re.compile(r" <(str|list\[(str|Path)\])>$")
-PATH = Path(__file__).with_name("commands.md")
+PATH = Path(__file__).parents[2] / "docs" / "commands.md"
 _INTRODUCTION = """# Command reference
 
-Written from the command tree by `python docs/reference.py`; `sightline COMMAND --help` shows the
+Written from the command tree by `make reference`; `sightline COMMAND --help` shows the
 same. The options of `sightline` itself may also stand after the command. Lines with `--json` are
 for other programs: JSON on stdout and nothing else there; progress and errors go to stderr. Exit
 codes are 0 (done), 1 (failed) and 2 (wrong usage); 143 and 129 where SIGTERM or SIGHUP ended it.
