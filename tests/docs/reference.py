@@ -20,9 +20,9 @@ PATH = Path(__file__).parents[2] / "docs" / "commands.md"
 _INTRODUCTION = """# Command reference
 
 Written from the command tree by `make reference`; `sightline COMMAND --help` shows the
-same. The options of `sightline` itself may also stand after the command. Lines with `--json` are
-for other programs: JSON on stdout and nothing else there; progress and errors go to stderr. Exit
-codes are 0 (done), 1 (failed) and 2 (wrong usage); 143 and 129 where SIGTERM or SIGHUP ended it.
+same. The options of `sightline` itself may also stand after the command. With `--json` a command
+prints JSON and nothing else on stdout; progress and errors go to stderr. Exit codes are 0 (done),
+1 (failed) and 2 (wrong usage); 143 and 129 where SIGTERM or SIGHUP ended the command.
 """
 
 

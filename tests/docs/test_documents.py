@@ -130,5 +130,5 @@ def test_command_reference_is_up_to_date(monkeypatch: pytest.MonkeyPatch) -> Non
     assert same, "docs/commands.md is out of date: `make reference` writes it anew"
 
 
-def test_the_docs_folder_can_be_overlooked() -> None:
-    assert len(list((ROOT / "docs").iterdir())) <= 14
+def test_docs_folder_has_at_most_14_entries() -> None:
+    assert len([path for path in (ROOT / "docs").iterdir() if path.name[0] not in "._"]) <= 14
