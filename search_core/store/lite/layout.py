@@ -18,6 +18,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 ALIASES = "aliases.json"
@@ -27,7 +28,7 @@ MANIFEST_BACKUP = "manifest.json.prev"
 DATABASE_PROPERTIES = "database_properties.json"
 PARTITION = "_default"
 DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
-_MANIFEST_NUMBERS = ("version", "current_seq", "active_wal_number", "schema_version")
+_MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
 LIBRARY_PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
@@ -113,6 +114,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         and isinstance(specs, dict)
         and all(_is_index(spec) for spec in specs.values())
         and all(type(manifest.get(name, 0)) is int for name in _MANIFEST_NUMBERS)
+        # A collection that was not written to since it was opened has no log.
+        and type(manifest.get("active_wal_number")) in (int, NoneType)
     )
     if not whole:
         raise Unreadable("is overwritten")
