@@ -58,7 +58,11 @@ class Walk:
         name = frame.f_code.co_name
         if path.endswith(_CLIENT):
             caller = frame.f_back
-            if caller and not name.startswith("_") and "/pymilvus/" not in caller.f_code.co_filename:
+            if (
+                caller
+                and not name.startswith("_")
+                and "/pymilvus/" not in caller.f_code.co_filename
+            ):
                 self.calls[name] += 1
         elif path.endswith(_HANDLER) and name == "describe_collection":
             self.described += 1
@@ -106,7 +110,7 @@ def traced() -> Iterator[Walk]:
         yield walk
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
 
 
 def walks(folder: Path) -> dict[str, Walk]:

@@ -126,7 +126,7 @@ def searching(rows: int = 5_000, dim: int = 192) -> None:
         info = store.ensure_library("main", EncoderIdentity("e", "", "0" * 32, dim, "fp32"))
         store.upsert("main", entities, vectors)
         store.settle("main")
-        client: MilvusClient = store._client
+        client: MilvusClient = store.session.client
         query, options = vectors[:1], {"metric_type": "COSINE", "params": {"ef": 64}}
 
         def raw(fields: list[str]) -> object:

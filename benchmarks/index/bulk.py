@@ -102,7 +102,7 @@ class _LocalBulkWriter:
     """Bulk insert of the same rows from files that pymilvus' own writer makes."""
 
     def __init__(self, store: MilvusStore, library: str, folder: str) -> None:
-        self._client = store._client
+        self._client = store.session.client
         self._collection = store.library(library).collection
         self._folder = folder
 
@@ -132,7 +132,7 @@ def _await_index(store: MilvusStore, library: str, rows: int) -> None:
     """Return when the index has all rows; upserts and their flush leave it behind."""
     collection = store.library(library).collection
     while True:
-        state = store._client.describe_index(collection, "embedding")
+        state = store.session.client.describe_index(collection, "embedding")
         if state["indexed_rows"] >= rows and not state["pending_index_rows"]:
             return
         time.sleep(0.2)

@@ -117,7 +117,7 @@ class RecordedTrial:
 
     def drop(self) -> None:
         """Ask Milvus which rows pass the filters that were used, and remove the trial."""
-        client, name, passing = self._trial._client, self._trial._name, self._record.passing
+        client, name, passing = self._trial._session.client, self._trial._name, self._record.passing
         client.load_collection(name)  # of several trials only the one in use is loaded
         for _, _, expression, _ in self._record.answers:
             if expression and expression not in passing:

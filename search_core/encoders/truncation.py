@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.encoders.base import Encoder
-from search_core.encoders.prompts import apply_templates
 
 #: Words that no tokenizer drops; where they change nothing, the context is full.
 _MORE = " truck truck"
@@ -35,11 +34,9 @@ def text_read(encoder: Encoder, text: str, templates: Sequence[str] = ()) -> str
 def read_by(tokenize: Tokenize, text: str, templates: Sequence[str]) -> str:
     """Return the beginning of ``text`` that a tokenizer keeps within every template."""
     read = text
-    for prompt, template in zip(
-        apply_templates(text, templates), templates or ("{}",), strict=True
-    ):
+    for template in templates or ("{}",):
         before = template.partition("{}")[0]
-        kept = _kept(tokenize, prompt)
+        kept = _kept(tokenize, template.replace("{}", text))
         read = min(read, text[: max(0, len(kept) - len(before))], key=len)
     return read
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,6 +25,7 @@ from search_core.search.selectivity import Selectivities
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
 
 DEFAULT_K = 50
+NO_PARAMS = SearchParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
-        if _minds_filter(library, where, params or SearchParams()):
+        if _minds_filter(library, where, params or NO_PARAMS):
             self._selectivities.expect(library, where)
         embedding = self.embed(query)
         embedded = time.perf_counter()
@@ -215,10 +216,11 @@ class SearchEngine:
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
-        strength = self._strengths(query, library, embedding, kept)
+        del kept[k:]
+        strengths = self._strengths(query, library, embedding, kept)
         hits = [
-            Hit(rank, match.score, match.entity, strength(match.score))
-            for rank, match in enumerate(kept[:k], start=1)
+            Hit(rank, match.score, match.entity, strength)
+            for rank, (match, strength) in enumerate(zip(kept, strengths, strict=True), start=1)
         ]
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
         return Answer(hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query))
@@ -230,22 +232,23 @@ class SearchEngine:
 
     def _strengths(
         self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]
-    ) -> Callable[[float], float | None]:
-        """Return what tells a score's strength; a mixed query's is not told: none was measured."""
+    ) -> Sequence[float | None]:
+        """Return each match's strength; a mixed query's is not told: none was measured."""
+        untold = [None] * len(kept)
         calibration = self._relevance.calibration
         if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
-            return lambda score: 0.0  # what it finds is chance
+            return [0.0] * len(kept)  # what it finds is chance
         plain = query.kind == "text" and not query.without and not query.templates
         if calibration is None or not plain or not kept:
-            return lambda score: None
+            return untold
         try:
             best = self._store.embedding(library.name, kept[0].entity.id)
         except EntityNotFound:  # deleted since it was found
-            return lambda score: None
+            return untold
         background = self._relevance.background(library, embedding, best)
         if background is None:
-            return lambda score: None
-        return lambda score: background.strength(score, calibration)
+            return untold
+        return background.strengths([match.score for match in kept], calibration)
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
@@ -287,7 +290,7 @@ def find(
     A parameter given in ``params`` that widens this index's search is taken as it is.
     """
     check_k(k)
-    effort = _effort(library, selectivities, k, where, params or SearchParams())
+    effort = _effort(library, selectivities, k, where, params or NO_PARAMS)
     vectors = vector[None, :]
     if effort.strategy == "exact":
         [matches] = store.search_exact(library.name, vectors, k=k, where=where)
@@ -303,9 +306,11 @@ def _effort(
     where: Filter,
     asked: SearchParams,
 ) -> Effort:
+    if where.is_empty:
+        return Effort("default", asked)
     if not _minds_filter(library, where, asked):
         sweep = library.index.sweep or ""
-        given = None if where.is_empty else asked.given().get(sweep)
+        given = asked.given().get(sweep)
         said = "" if given is None else f"Searched with {sweep} {given:,}, as asked for."
         return Effort("default", asked, said)
     params = asked.over(library.search.for_hits(k))

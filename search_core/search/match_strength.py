@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from operator import mul
 
@@ -83,11 +83,15 @@ class Background:
 
     def strength(self, score: float, calibration: Calibration) -> float:
         """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
+        return self.strengths([score], calibration)[0]
+
+    def strengths(self, scores: Sequence[float], calibration: Calibration) -> list[float]:
+        """Return how sure a hit of each of these scores is a match, as :meth:`strength` does."""
         *weights, bias, fall = astuple(calibration)
-        logit = bias + sum(map(mul, weights, self.signs()))
-        if self.deviation:
-            logit -= fall * (self.best - score) / self.deviation
-        return 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
+        best = bias + sum(map(mul, weights, self.signs()))
+        slope = fall / self.deviation if self.deviation else 0.0
+        logits = (best - slope * (self.best - score) for score in scores)
+        return [1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit)))) for logit in logits]
 
 
 class Relevance:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from search_core.errors import ServeError
 from search_core.settings import Settings
+from search_core.store.lite.read_only import read_only
 
 STATE_FILE = "serve.json"
 LOCK_FILE = "serve.lock"
@@ -120,6 +121,20 @@ def serve_lock(settings: Settings) -> Iterator[None]:
             yield
         finally:
             (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
+
+
+@contextmanager
+def write_lock(endpoint: Endpoint) -> Iterator[None]:
+    """Serialise writers: the embedded Milvus is not safe with several at once.
+
+    Raises StoreReadOnly where it cannot be written.
+    """
+    if endpoint.read_only is not None:
+        raise read_only(endpoint.read_only)
+    with endpoint.write_lock.open("a") if endpoint.write_lock else nullcontext() as file:
+        if file is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def is_running(endpoint: Endpoint) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
@@ -88,6 +89,11 @@ class LibraryInfo:
         default = self.search.for_hits(k)
         return self.index.search_params((asked or SearchParams()).over(default), k)
 
+    def search_options(self, asked: SearchParams | None, k: int) -> dict[str, Any]:
+        """Return what Milvus is given to search by for ``k`` hits: metric and parameters."""
+        metric, params = _options(self, asked, k)
+        return {"metric_type": metric, "params": dict(params)}
+
     def require_encoder(self, identity: EncoderIdentity) -> None:
         """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
         if not self.encoder.same_space(identity):
@@ -97,6 +103,13 @@ class LibraryInfo:
                 f"Choose that encoder with --model {self.encoder.name}, or another library "
                 "with --library.",
             )
+
+
+@lru_cache(maxsize=256)
+def _options(
+    library: LibraryInfo, asked: SearchParams | None, k: int
+) -> tuple[str, dict[str, int]]:
+    return library.index.metric_for(library.metric), library.search_params(asked, k)
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ from search_core.settings import Settings, load_settings
 from search_core.store.endpoint import resolve_endpoint
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.bulk_insert import bulk_storage
-from search_core.store.milvus.connection import connect
+from search_core.store.milvus.session import connect
 from sightline.cli.serve.listening import listening_at
 from tests.cli.conftest import Run, data_dir_of
 from tests.support.made_media import HistogramEncoder

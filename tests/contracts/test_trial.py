@@ -34,8 +34,8 @@ from search_core.store.endpoint import Endpoint
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
-from search_core.store.milvus.connection import connect
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
+from search_core.store.milvus.session import MilvusSession, connect
 from search_core.store.milvus.store import MilvusStore
 from search_core.store.scratch import Trial, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
@@ -255,12 +255,8 @@ def test_a_trial_stopped_while_it_is_created_leaves_nothing(store: Store) -> Non
     client = connect(store.endpoint)
     before = client.list_collections()
     space = VectorSpace(DIM, "COSINE", "float")
+    interrupted = cast(MilvusClient, _InterruptedClient(client))
+    session = MilvusSession(interrupted, store.endpoint, store.session.catalog)
     with pytest.raises(KeyboardInterrupt):
-        MilvusTrial(
-            cast(MilvusClient, _InterruptedClient(client)),
-            store.endpoint,
-            store.server(),
-            space,
-            60,
-        )
+        MilvusTrial(session, store.server(), space, 60)
     assert client.list_collections() == before

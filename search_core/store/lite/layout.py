@@ -27,6 +27,7 @@ MANIFEST = "manifest.json"
 MANIFEST_BACKUP = "manifest.json.prev"
 DATABASE_PROPERTIES = "database_properties.json"
 PARTITION = "_default"
+_LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
 _MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
@@ -153,3 +154,21 @@ def blank(content: bytes) -> str | None:
     if not content:
         return "is empty"
     return "holds nothing but zeros" if not content.strip(b"\0") else None
+
+
+def remove_flushed_logs(lite_dir: Path) -> None:
+    """Remove logs of rows that a killed Milvus Lite had put into its files already.
+
+    When it starts it replays each log that it finds. Killed after its manifest named the files and
+    before their log was gone, it would have every one of those rows twice. What the manifest still
+    needs is left, so this is safe at any time.
+    """
+    for manifest in lite_dir.glob(f"collections/*/{MANIFEST}"):
+        try:
+            active = json.loads(manifest.read_text(encoding="utf-8"))["active_wal_number"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # unreadable: leave it to Milvus Lite
+        for log in manifest.parent.glob("wal/*.arrow"):
+            named = _LOG_NAME.fullmatch(log.name)
+            if named and active is not None and int(named.group(1)) < active:
+                log.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 Milvus Lite takes a lock in its folder, and writes logs and indexes there. So it is started on a
 view: a temporary folder that holds copies of the small files, and links to the vectors and indexes,
 which are never changed once they are written. Whatever is written to a view is lost with it;
-`write_lock` (connection.py) refuses every write before that.
+`write_lock` (endpoint.py) refuses every write before that.
 """
 
 from __future__ import annotations

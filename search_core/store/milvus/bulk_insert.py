@@ -33,11 +33,9 @@ from search_core.errors import SettingsError, StoreError, UsageError, in_words
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.settings import Settings
-from search_core.store.endpoint import Endpoint
-from search_core.store.milvus.catalog import LibraryRegistry
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
 from search_core.store.milvus.schema import last_of_each, to_row
-from search_core.store.milvus.serving import write_library
+from search_core.store.milvus.session import MilvusSession
 
 _FOLDER = "sightline-bulk"
 #: What a killed process left is removed when it is this old: nobody reads it any more.
@@ -165,18 +163,14 @@ class BulkInserter:
 
     def __init__(
         self,
-        client: MilvusClient,
-        registry: LibraryRegistry,
-        endpoint: Endpoint,
+        session: MilvusSession,
         server: ServerInfo,
         storage: BulkStorage,
         encoders: Mapping[str, EncoderIdentity],
     ) -> None:
         if server.embedded:
             raise no_bulk_insert()
-        self._client = client
-        self._registry = registry
-        self._endpoint = endpoint
+        self._session = session
         self._storage = storage
         self._encoders = encoders
         self._looked_at: set[str] = set()  # collections that no earlier process's file comes into
@@ -190,7 +184,7 @@ class BulkInserter:
         part, and the same call again makes it whole.
         """
         kept, vectors = last_of_each(entities, embeddings)
-        serving = self._registry.open(name).collection
+        serving = self._session.library(name).collection
 
         def write(collection: str) -> None:
             if collection == serving:
@@ -204,7 +198,7 @@ class BulkInserter:
 
         if kept:
             encoder = self._encoders.get(name)
-            write_library(self._registry, name, "bulk inserting", write, encoder)
+            self._session.write(name, "bulk inserting", write, encoder)
 
     def _insert(
         self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
@@ -214,7 +208,7 @@ class BulkInserter:
         new = np.array([entity.id not in there for entity in entities])
         if new.any():
             fresh = [entity for entity in entities if entity.id not in there]
-            table = columns(fresh, embeddings[new], self._registry.fields(collection))
+            table = columns(fresh, embeddings[new], self._session.catalog.fields(collection))
             with self._storage.file(table) as path:
                 self._take_in(name, collection, path)
         if there:
@@ -230,22 +224,24 @@ class BulkInserter:
             self._storage.remove_leftovers()
             while any(task.state not in _ENDED for task in self._tasks(collection)):
                 time.sleep(_LOOK_EVERY_S)
-            self._client.refresh_load(collection)
+            self._session.client.refresh_load(collection)
             self._looked_at.add(collection)
 
     def _there(self, collection: str, ids: Sequence[str]) -> set[str]:
         """Return which of these ids the collection has."""
-        if not count_rows(self._client, collection, ""):
+        if not count_rows(self._session.client, collection, ""):
             return set()
         return {
             str(row["id"])
             for start in range(0, len(ids), _ID_ROWS)
-            for row in rows_of(self._client, collection, ids[start : start + _ID_ROWS], ["id"])
+            for row in rows_of(
+                self._session.client, collection, ids[start : start + _ID_ROWS], ["id"]
+            )
         }
 
     def _take_in(self, name: str, collection: str, path: str) -> None:
         """Let the server take a file in, and return when its rows are kept and in the index."""
-        if reason := insert_file(self._client, collection, path, _TAKEN_IN_WITHIN_S):
+        if reason := insert_file(self._session.client, collection, path, _TAKEN_IN_WITHIN_S):
             raise StoreError(
                 f"Milvus could not take the file {path} into the library {name} "
                 f"(collection {collection}): {reason}.",
@@ -258,11 +254,11 @@ class BulkInserter:
     ) -> None:
         """Return when every one of these rows is served, and served once."""
         until_s = time.monotonic() + _SERVED_WITHIN_S
-        self._client.refresh_load(collection)
+        self._session.client.refresh_load(collection)
         for start in range(0, len(entities), _ID_ROWS):
             part = slice(start, start + _ID_ROWS)
             expression = ids_expression([entity.id for entity in entities[part]])
-            while (served := count_rows(self._client, collection, expression)) < len(
+            while (served := count_rows(self._session.client, collection, expression)) < len(
                 entities[part]
             ):
                 if time.monotonic() > until_s:
@@ -279,14 +275,14 @@ class BulkInserter:
     def _upsert(
         self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
     ) -> None:
-        fields = self._registry.fields(collection)
+        fields = self._session.catalog.fields(collection)
         for start in range(0, len(entities), _UPSERT_ROWS):
             part = slice(start, start + _UPSERT_ROWS)
             rows = zip(entities[part], embeddings[part], strict=True)
-            self._client.upsert(collection, [to_row(*row, fields) for row in rows])
+            self._session.client.upsert(collection, [to_row(*row, fields) for row in rows])
 
     def _tasks(self, collection: str) -> list[BulkInsertState]:
-        return list(_handler(self._client).list_bulk_insert_tasks(0, collection))
+        return list(_handler(self._session.client).list_bulk_insert_tasks(0, collection))
 
 
 def insert_file(client: MilvusClient, collection: str, path: str, timeout_s: float) -> str:

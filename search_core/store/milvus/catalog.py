@@ -17,10 +17,9 @@ from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import LibraryNotFound, StoreBusy, StoreUnavailable, UsageError
-from search_core.store.endpoint import Endpoint
+from search_core.store.endpoint import Endpoint, write_lock
 from search_core.store.library import LibraryInfo, check_library_name
 from search_core.store.lite.inspection import Health
-from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
 from search_core.store.milvus.properties import (
     BEFORE_PROPERTY,
@@ -38,7 +37,7 @@ _LOOK_EVERY_S = 0.1
 LOAD_TIMEOUT_S = 900.0
 
 
-class LibraryRegistry(CollectionNotes):
+class LibraryCatalog(CollectionNotes):
     """The libraries of one Milvus; safe to share between threads."""
 
     def __init__(
@@ -64,6 +63,8 @@ class LibraryRegistry(CollectionNotes):
         """Return a library as it is now, None where there is none."""
         described = self.describe(name)
         info = info_in(described) if described else None
+        if info:
+            self._fields[info.collection] = info.fields
         # A collection answers to its own name as well, and that is no library.
         return info if info and info.name == name and info.collection != name else None
 
@@ -107,7 +108,8 @@ class LibraryRegistry(CollectionNotes):
             self.make_ready(info)
             self._drop_stray(info.name)
             try:
-                self._client.create_alias(info.collection, info.name)
+                with self._changing():
+                    self._client.create_alias(info.collection, info.name)
             except MilvusException:
                 if self.find(info.name) is None:
                     raise
@@ -131,9 +133,10 @@ class LibraryRegistry(CollectionNotes):
             self._drop_stray(name)
             self.own(info.collection)  # so that nobody takes its second alias for a stray one
             try:
-                self._client.create_alias(info.collection, name)
-                self.write_info(replace(info, name=name))
-                self._client.drop_alias(info.name)
+                with self._changing():
+                    self._client.create_alias(info.collection, name)
+                    self.write_info(replace(info, name=name))
+                    self._client.drop_alias(info.name)
             finally:
                 self.disown(info.collection)
 
@@ -152,15 +155,17 @@ class LibraryRegistry(CollectionNotes):
         if info is None or info.name == name or info.collection == name:
             return
         if name in self.names() and not self.is_worked_on(info.collection):
-            self._client.drop_alias(name)
+            with self._changing():
+                self._client.drop_alias(name)
 
     def remove(self, info: LibraryInfo) -> None:
         """Remove a library with all its entities."""
         with write_lock(self.endpoint):
             self.remove_stray_aliases()
             self.own(info.collection)
-            self._client.drop_alias(info.name)
-            self.drop(info.collection)
+            with self._changing():
+                self._client.drop_alias(info.name)
+                self.drop(info.collection)
 
     def make_ready(self, info: LibraryInfo, deadline: float | None = None) -> None:
         """Build the index where it is missing (a build may have been interrupted) and load.
@@ -209,8 +214,9 @@ class LibraryRegistry(CollectionNotes):
         return self._fields[collection]
 
     def forget(self, collection: str) -> None:
-        """Look again, at its next use, whether a collection is indexed and loaded."""
+        """Look again, at its next use, what a collection is and whether it is ready."""
         self._ready.discard(collection)
+        self._changed()
 
     def create_collection(self, info: LibraryInfo, work: str = "") -> None:
         """Make the empty, unindexed collection of a library, owned by this process.
@@ -293,7 +299,8 @@ class LibraryRegistry(CollectionNotes):
 
     def switch(self, name: str, collection: str) -> None:
         """Make another collection the one that serves a library, in one step."""
-        self._client.alter_alias(collection, name)
+        with self._changing():
+            self._client.alter_alias(collection, name)
         self.disown(collection)
 
     def drop(self, collection: str) -> None:
@@ -303,17 +310,19 @@ class LibraryRegistry(CollectionNotes):
         drop a collection that has one.
         """
         self.forget(collection)
-        try:
-            self._client.drop_collection(collection)
-        except MilvusException:
-            described = self.describe(collection)
-            left = self._client.list_aliases(collection).get("aliases", []) if described else []
-            if not left and not self.endpoint.embedded:
-                raise
-            for alias in left:
-                self._client.drop_alias(alias)
-            # Milvus Lite fails where a killed process is still flushing files; once more succeeds.
-            self._client.drop_collection(collection)
+        with self._changing():
+            try:
+                self._client.drop_collection(collection)
+            except MilvusException:
+                described = self.describe(collection)
+                left = self._client.list_aliases(collection).get("aliases", []) if described else []
+                if not left and not self.endpoint.embedded:
+                    raise
+                for alias in left:
+                    self._client.drop_alias(alias)
+                # Milvus Lite fails where a killed process is still flushing files; once more
+                # succeeds.
+                self._client.drop_collection(collection)
 
 
 def new_collection_name(library: str) -> str:

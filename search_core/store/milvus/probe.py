@@ -21,7 +21,6 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
-from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import SightlineError, StoreError
@@ -30,15 +29,15 @@ from search_core.indexes.flat import Flat
 from search_core.indexes.graphs import Hnsw
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, FrameRef, MediaEntity
-from search_core.store.endpoint import Endpoint
+from search_core.store.endpoint import Endpoint, write_lock
 from search_core.store.milvus.bulk_insert import BulkStorage, columns, insert_file
-from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, milvus_errors
 from search_core.store.milvus.index_build import build_index, remove_index
 from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
 from search_core.store.milvus.schema import collection_schema, to_row
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
+from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
 from search_core.system.private_files import write_privately
 
@@ -85,8 +84,7 @@ class ProbeRecord:
 
 
 def probe(
-    client: MilvusClient,
-    endpoint: Endpoint,
+    session: MilvusSession,
     server: ServerInfo,
     *,
     thorough: bool,
@@ -97,12 +95,12 @@ def probe(
 
     ``storage`` is where a file for a bulk insert can be left. Nothing raises but an interruption.
     """
-    run = _Probe(client, endpoint, server, storage, on_progress)
+    run = _Probe(session, server, storage, on_progress)
     findings = list(run.quick())
     if thorough:
         findings += run.thorough()
     return ProbeRecord(
-        server_name(endpoint),
+        server_name(session.endpoint),
         server.version,
         round(time.time() * 1000),
         thorough,
@@ -164,14 +162,12 @@ class _Probe:
 
     def __init__(
         self,
-        client: MilvusClient,
-        endpoint: Endpoint,
+        session: MilvusSession,
         server: ServerInfo,
         storage: BulkStorage | None,
         on_progress: Callable[[str], None],
     ) -> None:
-        self._client = client
-        self._endpoint = endpoint
+        self._session = session
         self._server = server
         self._storage = storage
         self._on_progress = on_progress
@@ -207,7 +203,7 @@ class _Probe:
 
     def _missing_name(self) -> tuple[Outcome, str, str]:
         try:
-            self._client.describe_collection(f"{TRIAL_PREFIX}{token_hex(8)}")
+            self._session.client.describe_collection(f"{TRIAL_PREFIX}{token_hex(8)}")
         except MilvusException as error:
             if is_missing(error):
                 return "works", f"code {error.code}, legacy code {error.compatible_code}", ""
@@ -217,8 +213,10 @@ class _Probe:
     def _properties(self) -> tuple[Outcome, str, str]:
         with self._scratch() as name:
             for value in ("one", "two"):
-                self._client.alter_collection_properties(name, {"sightline.probe": value})
-                now = properties_of(self._client.describe_collection(name)).get("sightline.probe")
+                self._session.client.alter_collection_properties(name, {"sightline.probe": value})
+                now = properties_of(self._session.client.describe_collection(name)).get(
+                    "sightline.probe"
+                )
                 if now != value:
                     raise StoreError(f"A property set to {value!r} reads as {now!r}.")
         return "works", "read back as written", ""
@@ -236,21 +234,21 @@ class _Probe:
                     failures.append(str(error.message))
 
         with self._filled() as one, self._filled() as other:
-            self._client.create_alias(one, alias)
+            self._session.client.create_alias(one, alias)
             searching = threading.Thread(target=search)
             searching.start()
             try:
                 for number in range(_SWITCHES):
                     target = (other, one)[number % 2]
-                    self._client.alter_alias(target, alias)
-                    described = self._client.describe_collection(alias)["collection_name"]
+                    self._session.client.alter_alias(target, alias)
+                    described = self._session.client.describe_collection(alias)["collection_name"]
                     if described != target:
                         raise StoreError(f"After the switch to {target} it names {described}.")
             finally:
                 over.set()
                 searching.join()
                 with suppress(MilvusException):
-                    self._client.drop_alias(alias)
+                    self._session.client.drop_alias(alias)
         if failures:
             instead = "A search that meets a switch is made again."
             return "adapted", f"{len(failures)} searches failed: {failures[0][:120]}", instead
@@ -261,10 +259,10 @@ class _Probe:
         with self._filled() as name:
             row = to_row(_entity(0), _VECTORS[0], self._fields(name))
             try:
-                self._client.upsert(name, [row, row])
+                self._session.client.upsert(name, [row, row])
             except MilvusException as error:
                 return "adapted", f"refused, with code {error.code}", instead
-            kept = count_rows(self._client, name, f'id == "{row["id"]}"')
+            kept = count_rows(self._session.client, name, f'id == "{row["id"]}"')
         if kept == 1:
             return "works", "one row is kept", ""
         return "adapted", f"{kept} rows are kept", instead
@@ -272,19 +270,19 @@ class _Probe:
     def _drop_with_alias(self) -> tuple[Outcome, str, str]:
         alias = f"{TRIAL_PREFIX}{token_hex(8)}_alias"
         with self._scratch() as name:
-            self._client.create_alias(name, alias)
+            self._session.client.create_alias(name, alias)
             try:
-                self._client.drop_collection(name)
+                self._session.client.drop_collection(name)
             except MilvusException as error:
-                self._client.drop_alias(alias)
+                self._session.client.drop_alias(alias)
                 return (
                     "adapted",
                     f"refused, with code {error.code}",
                     "Aliases are dropped before their collection.",
                 )
-            left = alias in self._client.list_aliases().get("aliases", [])
+            left = alias in self._session.client.list_aliases().get("aliases", [])
             if left:
-                self._client.drop_alias(alias)
+                self._session.client.drop_alias(alias)
         return "works", "the alias stays behind" if left else "the alias goes with it", ""
 
     # The rest
@@ -292,12 +290,16 @@ class _Probe:
     def _paging(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
             ids = [
-                row["id"] for page in pages(self._client, name, "", ["id"], rows=4) for row in page
+                row["id"]
+                for page in pages(self._session.client, name, "", ["id"], rows=4)
+                for row in page
             ]
-            if count_rows(self._client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
+            if count_rows(self._session.client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
                 raise StoreError(f"Of {_ROWS} rows paging finds {len(ids)}.")
             try:
-                self._client.query(name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"])
+                self._session.client.query(
+                    name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"]
+                )
             except MilvusException as error:
                 if meaning_of(error) is not Meaning.PARAMETER:
                     raise
@@ -306,9 +308,9 @@ class _Probe:
 
     def _flush_twice(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
-            self._client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
+            self._session.client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
             try:
-                self._client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
+                self._session.client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
             except MilvusException as error:
                 if meaning_of(error) is not Meaning.RATE_LIMITED:
                     raise
@@ -321,9 +323,9 @@ class _Probe:
 
     def _index_replaced(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
-            remove_index(self._client, name)
+            remove_index(self._session.client, name)
             self._build(name, Hnsw(m=8))
-            self._client.load_collection(name, timeout=_TIMEOUT_S)
+            self._session.client.load_collection(name, timeout=_TIMEOUT_S)
             if not self._search(name):
                 raise StoreError("A search of the new index finds nothing.")
         return "works", "searched by the new index", ""
@@ -336,7 +338,7 @@ class _Probe:
         with self._filled() as name:
             new = replace(_entity(0), id=FrameRef("probe-bulk", 0).primary_key)
             with self._storage.file(columns([new], _VECTORS[:1], self._fields(name))) as path:
-                if reason := insert_file(self._client, name, path, _TIMEOUT_S):
+                if reason := insert_file(self._session.client, name, path, _TIMEOUT_S):
                     raise StoreError(f"The server could not take the file in: {reason}.")
         return "works", "the server read the file", ""
 
@@ -349,9 +351,7 @@ class _Probe:
         numbers = np.arange(_INDEX_ROWS)
         vectors = _INDEX_VECTORS if kind.vector_kind == "float" else _INDEX_BITS
         try:
-            with MilvusTrial(
-                self._client, self._endpoint, self._server, space, _INDEX_TIMEOUT_S
-            ) as trial:
+            with MilvusTrial(self._session, self._server, space, _INDEX_TIMEOUT_S) as trial:
                 trial.insert(numbers, vectors, [_entity(0)] * _INDEX_ROWS)
                 trial.settle()
                 took = trial.build(spec)
@@ -373,38 +373,43 @@ class _Probe:
         """Yield an empty collection of a library's shape, removed at the end."""
         name = f"{TRIAL_PREFIX}{token_hex(8)}"
         try:
-            with write_lock(self._endpoint):
-                self._client.create_collection(
+            with write_lock(self._session.endpoint):
+                self._session.client.create_collection(
                     name,
-                    schema=collection_schema(self._client, _DIM),
+                    schema=collection_schema(self._session.client, _DIM),
                     consistency_level="Session",
                     properties=owned(),
                 )
             yield name
         finally:
-            with suppress(MilvusException), write_lock(self._endpoint):  # else cleanup removes it
-                self._client.drop_collection(name)
+            with (
+                suppress(MilvusException),
+                write_lock(self._session.endpoint),
+            ):  # else cleanup removes it
+                self._session.client.drop_collection(name)
 
     @contextmanager
     def _filled(self) -> Iterator[str]:
         """Yield a collection with _ROWS rows and a FLAT index, loaded."""
         with self._scratch() as name:
             self._build(name, Flat())
-            self._client.load_collection(name, timeout=_TIMEOUT_S)
+            self._session.client.load_collection(name, timeout=_TIMEOUT_S)
             fields = self._fields(name)
             rows = [to_row(_entity(n), _VECTORS[n], fields) for n in range(_ROWS)]
-            with write_lock(self._endpoint):
-                self._client.upsert(name, rows)
-            count_rows(self._client, name, "")  # consistent from here on
+            with write_lock(self._session.endpoint):
+                self._session.client.upsert(name, rows)
+            count_rows(self._session.client, name, "")  # consistent from here on
             yield name
 
     def _build(self, name: str, index: IndexSpec) -> None:
         embedded = self._server.embedded
         deadline = time.monotonic() + _INDEX_TIMEOUT_S
-        build_index(self._client, name, index, "COSINE", embedded=embedded, deadline=deadline)
+        build_index(
+            self._session.client, name, index, "COSINE", embedded=embedded, deadline=deadline
+        )
 
     def _search(self, name: str) -> list[Any]:
-        found = self._client.search(
+        found = self._session.client.search(
             name,
             data=[_VECTORS[0]],
             anns_field=EMBEDDING_FIELD,
@@ -415,7 +420,7 @@ class _Probe:
         return list(found[0])
 
     def _fields(self, name: str) -> list[str]:
-        described = self._client.describe_collection(name)
+        described = self._session.client.describe_collection(name)
         return [f["name"] for f in described["fields"] if f["name"] != EMBEDDING_FIELD]
 
 

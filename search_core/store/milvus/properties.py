@@ -17,9 +17,11 @@ import platform
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,6 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.store.endpoint import Endpoint
 from search_core.store.library import LibraryInfo
 from search_core.store.lite.inspection import Health
-from search_core.store.milvus.connection import server_of
 from search_core.store.milvus.errors import is_missing
 from search_core.store.milvus.schema import scalar_fields
 
@@ -42,6 +43,18 @@ HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
 
 
+@dataclass(slots=True)
+class Changes:
+    """The number of the last change of a collection or an alias that this process made."""
+
+    number: int = 0
+
+
+#: By the address of a Milvus: all connections of this process share them.
+_CHANGES: dict[str, Changes] = {}
+_NUMBERS = count(1)
+
+
 class CollectionNotes:
     """Reads and writes what collections remember."""
 
@@ -50,6 +63,25 @@ class CollectionNotes:
         self.endpoint = endpoint
         self.health = health
         self._server: ServerInfo | None = None
+        self.changes = _CHANGES.setdefault(endpoint.uri, Changes())
+
+    def server(self) -> ServerInfo:
+        """Return which Milvus answers: its version, and whether it is Milvus Lite."""
+        version = str(self._client.get_server_version())
+        release = version.removeprefix("milvus_lite-")
+        embedded = self.endpoint.embedded or release != version
+        return ServerInfo.reported(release, embedded=embedded)
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Count a change when it is made, or may have been: what was described before is old."""
+        try:
+            yield
+        finally:
+            self._changed()
+
+    def _changed(self) -> None:
+        self.changes.number = next(_NUMBERS)
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""
@@ -105,14 +137,15 @@ class CollectionNotes:
         return Owner.from_dict(json.loads(text)) if text else None
 
     def _set(self, collection: str, properties: Mapping[str, str]) -> None:
-        self._client.alter_collection_properties(collection, dict(properties))
-        if self._forgets_last_change():
+        with self._changing():
             self._client.alter_collection_properties(collection, dict(properties))
+            if self._forgets_last_change():
+                self._client.alter_collection_properties(collection, dict(properties))
 
     def _forgets_last_change(self) -> bool:
         """Whether a restart of this Milvus undoes the last change of a collection (2.3.5)."""
         if self._server is None:
-            self._server = server_of(self._client, self.endpoint)
+            self._server = self.server()
         return not self._server.embedded and not self._server.at_least("2.4")
 
     def describe(self, name: str) -> dict[str, Any] | None:
@@ -145,14 +178,23 @@ def info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
     """Return the library that a described collection is of, None where it is of none."""
     properties = properties_of(described)
     if text := properties.get(PROPERTY):
-        info = LibraryInfo.from_dict(str(described["collection_name"]), json.loads(text))
-        return replace(
-            info,
-            successor=properties.get(SUCCESSOR_PROPERTY, ""),
-            heir=properties.get(HEIR_PROPERTY, ""),
-            fields=scalar_fields(described),
+        return _library(
+            str(described["collection_name"]),
+            text,
+            properties.get(SUCCESSOR_PROPERTY, ""),
+            properties.get(HEIR_PROPERTY, ""),
+            scalar_fields(described),
         )
     return None
+
+
+@lru_cache(maxsize=128)
+def _library(
+    collection: str, text: str, successor: str, heir: str, fields: tuple[str, ...]
+) -> LibraryInfo:
+    """Return the library that these properties and fields of a collection make; read once."""
+    info = LibraryInfo.from_dict(collection, json.loads(text))
+    return replace(info, successor=successor, heir=heir, fields=fields)
 
 
 #: Nobody can look at another host's processes: what they own is believed to be in use this long.

@@ -6,20 +6,19 @@ Python's floats, which take ten times as long to make.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from pymilvus import MilvusClient
 
 from search_core.encoders.base import Embeddings
-from search_core.indexes import SearchParams
-from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
+from search_core.indexes import MetricType, SearchParams
+from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import quoted
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import LibraryInfo, Match, VectorPage
-from search_core.store.milvus.schema import to_entity, to_score
 
 EVERYTHING = 'id != ""'
 PAGE_ROWS = 1000
@@ -180,18 +179,9 @@ def matches(
         limit=k,
         filter=expression,
         output_fields=list(info.fields),
-        search_params={
-            "metric_type": info.index.metric_for(info.metric),
-            "params": info.search_params(params, k),
-        },
+        search_params=info.search_options(params, k),
     )
-    return [
-        [
-            Match(to_score(info.metric, hit["distance"]), to_entity({**hit["entity"]}))
-            for hit in hits
-        ]
-        for hits in found
-    ]
+    return [to_matches(info.metric, hits) for hits in found]
 
 
 def exact_matches(
@@ -212,7 +202,7 @@ def exact_matches(
     for start in range(0, len(found), PAGE_ROWS):
         part = found[start : start + PAGE_ROWS]
         rows = rows_of(client, collection, part, info.fields, consistency="Session")
-        entities.update((str(row["id"]), to_entity(row)) for row in rows)
+        entities.update((entity.id, entity) for entity in to_entities(rows))
     return [
         [
             Match(to_score(metric, float(distance)), entities[keys[row]])
@@ -226,7 +216,7 @@ def exact_matches(
 def to_vector_page(rows: Sequence[dict[str, Any]]) -> VectorPage:
     """Return rows of scalar fields and the embedding as entities and an array (n, dim)."""
     vectors = np.stack([row[EMBEDDING_FIELD] for row in rows])
-    return VectorPage([to_entity(row) for row in rows], vectors)
+    return VectorPage(to_entities(rows), vectors)
 
 
 def _fetched(
@@ -235,3 +225,24 @@ def _fetched(
     # A cursor has just listed them: there is nothing to wait for.
     if rows := rows_of(client, collection, ids, fields, consistency="Session"):
         yield to_vector_page(rows)
+
+
+def to_entity(row: Mapping[str, Any]) -> MediaEntity:
+    """Return the entity Milvus gave as a row of SCALAR_FIELDS, or of those there are."""
+    values = {name: row[name] for name in SCALAR_FIELDS if name in row}
+    return MediaEntity(**{**values, "tags": tuple(row["tags"] or ())})
+
+
+def to_entities(rows: Iterable[Mapping[str, Any]]) -> list[MediaEntity]:
+    """Return the entities of rows, as :func:`to_entity` does."""
+    return [to_entity(row) for row in rows]
+
+
+def to_matches(metric: MetricType, hits: Iterable[Mapping[str, Any]]) -> list[Match]:
+    """Return what Milvus answered to one vector, as it orders it."""
+    return [Match(to_score(metric, hit["distance"]), to_entity(hit["entity"])) for hit in hits]
+
+
+def to_score(metric: MetricType, distance: float) -> float:
+    """Return the cosine similarity: vectors have length 1, so squared L2 d means 1 - d / 2."""
+    return 1.0 - distance / 2.0 if metric == "L2" else float(distance)

@@ -4,7 +4,7 @@ How nothing is lost or comes back while writers go on, without a lock between ma
 
 - From when the collection is named as the library's *successor*, writers write to the serving
   collection first and to the successor second, and then look again where the library is; what they
-  did not reach yet they write again (serving.py). So a write that was acknowledged is in both.
+  did not reach yet they write again (session.py). So a write that was acknowledged is in both.
 - The copy reads a page, writes it to the successor, and reads it once more from the serving
   collection. What changed in between is copied again, what went is removed, and looked at again. A
   writer that comes later writes to the successor later, and that is what stays.
@@ -28,7 +28,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import SightlineError, StoreBusy, StoreError
@@ -36,22 +35,22 @@ from search_core.indexes import IndexSpec, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS
 from search_core.schema.filters import quoted
-from search_core.store.endpoint import Endpoint
+from search_core.store.endpoint import write_lock
 from search_core.store.library import LibraryInfo
-from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
-from search_core.store.milvus.connection import write_lock
+from search_core.store.milvus.catalog import LibraryCatalog, new_collection_name
 from search_core.store.milvus.index_build import flush, remove_index, wait_for_index
 from search_core.store.milvus.queries import EVERYTHING, count_rows, page_rows, pages, rows_of
 from search_core.store.milvus.schema import whole_row
+from search_core.store.milvus.session import REMEMBERED_S, MilvusSession
 
 Row = dict[str, Any]
 _ID_ROWS = 2000
 #: A row that changes each time it is looked at is left to its writers after this many times.
 _LOOKS = 10
 #: A server answers a search that its collection's drop overtakes with nothing, and no error (Milvus
-#: 2.3.5, measured). Searches sent before the switch have this long; Milvus Lite raises, and the
-#: search is sent again (serving.py).
-LAST_SEARCHES_S = 2.0
+#: 2.3.5, measured). Searches sent by what is remembered of the library before the switch have this
+#: long until the drop; Milvus Lite raises, and the search is sent again (session.py).
+LAST_SEARCHES_S = REMEMBERED_S + 2.0
 #: A build in place may take so long; searches wait for it, so that it should not.
 IN_PLACE_TIMEOUT_S = 3600.0
 
@@ -61,14 +60,10 @@ class Rebuild:
 
     def __init__(
         self,
-        client: MilvusClient,
-        registry: LibraryRegistry,
-        endpoint: Endpoint,
+        session: MilvusSession,
         on_progress: Callable[[str, float], None],
     ) -> None:
-        self._client = client
-        self._registry = registry
-        self._endpoint = endpoint
+        self._session = session
         self._on_progress = on_progress
 
     def run(self, info: LibraryInfo, changed: LibraryInfo) -> LibraryInfo:
@@ -96,19 +91,19 @@ class Rebuild:
         return new
 
     def _begin(self, old: LibraryInfo, new: LibraryInfo) -> None:
-        with write_lock(self._endpoint):
+        with write_lock(self._session.endpoint):
             self._require_unchanged(old, "")
-            self._registry.create_collection(new)
-            if not self._endpoint.embedded:  # where it is not loaded, writers cannot delete
-                self._registry.make_ready(new)
-            self._registry.set_successor(old.collection, new.collection)
+            self._session.catalog.create_collection(new)
+            if not self._session.endpoint.embedded:  # where it is not loaded, writers cannot delete
+                self._session.catalog.make_ready(new)
+            self._session.catalog.set_successor(old.collection, new.collection)
 
     def _copy_all(self, old: LibraryInfo, new: LibraryInfo) -> None:
-        total = max(1, count_rows(self._client, old.collection, ""))
+        total = max(1, count_rows(self._session.client, old.collection, ""))
         done = 0
         self._on_progress("copying", 0.0)
         for page in pages(
-            self._client,
+            self._session.client,
             old.collection,
             EVERYTHING,
             _fields(old),
@@ -125,27 +120,29 @@ class Rebuild:
         for _ in range(_LOOKS):
             if not seen:
                 return
-            with write_lock(self._endpoint):
+            with write_lock(self._session.endpoint):
                 if rows := [whole_row(row) for row in seen.values() if row is not None]:
-                    self._client.upsert(new.collection, rows)
+                    self._session.client.upsert(new.collection, rows)
                 self._delete(new.collection, [key for key, row in seen.items() if row is None])
                 now = self._look(old, list(seen))
             seen = {key: now[key] for key, row in seen.items() if not _same(row, now[key])}
 
     def _look(self, library: LibraryInfo, ids: Sequence[str]) -> dict[str, Row | None]:
-        rows = rows_of(self._client, library.collection, ids, _fields(library))
+        rows = rows_of(self._session.client, library.collection, ids, _fields(library))
         found = {str(row["id"]): row for row in rows}
         return {key: found.get(key) for key in ids}
 
     def _build(self, new: LibraryInfo) -> None:
         self._on_progress("building", 0.0)
-        with write_lock(self._endpoint):
-            flush(self._client, new.collection, self._endpoint.timeout_s)
-            if self._endpoint.embedded:  # it indexes later what is written after an index is made
-                self._registry.make_ready(new)
-        if not self._endpoint.embedded:
+        with write_lock(self._session.endpoint):
+            flush(self._session.client, new.collection, self._session.endpoint.timeout_s)
+            if (
+                self._session.endpoint.embedded
+            ):  # it indexes later what is written after an index is made
+                self._session.catalog.make_ready(new)
+        if not self._session.endpoint.embedded:
             wait_for_index(
-                self._client,
+                self._session.client,
                 new.collection,
                 new.index,
                 on_progress=lambda share: self._on_progress("building", share),
@@ -164,44 +161,49 @@ class Rebuild:
 
     def _switch(self, old: LibraryInfo, new: LibraryInfo) -> None:
         self._on_progress("switching", 0.0)
-        with write_lock(self._endpoint):
+        with write_lock(self._session.endpoint):
             self._require_unchanged(old, new.collection)
-            self._registry.own(old.collection)  # without its alias it is a leftover
-            self._registry.switch(new.name, new.collection)
-        if not self._endpoint.embedded:
+            self._session.catalog.own(old.collection)  # without its alias it is a leftover
+            self._session.catalog.switch(new.name, new.collection)
+        if not self._session.endpoint.embedded:
             time.sleep(LAST_SEARCHES_S)
-        with suppress(MilvusException), write_lock(self._endpoint):
-            self._registry.drop(old.collection)
+        with suppress(MilvusException), write_lock(self._session.endpoint):
+            self._session.catalog.drop(old.collection)
 
     def _give_up(self, old: LibraryInfo, new: LibraryInfo) -> None:
-        with write_lock(self._endpoint):
-            now = self._registry.find(old.name)
+        with write_lock(self._session.endpoint):
+            now = self._session.catalog.find(old.name)
             if now and now.collection == new.collection:
-                self._registry.drop(old.collection)
+                self._session.catalog.drop(old.collection)
                 return
             if now and now.successor == new.collection:
-                self._registry.set_successor(now.collection, "")
-            self._registry.drop(new.collection)
+                self._session.catalog.set_successor(now.collection, "")
+            self._session.catalog.drop(new.collection)
 
     def _require_unchanged(self, old: LibraryInfo, successor: str) -> None:
-        now = self._registry.find(old.name)
+        now = self._session.catalog.find(old.name)
         unchanged = now and (now.collection, now.successor) == (old.collection, successor)
         if not unchanged or (now and now.heir):
             raise busy(old)
 
     def _ids(self, collection: str) -> Iterator[list[str]]:
         for page in pages(
-            self._client, collection, EVERYTHING, ["id"], rows=_ID_ROWS, consistency="Strong"
+            self._session.client,
+            collection,
+            EVERYTHING,
+            ["id"],
+            rows=_ID_ROWS,
+            consistency="Strong",
         ):
             yield [str(row["id"]) for row in page]
 
     def _missing(self, collection: str, ids: Sequence[str]) -> list[str]:
-        there = {str(row["id"]) for row in rows_of(self._client, collection, ids, ["id"])}
+        there = {str(row["id"]) for row in rows_of(self._session.client, collection, ids, ["id"])}
         return [key for key in ids if key not in there]
 
     def _delete(self, collection: str, ids: Sequence[str]) -> None:
         if ids:
-            self._client.delete(
+            self._session.client.delete(
                 collection, filter=f"id in [{', '.join(quoted(key) for key in ids)}]"
             )
 
@@ -230,9 +232,7 @@ def _fields(library: LibraryInfo) -> list[str]:
 
 
 def rebuild_in_place(
-    client: MilvusClient,
-    registry: LibraryRegistry,
-    endpoint: Endpoint,
+    session: MilvusSession,
     info: LibraryInfo,
     changed: LibraryInfo,
     timeout_s: float = IN_PLACE_TIMEOUT_S,
@@ -242,26 +242,27 @@ def rebuild_in_place(
     Searches wait meanwhile. Raises StoreBusy while it is rebuilt, and StoreError where Milvus does
     not build the new index within ``timeout_s`` seconds: the library then has its old one again.
     """
-    with write_lock(endpoint):
-        if any(registry.is_worked_on(name) for name in info.collections):
+    catalog = session.catalog
+    with write_lock(session.endpoint):
+        if any(catalog.is_worked_on(name) for name in info.collections):
             raise busy(info)
         if changed.index == info.index:
-            registry.write_info(changed)
+            catalog.write_info(changed)
             return
-        registry.note_before(info)
+        catalog.note_before(info)
         deadline = time.monotonic() + timeout_s
         try:
-            remove_index(client, info.collection)
-            registry.forget(info.collection)
-            registry.write_info(changed)
-            registry.make_ready(changed, deadline)
+            remove_index(session.client, info.collection)
+            catalog.forget(info.collection)
+            catalog.write_info(changed)
+            catalog.make_ready(changed, deadline)
         except BaseException as error:
-            is_back = _try_to_put_back(registry, info)
+            is_back = _try_to_put_back(catalog, info)
             if not isinstance(error, MilvusException | SightlineError):
                 raise  # Ctrl-C
             is_late = time.monotonic() >= deadline
             raise _not_built(info, changed, error, timeout_s, is_late, is_back) from error
-        registry.forget_before(info.collection)
+        catalog.forget_before(info.collection)
 
 
 def busy(info: LibraryInfo) -> StoreBusy:
@@ -272,12 +273,12 @@ def busy(info: LibraryInfo) -> StoreBusy:
     )
 
 
-def _try_to_put_back(registry: LibraryRegistry, info: LibraryInfo) -> bool:
+def _try_to_put_back(catalog: LibraryCatalog, info: LibraryInfo) -> bool:
     try:
-        registry.put_back(info)
+        catalog.put_back(info)
     except (MilvusException, SightlineError):
         with suppress(MilvusException):  # so that whoever opens it next does not wait for us
-            registry.disown(info.collection)
+            catalog.disown(info.collection)
         return False
     return True
 

@@ -20,22 +20,27 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
-from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
 from search_core.encoders.base import Embeddings
 from search_core.errors import StoreBusy
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import quoted
-from search_core.store.endpoint import Endpoint
+from search_core.store.endpoint import write_lock
 from search_core.store.library import LibraryInfo
-from search_core.store.milvus.catalog import LibraryRegistry
-from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import milvus_errors
 from search_core.store.milvus.index_build import flush, wait_for_index
-from search_core.store.milvus.queries import EVERYTHING, count_rows, pages, rows_of
+from search_core.store.milvus.queries import (
+    EVERYTHING,
+    count_rows,
+    pages,
+    rows_of,
+    to_entities,
+    to_entity,
+)
 from search_core.store.milvus.rebuild import LAST_SEARCHES_S
-from search_core.store.milvus.schema import last_of_each, to_entity, to_row
+from search_core.store.milvus.schema import last_of_each, to_row
+from search_core.store.milvus.session import MilvusSession
 
 _ROWS = 1000
 #: Other machines take what was owned a day ago for left behind.
@@ -47,16 +52,12 @@ class MilvusSuccession:
 
     def __init__(
         self,
-        client: MilvusClient,
-        registry: LibraryRegistry,
-        endpoint: Endpoint,
+        session: MilvusSession,
         old: LibraryInfo,
         new: LibraryInfo,
         work: str = "",
     ) -> None:
-        self._client = client
-        self._registry = registry
-        self._endpoint = endpoint
+        self._session = session
         self._old = old
         self._new = new
         self._work = work or secrets.token_hex(8)
@@ -66,26 +67,26 @@ class MilvusSuccession:
 
     def __enter__(self) -> Self:
         with milvus_errors("making a collection", self._old.name):
-            with write_lock(self._endpoint):
-                left = self._registry.unfinished(self._new, self._work)
+            with write_lock(self._session.endpoint):
+                left = self._session.catalog.unfinished(self._new, self._work)
                 if left is not None:
                     self._new = replace(self._new, collection=left)
                 self._require_unchanged()
                 if left is None:
-                    self._registry.create_collection(self._new, self._work)
+                    self._session.catalog.create_collection(self._new, self._work)
                 else:
                     self._go_on_with(left)
             self._owned_s = time.monotonic()
             if left is not None:
                 self.build()  # what is not indexed is not read
-                self.kept = count_rows(self._client, left, "")
+                self.kept = count_rows(self._session.client, left, "")
         return self
 
     def _go_on_with(self, left: str) -> None:
-        now = self._registry.find(self._old.name)
+        now = self._session.catalog.find(self._old.name)
         if now and now.heir:  # writers wait for a switch that did not come
-            self._registry.set_heir(now.collection, "")
-        self._registry.own(left)
+            self._session.catalog.set_heir(now.collection, "")
+        self._session.catalog.own(left)
 
     def __exit__(
         self,
@@ -95,14 +96,14 @@ class MilvusSuccession:
     ) -> None:
         if self._is_over:
             return
-        with suppress(Exception), write_lock(self._endpoint):  # else it is a leftover
-            now = self._registry.find(self._old.name)
+        with suppress(Exception), write_lock(self._session.endpoint):  # else it is a leftover
+            now = self._session.catalog.find(self._old.name)
             if now and now.heir == self._new.collection:
-                self._registry.set_heir(now.collection, "")
-            if self._is_put_aside or not self._registry.is_own(self._new.collection):
+                self._session.catalog.set_heir(now.collection, "")
+            if self._is_put_aside or not self._session.catalog.is_own(self._new.collection):
                 return
             if now is None or now.collection != self._new.collection:
-                self._registry.drop(self._new.collection)
+                self._session.catalog.drop(self._new.collection)
 
     def pending(self) -> Iterator[list[MediaEntity]]:
         """Yield the entities that the new collection lacks, or has as they were, by their ids."""
@@ -112,7 +113,7 @@ class MilvusSuccession:
             try:
                 for page in self._pages(self._old.collection, self._old.fields):
                     if lacking := self._lacking(page):
-                        yield [to_entity(row) for row in lacking]
+                        yield to_entities(lacking)
             except MilvusException:
                 self._require_unchanged()
                 raise
@@ -123,10 +124,10 @@ class MilvusSuccession:
         rows = [to_row(entity, vector, self._new.fields) for entity, vector in pairs]
         with milvus_errors("storing vectors", self._old.name):
             for start in range(0, len(rows), _ROWS):
-                with write_lock(self._endpoint):
-                    self._client.upsert(self._new.collection, rows[start : start + _ROWS])
+                with write_lock(self._session.endpoint):
+                    self._session.client.upsert(self._new.collection, rows[start : start + _ROWS])
             if time.monotonic() - self._owned_s > _OWN_EVERY_S:
-                self._registry.own(self._new.collection)
+                self._session.catalog.own(self._new.collection)
                 self._owned_s = time.monotonic()
 
     def put_aside(self) -> None:
@@ -136,59 +137,69 @@ class MilvusSuccession:
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Index and load the new collection."""
         with milvus_errors("building the index", self._old.name):
-            with write_lock(self._endpoint):
-                flush(self._client, self._new.collection, self._endpoint.timeout_s)
-                self._registry.make_ready(self._new)
-            if not self._endpoint.embedded:
+            with write_lock(self._session.endpoint):
+                flush(self._session.client, self._new.collection, self._session.endpoint.timeout_s)
+                self._session.catalog.make_ready(self._new)
+            if not self._session.endpoint.embedded:
                 wait_for_index(
-                    self._client, self._new.collection, self._new.index, on_progress=on_progress
+                    self._session.client,
+                    self._new.collection,
+                    self._new.index,
+                    on_progress=on_progress,
                 )
         self._is_built = True
 
     def close_writing(self) -> None:
         """Let no more writes to the library be acknowledged."""
-        with milvus_errors("closing the library", self._old.name), write_lock(self._endpoint):
+        with (
+            milvus_errors("closing the library", self._old.name),
+            write_lock(self._session.endpoint),
+        ):
             self._require_unchanged()
-            self._registry.set_heir(self._old.collection, self._new.collection)
+            self._session.catalog.set_heir(self._old.collection, self._new.collection)
 
     def switch(self) -> None:
         """Make the new collection the library's, in one step; raises StoreBusy."""
         with milvus_errors("switching the library", self._old.name):
-            with write_lock(self._endpoint):
+            with write_lock(self._session.endpoint):
                 self._require_unchanged()
-                self._registry.own(self._old.collection)  # without its alias it is a leftover
-                self._registry.switch(self._new.name, self._new.collection)
+                self._session.catalog.own(
+                    self._old.collection
+                )  # without its alias it is a leftover
+                self._session.catalog.switch(self._new.name, self._new.collection)
             self._is_over = True
-            if not self._endpoint.embedded:
+            if not self._session.endpoint.embedded:
                 time.sleep(LAST_SEARCHES_S)
-            with suppress(MilvusException), write_lock(self._endpoint):
-                self._registry.drop(self._old.collection)
+            with suppress(MilvusException), write_lock(self._session.endpoint):
+                self._session.catalog.drop(self._old.collection)
 
     # Within
 
     def _pages(self, collection: str, fields: Sequence[str]) -> Iterator[list[dict[str, Any]]]:
-        return pages(self._client, collection, EVERYTHING, fields, rows=_ROWS, consistency="Strong")
+        return pages(
+            self._session.client, collection, EVERYTHING, fields, rows=_ROWS, consistency="Strong"
+        )
 
     def _lacking(self, page: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         if not self._is_built:
             return list(page)  # nothing is there yet, and a collection without index is not read
         ids = [str(row["id"]) for row in page]
-        found = rows_of(self._client, self._new.collection, ids, self._new.fields)
+        found = rows_of(self._session.client, self._new.collection, ids, self._new.fields)
         there = {str(row["id"]): to_entity(row) for row in found}
         return [row for row in page if there.get(str(row["id"])) != to_entity(row)]
 
     def _remove_extra(self) -> None:
         for page in self._pages(self._new.collection, ["id"]):
             ids = [str(row["id"]) for row in page]
-            found = rows_of(self._client, self._old.collection, ids, ["id"])
+            found = rows_of(self._session.client, self._old.collection, ids, ["id"])
             there = {str(row["id"]) for row in found}
             if extra := [key for key in ids if key not in there]:
                 gone = f"id in [{', '.join(map(quoted, extra))}]"
-                with write_lock(self._endpoint):
-                    self._client.delete(self._new.collection, filter=gone)
+                with write_lock(self._session.endpoint):
+                    self._session.client.delete(self._new.collection, filter=gone)
 
     def _require_unchanged(self) -> None:
-        now = self._registry.find(self._old.name)
+        now = self._session.catalog.find(self._old.name)
         if (
             now is None
             or now.collection != self._old.collection

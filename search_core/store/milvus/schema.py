@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pymilvus import DataType, MilvusClient
 
 from search_core.encoders.base import Embeddings
-from search_core.indexes import IndexSpec, MetricType
+from search_core.indexes import IndexSpec
 from search_core.schema.entity import (
     CAMERA_MAX_LENGTH,
     CAPTION_MAX_LENGTH,
@@ -84,6 +84,13 @@ def to_row(entity: MediaEntity, vector: Embeddings, fields: Sequence[str]) -> di
     return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector}
 
 
+def to_rows(
+    pairs: Iterable[tuple[MediaEntity, Embeddings]], fields: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Return entities and their embeddings (dim,) as :func:`to_row` does, one after the other."""
+    return [to_row(entity, vector, fields) for entity, vector in pairs]
+
+
 def last_of_each(
     entities: Sequence[MediaEntity], embeddings: Embeddings
 ) -> tuple[list[MediaEntity], Embeddings]:
@@ -100,14 +107,3 @@ def last_of_each(
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
     return {"span_ms": 0, **row}
-
-
-def to_entity(row: dict[str, Any]) -> MediaEntity:
-    """Return the entity Milvus gave as a row of SCALAR_FIELDS, or of those there are."""
-    values = {name: row[name] for name in SCALAR_FIELDS if name in row}
-    return MediaEntity(**{**values, "tags": tuple(row["tags"] or ())})
-
-
-def to_score(metric: MetricType, distance: float) -> float:
-    """Return the cosine similarity: vectors have length 1, so squared L2 d means 1 - d / 2."""
-    return 1.0 - distance / 2.0 if metric == "L2" else float(distance)

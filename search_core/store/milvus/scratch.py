@@ -30,63 +30,62 @@ from search_core.schema.entity import (
     TAGS_MAX_CAPACITY,
     MediaEntity,
 )
-from search_core.store.endpoint import Endpoint
+from search_core.store.endpoint import write_lock
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.lite.inspection import is_leftover
 from search_core.store.lite.layout import ALIASES, SCHEMA, Unreadable, collections, read_aliases
-from search_core.store.milvus.catalog import LibraryRegistry
-from search_core.store.milvus.connection import write_lock
 from search_core.store.milvus.errors import milvus_errors
 from search_core.store.milvus.index_build import build_index, flush, seconds_left
 from search_core.store.milvus.properties import owned
 from search_core.store.milvus.queries import few_or_pages, page_rows
+from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX, BuildTimes, Rows, Vectors, bucket_of, facet_row
 
 #: Names of trials and of libraries' collections.
 _OURS = re.compile(rf"{TRIAL_PREFIX}[0-9a-f]+|\w+_\d{{14}}_[0-9a-f]+")
 
 
-def has_leftovers(client: MilvusClient, registry: LibraryRegistry) -> bool:
+def has_leftovers(session: MilvusSession) -> bool:
     """Whether there is a collection that :func:`remove_leftovers` would remove; waits for nobody.
 
     Two calls where all is in order: then there are as many collections of ours as aliases.
     """
-    ours = [name for name in map(str, client.list_collections()) if _OURS.fullmatch(name)]
-    if len(ours) <= len(registry.names()) and not any(map(_is_trial, ours)):
+    catalog = session.catalog
+    ours = [name for name in map(str, session.client.list_collections()) if _OURS.fullmatch(name)]
+    if len(ours) <= len(catalog.names()) and not any(map(_is_trial, ours)):
         return False
-    serving = {info.collection for info in registry.all()}
-    return any(name not in serving and registry.is_abandoned(name) for name in ours)
+    serving = {info.collection for info in catalog.all()}
+    return any(name not in serving and catalog.is_abandoned(name) for name in ours)
 
 
-def remove_leftovers(
-    client: MilvusClient, registry: LibraryRegistry, endpoint: Endpoint
-) -> list[str]:
+def remove_leftovers(session: MilvusSession) -> list[str]:
     """Remove collections without an alias whose owner has ended, and return their names.
 
     Collections that nobody owned, and those of processes that live, stay; so do those of another
     host for a day. A second alias that a renaming left goes too. A library's note of a rebuild that
     has ended goes first, so that writers never write to what is gone.
     """
-    with write_lock(endpoint):
-        registry.remove_stray_aliases()
+    catalog = session.catalog
+    with write_lock(session.endpoint):
+        catalog.remove_stray_aliases()
         serving = set()
-        for name in registry.names():
-            info = registry.find(name)
+        for name in catalog.names():
+            info = catalog.find(name)
             if info is None:
                 continue
             serving.add(info.collection)
-            if info.successor and not registry.is_worked_on(info.successor):
-                registry.set_successor(info.collection, "")
-            if info.heir and not registry.is_worked_on(info.heir):
-                registry.set_heir(info.collection, "")
+            if info.successor and not catalog.is_worked_on(info.successor):
+                catalog.set_successor(info.collection, "")
+            if info.heir and not catalog.is_worked_on(info.heir):
+                catalog.set_heir(info.collection, "")
         removed = []
-        for collection in map(str, client.list_collections()):
+        for collection in map(str, session.client.list_collections()):
             ours = _OURS.fullmatch(collection)  # others' may be nothing to look at
-            if ours and collection not in serving and registry.is_abandoned(collection):
-                registry.drop(collection)
+            if ours and collection not in serving and catalog.is_abandoned(collection):
+                catalog.drop(collection)
                 removed.append(collection)
-        if "://" not in endpoint.uri:
-            remove_unlisted(Path(endpoint.uri))
+        if "://" not in session.endpoint.uri:
+            remove_unlisted(Path(session.endpoint.uri))
     return removed
 
 
@@ -135,8 +134,7 @@ class MilvusTrial:
 
     def __init__(
         self,
-        client: MilvusClient,
-        endpoint: Endpoint,
+        session: MilvusSession,
         server: ServerInfo,
         space: VectorSpace,
         timeout_s: float,
@@ -146,8 +144,7 @@ class MilvusTrial:
                 f"{server} has no binary vectors.",
                 "A Milvus server has; SIGHTLINE_MILVUS_URI names one.",
             )
-        self._client = client
-        self._endpoint = endpoint
+        self._session = session
         self._server = server
         self._space = space
         self._timeout_s = timeout_s
@@ -158,15 +155,15 @@ class MilvusTrial:
             # since a collection that is dropped before it is created would stay.
             with (
                 milvus_errors("opening a trial"),
-                write_lock(endpoint),
+                write_lock(session.endpoint),
                 ThreadPoolExecutor(1) as creating,
             ):
                 # An executor does not wait for a thread whose start was interrupted.
                 creating.submit(str).result()
                 creating.submit(
-                    client.create_collection,
+                    session.client.create_collection,
                     self._name,
-                    schema=_schema(client, space),
+                    schema=_schema(session.client, space),
                     consistency_level="Session",
                     properties=owned(),
                 ).result()
@@ -208,12 +205,12 @@ class MilvusTrial:
                 )
             ]
             with milvus_errors("storing a trial's vectors"):
-                self._client.insert(self._name, data)
+                self._session.client.insert(self._name, data)
 
     def settle(self) -> None:
         """Return when all rows are on disk, ready to be indexed."""
         with milvus_errors("flushing a trial"):
-            flush(self._client, self._name, self._timeout_s)
+            flush(self._session.client, self._name, self._timeout_s)
 
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Build an index over the settled rows in place of the one before, and load it."""
@@ -226,18 +223,20 @@ class MilvusTrial:
             self._remove_index(self._timeout_s)
             started = time.perf_counter()
             build_index(
-                self._client,
+                self._session.client,
                 self._name,
                 spec,
                 self._space.metric,
-                embedded=self._endpoint.embedded,
+                embedded=self._session.endpoint.embedded,
                 deadline=deadline,
             )
-            if self._endpoint.embedded:  # loading is when it builds; the next time it only loads
-                self._client.load_collection(self._name, timeout=seconds_left(deadline))
-                self._client.release_collection(self._name, timeout=seconds_left(deadline))
+            if (
+                self._session.endpoint.embedded
+            ):  # loading is when it builds; the next time it only loads
+                self._session.client.load_collection(self._name, timeout=seconds_left(deadline))
+                self._session.client.release_collection(self._name, timeout=seconds_left(deadline))
             built = time.perf_counter()
-            self._client.load_collection(self._name, timeout=seconds_left(deadline))
+            self._session.client.load_collection(self._name, timeout=seconds_left(deadline))
             loaded = time.perf_counter()
         self._built = True
         return BuildTimes(built - started, loaded - built)
@@ -252,7 +251,7 @@ class MilvusTrial:
         if self._space.kind == "binary":
             data = [query.tobytes() for query in data]
         with milvus_errors("searching a trial"):
-            found = self._client.search(
+            found = self._session.client.search(
                 self._name,
                 data=data,
                 anns_field=EMBEDDING_FIELD,
@@ -276,7 +275,7 @@ class MilvusTrial:
         nearest = NearestSoFar(np.atleast_2d(queries), k, self._space.metric)
         with milvus_errors("reading a trial"):
             for page in few_or_pages(
-                self._client,
+                self._session.client,
                 self._name,
                 expression or _EVERY_ROW,
                 ["row", EMBEDDING_FIELD],
@@ -291,8 +290,8 @@ class MilvusTrial:
 
         A server shows no sizes: GetQuerySegmentInfo's mem_size and the metrics of 2.3 have none.
         """
-        folder = Path(self._endpoint.uri) / "collections" / self._name
-        if "://" in self._endpoint.uri or not folder.is_dir():
+        folder = Path(self._session.endpoint.uri) / "collections" / self._name
+        if "://" in self._session.endpoint.uri or not folder.is_dir():
             return None
         return sum(file.stat().st_size for file in folder.rglob("indexes/*") if file.is_file())
 
@@ -303,14 +302,14 @@ class MilvusTrial:
     def drop(self) -> None:
         """Remove the trial with all it holds; again does nothing."""
         timeout_s = max(_CLEAN_UP_S, self._timeout_s)
-        with milvus_errors("removing a trial"), write_lock(self._endpoint):
+        with milvus_errors("removing a trial"), write_lock(self._session.endpoint):
             try:
-                self._client.drop_collection(self._name, timeout=timeout_s)
+                self._session.client.drop_collection(self._name, timeout=timeout_s)
             except MilvusException:
-                if not self._endpoint.embedded:
+                if not self._session.endpoint.embedded:
                     raise
                 # Milvus Lite fails where files are still being flushed; once more succeeds.
-                self._client.drop_collection(self._name, timeout=timeout_s)
+                self._session.client.drop_collection(self._name, timeout=timeout_s)
 
     @contextmanager
     def _undone_at_failure(self, spec: IndexSpec, deadline: float) -> Iterator[None]:
@@ -330,9 +329,9 @@ class MilvusTrial:
             raise
 
     def _remove_index(self, timeout_s: float) -> None:
-        self._client.release_collection(self._name, timeout=timeout_s)
-        for name in self._client.list_indexes(self._name):
-            self._client.drop_index(self._name, name, timeout=timeout_s)
+        self._session.client.release_collection(self._name, timeout=timeout_s)
+        for name in self._session.client.list_indexes(self._name):
+            self._session.client.drop_index(self._name, name, timeout=timeout_s)
 
     def _vector(self, row: dict[str, Any]) -> NDArray[Any]:
         vector = row[EMBEDDING_FIELD]

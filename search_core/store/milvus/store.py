@@ -22,7 +22,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter, quoted
-from search_core.store.endpoint import Endpoint, is_running
+from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
@@ -34,8 +34,7 @@ from search_core.store.library import (
 )
 from search_core.store.lite.inspection import Health
 from search_core.store.lite.read_only import is_read_only, make_view
-from search_core.store.milvus.catalog import LibraryRegistry, new_collection_name
-from search_core.store.milvus.connection import connect, disconnect, server_of
+from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
 from search_core.store.milvus.index_build import flush
 from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
@@ -46,6 +45,7 @@ from search_core.store.milvus.queries import (
     facets_of,
     matches,
     rows_where,
+    to_entities,
     vector_pages,
 )
 from search_core.store.milvus.rebuild import (
@@ -55,14 +55,14 @@ from search_core.store.milvus.rebuild import (
     rebuild_in_place,
 )
 from search_core.store.milvus.replacement import MilvusSuccession
-from search_core.store.milvus.schema import last_of_each, to_entity, to_row
+from search_core.store.milvus.schema import last_of_each, to_rows
 from search_core.store.milvus.scratch import (
     MilvusTrial,
     VectorSpace,
     has_leftovers,
     remove_leftovers,
 )
-from search_core.store.milvus.serving import read_library, read_through, write_library
+from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_TIMEOUT_S
 from search_core.system.disk import require_room
 
@@ -76,9 +76,9 @@ _T = TypeVar("_T")
 class MilvusStore:
     """Libraries in one Milvus; safe to share between threads.
 
-    ``address`` is where it is: a server's address, or the embedded Milvus's folder. One that cannot
-    be written is read all the same. Raises StoreUnavailable when Milvus cannot be reached,
-    StoreBusy when another process holds the embedded one.
+    ``session`` is the connection; ``address`` is where it is: a server's address, or the embedded
+    Milvus's folder. One that cannot be written is read all the same. Raises StoreUnavailable when
+    Milvus cannot be reached, StoreBusy when another process holds the embedded one.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -90,8 +90,7 @@ class MilvusStore:
             view = Path(self._view.name) / Path(endpoint.uri).name
             endpoint = replace(endpoint, uri=str(view), read_only=Path(endpoint.uri).parent)
         self.endpoint = endpoint
-        self._client = connect(endpoint)
-        self._registry = LibraryRegistry(self._client, endpoint, health)
+        self.session = MilvusSession.open(endpoint, health)
         self._encoders: dict[str, EncoderIdentity] = {}  # what this process writes, by library
         self._probes = ProbeRecords(endpoint.probes) if endpoint.probes else None
         self._flushing = threading.Lock()
@@ -99,14 +98,13 @@ class MilvusStore:
 
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
-        disconnect(self._client, self.endpoint)
+        self.session.close()
         if self._view is not None:
             self._view.cleanup()
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
-        with milvus_errors("asking for its version"):
-            server = server_of(self._client, self.endpoint)
+        server = self.session.server()
         found = self._probes.find(self.endpoint, server.version) if self._probes else None
         return replace(server, lacks=frozenset(found.lacks)) if found else server
 
@@ -133,8 +131,7 @@ class MilvusStore:
         """
         if self._probes is None or self.endpoint.embedded:
             return None
-        with milvus_errors("asking for its version"):
-            server = server_of(self._client, self.endpoint)
+        server = self.session.server()
         if server.embedded or self._probes.find(self.endpoint, server.version) is not None:
             return None
         return self._probed(thorough=False, storage=None, on_progress=on_progress)
@@ -142,15 +139,9 @@ class MilvusStore:
     def _probed(
         self, *, thorough: bool, storage: BulkStorage | None, on_progress: Callable[[str], None]
     ) -> ProbeRecord:
-        with milvus_errors("asking for its version"):
-            server = server_of(self._client, self.endpoint)
+        server = self.session.server()
         record = probe(
-            self._client,
-            self.endpoint,
-            server,
-            thorough=thorough,
-            storage=storage,
-            on_progress=on_progress,
+            self.session, server, thorough=thorough, storage=storage, on_progress=on_progress
         )
         if self._probes is not None:
             with suppress(OSError):  # where the data directory is read only, it is tried each time
@@ -162,12 +153,14 @@ class MilvusStore:
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
         with milvus_errors("listing libraries"):
-            return self._registry.all()
+            return self.session.catalog.all()
 
     def library(self, name: str) -> LibraryInfo:
-        """Return one library, loaded and ready to search; raises LibraryNotFound."""
-        with milvus_errors("opening the library", name):
-            return self._registry.open(name)
+        """Return one library, loaded and ready to search; raises LibraryNotFound.
+
+        What another process changed in the last two seconds may not show yet.
+        """
+        return self.session.library(name)
 
     def ensure_library(
         self,
@@ -179,28 +172,32 @@ class MilvusStore:
     ) -> LibraryInfo:
         """Return the library, created when it is new; raises EncoderMismatch."""
         check_library_name(name)
-        with milvus_errors("creating the library", name):
-            if self._registry.find(name) is None:
-                now = round(time.time() * 1000)
-                collection = new_collection_name(name)
-                info = LibraryInfo(name, collection, identity, metric, index, SearchParams(), now)
-                self._registry.create(info)
-        info = self.library(name)
-        info.require_encoder(identity)
+        info = self.session.remembered(name, fresh=True)
+        if info is None or not info.encoder.same_space(identity):
+            with milvus_errors("creating the library", name):
+                if self.session.catalog.find(name) is None:
+                    now = round(time.time() * 1000)
+                    collection = new_collection_name(name)
+                    made = LibraryInfo(
+                        name, collection, identity, metric, index, SearchParams(), now
+                    )
+                    self.session.catalog.create(made)
+            info = self.session.library(name, fresh=True)
+            info.require_encoder(identity)
         self._encoders[name] = identity
         return info
 
     def drop_library(self, name: str) -> None:
         """Remove a library with all its entities; raises LibraryNotFound."""
-        info = self.library(name)
+        info = self.session.library(name, fresh=True)
         with milvus_errors("dropping the library", name):
-            self._registry.remove(info)
+            self.session.catalog.remove(info)
 
     def rename_library(self, name: str, new_name: str) -> None:
         """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
-        info = self.library(name)
+        info = self.session.library(name, fresh=True)
         with milvus_errors("renaming the library", name):
-            self._registry.rename(info, check_library_name(new_name))
+            self.session.catalog.rename(info, check_library_name(new_name))
         self._encoders.pop(name, None)
 
     # Entities
@@ -218,15 +215,13 @@ class MilvusStore:
         for start in range(0, len(entities), UPSERT_ROWS):
             part = slice(start, start + UPSERT_ROWS)
             write = partial(self._upsert, list(zip(entities[part], embeddings[part], strict=True)))
-            self._write(name, "storing vectors", write, self._encoders.get(name))
+            self.session.write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
         """Return what writes many rows at once through files; raises UsageError for Milvus Lite."""
         from search_core.store.milvus.bulk_insert import BulkInserter
 
-        return BulkInserter(
-            self._client, self._registry, self.endpoint, self.server(), storage, self._encoders
-        )
+        return BulkInserter(self.session, self.server(), storage, self._encoders)
 
     def settle(self, name: str) -> None:
         """Return when everything written is seen by every reader and kept on disk.
@@ -234,8 +229,14 @@ class MilvusStore:
         A server keeps what it has acknowledged in its log, so that one which limits how often a
         collection is flushed, and goes on refusing, loses nothing by it.
         """
-        self._write(name, "flushing", self._flush_once)
-        self.count(name)
+
+        def flush_all(info: LibraryInfo) -> None:
+            for collection in info.collections:
+                self._flush_once(collection)
+            count_rows(self.session.client, info.collection, "")
+
+        with write_lock(self.endpoint):
+            self.session.read(name, "flushing", flush_all, fresh=True)
 
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
@@ -243,7 +244,8 @@ class MilvusStore:
         matching = self.count(name, where)
         if matching:
             expression = where.expression()
-            self._write(name, "deleting", lambda of: self._client.delete(of, filter=expression))
+            client = self.session.client
+            self.session.write(name, "deleting", lambda of: client.delete(of, filter=expression))
         return matching
 
     def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
@@ -253,10 +255,11 @@ class MilvusStore:
         100,000 entities.
         """
         expression, level = where.expression(), "Strong" if fresh else "Bounded"
-        return self._read(
+        return self.session.read(
             name,
             "counting entities",
-            lambda info: count_rows(self._client, info.collection, expression, level),
+            lambda info: count_rows(self.session.client, info.collection, expression, level),
+            fresh=fresh,
         )
 
     def entities(
@@ -264,21 +267,50 @@ class MilvusStore:
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
         expression = where.expression() or EVERYTHING
-        rows = self._rows(name, expression, None, limit=limit, offset=offset)
-        return [to_entity(row) for row in rows]
+        return self.session.read(
+            name,
+            "reading entities",
+            lambda info: to_entities(
+                rows_where(
+                    self.session.client,
+                    info.collection,
+                    expression,
+                    info.fields,
+                    limit=limit,
+                    offset=offset,
+                )
+            ),
+            fresh=True,
+        )
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
         expression = where.expression()
-        return self._read(
+        return self.session.read(
             name,
             "reading entities",
-            lambda info: facets_of(self._client, info.collection, expression),
+            lambda info: facets_of(self.session.client, info.collection, expression),
+            fresh=True,
         )
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
-        rows = self._rows(name, f"id == {quoted(entity_id)}", [EMBEDDING_FIELD])
+        expression = f"id == {quoted(entity_id)}"
+
+        def ask(info: LibraryInfo, consistency: str = "Session") -> list[dict[str, Any]]:
+            return rows_where(
+                self.session.client,
+                info.collection,
+                expression,
+                [EMBEDDING_FIELD],
+                limit=1,
+                consistency=consistency,
+            )
+
+        rows = self.session.read(name, "reading an embedding", ask)
+        if not rows:  # or another process has just written it
+            strong = partial(ask, consistency="Strong")
+            rows = self.session.read(name, "reading an embedding", strong, fresh=True)
         if not rows:
             raise EntityNotFound(
                 f"The library {name} has no entity {entity_id}.",
@@ -294,11 +326,10 @@ class MilvusStore:
         Raises StoreError when the library is rebuilt meanwhile.
         """
         expression = where.expression()
-        return read_through(
-            self._registry,
+        return self.session.read_through(
             name,
             "reading vectors",
-            lambda info: vector_pages(self._client, info, expression, limit, seed),
+            lambda info: vector_pages(self.session.client, info, expression, limit, seed),
         )
 
     def search(
@@ -315,15 +346,14 @@ class MilvusStore:
         expression = where.expression()
 
         def ask(info: LibraryInfo) -> list[list[Match]]:
-            return matches(self._client, info, vectors, k, expression, params)
+            return matches(self.session.client, info, vectors, k, expression, params)
 
-        found = self._read(name, "searching", ask)
+        found = self.session.read(name, "searching", ask)
         if all(found) or self.endpoint.embedded:
             return found
         # A server answers a search that a rebuild overtakes with nothing, and no error (2.3.5).
-        with milvus_errors("searching", name):
-            self._registry.forget(self._registry.open(name).collection)
-        return self._read(name, "searching", ask)
+        self.session.catalog.forget(self.session.library(name, fresh=True).collection)
+        return self.session.read(name, "searching", ask)
 
     def search_exact(
         self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
@@ -331,10 +361,10 @@ class MilvusStore:
         """Return the same without the index: what passes is fetched and compared one by one."""
         check_k(k)
         expression = where.expression()
-        return self._read(
+        return self.session.read(
             name,
             "searching",
-            lambda info: exact_matches(self._client, info, vectors, k, expression),
+            lambda info: exact_matches(self.session.client, info, vectors, k, expression),
         )
 
     # The index
@@ -350,10 +380,10 @@ class MilvusStore:
 
         Where that fails or takes longer, the old one is put back: raises StoreError.
         """
-        info = self.library(name)
+        info = self.session.library(name, fresh=True)
         changed = changed_index(info, index, search, self.server())
         with milvus_errors("building the index", name):
-            rebuild_in_place(self._client, self._registry, self.endpoint, info, changed, timeout_s)
+            rebuild_in_place(self.session, info, changed, timeout_s)
 
     def rebuild(
         self,
@@ -367,15 +397,13 @@ class MilvusStore:
         Where only the search parameters are new there is nothing to build.
         """
         self.remove_leftovers()
-        info = self.library(name)
+        info = self.session.library(name, fresh=True)
         changed = changed_index(info, index, search, self.server())
         with milvus_errors("building the index", name):
             if index == info.index:
-                rebuild_in_place(self._client, self._registry, self.endpoint, info, changed)
+                rebuild_in_place(self.session, info, changed)
                 return changed
-            return Rebuild(self._client, self._registry, self.endpoint, on_progress).run(
-                info, changed
-            )
+            return Rebuild(self.session, on_progress).run(info, changed)
 
     def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MilvusSuccession:
         """Return what fills a library's next collection, for embeddings of another encoder.
@@ -385,7 +413,7 @@ class MilvusStore:
         Raises UsageErrors for a dimension the index cannot have.
         """
         self.remove_leftovers()
-        old = self.library(name)
+        old = self.session.library(name, fresh=True)
         old.index.require_dim(identity.dim)
         collection = new_collection_name(name)
         new = replace(
@@ -396,7 +424,7 @@ class MilvusStore:
             heir="",
             fields=SCALAR_FIELDS,
         )
-        return MilvusSuccession(self._client, self._registry, self.endpoint, old, new, work)
+        return MilvusSuccession(self.session, old, new, work)
 
     def open_trial(
         self,
@@ -409,12 +437,12 @@ class MilvusStore:
         """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
         self.remove_leftovers()
         space = VectorSpace(dim, metric, vector_kind)
-        return MilvusTrial(self._client, self.endpoint, self.server(), space, timeout_s)
+        return MilvusTrial(self.session, self.server(), space, timeout_s)
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left behind, and return its names."""
         with milvus_errors("removing leftovers"):
-            return remove_leftovers(self._client, self._registry, self.endpoint)
+            return remove_leftovers(self.session)
 
     def tidy(self) -> list[str]:
         """Remove leftovers where there are some, which costs next to nothing to tell.
@@ -422,46 +450,12 @@ class MilvusStore:
         For the start of any command: what Milvus refuses meanwhile is left to the next.
         """
         with suppress(SightlineError), milvus_errors("removing leftovers"):
-            self._registry.health.require_all()  # what is damaged is no leftover
-            if has_leftovers(self._client, self._registry):
+            self.session.catalog.health.require_all()  # what is damaged is no leftover
+            if has_leftovers(self.session):
                 return self.remove_leftovers()
         return []
 
     # Within
-
-    def _read(self, name: str, doing: str, ask: Callable[[LibraryInfo], _T]) -> _T:
-        return read_library(self._registry, name, doing, ask)
-
-    def _rows(
-        self,
-        name: str,
-        expression: str,
-        fields: Sequence[str] | None,
-        limit: int = 1,
-        offset: int = 0,
-    ) -> list[dict[str, Any]]:
-        """Return the rows that pass; all their scalar fields where none are named."""
-        return self._read(
-            name,
-            "reading entities",
-            lambda info: rows_where(
-                self._client,
-                info.collection,
-                expression,
-                fields or info.fields,
-                limit=limit,
-                offset=offset,
-            ),
-        )
-
-    def _write(
-        self,
-        name: str,
-        doing: str,
-        write: Callable[[str], object],
-        identity: EncoderIdentity | None = None,
-    ) -> None:
-        write_library(self._registry, name, doing, write, identity)
 
     def _flush_once(self, collection: str) -> None:
         """Flush a collection, unless a flush that began after this call covers it."""
@@ -471,13 +465,12 @@ class MilvusStore:
                 return
             began_s = time.monotonic()
             try:
-                flush(self._client, collection, self.endpoint.timeout_s)
+                flush(self.session.client, collection, self.endpoint.timeout_s)
             except MilvusException as error:
                 if meaning_of(error) is not Meaning.RATE_LIMITED:
                     raise
             self._flushed_s[collection] = began_s
 
     def _upsert(self, pairs: list[tuple[MediaEntity, Embeddings]], collection: str) -> None:
-        fields = self._registry.fields(collection)
-        rows = [to_row(entity, vector, fields) for entity, vector in pairs]
-        self._client.upsert(collection, rows)
+        rows = to_rows(pairs, self.session.catalog.fields(collection))
+        self.session.client.upsert(collection, rows)

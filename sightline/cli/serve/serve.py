@@ -183,7 +183,7 @@ def _start_lite(settings: Settings, children: Children) -> str:
             "Wait for it to end, then run `sightline serve` again.",
         )
     from search_core.store.lite.inspection import Health
-    from search_core.store.milvus.connection import remove_flushed_logs
+    from search_core.store.lite.layout import remove_flushed_logs
     from search_core.store.milvus.scratch import remove_unlisted
 
     Health(lite_dir).require_all()

@@ -252,7 +252,7 @@ def test_ended_midway_the_library_is_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     before = rows(filled)
-    collections = filled._client.list_collections()
+    collections = filled.session.client.list_collections()
 
     class Ended(Exception):
         pass
@@ -261,7 +261,7 @@ def test_ended_midway_the_library_is_as_it_was(
         raise Ended
 
     if moment == "switching":
-        monkeypatch.setattr("search_core.store.milvus.catalog.LibraryRegistry.switch", end)
+        monkeypatch.setattr("search_core.store.milvus.catalog.LibraryCatalog.switch", end)
     with pytest.raises(Ended):
         reembed(
             settings,
@@ -270,7 +270,7 @@ def test_ended_midway_the_library_is_as_it_was(
             FinerEncoder(),
             on_progress=end if moment == "embedding" else lambda *_: None,
         )
-    assert filled._client.list_collections() == collections
+    assert filled.session.client.list_collections() == collections
     [(entity, vector), *_] = before.values()
     filled.upsert("main", [entity], vector[None])
     assert {key: entity for key, (entity, _) in rows(filled).items()} == {
@@ -292,7 +292,7 @@ def test_killed_midway_it_goes_on_where_it_was(
         assert store.remove_leftovers() == []  # as a serve that is started again would
         report = reembed(settings, store, "main", FinerEncoder())
         assert (report.kept, report.keyframes) == (3, 5)
-        assert store._client.list_collections() == [store.library("main").collection]
+        assert store.session.client.list_collections() == [store.library("main").collection]
         assert_as_if_ingested(store, settings, media, before)
 
 

@@ -131,7 +131,7 @@ def test_a_cancelled_comparison_leaves_nothing_in_milvus(
     lite_store.ensure_library("main", encoder.identity)
     entities = [make_entity(number) for number in range(200)]
     lite_store.upsert("main", entities, clip_like_vectors(200, encoder.identity.dim))
-    before = lite_store._client.list_collections()
+    before = lite_store.session.client.list_collections()
     job_id = jobs.submit(CompareRequest("main", options(), text=False))
     built: list[MilvusTrial] = []
     open_trial = lite_store.open_trial
@@ -147,4 +147,4 @@ def test_a_cancelled_comparison_leaves_nothing_in_milvus(
     run_worker(settings, store=lite_store, encoder=encoder, until_idle=True, timing=EAGER)
     assert built
     assert job_of(jobs, job_id).state == "cancelled"
-    assert lite_store._client.list_collections() == before
+    assert lite_store.session.client.list_collections() == before

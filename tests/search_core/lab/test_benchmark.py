@@ -154,16 +154,16 @@ def test_smaller_vectors_and_bits_are_measured_where_the_server_has_them(
 
 
 def test_nothing_is_left_in_milvus(milvus: MilvusStore) -> None:
-    before = set(milvus._client.list_collections())
+    before = set(milvus.session.client.list_collections())
     IndexBenchmark(milvus, "main", options(types=("FLAT",))).run()
-    assert set(milvus._client.list_collections()) == before
+    assert set(milvus.session.client.list_collections()) == before
 
     def stop(context: RunContext, run: IndexRun) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         IndexBenchmark(milvus, "main", options(types=("FLAT",))).run(on_run=stop)
-    assert set(milvus._client.list_collections()) == before
+    assert set(milvus.session.client.list_collections()) == before
     assert milvus.count("main") == ROWS
 
 

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from search_core.indexes import Flat, Hnsw, IvfFlat, IvfSq8, SearchParams
 from search_core.store.endpoint import Endpoint
 from search_core.store.library import Store
-from search_core.store.milvus.connection import connect
+from search_core.store.milvus.session import connect
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
@@ -80,7 +80,7 @@ def compare(store: Store) -> None:
 def main() -> None:
     folder, uri, calls, *embedded = sys.argv[1:]
     pytest.MonkeyPatch().setattr(
-        "search_core.store.milvus.store.connect",
+        "search_core.store.milvus.session.connect",
         lambda endpoint: KillingClient(connect(endpoint), int(calls)),
     )
     lock = Path(folder) / "write.lock" if embedded else None

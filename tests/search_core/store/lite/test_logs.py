@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from search_core.store.endpoint import Endpoint
-from search_core.store.milvus.connection import remove_flushed_logs
+from search_core.store.lite.layout import remove_flushed_logs
 from search_core.store.milvus.store import MilvusStore
 
 #: Ends as by kill -9 when a flush has written its manifest, and has its log still to remove.

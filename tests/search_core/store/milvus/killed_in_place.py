@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[4]))
 
 from search_core.indexes import Hnsw
 from search_core.store.endpoint import Endpoint
-from search_core.store.milvus.connection import connect
+from search_core.store.milvus.session import connect
 from search_core.store.milvus.store import MilvusStore
 
 LIBRARY = "in_place"
@@ -51,7 +51,7 @@ def main() -> None:
     endpoint = Endpoint(uri, embedded=bool(lock), write_lock=Path(lock) if lock else None)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            "search_core.store.milvus.store.connect",
+            "search_core.store.milvus.session.connect",
             lambda endpoint: DyingClient(connect(endpoint), int(calls)),
         )
         MilvusStore(endpoint).set_index(LIBRARY, Hnsw())

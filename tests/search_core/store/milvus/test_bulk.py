@@ -76,7 +76,7 @@ def test_a_file_that_a_killed_process_handed_over_is_not_there_twice(
     store: MilvusStore, library: str, tmp_path: Path
 ) -> None:
     pq.write_table(columns(ENTITIES, VECTORS), tmp_path / "left.parquet")
-    handler = store._client._get_connection()
+    handler = store.session.client._get_connection()
     collection = store.library(library).collection
     handler.do_bulk_insert(collection, "", [str(tmp_path / "left.parquet")])
     store.bulk_inserter(BulkStorage(str(tmp_path))).insert(library, ENTITIES, VECTORS)

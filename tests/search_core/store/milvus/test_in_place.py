@@ -18,8 +18,8 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.errors import StoreError
 from search_core.indexes import Hnsw, IvfFlat, IvfPq, SearchParams
 from search_core.store.endpoint import Endpoint
-from search_core.store.milvus.connection import connect
 from search_core.store.milvus.properties import BEFORE_PROPERTY, OWNER_PROPERTY, PROPERTY, Owner
+from search_core.store.milvus.session import connect
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.search_core.store.milvus.killed_in_place import LIBRARY
@@ -105,7 +105,7 @@ def test_a_build_that_fails_or_is_interrupted_leaves_the_old_one(
         clients.append(FailingClient(connect(endpoint)))
         return clients[-1]
 
-    monkeypatch.setattr("search_core.store.milvus.store.connect", failing)
+    monkeypatch.setattr("search_core.store.milvus.session.connect", failing)
     with closing(MilvusStore(endpoint)) as store:
         assert_answers(store)
         clients[0].error = error
