@@ -28,6 +28,7 @@ from search_core.store.milvus.properties import (
     CollectionNotes,
     info_in,
     owned,
+    owner_in,
     properties_of,
 )
 from search_core.store.milvus.schema import collection_schema, scalar_fields
@@ -252,7 +253,11 @@ class LibraryCatalog(CollectionNotes):
         with self._undoing:  # one thread of this process
             described = self.describe(collection)
             before = properties_of(described).get(BEFORE_PROPERTY) if described else None
-            if not before or self.is_worked_on(collection):
+            if described is None or not before:
+                return
+            # As described then: asked for again, a rebuild may have ended and the next begun.
+            owner = owner_in(described)
+            if owner is not None and not owner.is_gone():
                 return
             # Milvus Lite calls loaded what has no index.
             if self._is_indexed(collection) and self._is_loaded(collection):

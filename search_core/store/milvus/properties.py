@@ -133,8 +133,7 @@ class CollectionNotes:
 
     def _owner(self, collection: str) -> Owner | None:
         described = self.describe(collection)
-        text = properties_of(described).get(OWNER_PROPERTY) if described else None
-        return Owner.from_dict(json.loads(text)) if text else None
+        return owner_in(described) if described else None
 
     def _set(self, collection: str, properties: Mapping[str, str]) -> None:
         with self._changing():
@@ -186,6 +185,12 @@ def info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
             scalar_fields(described),
         )
     return None
+
+
+def owner_in(described: Mapping[str, Any]) -> Owner | None:
+    """Return who owns a described collection, None where nobody does."""
+    text = properties_of(described).get(OWNER_PROPERTY)
+    return Owner.from_dict(json.loads(text)) if text else None
 
 
 @lru_cache(maxsize=128)
