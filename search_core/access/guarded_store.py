@@ -67,9 +67,9 @@ class GuardedStore:
         """Return all libraries by name."""
         return self._store.libraries()
 
-    def library(self, name: str) -> LibraryInfo:
-        """Return one library; raises LibraryNotFound."""
-        return self._store.library(name)
+    def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound, EncoderMismatch."""
+        return self._store.library(name, encoder)
 
     def ensure_library(
         self,

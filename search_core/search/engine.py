@@ -154,7 +154,7 @@ class SearchEngine:
         cameras: tuple[str, ...] | None = None,
         on_ask: Callable[[Query, Filter, int], None] = lambda query, where, k: None,
     ) -> None:
-        store.library(library).require_encoder(encoder.identity)
+        store.library(library, encoder.identity)
         self._encoder = encoder
         self._store = store
         self._library = library
@@ -189,8 +189,7 @@ class SearchEngine:
         min_score: float | None = None,
     ) -> Answer:
         """Return what :meth:`search` does, with what was done and the milliseconds it took."""
-        library = self._store.library(self._library)
-        library.require_encoder(self._encoder.identity)
+        library = self._store.library(self._library, self._encoder.identity)
         self._on_ask(query, where, k)
         # Here too, though a guarded store does it: how hard to search depends on the whole filter.
         where = where.seen_by(self._cameras)

@@ -144,8 +144,11 @@ class Store(Protocol):
         """Return all libraries by name."""
         ...
 
-    def library(self, name: str) -> LibraryInfo:
-        """Return one library; raises LibraryNotFound."""
+    def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound.
+
+        Raises EncoderMismatch unless ``encoder``, where it is given, made its vectors.
+        """
         ...
 
     def ensure_library(

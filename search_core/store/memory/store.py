@@ -58,12 +58,15 @@ class MemoryStore:
         """Return all libraries by name."""
         return [self._infos[name] for name in sorted(self._infos)]
 
-    def library(self, name: str) -> LibraryInfo:
-        """Return one library; raises LibraryNotFound."""
+    def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
+        """Return one library; raises LibraryNotFound, EncoderMismatch."""
         check_library_name(name)
         if name not in self._infos:
             raise LibraryNotFound(f"There is no library {name} here.")
-        return self._infos[name]
+        info = self._infos[name]
+        if encoder is not None:
+            info.require_encoder(encoder)
+        return info
 
     def ensure_library(
         self,

@@ -141,10 +141,11 @@ class MilvusSession:
         """Ask the collection that serves; again where a rebuild has just put another in its place.
 
         ``fresh`` looks which collection that is, instead of remembering. Waits while it is loaded,
-        recovers or is rebuilt in place. Raises LibraryNotFound, and StoreUnavailable past the
-        endpoint's ``timeout_s``.
+        recovers or is rebuilt in place. Raises LibraryNotFound, EncoderMismatch where what was
+        remembered is of another encoder, and StoreUnavailable past the endpoint's ``timeout_s``.
         """
         waiting = _Waiting(self.endpoint, name, doing)
+        may_be_old = not fresh
         switches = 0
         try:
             while True:
@@ -156,6 +157,8 @@ class MilvusSession:
                     now = self._found_now(info)
                     if now is not None and now != info and switches < _SWITCHES:
                         switches += 1
+                        if may_be_old:  # as what is asked by may be, of the encoder before
+                            now.require_encoder(info.encoder)
                     elif is_not_ready(error) or is_missing(error):
                         # Missing to a node that has just let it go; else the next look says so.
                         waiting.pause(error)

@@ -155,12 +155,17 @@ class MilvusStore:
         with milvus_errors("listing libraries"):
             return self.session.catalog.all()
 
-    def library(self, name: str) -> LibraryInfo:
-        """Return one library, loaded and ready to search; raises LibraryNotFound.
+    def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
+        """Return one library, loaded and ready to search.
 
-        What another process changed in the last two seconds may not show yet.
+        What another process changed in the last two seconds may not show yet. Raises
+        LibraryNotFound, and EncoderMismatch unless ``encoder``, where given, made its vectors.
         """
-        return self.session.library(name)
+        info = self.session.library(name)
+        if encoder is not None and not info.encoder.same_space(encoder):
+            info = self.session.library(name, fresh=True)
+            info.require_encoder(encoder)
+        return info
 
     def ensure_library(
         self,
