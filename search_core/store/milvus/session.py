@@ -20,8 +20,7 @@ search need not ask first. What keeps that right:
   searches what is being dropped.
 - Where Milvus raises anything at all, the library is looked at again, and asked again where it is
   another by then: dropped, switched, or with another index in the same collection.
-- A library that is being rebuilt or re-embedded is never remembered, and a write is acknowledged
-  only after a look that came after it: see :meth:`MilvusSession.write`.
+- A write is acknowledged only after a look that came after it: see :meth:`MilvusSession.write`.
 """
 
 from __future__ import annotations
@@ -237,12 +236,11 @@ class MilvusSession:
         return self.remembered(name, fresh=fresh) or self._look(name)
 
     def _look(self, name: str) -> LibraryInfo:
-        """Return a library as it is now, and remember it unless it is about to change."""
+        """Return a library as it is now, and remember it."""
         changes, asked_s = self.catalog.changes.number, self._clock()
         self._known.pop(name, None)
         info = self.catalog.open(name)
-        if not info.successor and not info.heir:
-            self._known[name] = _Known(info, changes, asked_s + REMEMBERED_S)
+        self._known[name] = _Known(info, changes, asked_s + REMEMBERED_S)
         return info
 
     def _found_now(self, info: LibraryInfo) -> LibraryInfo | None:

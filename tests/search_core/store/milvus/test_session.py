@@ -13,8 +13,10 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EncoderMismatch, LibraryNotFound, StoreBusy
 from search_core.indexes import Flat, Hnsw, IvfFlat, SearchParams
+from search_core.schema.entity import SCALAR_FIELDS
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint
+from search_core.store.milvus.schema import to_rows
 from search_core.store.milvus.session import REMEMBERED_S, MilvusSession
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
@@ -249,6 +251,24 @@ def test_no_moment_of_a_rebuild_loses_a_write_of_another_process(
     theirs.rebuild("main", IvfFlat(nlist=2), SearchParams(nprobe=2), write)
     assert theirs.count("main") == ours.count("main") == 2 * ROWS - 1
     assert nearest(theirs, ROWS) == nearest(ours, ROWS) == ENTITIES[ROWS].id
+
+
+def test_a_write_that_a_whole_rebuild_overtakes_is_not_lost(
+    stores: tuple[MilvusStore, MilvusStore],
+) -> None:
+    ours, theirs = stores
+    client, rows = ours.session.client, list(zip(ENTITIES[ROWS:], VECTORS[ROWS:], strict=True))
+    written: list[str] = []
+
+    def write(collection: str) -> None:
+        if not written:  # the library was looked at, and nothing is written yet
+            theirs.rebuild("main", IvfFlat(nlist=2), SearchParams(nprobe=2))
+        written.append(collection)
+        client.upsert(collection, to_rows(rows, SCALAR_FIELDS))
+
+    ours.session.write("main", "storing vectors", write)
+    assert len(set(written)) == 2
+    assert theirs.count("main") == 2 * ROWS
 
 
 def test_a_write_is_refused_while_another_process_switches_the_encoder(
