@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,9 +294,12 @@ def test_the_embedded_milvus_is_described_again_only_after_a_change(
     assert nearest(one, 0) == nearest(two, 0) == ENTITIES[0].id
     looks: list[str] = []
     describe = one.session.catalog.describe
-    monkeypatch.setattr(
-        one.session.catalog, "describe", lambda name: looks.append(name) or describe(name)
-    )
+
+    def counted(name: str) -> dict[str, Any] | None:
+        looks.append(name)
+        return describe(name)
+
+    monkeypatch.setattr(one.session.catalog, "describe", counted)
     nearest(one, 0)
     assert one.count("main") == ROWS
     assert looks == []
