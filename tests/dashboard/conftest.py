@@ -138,8 +138,9 @@ def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPat
         token = post(name).token if name else "nobody's"
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
+        home = "auth.account_page" if page == "account" else f"{page}.page"
         script = (
-            f"from dashboard.{page}.page import page\n"
+            f"from dashboard.{home} import page\n"
             "from dashboard.components.errors import shown_in_words\n"
             "with shown_in_words():\n"
             "    page()\n"

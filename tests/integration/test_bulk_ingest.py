@@ -27,7 +27,7 @@ from tests.support.made_media import HistogramEncoder, make_clip, make_photo
 
 pytestmark = pytest.mark.server
 ROOT = Path(__file__).parents[2]
-KILLED = ROOT / "tests" / "ingest" / "killed_ingest.py"
+KILLED = ROOT / "tests" / "ingest" / "rows" / "killed_ingest.py"
 
 
 @pytest.fixture(scope="module")

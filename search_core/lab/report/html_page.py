@@ -170,7 +170,7 @@ def _letter(place: int) -> str:
 
 
 def _text(name: str) -> str:
-    return (resources.files("search_core.lab") / "page" / name).read_text(encoding="utf-8")
+    return (resources.files("search_core.lab.report") / "assets" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -22,7 +22,8 @@ from tests.dashboard.conftest import Look, OpenPage, words
 pytestmark = pytest.mark.usefixtures("data_dir")
 
 REMOVED = """
-from dashboard import folder_changes, identity
+from dashboard.auth import identity
+from dashboard.cameras import folder_changes
 identity.begin_page()
 folder_changes.remove_folder(folder_changes.folder_roster().get("nvr"))
 """
