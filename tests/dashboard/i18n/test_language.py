@@ -23,6 +23,8 @@ from tests.dashboard.conftest import HOSTILE, OpenPage
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "dashboard"
+#: What `make words` reads.
+MARKED = (DASHBOARD, ROOT / "search_core" / "indexes")
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/sightline.po"))
 
 
@@ -31,7 +33,8 @@ def marked() -> set[str | tuple[str, str]]:
     """All that is marked in the code: messages, and pairs of singular and plural."""
     return {
         message if isinstance(message, str) else (message[0], message[1])
-        for _file, _line, message, _comments, _context in extract_from_dir(DASHBOARD)
+        for folder in MARKED
+        for _file, _line, message, _comments, _context in extract_from_dir(folder)
     }
 
 
