@@ -18,6 +18,7 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import LOCALE, ngettext, preferred, speaking
 from dashboard.search.page import EXAMPLES
+from search_core.indexes import INDEX_SPECS
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import HOSTILE, OpenPage
 
@@ -137,7 +138,8 @@ def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
 #: Words of English that Chinese readers of the field use as they are, and names.
 _KEPT = {
     *("Sightline", "Milvus", "Lite", "English", "ANN", "CSV", "JSON", "PDF", "SHA", "CLIP", "GiB"),
-    *("FLAT", "IVF", "HNSW", "COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
+    *re.findall("[A-Z]{3,}", " ".join(INDEX_SPECS)),
+    *("COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
     *(
         "person",
         "without",
