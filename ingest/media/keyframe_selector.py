@@ -133,13 +133,21 @@ class NamedSelector(ABC):
     help: ClassVar[str]
     argument: ClassVar[Argument | None] = None
     usual_numbers: ClassVar[tuple[float, ...]] = ()
-    animation_step_ms: int
-    least_distance: float
 
     @property
     @abstractmethod
     def recipe(self) -> str:
         """The selector and its options as a short stable string."""
+
+    @property
+    @abstractmethod
+    def animation_step_ms(self) -> int:
+        """The distance between frames taken from an animated image, in milliseconds."""
+
+    @property
+    @abstractmethod
+    def least_distance(self) -> float:
+        """The cosine distance below which two keyframes in a row are near-duplicates."""
 
     @abstractmethod
     def chooser(self) -> FrameChooser:

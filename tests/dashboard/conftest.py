@@ -17,7 +17,7 @@ from streamlit.testing.v1.element_tree import Element
 from dashboard import resources
 from dashboard.auth import identity
 from search_core.access.users import Users
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings, load_settings
 from search_core.store.endpoint import resolve_endpoint
