@@ -86,10 +86,10 @@ def open_page(data_dir: Path) -> OpenPage:
 
     def open_named(name: str, **address: str) -> AppTest:
         script = (
-            f"from dashboard.{name}.page import page\n"
             "from dashboard.components.errors import shown_in_words\n"
+            "from dashboard.components.routes import pages\n"
             "with shown_in_words():\n"
-            "    page()\n"
+            f"    next(page for page in pages() if page.url == '{name}').draw()\n"
         )
         app = (
             AppTest.from_file(str(NAVIGATION), default_timeout=60)
@@ -139,10 +139,10 @@ def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPat
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
         script = (
-            f"from dashboard.{page}.page import page\n"
             "from dashboard.components.errors import shown_in_words\n"
+            "from dashboard.components.routes import pages\n"
             "with shown_in_words():\n"
-            "    page()\n"
+            f"    next(page for page in pages() if page.url == '{page}').draw()\n"
         )
         app = (
             AppTest.from_string(script, default_timeout=60)
