@@ -61,7 +61,7 @@ format: $(DEV)
 
 words: $(DEV)
 	$(BIN)/pybabel -q extract --add-location=file --sort-by-file --width=100 \
-		--project=Sightline --output=$(WORDS)/sightline.pot dashboard
+		--project=Sightline --output=$(WORDS)/sightline.pot dashboard search_core/indexes
 	$(BIN)/pybabel -q update --domain=sightline --input-file=$(WORDS)/sightline.pot \
 		--output-dir=$(WORDS) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 		--width=100

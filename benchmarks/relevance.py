@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.encoders.catalogue import Calibration
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.schema.entity import MediaEntity
 from search_core.search.match_strength import Relevance
 from search_core.settings import Settings, load_settings

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 from search_core.encoders.base import Embeddings, l2_normalised
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.settings import load_settings
 from sightline.demo.scenes.facts import ANY, Facts, ThingClaim
 from sightline.demo.scenes.render import render_scene

@@ -7,19 +7,17 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
-from itertools import product
 from typing import Any, Self
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes import parse_selector, usual_ways
 from ingest.sources.names import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 
-_WAYS = ("auto", "iframe", "scene", "motion", *(f"interval:{n}" for n in (0.5, *range(1, 61))))
 #: The selector of live keyframes, as the ledger's recipe names it.
 LIVE_RECIPE = "live:1"
 
@@ -121,8 +119,7 @@ def options_of(
     if options:
         asked = IngestOptions.from_text(options)
     else:
-        ways = (way + distinct for way, distinct in product(_WAYS, ("", "+distinct")))
-        names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in ways}
+        names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in usual_ways()}
         if recipe not in names:
             return None
         asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else (), alone=False)
@@ -147,8 +144,7 @@ def known_recipes(old_digest: str, new_digest: str) -> dict[str, str]:
     One with options that are not usual is not among them: its sources are taken in again when they
     are next asked for, which adds no row.
     """
-    ways = [way + distinct for way, distinct in product(_WAYS, ("", "+distinct"))]
-    names = [*(parse_selector(way).recipe for way in ways), LIVE_RECIPE]
+    names = [*(parse_selector(way).recipe for way in usual_ways()), LIVE_RECIPE]
     return {recipe_of(old_digest, name): recipe_of(new_digest, name) for name in names}
 
 

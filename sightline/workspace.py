@@ -149,7 +149,7 @@ class Workspace:
         with self._loading:
             if name not in self._encoders:
                 with self._messages.status(f"Loading the encoder {settings.model} …"):
-                    from search_core.encoders.openclip import load_encoder
+                    from search_core.encoders.loading import load_encoder
 
                     self._encoders[name] = load_encoder(settings)
             return self._encoders[name]

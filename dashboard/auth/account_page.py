@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.auth import identity
+from dashboard.components.routes import Page
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import N_, _
 
@@ -27,6 +28,9 @@ def page() -> None:
         role, seen = _("Role"), _("Cameras")
         st.markdown(f":gray[{role}] {may}  \n:gray[{seen}] {cameras}")
         st.button(_("Log out"), icon=":material/logout:", on_click=identity.log_out)
+
+
+PAGE = Page("account", N_("Account"), ":material/account_circle:", page, personal=True)
 
 
 def logged_out() -> None:

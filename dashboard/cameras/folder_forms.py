@@ -23,6 +23,7 @@ from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.media.keyframes import selector_examples
 from search_core.errors import UsageError
 from search_core.store.library import check_library_name
 
@@ -135,7 +136,7 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
         keyframes = st.text_input(
             _("Keyframes"),
             value=folder.keyframes if folder else "auto",
-            help=_("Which frames of a video: auto, iframe, interval:2, scene or motion."),
+            help=_("Which frames of a video: {ways}.").format(ways=", ".join(selector_examples())),
             key=f"{key}-keyframes",
         )
     with right:

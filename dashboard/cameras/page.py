@@ -14,9 +14,10 @@ from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
 from dashboard.cameras.folders import folder_section
 from dashboard.cameras.forms import camera_card
 from dashboard.components.errors import shown_in_words
+from dashboard.components.routes import Page
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import N_, _
 from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
@@ -49,6 +50,9 @@ def page() -> None:
     folder_section()
     if may_change:
         _other_ways()
+
+
+PAGE = Page("cameras", N_("Cameras"), ":material/videocam:", page, right="ingest")
 
 
 def _other_ways() -> None:

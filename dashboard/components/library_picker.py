@@ -48,7 +48,7 @@ def link_to_adding(library: str) -> None:
     """Draw a button that leads to where footage is added to a library, for those who may."""
     if identity.current().may("ingest") and st.button(_("Add footage"), icon=":material/upload:"):
         choose_library(library)
-        st.switch_page(pages.library_page(), query_params={"view": "Add footage"})
+        pages.switch_to("library", view="Add footage")
 
 
 def how_to_begin() -> None:

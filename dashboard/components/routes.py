@@ -1,13 +1,55 @@
-"""The dashboard's pages, in the order of their menu."""
+"""The dashboard's pages: one list, from which the menu and the switching between them are made."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import streamlit as st
 
 from dashboard.i18n.gettext import _
-from search_core.access.roles import LOCAL, Access
+from search_core.access.roles import LOCAL, Access, Right
 
-# Pages are imported when they are asked for: they import the modules that switch between them.
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: where it is, what the menu shows, and what draws it.
+
+    ``url`` is its path; the ``first`` page is at the root, and ``url`` is only its name. ``title``
+    is marked for translation, ``icon`` a Material symbol. Those without the ``right`` may not open
+    it. A ``personal`` page is there for people who logged in, and is titled with their name.
+    """
+
+    url: str
+    title: str
+    icon: str
+    draw: Callable[[], None]
+    right: Right | None = None
+    first: bool = False
+    personal: bool = False
+
+    def may_open(self, access: Access) -> bool:
+        """Whether somebody may open it."""
+        return self.right is None or access.may(self.right)
+
+    def made(self, title: str = "") -> st.Page:
+        """Return it as Streamlit has it."""
+        path = None if self.first else self.url
+        shown = title or _(self.title)
+        return st.Page(self.draw, title=shown, icon=self.icon, url_path=path, default=self.first)
+
+
+def pages() -> tuple[Page, ...]:
+    """Return every page, in the order of the menu."""
+    # Imported when they are asked for: pages import this module, to switch between them.
+    from dashboard.auth.account_page import PAGE as ACCOUNT
+    from dashboard.cameras.page import PAGE as CAMERAS
+    from dashboard.index.page import PAGE as INDEX
+    from dashboard.library.page import PAGE as LIBRARY
+    from dashboard.map.page import PAGE as MAP
+    from dashboard.search.page import PAGE as SEARCH
+
+    return (SEARCH, LIBRARY, MAP, CAMERAS, INDEX, ACCOUNT)
 
 
 def pages_of(access: Access) -> list[st.Page]:
@@ -15,66 +57,17 @@ def pages_of(access: Access) -> list[st.Page]:
 
     The menu shows the former only.
     """
-    found = [search_page(), library_page(), map_page()]
-    found.append(cameras_page() if access.may("ingest") else refused(cameras_page()))
-    found.append(index_page() if access.may("index") else refused(index_page()))
-    if access is not LOCAL:
-        found.append(account_page(access))
-    return found
+    there = [page for page in pages() if not page.personal or access is not LOCAL]
+    return [
+        page.made(access.name if page.personal else "") if page.may_open(access) else _refused(page)
+        for page in there
+    ]
 
 
-def search_page() -> st.Page:
-    """Return the page that searches."""
-    from dashboard.search import page as search
-
-    return st.Page(search.page, title=_("Search"), icon=":material/search:", default=True)
-
-
-def library_page() -> st.Page:
-    """Return the page that shows and changes what is in a library."""
-    from dashboard.library import page as library
-
-    icon = ":material/video_library:"
-    return st.Page(library.page, title=_("Library"), icon=icon, url_path="library")
-
-
-def map_page() -> st.Page:
-    """Return the page that shows a library's embeddings in two dimensions."""
-    from dashboard.map import page as map_of_library
-
-    icon = ":material/scatter_plot:"
-    return st.Page(map_of_library.page, title=_("Map"), icon=icon, url_path="map")
-
-
-def cameras_page() -> st.Page:
-    """Return the page that shows the live cameras."""
-    from dashboard.cameras import page as cameras
-
-    return st.Page(cameras.page, title=_("Cameras"), icon=":material/videocam:", url_path="cameras")
-
-
-def index_page() -> st.Page:
-    """Return the page that shows and changes a library's index."""
-    from dashboard.index import page as index
-
-    return st.Page(index.page, title=_("Index"), icon=":material/speed:", url_path="index")
-
-
-def account_page(access: Access) -> st.Page:
-    """Return the page that says who is logged in, and logs out."""
-    from dashboard.auth import account_page as account
-
-    icon = ":material/account_circle:"
-    return st.Page(account.page, title=access.name, icon=icon, url_path="account")
-
-
-def refused(page: st.Page) -> st.Page:
-    """Return what stands at a page's address for those who may not open it."""
-
-    def refuse() -> None:
-        st.info(_("Your role may not open {page}.").format(page=page.title))
-
-    return st.Page(refuse, title=page.title, url_path=page.url_path, visibility="hidden")
+def switch_to(url: str, **address: str) -> None:
+    """Open another page, with ``address`` as its query; nothing after it is drawn."""
+    page = next(page for page in pages() if page.url == url)
+    st.switch_page(page.made(), query_params=address)
 
 
 def logged_out_page() -> st.Page:
@@ -82,3 +75,13 @@ def logged_out_page() -> st.Page:
     from dashboard.auth import account_page as account
 
     return st.Page(account.logged_out, title=_("Logged out"), default=True)
+
+
+def _refused(page: Page) -> st.Page:
+    """Return what stands at a page's address for those who may not open it."""
+    title = _(page.title)
+
+    def refuse() -> None:
+        st.info(_("Your role may not open {page}.").format(page=title))
+
+    return st.Page(refuse, title=title, url_path=page.url, visibility="hidden")

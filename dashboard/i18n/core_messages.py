@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dashboard.i18n.camera_messages import CAMERA_MESSAGES
 from dashboard.i18n.gettext import N_
+from search_core.indexes import INDEX_SPECS
 
 #: Titles, legends and tooltips of the lab's charts.
 CHART_WORDS = (
@@ -139,18 +140,7 @@ _ADVICE = (
     N_("finds too little: {recall} at the most"),
     N_("slow: exact, in some {seconds} s a search on two cores"),
     N_("slow: some {seconds} s a search on two cores"),
-    N_("exact, with nothing to build or choose; its time grows with the rows"),
-    N_("fast, and finds all that is in the clusters it looks into"),
-    N_("a quarter of the memory of IVF_FLAT, for a little recall"),
-    N_("the fastest at high recall, for the most memory"),
-    N_("nearly as fast as HNSW in a third of its memory, for a little recall"),
-    N_("the smallest; coarse, and slow to build"),
-    N_("small: one bit a dimension, and bytes to check the best candidates with"),
-    N_("scans small codes very fast, and checks the best with full vectors"),
-    N_("vectors and graph on a fast SSD, an eighth of them in memory"),
-    N_("an HNSW whose parameters Milvus chooses and you cannot"),
-    N_("the most queries a second, for many that come at once"),
-    N_("IVF_FLAT for many queries at once"),
+    *(spec.why for spec in INDEX_SPECS.values()),
 )
 _JOBS = (
     N_("queued"),

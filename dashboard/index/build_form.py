@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-import math
-
 import streamlit as st
 
+from dashboard import resources
 from dashboard.i18n.formatting import counted
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import _
+from dashboard.index.compare import offered_types
 from dashboard.index.jobs import ask_for_index
 from search_core.indexes import (
-    EF_CONSTRUCTION_RANGE,
-    EF_RANGE,
-    M_RANGE,
-    NLIST_RANGE,
-    Hnsw,
+    INDEX_SPECS,
+    IndexSpec,
+    Parameter,
     SearchParams,
     make_index_spec,
+    parameters_of,
 )
 from search_core.store.library import LibraryInfo
-
-_ABOUT = {
-    "FLAT": N_("Compares every vector: exact, and slower in proportion to the library."),
-    "IVF_FLAT": N_("Sorts vectors into clusters and searches the nearest ones."),
-    "IVF_SQ8": N_(
-        "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found."
-    ),
-    "HNSW": N_("Walks a graph of neighbours: fastest at high recall, and the most memory."),
-}
 
 
 def pick_index(info: LibraryInfo, rows: int) -> None:
     """Draw the form; its button asks for the index, which is built while the library answers."""
     current = info.index.index_type
-    kinds = list(_ABOUT)
-    at = kinds.index(current) if current in kinds else 0
-    kind = st.selectbox(_("Type"), kinds, index=at, key=f"kind-{info.name}")
-    st.caption(_(_ABOUT[kind]))
+    kinds = offered_types(resources.store().server(), info.encoder.dim)
+    if current not in kinds:
+        kinds.append(current)
+    kind = st.selectbox(_("Type"), kinds, index=kinds.index(current), key=f"kind-{info.name}")
+    st.caption(_(INDEX_SPECS[kind].explanation))
+    start = info.index if kind == current else INDEX_SPECS[kind].sized(rows, info.encoder.dim)
     with st.form(f"index-{info.name}-{kind}", border=False):
-        build = _build_options(info, kind, rows)
-        search = _search_options(info, kind, build)
+        build = {
+            name: _value(parameter, getattr(start, name))
+            for name, parameter in parameters_of(start)
+        }
+        search = _search_params(start, info.search)
         pressed = st.form_submit_button(_("Apply"), type="primary", width="stretch")
     builds = _("Builds over {vectors}; searches go on meanwhile.")
     st.caption(builds.format(vectors=counted(rows, "vector")))
@@ -47,42 +42,33 @@ def pick_index(info: LibraryInfo, rows: int) -> None:
         ask_for_index(info.name, make_index_spec(kind, build), search)
 
 
-def _build_options(info: LibraryInfo, kind: str, rows: int) -> dict[str, int | None]:
-    same = info.index.index_type == kind
-    if kind.startswith("IVF"):
-        usual = max(1, min(round(4 * math.sqrt(max(1, rows))), max(1, rows // 39), NLIST_RANGE[1]))
-        now = info.index.build_params()["nlist"] if same else usual
-        about = _("Clusters; about 4 × √vectors is usual.")
-        return {"nlist": _number("nlist", NLIST_RANGE, now, about)}
-    if kind == "HNSW":
-        spec = info.index if isinstance(info.index, Hnsw) else Hnsw()
-        links = _("Links a node keeps; more finds more, is larger.")
-        return {
-            "m": _number("M", M_RANGE, spec.m, links),
-            "ef_construction": _number(
-                "efConstruction",
-                EF_CONSTRUCTION_RANGE,
-                spec.ef_construction,
-                _("Candidates while building; more is a better graph and a longer build."),
-            ),
-        }
-    return {}
+def _search_params(start: IndexSpec, now: SearchParams) -> SearchParams:
+    """Return what the form says of the parameter that trades time for recall, if there is one."""
+    if start.sweep is None:
+        return SearchParams()
+    parameter = dict(parameters_of(now))[start.sweep]
+    value = getattr(now, start.sweep)
+    if value is None:
+        value = start.search_params(SearchParams(), 1)[start.sweep]
+    return SearchParams(**{start.sweep: int(_value(parameter, value))})
 
 
-def _search_options(info: LibraryInfo, kind: str, build: dict[str, int | None]) -> SearchParams:
-    if kind.startswith("IVF"):
-        usual = max(1, (build["nlist"] or 1) // 8)
-        now = info.search.nprobe if info.search.nprobe is not None else usual
-        about = _("Clusters each search looks into; more finds more and is slower. At most nlist.")
-        return SearchParams(nprobe=_number("nprobe", NLIST_RANGE, now, about))
-    if kind == "HNSW":
-        about = _("Candidates each search keeps; more finds more and is slower. At least the hits.")
-        return SearchParams(ef=_number("ef", EF_RANGE, info.search.ef or 64, about))
-    return SearchParams()
-
-
-def _number(name: str, limits: tuple[int, int], value: int, about: str) -> int:
-    low, high = limits
-    chosen = st.number_input(name, low, high, min(max(value, low), high), step=1)
+def _value(parameter: Parameter, value: int | str | bool) -> int | str | bool:
+    """Draw what sets a parameter, with what more of it does; return what is set."""
+    chosen: int | str | bool
+    effect = _(parameter.effect)
+    if parameter.choices:
+        at = parameter.choices.index(str(value))
+        chosen = st.selectbox(parameter.name, parameter.choices, index=at)
+        about = effect
+    elif parameter.high:
+        low, high = parameter.low, parameter.high
+        chosen = int(st.number_input(parameter.name, low, high, min(max(int(value), low), high)))
+        about = _("{unit}, {low} to {high}; more: {effect}").format(
+            unit=_(parameter.unit), low=f"{low:,}", high=f"{high:,}", effect=effect
+        )
+    else:
+        chosen = st.checkbox(parameter.name, bool(value))
+        about = effect
     st.caption(about)
-    return int(chosen)
+    return chosen

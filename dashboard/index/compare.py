@@ -23,7 +23,6 @@ from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.store.library import LibraryInfo
 
-_USUAL_TYPES = ("FLAT", "IVF_FLAT", "IVF_SQ8", "HNSW")
 _SHARES = ("50%", "10%", "1%", "0.1%")
 _USUAL_SHARES = ("10%", "1%")
 _CAMERA = "camera "
@@ -85,9 +84,9 @@ def _form(info: LibraryInfo, facets: Facets) -> None:
 
 
 def _choices(offered: list[str], facets: Facets) -> CompareOptions:
-    usual = [name for name in _USUAL_TYPES if name in offered]
+    usual = [name for name in offered if INDEX_SPECS[name].usual]
     types = st.multiselect(
-        _("Index types"), offered, default=usual, placeholder=_("the usual four")
+        _("Index types"), offered, default=usual, placeholder=_("the usual ones")
     )
     cameras = [f"{_CAMERA}{one.camera}" for one in facets.cameras if one.camera]
     filters = st.multiselect(

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
+from dashboard.components.routes import Page
 from dashboard.components.url_choices import choose_in_address
 from dashboard.i18n.gettext import N_, _
 from dashboard.index.advisor import show_advising
@@ -41,6 +42,9 @@ def page() -> None:
         show_advising(info, facets.count)
     else:
         show_comparisons(info, facets)
+
+
+PAGE = Page("index", N_("Index"), ":material/speed:", page, right="index")
 
 
 def _current(info: LibraryInfo, rows: int) -> None:

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.library_picker import how_to_begin, pick_library
+from dashboard.components.routes import Page
 from dashboard.components.url_choices import choose_in_address
 from dashboard.i18n.formatting import local_time, plain
 from dashboard.i18n.gettext import N_, _
@@ -50,6 +51,9 @@ def page() -> None:
         show_removing(info.name, facets)
     else:
         browse(info.name, facets)
+
+
+PAGE = Page("library", N_("Library"), ":material/video_library:", page)
 
 
 def _views_of(access: Access) -> tuple[str, ...]:

@@ -15,9 +15,10 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
+from dashboard.components.routes import Page
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain, viewer_zone
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import N_, _
 from dashboard.map.chart import CAMERA, CONFIG, GROUP, TIME, chosen_rows, map_figure
 from dashboard.moment.grid import show_cards
 from search_core.errors import SightlineError
@@ -98,6 +99,9 @@ def page() -> None:
         key=f"map-{info.name}-{colour}",
     )
     _pictures(info.name, shown, chosen_rows(dict(event["selection"])))
+
+
+PAGE = Page("map", N_("Map"), ":material/scatter_plot:", page)
 
 
 @st.cache_data(

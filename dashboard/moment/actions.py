@@ -114,7 +114,7 @@ def _go(library: str, entity: MediaEntity, part: Box | None, searching: bool) ->
     address = {"library": library, search_terms.LIKE: entity.id}
     if part is not None:
         address[search_terms.REGION] = query_image.box_to_text(part)
-    st.switch_page(pages.search_page(), query_params=address)
+    pages.switch_to("search", **address)
 
 
 def _link(library: str, entity: MediaEntity) -> str:

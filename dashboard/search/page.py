@@ -6,8 +6,9 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
+from dashboard.components.routes import Page
 from dashboard.i18n.formatting import counted, plain, time_range
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import N_, _
 from dashboard.moment import dialog as moment_dialog
 from dashboard.query import linked_picture
 from dashboard.query import terms as search_terms
@@ -63,6 +64,9 @@ def page() -> None:
         show_results(request, found)
     else:
         _nothing(request)
+
+
+PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)
 
 
 def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:

@@ -1,9 +1,13 @@
-"""What a way to choose keyframes is: the protocols of selectors, of choosers, of what they see."""
+"""What a keyframe selector is: the protocols of selectors, choosers and what they see, and the
+base class of selectors that people type.
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeAlias
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,3 +98,69 @@ class KeyframeSelector(Protocol):
     def chooser(self) -> FrameChooser:
         """Return a fresh chooser for one video."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """The number that may follow a selector's name, as it is typed: ``NAME:NUMBER``.
+
+    ``word`` stands for it in help, ``unit`` is what it counts; ``low`` to ``high`` are allowed.
+    """
+
+    word: str
+    unit: str
+    low: float
+    high: float
+    example: float
+    required: bool = False
+
+    def allows(self, number: float) -> bool:
+        """Whether the number is in range; not a number is not."""
+        return self.low <= number <= self.high
+
+
+class NamedSelector(ABC):
+    """A keyframe selector that people type; a subclass is a frozen dataclass.
+
+    All that a selector needs stands on its class; the registry lists the classes. ``help`` says in
+    a clause which frames it takes. ``usual_numbers`` are arguments to try where a ledger of before
+    options were kept has the recipe alone. The rest is that of :class:`KeyframeSelector`.
+    """
+
+    __slots__ = ()
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    argument: ClassVar[Argument | None] = None
+    usual_numbers: ClassVar[tuple[float, ...]] = ()
+
+    @property
+    @abstractmethod
+    def recipe(self) -> str:
+        """The selector and its options as a short stable string."""
+
+    @property
+    @abstractmethod
+    def animation_step_ms(self) -> int:
+        """The distance between frames taken from an animated image, in milliseconds."""
+
+    @property
+    @abstractmethod
+    def least_distance(self) -> float:
+        """The cosine distance below which two keyframes in a row are near-duplicates."""
+
+    @abstractmethod
+    def chooser(self) -> FrameChooser:
+        """Return a fresh chooser for one video."""
+
+    @classmethod
+    def of(cls, number: float) -> Self:
+        """Return the selector with its argument, which is in range."""
+        raise NotImplementedError(f"{cls.name} takes no argument")
+
+
+def typed(name: str, argument: Argument | None) -> str:
+    """Return how a selector is typed: ``iframe``, ``interval:SECONDS`` or ``scene[:THRESHOLD]``."""
+    if argument is None:
+        return name
+    return f"{name}:{argument.word}" if argument.required else f"{name}[:{argument.word}]"

@@ -1,10 +1,15 @@
-"""What an encoder is: the protocol, the identity a library remembers, and image preprocessing."""
+"""What an encoder is: the protocol, the identity a library remembers, image preprocessing, and what
+a runtime that computes encoders adds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +25,11 @@ MAX_ASPECT = 64
 
 @dataclass(frozen=True, slots=True)
 class EncoderIdentity:
-    """Which encoder made a vector; two encoders are the same when their digests are.
+    """Which encoder made a vector: its weights and its preprocessing, whatever runtime computes it.
 
-    ``digest`` is a BLAKE2b-128 of the weights, ``dim`` the embedding's length, ``precision`` the
-    weights' type while encoding.
+    ``digest`` is that of the weights (:func:`weights_digest`), ``preprocessing`` that of what is
+    done to images before (:func:`preprocessing_digest`), "" where a library was made before it was
+    recorded. ``dim`` is the embedding's length, ``precision`` the weights' type while encoding.
     """
 
     name: str
@@ -31,6 +37,7 @@ class EncoderIdentity:
     digest: str
     dim: int
     precision: str
+    preprocessing: str = ""
 
     @property
     def label(self) -> str:
@@ -38,9 +45,22 @@ class EncoderIdentity:
         which = f"{self.name} {self.pretrained}".strip()
         return f"{which} ({self.dim}-d, weights {self.digest[:8]})"
 
+    def label_beside(self, other: EncoderIdentity) -> str:
+        """Return the label, with the preprocessing where the weights are those of the other too."""
+        if self.digest != other.digest or not self.preprocessing:
+            return self.label
+        return f"{self.label.removesuffix(')')}, preprocessing {self.preprocessing[:8]})"
+
     def same_space(self, other: EncoderIdentity) -> bool:
-        """Whether vectors of both may be compared."""
-        return self.digest == other.digest and self.dim == other.dim
+        """Whether vectors of both may be compared.
+
+        An unknown preprocessing passes for the same: libraries made before it was recorded are
+        told apart by their weights, as they always were.
+        """
+        if self.digest != other.digest or self.dim != other.dim:
+            return False
+        known = self.preprocessing and other.preprocessing
+        return not known or self.preprocessing == other.preprocessing
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -55,6 +75,7 @@ class EncoderIdentity:
             digest=str(record["digest"]),
             dim=int(record["dim"]),
             precision=str(record["precision"]),
+            preprocessing=str(record.get("preprocessing", "")),
         )
 
 
@@ -191,3 +212,62 @@ class Explainer(Protocol):
 def explain(encoder: Encoder, image: Image.Image, embedding: Embeddings) -> HeatMap | None:
     """Return an encoder's map of an image for a query; None where it does not offer any."""
     return encoder.explain(image, embedding) if isinstance(encoder, Explainer) else None
+
+
+def weights_digest(weights: Iterable[tuple[str, NDArray[Any]]]) -> str:
+    """Return the BLAKE2b-128 of weights as they are stored, given by name and in order of names.
+
+    Each is taken as float32, so that it is the same for files of any precision that hold the same
+    numbers, and for every runtime that reads them.
+    """
+    blake = hashlib.blake2b(digest_size=16)
+    for name, values in weights:
+        blake.update(name.encode())
+        blake.update(np.ascontiguousarray(values, dtype=np.float32).tobytes())
+    return blake.hexdigest()
+
+
+def preprocessing_digest(
+    preprocess: Preprocess, mean: Sequence[float], std: Sequence[float]
+) -> str:
+    """Return the BLAKE2b-128 of how images become input: resizing, and what pixels are scaled by.
+
+    ``mean`` and ``std`` are those of a channel, of RGB values from 0 to 1.
+    """
+    record = {**asdict(preprocess), "mean": list(map(float, mean)), "std": list(map(float, std))}
+    return hashlib.blake2b(json.dumps(record, sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderOptions:
+    """Which encoder to load, and how it runs; small and picklable, for other machines too.
+
+    ``model`` and ``pretrained`` name it, ``device`` and ``precision`` may be "auto".
+    """
+
+    model: str
+    pretrained: str | None = None
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int = 32
+
+
+class EncoderRuntime(ABC):
+    """An encoder as one runtime computes it: a subclass is an :class:`Encoder` too.
+
+    All that a runtime needs stands on its class; :mod:`search_core.encoders.loading` lists them.
+    ``runtime`` is its name, ``about`` says in a clause what it computes with.
+    """
+
+    runtime: ClassVar[str]
+    about: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def takes(cls, options: EncoderOptions) -> bool:
+        """Whether this runtime can compute that encoder; decided without loading it."""
+
+    @classmethod
+    @abstractmethod
+    def load(cls, options: EncoderOptions) -> Encoder:
+        """Load an encoder; raises EncoderUnavailable where it is unknown or cannot be had."""

@@ -5,7 +5,6 @@ The only module that imports open_clip.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import socket
 import threading
@@ -14,7 +13,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 from PIL import Image
@@ -22,10 +21,14 @@ from PIL import Image
 from search_core.encoders.base import (
     Embeddings,
     EncoderIdentity,
+    EncoderOptions,
+    EncoderRuntime,
     HeatMap,
     Pixels,
     Preprocess,
     l2_normalised,
+    preprocessing_digest,
+    weights_digest,
 )
 from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.encoders.prompts import apply_templates
@@ -36,28 +39,12 @@ from search_core.errors import EncoderUnavailable, SettingsError, in_words
 if TYPE_CHECKING:
     import torch
 
-    from search_core.settings import Settings
-
 VOCABULARY_FILE = "vocabulary.txt.gz"
 _LOCAL_DIR = "local-dir:"
 _HUB = "hf-hub:"
 
 
-def load_encoder(settings: Settings) -> OpenClipEncoder:
-    """Load the encoder the settings name.
-
-    Raises EncoderUnavailable when the model is unknown or its weights cannot be had.
-    """
-    return OpenClipEncoder(
-        settings.model,
-        settings.pretrained,
-        device=settings.encoder.device,
-        precision=settings.encoder.precision,
-        batch_size=settings.encoder.batch_size,
-    )
-
-
-class OpenClipEncoder:
+class OpenClipEncoder(EncoderRuntime):
     """A CLIP model of open_clip, ready to embed; safe to call from several threads.
 
     ``model`` is a catalogue or open_clip name, ``hf-hub:owner/name`` or ``local-dir:folder``;
@@ -65,6 +52,25 @@ class OpenClipEncoder:
     weights_only). ``device`` and ``precision`` may be "auto": a GPU where there is one, and
     float32 on a CPU, bfloat16 on a GPU.
     """
+
+    runtime: ClassVar[str] = "torch"
+    about: ClassVar[str] = "any model of open_clip, computed by torch on a CPU or a GPU"
+
+    @classmethod
+    def takes(cls, options: EncoderOptions) -> bool:
+        """Return True: what open_clip does not know, loading refuses with what it does."""
+        return True
+
+    @classmethod
+    def load(cls, options: EncoderOptions) -> Self:
+        """Load an encoder; raises EncoderUnavailable where it is unknown or cannot be had."""
+        return cls(
+            options.model,
+            options.pretrained,
+            device=options.device,
+            precision=options.precision,
+            batch_size=options.batch_size,
+        )
 
     def __init__(
         self,
@@ -111,6 +117,7 @@ class OpenClipEncoder:
             digest=digest,
             dim=int(self._encode_tokens(["a"]).shape[-1]),
             precision=precision,
+            preprocessing=preprocessing_digest(self._preprocess, config["mean"], config["std"]),
         )
 
     @property
@@ -317,12 +324,11 @@ def _preprocess_from(config: dict[str, Any]) -> Preprocess:
 
 
 def _digest(model: torch.nn.Module) -> str:
-    """Return the BLAKE2b-128 of all weights in name order: the same however they were stored."""
-    blake = hashlib.blake2b(digest_size=16)
-    for name, tensor in sorted(model.state_dict().items()):
-        blake.update(name.encode())
-        blake.update(tensor.detach().float().cpu().contiguous().numpy().tobytes())
-    return blake.hexdigest()
+    """Return the digest of all weights, before they are brought to a device and a precision."""
+    return weights_digest(
+        (name, tensor.detach().float().cpu().numpy())
+        for name, tensor in sorted(model.state_dict().items())
+    )
 
 
 def gpu_name() -> str:

@@ -11,10 +11,12 @@ from search_core.indexes.base import (
     IndexSpec,
     MetricType,
     Offer,
+    Start,
     VectorKind,
 )
 from search_core.indexes.catalogue import (
     DEFAULT_INDEX,
+    FASTEST_FIRST,
     INDEX_SPECS,
     OLD_INDEX_TYPES,
     OLD_METRICS,
@@ -23,7 +25,7 @@ from search_core.indexes.catalogue import (
     index_spec_to_dict,
     make_index_spec,
     make_metric,
-    usual_nlist,
+    start_for,
 )
 from search_core.indexes.flat import AutoIndex, BinFlat, Flat
 from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
@@ -43,6 +45,7 @@ from search_core.indexes.parameters import (
     NLIST_RANGE,
     Parameter,
     parameters_of,
+    usual_nlist,
 )
 from search_core.indexes.search_params import SearchParams
 
@@ -51,6 +54,7 @@ __all__ = [
     "DEFAULT_INDEX",
     "EF_CONSTRUCTION_RANGE",
     "EF_RANGE",
+    "FASTEST_FIRST",
     "INDEX_SPECS",
     "METRICS",
     "M_RANGE",
@@ -77,6 +81,7 @@ __all__ = [
     "Parameter",
     "Scann",
     "SearchParams",
+    "Start",
     "VectorKind",
     "default_specs",
     "index_spec_from_dict",
@@ -84,5 +89,6 @@ __all__ = [
     "make_index_spec",
     "make_metric",
     "parameters_of",
+    "start_for",
     "usual_nlist",
 ]

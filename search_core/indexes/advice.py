@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from search_core.errors import IndexParameterError, UsageError
-from search_core.indexes import Flat, IndexSpec, Scann, SearchParams, index_spec_to_dict
-from search_core.indexes.ivf import Ivf
+from search_core.indexes.base import IndexSpec, Start
+from search_core.indexes.catalogue import FASTEST_FIRST, index_spec_to_dict, start_for
 from search_core.indexes.milvus_version import ServerInfo, release_of
+from search_core.indexes.search_params import SearchParams
 from search_core.indexes.sizing import IndexSize, estimate
-from search_core.indexes.starting_points import FASTEST_FIRST, Start, start_for
 
 #: Milvus loads no more when this share of the memory is taken
 #: (queryNode.overloadedMemoryThresholdPercentage in its configuration).
@@ -34,20 +34,6 @@ Verdict = Literal["recommended", "fits", "slow", "finds too little", "too large"
 _VERDICTS: tuple[Verdict, ...] = (
     *("recommended", "fits", "slow", "finds too little", "too large", "not offered"),
 )
-_WHY = {
-    "FLAT": "exact, with nothing to build or choose; its time grows with the rows",
-    "IVF_FLAT": "fast, and finds all that is in the clusters it looks into",
-    "IVF_SQ8": "a quarter of the memory of IVF_FLAT, for a little recall",
-    "HNSW": "the fastest at high recall, for the most memory",
-    "HNSW_SQ": "nearly as fast as HNSW in a third of its memory, for a little recall",
-    "IVF_PQ": "the smallest; coarse, and slow to build",
-    "IVF_RABITQ": "small: one bit a dimension, and bytes to check the best candidates with",
-    "SCANN": "scans small codes very fast, and checks the best with full vectors",
-    "DISKANN": "vectors and graph on a fast SSD, an eighth of them in memory",
-    "AUTOINDEX": "an HNSW whose parameters Milvus chooses and you cannot",
-    "GPU_CAGRA": "the most queries a second, for many that come at once",
-    "GPU_IVF_FLAT": "IVF_FLAT for many queries at once",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +141,9 @@ def on_older(found: Sequence[Advice]) -> Advice | None:
 
 
 def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
-    """Return how long comparing takes what the start compares; None where that is not known.
-
-    Codes of SCANN are compared many at once, so that their number says little.
-    """
-    spec, nprobe = start.spec, start.search.nprobe
-    if isinstance(spec, Flat):
-        return scan_seconds(rows, dim)
-    if not isinstance(spec, Ivf) or isinstance(spec, Scann) or spec.offer.gpu or nprobe is None:
-        return None
-    return scan_seconds(spec.nlist + math.ceil(rows * nprobe / spec.nlist), dim)
+    """Return how long comparing takes what the start compares; None where that is not known."""
+    compared = start.spec.compared(rows, start.search)
+    return None if compared is None else scan_seconds(compared, dim)
 
 
 def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
@@ -182,7 +161,7 @@ def _advice(index_type: str, need: _Need) -> Advice | None:
     size = estimate(start.spec, need.rows, need.dim, need.server)
     seconds = _search_seconds(start, need.rows, need.dim)
     verdict, because = _verdict(start, size, need, seconds)
-    why = _WHY[index_type]
+    why = start.spec.why
     return Advice(
         start.spec,
         start.search,
@@ -212,22 +191,22 @@ def _verdict(
         return "finds too little", "finds too little: it is not exact"
     if start.recall is not None and start.recall < need.target_recall:
         return "finds too little", f"finds too little: {start.recall:.2f} at the most"
-    flat = isinstance(start.spec, Flat)
-    if seconds is None or seconds <= (_QUICK_S if flat else _SLOW_S):
+    exact = start.spec.exact
+    if seconds is None or seconds <= (_QUICK_S if exact else _SLOW_S):
         return "fits", ""
-    if flat:
+    if exact:
         return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
     return "slow", f"slow: some {seconds:.2g} s a search on two cores"
 
 
 def _best(found: Sequence[Advice]) -> Advice | None:
-    """Return the fastest that does; FLAT where it is quick enough, or where nothing else does.
+    """Return the fastest that does; the exact one where it is quick, or where nothing else does.
 
     ``found`` is the fastest first. What is slow goes before what nobody measured the recall of.
     """
     does = [advice for advice in found if advice.verdict in ("fits", "recommended")]
-    chosen = [advice for advice in does if advice.spec.index_type != "AUTOINDEX"]
-    quick = next((advice for advice in does if isinstance(advice.spec, Flat)), None)
+    chosen = [advice for advice in does if advice.spec.tunable]
+    quick = next((advice for advice in does if advice.spec.exact), None)
     known = next((advice for advice in chosen if advice.recall is not None), None)
     slow = next((advice for advice in found if advice.verdict == "slow"), None)
     return quick or known or slow or next(iter(chosen), None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import check_parameters, parameters_of
+from search_core.indexes.parts import Part
 from search_core.indexes.search_params import SearchParams
 
 MetricType = Literal["COSINE", "IP", "L2"]
@@ -16,6 +18,8 @@ METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
 BinaryMetricType = Literal["HAMMING", "JACCARD"]
 BINARY_METRICS: tuple[BinaryMetricType, ...] = ("HAMMING", "JACCARD")
 VectorKind = Literal["float", "binary"]
+#: Where the sizes of indexes on a GPU come from.
+GPU_SOURCE = "the Milvus documentation's 'GPU Index Overview'; not measured here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,22 @@ class Offer:
 class IndexSpec(ABC):
     """A vector index and its build parameters; one frozen dataclass an index type.
 
+    All that an index type needs stands on its class; the catalogue lists the classes.
+
     ``sweep`` names the search parameter that trades time for recall; None where there is none.
     ``max_hits`` is the largest k it answers. Making one with a value Milvus would refuse raises
     IndexParameterError.
+
+    Shown: ``explanation`` is the sentence beside the choice in the dashboard, ``why`` the clause
+    of advice that says what the type is good for. ``colour`` and ``shape`` (a name of Vega's or an
+    SVG path) mark it in charts: a contrast of at least 3:1 to both backgrounds (WCAG 2.2, 1.4.11),
+    and shapes that differ where colours may be confused.
+    Ordered: ``speed_rank`` orders types by speed at the same recall, fastest first; None is never
+    advised. ``usual`` types are compared where none are named.
+    Searched: an ``exact`` type compares every vector; one with ``full_clusters`` is exact where
+    all its clusters are searched. A type is ``tunable`` unless Milvus keeps its parameters secret.
+    Sized: ``size_source`` says where the formula of :meth:`parts` comes from; ``compressed`` that
+    a server compresses the files.
     """
 
     index_type: ClassVar[str] = ""
@@ -69,6 +86,17 @@ class IndexSpec(ABC):
     sweep: ClassVar[str | None] = None
     max_hits: ClassVar[int] = 16_384
     offer: ClassVar[Offer]
+    explanation: ClassVar[str]
+    why: ClassVar[str]
+    colour: ClassVar[str]
+    shape: ClassVar[str]
+    speed_rank: ClassVar[int | None] = None
+    usual: ClassVar[bool] = False
+    exact: ClassVar[bool] = False
+    full_clusters: ClassVar[bool] = False
+    tunable: ClassVar[bool] = True
+    size_source: ClassVar[str] = "layout of the faiss index, checked against faiss"
+    compressed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_parameters(self)
@@ -90,6 +118,24 @@ class IndexSpec(ABC):
         if surely and cls.offer.gpu and not server.gpu:
             return "it needs a GPU, which this Milvus does not report"
         return cls.offer.refusal(server)
+
+    @classmethod
+    def sized(cls, rows: int, dim: int) -> Self:
+        """Return the type with the usual build parameters for so many vectors."""
+        return cls()
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return the least effort that reached the target recall, else the most measured."""
+        return Start(cls.sized(rows, dim), SearchParams(), None)
+
+    @abstractmethod
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return what an index of vectors of ``dim`` dimensions is made of."""
+
+    def compared(self, rows: int, search: SearchParams) -> int | None:
+        """Return how many of ``rows`` vectors a search compares; None where that says little."""
+        return None
 
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters, by Milvus's names; a switch as the text it takes.
@@ -151,6 +197,15 @@ class IndexSpec(ABC):
             f"{self.index_type} does not compare by {metric}.",
             f"It takes {', '.join(self.metrics)}.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An index to begin with; ``recall`` is what it found, None where nothing was measured."""
+
+    spec: IndexSpec
+    search: SearchParams
+    recall: float | None
 
 
 def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:

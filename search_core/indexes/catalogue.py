@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
 from search_core.errors import IndexParameterError
-from search_core.indexes.base import BINARY_METRICS, METRICS, IndexSpec
+from search_core.indexes.base import BINARY_METRICS, METRICS, IndexSpec, Start
 from search_core.indexes.flat import AutoIndex, BinFlat, Flat
 from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
 from search_core.indexes.ivf import (
@@ -21,7 +20,7 @@ from search_core.indexes.ivf import (
     Scann,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.indexes.parameters import NLIST_RANGE, parameters_of
+from search_core.indexes.parameters import parameters_of
 
 #: Every index type, by its Milvus name, in the order people meet them.
 INDEX_SPECS: dict[str, type[IndexSpec]] = {
@@ -32,6 +31,13 @@ INDEX_SPECS: dict[str, type[IndexSpec]] = {
         *(GpuCagra, GpuIvfFlat, BinFlat, BinIvfFlat),
     )
 }
+#: The types that may be advised, the fastest at the same recall first.
+FASTEST_FIRST = tuple(
+    sorted(
+        (name for name, spec in INDEX_SPECS.items() if spec.speed_rank is not None),
+        key=lambda name: INDEX_SPECS[name].speed_rank or 0,
+    )
+)
 #: Exact, and fast enough for as many keyframes as the embedded Milvus is good for. HNSW's graph can
 #: lose one of many near-identical keyframes altogether, which is what a static camera gives.
 DEFAULT_INDEX: IndexSpec = Flat()
@@ -112,20 +118,23 @@ def make_metric(name: str) -> str:
     return metric
 
 
-def usual_nlist(rows: int) -> int:
-    """Return the usual number of clusters: 4 * sqrt(rows).
+def default_specs(rows: int, dim: int, server: ServerInfo | None = None) -> list[IndexSpec]:
+    """Return the usual types sized to the vectors, of those this Milvus offers."""
+    return [
+        spec.sized(rows, dim)
+        for spec in INDEX_SPECS.values()
+        if spec.usual and (server is None or not spec.refusal(server, surely=True))
+    ]
 
-    Bounded by Milvus's range, and by rows / 39: k-means wants 39 vectors a cluster to learn from
-    (faiss warns below that).
+
+def start_for(index_type: str, rows: int, dim: int, target_recall: float) -> Start:
+    """Return the least effort that reached the target, else the most that was measured.
+
+    Raises IndexParameterError where the type cannot index ``dim`` dimensions.
     """
-    return max(1, min(round(4 * math.sqrt(max(1, rows))), rows // 39, NLIST_RANGE[1]))
-
-
-def default_specs(rows: int, server: ServerInfo | None = None) -> list[IndexSpec]:
-    """Return FLAT, IVF_FLAT, IVF_SQ8 and HNSW sized to the rows, of those this Milvus offers."""
-    nlist = usual_nlist(rows)
-    specs: list[IndexSpec] = [Flat(), IvfFlat(nlist), IvfSq8(nlist), Hnsw()]
-    return [spec for spec in specs if server is None or not spec.refusal(server, surely=True)]
+    start = INDEX_SPECS[index_type].start(rows, dim, target_recall)
+    start.spec.require_dim(dim)
+    return start
 
 
 def index_spec_to_dict(spec: IndexSpec) -> dict[str, Any]:

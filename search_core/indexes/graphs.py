@@ -6,21 +6,37 @@ Ranges and defaults are those of the Milvus documentation ("HNSW", "HNSW_SQ", "D
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from search_core.errors import IndexNotOffered, IndexParameterError
-from search_core.indexes.base import IndexSpec, Offer, at_least_k, doubling
+from search_core.indexes import starting_points as measured
+from search_core.indexes.base import (
+    GPU_SOURCE,
+    IndexSpec,
+    Offer,
+    Start,
+    at_least_k,
+    doubling,
+)
 from search_core.indexes.ivf import REFINE_TYPES, refine_params, without_refine_type
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import (
     EF_CONSTRUCTION_RANGE,
     M_RANGE,
+    N_,
     choice,
     number,
     switch,
 )
+from search_core.indexes.parts import Part, links, refining, rounded, vectors
 from search_core.indexes.search_params import SearchParams
+from search_core.indexes.starting_points import Reached
+
+#: DISKANN at Milvus's configuration: the links of a node, and the sectors that nodes are read in.
+_DISK_LINKS, _SECTOR = 56, 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +52,22 @@ class Hnsw(IndexSpec):
     index_type: ClassVar[str] = "HNSW"
     sweep: ClassVar[str | None] = "ef"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
-    m: int = number("M", 16, M_RANGE, "links", "finds more, larger")
+    explanation: ClassVar[str] = N_(
+        "Walks a graph of neighbours: fastest at high recall, and the most memory."
+    )
+    why: ClassVar[str] = N_("the fastest at high recall, for the most memory")
+    colour: ClassVar[str] = "#12936a"
+    shape: ClassVar[str] = "triangle-up"
+    speed_rank: ClassVar[int | None] = 30
+    usual: ClassVar[bool] = True
+    reached: ClassVar[Reached] = measured.HNSW
+    m: int = number("M", 16, M_RANGE, N_("links"), N_("finds more, larger"))
     ef_construction: int = number(
-        "efConstruction", 200, EF_CONSTRUCTION_RANGE, "candidates", "finds more, builds longer"
+        "efConstruction",
+        200,
+        EF_CONSTRUCTION_RANGE,
+        N_("candidates"),
+        N_("finds more, builds longer"),
     )
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
@@ -52,6 +81,16 @@ class Hnsw(IndexSpec):
     def sweep_values(self, k: int) -> list[int]:
         """Return 16, 32 … 512, from k on."""
         return [max(16, k)] + [value for value in doubling(32, 512) if value > k]
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return the fewest candidates that reached the target recall, else the most."""
+        ef, recall = measured.ef_for(rows, cls.reached, target_recall)
+        return Start(cls(measured.HNSW_M), SearchParams(ef=ef), recall)
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return full vectors and their links."""
+        return [vectors(dim), links(self.m)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +110,20 @@ class HnswSq(Hnsw):
 
     index_type: ClassVar[str] = "HNSW_SQ"
     offer: ClassVar[Offer] = Offer("2.5", lite=True)
-    sq_type: str = choice("sq_type", "SQ8", ("SQ6", "SQ8", "BF16", "FP16"), "finds more, larger")
-    refine: bool = switch("refine", False, "finds more, larger")
-    refine_type: str = choice("refine_type", "FP32", REFINE_TYPES, "finer finds more, larger")
+    explanation: ClassVar[str] = N_(
+        "As HNSW over rounded vectors: a third of the memory, a little less found."
+    )
+    why: ClassVar[str] = N_("nearly as fast as HNSW in a third of its memory, for a little recall")
+    colour: ClassVar[str] = "#6f8f1f"
+    shape: ClassVar[str] = "cross"
+    speed_rank: ClassVar[int | None] = 40
+    usual: ClassVar[bool] = False
+    reached: ClassVar[Reached] = measured.HNSW_SQ
+    sq_type: str = choice(
+        "sq_type", "SQ8", ("SQ6", "SQ8", "BF16", "FP16"), N_("finds more, larger")
+    )
+    refine: bool = switch("refine", False, N_("finds more, larger"))
+    refine_type: str = choice("refine_type", "FP32", REFINE_TYPES, N_("finer finds more, larger"))
 
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters; refine_type only where there is refining."""
@@ -98,6 +148,14 @@ class HnswSq(Hnsw):
             "to use.",
         )
 
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return rounded vectors, their links, and what candidates are compared again with."""
+        return [
+            rounded(self.sq_type, dim),
+            links(self.m),
+            *([refining(self.refine_type, dim)] if self.refine else []),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class DiskAnn(IndexSpec):
@@ -110,6 +168,17 @@ class DiskAnn(IndexSpec):
     index_type: ClassVar[str] = "DISKANN"
     sweep: ClassVar[str | None] = "search_list"
     offer: ClassVar[Offer] = Offer("2.2", pip_build=False)
+    explanation: ClassVar[str] = N_(
+        "Walks a graph on a fast SSD; only small codes of the vectors are in memory."
+    )
+    why: ClassVar[str] = N_("vectors and graph on a fast SSD, an eighth of them in memory")
+    colour: ClassVar[str] = "#97703c"
+    shape: ClassVar[str] = "M0,-1L0.95,-0.31L0.59,0.81L-0.59,0.81L-0.95,-0.31Z"
+    speed_rank: ClassVar[int | None] = 90
+    compressed: ClassVar[bool] = False
+    size_source: ClassVar[str] = (
+        "DiskANN's disk layout at Milvus's default configuration; not measured here"
+    )
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return search_list; 100 by default (Milvus's own is 16), never below k.
@@ -122,6 +191,27 @@ class DiskAnn(IndexSpec):
     def sweep_values(self, k: int) -> list[int]:
         """Return 16, 32 … 256, from k on."""
         return [max(16, k)] + [value for value in doubling(32, 256) if value > k]
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return the default search; its recall was not measured."""
+        return Start(cls(), SearchParams(search_list=100), None)
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return codes, cache and nodes at Milvus's configuration: 56 links, codes 0.125."""
+        node = dim * 4 + 4 + 4 * _DISK_LINKS
+        in_sectors = (
+            _SECTOR / (_SECTOR // node) if node <= _SECTOR else math.ceil(node / _SECTOR) * _SECTOR
+        )
+        return [
+            Part("in memory: codes (an eighth of the vectors)", min(dim, dim * 4 * 0.125)),
+            Part("a tenth of the nodes as a cache", node * 0.1, disk=False),
+            Part(
+                "on disk: nodes of vector and 56 links in sectors of 4,096",
+                in_sectors,
+                memory=False,
+            ),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,15 +235,26 @@ class GpuCagra(IndexSpec):
     sweep: ClassVar[str | None] = "itopk_size"
     max_hits: ClassVar[int] = 1_024
     offer: ClassVar[Offer] = Offer("2.4", gpu=True)
+    explanation: ClassVar[str] = N_("Walks a graph on a GPU: the most queries a second.")
+    why: ClassVar[str] = N_("the most queries a second, for many that come at once")
+    colour: ClassVar[str] = "#b05f2c"
+    shape: ClassVar[str] = "M-0.9,-0.9L0,-0.3L0.9,-0.9L0.3,0L0.9,0.9L0,0.3L-0.9,0.9L-0.3,0Z"
+    speed_rank: ClassVar[int | None] = 10
+    size_source: ClassVar[str] = GPU_SOURCE
     intermediate_graph_degree: int = number(
-        "intermediate_graph_degree", 128, (1, 1_024), "links", "finds more, builds longer"
+        "intermediate_graph_degree", 128, (1, 1_024), N_("links"), N_("finds more, builds longer")
     )
-    graph_degree: int = number("graph_degree", 64, (1, 1_024), "links", "finds more, larger")
+    graph_degree: int = number(
+        "graph_degree", 64, (1, 1_024), N_("links"), N_("finds more, larger")
+    )
     build_algo: str = choice(
-        "build_algo", "NN_DESCENT", ("IVF_PQ", "NN_DESCENT"), "IVF_PQ: better graph, slower build"
+        "build_algo",
+        "NN_DESCENT",
+        ("IVF_PQ", "NN_DESCENT"),
+        N_("IVF_PQ: better graph, slower build"),
     )
     cache_dataset_on_device: bool = switch(
-        "cache_dataset_on_device", False, "finds more, more GPU memory"
+        "cache_dataset_on_device", False, N_("finds more, more GPU memory")
     )
 
     def check_together(self) -> None:
@@ -176,3 +277,12 @@ class GpuCagra(IndexSpec):
     def sweep_values(self, k: int) -> list[int]:
         """Return 32, 64 … 512, from k on."""
         return [max(32, k)] + [value for value in doubling(64, 512) if value > k]
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return twice the usual candidates; its recall was not measured."""
+        return Start(cls(), SearchParams(itopk_size=128), None)
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return full vectors and their links."""
+        return [vectors(dim), Part("links (4 * graph_degree a row)", 4 * self.graph_degree)]

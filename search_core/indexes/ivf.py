@@ -6,20 +6,35 @@ Ranges and defaults are those of the Milvus documentation ("IVF_FLAT", "IVF_SQ8"
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from search_core.errors import IndexParameterError
+from search_core.indexes import starting_points as measured
 from search_core.indexes.base import (
     BINARY_METRICS,
+    GPU_SOURCE,
     IndexSpec,
     Offer,
+    Start,
     VectorKind,
     at_least_k,
     doubling,
 )
-from search_core.indexes.parameters import NLIST_RANGE, choice, number, switch
+from search_core.indexes.parameters import (
+    N_,
+    NLIST_RANGE,
+    choice,
+    largest_divisor,
+    number,
+    switch,
+    usual_nlist,
+)
+from search_core.indexes.parts import Part, bits, clusters, refining, vectors
 from search_core.indexes.search_params import SearchParams
+from search_core.indexes.starting_points import Reached
 
 #: What the candidates of a quantised index may be compared again with, smallest first.
 REFINE_TYPES = ("SQ6", "SQ8", "FP16", "BF16", "FP32")
@@ -36,7 +51,12 @@ class Ivf(IndexSpec):
 
     sweep: ClassVar[str | None] = "nprobe"
     offer: ClassVar[Offer] = Offer("2.0")
-    nlist: int = number("nlist", 128, NLIST_RANGE, "clusters", "faster at one nprobe, finds less")
+    #: What shares of the clusters found, and what else they were searched with.
+    reached: ClassVar[Reached] = ()
+    refined: ClassVar[SearchParams] = SearchParams()
+    nlist: int = number(
+        "nlist", 128, NLIST_RANGE, N_("clusters"), N_("faster at one nprobe, finds less")
+    )
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe; by default an eighth of the clusters.
@@ -72,6 +92,26 @@ class Ivf(IndexSpec):
         """Return 1, 2, 4 … 128, within nlist."""
         return doubling(1, min(128, self.nlist))
 
+    @classmethod
+    def sized(cls, rows: int, dim: int) -> Self:
+        """Return the type with some 4 * sqrt(rows) clusters."""
+        return cls(usual_nlist(rows))
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return the fewest clusters to search that reached the target recall, else the most."""
+        spec = cls.sized(rows, dim)
+        if not cls.reached:
+            return Start(spec, SearchParams(), None)
+        nprobe, recall = measured.nprobe_for(spec.nlist, cls.reached, target_recall)
+        return Start(spec, SearchParams(nprobe=nprobe).over(cls.refined), recall)
+
+    def compared(self, rows: int, search: SearchParams) -> int | None:
+        """Return the centroids and the vectors of the clusters that are searched; on a CPU."""
+        if self.offer.gpu or search.nprobe is None:
+            return None
+        return self.nlist + math.ceil(rows * search.nprobe / self.nlist)
+
 
 @dataclass(frozen=True, slots=True)
 class IvfFlat(Ivf):
@@ -83,6 +123,18 @@ class IvfFlat(Ivf):
 
     index_type: ClassVar[str] = "IVF_FLAT"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
+    explanation: ClassVar[str] = N_("Sorts vectors into clusters and searches the nearest ones.")
+    why: ClassVar[str] = N_("fast, and finds all that is in the clusters it looks into")
+    colour: ClassVar[str] = "#1f7fc4"
+    shape: ClassVar[str] = "circle"
+    speed_rank: ClassVar[int | None] = 60
+    usual: ClassVar[bool] = True
+    full_clusters: ClassVar[bool] = True
+    reached: ClassVar[Reached] = measured.IVF_FLAT
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return vectors in clusters."""
+        return [vectors(dim), *clusters(self.nlist, dim * 4)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +147,19 @@ class IvfSq8(Ivf):
 
     index_type: ClassVar[str] = "IVF_SQ8"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
+    explanation: ClassVar[str] = N_(
+        "As IVF_FLAT with a byte a dimension: a quarter of the memory, a little less found."
+    )
+    why: ClassVar[str] = N_("a quarter of the memory of IVF_FLAT, for a little recall")
+    colour: ClassVar[str] = "#c47a00"
+    shape: ClassVar[str] = "diamond"
+    speed_rank: ClassVar[int | None] = 70
+    usual: ClassVar[bool] = True
+    reached: ClassVar[Reached] = measured.IVF_SQ8
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return a byte a dimension, in clusters."""
+        return [Part("codes (dim a row)", dim), *clusters(self.nlist, dim * 4)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +175,15 @@ class IvfPq(Ivf):
     """
 
     index_type: ClassVar[str] = "IVF_PQ"
-    m: int = number("m", 64, (1, 65_536), "pieces", "finds more, larger")
-    nbits: int = number("nbits", 8, (1, 16), "bits", "finds more, larger, slower to train")
+    explanation: ClassVar[str] = N_(
+        "Cuts vectors into pieces and keeps a code of each: very small, and coarse."
+    )
+    why: ClassVar[str] = N_("the smallest; coarse, and slow to build")
+    colour: ClassVar[str] = "#d1495b"
+    shape: ClassVar[str] = "triangle-down"
+    speed_rank: ClassVar[int | None] = 100
+    m: int = number("m", 64, (1, 65_536), N_("pieces"), N_("finds more, larger"))
+    nbits: int = number("nbits", 8, (1, 16), N_("bits"), N_("finds more, larger, slower to train"))
 
     def require_dim(self, dim: int) -> None:
         """Raise IndexParameterError unless m divides the dimensions."""
@@ -132,6 +204,28 @@ class IvfPq(Ivf):
                 f"Use --option nbits={rows.bit_length() - 1}, or IVF_SQ8.",
             )
 
+    @classmethod
+    def sized(cls, rows: int, dim: int) -> Self:
+        """Return the type with the most pieces up to 64 that divide the dimensions."""
+        return cls(usual_nlist(rows), m=largest_divisor(dim, 64))
+
+    @classmethod
+    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
+        """Return pieces of two dimensions, and the clusters to search that reached the target."""
+        spec = cls(usual_nlist(rows), m=largest_divisor(dim, dim // 2))
+        piece = 2 if dim <= 2 * spec.m else 4 if dim <= 4 * spec.m else 0
+        reached = measured.IVF_PQ.get(piece, measured.IVF_PQ_COARSE)
+        nprobe, recall = measured.nprobe_for(spec.nlist, reached, target_recall)
+        return Start(spec, SearchParams(nprobe=nprobe), recall)
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return codes of pieces and their codebooks, in clusters."""
+        return [
+            Part("codes (m * nbits / 8 a row)", math.ceil(self.m * self.nbits / 8)),
+            Part("codebooks (4 * dim * 2**nbits)", once=dim * 4 * 2**self.nbits),
+            *clusters(self.nlist, dim * 4),
+        ]
+
 
 @dataclass(frozen=True, slots=True)
 class IvfRabitq(Ivf):
@@ -147,8 +241,19 @@ class IvfRabitq(Ivf):
 
     index_type: ClassVar[str] = "IVF_RABITQ"
     offer: ClassVar[Offer] = Offer("2.6")
-    refine: bool = switch("refine", True, "finds far more, larger")
-    refine_type: str = choice("refine_type", "SQ8", REFINE_TYPES, "finer finds more, larger")
+    explanation: ClassVar[str] = N_(
+        "Keeps one bit a dimension, and finer vectors to compare the candidates again."
+    )
+    why: ClassVar[str] = N_(
+        "small: one bit a dimension, and bytes to check the best candidates with"
+    )
+    colour: ClassVar[str] = "#7d6ad8"
+    shape: ClassVar[str] = "triangle-left"
+    speed_rank: ClassVar[int | None] = 80
+    reached: ClassVar[Reached] = measured.IVF_RABITQ
+    refined: ClassVar[SearchParams] = SearchParams(refine_k=measured.RABITQ_REFINE_K)
+    refine: bool = switch("refine", True, N_("finds far more, larger"))
+    refine_type: str = choice("refine_type", "SQ8", REFINE_TYPES, N_("finer finds more, larger"))
 
     def build_params(self) -> dict[str, Any]:
         """Return Milvus's build parameters; refine_type only where there is refining."""
@@ -162,6 +267,15 @@ class IvfRabitq(Ivf):
         bits = 0 if params.rbq_bits_query is None else params.rbq_bits_query
         taken = {"nprobe": self.nprobe(params, k), "rbq_bits_query": bits}
         return taken | refine_params(self.refine, params)
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return a bit a dimension in clusters, and what candidates are compared again with."""
+        return [
+            Part("codes (dim / 8 + 8 a row)", math.ceil(dim / 8) + 8),
+            Part("rotation (4 * dim * dim)", once=dim * 4 * dim),
+            *clusters(self.nlist, dim * 4),
+            *([refining(self.refine_type, dim)] if self.refine else []),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +292,16 @@ class Scann(Ivf):
 
     index_type: ClassVar[str] = "SCANN"
     offer: ClassVar[Offer] = Offer("2.3")
-    with_raw_data: bool = switch("with_raw_data", True, "finds more, 17 times as large")
+    explanation: ClassVar[str] = N_(
+        "Scans 4-bit codes of the nearest clusters, and compares the best again in full."
+    )
+    why: ClassVar[str] = N_("scans small codes very fast, and checks the best with full vectors")
+    colour: ClassVar[str] = "#c454a8"
+    shape: ClassVar[str] = "triangle-right"
+    speed_rank: ClassVar[int | None] = 50
+    reached: ClassVar[Reached] = measured.SCANN
+    refined: ClassVar[SearchParams] = SearchParams(reorder_k=100)
+    with_raw_data: bool = switch("with_raw_data", True, N_("finds more, 17 times as large"))
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe and reorder_k, ten times k by default.
@@ -195,6 +318,20 @@ class Scann(Ivf):
                 f"SCANN needs an even number of dimensions, not {dim}.", "Use IVF_SQ8 instead."
             )
 
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return 4-bit codes in clusters, and full vectors where they are kept."""
+        return [
+            Part("4-bit codes (dim / 4 a row)", dim / 4),
+            Part("half a block a cluster", once=self.nlist * 16 * dim / 4),
+            Part("codebooks (64 * dim)", once=64 * dim),
+            *clusters(self.nlist, dim * 4),
+            *([vectors(dim)] if self.with_raw_data else []),
+        ]
+
+    def compared(self, rows: int, search: SearchParams) -> int | None:
+        """Return None: codes are compared many at once, so that their number says little."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class GpuIvfFlat(Ivf):
@@ -210,6 +347,20 @@ class GpuIvfFlat(Ivf):
     metrics: ClassVar[tuple[str, ...]] = ("IP", "L2")
     max_hits: ClassVar[int] = 256
     offer: ClassVar[Offer] = Offer("2.3", gpu=True)
+    explanation: ClassVar[str] = N_(
+        "As IVF_FLAT, held and searched on a GPU, for many queries at once."
+    )
+    why: ClassVar[str] = N_("IVF_FLAT for many queries at once")
+    colour: ClassVar[str] = "#4c86a8"
+    shape: ClassVar[str] = "M-1,-0.45L1,-0.45L1,0.45L-1,0.45Z"
+    speed_rank: ClassVar[int | None] = 20
+    full_clusters: ClassVar[bool] = True
+    reached: ClassVar[Reached] = measured.IVF_FLAT
+    size_source: ClassVar[str] = GPU_SOURCE
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return vectors in clusters."""
+        return [vectors(dim), *clusters(self.nlist, dim * 4)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +374,21 @@ class BinIvfFlat(Ivf):
     index_type: ClassVar[str] = "BIN_IVF_FLAT"
     vector_kind: ClassVar[VectorKind] = "binary"
     metrics: ClassVar[tuple[str, ...]] = BINARY_METRICS
+    explanation: ClassVar[str] = N_(
+        "Sorts vectors of bits into clusters and searches the nearest ones."
+    )
+    why: ClassVar[str] = N_("IVF_FLAT over vectors of bits")
+    colour: ClassVar[str] = "#a05fb4"
+    shape: ClassVar[str] = "M-1,0L0,-0.6L1,0L0,0.6Z"
+    full_clusters: ClassVar[bool] = True
+
+    def parts(self, dim: int) -> Iterable[Part]:
+        """Return vectors of bits in clusters."""
+        return [bits(dim), *clusters(self.nlist, dim / 8)]
+
+    def compared(self, rows: int, search: SearchParams) -> int | None:
+        """Return None: comparing bits takes another time."""
+        return None
 
 
 def without_refine_type(built: dict[str, Any], refine: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -13,6 +14,25 @@ M_RANGE = (2, 2_048)
 EF_CONSTRUCTION_RANGE = (8, 2_147_483_647)
 EF_RANGE = (1, 32_768)
 _KEY = "parameter"
+
+
+def N_(message: str) -> str:
+    """Mark a text for translation in the dashboard (`make words` reads it here); return it."""
+    return message
+
+
+def usual_nlist(rows: int) -> int:
+    """Return the usual number of clusters: 4 * sqrt(rows).
+
+    Bounded by Milvus's range, and by rows / 39: k-means wants 39 vectors a cluster to learn from
+    (faiss warns below that).
+    """
+    return max(1, min(round(4 * math.sqrt(max(1, rows))), rows // 39, NLIST_RANGE[1]))
+
+
+def largest_divisor(dim: int, most: int) -> int:
+    """Return the largest divisor of ``dim`` up to ``most``; 1 where ``most`` is less."""
+    return max(size for size in range(1, max(1, min(most, dim)) + 1) if dim % size == 0)
 
 
 @dataclass(frozen=True, slots=True)

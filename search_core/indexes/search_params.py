@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from search_core.indexes.parameters import (
     EF_RANGE,
+    N_,
     NLIST_RANGE,
     check_parameters,
     number,
@@ -44,27 +45,35 @@ class SearchParams:
     more find more, slower.
     """
 
-    nprobe: int | None = number("nprobe", None, NLIST_RANGE, "clusters", "finds more, slower")
-    ef: int | None = number("ef", None, EF_RANGE, "candidates", "finds more, slower")
+    nprobe: int | None = number(
+        "nprobe", None, NLIST_RANGE, N_("clusters"), N_("finds more, slower")
+    )
+    ef: int | None = number("ef", None, EF_RANGE, N_("candidates"), N_("finds more, slower"))
     search_list: int | None = number(
-        "search_list", None, (1, 65_535), "candidates", "finds more, reads more from disk"
+        "search_list", None, (1, 65_535), N_("candidates"), N_("finds more, reads more from disk")
     )
     reorder_k: int | None = number(
-        "reorder_k", None, (1, 2_147_483_647), "candidates", "finds more, slower"
+        "reorder_k", None, (1, 2_147_483_647), N_("candidates"), N_("finds more, slower")
     )
-    refine_k: int | None = number("refine_k", None, (1, 1_000), "times k", "finds more, slower")
+    refine_k: int | None = number(
+        "refine_k", None, (1, 1_000), N_("times k"), N_("finds more, slower")
+    )
     # Knowhere reads rbq_bits_query (src/index/ivf/ivf_config.h) and ignores the rbq_query_bits of
     # some pages of the Milvus documentation.
     rbq_bits_query: int | None = number(
-        "rbq_bits_query", None, (0, 8), "bits", "finds more, slower; 0 does not round at all"
+        "rbq_bits_query",
+        None,
+        (0, 8),
+        N_("bits"),
+        N_("finds more, slower; 0 does not round at all"),
     )
     itopk_size: int | None = number(
-        "itopk_size", None, (1, 1_024), "candidates", "finds more, slower"
+        "itopk_size", None, (1, 1_024), N_("candidates"), N_("finds more, slower")
     )
     search_width: int | None = number(
-        "search_width", None, (1, 1_024), "nodes", "finds more, slower"
+        "search_width", None, (1, 1_024), N_("nodes"), N_("finds more, slower")
     )
-    level: int | None = number("level", None, (1, 10), "levels", "finds more, slower")
+    level: int | None = number("level", None, (1, 10), N_("levels"), N_("finds more, slower"))
 
     def __post_init__(self) -> None:
         check_parameters(self)

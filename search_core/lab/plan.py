@@ -15,13 +15,11 @@ from search_core.errors import IndexParameterError, UsageError
 from search_core.indexes import (
     INDEX_SPECS,
     IndexSpec,
-    IvfPq,
     Parameter,
     SearchParams,
     default_specs,
     make_index_spec,
     parameters_of,
-    usual_nlist,
 )
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.records import IndexRun
@@ -102,7 +100,7 @@ def make_plan(
 ) -> list[PlannedIndex]:
     """Return what to measure over ``rows`` vectors of ``dim`` dimensions.
 
-    Without ``types`` these are FLAT, IVF_FLAT, IVF_SQ8 and HNSW. ``sweeps`` are values by
+    Without ``types`` these are the usual ones that the Milvus offers. ``sweeps`` are values by
     parameter: of search parameters to measure every combination of, of build parameters (nlist,
     M …) to build an index of each. An index is built to refine where refine_k is swept. Raises
     IndexParameterError for a type or parameter that does not exist, a value out of its range, and
@@ -112,7 +110,7 @@ def make_plan(
     named = [_usual_spec(name, rows, dim) for name in types]
     planned: list[PlannedIndex] = []
     used: set[str] = set()
-    for start in named or default_specs(rows, server):
+    for start in named or default_specs(rows, dim, server):
         for spec in _built_ways(start, given, used):
             asked = {
                 field: (name, given[name])
@@ -152,13 +150,7 @@ def search_params_of(run: IndexRun) -> SearchParams:
 
 def _usual_spec(name: str, rows: int, dim: int) -> IndexSpec:
     """Return an index type sized to the vectors."""
-    kind = type(make_index_spec(name))
-    options: dict[str, int | str | bool | None] = {}
-    if "nlist" in (item.name for item in fields(kind)):
-        options["nlist"] = usual_nlist(rows)
-    if kind is IvfPq:
-        options["m"] = max(size for size in range(1, 65) if dim % size == 0)
-    return make_index_spec(name, options)
+    return INDEX_SPECS[make_index_spec(name).index_type].sized(rows, dim)
 
 
 def _built_ways(

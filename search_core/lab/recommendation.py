@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from search_core.indexes import INDEX_SPECS, IndexSpec, SearchParams
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.records import IndexRun
-from search_core.search.filtered_search import EXACT_TYPES
 from search_core.store.library import LibraryInfo
 
 #: A search that looks into an eighth of an index or less, and reaches half of the rows or more,
@@ -109,7 +108,7 @@ def recommend(
         level,
         key=lambda setting: (
             -round(setting.recall, 4),
-            setting.run.index_type not in EXACT_TYPES,
+            not INDEX_SPECS[setting.run.index_type].exact,
             setting.run.memory_bytes or 0,
             order[setting.run.index_type],
             _p50_at_first(setting.run),

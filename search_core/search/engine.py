@@ -18,7 +18,7 @@ from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out
-from search_core.search.filtered_search import EXACT_TYPES, Effort, plan_effort
+from search_core.search.filtered_search import Effort, plan_effort
 from search_core.search.match_strength import MATCH, Relevance
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.search.selectivity import Selectivities
@@ -322,6 +322,6 @@ def _effort(
 def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:
     """Whether the filter's selectivity decides how hard the search tries."""
     spec = library.index
-    if where.is_empty or spec.index_type in EXACT_TYPES:
+    if where.is_empty or spec.exact:
         return False
     return asked.given().get(spec.sweep or "") is None

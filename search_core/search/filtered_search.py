@@ -43,10 +43,6 @@ SERVER_LIMITS = EffortLimits(exact_rows=200, graph_factor=3.0)
 LITE_LIMITS = EffortLimits(exact_rows=20, graph_factor=12.0)
 #: Up to so many rows that pass, all clusters are looked into: comparing them costs next to nothing.
 CLUSTERED_ROWS = 200
-#: Indexes that compare every vector whatever is asked.
-EXACT_TYPES = frozenset({"FLAT", "BIN_FLAT"})
-#: Indexes that are exact when all their clusters are looked into.
-FULL_CLUSTERS = frozenset({"IVF_FLAT", "GPU_IVF_FLAT", "BIN_IVF_FLAT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +74,10 @@ def plan_effort(
     """
     params = params.for_hits(k)
     usual = Effort("default", params)
-    if share >= 1.0 or spec.index_type in EXACT_TYPES:
+    if share >= 1.0 or spec.exact:
         return usual
     passing = round(rows * share)
-    if passing <= limits.exact_rows and spec.index_type not in FULL_CLUSTERS:
+    if passing <= limits.exact_rows and not spec.full_clusters:
         return Effort("exact", params, _exactly(passing))
     name = spec.sweep or ""
     start = spec.search_params(params, k).get(name)
@@ -96,7 +92,7 @@ def plan_effort(
     reason += f" to {raised:,}"
     if name == "nprobe" and raised == most:
         reason += ", all clusters"
-        reason += " and so exact" if spec.index_type in FULL_CLUSTERS else ""
+        reason += " and so exact" if spec.full_clusters else ""
     return Effort("raised", replace(params, **{name: raised}), f"{reason}.")
 
 

@@ -98,8 +98,8 @@ class LibraryInfo:
         """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
         if not self.encoder.same_space(identity):
             raise EncoderMismatch(
-                f"The library {self.name} holds vectors of {self.encoder.label}; "
-                f"the encoder in use is {identity.label}.",
+                f"The library {self.name} holds vectors of {self.encoder.label_beside(identity)}; "
+                f"the encoder in use is {identity.label_beside(self.encoder)}.",
                 f"Choose that encoder with --model {self.encoder.name}, or another library "
                 "with --library.",
             )

@@ -26,7 +26,7 @@ from ingest.report import IngestReport
 from ingest.sources.remote.fetching import Fetcher
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Embeddings, Pixels
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.errors import (
     EncoderError,
     MediaError,

@@ -1,27 +1,83 @@
-"""What every Encoder does, asked of open_clip's and of the colour encoder alike."""
+"""What every Encoder does, asked of each runtime and of the colour encoder."""
 
 from __future__ import annotations
 
+import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import load_file
 
-from search_core.encoders.base import Encoder, Explainer, explain
+from search_core.encoders.base import (
+    Encoder,
+    EncoderIdentity,
+    EncoderOptions,
+    Explainer,
+    explain,
+    preprocessing_digest,
+    weights_digest,
+)
 from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
-from search_core.errors import SettingsError
+from search_core.encoders.loading import RUNTIMES, load, load_encoder, options_of
+from search_core.errors import EncoderUnavailable, SettingsError
+from search_core.settings import load_settings
 
 PICTURES = [Image.new("RGB", (64, 48), colour) for colour in COLOURS.values()]
 
 
-@pytest.fixture(scope="module", params=["open_clip", "colours"])
+@pytest.fixture(scope="module", params=[*RUNTIMES, "colours"])
 def encoder(request: pytest.FixtureRequest, tiny_model_dir: Path) -> Encoder:
     if request.param == "colours":
         return ColourEncoder()
-    from search_core.encoders.openclip import OpenClipEncoder
+    return RUNTIMES[request.param].load(tiny(tiny_model_dir))
 
-    return OpenClipEncoder(f"local-dir:{tiny_model_dir}", batch_size=4)
+
+def tiny(folder: Path) -> EncoderOptions:
+    return EncoderOptions(f"local-dir:{folder}", batch_size=4)
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_a_runtime_has_all_that_one_must_have(name: str, tiny_model_dir: Path) -> None:
+    runtime = RUNTIMES[name]
+    assert runtime.runtime == name
+    assert runtime.about and runtime.about not in [
+        other.about for other in RUNTIMES.values() if other is not runtime
+    ]
+    options = tiny(tiny_model_dir)
+    assert runtime.takes(options)
+    encoder = runtime.load(options)
+    assert isinstance(encoder, Encoder)
+    assert EncoderIdentity.from_dict(encoder.identity.to_dict()) == encoder.identity
+    with pytest.raises(EncoderUnavailable) as refused:
+        runtime.load(EncoderOptions("local-dir:/nowhere"))
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("name", RUNTIMES)
+def test_an_identity_is_that_of_the_stored_weights_whatever_computes_them(
+    name: str, tiny_model_dir: Path
+) -> None:
+    stored = load_file(tiny_model_dir / "open_clip_model.safetensors")
+    config = json.loads((tiny_model_dir / "open_clip_config.json").read_text())["preprocess_cfg"]
+    identity = RUNTIMES[name].load(tiny(tiny_model_dir)).identity
+    preprocess = RUNTIMES[name].load(tiny(tiny_model_dir)).preprocess
+
+    assert identity.digest == weights_digest(sorted(stored.items()))
+    assert identity.preprocessing == preprocessing_digest(preprocess, config["mean"], config["std"])
+
+
+def test_settings_load_with_the_first_runtime_that_takes_the_model(
+    tmp_path: Path, tiny_model_dir: Path
+) -> None:
+    chosen = load_settings(data_dir=tmp_path, model=f"local-dir:{tiny_model_dir}")
+    encoder = load_encoder(chosen)
+    first = next(one for one in RUNTIMES.values() if one.takes(options_of(chosen)))
+    assert isinstance(encoder, first)
+    elsewhere = pickle.loads(pickle.dumps(options_of(chosen)))
+    assert load(elsewhere).identity.same_space(encoder.identity)
 
 
 def test_it_is_an_encoder(encoder: Encoder) -> None:

@@ -17,7 +17,7 @@ from streamlit.testing.v1.element_tree import Element
 from dashboard import resources
 from dashboard.auth import identity
 from search_core.access.users import Users
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings, load_settings
 from search_core.store.endpoint import resolve_endpoint
@@ -86,10 +86,10 @@ def open_page(data_dir: Path) -> OpenPage:
 
     def open_named(name: str, **address: str) -> AppTest:
         script = (
-            f"from dashboard.{name}.page import page\n"
             "from dashboard.components.errors import shown_in_words\n"
+            "from dashboard.components.routes import pages\n"
             "with shown_in_words():\n"
-            "    page()\n"
+            f"    next(page for page in pages() if page.url == '{name}').draw()\n"
         )
         app = (
             AppTest.from_file(str(NAVIGATION), default_timeout=60)
@@ -138,12 +138,11 @@ def look(users: Users, library: list[MediaEntity], monkeypatch: pytest.MonkeyPat
         token = post(name).token if name else "nobody's"
         cookies = {identity.COOKIE: token}
         monkeypatch.setattr(type(st.context), "cookies", property(lambda _: cookies))
-        home = "auth.account_page" if page == "account" else f"{page}.page"
         script = (
-            f"from dashboard.{home} import page\n"
             "from dashboard.components.errors import shown_in_words\n"
+            "from dashboard.components.routes import pages\n"
             "with shown_in_words():\n"
-            "    page()\n"
+            f"    next(page for page in pages() if page.url == '{page}').draw()\n"
         )
         app = (
             AppTest.from_string(script, default_timeout=60)

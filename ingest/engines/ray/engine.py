@@ -18,6 +18,7 @@ import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -33,6 +34,7 @@ from ingest.engines.ray.rows import Group, InOrder, unpacked
 from ingest.engines.ray.stages import DecodeStage, Encode, decode, feed
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
+from search_core.encoders.loading import load, options_of
 from search_core.errors import EngineError, SightlineError, in_words
 from search_core.settings import Settings
 
@@ -91,16 +93,8 @@ class RayEngine:
 
 def _encoder_of(settings: Settings) -> Callable[[], Encoder]:
     """Return what loads the settings' encoder elsewhere, on the device that it finds there."""
-    from search_core.encoders.openclip import OpenClipEncoder
-
-    return partial(
-        OpenClipEncoder,
-        settings.model,
-        settings.pretrained,
-        device="cpu" if settings.encoder.device == "cpu" else "auto",
-        precision=settings.encoder.precision,
-        batch_size=settings.encoder.batch_size,
-    )
+    options = options_of(settings)
+    return partial(load, replace(options, device="cpu" if options.device == "cpu" else "auto"))
 
 
 @contextmanager

@@ -118,9 +118,10 @@ class Encode:
         try:
             self._encoder = load()
             if not self._encoder.identity.same_space(identity):
+                there = self._encoder.identity.label_beside(identity)
                 raise EncoderMismatch(
-                    f"A machine of the Ray cluster loads {self._encoder.identity.label} where this "
-                    f"one has {identity.label}.",
+                    f"A machine of the Ray cluster loads {there} where this "
+                    f"one has {identity.label_beside(self._encoder.identity)}.",
                     "Install the same model and the same version of Sightline on all of them.",
                 )
         except SightlineError as error:

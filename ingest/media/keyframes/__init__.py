@@ -6,23 +6,42 @@ asked how much of each stretch between codec keyframes has to be decoded, from t
 and times alone, and then shown the decoded frames.
 """
 
-from ingest.media.keyframe_selector import FrameChooser, KeyframeSelector, SeenFrame, SmallPicture
+from ingest.media.keyframe_selector import (
+    FrameChooser,
+    KeyframeSelector,
+    NamedSelector,
+    SeenFrame,
+    SmallPicture,
+)
 from ingest.media.keyframes.auto import Auto
 from ingest.media.keyframes.iframe import CodecKeyframes
 from ingest.media.keyframes.interval import Interval
 from ingest.media.keyframes.motion import Motion
-from ingest.media.keyframes.registry import parse_selector
+from ingest.media.keyframes.registry import (
+    SELECTORS,
+    parse_selector,
+    selector_examples,
+    selector_help,
+    selector_hint,
+    usual_ways,
+)
 from ingest.media.keyframes.scene import Scene
 
 __all__ = [
+    "SELECTORS",
     "Auto",
     "CodecKeyframes",
     "FrameChooser",
     "Interval",
     "KeyframeSelector",
     "Motion",
+    "NamedSelector",
     "Scene",
     "SeenFrame",
     "SmallPicture",
     "parse_selector",
+    "selector_examples",
+    "selector_help",
+    "selector_hint",
+    "usual_ways",
 ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import ANIMATION_STEP_MS, SeenFrame
+from ingest.media.keyframe_selector import ANIMATION_STEP_MS, NamedSelector, SeenFrame
 from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS, Novelty
 from ingest.media.keyframes.analysis.packet_activity import sizes_of
 from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout
@@ -26,7 +26,7 @@ _FILL_LEAST_MS = 2_500
 
 
 @dataclass(frozen=True, slots=True)
-class Auto:
+class Auto(NamedSelector):
     """Codec keyframes, filled in where they are far apart, thinned out where nothing is new.
 
     Where packet sizes show that nothing moves, keyframes are not even decoded; where something
@@ -34,6 +34,8 @@ class Auto:
     its first is filled in every few seconds.
     """
 
+    name: ClassVar[str] = "auto"
+    help: ClassVar[str] = "one per thing that comes and goes"
     animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 

@@ -12,12 +12,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import FrameChooser, KeyframeSelector, SeenFrame, SmallPicture
+from ingest.media.keyframe_selector import (
+    Argument,
+    FrameChooser,
+    KeyframeSelector,
+    SeenFrame,
+    SmallPicture,
+)
 from ingest.media.keyframes.analysis.background import LEAST_LEVELS
 from ingest.media.video.gop import Stretch
 
@@ -26,7 +32,6 @@ MOST_BITS = 2
 #: A quarter of the sample footage's codec keyframes are nearer than this to the one before, two
 #: seconds earlier (the demo's encoder; encoders differ).
 DEFAULT_DISTANCE = 0.01
-LEAST_DISTANCE, MOST_DISTANCE = 0.0001, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +41,11 @@ class Distinct:
     ``least_distance`` is the cosine distance of embeddings below which they do.
     """
 
+    name: ClassVar[str] = "distinct"
+    help: ClassVar[str] = "leaves near-duplicates out"
+    argument: ClassVar[Argument] = Argument(
+        "DISTANCE", "cosine distance", 0.0001, 0.5, example=0.05
+    )
     way: KeyframeSelector
     least_distance: float = DEFAULT_DISTANCE
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import ANIMATION_STEP_MS, SeenFrame
+from ingest.media.keyframe_selector import ANIMATION_STEP_MS, NamedSelector, SeenFrame
 from ingest.media.video.gop import Stretch
 
 
 @dataclass(frozen=True, slots=True)
-class CodecKeyframes:
+class CodecKeyframes(NamedSelector):
     """Every keyframe of the codec and nothing else."""
 
+    name: ClassVar[str] = "iframe"
+    help: ClassVar[str] = "all of the codec's"
     animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 

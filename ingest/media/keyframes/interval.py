@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
-from ingest.media.keyframe_selector import SeenFrame
+from ingest.media.keyframe_selector import Argument, NamedSelector, SeenFrame
 from ingest.media.video.gop import Stretch
-
-LONGEST_S = 86_400.0
-SHORTEST_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(NamedSelector):
     """One frame every ``every_ms`` milliseconds, whatever the codec thinks.
 
     Of each stretch between codec keyframes only what leads up to the last wanted frame is decoded,
@@ -22,8 +19,19 @@ class Interval:
     before the keyframe (of an open group of pictures) cannot be decoded; the keyframe serves then.
     """
 
+    name: ClassVar[str] = "interval"
+    help: ClassVar[str] = "one every so many seconds"
+    argument: ClassVar[Argument | None] = Argument(
+        "SECONDS", "seconds", 0.001, 86_400.0, example=2, required=True
+    )
+    usual_numbers: ClassVar[tuple[float, ...]] = (0.5, *range(1, 61))
     every_ms: int
     least_distance: float = 0.0
+
+    @classmethod
+    def of(cls, number: float) -> Self:
+        """Return the selector of one frame every ``number`` seconds."""
+        return cls(round(number * 1000))
 
     @property
     def recipe(self) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from ingest.media.keyframe_selector import (
     ANIMATION_STEP_MS,
     SMALL_HEIGHT,
     SMALL_WIDTH,
+    Argument,
+    NamedSelector,
     SeenFrame,
     SmallPicture,
 )
@@ -21,7 +23,6 @@ from ingest.media.video.gop import Stretch
 
 #: Three blocks of the low-resolution picture: a walker who fills a third of its height.
 DEFAULT_PERCENT = 0.13
-LEAST_PERCENT, MOST_PERCENT = 0.04, 50.0
 #: How long a keyframe is left undecoded at most while sizes say that nothing moves.
 LONGEST_UNSEEN_MS = 60_000
 #: Things that are there for two seconds must not be missed between two looks.
@@ -32,7 +33,7 @@ _BUSY_AFTER, _MOST_UNSEEN = 4, 7
 
 
 @dataclass(frozen=True, slots=True)
-class Motion:
+class Motion(NamedSelector):
     """Frames in which something moves; of a scene in which nothing ever does, only the first.
 
     ``percent`` of the picture must differ from the scene behind. Where packet sizes are steady
@@ -40,9 +41,19 @@ class Motion:
     and where these are more than two seconds apart the frames between them too.
     """
 
+    name: ClassVar[str] = "motion"
+    help: ClassVar[str] = "a fixed camera's, while something moves"
+    argument: ClassVar[Argument | None] = Argument(
+        "PERCENT", "percent of the picture", 0.04, 50.0, example=1
+    )
     percent: float = DEFAULT_PERCENT
     animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
+
+    @classmethod
+    def of(cls, number: float) -> Self:
+        """Return the selector to which ``number`` percent of the picture are a movement."""
+        return cls(number)
 
     @property
     def recipe(self) -> str:

@@ -1,21 +1,22 @@
-"""The names of the ways to choose keyframes, as they are typed."""
+"""The keyframe selectors that people type: one list; help, hints and parsing are made from it."""
 
 from __future__ import annotations
 
-from ingest.media.keyframe_selector import KeyframeSelector
+from collections.abc import Iterator
+
+from ingest.media.keyframe_selector import Argument, KeyframeSelector, NamedSelector, typed
 from ingest.media.keyframes.auto import Auto
-from ingest.media.keyframes.distinct import LEAST_DISTANCE, MOST_DISTANCE, Distinct
+from ingest.media.keyframes.distinct import Distinct
 from ingest.media.keyframes.iframe import CodecKeyframes
-from ingest.media.keyframes.interval import LONGEST_S, SHORTEST_S, Interval
-from ingest.media.keyframes.motion import LEAST_PERCENT, MOST_PERCENT, Motion
-from ingest.media.keyframes.scene import LEAST_THRESHOLD, MOST_THRESHOLD, Scene
+from ingest.media.keyframes.interval import Interval
+from ingest.media.keyframes.motion import Motion
+from ingest.media.keyframes.scene import Scene
 from search_core.errors import UsageError
 
-_HINT = (
-    "Use auto, iframe, interval:SECONDS such as interval:2 (0.001 to 86400), scene[:THRESHOLD] "
-    "(1 to 255), or motion[:PERCENT] (0.04 to 50). Any of them may end in +distinct[:DISTANCE] "
-    "(0.0001 to 0.5), which leaves near-duplicates out."
-)
+#: Every selector by its name, in the order people meet them.
+SELECTORS: dict[str, type[NamedSelector]] = {
+    selector.name: selector for selector in (Auto, CodecKeyframes, Interval, Scene, Motion)
+}
 
 
 def parse_selector(text: str) -> KeyframeSelector:
@@ -28,42 +29,84 @@ def parse_selector(text: str) -> KeyframeSelector:
     if found is not None and plus:
         found = _distinct(found, distinct)
     if found is None:
-        raise UsageError(f"{text!r} is no way to choose keyframes.", _HINT)
+        raise UsageError(f"{text!r} is no way to choose keyframes.", selector_hint())
     return found
 
 
-def _distinct(way: KeyframeSelector, text: str) -> KeyframeSelector | None:
-    if text == "distinct":
-        return Distinct(way)
-    name, _, argument = text.partition(":")
-    number = _number(argument)
-    if name == "distinct" and number is not None and LEAST_DISTANCE <= number <= MOST_DISTANCE:
-        return Distinct(way, number)
-    return None
+def selector_help() -> str:
+    """Return which selectors there are and what each takes, for the help of an option."""
+    ways = [
+        f"{typed(name, selector.argument)} ({selector.help})"
+        for name, selector in SELECTORS.items()
+    ]
+    return f"{', '.join(ways)}; +{Distinct.name} after any {Distinct.help}."
+
+
+def selector_hint() -> str:
+    """Return how selectors are typed and which numbers they take, for an error."""
+    *ways, last = [
+        f"{typed(name, selector.argument)}{_numbers(name, selector.argument)}"
+        for name, selector in SELECTORS.items()
+    ]
+    distinct = f"+{typed(Distinct.name, Distinct.argument)}"
+    return (
+        f"Use {', '.join(ways)}, or {last}. Any of them may end in {distinct}"
+        f"{_numbers(distinct, Distinct.argument)}, which {Distinct.help}."
+    )
+
+
+def selector_examples() -> list[str]:
+    """Return each selector as it may be typed, in short: ``auto``, ``interval:2``."""
+    return [
+        f"{name}:{selector.argument.example:g}"
+        if selector.argument is not None and selector.argument.required
+        else name
+        for name, selector in SELECTORS.items()
+    ]
+
+
+def usual_ways() -> Iterator[str]:
+    """Yield the selectors that were in use before ledgers kept an ingest's options, as typed."""
+    for name, selector in SELECTORS.items():
+        if selector.argument is None or not selector.argument.required:
+            yield from (name, f"{name}+{Distinct.name}")
+        for number in selector.usual_numbers:
+            yield from (f"{name}:{number}", f"{name}:{number}+{Distinct.name}")
+
+
+def _numbers(way: str, argument: Argument | None) -> str:
+    if argument is None:
+        return ""
+    example = f" such as {way}:{argument.example:g}" if argument.required else ""
+    return f"{example} ({argument.low:g} to {argument.high:g} {argument.unit})"
 
 
 def _way(text: str) -> KeyframeSelector | None:
     name, colon, argument = text.partition(":")
+    selector = SELECTORS.get(name)
+    if selector is None:
+        return None
+    if colon:
+        number = _number(argument, selector.argument)
+        return None if number is None else selector.of(number)
+    needs = selector.argument is not None and selector.argument.required
+    return None if needs else selector()
+
+
+def _distinct(way: KeyframeSelector, text: str) -> KeyframeSelector | None:
+    name, colon, argument = text.partition(":")
+    if name != Distinct.name:
+        return None
     if not colon:
-        plain: dict[str, KeyframeSelector] = {
-            "auto": Auto(),
-            "iframe": CodecKeyframes(),
-            "scene": Scene(),
-            "motion": Motion(),
-        }
-        return plain.get(name)
-    if (number := _number(argument)) is not None:
-        if name == "interval" and SHORTEST_S <= number <= LONGEST_S:
-            return Interval(round(number * 1000))
-        if name == "scene" and LEAST_THRESHOLD <= number <= MOST_THRESHOLD:
-            return Scene(number)
-        if name == "motion" and LEAST_PERCENT <= number <= MOST_PERCENT:
-            return Motion(number)
-    return None
+        return Distinct(way)
+    number = _number(argument, Distinct.argument)
+    return None if number is None else Distinct(way, number)
 
 
-def _number(text: str) -> float | None:
+def _number(text: str, argument: Argument | None) -> float | None:
+    """Return the number typed, None for one that is out of range or none at all."""
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    return number if argument is not None and argument.allows(number) else None

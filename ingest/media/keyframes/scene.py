@@ -11,16 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import ANIMATION_STEP_MS, SeenFrame, SmallPicture
+from ingest.media.keyframe_selector import (
+    ANIMATION_STEP_MS,
+    Argument,
+    NamedSelector,
+    SeenFrame,
+    SmallPicture,
+)
 from ingest.media.video.gop import Stretch
 
 DEFAULT_THRESHOLD = 27.0
-LEAST_THRESHOLD, MOST_THRESHOLD = 1.0, 255.0
 #: The shortest shot: 15 frames at 25 frames/s.
 _LEAST_SHOT_MS = 600
 #: A dissolve is over, or a camera at rest, when a frame differs this little from the one before.
@@ -28,12 +33,22 @@ _SETTLED_SHARE = 1 / 9
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(NamedSelector):
     """One frame per shot; ``threshold`` is the content change that makes a cut. Decodes all."""
 
+    name: ClassVar[str] = "scene"
+    help: ClassVar[str] = "one per shot"
+    argument: ClassVar[Argument | None] = Argument(
+        "THRESHOLD", "levels of content change", 1.0, 255.0, example=40
+    )
     threshold: float = DEFAULT_THRESHOLD
     animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
+
+    @classmethod
+    def of(cls, number: float) -> Self:
+        """Return the selector whose cuts change the content by ``number``."""
+        return cls(number)
 
     @property
     def recipe(self) -> str:

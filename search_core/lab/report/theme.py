@@ -1,27 +1,12 @@
-"""How charts look: a colour and a shape for each index type, and a theme for light and for dark."""
+"""How charts look: the colours and shapes of index types, and a theme for light and for dark."""
 
 from __future__ import annotations
 
 from typing import Any
 
-#: A colour and a shape for each index type. Every colour has a contrast of at least 3:1 to both
-#: backgrounds (WCAG 2.2, 1.4.11), and shapes differ where colours may be confused.
-INDEX_LOOKS: dict[str, tuple[str, str]] = {
-    "FLAT": ("#7c838c", "square"),
-    "IVF_FLAT": ("#1f7fc4", "circle"),
-    "IVF_SQ8": ("#c47a00", "diamond"),
-    "HNSW": ("#12936a", "triangle-up"),
-    "IVF_PQ": ("#d1495b", "triangle-down"),
-    "IVF_RABITQ": ("#7d6ad8", "triangle-left"),
-    "SCANN": ("#c454a8", "triangle-right"),
-    "HNSW_SQ": ("#6f8f1f", "cross"),
-    "DISKANN": ("#97703c", "M0,-1L0.95,-0.31L0.59,0.81L-0.59,0.81L-0.95,-0.31Z"),
-    "AUTOINDEX": ("#1591a3", "M-1,-0.5L0,-1L1,-0.5L1,0.5L0,1L-1,0.5Z"),
-    "GPU_CAGRA": ("#b05f2c", "M-0.9,-0.9L0,-0.3L0.9,-0.9L0.3,0L0.9,0.9L0,0.3L-0.9,0.9L-0.3,0Z"),
-    "GPU_IVF_FLAT": ("#4c86a8", "M-1,-0.45L1,-0.45L1,0.45L-1,0.45Z"),
-    "BIN_FLAT": ("#8d7a86", "M-0.45,-1L0.45,-1L0.45,1L-0.45,1Z"),
-    "BIN_IVF_FLAT": ("#a05fb4", "M-1,0L0,-0.6L1,0L0,0.6Z"),
-}
+from search_core.indexes import INDEX_SPECS
+
+#: What an index type is drawn in that is not in the catalogue: a newer version measured it.
 _UNKNOWN = ("#7c838c", "circle")
 _FURTHER_SHAPES = (
     "M0,-1.2L0.32,-0.32L1.2,0L0.32,0.32L0,1.2L-0.32,0.32L-1.2,0L-0.32,-0.32Z",
@@ -43,7 +28,8 @@ STRATEGY_COLOURS = {"as set": "#7c838c", "filter-aware": "#2f86ad"}
 
 def colour_of(index_type: str) -> str:
     """Return the colour an index type is drawn in."""
-    return INDEX_LOOKS.get(index_type, _UNKNOWN)[0]
+    spec = INDEX_SPECS.get(index_type)
+    return spec.colour if spec else _UNKNOWN[0]
 
 
 def shape_of(index_type: str, nth: int = 0) -> str:
@@ -51,7 +37,8 @@ def shape_of(index_type: str, nth: int = 0) -> str:
 
     ``nth`` counts the ways one comparison builds the type, from 0.
     """
-    first = INDEX_LOOKS.get(index_type, _UNKNOWN)[1]
+    spec = INDEX_SPECS.get(index_type)
+    first = spec.shape if spec else _UNKNOWN[1]
     return first if nth == 0 else _FURTHER_SHAPES[(nth - 1) % len(_FURTHER_SHAPES)]
 
 

@@ -22,6 +22,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from ingest.media.keyframes import parse_selector, selector_help
 from search_core.settings import Settings
 from sightline.cli.admin import operator
 from sightline.cli.ingest.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
@@ -100,9 +101,7 @@ def ingest(
         typer.Option(
             "--keyframes",
             metavar="HOW",
-            help="Which frames of a video: auto (one per thing that comes and goes), iframe (all "
-            "of the codec's), interval:SECONDS, scene (one per shot), motion (a fixed camera's, "
-            "while something moves); +distinct after any leaves near-duplicates out.",
+            help=f"Which frames of a video: {selector_help()}",
         ),
     ] = "auto",
     tag: Annotated[
@@ -130,7 +129,6 @@ def ingest(
     code is 1 only when nothing was taken in or skipped and something failed, or when stopped.
     """
     settings = settings_of(ctx, library)
-    from ingest.media.keyframes import parse_selector
     from ingest.options import IngestOptions
 
     options = IngestOptions(

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from search_core.errors import IndexParameterError, LibraryNotFound
+from search_core.indexes import FASTEST_FIRST, start_for
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.sizing import estimate
-from search_core.indexes.starting_points import FASTEST_FIRST, start_for
 from search_core.settings import Settings
 from sightline.cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from sightline.cli.terminal import (

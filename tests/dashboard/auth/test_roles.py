@@ -97,8 +97,8 @@ def test_a_page_that_a_role_may_not_open_says_so(look: Look) -> None:
     script = (
         "import streamlit as st\n"
         "from dashboard.auth import identity\n"
-        "from dashboard.components import routes\n"
-        "st.navigation([one for one in routes.pages_of(identity.current())"
+        "from dashboard.components import routes as pages\n"
+        "st.navigation([one for one in pages.pages_of(identity.current())"
         " if one.url_path == 'index']).run()\n"
     )
 

@@ -18,11 +18,14 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import LOCALE, ngettext, preferred, speaking
 from dashboard.search.page import EXAMPLES
+from search_core.indexes import INDEX_SPECS
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import HOSTILE, OpenPage
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "dashboard"
+#: What `make words` reads.
+MARKED = (DASHBOARD, ROOT / "search_core" / "indexes")
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/sightline.po"))
 
 
@@ -31,7 +34,8 @@ def marked() -> set[str | tuple[str, str]]:
     """All that is marked in the code: messages, and pairs of singular and plural."""
     return {
         message if isinstance(message, str) else (message[0], message[1])
-        for _file, _line, message, _comments, _context in extract_from_dir(DASHBOARD)
+        for folder in MARKED
+        for _file, _line, message, _comments, _context in extract_from_dir(folder)
     }
 
 
@@ -134,7 +138,8 @@ def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
 #: Words of English that Chinese readers of the field use as they are, and names.
 _KEPT = {
     *("Sightline", "Milvus", "Lite", "English", "ANN", "CSV", "JSON", "PDF", "SHA", "CLIP", "GiB"),
-    *("FLAT", "IVF", "HNSW", "COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
+    *re.findall("[A-Z]{3,}", " ".join(INDEX_SPECS)),
+    *("COSINE", "nlist", "nprobe", "efConstruction", "zip", "toml", "SSD"),
     *(
         "person",
         "without",

@@ -20,7 +20,7 @@ from ingest.ledger import Ledger
 from ingest.options import IngestOptions
 from ingest.rows.deletion import delete_entities, discard
 from search_core.encoders.base import EncoderIdentity
-from search_core.encoders.openclip import load_encoder
+from search_core.encoders.loading import load_encoder
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings

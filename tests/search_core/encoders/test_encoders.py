@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -12,10 +13,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from search_core.encoders.base import MAX_ASPECT, Preprocess
+from search_core.encoders.base import MAX_ASPECT, EncoderIdentity, Preprocess
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.errors import EncoderUnavailable
+from search_core.errors import EncoderMismatch, EncoderUnavailable
+from search_core.store.memory.store import MemoryStore
 
 
 @settings(max_examples=60, deadline=None)
@@ -98,9 +100,19 @@ def test_a_checkpoint_file_is_the_same_encoder(
         torch.save({"state_dict": weights, "epoch": 1}, checkpoint)
     else:
         save_file(weights, str(checkpoint))
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    usual = {"mean": open_clip.OPENAI_DATASET_MEAN, "std": open_clip.OPENAI_DATASET_STD}
+    described = json.dumps({"model_cfg": config, "preprocess_cfg": usual})
+    (folder / "open_clip_config.json").write_text(described)
+    save_file(weights, str(folder / "open_clip_model.safetensors"))
+
     loaded = OpenClipEncoder("tiny-clip", str(checkpoint)).identity
-    assert loaded.same_space(OpenClipEncoder(f"local-dir:{tiny_model_dir}").identity)
+    assert loaded.same_space(OpenClipEncoder(f"local-dir:{folder}").identity)
     assert loaded.label.startswith(f"tiny-clip weights{suffix}")
+    # The folder of the fixture has the same weights and scales pixels otherwise.
+    other = OpenClipEncoder(f"local-dir:{tiny_model_dir}").identity
+    assert loaded.digest == other.digest and not loaded.same_space(other)
 
 
 def test_other_weights_are_another_encoder(tiny_model_dir: Path, tmp_path: Path) -> None:
@@ -113,6 +125,43 @@ def test_other_weights_are_another_encoder(tiny_model_dir: Path, tmp_path: Path)
     (tmp_path / "open_clip_config.json").write_text(config)
     one, other = (OpenClipEncoder(f"local-dir:{path}") for path in (tiny_model_dir, tmp_path))
     assert not one.identity.same_space(other.identity)
+
+
+def test_other_preprocessing_is_another_encoder(tiny_model_dir: Path, tmp_path: Path) -> None:
+    config = json.loads((tiny_model_dir / "open_clip_config.json").read_text())
+    config["preprocess_cfg"]["mean"] = [0.1, 0.1, 0.1]
+    (tmp_path / "open_clip_config.json").write_text(json.dumps(config))
+    weights = tiny_model_dir / "open_clip_model.safetensors"
+    (tmp_path / weights.name).write_bytes(weights.read_bytes())
+    one, other = (
+        OpenClipEncoder(f"local-dir:{path}").identity for path in (tiny_model_dir, tmp_path)
+    )
+    assert one.digest == other.digest
+    assert not one.same_space(other)
+
+    store = MemoryStore()
+    store.ensure_library("main", one)
+    with pytest.raises(EncoderMismatch) as refused:
+        store.ensure_library("main", other)
+    assert f"preprocessing {one.preprocessing[:8]}" in str(refused.value)
+    assert f"preprocessing {other.preprocessing[:8]}" in str(refused.value)
+
+
+def test_a_library_from_before_preprocessing_was_recorded_keeps_working(
+    tiny_model_dir: Path,
+) -> None:
+    now = OpenClipEncoder(f"local-dir:{tiny_model_dir}").identity
+    record = now.to_dict()
+    del record["preprocessing"]
+    before = EncoderIdentity.from_dict(record)
+    assert before.preprocessing == ""
+    assert before.same_space(now) and now.same_space(before)
+    assert before.label == now.label
+
+    store = MemoryStore()
+    store.ensure_library("main", before)
+    store.ensure_library("main", now)
+    assert not before.same_space(replace(now, digest="f" * 32))
 
 
 @pytest.mark.parametrize(

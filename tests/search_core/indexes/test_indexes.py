@@ -310,5 +310,5 @@ def test_usual_clusters_are_within_milvus_range(rows: int) -> None:
 
 
 def test_default_specs_are_the_four_of_every_milvus() -> None:
-    assert default_specs(10_000, LITE) == [Flat(), IvfFlat(256), IvfSq8(256), Hnsw()]
-    assert default_specs(10_000) == default_specs(10_000, NEW)
+    assert default_specs(10_000, 512, LITE) == [Flat(), IvfFlat(256), IvfSq8(256), Hnsw()]
+    assert default_specs(10_000, 512) == default_specs(10_000, 512, NEW)

@@ -148,15 +148,14 @@ def test_latency_is_on_a_logarithmic_axis() -> None:
 
 
 def test_every_index_type_has_a_look_of_its_own() -> None:
-    assert set(chart_theme.INDEX_LOOKS) == set(INDEX_SPECS)
-    looks = list(chart_theme.INDEX_LOOKS.values())
-    assert len({colour for colour, _ in looks}) == len({shape for _, shape in looks}) == len(looks)
+    assert len({chart_theme.colour_of(name) for name in INDEX_SPECS}) == len(INDEX_SPECS)
+    assert len({chart_theme.shape_of(name) for name in INDEX_SPECS}) == len(INDEX_SPECS)
 
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_colours_stand_out_from_both_backgrounds(dark: bool) -> None:
     paper = chart_theme.theme(dark=dark)["style"]["hollow"]["fill"]
-    colours = [colour for colour, _ in chart_theme.INDEX_LOOKS.values()]
+    colours = [spec.colour for spec in INDEX_SPECS.values()]
     colours += [
         *chart_theme.TIME_PAIR,
         *chart_theme.SIZE_PAIR,
