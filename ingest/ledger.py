@@ -14,6 +14,7 @@ from typing import Literal
 
 from ingest.sources.contents import Content
 from ingest.sources.mounts import NO_MOUNT, Mount
+from search_core.messages import Message
 from search_core.schema.entity import is_address
 from search_core.system.database import Database, storable
 
@@ -130,7 +131,7 @@ _COLUMNS = (
 )
 #: The stage of sources whose keyframes were in Milvus, and are not any more.
 LOST_STAGE = "lost"
-_LOST = "its keyframes were lost with the library; it can be ingested again"
+_LOST = Message("its keyframes were lost with the library; it can be ingested again")
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
 

@@ -446,9 +446,17 @@ def _id_of_uri(uri: str) -> str:
 def _checked(tags: Sequence[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
     if len(unique) > TAGS_MAX_CAPACITY:
-        raise UsageError(f"{len(unique)} tags are more than the {TAGS_MAX_CAPACITY} there can be.")
+        raise UsageError(
+            "{count} tags are more than the {tags_max_capacity} there can be.",
+            count=len(unique),
+            tags_max_capacity=TAGS_MAX_CAPACITY,
+        )
     for tag in unique:
         quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError(f"The tag {tag[:20]!r}… is longer than {TAG_MAX_LENGTH} bytes.")
+            raise UsageError(
+                "The tag {tag!r}… is longer than {tag_max_length} bytes.",
+                tag=tag[:20],
+                tag_max_length=TAG_MAX_LENGTH,
+            )
     return unique

@@ -304,8 +304,9 @@ def load_settings(
         settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
     except (ValidationError, TOMLDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"A setting cannot be used: {_problems(error)}.",
+            "A setting cannot be used: {problems}.",
             "Look at the SIGHTLINE_* variables, .env and sightline.toml.",
+            problems=_problems(error),
         ) from None
     return settings.model_copy(update={"data_dir": _absolute(settings.data_dir)})
 

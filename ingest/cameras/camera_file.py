@@ -64,8 +64,11 @@ class AddedTables(Generic[Given]):
         found = self._read().get(name)
         if found is None:
             raise UsageError(
-                f"No {self._kind} {name} was added here.",
-                f"`sightline {self._kinds}` names those there are.",
+                "No {kind} {name} was added here.",
+                "`sightline {kinds}` names those there are.",
+                kind=self._kind,
+                name=name,
+                kinds=self._kinds,
             )
         return found
 
@@ -73,7 +76,12 @@ class AddedTables(Generic[Given]):
         """Add one; raises UsageError when there is one of that name."""
         with self._changing() as tables:
             if name in tables:
-                raise UsageError(f"There is a {self._kind} {name} already.", "Choose another name.")
+                raise UsageError(
+                    "There is a {kind} {name} already.",
+                    "Choose another name.",
+                    kind=self._kind,
+                    name=name,
+                )
             tables[name] = given
 
     def change(self, name: str, change: Callable[[Given], Given]) -> None:
@@ -110,8 +118,11 @@ class AddedTables(Generic[Given]):
             return {}
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
-                f"The {self._kinds} in {self.path} cannot be read: {_reason(error)}.",
+                "The {kinds} in {path} cannot be read: {reason}.",
                 "Mend the file, or put it back from a backup; without it, add them again.",
+                kinds=self._kinds,
+                path=self.path,
+                reason=_reason(error),
             ) from None
 
     @contextmanager
@@ -141,8 +152,11 @@ class AddedTables(Generic[Given]):
 
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(
-            f"The {self._kinds} in {self.path} cannot be changed: {in_words(error)}.",
+            "The {kinds} in {path} cannot be changed: {reason}.",
             "Look at the disk's space and at who owns the data directory.",
+            kinds=self._kinds,
+            path=self.path,
+            reason=in_words(error),
         )
 
 

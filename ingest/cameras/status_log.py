@@ -16,6 +16,7 @@ from typing import Literal
 from ingest.cameras.camera import Camera
 from ingest.ledger import MIGRATIONS
 from search_core.errors import StoreError
+from search_core.messages import Message
 from search_core.system.database import Database
 
 State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
@@ -113,7 +114,7 @@ class Diary:
             " retain_s = ?5",
             (camera.name, camera.address, camera.library, now_ms, retain_s),
         )
-        self._open_gap(camera.name, "was not watched", seen_before=True)
+        self._open_gap(camera.name, Message("was not watched"), seen_before=True)
 
     def seen(
         self, name: str, first_ms: int, last_ms: int, frames: int, dropped: int, lag_ms: int

@@ -17,11 +17,12 @@ from ingest.sources.discovery import Source
 from ingest.sources.names import Naming
 from ingest.sources.names.time_claims import name_claims
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.schema.clocks import Clock, check_moment
 
 #: Times in names and containers are whole seconds.
 _LEAST_GAP_MS = 2_000
-_WAY_OUT = (
+_WAY_OUT = Message(
     "Give --started-at to one recording at a time, or leave it out: then each file's own time is "
     "used, from its metadata or its name."
 )
@@ -44,8 +45,9 @@ def given_start_ms(started_at: datetime, clock: Clock) -> int:
     started_ms = clock.epoch_ms(check_moment(started_at))
     if started_ms > (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000:
         raise UsageError(
-            f"{started_at.isoformat()} lies in the future: no recording began then.",
+            "{moment} lies in the future: no recording began then.",
             "Give the moment at which the recording began, such as 2026-11-20T14:30.",
+            moment=started_at.isoformat(),
         )
     return started_ms
 
@@ -77,9 +79,12 @@ def starts_in_sequence(
     if len(cameras) > 1 and not one_camera:
         first, second = sorted(cameras)[:2]
         raise UsageError(
-            f"--started-at is given for {len(ordered)} files of several cameras, {first} and "
-            f"{second} among them.",
+            "--started-at is given for {count} files of several cameras, {first} and "
+            "{second} among them.",
             "Give it for one camera at a time, or say with --camera that all are of one.",
+            count=len(ordered),
+            first=first,
+            second=second,
         )
     recordings = _measured(ordered, clock, naming, max_pixels)
     _check_distances(recordings, started_ms)
@@ -112,9 +117,14 @@ def _measured(
                 raise _refusal(len(ordered), f"{source.uri} {header.reason}")
             assert isinstance(header, Header)
             if header.kind == "image":
-                raise _refusal(len(ordered), f"{source.uri} is a photograph, which has no length")
+                raise _refusal(
+                    len(ordered),
+                    Message("{path} is a photograph, which has no length", path=source.uri),
+                )
             if not header.duration_ms:
-                raise _refusal(len(ordered), f"{source.uri} does not say how long it is")
+                raise _refusal(
+                    len(ordered), Message("{path} does not say how long it is", path=source.uri)
+                )
             named = name_claims(naming.reading_of(source.place))
             own = choose_capture_time(
                 (*header.claims, *named), clock, file_ms=0, duration_ms=header.duration_ms
@@ -143,15 +153,22 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
             )
         relation = "after" if gap_ms > 0 else "before"
         raise UsageError(
-            f"--started-at is given for {len(recordings)} files that do not follow one another: by "
-            f"its own time {after.source.place.name} began {timedelta(milliseconds=abs(gap_ms))} "
-            f"{relation} the end of {before.source.place.name}.",
+            "--started-at is given for {count} files that do not follow one another: by "
+            "its own time {name} began {timedelta} "
+            "{relation} the end of {name_2}.",
             hint,
+            count=len(recordings),
+            name=after.source.place.name,
+            timedelta=timedelta(milliseconds=abs(gap_ms)),
+            relation=relation,
+            name_2=before.source.place.name,
         )
 
 
 def _refusal(count: int, why: str) -> UsageError:
     return UsageError(
-        f"--started-at is given for {count} files, and when each began is not known: {why}.",
+        "--started-at is given for {count} files, and when each began is not known: {what}.",
         _WAY_OUT,
+        count=count,
+        what=why,
     )

@@ -16,6 +16,7 @@ from ingest.report import IngestReport, Progress
 from search_core.encoders.base import Encoder
 from search_core.errors import EncoderUnavailable, UsageError
 from search_core.lab.options import Progress as LabProgress
+from search_core.messages import Message
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
@@ -56,7 +57,7 @@ LoadEncoder = Callable[[str, str | None], Encoder]
 
 def other_encoders_refused(model: str, pretrained: str | None) -> Encoder:
     """Raise EncoderUnavailable: this worker has one encoder."""
-    raise EncoderUnavailable(f"This worker cannot load the encoder {model}.")
+    raise EncoderUnavailable("This worker cannot load the encoder {model}.", model=model)
 
 
 class Performer:
@@ -122,7 +123,9 @@ class Performer:
             leave_known(report)
         told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
-            raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)
+            raise Interrupted(
+                Message("cancelled; what was done is kept: {what}", what=_summary(report)), told
+            )
         return Done(_summary(report), told)
 
     def _index(self, request: IndexRequest, watch: Watch) -> Done:
@@ -135,7 +138,7 @@ class Performer:
             watch.report(begins + share * (ends - begins), f"{doing}, {share:.0%}")
 
         info = self._store.rebuild(request.library, spec, request.params, on_progress=tell)
-        return Done(f"{spec.index_type} answers now", info.to_dict())
+        return Done(Message("{index} answers now", index=spec.index_type), info.to_dict())
 
     def _compare(self, job_id: str, request: CompareRequest, watch: Watch) -> Done:
         from search_core.lab.benchmark import IndexBenchmark
@@ -175,7 +178,11 @@ class Performer:
         comparison = benchmark.run(on_run=keep, on_progress=tell)
         write_report(folder, [comparison])
         advice = recommend(comparison.runs, options.target_recall)
-        said = advice.sentence if advice else "None of them gave numbers; none can be advised."
+        said = (
+            advice.sentence
+            if advice
+            else Message("None of them gave numbers; none can be advised.")
+        )
         return Done(
             said,
             {

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from search_core.messages import Message
 from search_core.schema.entity import clock_from_ms
 
-ENCRYPTED = "is encrypted: it can be read only after it was decrypted"
+ENCRYPTED = Message("is encrypted: it can be read only after it was decrypted")
 
 #: A file ends early when this much of the time its header promises is missing.
 _MISSING_S, _MISSING_SHARE = 2.0, 0.1
@@ -45,7 +46,7 @@ class Damage:
     def stop_encrypted(self) -> None:
         """Note that what follows is encrypted."""
         self._stopped = True
-        self._words = "what follows is encrypted"
+        self._words = Message("what follows is encrypted")
 
     def fatal(self) -> str:
         """Return why there was no frame at all."""
@@ -64,7 +65,7 @@ class Damage:
         short = missing_s > max(_MISSING_S, _MISSING_SHARE * (promised_s or 0.0))
         if self._stopped or self.ends_early or short:
             of = f" of {promised_s:.1f} s" if promised_s and missing_s > 0 else ""
-            why = self._words if self._stopped else "the file ends early"
+            why = self._words if self._stopped else Message("the file ends early")
             return f"stopped at {self.reached_s:.1f} s{of}: {why}"
         if self._left_out_s:
             count = len(self._left_out_s)
@@ -86,14 +87,17 @@ def rate_note(rate: Fraction | None) -> str:
     """Return that a recording says neither when its frames are shown nor how many a second."""
     if rate is None:
         return ""
-    return f"has no timestamps: positions assume {float(rate):g} frames a second"
+    return Message("has no timestamps: positions assume {rate:g} frames a second", rate=float(rate))
 
 
 def unread_note(at: int | None) -> str:
     """Return that another recording begins at this byte and is not read; empty where none does."""
     if at is None:
         return ""
-    return f"is followed by another recording in the same file, at byte {at:,}, which is not read"
+    return Message(
+        "is followed by another recording in the same file, at byte {byte:,}, which is not read",
+        byte=at,
+    )
 
 
 def lost_note(lost: Sequence[tuple[int, float]]) -> str:
@@ -126,16 +130,21 @@ def open_error(error: Exception, begins_as_video: bool) -> MediaError:
             "is damaged: its index (the moov atom) is missing; "
             "it was cut short, or its recording never finished"
         )
-    return CorruptMedia(f"is damaged and cannot be opened as a video ({last_words(said)})")
+    return CorruptMedia(
+        "is damaged and cannot be opened as a video ({error})", error=last_words(said)
+    )
 
 
 def check_pixels(width: int, height: int, most: int) -> None:
     """Raise MediaTooLarge for more pixels than ``most``."""
     if width * height > most:
         raise MediaTooLarge(
-            f"has {width} x {height} pixels, more than the limit of {most:,}"
+            "has {width} x {height} pixels, more than the limit of {most:,}"
             " (SIGHTLINE_MEDIA_MAX_PIXELS)",
             "Raise SIGHTLINE_MEDIA_MAX_PIXELS, or scale it down.",
+            width=width,
+            height=height,
+            most=most,
         )
 
 

@@ -58,6 +58,7 @@ from ingest.media.video.gop import decode_stretches, stretches
 from ingest.media.video.joined_mp4 import JoinedMp4, joined_mp4
 from ingest.media.video.timestamps import LAST_PTS_MS, StreamClock, Timeline
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
+from search_core.messages import Message
 
 
 def open_media(
@@ -89,7 +90,9 @@ def open_media(
                 keep_partial=keep_partial,
             )
             picture.note(note)
-            picture.note("is a motion photo: its video is left out" if follows == "video" else "")
+            picture.note(
+                Message("is a motion photo: its video is left out") if follows == "video" else ""
+            )
             return picture
         except UnsupportedMedia:
             if kind == "image":
@@ -205,7 +208,7 @@ class Video:
         main, *others = video_tracks(self._container)
         numbers = {number_of(self._container, stream): stream for stream in others}
         if track and track not in numbers:
-            raise CorruptMedia(f"has no video track {track}")
+            raise CorruptMedia("has no video track {track}", track=track)
         self._stream = numbers[track] if track else main
         self._others = sorted(numbers) if track is None else []
 
@@ -223,7 +226,9 @@ class Video:
         """
         yield from self._own_frames(selector, pulse)
         for number in undecodable_tracks(self._container):
-            self._note(f"video track {number} has a coding that cannot be decoded")
+            self._note(
+                Message("video track {number} has a coding that cannot be decoded", number=number)
+            )
         for number in self._others:
             yield from self._frames_of_track(number, selector, pulse)
 
@@ -234,11 +239,15 @@ class Video:
             with closing(self._again(number)) as other:
                 yield from other.frames(selector, pulse)
         except MediaError as error:
-            self._note(f"video track {number} {error.message}")
+            self._note(
+                Message("video track {number} {reason}", number=number, reason=error.message)
+            )
             return
         self.left_out += other.left_out
         if other.warning:
-            self._note(f"video track {number} {other.warning}")
+            self._note(
+                Message("video track {number} {reason}", number=number, reason=other.warning)
+            )
 
     def _note(self, text: str) -> None:
         self.warning = joined(self.warning, text)

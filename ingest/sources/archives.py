@@ -198,7 +198,11 @@ class Archive:
         """
         if len(self._infos) > MAX_MEMBERS:
             count = f"{len(self._infos):,}"
-            raise MediaTooLarge(f"holds {count} files, more than the limit of {MAX_MEMBERS:,}")
+            raise MediaTooLarge(
+                "holds {count} files, more than the limit of {max_members:,}",
+                count=count,
+                max_members=MAX_MEMBERS,
+            )
         total_bytes = 0
         seen: set[str] = set()
         for index, (info, full_name) in enumerate(zip(self._infos, self._names, strict=True)):
@@ -267,7 +271,7 @@ class Archive:
             _set_time(part, info)
             part.replace(target)
         except OSError as error:
-            raise MediaError(f"cannot be unpacked: {in_words(error)}") from error
+            raise MediaError("cannot be unpacked: {reason}", reason=in_words(error)) from error
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -313,10 +317,14 @@ def _check(info: zipfile.ZipInfo, total_bytes: int) -> None:
         raise UnsupportedMedia("is encrypted")
     ratio = info.file_size / max(1, info.compress_size)
     if info.file_size > RATIO_MATTERS_BYTES and ratio > MAX_RATIO:
-        raise MediaTooLarge(f"would unpack to {ratio:,.0f} times its size, as zip bombs do")
+        raise MediaTooLarge(
+            "would unpack to {count:,.0f} times its size, as zip bombs do", count=ratio
+        )
     if total_bytes > MAX_TOTAL_BYTES:
         limit = MAX_TOTAL_BYTES // 1024**3
-        raise MediaTooLarge(f"is past the {limit} GiB that may be unpacked from one archive")
+        raise MediaTooLarge(
+            "is past the {limit} GiB that may be unpacked from one archive", limit=limit
+        )
 
 
 @contextmanager
@@ -327,7 +335,7 @@ def _zip_errors() -> Iterator[None]:
     except MemoryError:
         raise MediaTooLarge("needs more memory to unpack than there is") from None
     except NotImplementedError as error:
-        raise UnsupportedMedia(f"cannot be unpacked: {error}") from error
+        raise UnsupportedMedia("cannot be unpacked: {error}", error=error) from error
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -336,7 +344,7 @@ def _zip_errors() -> Iterator[None]:
         EOFError,
         UnicodeDecodeError,
     ) as error:
-        raise CorruptMedia(f"is damaged: {_spoken(error)}") from error
+        raise CorruptMedia("is damaged: {spoken}", spoken=_spoken(error)) from error
     except RuntimeError as error:  # how zipfile says that a password is needed
         raise UnsupportedMedia("is encrypted") from error
 

@@ -21,8 +21,10 @@ def check_password(password: str) -> str:
     """Return a password that may be used; raises UsageError, which does not repeat it."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise UsageError(
-            f"A password has from {MIN_CHARACTERS} to {MAX_CHARACTERS:,} characters.",
+            "A password has from {min_characters} to {max_characters:,} characters.",
             "Several words in a row are long, and easy to remember.",
+            min_characters=MIN_CHARACTERS,
+            max_characters=MAX_CHARACTERS,
         )
     return password
 

@@ -27,7 +27,8 @@ def apply_templates(text: str, templates: Sequence[str]) -> list[str]:
     for template in templates:
         if template.count("{}") != 1:
             raise SettingsError(
-                f"The prompt template {template!r} needs exactly one {{}} for the query.",
+                "The prompt template {template!r} needs exactly one {{}} for the query.",
                 'For example: --template "a photo of {}".',
+                template=template,
             )
     return [template.replace("{}", text) for template in templates] or [text]

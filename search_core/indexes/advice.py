@@ -13,6 +13,7 @@ from search_core.indexes.ivf import Ivf
 from search_core.indexes.milvus_version import ServerInfo, release_of
 from search_core.indexes.sizing import IndexSize, estimate
 from search_core.indexes.starting_points import FASTEST_FIRST, Start, start_for
+from search_core.messages import Message
 
 #: Milvus loads no more when this share of the memory is taken
 #: (queryNode.overloadedMemoryThresholdPercentage in its configuration).
@@ -32,21 +33,30 @@ DIM_LIMIT = 32_768
 
 Verdict = Literal["recommended", "fits", "slow", "finds too little", "too large", "not offered"]
 _VERDICTS: tuple[Verdict, ...] = (
-    *("recommended", "fits", "slow", "finds too little", "too large", "not offered"),
+    *(
+        "recommended",
+        "fits",
+        "slow",
+        Message("finds too little"),
+        Message("too large"),
+        Message("not offered"),
+    ),
 )
 _WHY = {
-    "FLAT": "exact, with nothing to build or choose; its time grows with the rows",
-    "IVF_FLAT": "fast, and finds all that is in the clusters it looks into",
-    "IVF_SQ8": "a quarter of the memory of IVF_FLAT, for a little recall",
-    "HNSW": "the fastest at high recall, for the most memory",
-    "HNSW_SQ": "nearly as fast as HNSW in a third of its memory, for a little recall",
-    "IVF_PQ": "the smallest; coarse, and slow to build",
-    "IVF_RABITQ": "small: one bit a dimension, and bytes to check the best candidates with",
-    "SCANN": "scans small codes very fast, and checks the best with full vectors",
-    "DISKANN": "vectors and graph on a fast SSD, an eighth of them in memory",
-    "AUTOINDEX": "an HNSW whose parameters Milvus chooses and you cannot",
-    "GPU_CAGRA": "the most queries a second, for many that come at once",
-    "GPU_IVF_FLAT": "IVF_FLAT for many queries at once",
+    "FLAT": Message("exact, with nothing to build or choose; its time grows with the rows"),
+    "IVF_FLAT": Message("fast, and finds all that is in the clusters it looks into"),
+    "IVF_SQ8": Message("a quarter of the memory of IVF_FLAT, for a little recall"),
+    "HNSW": Message("the fastest at high recall, for the most memory"),
+    "HNSW_SQ": Message("nearly as fast as HNSW in a third of its memory, for a little recall"),
+    "IVF_PQ": Message("the smallest; coarse, and slow to build"),
+    "IVF_RABITQ": Message(
+        "small: one bit a dimension, and bytes to check the best candidates with"
+    ),
+    "SCANN": Message("scans small codes very fast, and checks the best with full vectors"),
+    "DISKANN": Message("vectors and graph on a fast SSD, an eighth of them in memory"),
+    "AUTOINDEX": Message("an HNSW whose parameters Milvus chooses and you cannot"),
+    "GPU_CAGRA": Message("the most queries a second, for many that come at once"),
+    "GPU_IVF_FLAT": Message("IVF_FLAT for many queries at once"),
 }
 
 
@@ -102,21 +112,26 @@ class _Need:
         recall = self.target_recall
         if not 1 <= self.rows <= ROWS_LIMIT:
             raise UsageError(
-                f"There must be from 1 to {ROWS_LIMIT:,} rows, not {self.rows:,}.",
+                "There must be from 1 to {rows_limit:,} rows, not {rows:,}.",
                 "One keyframe or photograph is a row.",
+                rows_limit=ROWS_LIMIT,
+                rows=self.rows,
             )
         if not 1 <= self.dim <= DIM_LIMIT:
             raise UsageError(
-                f"Vectors have from 1 to {DIM_LIMIT:,} dimensions, not {self.dim:,}.",
+                "Vectors have from 1 to {dim_limit:,} dimensions, not {dim:,}.",
                 "ViT-B-32 makes 512; `sightline doctor` lists encoders.",
+                dim_limit=DIM_LIMIT,
+                dim=self.dim,
             )
         if self.memory_bytes < 1:
             raise UsageError("The memory must be more than nothing.", "Write it as 16GiB.")
         if not 0 < recall <= 1:
             share = f"Write {recall:g} % as {recall / 100:g}." if 1 < recall <= 100 else ""
             raise UsageError(
-                f"The target recall is a share above 0 and up to 1, not {recall:g}.",
+                "The target recall is a share above 0 and up to 1, not {recall:g}.",
                 share or "0.95 finds 95 of 100 true neighbours.",
+                recall=recall,
             )
 
 
@@ -205,19 +220,23 @@ def _verdict(
     if need.server is not None:
         missing = bool(start.spec.refusal(need.server, surely=True))
     if missing:
-        return "not offered", f"not offered: {offer.where} has it"
+        return Message("not offered"), Message("not offered: {milvus} has it", milvus=offer.where)
     if size.memory_bytes > usable_bytes(need.memory_bytes):
-        return "too large", "too large for this memory"
+        return Message("too large"), Message("too large for this memory")
     if need.target_recall == 1 and start.recall != 1:
-        return "finds too little", "finds too little: it is not exact"
+        return Message("finds too little"), Message("finds too little: it is not exact")
     if start.recall is not None and start.recall < need.target_recall:
-        return "finds too little", f"finds too little: {start.recall:.2f} at the most"
+        return Message("finds too little"), Message(
+            "finds too little: {recall:.2f} at the most", recall=start.recall
+        )
     flat = isinstance(start.spec, Flat)
     if seconds is None or seconds <= (_QUICK_S if flat else _SLOW_S):
         return "fits", ""
     if flat:
-        return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
-    return "slow", f"slow: some {seconds:.2g} s a search on two cores"
+        return "slow", Message(
+            "slow: exact, in some {seconds:.2g} s a search on two cores", seconds=seconds
+        )
+    return "slow", Message("slow: some {seconds:.2g} s a search on two cores", seconds=seconds)
 
 
 def _best(found: Sequence[Advice]) -> Advice | None:

@@ -117,16 +117,23 @@ class IndexSpec(ABC):
         """Raise IndexNotOffered, saying what would offer it, unless this Milvus has the type."""
         if reason := self.refusal(server):
             raise IndexNotOffered(
-                f"{server} does not offer {self.index_type}: {reason}.",
-                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+                "{server} does not offer {index_type}: {reason}.",
+                "{where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+                server=server,
+                index_type=self.index_type,
+                reason=reason,
+                where=self.offer.where,
             )
 
     def require_hits(self, k: int) -> None:
         """Raise IndexParameterError where more hits are asked for than the type answers."""
         if k > self.max_hits:
             raise IndexParameterError(
-                f"{self.index_type} answers at most {self.max_hits} hits, not {k}.",
+                "{index_type} answers at most {max_hits} hits, not {k}.",
                 "Ask for fewer, or use another index type.",
+                index_type=self.index_type,
+                max_hits=self.max_hits,
+                k=k,
             )
 
     def require_dim(self, dim: int) -> None:
@@ -148,8 +155,11 @@ class IndexSpec(ABC):
         if metric == "COSINE" and "IP" in self.metrics:
             return "IP"
         raise IndexParameterError(
-            f"{self.index_type} does not compare by {metric}.",
-            f"It takes {', '.join(self.metrics)}.",
+            "{index_type} does not compare by {metric}.",
+            "It takes {metrics}.",
+            index_type=self.index_type,
+            metric=metric,
+            metrics=", ".join(self.metrics),
         )
 
 
@@ -160,8 +170,12 @@ def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:
     """
     if value is not None and value < k:
         raise IndexParameterError(
-            f"{name} {value} is less than the {k} hits asked for.",
-            f"Use --{name.replace('_', '-')} {k} or more, or ask for fewer hits.",
+            "{name} {value} is less than the {k} hits asked for.",
+            "Use --{replace} {k} or more, or ask for fewer hits.",
+            name=name,
+            value=value,
+            k=k,
+            replace=name.replace("_", "-"),
         )
     return max(usual, k) if value is None else value
 

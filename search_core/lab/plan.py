@@ -65,7 +65,9 @@ class FilterCase:
         share = float(found[1]) / 100
         if not 1 <= share * BUCKETS <= BUCKETS:
             raise UsageError(
-                f"{text} is not a share of rows to filter by.", "Give 0.01% to 100%, such as 1%."
+                "{text} is not a share of rows to filter by.",
+                "Give 0.01% to 100%, such as 1%.",
+                text=text,
             )
         return cls(f"{float(found[1]):g}%", share=share)
 
@@ -125,8 +127,10 @@ def make_plan(
     for name in given:
         if name not in used:
             raise IndexParameterError(
-                f"None of the indexes to compare has a parameter {name}.",
-                f"They are {', '.join(dict.fromkeys(item.spec.index_type for item in planned))}.",
+                "None of the indexes to compare has a parameter {name}.",
+                "They are {fromkeys}.",
+                name=name,
+                fromkeys=", ".join(dict.fromkeys(item.spec.index_type for item in planned)),
             )
     return planned
 

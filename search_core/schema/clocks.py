@@ -99,8 +99,10 @@ def parse_zone(text: str) -> tzinfo:
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
     hint = f"Did you mean {known[close[0]]}? " if close else ""
     raise UsageError(
-        f"Unknown time zone {text!r}.",
-        f"{hint}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
+        "Unknown time zone {text!r}.",
+        "{hint}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
+        text=text,
+        hint=hint,
     )
 
 
@@ -125,8 +127,9 @@ def parse_offset(text: str) -> timedelta:
         sign = units[1]
     if offset is None or offset > LONGEST_OFFSET:
         raise UsageError(
-            f"{text!r} is not a clock offset.",
+            "{text!r} is not a clock offset.",
             "Write what to add to the clock's times: +1h, -2m30s, +1d, or -00:02:30.",
+            text=text,
         )
     return -offset if sign == "-" else offset
 
@@ -152,7 +155,10 @@ def by_camera(values: Sequence[str], parse: Callable[[str], T]) -> dict[str, T]:
         if camera in read:
             whose = f"the camera {camera}" if camera else "every camera"
             raise UsageError(
-                f"{written!r} is the second value for {whose}.", "Give one value a camera."
+                "{written!r} is the second value for {whose}.",
+                "Give one value a camera.",
+                written=written,
+                whose=whose,
             )
         read[camera] = parse(value)
     return read
@@ -162,8 +168,11 @@ def check_moment(moment: datetime) -> datetime:
     """Return a moment if something can have been captured around it; raises UsageError."""
     if moment.year < FIRST_YEAR:
         raise UsageError(
-            f"{moment.isoformat()} lies before {FIRST_YEAR}, the year of the first photograph.",
-            f"Give a moment from {FIRST_YEAR}-01-01 on, such as 2026-11-20T14:30.",
+            "{moment} lies before {year}, the year of the first photograph.",
+            "Give a moment from {first_year}-01-01 on, such as 2026-11-20T14:30.",
+            moment=moment.isoformat(),
+            year=FIRST_YEAR,
+            first_year=FIRST_YEAR,
         )
     return moment
 

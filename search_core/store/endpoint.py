@@ -112,8 +112,10 @@ def serve_lock(settings: Settings) -> Iterator[None]:
             state = _read_state(settings.data_dir / STATE_FILE)
             where = f" at {state.dashboard_url} (process {state.pid})" if state else ""
             raise ServeError(
-                f"Sightline is already serving {settings.data_dir}{where}.",
+                "Sightline is already serving {data_dir}{where}.",
                 "Open that address, or stop it with Ctrl-C in its terminal first.",
+                data_dir=settings.data_dir,
+                where=where,
             ) from None
         (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
         try:

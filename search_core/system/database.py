@@ -119,18 +119,22 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise
         if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise StoreDamaged(
-                f"{path} is damaged: it is cut or overwritten.",
+                "{path} is damaged: it is cut or overwritten.",
                 "`sightline verify --repair` restores the ledger; any other file of this kind can "
                 "be moved away, and is made anew.",
+                path=path,
             ) from error
         if not _is_writable(path):
             raise StoreReadOnly(
-                f"{path} cannot be written by this user.",
+                "{path} cannot be written by this user.",
                 "Change its permissions, or choose another data directory with --data-dir.",
+                path=path,
             ) from error
         raise StoreError(
-            f"{path} cannot be used: {in_words(error)}.",
+            "{path} cannot be used: {error}.",
             "Check the disk it is on, and who may write to it.",
+            path=path,
+            error=in_words(error),
         ) from error
 
 

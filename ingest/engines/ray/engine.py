@@ -287,6 +287,7 @@ def _explained(error: BaseException) -> BaseException:
         cause = getattr(cause, "cause", None) or cause.__cause__
     last = str(error).strip().splitlines()[-1:]  # the cluster's own traceback comes before
     return EngineError(
-        f"The Ray cluster failed: {in_words(RuntimeError(*last))}.",
+        "The Ray cluster failed: {reason}.",
         "What was done is kept; run the same command again to go on.",
+        reason=in_words(RuntimeError(*last)),
     )

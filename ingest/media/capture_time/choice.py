@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ingest.media.capture_time.claims import SOURCE_BY_KEY, SOURCES, SourceKey, TimeClaim
+from search_core.messages import Message
 from search_core.schema.clocks import Clock
 from search_core.schema.entity import CapturedFrom
 
@@ -125,7 +126,9 @@ def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
         return ""
     other = min(others, key=_RANK.__getitem__)
     used, unused = (_says(key, times[key]) for key in (chosen, other))
-    return f"has times that disagree: {used}, which is used, and {unused}"
+    return Message(
+        "has times that disagree: {what}, which is used, and {reason}", what=used, reason=unused
+    )
 
 
 def _says(key: SourceKey, at_ms: int) -> str:

@@ -26,6 +26,7 @@ from ingest.media.images import tiff
 from ingest.media.images.png import without_long_text
 from ingest.media.keyframes import KeyframeSelector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
+from search_core.messages import Message
 
 _WHITE = (255, 255, 255)
 
@@ -214,7 +215,13 @@ class Picture:
         except CorruptMedia as error:
             if index == 0:
                 raise
-            self.note(f"stopped at {pts_ms / 1000:.1f} s: {error.message}")
+            self.note(
+                Message(
+                    "stopped at {reached:.1f} s: {reason}",
+                    reached=pts_ms / 1000,
+                    reason=error.message,
+                )
+            )
             return None
         return DecodedFrame(pts_ms, shown.width, shown.height, self._reduced(shown))
 
@@ -277,7 +284,7 @@ class Picture:
             ImageFile.LOAD_TRUNCATED_IMAGES = False
         if (thumbnail == thumbnail[0, 0]).all():  # nothing but the colour of what is missing
             raise error
-        self.note("is cut short: the end of the picture is missing")
+        self.note(Message("is cut short: the end of the picture is missing"))
 
 
 def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
@@ -291,7 +298,9 @@ def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
             count = tiff.pages(content)
     elif image.format == "HEIF":
         count = int(getattr(image, "n_frames", 1))
-    return f"holds {count} pictures: only the first is taken" if count > 1 else ""
+    return (
+        Message("holds {count} pictures: only the first is taken", count=count) if count > 1 else ""
+    )
 
 
 def _claims(image: Image.Image) -> tuple[TimeClaim, ...]:

@@ -28,7 +28,7 @@ def parse_selector(text: str) -> KeyframeSelector:
     if found is not None and plus:
         found = _distinct(found, distinct)
     if found is None:
-        raise UsageError(f"{text!r} is no way to choose keyframes.", _HINT)
+        raise UsageError("{text!r} is no way to choose keyframes.", _HINT, text=text)
     return found
 
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from ingest.sources.contents import CHANGED_WHILE_READ
 from search_core.errors import CorruptMedia, MediaError, in_words
+from search_core.messages import Message
 
 
 class NotThere(MediaError):
@@ -66,12 +67,12 @@ def _media_error(error: BaseException) -> MediaError:
         if (known := _known(raised)) is not None:
             return known
     if isinstance(error, FileNotFoundError):
-        return NotThere("does not exist")
+        return NotThere(Message("does not exist"))
     if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs says so
         return MediaError("may not be read with these credentials")
     if isinstance(error, ValueError) and "range requests" in str(error):
         return MediaError("is an archive on a server that gives no parts of files; download it")
-    return MediaError(f"cannot be read: {in_words(error)}")
+    return MediaError("cannot be read: {error}", error=in_words(error))
 
 
 def _known(error: BaseException) -> MediaError | None:
@@ -90,7 +91,9 @@ def _known(error: BaseException) -> MediaError | None:
 
 def _answered(status: int) -> MediaError:
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return NotThere("does not exist")
+        return NotThere(Message("does not exist"))
     known = status in {item.value for item in HTTPStatus}
     phrase = f" {HTTPStatus(status).phrase}" if known else ""
-    return MediaError(f"cannot be read: its server answered {status}{phrase}")
+    return MediaError(
+        "cannot be read: its server answered {status}{phrase}", status=status, phrase=phrase
+    )

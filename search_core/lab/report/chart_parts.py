@@ -11,6 +11,7 @@ import altair as alt
 import pandas as pd
 
 from search_core.lab.report.theme import STRATEGY_COLOURS, colour_of, shape_of
+from search_core.messages import Message
 
 _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 #: Recall to this power goes up the axis.
@@ -96,7 +97,7 @@ def recall_axis(frame: pd.DataFrame, k: int, target: float | None = None) -> Any
     bottom = max(0.0, math.floor(least * 20 - 0.5) / 20)
     return alt.Y(
         "recall:Q",
-        title=f"recall@{k} (stretched towards 1)",
+        title=Message("recall@{k} (stretched towards 1)", k=k),
         scale=alt.Scale(
             type="pow", exponent=_STRETCH, domain=[bottom, 1.0], nice=False, zero=False
         ),
@@ -186,7 +187,9 @@ def target_line(target: float) -> list[Any]:
     """Return a dashed line at the recall that is wanted, and what it is at its right end."""
     line = alt.Chart(pd.DataFrame({"recall": [target]})).encode(y=alt.Y("recall:Q"))
     words = line.mark_text(style="guide-text", align="right", baseline="top", dy=4)
-    said = words.encode(x=alt.value("width"), text=alt.value(f"wanted: {target:g}"))
+    said = words.encode(
+        x=alt.value("width"), text=alt.value(Message("wanted: {target:g}", target=target))
+    )
     return [line.mark_rule(style="guide"), said]
 
 

@@ -13,6 +13,7 @@ from search_core.lab.records import Comparison
 from search_core.lab.report import charts, frames
 from search_core.lab.report.legend import Mark
 from search_core.lab.report.standings import Standing, standings
+from search_core.messages import Message
 
 _INTERVAL = Mark("95 % interval", look="interval")
 
@@ -104,10 +105,10 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "recall-latency",
-        "Recall against latency",
+        Message("Recall against latency"),
         "Up and to the left is better. Filled points on the broad line are the Pareto front: "
         "nothing measured is both faster and finds as much. Thin rules are 95 % intervals"
-        + ("; the ring is the advice." if any(one.chosen for one in subjects) else "."),
+        + (Message("; the ring is the advice.") if any(one.chosen for one in subjects) else "."),
         tuple(panels),
         wide=True,
         key=(
@@ -129,8 +130,8 @@ def _recall_parameter(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "recall-parameter",
-        "Recall against the search parameter",
-        "What nprobe, ef and their like buy, without a filter.",
+        Message("Recall against the search parameter"),
+        Message("What nprobe, ef and their like buy, without a filter."),
         tuple(panels),
         key=(_INTERVAL,),
     )
@@ -148,10 +149,12 @@ def _filters(subjects: Sequence[Subject]) -> Section:
             panels.append(Panel(place, title, (recall, latency)))
     return Section(
         "filters",
-        "Under filters",
-        "What is found, and in what time, the fewer rows a filter leaves; each index at its "
-        "setting in the table. Filter-aware search looks into more of the index, or searches "
-        "exactly what the filter leaves.",
+        Message("Under filters"),
+        Message(
+            "What is found, and in what time, the fewer rows a filter leaves; each index at its "
+            "setting in the table. Filter-aware search looks into more of the index, or searches "
+            "exactly what the filter leaves."
+        ),
         tuple(panels),
         key=tuple(_wanted(subjects)),
     )
@@ -166,9 +169,11 @@ def _latency_nq(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "latency-nq",
-        "Latency against queries in a request",
-        "Many queries sent in one request take less time each. Of each index the "
-        "lowest and the highest setting are drawn, and its setting in the table.",
+        Message("Latency against queries in a request"),
+        Message(
+            "Many queries sent in one request take less time each. Of each index the "
+            "lowest and the highest setting are drawn, and its setting in the table."
+        ),
         tuple(panels),
     )
 
@@ -179,12 +184,17 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
     for place, _, frame in found:
         qps = charts.concurrency_chart(frame, axes=every)
         latency = charts.concurrency_latency_chart(frame, axes=every)
-        panels += [Panel(place, "Queries a second", (qps,)), Panel(place, "Latency", (latency,))]
+        panels += [
+            Panel(place, Message("Queries a second"), (qps,)),
+            Panel(place, "Latency", (latency,)),
+        ]
     return Section(
         "qps-concurrency",
-        "Many clients at once",
-        "One query a request; clients are threads of one process. Each index is at its setting in "
-        "the table.",
+        Message("Many clients at once"),
+        Message(
+            "One query a request; clients are threads of one process. Each index is at its setting in "
+            "the table."
+        ),
         tuple(panels),
         wide=True,
     )
@@ -198,15 +208,21 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
         built = frame[frame["error"] == ""]
         timed = built.dropna(subset=["build_s"])
         if not timed.empty:
-            panels.append(Panel(place, "Time to build", (charts.build_chart(timed, axes=every),)))
+            panels.append(
+                Panel(place, Message("Time to build"), (charts.build_chart(timed, axes=every),))
+            )
         sized = built.dropna(subset=["memory_bytes", "index_bytes"], how="all")
         if not sized.empty:
-            panels.append(Panel(place, "Memory and disk", (charts.size_chart(sized, axes=every),)))
+            panels.append(
+                Panel(place, Message("Memory and disk"), (charts.size_chart(sized, axes=every),))
+            )
     return Section(
         "build-size",
-        "Building, loading and keeping",
-        "Seconds to build the index and to load it; what it takes in memory and on disk. "
-        "Outlined bars with ≈ are estimates by formula, others are measured.",
+        Message("Building, loading and keeping"),
+        Message(
+            "Seconds to build the index and to load it; what it takes in memory and on disk. "
+            "Outlined bars with ≈ are estimates by formula, others are measured."
+        ),
         tuple(panels),
         wide=True,
         key=(Mark("≈ estimated by formula", look="outlined"),) if guessed else (),
@@ -215,7 +231,10 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
 
 def _wanted(subjects: Sequence[Subject]) -> list[Mark]:
     targets = dict.fromkeys(one.target_recall for one in subjects)
-    return [Mark(f"recall wanted: {target:g}", look="guide") for target in targets]
+    return [
+        Mark(Message("recall wanted: {target:g}", target=target), look="guide")
+        for target in targets
+    ]
 
 
 def _framed(

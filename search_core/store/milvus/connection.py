@@ -68,16 +68,19 @@ def connect(endpoint: Endpoint) -> MilvusClient:
         except (MilvusException, OSError) as error:
             if embedded and is_locked(Path(endpoint.uri)):
                 raise StoreBusy(
-                    f"Another Sightline command is using {endpoint.uri}.",
+                    "Another Sightline command is using {uri}.",
                     "Wait for it to end, or run `sightline serve`, which several commands can "
                     "share.",
+                    uri=endpoint.uri,
                 ) from None
             if is_access(error):
                 raise to_error(error, f"connecting to {endpoint.uri}") from error
             if embedded or time.monotonic() >= until_s:
                 raise StoreUnavailable(
-                    f"Milvus at {endpoint.uri} cannot be reached: {reason_of(error)[:200]}.",
+                    "Milvus at {uri} cannot be reached: {reason}.",
                     "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
+                    uri=endpoint.uri,
+                    reason=reason_of(error)[:200],
                 ) from error
 
 

@@ -66,9 +66,11 @@ def wait_for_index(
         state = client.describe_index(collection, INDEX_NAME, timeout=seconds_left(deadline))
         if state is None:
             raise StoreError(
-                f"The index {index.index_type} of the collection {collection} is gone: another "
+                "The index {index_type} of the collection {collection} is gone: another "
                 "command dropped it while it was built.",
                 "Try again.",
+                index_type=index.index_type,
+                collection=collection,
             )
         if state["state"] == "Finished":
             return

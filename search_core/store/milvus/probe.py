@@ -220,7 +220,9 @@ class _Probe:
                 self._client.alter_collection_properties(name, {"sightline.probe": value})
                 now = properties_of(self._client.describe_collection(name)).get("sightline.probe")
                 if now != value:
-                    raise StoreError(f"A property set to {value!r} reads as {now!r}.")
+                    raise StoreError(
+                        "A property set to {value!r} reads as {now!r}.", value=value, now=now
+                    )
         return "works", "read back as written", ""
 
     def _alias_switch(self) -> tuple[Outcome, str, str]:
@@ -245,7 +247,11 @@ class _Probe:
                     self._client.alter_alias(target, alias)
                     described = self._client.describe_collection(alias)["collection_name"]
                     if described != target:
-                        raise StoreError(f"After the switch to {target} it names {described}.")
+                        raise StoreError(
+                            "After the switch to {target} it names {described}.",
+                            target=target,
+                            described=described,
+                        )
             finally:
                 over.set()
                 searching.join()
@@ -295,7 +301,7 @@ class _Probe:
                 row["id"] for page in pages(self._client, name, "", ["id"], rows=4) for row in page
             ]
             if count_rows(self._client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
-                raise StoreError(f"Of {_ROWS} rows paging finds {len(ids)}.")
+                raise StoreError("Of {rows} rows paging finds {count}.", rows=_ROWS, count=len(ids))
             try:
                 self._client.query(name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"])
             except MilvusException as error:
@@ -337,7 +343,9 @@ class _Probe:
             new = replace(_entity(0), id=FrameRef("probe-bulk", 0).primary_key)
             with self._storage.file(columns([new], _VECTORS[:1], self._fields(name))) as path:
                 if reason := insert_file(self._client, name, path, _TIMEOUT_S):
-                    raise StoreError(f"The server could not take the file in: {reason}.")
+                    raise StoreError(
+                        "The server could not take the file in: {reason}.", reason=reason
+                    )
         return "works", "the server read the file", ""
 
     def _type(self, name: str, kind: type[IndexSpec]) -> tuple[Outcome, str, str]:

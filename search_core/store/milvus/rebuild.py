@@ -267,8 +267,9 @@ def rebuild_in_place(
 def busy(info: LibraryInfo) -> StoreBusy:
     """Return the error of a library that somebody rebuilds."""
     return StoreBusy(
-        f"The library {info.name} is being rebuilt by another command.",
+        "The library {name} is being rebuilt by another command.",
         "Wait for it to end, then try again.",
+        name=info.name,
     )
 
 
@@ -296,4 +297,4 @@ def _not_built(
         said = f"{changed.index.index_type} was not built within {timeout_s:.0f} s."
     back = f"The library {info.name} has its index {info.index.index_type} again."
     later = f"Its next search builds {info.index.index_type} again."
-    return StoreError(f"{said} {back if is_back else later}")
+    return StoreError("{said} {value}", said=said, value=back if is_back else later)

@@ -74,7 +74,9 @@ def read_through(
             except MilvusException as error:
                 if _was_switched(registry, info):
                     raise StoreError(
-                        f"The library {name} was rebuilt while it was being read.", "Try again."
+                        "The library {name} was rebuilt while it was being read.",
+                        "Try again.",
+                        name=name,
                     ) from None
                 if has_begun or not is_not_ready(error):
                     raise
@@ -104,8 +106,9 @@ def write_library(
             info = registry.open(name)
             if info.heir and registry.is_worked_on(info.heir):
                 raise StoreBusy(
-                    f"The library {name} is being switched to another encoder.",
+                    "The library {name} is being switched to another encoder.",
                     "Try again in a minute, with that encoder.",
+                    name=name,
                 )
             if identity is not None:
                 info.require_encoder(identity)
@@ -113,7 +116,9 @@ def write_library(
             if not wanted:
                 return
             if (switches := switches + 1) > _SWITCHES:
-                raise StoreBusy(f"The library {name} is rebuilt again and again.", "Try again.")
+                raise StoreBusy(
+                    "The library {name} is rebuilt again and again.", "Try again.", name=name
+                )
             for collection in wanted:
                 _write_one(registry, collection, write, waiting)
                 written.add(collection)
@@ -162,9 +167,12 @@ class _Waiting:
             self._until_s = now_s + self._timeout_s
         if now_s >= self._until_s:
             raise StoreUnavailable(
-                f"The library {self._name} is not ready yet ({self._doing}), after "
-                f"{self._timeout_s:g} s: {reason_of(error)}.",
+                "The library {name} is not ready yet ({doing}), after {seconds:g} s: {reason}.",
                 "Milvus is loading or recovering it; try again in a moment.",
+                name=self._name,
+                doing=self._doing,
+                seconds=self._timeout_s,
+                reason=reason_of(error),
             ) from error
         time.sleep(self._pause_s)
         self._pause_s = min(_LONGEST_WAIT_S, 2 * self._pause_s)
