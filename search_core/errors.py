@@ -57,7 +57,7 @@ class SightlineError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "", **values: Value | os.PathLike[str]) -> None:
+    def __init__(self, message: str, hint: str = "", /, **values: Value | os.PathLike[str]) -> None:
         """Take what happened and what to do next, as templates of messages with these values."""
         self.message = message if isinstance(message, Message) else Message(message, **values)
         self.hint = hint if isinstance(hint, Message) else Message(hint, **values)
@@ -202,7 +202,7 @@ class ServeError(SightlineError):
 def in_words(error: BaseException) -> str:
     """Return what an error says, in one line without a full stop and without any class's name."""
     if isinstance(error, SightlineError):
-        return Message(error.message.template.rstrip("."), **error.message.values)
+        return error.message.without_full_stop()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, AttributeError | NameError | TypeError | KeyError | AssertionError):

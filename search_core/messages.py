@@ -8,17 +8,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from typing import Any
 
 Value = str | int | float
 
-#: Begins a stored message; nothing else that is stored with messages begins so.
+#: Begins a stored message. A text that begins so by itself is stored with one more.
 _MARK = "\x1e"
 
 
 class Message(str):
     """A template with ``{name}`` for each value, formatted; without values, the template itself.
 
-    The catalogues of translations are keyed by templates, so a template is a literal.
+    Values may be messages themselves. A template is a literal: catalogues of translations are keyed
+    by templates, and `make words` finds them in the code.
     """
 
     __slots__ = ("template", "values")
@@ -27,50 +29,87 @@ class Message(str):
     values: Mapping[str, Value]
 
     def __new__(cls, template: str, /, **values: Value | os.PathLike[str]) -> Message:
-        """Format a template with values, of which some may be messages themselves."""
-        kept = {name: _plain(value) for name, value in values.items()}
+        """Return a template formatted with values."""
+        kept = {name: _value(value) for name, value in values.items()}
         made = super().__new__(cls, template.format(**kept) if kept else template)
         made.template, made.values = template, kept
         return made
 
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Value]]:
-        # Messages are sent across processes and copied.
+        # Messages are copied, and sent across processes.
         return (self.template,), dict(self.values)
 
     def __getstate__(self) -> None:
-        """Return nothing: what makes a message anew is all of it."""
+        """Return nothing: what a message is made of is all of it."""
+
+    def without_full_stop(self) -> Message:
+        """Return it as a part of another sentence."""
+        return Message(self.template.rstrip("."), **self.values)
 
 
-def stored(text: str) -> str:
-    """Return a text as it is kept in a file or a queue; :func:`restored` reads it."""
-    if isinstance(text, Message) and text.values:
-        return _MARK + json.dumps(_parts(text), ensure_ascii=False)
-    return str(text)
+def message_of(text: str) -> Message:
+    """Return a text as a message: itself, or one that is all template."""
+    return text if isinstance(text, Message) else Message(text)
 
 
-def restored(text: str) -> str:
-    """Return a text that was stored, a message as a message."""
-    return _message(json.loads(text[1:])) if text.startswith(_MARK) else text
+def joined(*parts: str, separator: str = "; ") -> str:
+    """Return messages as one, without empty ones; each is translated by itself."""
+    said = [part for part in parts if part]
+    if len(said) < 2:
+        return said[0] if said else ""
+    names = [f"part_{place}" for place in range(len(said))]
+    template = separator.join(f"{{{name}}}" for name in names)
+    return Message(template, **dict(zip(names, said, strict=True)))
 
 
-def _plain(value: Value | os.PathLike[str]) -> Value:
+def stored(value: Any) -> Any:
+    """Return a text, or what JSON can hold, with its messages as texts that keep their parts.
+
+    :func:`restored` reads it.
+    """
+    if isinstance(value, Message) and value.values:
+        return _MARK + json.dumps(_parts(value))
+    if isinstance(value, str):
+        return _MARK + value if value.startswith(_MARK) else str(value)
+    if isinstance(value, Mapping):
+        return {key: stored(item) for key, item in value.items()}
+    return [stored(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def restored(value: Any) -> Any:
+    """Return what was stored, with its messages."""
+    if isinstance(value, str) and value.startswith(_MARK):
+        text = value.removeprefix(_MARK)
+        return text if text.startswith(_MARK) else _message(json.loads(text))
+    if isinstance(value, dict):
+        return {key: restored(item) for key, item in value.items()}
+    return [restored(item) for item in value] if isinstance(value, list) else value
+
+
+def _value(value: Value | os.PathLike[str]) -> Value:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
-def _parts(message: Message) -> list[object]:
-    values = {
-        name: _parts(value) if isinstance(value, Message) else value
-        for name, value in message.values.items()
-    }
-    return [message.template, values]
+def _parts(message: Message) -> list[Any]:
+    return [
+        message.template,
+        {
+            name: _parts(value) if isinstance(value, Message) else _storable(value)
+            for name, value in message.values.items()
+        },
+    ]
 
 
-def _message(parts: list[dict[str, object]]) -> Message:
+def _storable(value: Value) -> Value:
+    """Return a value as files hold it: names of files need not be valid Unicode."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
+
+
+def _message(parts: list[Any]) -> Message:
     template, values = parts
     return Message(
         template,
-        **{
-            name: _message(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        },
+        **{name: _message(v) if isinstance(v, list) else v for name, v in values.items()},
     )

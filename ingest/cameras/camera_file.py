@@ -118,9 +118,9 @@ class AddedTables(Generic[Given]):
             return {}
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
-                "The {kinds} in {path} cannot be read: {reason}.",
+                "The {kind}s in {path} cannot be read: {reason}.",
                 "Mend the file, or put it back from a backup; without it, add them again.",
-                kinds=self._kinds,
+                kind=self._kind,
                 path=self.path,
                 reason=_reason(error),
             ) from None
@@ -152,9 +152,9 @@ class AddedTables(Generic[Given]):
 
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(
-            "The {kinds} in {path} cannot be changed: {reason}.",
+            "The {kind}s in {path} cannot be changed: {reason}.",
             "Look at the disk's space and at who owns the data directory.",
-            kinds=self._kinds,
+            kind=self._kind,
             path=self.path,
             reason=in_words(error),
         )

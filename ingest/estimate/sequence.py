@@ -73,7 +73,10 @@ def starts_in_sequence(
         return {source.uri: started_ms for source in listed if isinstance(source, Source)}
     unread = [outcome for outcome in found.failing if outcome.stage != "find"]
     if unread:
-        raise _refusal(len(found.pending), f"{unread[0].uri} {unread[0].reason}")
+        raise _refusal(
+            len(found.pending),
+            Message("{path} {reason}", path=unread[0].uri, reason=unread[0].reason),
+        )
     ordered = sorted(found.pending, key=lambda pending: name_order(pending.source.uri))
     cameras = {naming.camera_of(pending.source.place) for pending in ordered}
     if len(cameras) > 1 and not one_camera:
@@ -110,11 +113,19 @@ def _measured(
         for pending in ordered:
             source = pending.source
             if not pending.is_here:
-                why = "is in an archive or elsewhere, so its length is not known yet"
-                raise _refusal(len(ordered), f"{source.uri} {why}")
+                raise _refusal(
+                    len(ordered),
+                    Message(
+                        "{path} is in an archive or elsewhere, so its length is not known yet",
+                        path=source.uri,
+                    ),
+                )
             header = prober.look(Probe(source.path, max_pixels))
             if isinstance(header, Unreadable):
-                raise _refusal(len(ordered), f"{source.uri} {header.reason}")
+                raise _refusal(
+                    len(ordered),
+                    Message("{path} {reason}", path=source.uri, reason=header.reason),
+                )
             assert isinstance(header, Header)
             if header.kind == "image":
                 raise _refusal(
@@ -147,25 +158,33 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
         hint = _WAY_OUT
         if first_ms is not None:
             offset_s = round((started_ms - first_ms) / 1000)
-            hint = (
+            hint = Message(
                 "To keep the distances that their own times have, leave --started-at out and "
-                f"correct the clock instead: --clock-offset {offset_s:+d}s."
+                "correct the clock instead: --clock-offset {offset:+d}s.",
+                offset=offset_s,
             )
-        relation = "after" if gap_ms > 0 else "before"
+        values = {
+            "count": str(len(recordings)),
+            "after": after.source.place.name,
+            "length": str(timedelta(milliseconds=abs(gap_ms))),
+            "before": before.source.place.name,
+        }
+        if gap_ms > 0:
+            raise UsageError(
+                "--started-at is given for {count} files that do not follow one another: by its "
+                "own time {after} began {length} after the end of {before}.",
+                hint,
+                **values,
+            )
         raise UsageError(
-            "--started-at is given for {count} files that do not follow one another: by "
-            "its own time {name} began {timedelta} "
-            "{relation} the end of {name_2}.",
+            "--started-at is given for {count} files that do not follow one another: by its own "
+            "time {after} began {length} before the end of {before}.",
             hint,
-            count=len(recordings),
-            name=after.source.place.name,
-            timedelta=timedelta(milliseconds=abs(gap_ms)),
-            relation=relation,
-            name_2=before.source.place.name,
+            **values,
         )
 
 
-def _refusal(count: int, why: str) -> UsageError:
+def _refusal(count: int, why: Message) -> UsageError:
     return UsageError(
         "--started-at is given for {count} files, and when each began is not known: {what}.",
         _WAY_OUT,

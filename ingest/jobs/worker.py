@@ -17,7 +17,7 @@ from ingest.jobs.job import JobState
 from ingest.jobs.performer import LoadEncoder, Performer, other_encoders_refused
 from search_core.encoders.base import Encoder
 from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError, in_words
-from search_core.messages import Message
+from search_core.messages import Message, joined
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted, Stop, StopFlag
@@ -106,11 +106,13 @@ class _Worker:
                 return
             state, message, report = "cancelled", cut.message, cut.report
         except SightlineError as error:
-            state, message = "failed", f"{error.message} {error.hint}".strip()
+            state, message = "failed", joined(error.message, error.hint, separator=" ")
         except Exception as error:  # a job that fails must not end the worker
             _log.exception("job %s failed", job.id)
-            reason = in_words(error)
-            state, message = "failed", f"Failed unexpectedly: {reason}. The worker's log says more."
+            state = "failed"
+            message = Message(
+                "Failed unexpectedly: {reason}. The worker's log says more.", reason=in_words(error)
+            )
         self._settle(partial(claim.finish, state, message, report, watch.counts))
 
     def _settle(self, write: Callable[[], None]) -> None:

@@ -64,13 +64,27 @@ class Damage:
             missing_s -= max(0.0, start_s)
         short = missing_s > max(_MISSING_S, _MISSING_SHARE * (promised_s or 0.0))
         if self._stopped or self.ends_early or short:
-            of = f" of {promised_s:.1f} s" if promised_s and missing_s > 0 else ""
             why = self._words if self._stopped else Message("the file ends early")
-            return f"stopped at {self.reached_s:.1f} s{of}: {why}"
+            if promised_s and missing_s > 0:
+                return Message(
+                    "stopped at {reached:.1f} s of {length:.1f} s: {reason}",
+                    reached=self.reached_s,
+                    length=promised_s,
+                    reason=why,
+                )
+            return Message(
+                "stopped at {reached:.1f} s: {reason}", reached=self.reached_s, reason=why
+            )
         if self._left_out_s:
             count = len(self._left_out_s)
-            parts = f"{count} damaged {'part' if count == 1 else 'parts'}"
-            return f"{parts} left out, the first at {min(self._left_out_s):.1f} s ({self._words})"
+            return Message(
+                "{count} damaged part left out, the first at {first:.1f} s ({reason})"
+                if count == 1
+                else "{count} damaged parts left out, the first at {first:.1f} s ({reason})",
+                count=count,
+                first=min(self._left_out_s),
+                reason=self._words,
+            )
         return ""
 
 
@@ -79,8 +93,16 @@ def jump_note(jumps_ms: Sequence[int]) -> str:
     if not jumps_ms:
         return ""
     first = clock_from_ms(jumps_ms[0])
-    where = f"at {first}" if len(jumps_ms) == 1 else f"{len(jumps_ms)} times, first at {first}"
-    return f"has timestamps that jump {where}: positions count on from there"
+    if len(jumps_ms) == 1:
+        return Message(
+            "has timestamps that jump at {position}: positions count on from there", position=first
+        )
+    return Message(
+        "has timestamps that jump {count} times, first at {position}: positions count on from "
+        "there",
+        count=len(jumps_ms),
+        position=first,
+    )
 
 
 def rate_note(rate: Fraction | None) -> str:
@@ -107,11 +129,6 @@ def lost_note(lost: Sequence[tuple[int, float]]) -> str:
     at, seconds = lost[0]
     more = f", and the beginnings of {len(lost) - 1} more" if len(lost) > 1 else ""
     return f"the first {seconds:.1f} s of the recording at byte {at:,} could not be read{more}"
-
-
-def joined(*notes: str) -> str:
-    """Return notes as one text, without empty ones."""
-    return "; ".join(filter(None, notes))
 
 
 def open_error(error: Exception, begins_as_video: bool) -> MediaError:

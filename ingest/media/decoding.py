@@ -29,7 +29,6 @@ from ingest.media.damage import (
     ENCRYPTED,
     Damage,
     check_pixels,
-    joined,
     jump_note,
     lost_note,
     rate_note,
@@ -58,7 +57,7 @@ from ingest.media.video.gop import decode_stretches, stretches
 from ingest.media.video.joined_mp4 import JoinedMp4, joined_mp4
 from ingest.media.video.timestamps import LAST_PTS_MS, StreamClock, Timeline
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
-from search_core.messages import Message
+from search_core.messages import Message, joined
 
 
 def open_media(

@@ -335,7 +335,7 @@ def _zip_errors() -> Iterator[None]:
     except MemoryError:
         raise MediaTooLarge("needs more memory to unpack than there is") from None
     except NotImplementedError as error:
-        raise UnsupportedMedia("cannot be unpacked: {error}", error=error) from error
+        raise UnsupportedMedia("cannot be unpacked: {error}", error=str(error)) from error
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,

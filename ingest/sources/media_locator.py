@@ -157,6 +157,4 @@ def _is_file(uri: str) -> tuple[bool, str]:
     except (FileNotFoundError, NotADirectoryError):
         return False, ""
     except (OSError, ValueError) as error:  # no permission, a stale handle of a network mount
-        return False, Message(
-            "cannot be read: {error}", error=getattr(error, "strerror", None) or error
-        )
+        return False, Message("cannot be read: {error}", error=in_words(error))

@@ -107,5 +107,5 @@ class Login:
 def _in_words(wait_s: float) -> str:
     seconds = math.ceil(wait_s)
     if seconds < 90:
-        return "1 second" if seconds == 1 else Message("{count} seconds", count=seconds)
+        return Message("1 second") if seconds == 1 else Message("{count} seconds", count=seconds)
     return Message("{count} minutes", count=math.ceil(seconds / 60))

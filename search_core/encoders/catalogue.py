@@ -145,6 +145,6 @@ def packaged_weights(spec: EncoderSpec) -> Path:
             "The encoder {name} is part of the package {package!r}, which is not installed.",
             "Install Sightline from its repository, or choose another model with --model.",
             name=spec.name,
-            package=spec.package,
+            package=str(spec.package),
         )
     return Path(found.submodule_search_locations[0]) / "encoder"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from search_core.errors import IndexParameterError, UsageError
 from search_core.indexes import Flat, IndexSpec, Scann, SearchParams, index_spec_to_dict
@@ -32,16 +32,7 @@ ROWS_LIMIT = 10**12
 DIM_LIMIT = 32_768
 
 Verdict = Literal["recommended", "fits", "slow", "finds too little", "too large", "not offered"]
-_VERDICTS: tuple[Verdict, ...] = (
-    *(
-        "recommended",
-        "fits",
-        "slow",
-        Message("finds too little"),
-        Message("too large"),
-        Message("not offered"),
-    ),
-)
+_VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 _WHY = {
     "FLAT": Message("exact, with nothing to build or choose; its time grows with the rows"),
     "IVF_FLAT": Message("fast, and finds all that is in the clusters it looks into"),
@@ -220,13 +211,13 @@ def _verdict(
     if need.server is not None:
         missing = bool(start.spec.refusal(need.server, surely=True))
     if missing:
-        return Message("not offered"), Message("not offered: {milvus} has it", milvus=offer.where)
+        return "not offered", Message("not offered: {milvus} has it", milvus=offer.where)
     if size.memory_bytes > usable_bytes(need.memory_bytes):
-        return Message("too large"), Message("too large for this memory")
+        return "too large", Message("too large for this memory")
     if need.target_recall == 1 and start.recall != 1:
-        return Message("finds too little"), Message("finds too little: it is not exact")
+        return "finds too little", Message("finds too little: it is not exact")
     if start.recall is not None and start.recall < need.target_recall:
-        return Message("finds too little"), Message(
+        return "finds too little", Message(
             "finds too little: {recall:.2f} at the most", recall=start.recall
         )
     flat = isinstance(start.spec, Flat)

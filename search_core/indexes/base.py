@@ -119,7 +119,7 @@ class IndexSpec(ABC):
             raise IndexNotOffered(
                 "{server} does not offer {index_type}: {reason}.",
                 "{where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
-                server=server,
+                server=str(server),
                 index_type=self.index_type,
                 reason=reason,
                 where=self.offer.where,

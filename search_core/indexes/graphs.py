@@ -95,7 +95,7 @@ class HnswSq(Hnsw):
         raise IndexNotOffered(
             "{server} does not offer HNSW_SQ with {how}: it rounds to SQ8 and does not refine.",
             "Milvus {since} or later does; SIGHTLINE_MILVUS_URI says which Milvus to use.",
-            server=server,
+            server=str(server),
             how=how,
             since=self.offer.since,
         )

@@ -51,11 +51,11 @@ class Parameter:
             fits = isinstance(value, bool)
         if not fits:
             raise IndexParameterError(
-                "{name} must be {allowed}, not {value!r}.",
+                "{name} must be {allowed}, not {value}.",
                 "Milvus accepts no other value.",
                 name=self.name,
                 allowed=self.allowed,
-                value=value,
+                value=repr(value),
             )
 
 

@@ -121,7 +121,7 @@ class IndexBenchmark:
         try:
             found = text_queries(options.queries, self._encode, self._recorded, options.seed)
         except EncoderError as error:
-            remarks.append(f"No sentences were asked: {error.message}")
+            remarks.append(Message("No sentences were asked: {reason}", reason=error.message))
             return []
         if found is None:
             remarks.append(Message("No sentences were asked, pictures only."))

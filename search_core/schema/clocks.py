@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.schema.entity import ms_from_datetime
 
 T = TypeVar("T")
@@ -97,12 +98,12 @@ def parse_zone(text: str) -> tzinfo:
         pass
     known = {zone.casefold(): zone for zone in available_timezones()}
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
-    hint = f"Did you mean {known[close[0]]}? " if close else ""
+    meant = Message("Did you mean {zone}? ", zone=known[close[0]]) if close else ""
     raise UsageError(
         "Unknown time zone {text!r}.",
-        "{hint}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
+        "{meant}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
         text=text,
-        hint=hint,
+        meant=meant,
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
+from search_core.messages import stored
 from search_core.system.disk import disk_full, free_bytes, is_full
 
 _BUSY_S = 30.0
@@ -161,7 +162,10 @@ def _is_full(error: sqlite3.Error | OSError, path: Path) -> bool:
 
 
 def storable(value: object) -> object:
-    """Return a value SQLite can hold: file names need not be valid Unicode."""
+    """Return a value SQLite can hold: file names need not be valid Unicode, messages have parts.
+
+    A column that may hold messages is read with :func:`search_core.messages.restored`.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return str(stored(value)).encode("utf-8", "backslashreplace").decode("utf-8")
     return value

@@ -20,13 +20,13 @@ _END_TOLERANCE_MS = 5_000
 _RANK = {source.key: rank for rank, source in enumerate(SOURCES)}
 #: What one source says, for warnings; the moment is in UTC.
 _SAYS: dict[CapturedFrom, str] = {
-    "given": "{moment} UTC as given",
-    "container": "{moment} UTC by its metadata",
-    "exif": "{moment} UTC by its EXIF",
-    "xmp": "{moment} UTC by its XMP",
-    "iptc": "{moment} UTC by its IPTC",
-    "gps": "{moment} UTC by its GPS",
-    "name": "{moment} UTC by its name",
+    "given": Message("as given"),
+    "container": Message("by its metadata"),
+    "exif": Message("by its EXIF"),
+    "xmp": Message("by its XMP"),
+    "iptc": Message("by its IPTC"),
+    "gps": Message("by its GPS"),
+    "name": Message("by its name"),
 }
 
 
@@ -133,4 +133,8 @@ def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
 
 def _says(key: SourceKey, at_ms: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return _SAYS[SOURCE_BY_KEY[key].captured_from].format(moment=f"{moment:%Y-%m-%d %H:%M:%S}")
+    return Message(
+        "{moment} UTC {origin}",
+        moment=f"{moment:%Y-%m-%d %H:%M:%S}",
+        origin=_SAYS[SOURCE_BY_KEY[key].captured_from],
+    )

@@ -21,12 +21,12 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.capture_time.photograph import photograph_claims
-from ingest.media.damage import check_pixels, joined
+from ingest.media.damage import check_pixels
 from ingest.media.images import tiff
 from ingest.media.images.png import without_long_text
 from ingest.media.keyframes import KeyframeSelector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
-from search_core.messages import Message
+from search_core.messages import Message, joined
 
 _WHITE = (255, 255, 255)
 

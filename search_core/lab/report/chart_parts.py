@@ -18,19 +18,23 @@ _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 _STRETCH = 4
 _RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 _KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
-_LOWEST, _CHOSEN, _HIGHEST = "lowest measured", "setting in the table", "highest measured"
+_LOWEST, _CHOSEN, _HIGHEST = (
+    Message("lowest measured"),
+    Message("setting in the table"),
+    Message("highest measured"),
+)
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 SETTING = [
-    alt.Tooltip("series:N", title="index"),
-    alt.Tooltip("built:N", title="built with"),
-    alt.Tooltip("searched:N", title="searched with"),
+    alt.Tooltip("series:N", title=Message("index")),
+    alt.Tooltip("built:N", title=Message("built with")),
+    alt.Tooltip("searched:N", title=Message("searched with")),
 ]
-QUERIES = alt.Tooltip("query_kind:N", title="queries")
+QUERIES = alt.Tooltip("query_kind:N", title=Message("queries"))
 RECALL = [
     alt.Tooltip("recall:Q", format=".4f"),
-    alt.Tooltip("recall_low:Q", title="95 % interval from", format=".4f"),
-    alt.Tooltip("recall_high:Q", title="95 % interval to", format=".4f"),
+    alt.Tooltip("recall_low:Q", title=Message("95 % interval from"), format=".4f"),
+    alt.Tooltip("recall_high:Q", title=Message("95 % interval to"), format=".4f"),
 ]
 TIMES = [
     alt.Tooltip("p50_ms:Q", title="p50 ms", format=",.4~g"),

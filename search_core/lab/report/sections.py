@@ -15,7 +15,14 @@ from search_core.lab.report.legend import Mark
 from search_core.lab.report.standings import Standing, standings
 from search_core.messages import Message
 
-_INTERVAL = Mark("95 % interval", look="interval")
+_KIND_TITLES = {
+    "pictures": Message("Pictures"),
+    "sentences": Message("Sentences"),
+    "recorded pictures": Message("Recorded pictures"),
+    "recorded sentences": Message("Recorded sentences"),
+}
+_ADVICE = Mark(Message("advice"), look="ring")
+_INTERVAL = Mark(Message("95 % interval"), look="interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
     panels = [
         Panel(
             place,
-            str(kind).capitalize(),
+            _KIND_TITLES.get(str(kind), str(kind)),
             (
                 charts.recall_latency_chart(
                     part,
@@ -106,15 +113,20 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
     return Section(
         "recall-latency",
         Message("Recall against latency"),
-        "Up and to the left is better. Filled points on the broad line are the Pareto front: "
-        "nothing measured is both faster and finds as much. Thin rules are 95 % intervals"
-        + (Message("; the ring is the advice.") if any(one.chosen for one in subjects) else "."),
+        Message(
+            "Up and to the left is better. Filled points on the broad line are the Pareto front: "
+            "nothing measured is both faster and finds as much. Thin rules are 95 % "
+            "intervals{ring}",
+            ring=Message("; the ring is the advice.")
+            if any(one.chosen for one in subjects)
+            else ".",
+        ),
         tuple(panels),
         wide=True,
         key=(
-            Mark("on the Pareto front", look="front"),
-            Mark("not on it", look="hollow"),
-            *([Mark("advice", look="ring")] if any(one.chosen for one in subjects) else []),
+            Mark(Message("on the Pareto front"), look="front"),
+            Mark(Message("not on it"), look="hollow"),
+            *([_ADVICE] if any(one.chosen for one in subjects) else []),
             _INTERVAL,
             *_wanted(subjects),
         ),
@@ -186,14 +198,14 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
         latency = charts.concurrency_latency_chart(frame, axes=every)
         panels += [
             Panel(place, Message("Queries a second"), (qps,)),
-            Panel(place, "Latency", (latency,)),
+            Panel(place, Message("Latency"), (latency,)),
         ]
     return Section(
         "qps-concurrency",
         Message("Many clients at once"),
         Message(
-            "One query a request; clients are threads of one process. Each index is at its setting in "
-            "the table."
+            "One query a request; clients are threads of one process. Each index is at its "
+            "setting in the table."
         ),
         tuple(panels),
         wide=True,
@@ -225,7 +237,7 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
         ),
         tuple(panels),
         wide=True,
-        key=(Mark("≈ estimated by formula", look="outlined"),) if guessed else (),
+        key=(Mark(Message("≈ estimated by formula"), look="outlined"),) if guessed else (),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from search_core.encoders.base import Embeddings
-from search_core.errors import StoreDamaged, StoreUnavailable
+from search_core.errors import StoreDamaged, StoreUnavailable, in_words
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD
 from search_core.store.lite.layout import (
@@ -96,24 +96,26 @@ class Damage:
     @property
     def detail(self) -> str:
         """What is wrong, without the file's name."""
-        return f"the {PART_NAMES[self.part]} {self.fault}"
+        return Message("the {what} {reason}", what=PART_NAMES[self.part], reason=self.fault)
 
     def error(self) -> StoreDamaged:
         """Return the error for whoever needs this file."""
-        where = f"{self.path} ({PART_NAMES[self.part]})"
+        what = PART_NAMES[self.part]
         if self.library:
             return StoreDamaged(
-                "The library {library} is damaged: {where} {fault}.",
+                "The library {name} is damaged: {path} ({what}) {reason}.",
                 REPAIR_HINT,
-                library=self.library,
-                where=where,
-                fault=self.fault,
+                name=self.library,
+                path=self.path,
+                what=what,
+                reason=self.fault,
             )
         return StoreDamaged(
-            "The embedded Milvus is damaged: {where} {fault}.",
+            "The embedded Milvus is damaged: {path} ({what}) {reason}.",
             REPAIR_HINT,
-            where=where,
-            fault=self.fault,
+            path=self.path,
+            what=what,
+            reason=self.fault,
         )
 
 
@@ -128,11 +130,11 @@ def inspect(lite_dir: Path, *, deep: bool = False) -> list[Damage]:
         return list(_Inspection(lite_dir, deep).run())
     except PermissionError as error:
         raise StoreUnavailable(
-            "The embedded Milvus cannot be read: {filename}: {strerror}.",
+            "The embedded Milvus cannot be read: {path}: {reason}.",
             "Give this user the right to read the data directory, or choose another with "
             "--data-dir.",
-            filename=error.filename,
-            strerror=error.strerror,
+            path=str(error.filename),
+            reason=in_words(error),
         ) from error
 
 

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search_core.errors import StoreReadOnly
+from search_core.errors import StoreReadOnly, in_words
 
 _LINKED = (".parquet", ".idx", ".sidx")
 
@@ -34,12 +34,12 @@ def make_view(lite_dir: Path) -> tempfile.TemporaryDirectory[str]:
     except OSError as error:
         raise StoreReadOnly(
             "The embedded Milvus in {lite_dir} cannot be written, and not be read from a view "
-            "either: {filename}: {strerror}.",
+            "either: {path}: {reason}.",
             "Give this user the right to read the data directory, or copy it and name the copy "
             "with --data-dir.",
             lite_dir=lite_dir,
-            filename=error.filename,
-            strerror=error.strerror,
+            path=str(error.filename),
+            reason=in_words(error),
         ) from error
     return view
 

@@ -221,7 +221,7 @@ class _Probe:
                 now = properties_of(self._client.describe_collection(name)).get("sightline.probe")
                 if now != value:
                     raise StoreError(
-                        "A property set to {value!r} reads as {now!r}.", value=value, now=now
+                        "A property set to {value!r} reads as {now!r}.", value=value, now=str(now)
                     )
         return "works", "read back as written", ""
 

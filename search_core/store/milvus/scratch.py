@@ -146,7 +146,7 @@ class MilvusTrial:
             raise IndexNotOffered(
                 "{server} has no binary vectors.",
                 "A Milvus server has; SIGHTLINE_MILVUS_URI names one.",
-                server=server,
+                server=str(server),
             )
         self._client = client
         self._endpoint = endpoint
