@@ -292,9 +292,11 @@ class Intake:
         try:
             longest = len((source.uri if spooled else str(path)).encode())
         except UnicodeEncodeError:
-            return source.failed("read", "has a name that is not valid UTF-8; rename it")
+            return source.failed("read", Message("has a name that is not valid UTF-8; rename it"))
         if longest > URI_MAX_LENGTH:
-            return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
+            return source.failed(
+                "read", Message("has a path longer than {most} bytes", most=URI_MAX_LENGTH)
+            )
         name = self._plan.naming.reading_of(source.place)
         camera = self._plan.camera
         if camera is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import reduce
 from typing import Any
 
 Value = str | int | float
@@ -47,19 +48,11 @@ class Message(str):
         return Message(self.template.rstrip("."), **self.values)
 
 
-def message_of(text: str) -> Message:
-    """Return a text as a message: itself, or one that is all template."""
-    return text if isinstance(text, Message) else Message(text)
-
-
 def joined(*parts: str, separator: str = "; ") -> str:
     """Return messages as one, without empty ones; each is translated by itself."""
     said = [part for part in parts if part]
-    if len(said) < 2:
-        return said[0] if said else ""
-    names = [f"part_{place}" for place in range(len(said))]
-    template = separator.join(f"{{{name}}}" for name in names)
-    return Message(template, **dict(zip(names, said, strict=True)))
+    template = f"{{first}}{separator}{{then}}"
+    return reduce(lambda first, then: Message(template, first=first, then=then), said or [""])
 
 
 def stored(value: Any) -> Any:

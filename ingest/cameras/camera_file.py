@@ -17,6 +17,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import ConfigDict, ValidationError, create_model
 
 from search_core.errors import SettingsError, UsageError, in_words
+from search_core.messages import Message
 from search_core.schema.camera import CameraSettings
 from search_core.schema.durations import format_duration
 from search_core.settings import FolderSettings
@@ -189,7 +190,7 @@ class AddedCameras(AddedTables[AddedCamera]):
     """The cameras in the file at ``path``; no error repeats an address."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "camera", AddedCamera, head=_HEAD, lines=_lines)
+        super().__init__(path, Message("camera"), AddedCamera, head=_HEAD, lines=_lines)
 
 
 def _lines(given: AddedCamera) -> dict[str, str]:

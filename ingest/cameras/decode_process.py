@@ -103,7 +103,9 @@ def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
             image, frame_ref(task.camera, live.captured_ms), task.data_dir, task.thumbnail_px
         )
     except OSError as error:
-        return Trouble(f"has pictures that cannot be kept: {in_words(error)}")
+        return Trouble(
+            Message("has pictures that cannot be kept: {reason}", reason=in_words(error))
+        )
     pixels = task.preprocess(image)
     return LiveKeyframe(live.captured_ms, image.width, image.height, pixels, thumbnail, str(still))
 

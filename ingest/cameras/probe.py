@@ -90,7 +90,7 @@ def _ask(task: _Task, entry: str) -> Glimpse:
             )
         told: Glimpse | str = process.connection.recv()
     except (EOFError, OSError):
-        raise MediaError("made its decoder crash ({bury})", bury=process.bury()) from None
+        raise MediaError("made its decoder crash ({status})", status=process.bury()) from None
     finally:
         if process.alive:
             process.kill()

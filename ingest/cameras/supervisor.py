@@ -172,10 +172,13 @@ class Supervisor:
                         self._tell(event)
                 elif time.monotonic() - heard_s > self._patience.hang_s:
                     process.kill()
-                    return f"made its decoder hang: it said nothing for {self._patience.hang_s:g} s"
+                    return Message(
+                        "made its decoder hang: it said nothing for {time:g} s",
+                        time=self._patience.hang_s,
+                    )
         except (EOFError, OSError):
-            return f"made its decoder crash ({process.bury()})"
-        return "is not watched any more"
+            return Message("made its decoder crash ({status})", status=process.bury())
+        return Message("is not watched any more")
 
     def _tell(self, event: StreamEvent) -> None:
         try:

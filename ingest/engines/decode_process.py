@@ -128,9 +128,10 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     except OSError as error:
         if is_full(error):
             place = task.options.data_dir
-            yield Failed("write", f"cannot be kept: no space is left on the disk of {place}")
+            reason = Message("cannot be kept: no space is left on the disk of {place}", place=place)
+            yield Failed("write", reason)
             return
-        yield Failed(stage, f"cannot be processed: {in_words(error)}")
+        yield Failed(stage, Message("cannot be processed: {reason}", reason=in_words(error)))
     except Exception as error:  # decoders raise anything at all
         yield Failed(stage, Message("cannot be decoded: {error}", error=in_words(error)))
 

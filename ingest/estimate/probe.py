@@ -140,12 +140,14 @@ class Prober:
             connection.send(probe)
             if not connection.poll(_HANG_S + probe.limit_s):
                 self._process.kill()
-                return Unreadable("made the decoder hang")
+                return Unreadable(Message("made the decoder hang"))
             found: Found
             found, self.start_s = connection.recv()
             return found
         except (EOFError, OSError):
-            return Unreadable(f"made the decoder crash ({self._process.bury()})")
+            return Unreadable(
+                Message("made the decoder crash ({status})", status=self._process.bury())
+            )
 
 
 def main(handle: int) -> None:

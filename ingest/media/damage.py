@@ -50,8 +50,9 @@ class Damage:
 
     def fatal(self) -> str:
         """Return why there was no frame at all."""
-        reason = "is damaged: no frame could be decoded"
-        return f"{reason} ({self._words})" if self._words else reason
+        if self._words:
+            return Message("is damaged: no frame could be decoded ({reason})", reason=self._words)
+        return Message("is damaged: no frame could be decoded")
 
     def warning(self, promised_s: float | None, start_s: float = 0.0) -> str:
         """Return what was wrong although there were frames; empty when nothing was.
@@ -127,8 +128,13 @@ def lost_note(lost: Sequence[tuple[int, float]]) -> str:
     if not lost:
         return ""
     at, seconds = lost[0]
-    more = f", and the beginnings of {len(lost) - 1} more" if len(lost) > 1 else ""
-    return f"the first {seconds:.1f} s of the recording at byte {at:,} could not be read{more}"
+    more = len(lost) - 1
+    return Message(
+        "the first {seconds:.1f} s of the recording at byte {byte:,} could not be read{more}",
+        seconds=seconds,
+        byte=at,
+        more=Message(", and the beginnings of {count} more", count=more) if more else "",
+    )
 
 
 def open_error(error: Exception, begins_as_video: bool) -> MediaError:
@@ -170,4 +176,6 @@ def last_words(error: str) -> str:
     _, _, logged = error.partition("last error log: ")
     text = logged or re.sub(r"^\[Errno -?\d+\] ", "", error).partition(": '")[0]
     text = re.sub(r"^(\[[^\]]*\] )+", "", text).strip().rstrip(".")
-    return f"the decoder says: {text}" if text else "the decoder does not say why"
+    if not text:
+        return Message("the decoder does not say why")
+    return Message("the decoder says: {text}", text=text)

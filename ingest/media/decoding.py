@@ -132,13 +132,15 @@ def decode_image(file: Path | str | bytes, *, max_pixels: int) -> Image.Image:
             source = Path(file)
             kind = kind_of_file(source)
         if kind == "video":
-            hint = "Export a frame of it as a JPEG or PNG."
-            raise UnsupportedMedia("is a video, not a picture", hint)
+            raise UnsupportedMedia(
+                "is a video, not a picture", "Export a frame of it as a JPEG or PNG."
+            )
         picture_file, _ = _without_raw(source)
         with closing(Picture(picture_file, max_pixels=max_pixels)) as picture:
             return picture.first().image
     except MediaError as error:
-        raise type(error)(f"{name} {error.message}.", error.hint) from error
+        said = Message("{name} {reason}.", name=name, reason=error.message)
+        raise type(error)(said, error.hint) from error
 
 
 def frame_at(
@@ -154,7 +156,8 @@ def frame_at(
         with closing(open_media(path, max_pixels=max_pixels, track=track)) as media:
             return media.frame_at(pts_ms).image
     except MediaError as error:
-        raise type(error)(f"{path.name} {error.message}.", error.hint) from error
+        said = Message("{name} {reason}.", name=path.name, reason=error.message)
+        raise type(error)(said, error.hint) from error
 
 
 class Video:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from search_core.errors import StoreUnavailable
+from search_core.messages import Message
 from search_core.system.cancellation import Interrupted
 
 #: How long Milvus is waited for: a server's restart takes seconds, its upgrade minutes.
@@ -58,7 +59,9 @@ class Outages:
                 now_s = time.monotonic()
                 if began_s is None:
                     began_s = now_s
-                    self._tell(f"{self._milvus} does not answer; waiting for it.")
+                    self._tell(
+                        Message("{milvus} does not answer; waiting for it.", milvus=self._milvus)
+                    )
                 if self._is_to_stop():
                     raise Interrupted from error
                 left_s = began_s + self._patience_s - now_s

@@ -21,6 +21,7 @@ from zipfile import ZipInfo
 from ingest.sources.contents import Content, ContentDigest
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
+from search_core.messages import Message
 
 _UTF8_FLAG = 0x800
 #: Info-ZIP's extra field with the name in UTF-8: version 1, CRC-32 of the plain name, the name.
@@ -352,12 +353,12 @@ def _zip_errors() -> Iterator[None]:
 def _spoken(error: Exception) -> str:
     said = str(error).strip().rstrip(".")
     if isinstance(error, UnicodeDecodeError):
-        return "a name in it is not valid UTF-8, as it says to be"
+        return Message("a name in it is not valid UTF-8, as it says to be")
     if "not a zip file" in said:
-        return "it is no complete zip archive"
+        return Message("it is no complete zip archive")
     if "CRC" in said:
-        return "its checksum does not match"
-    return f"unpacking stopped with: {in_words(error)}"
+        return Message("its checksum does not match")
+    return Message("unpacking stopped with: {reason}", reason=in_words(error))
 
 
 def _is_hidden(name: str) -> bool:

@@ -23,9 +23,9 @@ from search_core.errors import MediaError, in_words
 from search_core.messages import Message
 from search_core.schema.entity import is_address
 
-_NOT_MEDIA_IN_A_FOLDER = "not media"
+_NOT_MEDIA_IN_A_FOLDER = Message("not media")
 #: Why a path names nothing; where it is a reason, there is no file of which anything can be said.
-NO_SUCH_FILE = ("is not a path", "matches no file", Message("does not exist"))
+NO_SUCH_FILE = (Message("is not a path"), Message("matches no file"), Message("does not exist"))
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 

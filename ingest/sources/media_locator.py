@@ -116,16 +116,22 @@ class Whereabouts:
         known = self._ledger.locations_below(str(folder), mount_of(folder).point)
         if any(_is_file(place)[0] for place in known):
             return ""
-        return f"is gone like all else below {folder}, which may be an unmounted file system"
+        return Message(
+            "is gone like all else below {folder}, which may be an unmounted file system",
+            folder=folder,
+        )
 
     def _not_mounted(self, point: str, filesystem: str) -> str:
         if not os.path.ismount(point):
-            return f"is on the file system at {point}, which is not mounted"
+            return Message("is on the file system at {point}, which is not mounted", point=point)
         if mount_of(Path(point)).filesystem == filesystem:
             return ""
         if any(_is_file(place)[0] for place in self._ledger.locations_below("", point)):
             return ""
-        return f"is not on the file system at {point}, where another one seems to be mounted"
+        return Message(
+            "is not on the file system at {point}, where another one seems to be mounted",
+            point=point,
+        )
 
     # Addresses
 

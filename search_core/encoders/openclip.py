@@ -213,7 +213,7 @@ def _build(source: str, tag: str) -> Any:
         except Exception as error:
             reason = Message("the model hub cannot be reached") if offline else in_words(error)
             fits_not = local_file and not offline
-            what = "does not fit the model" if fits_not else Message("could not be loaded")
+            what = Message("does not fit the model") if fits_not else Message("could not be loaded")
             named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
             raise EncoderUnavailable(
                 "The encoder {name} {what}: {reason}.",
@@ -249,11 +249,13 @@ def _check_name(name: str, tag: str, local_file: bool) -> None:
     tags = open_clip.list_pretrained_tags_by_model(name)
     if not local_file and tag not in tags:
         raise EncoderUnavailable(
-            f"{name} has no weights named {tag}."
+            "{name} has no weights named {tag}."
             if tag
-            else f"The model {name} needs --pretrained: a tag or a checkpoint file.",
-            "Its tags: {value}.",
-            value=", ".join(tags) or "none, give a checkpoint file",
+            else "The model {name} needs --pretrained: a tag or a checkpoint file.",
+            "Its tags: {tags}.",
+            name=name,
+            tag=tag,
+            tags=", ".join(tags) or Message("none, give a checkpoint file"),
         )
 
 
@@ -311,8 +313,12 @@ def _tokenizer(source: str) -> Any:
         with _quiet_loading(offline):
             return open_clip.get_tokenizer(source, **options)
     except Exception as error:
-        message = f"The tokenizer of {source} could not be loaded: {in_words(error)}."
-        raise EncoderUnavailable(message, _WAYS_OUT) from error
+        raise EncoderUnavailable(
+            "The tokenizer of {source} could not be loaded: {reason}.",
+            _WAYS_OUT,
+            source=source,
+            reason=in_words(error),
+        ) from error
 
 
 def _preprocess_from(config: dict[str, Any]) -> Preprocess:

@@ -118,11 +118,14 @@ class _Need:
         if self.memory_bytes < 1:
             raise UsageError("The memory must be more than nothing.", "Write it as 16GiB.")
         if not 0 < recall <= 1:
-            share = f"Write {recall:g} % as {recall / 100:g}." if 1 < recall <= 100 else ""
+            is_percent = 1 < recall <= 100
             raise UsageError(
                 "The target recall is a share above 0 and up to 1, not {recall:g}.",
-                share or "0.95 finds 95 of 100 true neighbours.",
+                "Write {recall:g} % as {share:g}."
+                if is_percent
+                else "0.95 finds 95 of 100 true neighbours.",
                 recall=recall,
+                share=recall / 100,
             )
 
 
@@ -176,7 +179,9 @@ def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
 def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
     """Return which Milvus is needed, where any was meant and old ones lack the type."""
     new = release_of(spec.offer.since) > release_of(_OLD_MILVUS)
-    return f"Milvus {spec.offer.since} or later" if server is None and new else ""
+    if server is not None or not new:
+        return ""
+    return Message("Milvus {since} or later", since=spec.offer.since)
 
 
 def _advice(index_type: str, need: _Need) -> Advice | None:

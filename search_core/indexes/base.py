@@ -10,6 +10,7 @@ from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import check_parameters, parameters_of
 from search_core.indexes.search_params import SearchParams
+from search_core.messages import Message
 
 MetricType = Literal["COSINE", "IP", "L2"]
 METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
@@ -34,23 +35,23 @@ class Offer:
     @property
     def where(self) -> str:
         """Who offers it, in words."""
-        server = f"Milvus {self.since} or later"
+        server = Message("Milvus {since} or later", since=self.since)
         if self.gpu:
-            server += " with an NVIDIA GPU, in its GPU build,"
+            server = Message("{server} with an NVIDIA GPU, in its GPU build,", server=server)
         elif not self.pip_build:
-            server += " in a container or on Kubernetes"
-        return f"Milvus Lite and {server}" if self.lite else server
+            server = Message("{server} in a container or on Kubernetes", server=server)
+        return Message("Milvus Lite and {server}", server=server) if self.lite else server
 
     def refusal(self, server: ServerInfo) -> str:
         """Return why this Milvus cannot, in words; "" when it can, or may."""
         if server.embedded:
-            return "" if self.lite else "Milvus Lite does not have it"
+            return "" if self.lite else Message("Milvus Lite does not have it")
         if not server.at_least(self.since):
-            return f"it came with Milvus {self.since}"
+            return Message("it came with Milvus {since}", since=self.since)
         if self.gpu and server.gpu is False:
-            return "it needs a GPU, and this Milvus is not a GPU build"
+            return Message("it needs a GPU, and this Milvus is not a GPU build")
         if server.pip_build and not self.pip_build:
-            return "the server of the PyPI package milvus is built without it"
+            return Message("the server of the PyPI package milvus is built without it")
         return ""
 
 

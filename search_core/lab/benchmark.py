@@ -152,7 +152,13 @@ class IndexBenchmark:
         """Return the filters that let anything through, and what they let through."""
         masks = find_masks(spool, self._options.filters)
         for label in [label for label, mask in masks.items() if not mask.any()]:
-            remarks.append(f"None of the {spool.rows:,} vectors passes {label}: not measured.")
+            remarks.append(
+                Message(
+                    "None of the {count:,} vectors passes {filter}: not measured.",
+                    count=spool.rows,
+                    filter=label,
+                )
+            )
             del masks[label]
         return [case for case in self._options.filters if case.label in masks], masks
 

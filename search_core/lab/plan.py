@@ -25,6 +25,7 @@ from search_core.indexes import (
 )
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.records import IndexRun
+from search_core.messages import Message
 from search_core.schema.filters import Filter
 from search_core.store.library import NO_FILTER
 from search_core.store.scratch import BUCKETS, bucket_of
@@ -229,7 +230,10 @@ def _settings(
             spec.search_params(params, k)
         except IndexParameterError as error:
             refused = error
-            remarks[f"{spec.index_type}: {error.message} Not measured."] = None
+            remark = Message(
+                "{index}: {reason} Not measured.", index=spec.index_type, reason=error.message
+            )
+            remarks[remark] = None
             continue
         settings.append(params)
     if not settings and refused is not None:

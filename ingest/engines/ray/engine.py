@@ -34,6 +34,7 @@ from ingest.engines.ray.stages import DecodeStage, Encode, decode, feed
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
 from search_core.errors import EngineError, SightlineError, in_words
+from search_core.messages import Message
 from search_core.settings import Settings
 
 _EVENTS_IN_FLIGHT = 128
@@ -158,7 +159,7 @@ class _Flow:
                     continue
                 yield news
             for task in self._under_way.tasks():
-                yield task, Failed("decode", "was lost on the Ray cluster; run again")
+                yield task, Failed("decode", Message("was lost on the Ray cluster; run again"))
         finally:
             self._stop.set()
             with suppress(Exception):  # the cluster may be gone

@@ -101,7 +101,7 @@ _LEAST_ANIMATION_FRAMES = 4
 _LEAST_ANIMATION_MS = 1_000
 #: What browsers show a frame for whose duration is 0.
 _DEFAULT_FRAME_MS = 100
-_ENDS_EARLY = "is damaged: it ends too early"
+_ENDS_EARLY = Message("is damaged: it ends too early")
 
 Image.init()
 pi_heif.register_heif_opener()
@@ -238,7 +238,7 @@ class Picture:
                 shown_ms = self._image.info.get("duration") or 0
                 durations.append(round(shown_ms) or _DEFAULT_FRAME_MS)
         except Exception:  # a damaged animation is as long as what can be read of it
-            self.note(f"is damaged after frame {len(durations)}")
+            self.note(Message("is damaged after frame {number}", number=len(durations)))
         try:
             self._image.seek(0)
         except Exception:  # as above; what cannot be rewound is one picture
@@ -353,7 +353,7 @@ def _complaint(error: Exception) -> str:
     said = in_words(error)
     if "truncated" in said.lower() or "unexpected end of file" in said.lower():
         return _ENDS_EARLY
-    return f"is damaged (the decoder says: {said})"
+    return Message("is damaged (the decoder says: {reason})", reason=said)
 
 
 def _cut_short(error: CorruptMedia) -> bool:
