@@ -452,16 +452,16 @@ def _checked(tags: Sequence[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
     if len(unique) > TAGS_MAX_CAPACITY:
         raise UsageError(
-            "{count} tags are more than the {tags_max_capacity} there can be.",
+            "{count} tags are more than the {most} there can be.",
             count=len(unique),
-            tags_max_capacity=TAGS_MAX_CAPACITY,
+            most=TAGS_MAX_CAPACITY,
         )
     for tag in unique:
         quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
             raise UsageError(
-                "The tag {tag!r}… is longer than {tag_max_length} bytes.",
+                "The tag {tag!r}… is longer than {most} bytes.",
                 tag=tag[:20],
-                tag_max_length=TAG_MAX_LENGTH,
+                most=TAG_MAX_LENGTH,
             )
     return unique

@@ -17,7 +17,7 @@ from dashboard.components.cards import cards_of_entities
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain, viewer_zone
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import N_, _
 from dashboard.map.chart import CAMERA, CONFIG, GROUP, TIME, chosen_rows, map_figure
 from dashboard.moment.grid import show_cards
 from search_core.errors import SightlineError
@@ -172,7 +172,7 @@ def _names(
             if mine == group
         )
         camera, most = cameras.most_common(1)[0]
-        where = camera if 2 * most > cameras.total() else "several cameras"
+        where = camera if 2 * most > cameras.total() else N_("several cameras")
         names.append(" · ".join([f"{group + 1}", *([", ".join(looks)] if looks else []), where]))
     return names
 

@@ -83,9 +83,9 @@ def only_watcher(settings: Settings, camera: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServeError(
-                "The camera {camera} is being watched already.",
+                "The camera {name} is being watched already.",
                 "By `sightline serve` or another `sightline watch` on this data directory.",
-                camera=camera,
+                name=camera,
             ) from None
         yield
 

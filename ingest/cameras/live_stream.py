@@ -187,9 +187,7 @@ class LiveStream:
                 decoded_s = time.monotonic()
                 live = self._looked_at(frame) or live
             if time.monotonic() - decoded_s > self._stall_s:
-                raise MediaError(
-                    "sends what cannot be decoded, for {stall_s:g} s", stall_s=self._stall_s
-                )
+                raise MediaError("sends what cannot be decoded, for {time:g} s", time=self._stall_s)
             yield live
 
     def _packets(self, stalled: str) -> Iterator[VideoPacket]:

@@ -85,9 +85,7 @@ def _ask(task: _Task, entry: str) -> Glimpse:
     try:
         process.connection.send(task)
         if not process.connection.poll(patience_s):
-            raise MediaError(
-                "sent no picture that can be shown within {patience_s:g} s", patience_s=patience_s
-            )
+            raise MediaError("sent no picture that can be shown within {time:g} s", time=patience_s)
         told: Glimpse | str = process.connection.recv()
     except (EOFError, OSError):
         raise MediaError("made its decoder crash ({status})", status=process.bury()) from None

@@ -67,11 +67,11 @@ class Outages:
                 left_s = began_s + self._patience_s - now_s
                 if left_s <= 0:
                     raise StoreUnavailable(
-                        "{milvus} did not answer for {patience_s:.0f} seconds: {message}",
+                        "{milvus} did not answer for {seconds:.0f} seconds: {reason}",
                         "When it does, run the same command again: it goes on from there.",
                         milvus=self._milvus,
-                        patience_s=self._patience_s,
-                        message=error.message,
+                        seconds=self._patience_s,
+                        reason=error.message,
                     ) from error
                 self._wait(min(wait_s, left_s))
                 wait_s = min(_LONGEST_WAIT_S, 2 * wait_s)

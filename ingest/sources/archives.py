@@ -200,9 +200,9 @@ class Archive:
         if len(self._infos) > MAX_MEMBERS:
             count = f"{len(self._infos):,}"
             raise MediaTooLarge(
-                "holds {count} files, more than the limit of {max_members:,}",
+                "holds {count} files, more than the limit of {most:,}",
                 count=count,
-                max_members=MAX_MEMBERS,
+                most=MAX_MEMBERS,
             )
         total_bytes = 0
         seen: set[str] = set()
@@ -345,7 +345,7 @@ def _zip_errors() -> Iterator[None]:
         EOFError,
         UnicodeDecodeError,
     ) as error:
-        raise CorruptMedia("is damaged: {spoken}", spoken=_spoken(error)) from error
+        raise CorruptMedia("is damaged: {reason}", reason=_spoken(error)) from error
     except RuntimeError as error:  # how zipfile says that a password is needed
         raise UnsupportedMedia("is encrypted") from error
 

@@ -21,10 +21,10 @@ def check_password(password: str) -> str:
     """Return a password that may be used; raises UsageError, which does not repeat it."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise UsageError(
-            "A password has from {min_characters} to {max_characters:,} characters.",
+            "A password has from {least} to {most:,} characters.",
             "Several words in a row are long, and easy to remember.",
-            min_characters=MIN_CHARACTERS,
-            max_characters=MAX_CHARACTERS,
+            least=MIN_CHARACTERS,
+            most=MAX_CHARACTERS,
         )
     return password
 

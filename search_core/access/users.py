@@ -93,9 +93,9 @@ def check_cameras(cameras: Iterable[str] | None) -> tuple[str, ...] | None:
     kept = tuple(dict.fromkeys(cameras))
     if len(kept) > _MAX_CAMERAS:
         raise UsageError(
-            "{count:,} cameras are too many; {max_cameras:,} may be named.",
+            "{count:,} cameras are too many; {most:,} may be named.",
             count=len(kept),
-            max_cameras=_MAX_CAMERAS,
+            most=_MAX_CAMERAS,
         )
     for name in kept:
         quoted(name)  # a name that cannot be filtered by would hide everything
@@ -151,9 +151,9 @@ class Users:
         with self._changing() as users:
             if known_as in users:
                 raise UsageError(
-                    "There is a user {known_as} already.",
+                    "There is a user {name} already.",
                     "`sightline users` changes a password, a role and cameras, and removes users.",
-                    known_as=known_as,
+                    name=known_as,
                 )
             users[known_as] = user
         return user

@@ -103,16 +103,16 @@ class _Need:
         recall = self.target_recall
         if not 1 <= self.rows <= ROWS_LIMIT:
             raise UsageError(
-                "There must be from 1 to {rows_limit:,} rows, not {rows:,}.",
+                "There must be from 1 to {most:,} rows, not {rows:,}.",
                 "One keyframe or photograph is a row.",
-                rows_limit=ROWS_LIMIT,
+                most=ROWS_LIMIT,
                 rows=self.rows,
             )
         if not 1 <= self.dim <= DIM_LIMIT:
             raise UsageError(
-                "Vectors have from 1 to {dim_limit:,} dimensions, not {dim:,}.",
+                "Vectors have from 1 to {most:,} dimensions, not {dim:,}.",
                 "ViT-B-32 makes 512; `sightline doctor` lists encoders.",
-                dim_limit=DIM_LIMIT,
+                most=DIM_LIMIT,
                 dim=self.dim,
             )
         if self.memory_bytes < 1:

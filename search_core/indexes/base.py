@@ -130,10 +130,10 @@ class IndexSpec(ABC):
         """Raise IndexParameterError where more hits are asked for than the type answers."""
         if k > self.max_hits:
             raise IndexParameterError(
-                "{index_type} answers at most {max_hits} hits, not {k}.",
+                "{index_type} answers at most {most} hits, not {k}.",
                 "Ask for fewer, or use another index type.",
                 index_type=self.index_type,
-                max_hits=self.max_hits,
+                most=self.max_hits,
                 k=k,
             )
 
@@ -172,11 +172,11 @@ def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:
     if value is not None and value < k:
         raise IndexParameterError(
             "{name} {value} is less than the {k} hits asked for.",
-            "Use --{replace} {k} or more, or ask for fewer hits.",
+            "Use --{option} {k} or more, or ask for fewer hits.",
             name=name,
             value=value,
             k=k,
-            replace=name.replace("_", "-"),
+            option=name.replace("_", "-"),
         )
     return max(usual, k) if value is None else value
 

@@ -83,9 +83,9 @@ def make_index_spec(
     if spec is None:
         raise IndexParameterError(
             "{index_type} is not an index type Sightline builds.",
-            "Choose one of {index_specs}.",
+            "Choose one of {known}.",
             index_type=index_type,
-            index_specs=", ".join(INDEX_SPECS),
+            known=", ".join(INDEX_SPECS),
         )
     given = {name: value for name, value in (options or {}).items() if value is not None}
     known = [item.name for item in fields(spec)]

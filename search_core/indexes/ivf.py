@@ -134,13 +134,13 @@ class IvfPq(Ivf):
         Ivf.require_rows(self, rows)
         if 0 < rows < 2**self.nbits:
             raise IndexParameterError(
-                "nbits {nbits} needs {value:,} vectors or more to learn from, and "
+                "nbits {nbits} needs {least:,} vectors or more to learn from, and "
                 "there are {rows}.",
-                "Use --option nbits={bit_length}, or IVF_SQ8.",
+                "Use --option nbits={most}, or IVF_SQ8.",
                 nbits=self.nbits,
-                value=2**self.nbits,
+                least=2**self.nbits,
                 rows=rows,
-                bit_length=rows.bit_length() - 1,
+                most=rows.bit_length() - 1,
             )
 
 

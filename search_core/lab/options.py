@@ -54,9 +54,9 @@ class CompareOptions:
                 )
         if not self.time_limit_s > 0:
             raise UsageError(
-                "The time limit must be above 0 seconds, not {time_limit_s:g}.",
+                "The time limit must be above 0 seconds, not {seconds:g}.",
                 "Give the seconds an index may take to build, such as 600.",
-                time_limit_s=self.time_limit_s,
+                seconds=self.time_limit_s,
             )
         if not 0 < self.target_recall <= 1:
             raise UsageError(

@@ -129,9 +129,9 @@ def make_plan(
         if name not in used:
             raise IndexParameterError(
                 "None of the indexes to compare has a parameter {name}.",
-                "They are {fromkeys}.",
+                "They are {known}.",
                 name=name,
-                fromkeys=", ".join(dict.fromkeys(item.spec.index_type for item in planned)),
+                known=", ".join(dict.fromkeys(item.spec.index_type for item in planned)),
             )
     return planned
 

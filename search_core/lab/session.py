@@ -206,7 +206,9 @@ class Session:
         jobs = [job for job in lot.asked if not _does_nothing(job)]
         jobs += [reference] if reference else []
         repeats = self._options.repeats
-        step = self._stepper("timing", repeats * sum(len(job.case.queries) for job in jobs))
+        step = self._stepper(
+            Message("timing"), repeats * sum(len(job.case.queries) for job in jobs)
+        )
         seconds = time_requests(
             jobs,
             nq=1,

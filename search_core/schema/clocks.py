@@ -170,10 +170,10 @@ def check_moment(moment: datetime) -> datetime:
     if moment.year < FIRST_YEAR:
         raise UsageError(
             "{moment} lies before {year}, the year of the first photograph.",
-            "Give a moment from {first_year}-01-01 on, such as 2026-11-20T14:30.",
+            "Give a moment from {first}-01-01 on, such as 2026-11-20T14:30.",
             moment=moment.isoformat(),
             year=FIRST_YEAR,
-            first_year=FIRST_YEAR,
+            first=FIRST_YEAR,
         )
     return moment
 

@@ -51,13 +51,13 @@ class Query:
             )
         if not 0.0 <= self.text_weight <= 1.0:
             raise UsageError(
-                "The text weight must be from 0 to 1, not {text_weight}.",
-                text_weight=self.text_weight,
+                "The text weight must be from 0 to 1, not {weight}.",
+                weight=self.text_weight,
             )
         if not 0.0 <= self.without_weight <= 1.0:
             raise UsageError(
-                "The weight of what is left out must be from 0 to 1, not {without_weight}.",
-                without_weight=self.without_weight,
+                "The weight of what is left out must be from 0 to 1, not {weight}.",
+                weight=self.without_weight,
             )
 
     @property

@@ -56,9 +56,9 @@ def decode(batch: pa.Table, actor: Any, stage: DecodeStage) -> Iterator[pa.Table
     """
     if not stage.mark.exists():
         raise EngineError(
-            "A machine of the Ray cluster does not see the data directory {parent}.",
+            "A machine of the Ray cluster does not see the data directory {folder}.",
             "All its machines must see the sources and the data directory at the same paths.",
-            parent=stage.mark.parent,
+            folder=stage.mark.parent,
         )
     stop = _Stop(actor)
     decoder = _decoders.setdefault((stage.entry, stage.hang_s), Decoder(stage.entry, stage.hang_s))
@@ -120,10 +120,10 @@ class Encode:
             self._encoder = load()
             if not self._encoder.identity.same_space(identity):
                 raise EncoderMismatch(
-                    "A machine of the Ray cluster loads {label} where this one has {label_2}.",
+                    "A machine of the Ray cluster loads {label} where this one has {other}.",
                     "Install the same model and the same version of Sightline on all of them.",
                     label=self._encoder.identity.label,
-                    label_2=identity.label,
+                    other=identity.label,
                 )
         except SightlineError as error:
             self._error = error  # an actor that raises this early is only started again

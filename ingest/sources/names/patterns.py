@@ -97,9 +97,9 @@ def expand(form: str) -> str:
         if directive not in DIRECTIVES:
             raise UsageError(
                 "Unknown directive %{directive}.",
-                "Known are {value}.",
+                "Known are {known}.",
                 directive=directive,
-                value=", ".join(f"%{known}" for known in (*DIRECTIVES, *COMPOSITES)),
+                known=", ".join(f"%{known}" for known in (*DIRECTIVES, *COMPOSITES)),
             )
         name = directive.lstrip("-")
         counts[name] = counts.get(name, 0) + 1

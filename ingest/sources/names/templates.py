@@ -79,9 +79,7 @@ def _check_text(body: str) -> None:
     if not body:
         raise UsageError("It is empty.")
     if len(body) > _MOST_CHARACTERS:
-        raise UsageError(
-            "It has more than {most_characters} characters.", most_characters=_MOST_CHARACTERS
-        )
+        raise UsageError("It has more than {most} characters.", most=_MOST_CHARACTERS)
     if "\\" in body:
         raise UsageError("It has a backslash.", "Write / between folders.")
     if body.startswith("/") or body.endswith("/") or "//" in body:

@@ -101,8 +101,8 @@ class Fetcher:
                 self._check_size(size)
                 if time.monotonic() > until_s:
                     raise MediaError(
-                        "took longer than {max_seconds:,.0f} s to come",
-                        max_seconds=self._limits.max_seconds,
+                        "took longer than {seconds:,.0f} s to come",
+                        seconds=self._limits.max_seconds,
                     )
                 if opened.size is None and self._spool.free_bytes() < 0:
                     raise MediaError(no_room(size, -KEPT_FREE_BYTES))
@@ -112,9 +112,9 @@ class Fetcher:
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
             raise MediaTooLarge(
-                "is larger than the {max_bytes:,.0f} MB that are fetched at "
+                "is larger than the {most:,.0f} MB that are fetched at "
                 "most (SIGHTLINE_REMOTE_MAX_BYTES)",
-                max_bytes=self._limits.max_bytes / 1e6,
+                most=self._limits.max_bytes / 1e6,
             )
 
 

@@ -276,12 +276,12 @@ class BulkInserter:
                 if time.monotonic() > until_s:
                     raise StoreError(
                         "Milvus took rows into the library {name} (collection {collection}) but "
-                        "after {served_within_s:.0f} s serves {served:,} of "
+                        "after {seconds:.0f} s serves {served:,} of "
                         "{count:,}.",
                         "Look at the server's log. The same command again goes on from here.",
                         name=name,
                         collection=collection,
-                        served_within_s=_SERVED_WITHIN_S,
+                        seconds=_SERVED_WITHIN_S,
                         served=served,
                         count=len(entities[part]),
                     )

@@ -201,11 +201,10 @@ class LibraryRegistry(CollectionNotes):
             self.health.explain()
             if deadline is None and time.monotonic() >= until_s:
                 raise StoreUnavailable(
-                    "Milvus has not loaded the collection {collection} within "
-                    "{load_timeout_s:.0f} s.",
+                    "Milvus has not loaded the collection {collection} within {seconds:.0f} s.",
                     "It may be short of memory, or of query nodes; its log says. Try again later.",
                     collection=collection,
-                    load_timeout_s=LOAD_TIMEOUT_S,
+                    seconds=LOAD_TIMEOUT_S,
                 ) from error
             raise
 

@@ -326,10 +326,10 @@ class MilvusTrial:
                 self._remove_index(_CLEAN_UP_S)
             if isinstance(error, Exception) and time.monotonic() >= deadline:
                 raise TrialTimeout(
-                    "{index_type} was not built and loaded within {timeout_s:g} s.",
+                    "{index_type} was not built and loaded within {seconds:g} s.",
                     "Allow more time, or leave this index type out.",
                     index_type=spec.index_type,
-                    timeout_s=self._timeout_s,
+                    seconds=self._timeout_s,
                 ) from error
             raise
 
