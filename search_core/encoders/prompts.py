@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_core.errors import SettingsError
+from search_core.messages import Message
 
 #: Templates that suit footage; the plain query is one of them.
 FOOTAGE_TEMPLATES: tuple[str, ...] = (
@@ -28,7 +29,7 @@ def apply_templates(text: str, templates: Sequence[str]) -> list[str]:
         if template.count("{}") != 1:
             raise SettingsError(
                 "The prompt template {template!r} needs exactly one {{}} for the query.",
-                'For example: --template "a photo of {}".',
+                Message('For example: --template "a photo of {}".'),
                 template=template,
             )
     return [template.replace("{}", text) for template in templates] or [text]

@@ -154,7 +154,7 @@ def by_camera(values: Sequence[str], parse: Callable[[str], T]) -> dict[str, T]:
     for written in values:
         camera, _, value = written.rpartition("=")
         if camera in read:
-            whose = f"the camera {camera}" if camera else "every camera"
+            whose = Message("the camera {name}", name=camera) if camera else Message("every camera")
             raise UsageError(
                 "{written!r} is the second value for {whose}.",
                 "Give one value a camera.",

@@ -83,11 +83,12 @@ def joined(address: str | None) -> Iterator[None]:
             with _own_signals(), _quiet_start():
                 ray.init(address or "local", **options)
         except Exception as error:  # it raises anything, from ValueError to its own
-            where = "started" if address is None else f"reached at {address}"
             raise EngineError(
-                "A Ray cluster cannot be {where}: {reason}.",
+                "A Ray cluster cannot be started: {reason}."
+                if address is None
+                else "A Ray cluster cannot be reached at {address}: {reason}.",
                 "--engine local needs no cluster.",
-                where=where,
+                address=address or "",
                 reason=in_words(error),
             ) from error
         try:

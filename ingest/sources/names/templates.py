@@ -10,6 +10,7 @@ from typing import Final
 from ingest.sources.names.patterns import COMPOSITES, DIRECTIVES, NamePattern, expand
 from ingest.sources.names.table import PATTERNS
 from search_core.errors import UsageError
+from search_core.messages import Message
 
 EXAMPLE: Final = "%camera/%Y-%m-%d_%H-%M-%S"
 _UTC_PREFIX = "utc:"
@@ -61,7 +62,7 @@ def parse_template(text: str, origin: str = "--name-pattern") -> NamePattern:
     except UsageError as error:
         raise UsageError(
             "The name pattern {pattern!r} ({origin}) cannot be used: {error}",
-            error.hint or f"A pattern looks like {EXAMPLE}.",
+            error.hint or Message("A pattern looks like {example}.", example=EXAMPLE),
             pattern=text,
             origin=origin,
             error=error.message,
