@@ -9,6 +9,8 @@ DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 WORDS := dashboard/i18n/locale
+# What says anything that the dashboard shows.
+SPEAKING := dashboard search_core ingest sightline/workspace.py
 
 SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \
@@ -61,7 +63,7 @@ format: $(DEV)
 
 words: $(DEV)
 	$(BIN)/pybabel -q extract --add-location=file --sort-by-file --width=100 \
-		--project=Sightline --output=$(WORDS)/sightline.pot dashboard search_core/indexes
+		--mapping-file=pyproject.toml --project=Sightline --output=$(WORDS)/sightline.pot $(SPEAKING)
 	$(BIN)/pybabel -q update --domain=sightline --input-file=$(WORDS)/sightline.pot \
 		--output-dir=$(WORDS) --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date \
 		--width=100

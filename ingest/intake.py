@@ -32,13 +32,14 @@ from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.schema.clocks import Clocks
 from search_core.schema.entity import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
 from search_core.settings import Settings
 from search_core.system.cancellation import Interrupted
 
 _CHUNK_BYTES = 1024**2
-KNOWN = "already in the library"
+KNOWN = Message("already in the library")
 #: In the ledger in place of a content hash: a remote file that is not worth fetching again.
 _NO_MEDIA = "no media"
 _Waiting: TypeAlias = tuple[Source | SourceOutcome, Future[Fetched] | None]
@@ -127,7 +128,9 @@ class Intake:
                 except MediaError as error:
                     yield source.failed(_stage(source), error.message)
                 except OSError as error:
-                    yield source.failed("read", f"cannot be read: {in_words(error)}")
+                    yield source.failed(
+                        "read", Message("cannot be read: {error}", error=in_words(error))
+                    )
         except Interrupted:
             return
         finally:
@@ -179,7 +182,7 @@ class Intake:
                 if waiting := still_written(source.path, age_s(source.path.stat())):
                     return source.skipped(WAIT_STAGE, waiting)
                 if not head:
-                    return source.failed("read", "is empty")
+                    return source.failed("read", Message("is empty"))
                 file.seek(0)
                 content = self._hashed(file)
             if _version(source.path) != version:
@@ -208,7 +211,7 @@ class Intake:
         if fetched.version is not None:
             self._ledger.remember_content(file.uri, fetched.size, fetched.version, source_id)
         if not fetched.head:
-            return source.failed("read", "is empty")
+            return source.failed("read", Message("is empty"))
         if fetched.path is None:
             return _not_media(source, kind_of(fetched.head)) or source.not_media()
         self._ledger.remember_sha256(fetched.content)
@@ -229,7 +232,7 @@ class Intake:
         if refused is not None:
             return refused
         if member.size == 0:
-            return source.failed("read", "is empty")
+            return source.failed("read", Message("is empty"))
         unpacked = self._plan.uploads_dir / archive_id
         path, content = archive.extract(member, unpacked, self._go_on)
         source_id = self._remember(place, member.size, member.crc, content)
@@ -262,7 +265,7 @@ class Intake:
         twin = self._taken.setdefault(source_id, source.uri)
         if twin == source.uri:
             return None
-        return source.duplicate(f"has the content of {twin}", source_id)
+        return source.duplicate(Message("has the content of {name}", name=twin), source_id)
 
     def try_again(self, source_id: str) -> None:
         """Let the next file with this content be decoded: the one before it failed."""
@@ -289,9 +292,11 @@ class Intake:
         try:
             longest = len((source.uri if spooled else str(path)).encode())
         except UnicodeEncodeError:
-            return source.failed("read", "has a name that is not valid UTF-8; rename it")
+            return source.failed("read", Message("has a name that is not valid UTF-8; rename it"))
         if longest > URI_MAX_LENGTH:
-            return source.failed("read", f"has a path longer than {URI_MAX_LENGTH} bytes")
+            return source.failed(
+                "read", Message("has a path longer than {most} bytes", most=URI_MAX_LENGTH)
+            )
         name = self._plan.naming.reading_of(source.place)
         camera = self._plan.camera
         if camera is None:

@@ -14,6 +14,7 @@ from typing import Literal
 
 from ingest.sources.contents import Content
 from ingest.sources.mounts import NO_MOUNT, Mount
+from search_core.messages import Message, restored
 from search_core.schema.entity import is_address
 from search_core.system.database import Database, storable
 
@@ -130,7 +131,7 @@ _COLUMNS = (
 )
 #: The stage of sources whose keyframes were in Milvus, and are not any more.
 LOST_STAGE = "lost"
-_LOST = "its keyframes were lost with the library; it can be ingested again"
+_LOST = Message("its keyframes were lost with the library; it can be ingested again")
 #: A file changed this recently may change again without its time or size telling.
 _SETTLED_NS = 2_000_000_000
 
@@ -257,7 +258,7 @@ class Ledger:
             " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
             (library, status, limit),
         )
-        return [LedgerRow(*row) for row in rows]
+        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def waiting(self, library: str | None = None) -> list[LedgerRow]:
         """Return the sources that were left because they were still being written."""
@@ -266,7 +267,7 @@ class Ledger:
             " AND status = 'skipped' AND stage = 'wait' ORDER BY updated_ms DESC, uri",
             (library,),
         )
-        return [LedgerRow(*row) for row in rows]
+        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def lately(
         self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
@@ -281,7 +282,7 @@ class Ledger:
             " ?4 || '/') ORDER BY updated_ms DESC, uri LIMIT ?5",
             (library, since_ms, status, storable(below), limit),
         )
-        return [LedgerRow(*row) for row in rows]
+        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def counts(self, library: str) -> dict[str, int]:
         """Return how many of a library's sources are done, skipped and failed."""
@@ -393,7 +394,7 @@ class Ledger:
             f"SELECT {_COLUMNS} FROM sources WHERE library = ? AND source_id IN ({marks})",  # noqa: S608
             (library, *source_ids),
         )
-        return [LedgerRow(*row) for row in rows]
+        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def rename(self, library: str, name: str) -> None:
         """Note that a library has another name; what was written under that name is forgotten."""

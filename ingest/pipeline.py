@@ -32,7 +32,6 @@ from ingest.engines.local import LocalEngine
 from ingest.estimate.sequence import given_start_ms, starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.media.damage import joined
 from ingest.media.keyframes import parse_selector
 from ingest.options import EVERYTHING_USUAL, IngestOptions, recipe_of
 from ingest.report import IngestReport, Progress, SourceOutcome
@@ -48,6 +47,7 @@ from ingest.sources.duplicates import Duplicates
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
+from search_core.messages import Message, joined
 from search_core.schema.clocks import EVERY_CAMERA
 from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.schema.filters import Filter, quoted
@@ -431,8 +431,13 @@ class _Run:
                 given_ms=None if held is None else task.given_ms,
             )
         else:
-            kept = f"; its first {keyframes} keyframes are kept" if keyframes else ""
-            reason = event.reason if refused else event.reason + kept
+            reason = event.reason
+            if keyframes and not refused:
+                reason = Message(
+                    "{reason}; its first {count} keyframes are kept",
+                    reason=reason,
+                    count=keyframes,
+                )
             outcome = SourceOutcome(task.uri, "failed", reason, event.stage)
         return Ending(task.source_id, outcome, refused=refused)
 
@@ -446,9 +451,17 @@ def _id_of_uri(uri: str) -> str:
 def _checked(tags: Sequence[str]) -> tuple[str, ...]:
     unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
     if len(unique) > TAGS_MAX_CAPACITY:
-        raise UsageError(f"{len(unique)} tags are more than the {TAGS_MAX_CAPACITY} there can be.")
+        raise UsageError(
+            "{count} tags are more than the {most} there can be.",
+            count=len(unique),
+            most=TAGS_MAX_CAPACITY,
+        )
     for tag in unique:
         quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError(f"The tag {tag[:20]!r}… is longer than {TAG_MAX_LENGTH} bytes.")
+            raise UsageError(
+                "The tag {tag!r}… is longer than {most} bytes.",
+                tag=tag[:20],
+                most=TAG_MAX_LENGTH,
+            )
     return unique

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.ledger import Status
+from search_core.messages import Message, joined
 from search_core.schema.entity import CapturedFrom
 
 
@@ -161,14 +162,18 @@ class ReembedReport:
     @property
     def summary(self) -> str:
         """What was done, in a line."""
-        text = f"{self.keyframes:,} keyframes embedded again"
+        done = Message("{count:,} keyframes embedded again", count=self.keyframes)
         if self.kept:
-            text += f" after {self.kept:,} of a run that was ended"
-        if self.thumbnails:
-            text += f", {self.thumbnails:,} of them from their thumbnails"
-        if self.left_out:
-            text += f", {len(self.left_out):,} left out: nothing is left of them"
-        return text
+            done = Message(
+                "{what} after {count:,} of a run that was ended", what=done, count=self.kept
+            )
+        few, lost = self.thumbnails, len(self.left_out)
+        return joined(
+            done,
+            Message("{count:,} of them from their thumbnails", count=few) if few else "",
+            Message("{count:,} left out: nothing is left of them", count=lost) if lost else "",
+            separator=", ",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""

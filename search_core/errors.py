@@ -33,12 +33,16 @@
     ├── EngineError                what an ingest was to run on cannot be used
     └── ServeError                 `sightline serve` cannot start, or is running already
 
-Each message says what happened and to what; ``hint`` says what to do next.
+Each message says what happened and to what; ``hint`` says what to do next. Both are literals, with
+``{name}`` for each value: the dashboard translates them (`make words` finds them).
 """
 
 from __future__ import annotations
 
+import os
 import re
+
+from search_core.messages import Message, Value
 
 #: What libraries put before what they say: ``OSError: …``, ``requests.exceptions.ReadTimeout: …``,
 #: ``[Errno 5] …``, ``Error 111 …``.
@@ -53,12 +57,13 @@ class SightlineError(Exception):
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+    def __init__(self, message: str, hint: str = "", /, **values: Value | os.PathLike[str]) -> None:
+        """Take what happened and what to do next, as templates of messages with these values."""
+        self.message = message if isinstance(message, Message) else Message(message, **values)
+        self.hint = hint if isinstance(hint, Message) else Message(hint, **values)
+        super().__init__(self.message)
 
-    def __reduce__(self) -> tuple[type[SightlineError], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[SightlineError], tuple[Message, Message]]:
         # Workers send errors across processes.
         return (type(self), (self.message, self.hint))
 
@@ -197,7 +202,7 @@ class ServeError(SightlineError):
 def in_words(error: BaseException) -> str:
     """Return what an error says, in one line without a full stop and without any class's name."""
     if isinstance(error, SightlineError):
-        return error.message.rstrip(".")
+        return error.message.without_full_stop()
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     if isinstance(error, AttributeError | NameError | TypeError | KeyError | AssertionError):

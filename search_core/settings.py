@@ -304,8 +304,9 @@ def load_settings(
         settings = Settings.model_validate({k: v for k, v in given.items() if v is not None})
     except (ValidationError, TOMLDecodeError, RecursionError) as error:
         raise SettingsError(
-            f"A setting cannot be used: {_problems(error)}.",
+            "A setting cannot be used: {problems}.",
             "Look at the SIGHTLINE_* variables, .env and sightline.toml.",
+            problems=_problems(error),
         ) from None
     return settings.model_copy(update={"data_dir": _absolute(settings.data_dir)})
 
@@ -317,9 +318,12 @@ def _absolute(data_dir: Path) -> Path:
     except RuntimeError:
         user = data_dir.parts[0].removeprefix("~")
         raise SettingsError(
-            f"The data directory {data_dir} cannot be used: "
-            + (f"there is no user {user}." if user else "the home directory is not known."),
+            "The data directory {path} cannot be used: there is no user {user}."
+            if user
+            else "The data directory {path} cannot be used: the home directory is not known.",
             "Give a path without ~ as --data-dir or SIGHTLINE_DATA_DIR.",
+            path=data_dir,
+            user=user,
         ) from None
     except FileNotFoundError:
         raise SettingsError(

@@ -124,9 +124,10 @@ class Workspace:
             if self._store is None:
                 if not create and self.is_untouched:
                     raise self._lost_library() or LibraryNotFound(
-                        f"Nothing has been ingested into {self.settings.data_dir} yet.",
+                        "Nothing has been ingested into {data_dir} yet.",
                         "`sightline ingest PATH` puts footage and photographs into it; "
                         "--data-dir chooses another folder.",
+                        data_dir=self.settings.data_dir,
                     )
                 from search_core.store.milvus.store import MilvusStore
 
@@ -256,7 +257,8 @@ class Workspace:
             expected = expected_keyframes(ledger, settings.library)
         sources = sum(keyframes > 0 for keyframes, _ in expected.values())
         return StoreDamaged(
-            f"The library {settings.library} is not in Milvus any more: {sources:,} sources were "
-            "taken into it.",
+            "The library {name} is not in Milvus any more: {count:,} sources were taken into it.",
             "`sightline verify` lists them; `sightline verify --repair` takes them in again.",
+            name=settings.library,
+            count=sources,
         )

@@ -1,42 +1,63 @@
 """What search_core and ingest say in English, said in the language of the page.
 
-They speak English: what they say goes to terminals, logs and files as well. Those of their messages
-that people meet in the dashboard are marked in core_messages.py; any other stays as it is.
+They speak English: what they say goes to terminals, logs and files as well. Their messages keep
+the templates they were made of, and it is those that are translated.
 """
 
 from __future__ import annotations
 
-import re
-from functools import cache
-from string import Formatter
 from typing import Any
 
 import streamlit as st
 
-from dashboard.i18n.core_messages import CHART_WORDS, MESSAGES
-from dashboard.i18n.gettext import _, current
+from dashboard.i18n.gettext import N_, _, current
+from search_core.messages import Message
 
+#: Words of the core that are names of states in its code.
+_STATES = (
+    N_("queued"),
+    N_("running"),
+    N_("done"),
+    N_("failed"),
+    N_("cancelled"),
+    N_("skipped"),
+    N_("live"),
+    N_("lost"),
+    N_("connecting"),
+    N_("starting"),
+    N_("watching"),
+    N_("stopped"),
+    N_("paused"),
+    N_("recommended"),
+    N_("fits"),
+    N_("slow"),
+    N_("finds too little"),
+    N_("too large"),
+    N_("not offered"),
+)
+#: How messages are joined; see search_core.messages.joined.
+_JOINED = (N_("{first}; {then}"), N_("{first}, {then}"), N_("{first} {then}"))
 #: What these keys hold in a chart names columns and looks; it is not shown.
-_NOT_SHOWN = {"field", "type", "style", "mark", "data", "name", "sort"}
-
-#: What stands for these is a message too; what stands for others is a name, or a number.
-_NESTED = {"what", "reason", "ring", "queries", "time"}
+_NOT_SHOWN = {
+    *("field", "type", "style", "mark", "data", "name", "sort", "filter", "known_from"),
+}
 
 
 def said(text: str) -> str:
     """Return a message of search_core or ingest in the language of the page.
 
-    English where it is not known: a part of it may be another program's.
+    English where it is not known: it may be another program's.
     """
     if current() == "en" or not text:
         return text
-    for pattern, message in _patterns():
-        if found := pattern.fullmatch(text):
-            parts = found.groupdict().items()
-            return _(message).format(
-                **{name: said(value) if name in _NESTED else value for name, value in parts}
-            )
-    return text
+    if not isinstance(text, Message) or not text.values:
+        return _(text)
+    return _(text.template).format(
+        **{
+            name: said(value) if isinstance(value, Message) else value
+            for name, value in text.values.items()
+        }
+    )
 
 
 def draw_in_words(chart: Any) -> None:
@@ -54,27 +75,4 @@ def _translated(part: Any) -> Any:
         }
     if isinstance(part, list):
         return [_translated(one) for one in part]
-    return said(part) if isinstance(part, str) and _is_chart_word(part) else part
-
-
-def _is_chart_word(text: str) -> bool:
-    return any(pattern.fullmatch(text) for pattern in _chart_patterns())
-
-
-@cache
-def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    return tuple((pattern_of(message), message) for message in (*CHART_WORDS, *MESSAGES))
-
-
-@cache
-def _chart_patterns() -> tuple[re.Pattern[str], ...]:
-    return tuple(map(pattern_of, CHART_WORDS))
-
-
-def pattern_of(message: str) -> re.Pattern[str]:
-    """Return what matches a message whose ``{name}`` have been filled in, each as a group."""
-    parts = (
-        re.escape(literal) + (f"(?P<{name}>.+?)" if name else "")
-        for literal, name, *_rest in Formatter().parse(message)
-    )
-    return re.compile("".join(parts), re.DOTALL)
+    return said(part) if isinstance(part, str) else part

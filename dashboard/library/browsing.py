@@ -16,6 +16,7 @@ from dashboard.i18n.gettext import _
 from dashboard.library import bulk_actions as curating
 from dashboard.library.selection import Selection, select_cards
 from dashboard.moment.grid import show_cards
+from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, ms_from_datetime
 from search_core.schema.facets import CameraFacet, Facets
 from search_core.schema.filters import Filter
@@ -141,7 +142,9 @@ def _everything(
     if not names and days is None:
         # An empty filter is refused by what deletes: everything has a moment that it was taken.
         end = datetime.fromtimestamp((facets.last_ms or 0) / 1000 + 1, UTC)
-        return Selection(Filter(before=end), facets.count, f"all of {library}")
+        return Selection(
+            Filter(before=end), facets.count, Message("all of {library}", library=library)
+        )
     said = [", ".join(name or "no name" for name in names)] if names else []
     if days is not None:
         said.append(f"{days[0]}" if days[0] == days[1] else f"{days[0]} – {days[1]}")

@@ -11,6 +11,7 @@ from dashboard.components.browser import begin_page_at_top
 from dashboard.components.cards import card_text, cards_of_entities, picture_name
 from dashboard.components.thumbnails import show_thumbnail
 from dashboard.i18n.gettext import _
+from search_core.messages import Message
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 
@@ -90,7 +91,7 @@ def _head(shown: list[str], everything: Selection) -> Selection | None:
         return everything
     if not chosen:
         return None
-    return Selection(Filter(ids=tuple(sorted(chosen))), count, "chosen by hand")
+    return Selection(Filter(ids=tuple(sorted(chosen))), count, Message("chosen by hand"))
 
 
 def _boxes(shown: Sequence[MediaEntity], *, whole: bool) -> None:

@@ -176,7 +176,7 @@ def _names(
             if mine == group
         )
         camera, most = cameras.most_common(1)[0]
-        where = camera if 2 * most > cameras.total() else "several cameras"
+        where = camera if 2 * most > cameras.total() else N_("several cameras")
         names.append(" · ".join([f"{group + 1}", *([", ".join(looks)] if looks else []), where]))
     return names
 

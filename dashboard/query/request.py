@@ -117,4 +117,4 @@ def forget_answer() -> None:
 def _still(library: str, entity_id: str) -> Image.Image:
     for entity in resources.store().entities(library, Filter(ids=(entity_id,)), limit=1):
         return still_of(entity)
-    raise EntityNotFound(f"The library {library} has no entity {entity_id}.")
+    raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)

@@ -65,8 +65,10 @@ def check_camera_name(name: str) -> str:
     # A surrogate, of a byte that is not UTF-8, is not printable, and cannot be encoded.
     if not name.strip() or not name.isprintable() or len(name.encode()) > CAMERA_MAX_LENGTH:
         raise UsageError(
-            f"{name!r} cannot name a camera.",
-            f"Use printable characters, at most {CAMERA_MAX_LENGTH} bytes.",
+            "{name!r} cannot name a camera.",
+            "Use printable characters, at most {most} bytes.",
+            name=name,
+            most=CAMERA_MAX_LENGTH,
         )
     return name
 
@@ -81,8 +83,9 @@ def only_watcher(settings: Settings, camera: str) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServeError(
-                f"The camera {camera} is being watched already.",
+                "The camera {name} is being watched already.",
                 "By `sightline serve` or another `sightline watch` on this data directory.",
+                name=camera,
             ) from None
         yield
 

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import ConfigDict, ValidationError, create_model
 
 from search_core.errors import SettingsError, UsageError, in_words
+from search_core.messages import Message
 from search_core.schema.camera import CameraSettings
 from search_core.schema.durations import format_duration
 from search_core.settings import FolderSettings
@@ -64,8 +65,11 @@ class AddedTables(Generic[Given]):
         found = self._read().get(name)
         if found is None:
             raise UsageError(
-                f"No {self._kind} {name} was added here.",
-                f"`sightline {self._kinds}` names those there are.",
+                "No {kind} {name} was added here.",
+                "`sightline {kinds}` names those there are.",
+                kind=self._kind,
+                name=name,
+                kinds=self._kinds,
             )
         return found
 
@@ -73,7 +77,12 @@ class AddedTables(Generic[Given]):
         """Add one; raises UsageError when there is one of that name."""
         with self._changing() as tables:
             if name in tables:
-                raise UsageError(f"There is a {self._kind} {name} already.", "Choose another name.")
+                raise UsageError(
+                    "There is a {kind} {name} already.",
+                    "Choose another name.",
+                    kind=self._kind,
+                    name=name,
+                )
             tables[name] = given
 
     def change(self, name: str, change: Callable[[Given], Given]) -> None:
@@ -110,8 +119,11 @@ class AddedTables(Generic[Given]):
             return {}
         except (OSError, ValueError, RecursionError) as error:
             raise SettingsError(
-                f"The {self._kinds} in {self.path} cannot be read: {_reason(error)}.",
+                "The {kind}s in {path} cannot be read: {reason}.",
                 "Mend the file, or put it back from a backup; without it, add them again.",
+                kind=self._kind,
+                path=self.path,
+                reason=_reason(error),
             ) from None
 
     @contextmanager
@@ -141,8 +153,11 @@ class AddedTables(Generic[Given]):
 
     def _unwritable(self, error: OSError) -> SettingsError:
         return SettingsError(
-            f"The {self._kinds} in {self.path} cannot be changed: {in_words(error)}.",
+            "The {kind}s in {path} cannot be changed: {reason}.",
             "Look at the disk's space and at who owns the data directory.",
+            kind=self._kind,
+            path=self.path,
+            reason=in_words(error),
         )
 
 
@@ -175,7 +190,7 @@ class AddedCameras(AddedTables[AddedCamera]):
     """The cameras in the file at ``path``; no error repeats an address."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "camera", AddedCamera, head=_HEAD, lines=_lines)
+        super().__init__(path, Message("camera"), AddedCamera, head=_HEAD, lines=_lines)
 
 
 def _lines(given: AddedCamera) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ingest.cameras.motion_gate import MotionGate
 from ingest.cameras.stills import frame_ref, still_path
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 
 #: The longer side of the stills kept to be looked at.
 STILL_PX = 1920
@@ -70,9 +71,9 @@ def follow(task: StreamTask, gate: MotionGate) -> Iterator[StreamEvent]:
     except MediaError as error:
         yield Lost(error.message)
     except MemoryError:
-        yield Lost("needs more memory to decode than there is")
+        yield Lost(Message("needs more memory to decode than there is"))
     except Exception as error:  # decoders raise anything at all
-        yield Lost(f"cannot be decoded: {in_words(error)}")
+        yield Lost(Message("cannot be decoded: {error}", error=in_words(error)))
 
 
 def _watched(task: StreamTask, stream: LiveStream, gate: MotionGate) -> Iterator[StreamEvent]:
@@ -102,7 +103,9 @@ def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
             image, frame_ref(task.camera, live.captured_ms), task.data_dir, task.thumbnail_px
         )
     except OSError as error:
-        return Trouble(f"has pictures that cannot be kept: {in_words(error)}")
+        return Trouble(
+            Message("has pictures that cannot be kept: {reason}", reason=in_words(error))
+        )
     pixels = task.preprocess(image)
     return LiveKeyframe(live.captured_ms, image.width, image.height, pixels, thumbnail, str(still))
 

@@ -26,6 +26,7 @@ from ingest.cameras.motion_gate import GREY_WIDTH_PX, Grey
 from ingest.media.damage import check_pixels
 from ingest.media.video.orientation import square_size
 from search_core.errors import MediaError
+from search_core.messages import Message
 
 #: How long the smallest delay seen counts: longer than bursts last, shorter than clocks drift.
 _WINDOW_MS = 30_000
@@ -142,7 +143,9 @@ class LiveStream:
                 url, options=options, timeout=(connect_s, stall_s)
             )
         except (av.FFmpegError, OSError, ValueError) as error:
-            raise MediaError(_why(error, f"does not answer within {connect_s:g} s")) from None
+            raise MediaError(
+                _why(error, Message("does not answer within {time:g} s", time=connect_s))
+            ) from None
         try:
             if not self._container.streams.video:
                 raise MediaError("sends no video")
@@ -172,7 +175,7 @@ class LiveStream:
         Ends by raising MediaError: a live stream has no other end.
         """
         decoded_s = time.monotonic()
-        stalled = f"sent no picture for {self._stall_s:g} s"
+        stalled = Message("sent no picture for {time:g} s", time=self._stall_s)
         for packet in self._packets(stalled):
             self._arrived(packet)
             if self._is_dropped(packet):
@@ -184,7 +187,7 @@ class LiveStream:
                 decoded_s = time.monotonic()
                 live = self._looked_at(frame) or live
             if time.monotonic() - decoded_s > self._stall_s:
-                raise MediaError(f"sends what cannot be decoded, for {self._stall_s:g} s")
+                raise MediaError("sends what cannot be decoded, for {time:g} s", time=self._stall_s)
             yield live
 
     def _packets(self, stalled: str) -> Iterator[VideoPacket]:
@@ -253,19 +256,19 @@ def silence_libav() -> None:
 def _why(error: Exception, silent: str) -> str:
     """Return what went wrong in words of our own; ``silent`` is what a timeout means."""
     for kinds, words in (
-        (av.error.HTTPUnauthorizedError, "refuses the name or the password"),
-        (av.error.HTTPForbiddenError, "refuses the name or the password"),
-        (av.error.HTTPNotFoundError, "has no stream of that path"),
-        (av.error.HTTPError, "refuses the request"),
+        (av.error.HTTPUnauthorizedError, Message("refuses the name or the password")),
+        (av.error.HTTPForbiddenError, Message("refuses the name or the password")),
+        (av.error.HTTPNotFoundError, Message("has no stream of that path")),
+        (av.error.HTTPError, Message("refuses the request")),
         (av.error.ExitError, silent),
         (TimeoutError, silent),
-        (ConnectionRefusedError, "refuses the connection"),
-        (av.error.EOFError, "ended the stream"),
-        (ConnectionError, "broke the connection"),
-        (av.error.InvalidDataError, "sends what is no video stream"),
+        (ConnectionRefusedError, Message("refuses the connection")),
+        (av.error.EOFError, Message("ended the stream")),
+        (ConnectionError, Message("broke the connection")),
+        (av.error.InvalidDataError, Message("sends what is no video stream")),
     ):
         if isinstance(error, kinds):
             return words
     if isinstance(error, OSError):
-        return "cannot be reached"
+        return Message("cannot be reached")
     return "cannot be read"

@@ -19,6 +19,7 @@ from ingest.cameras.camera import Camera
 from ingest.cameras.decode_process import limit_memory
 from ingest.cameras.live_stream import LiveFrame, LiveStream, silence_libav
 from search_core.errors import MediaError, UsageError, in_words
+from search_core.messages import Message
 from search_core.system.child_process import ChildProcess
 
 ENTRY = "ingest.cameras.probe:main"
@@ -84,10 +85,10 @@ def _ask(task: _Task, entry: str) -> Glimpse:
     try:
         process.connection.send(task)
         if not process.connection.poll(patience_s):
-            raise MediaError(f"sent no picture that can be shown within {patience_s:g} s")
+            raise MediaError("sent no picture that can be shown within {time:g} s", time=patience_s)
         told: Glimpse | str = process.connection.recv()
     except (EOFError, OSError):
-        raise MediaError(f"made its decoder crash ({process.bury()})") from None
+        raise MediaError("made its decoder crash ({status})", status=process.bury()) from None
     finally:
         if process.alive:
             process.kill()
@@ -117,9 +118,9 @@ def _answer(task: _Task) -> Glimpse | str:
     except MediaError as error:
         return error.message
     except MemoryError:
-        return "needs more memory to decode than there is"
+        return Message("needs more memory to decode than there is")
     except Exception as error:  # decoders raise anything at all
-        return f"cannot be decoded: {in_words(error)}"
+        return Message("cannot be decoded: {error}", error=in_words(error))
 
 
 def _seen(stream: LiveStream, look_s: float) -> Glimpse:

@@ -104,8 +104,9 @@ class Roster:
         """Return one that was added; raises UsageError for another, which is not changed here."""
         if name in self._settings.cameras:
             raise UsageError(
-                f"The camera {name} is in sightline.toml.",
+                "The camera {name} is in sightline.toml.",
                 "Change it there; `sightline serve` reads that file when it starts.",
+                name=name,
             )
         return self._camera(name, self._added.get(name))
 
@@ -153,7 +154,7 @@ class Roster:
 
     def _require_free(self, name: str) -> None:
         if name in self._settings.cameras or name in self._added.all():
-            raise UsageError(f"There is a camera {name} already.", "Choose another name.")
+            raise UsageError("There is a camera {name} already.", "Choose another name.", name=name)
 
     def _forget_changed_retention(self, name: str) -> None:
         """What is said with the camera counts from now on."""

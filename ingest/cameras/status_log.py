@@ -16,7 +16,8 @@ from typing import Literal
 from ingest.cameras.camera import Camera
 from ingest.ledger import MIGRATIONS
 from search_core.errors import StoreError
-from search_core.system.database import Database
+from search_core.messages import Message, restored
+from search_core.system.database import Database, storable
 
 State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
 
@@ -113,7 +114,7 @@ class Diary:
             " retain_s = ?5",
             (camera.name, camera.address, camera.library, now_ms, retain_s),
         )
-        self._open_gap(camera.name, "was not watched", seen_before=True)
+        self._open_gap(camera.name, Message("was not watched"), seen_before=True)
 
     def seen(
         self, name: str, first_ms: int, last_ms: int, frames: int, dropped: int, lag_ms: int
@@ -200,7 +201,7 @@ class Diary:
     def cameras(self) -> list[CameraState]:
         """Return all cameras that were ever watched, by name."""
         rows = self._database.read(f"SELECT {_COLUMNS} FROM cameras ORDER BY name")  # noqa: S608
-        return [CameraState(*row) for row in rows]
+        return [CameraState(*restored(list(row))) for row in rows]
 
     def retentions(self) -> dict[str, timedelta | None]:
         """Return how long keyframes of cameras are kept, where that was changed; None for ever."""
@@ -229,7 +230,7 @@ class Diary:
             " ORDER BY began_ms DESC, camera",
             (name, since_ms),
         )
-        return [Gap(*row) for row in rows]
+        return [Gap(*restored(list(row))) for row in rows]
 
     def forget_gaps(self, name: str, before_ms: int) -> None:
         """Forget a camera's gaps that were over by then."""
@@ -258,6 +259,6 @@ class Diary:
         try:
             with self._database.writing() as connection:
                 for statement, values in statements:
-                    connection.execute(statement, values)
+                    connection.execute(statement, tuple(map(storable, values)))
         except StoreError as error:
             _log.warning("what became of a camera could not be noted: %s", error)

@@ -17,6 +17,7 @@ from ingest.cameras.camera import Camera, only_watcher
 from ingest.cameras.events import Lost, Ready, StreamEvent, StreamTask
 from search_core.encoders.base import Preprocess
 from search_core.errors import ServeError, SightlineError, in_words
+from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.system.cancellation import Stop
 from search_core.system.child_process import ChildProcess
@@ -129,11 +130,11 @@ class Supervisor:
                     self._watch()
                 return
             except ServeError:
-                self._tell(Lost("is watched by another process already"))
+                self._tell(Lost(Message("is watched by another process already")))
             except SightlineError as error:
-                self._tell(Lost(f"cannot be watched: {error.message}"))
+                self._tell(Lost(Message("cannot be watched: {reason}", reason=error.message)))
             except OSError as error:
-                self._tell(Lost(f"cannot be watched: {in_words(error)}"))
+                self._tell(Lost(Message("cannot be watched: {reason}", reason=in_words(error))))
             self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def _watch(self) -> None:
@@ -156,7 +157,7 @@ class Supervisor:
             if self._process is None or not self._process.alive:
                 self._process = ChildProcess(self._entry)
         except SightlineError as error:
-            return f"cannot be decoded: {error.message}"
+            return Message("cannot be decoded: {error}", error=error.message)
         process = self._process
         heard_s = time.monotonic()
         try:
@@ -171,10 +172,13 @@ class Supervisor:
                         self._tell(event)
                 elif time.monotonic() - heard_s > self._patience.hang_s:
                     process.kill()
-                    return f"made its decoder hang: it said nothing for {self._patience.hang_s:g} s"
+                    return Message(
+                        "made its decoder hang: it said nothing for {time:g} s",
+                        time=self._patience.hang_s,
+                    )
         except (EOFError, OSError):
-            return f"made its decoder crash ({process.bury()})"
-        return "is not watched any more"
+            return Message("made its decoder crash ({status})", status=process.bury())
+        return Message("is not watched any more")
 
     def _tell(self, event: StreamEvent) -> None:
         try:

@@ -25,6 +25,7 @@ from ingest.rows.journal import (
 )
 from ingest.rows.retention import Rule, rules_of
 from search_core.errors import AccessError, UsageError
+from search_core.messages import Message
 from search_core.schema.clocks import EVERY_CAMERA, Clocks, format_offset
 from search_core.schema.entity import CAMERA_MAX_LENGTH, CapturedFrom, ms_from_datetime
 from search_core.schema.filters import Filter, quoted
@@ -210,8 +211,9 @@ def resume_correction(
     with Journal(settings) as journal, journal.locked():
         if journal.pending(library) is None:
             raise UsageError(
-                f"No correction of the library {library} was stopped midway.",
+                "No correction of the library {name} was stopped midway.",
                 "`sightline library retime --help` says how to begin one.",
+                name=library,
             )
         return _write(store, journal, library, on_progress)
 
@@ -295,7 +297,7 @@ def _read_again(
     files = _without_live(found, correction)
     if change == ReadTime(given_too=False):
         given = [item for item in files if item.captured_from == "given"]
-        correction.kept += [(item.uri, "has a time that somebody gave") for item in given]
+        correction.kept += [(item.uri, Message("has a time that somebody gave")) for item in given]
         files = [item for item in files if item.captured_from != "given"]
     targets = []
     for item, reading in rereader.read(
@@ -313,7 +315,7 @@ def _read_again(
 
 def _without_live(found: Found, correction: Correction) -> list[Recording]:
     correction.kept += [
-        (f"{item.camera} (live)", "was captured live, by this machine's clock")
+        (f"{item.camera} (live)", Message("was captured live, by this machine's clock"))
         for item in found.recordings
         if item.is_live
     ]
@@ -330,15 +332,18 @@ def lay_out(start_ms: int, recordings: Sequence[Recording]) -> dict[str, int]:
     if len(by_source) > 1:
         if len({main_camera(item.camera, item.track) for item in recordings}) > 1:
             raise UsageError(
-                f"{len(by_source):,} recordings of several cameras cannot start one after another.",
+                "{count:,} recordings of several cameras cannot start one after another.",
                 "Give --camera or --source and set one camera's at a time, or use --shift.",
+                count=len(by_source),
             )
         lasting = [item for item in by_source.values() if item.duration_ms > 0]
         if len(lasting) < len(by_source):
             raise UsageError(
-                f"{len(by_source) - len(lasting):,} of {len(by_source):,} recordings have no "
+                "{count:,} of {total:,} recordings have no "
                 "length, so it is not known when the next one starts.",
                 "Set one at a time with --source, or use --shift to move them all alike.",
+                count=len(by_source) - len(lasting),
+                total=len(by_source),
             )
     starts = {}
     for source_id, item in by_source.items():
@@ -357,8 +362,9 @@ def _add(correction: Correction, recording: Recording, target: _Target) -> None:
             captured_at = row.captured_at + target.by_ms
         if not _FIRST_MS <= captured_at <= _LAST_MS:
             raise UsageError(
-                f"{recording.uri} would be outside of the years 1 to 9999.",
+                "{path} would be outside of the years 1 to 9999.",
                 "Give another time or a smaller shift.",
+                path=recording.uri,
             )
         values = NewValues(
             row.id,
@@ -400,8 +406,10 @@ def _check(change: Change) -> None:
         raise UsageError("The camera has no name.", "Give it one, such as gate-3.")
     if len(change.name.encode()) > CAMERA_MAX_LENGTH:
         raise UsageError(
-            f"The camera's name {change.name[:20]!r} … is too long.",
-            f"Use at most {CAMERA_MAX_LENGTH} bytes.",
+            "The camera's name {name!r} … is too long.",
+            "Use at most {most} bytes.",
+            name=change.name[:20],
+            most=CAMERA_MAX_LENGTH,
         )
 
 
@@ -432,7 +440,10 @@ def _require_none_pending(settings: Settings, library: str) -> None:
 def _refuse(pending: Pending | None) -> None:
     if pending is not None:
         raise UsageError(
-            f"An earlier correction of the library {pending.library} was stopped after "
-            f"{pending.done:,} of {pending.total:,} keyframes.",
+            "An earlier correction of the library {name} was stopped after "
+            "{done:,} of {total:,} keyframes.",
             "Finish it first: `sightline library retime --resume`.",
+            name=pending.library,
+            done=pending.done,
+            total=pending.total,
         )

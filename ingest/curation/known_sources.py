@@ -9,14 +9,15 @@ from ingest.engines.base import camera_of_track
 from ingest.intake import KNOWN
 from ingest.report import IngestReport, SourceOutcome
 from ingest.rows.journal import pending_correction
+from search_core.messages import Message
 from search_core.schema.entity import CAMERA_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.iteration import chunks_where, entities_where
 from search_core.store.library import Store
 
-CORRECTED = f"{KNOWN}; corrected as given"
-LEFT = f"{KNOWN}; its camera, time and tags stay as they are"
+CORRECTED = Message("already in the library; corrected as given")
+LEFT = Message("already in the library; its camera, time and tags stay as they are")
 _SOURCES_AT_ONCE = 200
 
 

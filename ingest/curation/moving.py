@@ -54,7 +54,9 @@ def move_entities(
     """
     require_filter(where)
     if target == library:
-        raise UsageError(f"It is in the library {library} already.", "Choose another library.")
+        raise UsageError(
+            "It is in the library {name} already.", "Choose another library.", name=library
+        )
     info = store.library(library)
     store.ensure_library(target, info.encoder, metric=info.metric, index=info.index)
     moved: Counter[str] = Counter()

@@ -105,8 +105,10 @@ def sources_at(ledger: Ledger, library: str, paths: Sequence[str]) -> list[str]:
         lines = ledger.lately(library, "done", 0, place.rstrip("/"))
         if not lines:
             raise UsageError(
-                f"The library {library} has no recording at {place}.",
+                "The library {library} has no recording at {place}.",
                 "Give the path it was ingested from, a folder above it, or another filter.",
+                library=library,
+                place=place,
             )
         found.update(dict.fromkeys(line.source_id for line in lines))
     return list(found)

@@ -30,6 +30,7 @@ from ingest.sources.remote.fetching import Fetcher
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder, Pixels
 from search_core.errors import MediaError, UsageError, in_words
+from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
@@ -67,8 +68,10 @@ def reembed(
     info = store.library(library)
     if info.encoder.same_space(encoder.identity):
         raise UsageError(
-            f"The library {library} holds vectors of {encoder.identity.label} already.",
+            "The library {library} holds vectors of {label} already.",
             "Choose another encoder with --model and --pretrained.",
+            library=library,
+            label=encoder.identity.label,
         )
     with (
         Ledger(settings.ledger_path) as ledger,
@@ -200,7 +203,7 @@ class _Run:
                 except _Stopped:
                     return
                 except OSError as error:
-                    reason = f"cannot be read: {in_words(error)}"
+                    reason = Message("cannot be read: {error}", error=in_words(error))
                     yield _Undecoded(uri, "failed", reason, entities=entities)
                 except MediaError as error:
                     yield _Undecoded(uri, "failed", error.message, entities=entities)
@@ -220,7 +223,11 @@ class _Run:
             if state == "there":
                 return Path(place)
             changed, reason = changed or state == "changed", reason or why
-        raise MediaError("has other content now" if changed else reason or "is not there any more")
+        raise MediaError(
+            Message("has other content now")
+            if changed
+            else reason or Message("is not there any more")
+        )
 
     def _task(self, path: Path, entities: Sequence[MediaEntity]) -> DecodeTask:
         media, status = self._settings.media, path.stat()
@@ -276,7 +283,7 @@ class _Run:
                 self.report.reasons[entity.uri] = reason
             if pixels is None:
                 self._lost[entity.id] = entity
-                self.report.reasons.setdefault(entity.uri, "is not there any more")
+                self.report.reasons.setdefault(entity.uri, Message("is not there any more"))
                 continue
             self.report.thumbnails += bool(reason)
             self._add(entity, pixels)

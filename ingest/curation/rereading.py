@@ -33,6 +33,7 @@ from ingest.sources.discovery import Source, file_of, find_sources
 from ingest.sources.names import Naming
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import EncoderIdentity, Preprocess
+from search_core.messages import Message
 from search_core.schema.entity import CapturedFrom, is_address
 from search_core.settings import Settings
 
@@ -40,9 +41,9 @@ from search_core.settings import Settings
 _NO_RECIPE = ""
 #: Opening draws nothing; the size that pictures may be reduced to does not matter.
 _ANY_SIZE = Preprocess((224, 224))
-_GONE = "is not there any more"
-_CHANGED = "has other content now"
-_ELSEWHERE = "is not on this machine; `sightline library retime --re-read` fetches it"
+_GONE = Message("is not there any more")
+_CHANGED = Message("has other content now")
+_ELSEWHERE = Message("is not on this machine; `sightline library retime --re-read` fetches it")
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def set_tags(store: Store, library: str, entity_id: str, tags: Iterable[str]) ->
         tagged = replace(entity, tags=cleaned)
         store.upsert(library, [tagged], embedding[None])
         return tagged
-    raise EntityNotFound(f"The library {library} has no entity {entity_id}.")
+    raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
 
 
 def change_tags(
@@ -70,10 +70,13 @@ def _checked(tags: Iterable[str]) -> tuple[str, ...]:
     cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
     if len(cleaned) > TAGS_MAX_CAPACITY:
         raise UsageError(
-            f"An entity can have {TAGS_MAX_CAPACITY} tags, not {len(cleaned)}.", "Remove some."
+            "An entity can have {most} tags, not {count}.",
+            "Remove some.",
+            most=TAGS_MAX_CAPACITY,
+            count=len(cleaned),
         )
     for tag in cleaned:
         quoted(tag)  # a tag that cannot be filtered by is refused
         if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError(f"The tag {tag[:20]!r} … is too long.", "Use a shorter one.")
+            raise UsageError("The tag {tag!r} … is too long.", "Use a shorter one.", tag=tag[:20])
     return cleaned

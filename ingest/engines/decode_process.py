@@ -32,6 +32,7 @@ from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.thumbnails import write_thumbnail
 from ingest.sources.contents import CHANGED_WHILE_READ
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.schema.entity import FrameRef
 from search_core.system.disk import is_full
 
@@ -123,15 +124,16 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     except MediaError as error:
         yield Failed(stage, error.message)
     except MemoryError:
-        yield Failed(stage, "needs more memory to decode than there is")
+        yield Failed(stage, Message("needs more memory to decode than there is"))
     except OSError as error:
         if is_full(error):
             place = task.options.data_dir
-            yield Failed("write", f"cannot be kept: no space is left on the disk of {place}")
+            reason = Message("cannot be kept: no space is left on the disk of {place}", place=place)
+            yield Failed("write", reason)
             return
-        yield Failed(stage, f"cannot be processed: {in_words(error)}")
+        yield Failed(stage, Message("cannot be processed: {reason}", reason=in_words(error)))
     except Exception as error:  # decoders raise anything at all
-        yield Failed(stage, f"cannot be decoded: {in_words(error)}")
+        yield Failed(stage, Message("cannot be decoded: {error}", error=in_words(error)))
 
 
 def _opened(task: DecodeTask) -> OpenedMedia:

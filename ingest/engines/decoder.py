@@ -10,6 +10,7 @@ import time
 from collections.abc import Generator
 
 from ingest.engines.base import DecodeTask, Event, Failed, Finished
+from search_core.messages import Message
 from search_core.system.child_process import ChildProcess
 
 HANG_S = 120.0
@@ -52,11 +53,14 @@ class Decoder:
                 else:
                     process.kill()
                     over = True
-                    reason = f"made the decoder hang: it gave nothing for {self._hang_s:.0f} s"
+                    reason = Message(
+                        "made the decoder hang: it gave nothing for {seconds:.0f} s",
+                        seconds=self._hang_s,
+                    )
                     yield Failed("decode", reason)
         except (EOFError, OSError):
             over = True
-            reason = f"made the decoder crash ({process.bury()})"
+            reason = Message("made the decoder crash ({status})", status=process.bury())
             yield Failed("decode", reason)
         finally:
             if not over:

@@ -25,6 +25,7 @@ from ingest.media.thumbnails import JPEG_QUALITY, fitted
 from ingest.rows.consecutive import first_and_last_minute, folds, small_picture
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.system.child_process import ChildProcess
 
 ENTRY = "ingest.estimate.probe:main"
@@ -139,12 +140,14 @@ class Prober:
             connection.send(probe)
             if not connection.poll(_HANG_S + probe.limit_s):
                 self._process.kill()
-                return Unreadable("made the decoder hang")
+                return Unreadable(Message("made the decoder hang"))
             found: Found
             found, self.start_s = connection.recv()
             return found
         except (EOFError, OSError):
-            return Unreadable(f"made the decoder crash ({self._process.bury()})")
+            return Unreadable(
+                Message("made the decoder crash ({status})", status=self._process.bury())
+            )
 
 
 def main(handle: int) -> None:
@@ -178,7 +181,7 @@ def looked_into(probe: Probe) -> Found:
     except MediaError as error:
         return Unreadable(error.message)
     except Exception as error:  # decoders raise anything at all
-        return Unreadable(f"cannot be decoded: {in_words(error)}")
+        return Unreadable(Message("cannot be decoded: {error}", error=in_words(error)))
 
 
 def _believable_ms(media: OpenedMedia, probe: Probe, began: _Clock) -> int:

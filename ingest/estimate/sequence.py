@@ -17,11 +17,12 @@ from ingest.sources.discovery import Source
 from ingest.sources.names import Naming
 from ingest.sources.names.time_claims import name_claims
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.schema.clocks import Clock, check_moment
 
 #: Times in names and containers are whole seconds.
 _LEAST_GAP_MS = 2_000
-_WAY_OUT = (
+_WAY_OUT = Message(
     "Give --started-at to one recording at a time, or leave it out: then each file's own time is "
     "used, from its metadata or its name."
 )
@@ -44,8 +45,9 @@ def given_start_ms(started_at: datetime, clock: Clock) -> int:
     started_ms = clock.epoch_ms(check_moment(started_at))
     if started_ms > (datetime.now(UTC) + timedelta(days=1)).timestamp() * 1000:
         raise UsageError(
-            f"{started_at.isoformat()} lies in the future: no recording began then.",
+            "{moment} lies in the future: no recording began then.",
             "Give the moment at which the recording began, such as 2026-11-20T14:30.",
+            moment=started_at.isoformat(),
         )
     return started_ms
 
@@ -71,15 +73,21 @@ def starts_in_sequence(
         return {source.uri: started_ms for source in listed if isinstance(source, Source)}
     unread = [outcome for outcome in found.failing if outcome.stage != "find"]
     if unread:
-        raise _refusal(len(found.pending), f"{unread[0].uri} {unread[0].reason}")
+        raise _refusal(
+            len(found.pending),
+            Message("{path} {reason}", path=unread[0].uri, reason=unread[0].reason),
+        )
     ordered = sorted(found.pending, key=lambda pending: name_order(pending.source.uri))
     cameras = {naming.camera_of(pending.source.place) for pending in ordered}
     if len(cameras) > 1 and not one_camera:
         first, second = sorted(cameras)[:2]
         raise UsageError(
-            f"--started-at is given for {len(ordered)} files of several cameras, {first} and "
-            f"{second} among them.",
+            "--started-at is given for {count} files of several cameras, {first} and "
+            "{second} among them.",
             "Give it for one camera at a time, or say with --camera that all are of one.",
+            count=len(ordered),
+            first=first,
+            second=second,
         )
     recordings = _measured(ordered, clock, naming, max_pixels)
     _check_distances(recordings, started_ms)
@@ -105,16 +113,29 @@ def _measured(
         for pending in ordered:
             source = pending.source
             if not pending.is_here:
-                why = "is in an archive or elsewhere, so its length is not known yet"
-                raise _refusal(len(ordered), f"{source.uri} {why}")
+                raise _refusal(
+                    len(ordered),
+                    Message(
+                        "{path} is in an archive or elsewhere, so its length is not known yet",
+                        path=source.uri,
+                    ),
+                )
             header = prober.look(Probe(source.path, max_pixels))
             if isinstance(header, Unreadable):
-                raise _refusal(len(ordered), f"{source.uri} {header.reason}")
+                raise _refusal(
+                    len(ordered),
+                    Message("{path} {reason}", path=source.uri, reason=header.reason),
+                )
             assert isinstance(header, Header)
             if header.kind == "image":
-                raise _refusal(len(ordered), f"{source.uri} is a photograph, which has no length")
+                raise _refusal(
+                    len(ordered),
+                    Message("{path} is a photograph, which has no length", path=source.uri),
+                )
             if not header.duration_ms:
-                raise _refusal(len(ordered), f"{source.uri} does not say how long it is")
+                raise _refusal(
+                    len(ordered), Message("{path} does not say how long it is", path=source.uri)
+                )
             named = name_claims(naming.reading_of(source.place))
             own = choose_capture_time(
                 (*header.claims, *named), clock, file_ms=0, duration_ms=header.duration_ms
@@ -137,21 +158,36 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
         hint = _WAY_OUT
         if first_ms is not None:
             offset_s = round((started_ms - first_ms) / 1000)
-            hint = (
+            hint = Message(
                 "To keep the distances that their own times have, leave --started-at out and "
-                f"correct the clock instead: --clock-offset {offset_s:+d}s."
+                "correct the clock instead: --clock-offset {offset:+d}s.",
+                offset=offset_s,
             )
-        relation = "after" if gap_ms > 0 else "before"
+        values = {
+            "count": str(len(recordings)),
+            "after": after.source.place.name,
+            "length": str(timedelta(milliseconds=abs(gap_ms))),
+            "before": before.source.place.name,
+        }
+        if gap_ms > 0:
+            raise UsageError(
+                "--started-at is given for {count} files that do not follow one another: by its "
+                "own time {after} began {length} after the end of {before}.",
+                hint,
+                **values,
+            )
         raise UsageError(
-            f"--started-at is given for {len(recordings)} files that do not follow one another: by "
-            f"its own time {after.source.place.name} began {timedelta(milliseconds=abs(gap_ms))} "
-            f"{relation} the end of {before.source.place.name}.",
+            "--started-at is given for {count} files that do not follow one another: by its own "
+            "time {after} began {length} before the end of {before}.",
             hint,
+            **values,
         )
 
 
-def _refusal(count: int, why: str) -> UsageError:
+def _refusal(count: int, why: Message) -> UsageError:
     return UsageError(
-        f"--started-at is given for {count} files, and when each began is not known: {why}.",
+        "--started-at is given for {count} files, and when each began is not known: {what}.",
         _WAY_OUT,
+        count=count,
+        what=why,
     )

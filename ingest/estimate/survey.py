@@ -18,6 +18,7 @@ from ingest.sources.discovery import Source, find_sources
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.settings import Settings
 
 _CHUNK_BYTES = 1024**2
@@ -97,7 +98,7 @@ def survey(
         try:
             pending = _pending(source)
         except OSError as error:
-            reason = f"cannot be read: {in_words(error)}"
+            reason = Message("cannot be read: {error}", error=in_words(error))
             found.failing.append(source.failed("read", reason))
             continue
         if isinstance(pending, SourceOutcome):

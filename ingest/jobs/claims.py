@@ -12,6 +12,7 @@ from typing import Any
 
 from ingest.jobs.job import Job, JobState
 from ingest.jobs.queue import JobQueue
+from search_core.messages import Message
 from search_core.settings import Settings
 
 #: A worker that was not heard of for so long is taken for dead where others share its queue.
@@ -75,14 +76,18 @@ class Claims:
         """Take a running job from a worker that is gone; return whether it is to be done again."""
         changes: dict[str, Any]
         if job.cancel:
-            changes = {"state": "cancelled", "message": "cancelled"}
+            changes = {"state": "cancelled", "message": Message("cancelled")}
         elif job.attempts >= MOST_ATTEMPTS:
-            why = (
-                f"its worker ended in the middle of it {job.attempts} times; it is not tried again"
+            why = Message(
+                "its worker ended in the middle of it {count} times; it is not tried again",
+                count=job.attempts,
             )
             changes = {"state": "failed", "message": why}
         else:
-            changes = {"state": "queued", "message": "taken up again: its worker had ended"}
+            changes = {
+                "state": "queued",
+                "message": Message("taken up again: its worker had ended"),
+            }
         if changes["state"] != "queued":
             changes["finished_ms"] = self._table.now_ms()
         where = {"state": "running", "worker": job.worker, "beat_ms": job.beat_ms}
@@ -96,7 +101,7 @@ class Claims:
         now_ms = self._table.now_ms()
         changes: dict[str, Any] = {
             "state": "running",
-            "message": "starting",
+            "message": Message("starting"),
             "attempts": job.attempts + 1,
             "worker": secrets.token_hex(8),
             "beat_ms": now_ms,

@@ -12,6 +12,7 @@ from ingest.jobs.requests import IngestRequest, Request
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.remote.addresses import has_secrets
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
 
@@ -81,10 +82,10 @@ class Jobs:
         """Cancel a job; one that is running stops soon. False when it was over already."""
         over = {
             "state": "cancelled",
-            "message": "cancelled before it started",
+            "message": Message("cancelled before it started"),
             "finished_ms": self._table.now_ms(),
         }
-        stopping = {"cancel": True, "message": "stopping"}
+        stopping = {"cancel": True, "message": Message("stopping")}
         # A job that is taken or put back between these two steps is met by one of the third.
         return any(
             self._table.update(job_id, {"state": state}, changes)

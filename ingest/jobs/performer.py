@@ -16,6 +16,7 @@ from ingest.report import IngestReport, Progress
 from search_core.encoders.base import Encoder
 from search_core.errors import EncoderUnavailable, UsageError
 from search_core.lab.options import Progress as LabProgress
+from search_core.messages import Message, joined
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
@@ -29,6 +30,12 @@ _INDEX_STEPS = {
     "building": (0.5, 0.9),
     "comparing": (0.9, 1.0),
     "switching": (1.0, 1.0),
+}
+_DOING = {
+    "copying": Message("copying"),
+    "building": Message("building"),
+    "comparing": Message("comparing"),
+    "switching": Message("switching"),
 }
 #: The same of a comparison's steps, by how they begin. Where not all indexes fit beside each other
 #: they are measured in lots, and the steps come again.
@@ -56,7 +63,7 @@ LoadEncoder = Callable[[str, str | None], Encoder]
 
 def other_encoders_refused(model: str, pretrained: str | None) -> Encoder:
     """Raise EncoderUnavailable: this worker has one encoder."""
-    raise EncoderUnavailable(f"This worker cannot load the encoder {model}.")
+    raise EncoderUnavailable("This worker cannot load the encoder {model}.", model=model)
 
 
 class Performer:
@@ -122,7 +129,9 @@ class Performer:
             leave_known(report)
         told = {**report.to_json(), "results": report.results(RESULTS)}
         if report.interrupted:
-            raise Interrupted(f"cancelled; what was done is kept: {_summary(report)}", told)
+            raise Interrupted(
+                Message("cancelled; what was done is kept: {what}", what=_summary(report)), told
+            )
         return Done(_summary(report), told)
 
     def _index(self, request: IndexRequest, watch: Watch) -> Done:
@@ -132,10 +141,11 @@ class Performer:
             if doing != "done":  # switched to: it is too late to stop
                 watch.check()
             begins, ends = _INDEX_STEPS.get(doing, (1.0, 1.0))
-            watch.report(begins + share * (ends - begins), f"{doing}, {share:.0%}")
+            said = Message("{doing}, {share:.0%}", doing=_DOING.get(doing, doing), share=share)
+            watch.report(begins + share * (ends - begins), said)
 
         info = self._store.rebuild(request.library, spec, request.params, on_progress=tell)
-        return Done(f"{spec.index_type} answers now", info.to_dict())
+        return Done(Message("{index} answers now", index=spec.index_type), info.to_dict())
 
     def _compare(self, job_id: str, request: CompareRequest, watch: Watch) -> Done:
         from search_core.lab.benchmark import IndexBenchmark
@@ -175,7 +185,11 @@ class Performer:
         comparison = benchmark.run(on_run=keep, on_progress=tell)
         write_report(folder, [comparison])
         advice = recommend(comparison.runs, options.target_recall)
-        said = advice.sentence if advice else "None of them gave numbers; none can be advised."
+        said = (
+            advice.sentence
+            if advice
+            else Message("None of them gave numbers; none can be advised.")
+        )
         return Done(
             said,
             {
@@ -188,7 +202,9 @@ class Performer:
     def _reembed(self, job_id: str, request: ReembedRequest, watch: Watch) -> Done:
         encoder = self._encoder_of(request)
         if self._store.library(request.library).encoder.same_space(encoder.identity):
-            return Done(f"it holds vectors of {encoder.identity.label} already", {})
+            return Done(
+                Message("it holds vectors of {encoder} already", encoder=encoder.identity.label), {}
+            )
 
         def tell(done: int, total: int, current: str) -> None:
             watch.report(done / max(1, total), current, {"keyframes": done, "total": total})
@@ -222,9 +238,16 @@ def _share_of_comparison(progress: LabProgress) -> float:
 
 
 def _summary(report: IngestReport) -> str:
-    left_out = f", {report.left_out} frames left out" if report.left_out else ""
-    replaced = f", {report.replaced} earlier keyframes removed" if report.replaced else ""
-    return (
-        f"{report.done} done, {report.skipped} skipped, {report.failed} failed, "
-        f"{report.keyframes} keyframes{left_out}{replaced}"
+    left_out, replaced = report.left_out, report.replaced
+    return joined(
+        Message(
+            "{done} done, {skipped} skipped, {failed} failed, {keyframes} keyframes",
+            done=report.done,
+            skipped=report.skipped,
+            failed=report.failed,
+            keyframes=report.keyframes,
+        ),
+        Message("{count} frames left out", count=left_out) if left_out else "",
+        Message("{count} earlier keyframes removed", count=replaced) if replaced else "",
+        separator=", ",
     )

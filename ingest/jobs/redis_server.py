@@ -46,11 +46,13 @@ def told_plainly() -> Iterator[None]:
         yield
     except (AuthenticationError, NoPermissionError) as error:
         raise QueueUnavailable(
-            f"The job queue's Redis refuses this login: {in_words(error)}.",
+            "The job queue's Redis refuses this login: {reason}.",
             "Look at the name and the password in SIGHTLINE_QUEUE.",
+            reason=in_words(error),
         ) from error
     except RedisError as error:
         raise QueueUnavailable(
-            f"The job queue's Redis does not answer: {in_words(error)}.",
+            "The job queue's Redis does not answer: {error}.",
             "Look at SIGHTLINE_QUEUE, and whether that server runs.",
+            error=in_words(error),
         ) from error

@@ -13,6 +13,7 @@ from redis import ConnectionPool, Redis
 
 from ingest.jobs.job import FIELDS, OPEN_STATES, Fields, Job
 from ingest.jobs.redis_server import told_plainly
+from search_core.messages import restored, stored
 
 _PREFIX = "sightline:jobs"
 _ALL, _OPEN, _COUNT = f"{_PREFIX}:all", f"{_PREFIX}:open", f"{_PREFIX}:count"
@@ -120,10 +121,10 @@ class RedisJobTable:
             asking = self._redis.pipeline(transaction=False)
             for job_id in ids[start : start + _AT_ONCE]:
                 asking.hget(_key(job_id), "finished_ms")
-            for job_id, stored in zip(ids[start:], asking.execute(), strict=False):
-                finished_ms = json.loads(stored) if stored else None
+            for job_id, written in zip(ids[start:], asking.execute(), strict=False):
+                finished_ms = json.loads(written) if written else None
                 if finished_ms is not None and finished_ms < before_ms:
-                    yield job_id, stored
+                    yield job_id, written
 
     def _jobs(self, ids: Iterable[bytes | str]) -> list[Job]:
         with told_plainly():
@@ -143,9 +144,9 @@ def _flat(fields: Fields) -> list[str]:
     unknown = set(fields) - set(FIELDS)
     if unknown:
         raise ValueError(f"a job has no field {', '.join(unknown)}")
-    return [part for name, value in fields.items() for part in (name, json.dumps(value))]
+    return [part for name, value in fields.items() for part in (name, json.dumps(stored(value)))]
 
 
 def _job(row: dict[bytes, bytes]) -> Job:
     found = {name.decode(): value for name, value in row.items()}
-    return Job(**{name: json.loads(found[name]) for name in FIELDS if name in found})
+    return Job(**{name: restored(json.loads(found[name])) for name in FIELDS if name in found})

@@ -181,8 +181,9 @@ def request_of(job: Job) -> Request:
         if kind.kind == job.kind:
             return kind.from_json(job.request)
     raise UsageError(
-        f"This worker does not know jobs of the kind {job.kind}.",
+        "This worker does not know jobs of the kind {kind}.",
         "Workers and what asks them must be of the same version.",
+        kind=job.kind,
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.jobs.job import FIELDS, JSON_FIELDS, OPEN_STATES, Fields, Job
+from search_core.messages import restored, stored
 from search_core.system.database import Database
 
 MIGRATIONS: tuple[str, ...] = (
@@ -114,11 +115,12 @@ def _known(name: str) -> str:
 def _stored(name: str, value: Any) -> object:
     if name not in JSON_FIELDS or value is None:
         return value
-    return json.dumps(value)
+    return json.dumps(stored(value))
 
 
 def _job(row: tuple[Any, ...]) -> Job:
     found = dict(zip(FIELDS, row, strict=True))
     for name in JSON_FIELDS:
         found[name] = json.loads(found[name]) if found[name] is not None else None
+    found = restored(found)
     return Job(**{**found, "cancel": bool(found["cancel"])})

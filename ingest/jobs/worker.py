@@ -17,6 +17,7 @@ from ingest.jobs.job import JobState
 from ingest.jobs.performer import LoadEncoder, Performer, other_encoders_refused
 from search_core.encoders.base import Encoder
 from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError, in_words
+from search_core.messages import Message, joined
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted, Stop, StopFlag
@@ -99,15 +100,19 @@ class _Worker:
             state, message, report = "done", done.message, done.report
         except Interrupted as cut:
             if not watch.is_cancelled():
-                self._settle(partial(claim.give_back, "interrupted; it goes on at the next start"))
+                self._settle(
+                    partial(claim.give_back, Message("interrupted; it goes on at the next start"))
+                )
                 return
             state, message, report = "cancelled", cut.message, cut.report
         except SightlineError as error:
-            state, message = "failed", f"{error.message} {error.hint}".strip()
+            state, message = "failed", joined(error.message, error.hint, separator=" ")
         except Exception as error:  # a job that fails must not end the worker
             _log.exception("job %s failed", job.id)
-            reason = in_words(error)
-            state, message = "failed", f"Failed unexpectedly: {reason}. The worker's log says more."
+            state = "failed"
+            message = Message(
+                "Failed unexpectedly: {reason}. The worker's log says more.", reason=in_words(error)
+            )
         self._settle(partial(claim.finish, state, message, report, watch.counts))
 
     def _settle(self, write: Callable[[], None]) -> None:
@@ -137,7 +142,8 @@ def _only_worker(settings: Settings) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ServeError(
-                f"A worker runs on {settings.data_dir} already.",
+                "A worker runs on {data_dir} already.",
                 "`sightline serve` runs one. Several can share a queue on Redis: SIGHTLINE_QUEUE.",
+                data_dir=settings.data_dir,
             ) from None
         yield

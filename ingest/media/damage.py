@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
+from search_core.messages import Message
 from search_core.schema.entity import clock_from_ms
 
-ENCRYPTED = "is encrypted: it can be read only after it was decrypted"
+ENCRYPTED = Message("is encrypted: it can be read only after it was decrypted")
 
 #: A file ends early when this much of the time its header promises is missing.
 _MISSING_S, _MISSING_SHARE = 2.0, 0.1
@@ -45,12 +46,13 @@ class Damage:
     def stop_encrypted(self) -> None:
         """Note that what follows is encrypted."""
         self._stopped = True
-        self._words = "what follows is encrypted"
+        self._words = Message("what follows is encrypted")
 
     def fatal(self) -> str:
         """Return why there was no frame at all."""
-        reason = "is damaged: no frame could be decoded"
-        return f"{reason} ({self._words})" if self._words else reason
+        if self._words:
+            return Message("is damaged: no frame could be decoded ({reason})", reason=self._words)
+        return Message("is damaged: no frame could be decoded")
 
     def warning(self, promised_s: float | None, start_s: float = 0.0) -> str:
         """Return what was wrong although there were frames; empty when nothing was.
@@ -63,13 +65,27 @@ class Damage:
             missing_s -= max(0.0, start_s)
         short = missing_s > max(_MISSING_S, _MISSING_SHARE * (promised_s or 0.0))
         if self._stopped or self.ends_early or short:
-            of = f" of {promised_s:.1f} s" if promised_s and missing_s > 0 else ""
-            why = self._words if self._stopped else "the file ends early"
-            return f"stopped at {self.reached_s:.1f} s{of}: {why}"
+            why = self._words if self._stopped else Message("the file ends early")
+            if promised_s and missing_s > 0:
+                return Message(
+                    "stopped at {reached:.1f} s of {length:.1f} s: {reason}",
+                    reached=self.reached_s,
+                    length=promised_s,
+                    reason=why,
+                )
+            return Message(
+                "stopped at {reached:.1f} s: {reason}", reached=self.reached_s, reason=why
+            )
         if self._left_out_s:
             count = len(self._left_out_s)
-            parts = f"{count} damaged {'part' if count == 1 else 'parts'}"
-            return f"{parts} left out, the first at {min(self._left_out_s):.1f} s ({self._words})"
+            return Message(
+                "{count} damaged part left out, the first at {first:.1f} s ({reason})"
+                if count == 1
+                else "{count} damaged parts left out, the first at {first:.1f} s ({reason})",
+                count=count,
+                first=min(self._left_out_s),
+                reason=self._words,
+            )
         return ""
 
 
@@ -78,22 +94,33 @@ def jump_note(jumps_ms: Sequence[int]) -> str:
     if not jumps_ms:
         return ""
     first = clock_from_ms(jumps_ms[0])
-    where = f"at {first}" if len(jumps_ms) == 1 else f"{len(jumps_ms)} times, first at {first}"
-    return f"has timestamps that jump {where}: positions count on from there"
+    if len(jumps_ms) == 1:
+        return Message(
+            "has timestamps that jump at {position}: positions count on from there", position=first
+        )
+    return Message(
+        "has timestamps that jump {count} times, first at {position}: positions count on from "
+        "there",
+        count=len(jumps_ms),
+        position=first,
+    )
 
 
 def rate_note(rate: Fraction | None) -> str:
     """Return that a recording says neither when its frames are shown nor how many a second."""
     if rate is None:
         return ""
-    return f"has no timestamps: positions assume {float(rate):g} frames a second"
+    return Message("has no timestamps: positions assume {rate:g} frames a second", rate=float(rate))
 
 
 def unread_note(at: int | None) -> str:
     """Return that another recording begins at this byte and is not read; empty where none does."""
     if at is None:
         return ""
-    return f"is followed by another recording in the same file, at byte {at:,}, which is not read"
+    return Message(
+        "is followed by another recording in the same file, at byte {byte:,}, which is not read",
+        byte=at,
+    )
 
 
 def lost_note(lost: Sequence[tuple[int, float]]) -> str:
@@ -101,13 +128,13 @@ def lost_note(lost: Sequence[tuple[int, float]]) -> str:
     if not lost:
         return ""
     at, seconds = lost[0]
-    more = f", and the beginnings of {len(lost) - 1} more" if len(lost) > 1 else ""
-    return f"the first {seconds:.1f} s of the recording at byte {at:,} could not be read{more}"
-
-
-def joined(*notes: str) -> str:
-    """Return notes as one text, without empty ones."""
-    return "; ".join(filter(None, notes))
+    more = len(lost) - 1
+    return Message(
+        "the first {seconds:.1f} s of the recording at byte {byte:,} could not be read{more}",
+        seconds=seconds,
+        byte=at,
+        more=Message(", and the beginnings of {count} more", count=more) if more else "",
+    )
 
 
 def open_error(error: Exception, begins_as_video: bool) -> MediaError:
@@ -126,16 +153,21 @@ def open_error(error: Exception, begins_as_video: bool) -> MediaError:
             "is damaged: its index (the moov atom) is missing; "
             "it was cut short, or its recording never finished"
         )
-    return CorruptMedia(f"is damaged and cannot be opened as a video ({last_words(said)})")
+    return CorruptMedia(
+        "is damaged and cannot be opened as a video ({error})", error=last_words(said)
+    )
 
 
 def check_pixels(width: int, height: int, most: int) -> None:
     """Raise MediaTooLarge for more pixels than ``most``."""
     if width * height > most:
         raise MediaTooLarge(
-            f"has {width} x {height} pixels, more than the limit of {most:,}"
+            "has {width} x {height} pixels, more than the limit of {most:,}"
             " (SIGHTLINE_MEDIA_MAX_PIXELS)",
             "Raise SIGHTLINE_MEDIA_MAX_PIXELS, or scale it down.",
+            width=width,
+            height=height,
+            most=most,
         )
 
 
@@ -144,4 +176,6 @@ def last_words(error: str) -> str:
     _, _, logged = error.partition("last error log: ")
     text = logged or re.sub(r"^\[Errno -?\d+\] ", "", error).partition(": '")[0]
     text = re.sub(r"^(\[[^\]]*\] )+", "", text).strip().rstrip(".")
-    return f"the decoder says: {text}" if text else "the decoder does not say why"
+    if not text:
+        return Message("the decoder does not say why")
+    return Message("the decoder says: {text}", text=text)

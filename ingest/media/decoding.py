@@ -29,7 +29,6 @@ from ingest.media.damage import (
     ENCRYPTED,
     Damage,
     check_pixels,
-    joined,
     jump_note,
     lost_note,
     rate_note,
@@ -58,6 +57,7 @@ from ingest.media.video.gop import decode_stretches, stretches
 from ingest.media.video.joined_mp4 import JoinedMp4, joined_mp4
 from ingest.media.video.timestamps import LAST_PTS_MS, StreamClock, Timeline
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
+from search_core.messages import Message, joined
 
 
 def open_media(
@@ -89,7 +89,9 @@ def open_media(
                 keep_partial=keep_partial,
             )
             picture.note(note)
-            picture.note("is a motion photo: its video is left out" if follows == "video" else "")
+            picture.note(
+                Message("is a motion photo: its video is left out") if follows == "video" else ""
+            )
             return picture
         except UnsupportedMedia:
             if kind == "image":
@@ -130,13 +132,15 @@ def decode_image(file: Path | str | bytes, *, max_pixels: int) -> Image.Image:
             source = Path(file)
             kind = kind_of_file(source)
         if kind == "video":
-            hint = "Export a frame of it as a JPEG or PNG."
-            raise UnsupportedMedia("is a video, not a picture", hint)
+            raise UnsupportedMedia(
+                "is a video, not a picture", "Export a frame of it as a JPEG or PNG."
+            )
         picture_file, _ = _without_raw(source)
         with closing(Picture(picture_file, max_pixels=max_pixels)) as picture:
             return picture.first().image
     except MediaError as error:
-        raise type(error)(f"{name} {error.message}.", error.hint) from error
+        said = Message("{name} {reason}.", name=name, reason=error.message)
+        raise type(error)(said, error.hint) from error
 
 
 def frame_at(
@@ -152,7 +156,8 @@ def frame_at(
         with closing(open_media(path, max_pixels=max_pixels, track=track)) as media:
             return media.frame_at(pts_ms).image
     except MediaError as error:
-        raise type(error)(f"{path.name} {error.message}.", error.hint) from error
+        said = Message("{name} {reason}.", name=path.name, reason=error.message)
+        raise type(error)(said, error.hint) from error
 
 
 class Video:
@@ -205,7 +210,7 @@ class Video:
         main, *others = video_tracks(self._container)
         numbers = {number_of(self._container, stream): stream for stream in others}
         if track and track not in numbers:
-            raise CorruptMedia(f"has no video track {track}")
+            raise CorruptMedia("has no video track {track}", track=track)
         self._stream = numbers[track] if track else main
         self._others = sorted(numbers) if track is None else []
 
@@ -223,7 +228,9 @@ class Video:
         """
         yield from self._own_frames(selector, pulse)
         for number in undecodable_tracks(self._container):
-            self._note(f"video track {number} has a coding that cannot be decoded")
+            self._note(
+                Message("video track {number} has a coding that cannot be decoded", number=number)
+            )
         for number in self._others:
             yield from self._frames_of_track(number, selector, pulse)
 
@@ -234,11 +241,15 @@ class Video:
             with closing(self._again(number)) as other:
                 yield from other.frames(selector, pulse)
         except MediaError as error:
-            self._note(f"video track {number} {error.message}")
+            self._note(
+                Message("video track {number} {reason}", number=number, reason=error.message)
+            )
             return
         self.left_out += other.left_out
         if other.warning:
-            self._note(f"video track {number} {other.warning}")
+            self._note(
+                Message("video track {number} {reason}", number=number, reason=other.warning)
+            )
 
     def _note(self, text: str) -> None:
         self.warning = joined(self.warning, text)

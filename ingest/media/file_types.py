@@ -141,7 +141,7 @@ def kind_of_file(path: Path) -> Kind:
     except FileNotFoundError as error:
         raise MediaError("does not exist") from error
     except OSError as error:
-        raise MediaError(f"cannot be read: {in_words(error)}") from error
+        raise MediaError("cannot be read: {error}", error=in_words(error)) from error
     kind = kind_of(head)
     refuse_unreadable(head)
     return kind
@@ -162,8 +162,9 @@ def refuse_unreadable(head: bytes) -> None:
         raise CorruptMedia("is empty")
     if kind == "unreadable":
         raise UnsupportedMedia(
-            f"is {unreadable_format(head)}, a format that cannot be read",
+            "is {name}, a format that cannot be read",
             "Convert it, a picture to PNG or JPEG, a video to MP4.",
+            name=unreadable_format(head),
         )
     if kind == "drawing":
         raise UnsupportedMedia("is an SVG drawing, which has no pixels", "Export it as a PNG.")

@@ -118,8 +118,9 @@ def put_back(settings: Settings, store: Store, number: int) -> int:
         library = deletion.library
         if not store.library(library).encoder.same_space(deletion.encoder):
             raise EncoderMismatch(
-                f"The library {library} has another encoder since this was deleted.",
+                "The library {library} has another encoder since this was deleted.",
                 "Ingest the files again to have them in it.",
+                library=library,
             )
         lines = trash.lines(number)
         for page in trash.contents(number):

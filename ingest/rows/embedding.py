@@ -17,6 +17,7 @@ from ingest.rows.consecutive import Gate, Row, Segments
 from ingest.rows.existing import Existing
 from ingest.rows.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings, Encoder
+from search_core.messages import joined
 from search_core.schema.entity import FrameRef, MediaEntity
 
 #: The first batch holds so many, each next one twice as many, up to a full one: the encoder need
@@ -172,7 +173,7 @@ def _dated(outcome: SourceOutcome, captured: CaptureTime) -> SourceOutcome:
     """Return an outcome with where its time comes from, and what contradicts that."""
     return replace(
         outcome,
-        warning="; ".join(filter(None, (outcome.warning, captured.warning))),
+        warning=joined(outcome.warning, captured.warning),
         captured_from=captured.captured_from,
         time_warning=captured.warning,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from ingest.engines.base import camera_of_track, main_camera
 from ingest.media.capture_time.choice import CaptureTime
 from ingest.rows.journal import pending_values
+from search_core.messages import Message
 from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
@@ -19,7 +20,7 @@ from search_core.store.iteration import entities_where
 from search_core.store.library import Store
 
 #: Said of a source; the commands do what the ingest leaves undone.
-KEPT = (
+KEPT = Message(
     "keeps its camera and time in the library, which are not those of the file: `sightline library "
     "retime --re-read` and `sightline library recamera --re-read` read them again"
 )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from search_core.errors import StoreUnavailable
+from search_core.messages import Message
 from search_core.system.cancellation import Interrupted
 
 #: How long Milvus is waited for: a server's restart takes seconds, its upgrade minutes.
@@ -58,15 +59,19 @@ class Outages:
                 now_s = time.monotonic()
                 if began_s is None:
                     began_s = now_s
-                    self._tell(f"{self._milvus} does not answer; waiting for it.")
+                    self._tell(
+                        Message("{milvus} does not answer; waiting for it.", milvus=self._milvus)
+                    )
                 if self._is_to_stop():
                     raise Interrupted from error
                 left_s = began_s + self._patience_s - now_s
                 if left_s <= 0:
                     raise StoreUnavailable(
-                        f"{self._milvus} did not answer for {self._patience_s:.0f} seconds: "
-                        f"{error.message}",
+                        "{milvus} did not answer for {seconds:.0f} seconds: {reason}",
                         "When it does, run the same command again: it goes on from there.",
+                        milvus=self._milvus,
+                        seconds=self._patience_s,
+                        reason=error.message,
                     ) from error
                 self._wait(min(wait_s, left_s))
                 wait_s = min(_LONGEST_WAIT_S, 2 * wait_s)

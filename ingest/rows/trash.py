@@ -15,11 +15,12 @@ import numpy as np
 
 from ingest.ledger import LedgerRow
 from search_core.encoders.base import EncoderIdentity
+from search_core.messages import restored, stored
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import VectorPage
-from search_core.system.database import Database
+from search_core.system.database import Database, storable
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -81,7 +82,7 @@ class Trash:
         with self._database.writing() as connection:
             made = connection.execute(
                 "INSERT INTO deletions (library, encoder, what, deleted_ms) VALUES (?, ?, ?, ?)",
-                (library, json.dumps(encoder.to_dict()), what, now_ms),
+                (library, json.dumps(encoder.to_dict()), storable(what), now_ms),
             )
             return int(made.lastrowid or 0)
 
@@ -99,7 +100,10 @@ class Trash:
             )
             connection.executemany(
                 "INSERT OR IGNORE INTO lines VALUES (?, ?, ?, ?)",
-                [(number, line.source_id, line.recipe, json.dumps(asdict(line))) for line in lines],
+                [
+                    (number, line.source_id, line.recipe, json.dumps(stored(asdict(line))))
+                    for line in lines
+                ],
             )
 
     def deletions(self, library: str | None = None) -> list[Deletion]:
@@ -111,7 +115,14 @@ class Trash:
             (library,),
         )
         return [
-            Deletion(number, name, EncoderIdentity.from_dict(json.loads(encoder)), what, ms, count)
+            Deletion(
+                number,
+                name,
+                EncoderIdentity.from_dict(json.loads(encoder)),
+                restored(what),
+                ms,
+                count,
+            )
             for number, name, encoder, what, ms, count in rows
             if count
         ]
@@ -131,7 +142,7 @@ class Trash:
     def lines(self, number: int) -> list[LedgerRow]:
         """Return what the ledger said of the sources that something was deleted of."""
         rows = self._database.read("SELECT line FROM lines WHERE deletion = ?", (number,))
-        return [LedgerRow(**json.loads(line)) for (line,) in rows]
+        return [LedgerRow(**restored(json.loads(line))) for (line,) in rows]
 
     def take(self, number: int, ids: Sequence[str]) -> None:
         """Keep some of what was deleted at once no longer, and its heading when that was all."""

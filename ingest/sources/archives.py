@@ -21,6 +21,7 @@ from zipfile import ZipInfo
 from ingest.sources.contents import Content, ContentDigest
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
+from search_core.messages import Message
 
 _UTF8_FLAG = 0x800
 #: Info-ZIP's extra field with the name in UTF-8: version 1, CRC-32 of the plain name, the name.
@@ -198,7 +199,11 @@ class Archive:
         """
         if len(self._infos) > MAX_MEMBERS:
             count = f"{len(self._infos):,}"
-            raise MediaTooLarge(f"holds {count} files, more than the limit of {MAX_MEMBERS:,}")
+            raise MediaTooLarge(
+                "holds {count} files, more than the limit of {most:,}",
+                count=count,
+                most=MAX_MEMBERS,
+            )
         total_bytes = 0
         seen: set[str] = set()
         for index, (info, full_name) in enumerate(zip(self._infos, self._names, strict=True)):
@@ -267,7 +272,7 @@ class Archive:
             _set_time(part, info)
             part.replace(target)
         except OSError as error:
-            raise MediaError(f"cannot be unpacked: {in_words(error)}") from error
+            raise MediaError("cannot be unpacked: {reason}", reason=in_words(error)) from error
         finally:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
@@ -313,10 +318,14 @@ def _check(info: zipfile.ZipInfo, total_bytes: int) -> None:
         raise UnsupportedMedia("is encrypted")
     ratio = info.file_size / max(1, info.compress_size)
     if info.file_size > RATIO_MATTERS_BYTES and ratio > MAX_RATIO:
-        raise MediaTooLarge(f"would unpack to {ratio:,.0f} times its size, as zip bombs do")
+        raise MediaTooLarge(
+            "would unpack to {count:,.0f} times its size, as zip bombs do", count=ratio
+        )
     if total_bytes > MAX_TOTAL_BYTES:
         limit = MAX_TOTAL_BYTES // 1024**3
-        raise MediaTooLarge(f"is past the {limit} GiB that may be unpacked from one archive")
+        raise MediaTooLarge(
+            "is past the {limit} GiB that may be unpacked from one archive", limit=limit
+        )
 
 
 @contextmanager
@@ -327,7 +336,7 @@ def _zip_errors() -> Iterator[None]:
     except MemoryError:
         raise MediaTooLarge("needs more memory to unpack than there is") from None
     except NotImplementedError as error:
-        raise UnsupportedMedia(f"cannot be unpacked: {error}") from error
+        raise UnsupportedMedia("cannot be unpacked: {error}", error=str(error)) from error
     except (
         zipfile.BadZipFile,
         zipfile.LargeZipFile,
@@ -336,7 +345,7 @@ def _zip_errors() -> Iterator[None]:
         EOFError,
         UnicodeDecodeError,
     ) as error:
-        raise CorruptMedia(f"is damaged: {_spoken(error)}") from error
+        raise CorruptMedia("is damaged: {reason}", reason=_spoken(error)) from error
     except RuntimeError as error:  # how zipfile says that a password is needed
         raise UnsupportedMedia("is encrypted") from error
 
@@ -344,12 +353,12 @@ def _zip_errors() -> Iterator[None]:
 def _spoken(error: Exception) -> str:
     said = str(error).strip().rstrip(".")
     if isinstance(error, UnicodeDecodeError):
-        return "a name in it is not valid UTF-8, as it says to be"
+        return Message("a name in it is not valid UTF-8, as it says to be")
     if "not a zip file" in said:
-        return "it is no complete zip archive"
+        return Message("it is no complete zip archive")
     if "CRC" in said:
-        return "its checksum does not match"
-    return f"unpacking stopped with: {in_words(error)}"
+        return Message("its checksum does not match")
+    return Message("unpacking stopped with: {reason}", reason=in_words(error))
 
 
 def _is_hidden(name: str) -> bool:

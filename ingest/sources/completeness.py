@@ -23,6 +23,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
 
 from ingest.media.file_types import is_zip
+from search_core.messages import Message
 
 #: ``whole``: the end mark is there. ``cut``: the format has one, and it is missing. ``unmarked``:
 #: the format has none, or it cannot tell here.
@@ -33,8 +34,8 @@ QUIET_S = 30.0
 #: A file that lacks its end mark will not get it when it has not changed for this long.
 ABANDONED_S = 600.0
 
-STILL_WRITTEN = "still being written; try again in a minute"
-STILL_CUT = "still being written: its end is missing; try again when it is whole"
+STILL_WRITTEN = Message("still being written; try again in a minute")
+STILL_CUT = Message("still being written: its end is missing; try again when it is whole")
 #: The stage of sources that were skipped because they are still being written.
 WAIT_STAGE = "wait"
 

@@ -6,9 +6,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from search_core.messages import Message
+
 DIGEST_BYTES = 16
 #: Why a file is refused whose content is not what was hashed when its ingest began.
-CHANGED_WHILE_READ = "was changed while it was read; run again when it is complete"
+CHANGED_WHILE_READ = Message("was changed while it was read; run again when it is complete")
 _CHUNK_BYTES = 1024**2
 
 

@@ -20,11 +20,12 @@ from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
 from ingest.sources.remote.addresses import without_secrets
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.schema.entity import is_address
 
-_NOT_MEDIA_IN_A_FOLDER = "not media"
+_NOT_MEDIA_IN_A_FOLDER = Message("not media")
 #: Why a path names nothing; where it is a reason, there is no file of which anything can be said.
-NO_SUCH_FILE = ("is not a path", "matches no file", "does not exist")
+NO_SUCH_FILE = (Message("is not a path"), Message("matches no file"), Message("does not exist"))
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -131,8 +132,8 @@ def _is_path(text: str) -> bool:
 def _why_not_found(error: OSError) -> str:
     """Return why a path that was named leads to nothing."""
     if error.errno in _NOT_THERE:
-        return "does not exist"
-    return f"cannot be read: {in_words(error)}"
+        return Message("does not exist")
+    return Message("cannot be read: {error}", error=in_words(error))
 
 
 #: A path that part of a pattern matched, and the parts that are still to match.
@@ -254,16 +255,16 @@ def _why_not_followed(link: str, root: Path) -> str:
     except OSError as error:
         return _broken_link(error)
     inside = Path(os.path.realpath(link)).is_relative_to(root)
-    return "" if inside else "is a symbolic link that leads out of the folder"
+    return "" if inside else Message("is a symbolic link that leads out of the folder")
 
 
 def _broken_link(error: OSError) -> str:
     """Return why a symbolic link cannot be followed."""
     if error.errno == errno.ELOOP:
-        return "is a symbolic link that leads to itself"
+        return Message("is a symbolic link that leads to itself")
     if error.errno in _NOT_THERE:
-        return "is a symbolic link to a file that does not exist"
-    return f"is a symbolic link that cannot be followed: {in_words(error)}"
+        return Message("is a symbolic link to a file that does not exist")
+    return Message("is a symbolic link that cannot be followed: {error}", error=in_words(error))
 
 
 def _identity(folder: Path | str) -> tuple[int, int] | None:
@@ -281,7 +282,7 @@ def _entries(folder: Path, *, hidden: bool = False) -> Iterator[os.DirEntry[str]
         with os.scandir(folder) as listing:
             entries = sorted(listing, key=lambda entry: entry.name)
     except OSError as error:
-        reason = f"cannot be listed: {in_words(error)}"
+        reason = Message("cannot be listed: {error}", error=in_words(error))
         yield SourceOutcome(str(folder), "failed", reason, "find")
         return
     yield from (entry for entry in entries if hidden or not entry.name.startswith("."))
@@ -301,7 +302,7 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
             reason = _broken_link(error)
             yield source.failed("find", reason) if named else source.skipped("find", reason)
         else:
-            yield source.failed("find", f"cannot be read: {in_words(error)}")
+            yield source.failed("find", Message("cannot be read: {error}", error=in_words(error)))
         return
     if not archive:
         yield source
@@ -314,7 +315,7 @@ def _from_file(path: Path, *, named: bool) -> Iterator[Source | SourceOutcome]:
     except MediaError as error:
         yield source.failed("archive", error.message)
     except OSError as error:
-        yield source.failed("archive", f"cannot be read: {in_words(error)}")
+        yield source.failed("archive", Message("cannot be read: {error}", error=in_words(error)))
 
 
 def _from_zip(path: Path) -> Iterator[Source | SourceOutcome]:

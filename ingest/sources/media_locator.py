@@ -14,6 +14,7 @@ from ingest.sources.remote.errors import NotThere, Unreachable
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
 from search_core.errors import MediaError, in_words
+from search_core.messages import Message
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
 
@@ -60,7 +61,7 @@ class Whereabouts:
         try:
             content = self._fetched_content(uri) if is_address(uri) else self._file_content(uri)
         except OSError as error:
-            return "away", f"cannot be read: {in_words(error)}"
+            return "away", Message("cannot be read: {error}", error=in_words(error))
         except MediaError as error:
             return "away", error.message
         return ("there" if content in (source_id, _UNKNOWN) else "changed"), ""
@@ -115,16 +116,22 @@ class Whereabouts:
         known = self._ledger.locations_below(str(folder), mount_of(folder).point)
         if any(_is_file(place)[0] for place in known):
             return ""
-        return f"is gone like all else below {folder}, which may be an unmounted file system"
+        return Message(
+            "is gone like all else below {folder}, which may be an unmounted file system",
+            folder=folder,
+        )
 
     def _not_mounted(self, point: str, filesystem: str) -> str:
         if not os.path.ismount(point):
-            return f"is on the file system at {point}, which is not mounted"
+            return Message("is on the file system at {point}, which is not mounted", point=point)
         if mount_of(Path(point)).filesystem == filesystem:
             return ""
         if any(_is_file(place)[0] for place in self._ledger.locations_below("", point)):
             return ""
-        return f"is not on the file system at {point}, where another one seems to be mounted"
+        return Message(
+            "is not on the file system at {point}, where another one seems to be mounted",
+            point=point,
+        )
 
     # Addresses
 
@@ -156,4 +163,4 @@ def _is_file(uri: str) -> tuple[bool, str]:
     except (FileNotFoundError, NotADirectoryError):
         return False, ""
     except (OSError, ValueError) as error:  # no permission, a stale handle of a network mount
-        return False, f"cannot be read: {getattr(error, 'strerror', None) or error}"
+        return False, Message("cannot be read: {error}", error=in_words(error))

@@ -175,6 +175,8 @@ class AuditLog:
     def _unavailable(self, error: Exception) -> AuditUnavailable:
         why = in_words(error)
         return AuditUnavailable(
-            f"The audit log {self.path} cannot be used: {why}.",
+            "The audit log {path} cannot be used: {error}.",
             "Nothing is done that it could not hold. Look at the disk's space and permissions.",
+            path=self.path,
+            error=why,
         )

@@ -130,7 +130,7 @@ class GuardedStore:
         """Return one entity's embedding (dim,); raises EntityNotFound if it may not be seen."""
         if self._access.cameras is not None and not self.count(name, Filter(ids=(entity_id,))):
             # The same words as for one that is not there: nobody learns which it is.
-            raise EntityNotFound(f"The library {name} has no entity {entity_id}.")
+            raise EntityNotFound("The library {name} has no entity {id}.", name=name, id=entity_id)
         return self._store.embedding(name, entity_id)
 
     def vectors(

@@ -16,11 +16,12 @@ from search_core.access.sessions import Sessions
 from search_core.access.throttle import Attempts
 from search_core.access.users import Users
 from search_core.errors import LoginRefused
+from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.system.database import Database
 
 _MIGRATIONS = (f"{attempts.SCHEMA};{sessions.SCHEMA}",)
-_WRONG = "This name and this password do not belong together."
+_WRONG = Message("This name and this password do not belong together.")
 
 
 class Login:
@@ -58,8 +59,9 @@ class Login:
         known_as = user.name if user else name
         if wait := tried.begin(known_as, address):
             refused = LoginRefused(
-                f"Too many attempts. Try again in {_in_words(wait)}.",
+                "Too many attempts. Try again in {time}.",
                 "If you forgot the password, ask an administrator for another.",
+                time=_in_words(wait),
             )
             refused.wait_s = wait
             raise refused
@@ -105,5 +107,5 @@ class Login:
 def _in_words(wait_s: float) -> str:
     seconds = math.ceil(wait_s)
     if seconds < 90:
-        return "1 second" if seconds == 1 else f"{seconds} seconds"
-    return f"{math.ceil(seconds / 60)} minutes"
+        return Message("1 second") if seconds == 1 else Message("{count} seconds", count=seconds)
+    return Message("{count} minutes", count=math.ceil(seconds / 60))

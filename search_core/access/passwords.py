@@ -21,8 +21,10 @@ def check_password(password: str) -> str:
     """Return a password that may be used; raises UsageError, which does not repeat it."""
     if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
         raise UsageError(
-            f"A password has from {MIN_CHARACTERS} to {MAX_CHARACTERS:,} characters.",
+            "A password has from {least} to {most:,} characters.",
             "Several words in a row are long, and easy to remember.",
+            least=MIN_CHARACTERS,
+            most=MAX_CHARACTERS,
         )
     return password
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from search_core.errors import NotAllowed
+from search_core.messages import Message
 
 Role = Literal["viewer", "operator", "admin"]
 Right = Literal["search", "ingest", "tag", "delete", "index", "users"]
@@ -37,16 +38,19 @@ class Access:
         """Raise NotAllowed unless the role allows it; ``doing`` says what, as in "deleting"."""
         if not self.may(right):
             raise NotAllowed(
-                f"{doing.capitalize()} is not for a {self.role}.",
-                f"It takes the role {_NEEDED[right]}.",
+                "{doing} is not for a {role}.",
+                Message("It takes the role {role}.", role=_NEEDED[right]),
+                doing=doing.capitalize(),
+                role=self.role,
             )
 
     def require_all_cameras(self, doing: str) -> None:
         """Raise NotAllowed unless every camera may be seen."""
         if self.cameras is not None:
             raise NotAllowed(
-                f"{doing.capitalize()} is for those who may see all cameras.",
+                "{doing} is for those who may see all cameras.",
                 "An administrator can allow them: `sightline users cameras`.",
+                doing=doing.capitalize(),
             )
 
     @property

@@ -69,8 +69,9 @@ def check_name(name: str) -> str:
     known_as = unicodedata.normalize("NFKC", name).strip().lower()
     if not _NAME.fullmatch(known_as):
         raise UsageError(
-            f"{name!r} cannot name a user.",
+            "{name!r} cannot name a user.",
             "Use letters, digits and . _ @ + - (an e-mail address is fine), at most 128.",
+            name=name,
         )
     return known_as
 
@@ -80,7 +81,9 @@ def check_role(role: str) -> Role:
     for known in ROLES:
         if role == known:
             return known
-    raise UsageError(f"{role!r} is no role.", f"Roles are {', '.join(ROLES)}.")
+    raise UsageError(
+        "{role!r} is no role.", "Roles are {roles}.", role=role, roles=", ".join(ROLES)
+    )
 
 
 def check_cameras(cameras: Iterable[str] | None) -> tuple[str, ...] | None:
@@ -89,11 +92,15 @@ def check_cameras(cameras: Iterable[str] | None) -> tuple[str, ...] | None:
         return None
     kept = tuple(dict.fromkeys(cameras))
     if len(kept) > _MAX_CAMERAS:
-        raise UsageError(f"{len(kept):,} cameras are too many; {_MAX_CAMERAS:,} may be named.")
+        raise UsageError(
+            "{count:,} cameras are too many; {most:,} may be named.",
+            count=len(kept),
+            most=_MAX_CAMERAS,
+        )
     for name in kept:
         quoted(name)  # a name that cannot be filtered by would hide everything
         if len(name.encode()) > CAMERA_MAX_LENGTH:
-            raise UsageError(f"No camera is called {name[:20]!r} …: that is too long.")
+            raise UsageError("No camera is called {name!r} …: that is too long.", name=name[:20])
     return kept
 
 
@@ -125,7 +132,9 @@ class Users:
         """Return one user; raises UsageError when there is none of that name."""
         found = self.find(name)
         if found is None:
-            raise UsageError(f"There is no user {name}.", "`sightline users list` names them.")
+            raise UsageError(
+                "There is no user {name}.", "`sightline users list` names them.", name=name
+            )
         return found
 
     def add(
@@ -142,8 +151,9 @@ class Users:
         with self._changing() as users:
             if known_as in users:
                 raise UsageError(
-                    f"There is a user {known_as} already.",
+                    "There is a user {name} already.",
                     "`sightline users` changes a password, a role and cameras, and removes users.",
+                    name=known_as,
                 )
             users[known_as] = user
         return user
@@ -188,8 +198,10 @@ class Users:
             return {}
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise SettingsError(
-                f"The users in {self.path} cannot be read: {_reason(error)}.",
+                "The users in {path} cannot be read: {reason}.",
                 "Nobody can log in until the file is mended, or put back from a backup.",
+                path=self.path,
+                reason=_reason(error),
             ) from None
 
     @contextmanager

@@ -142,8 +142,9 @@ def packaged_weights(spec: EncoderSpec) -> Path:
     found = find_spec(spec.package) if spec.package else None
     if found is None or not found.submodule_search_locations:
         raise EncoderUnavailable(
-            f"The encoder {spec.name} is part of the package {spec.package!r}, "
-            "which is not installed.",
+            "The encoder {name} is part of the package {package!r}, which is not installed.",
             "Install Sightline from its repository, or choose another model with --model.",
+            name=spec.name,
+            package=str(spec.package),
         )
     return Path(found.submodule_search_locations[0]) / "encoder"

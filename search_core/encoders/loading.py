@@ -45,6 +45,8 @@ def load(options: EncoderOptions) -> Encoder:
         if runtime.takes(options):
             return runtime.load(options)
     raise EncoderUnavailable(
-        f"No runtime of {', '.join(RUNTIMES)} computes the encoder {options.model}.",
+        "No runtime of {runtimes} computes the encoder {model}.",
         "`sightline doctor` lists encoders.",
+        runtimes=", ".join(RUNTIMES),
+        model=options.model,
     )

@@ -35,6 +35,7 @@ from search_core.encoders.prompts import apply_templates
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.encoders.truncation import read_by
 from search_core.errors import EncoderUnavailable, SettingsError, in_words
+from search_core.messages import Message
 
 if TYPE_CHECKING:
     import torch
@@ -206,7 +207,7 @@ def _build(source: str, tag: str) -> Any:
     local_file = bool(tag) and Path(tag).suffix in {".safetensors", ".pt", ".pth", ".bin"}
     if local_file and not Path(tag).is_file():
         raise EncoderUnavailable(
-            f"The checkpoint {tag} does not exist.", "Check the path given as --pretrained."
+            "The checkpoint {tag} does not exist.", "Check the path given as --pretrained.", tag=tag
         )
     if not source.startswith((_LOCAL_DIR, _HUB)):
         _check_name(source, tag, local_file)
@@ -217,11 +218,17 @@ def _build(source: str, tag: str) -> Any:
                 source, pretrained=tag or None, require_pretrained=True, weights_only=True
             )
         except Exception as error:
-            reason = "the model hub cannot be reached" if offline else in_words(error)
+            reason = Message("the model hub cannot be reached") if offline else in_words(error)
             fits_not = local_file and not offline
-            what = "does not fit the model" if fits_not else "could not be loaded"
+            what = Message("does not fit the model") if fits_not else Message("could not be loaded")
             named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
-            raise EncoderUnavailable(f"The encoder {named} {what}: {reason}.", _WAYS_OUT) from error
+            raise EncoderUnavailable(
+                "The encoder {name} {what}: {reason}.",
+                _WAYS_OUT,
+                name=named,
+                what=what,
+                reason=reason,
+            ) from error
 
 
 def _asks_hub(source: str, local_file: bool) -> bool:
@@ -242,15 +249,20 @@ def _check_name(name: str, tag: str, local_file: bool) -> None:
 
     if name not in open_clip.list_models():
         raise EncoderUnavailable(
-            f"open_clip knows no model named {name}.", "`sightline doctor` lists some that it does."
+            "open_clip knows no model named {name}.",
+            "`sightline doctor` lists some that it does.",
+            name=name,
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
     if not local_file and tag not in tags:
         raise EncoderUnavailable(
-            f"{name} has no weights named {tag}."
+            "{name} has no weights named {tag}."
             if tag
-            else f"The model {name} needs --pretrained: a tag or a checkpoint file.",
-            f"Its tags: {', '.join(tags) or 'none, give a checkpoint file'}.",
+            else "The model {name} needs --pretrained: a tag or a checkpoint file.",
+            "Its tags: {tags}.",
+            name=name,
+            tag=tag,
+            tags=", ".join(tags) or Message("none, give a checkpoint file"),
         )
 
 
@@ -308,8 +320,12 @@ def _tokenizer(source: str) -> Any:
         with _quiet_loading(offline):
             return open_clip.get_tokenizer(source, **options)
     except Exception as error:
-        message = f"The tokenizer of {source} could not be loaded: {in_words(error)}."
-        raise EncoderUnavailable(message, _WAYS_OUT) from error
+        raise EncoderUnavailable(
+            "The tokenizer of {source} could not be loaded: {reason}.",
+            _WAYS_OUT,
+            source=source,
+            reason=in_words(error),
+        ) from error
 
 
 def _preprocess_from(config: dict[str, Any]) -> Preprocess:
@@ -349,7 +365,8 @@ def _pick_device(device: str) -> torch.device:
         return torch.device(device)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise SettingsError(
-            f"The encoder cannot run on the device {device!r}: torch does not have it here.",
+            "The encoder cannot run on the device {device!r}: torch does not have it here.",
             "Set SIGHTLINE_ENCODER_DEVICE to auto, cpu, or a device of this machine such as "
             "cuda:0.",
+            device=device,
         ) from None

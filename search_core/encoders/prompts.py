@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from search_core.errors import SettingsError
+from search_core.messages import Message
 
 #: Templates that suit footage; the plain query is one of them.
 FOOTAGE_TEMPLATES: tuple[str, ...] = (
@@ -27,7 +28,8 @@ def apply_templates(text: str, templates: Sequence[str]) -> list[str]:
     for template in templates:
         if template.count("{}") != 1:
             raise SettingsError(
-                f"The prompt template {template!r} needs exactly one {{}} for the query.",
-                'For example: --template "a photo of {}".',
+                "The prompt template {template!r} needs exactly one {{}} for the query.",
+                Message('For example: --template "a photo of {}".'),
+                template=template,
             )
     return [template.replace("{}", text) for template in templates] or [text]

@@ -13,6 +13,7 @@ from search_core.indexes.catalogue import FASTEST_FIRST, index_spec_to_dict, sta
 from search_core.indexes.milvus_version import ServerInfo, release_of
 from search_core.indexes.search_params import SearchParams
 from search_core.indexes.sizing import IndexSize, estimate
+from search_core.messages import Message
 
 #: Milvus loads no more when this share of the memory is taken
 #: (queryNode.overloadedMemoryThresholdPercentage in its configuration).
@@ -88,21 +89,29 @@ class _Need:
         recall = self.target_recall
         if not 1 <= self.rows <= ROWS_LIMIT:
             raise UsageError(
-                f"There must be from 1 to {ROWS_LIMIT:,} rows, not {self.rows:,}.",
+                "There must be from 1 to {most:,} rows, not {rows:,}.",
                 "One keyframe or photograph is a row.",
+                most=ROWS_LIMIT,
+                rows=self.rows,
             )
         if not 1 <= self.dim <= DIM_LIMIT:
             raise UsageError(
-                f"Vectors have from 1 to {DIM_LIMIT:,} dimensions, not {self.dim:,}.",
+                "Vectors have from 1 to {most:,} dimensions, not {dim:,}.",
                 "ViT-B-32 makes 512; `sightline doctor` lists encoders.",
+                most=DIM_LIMIT,
+                dim=self.dim,
             )
         if self.memory_bytes < 1:
             raise UsageError("The memory must be more than nothing.", "Write it as 16GiB.")
         if not 0 < recall <= 1:
-            share = f"Write {recall:g} % as {recall / 100:g}." if 1 < recall <= 100 else ""
+            is_percent = 1 < recall <= 100
             raise UsageError(
-                f"The target recall is a share above 0 and up to 1, not {recall:g}.",
-                share or "0.95 finds 95 of 100 true neighbours.",
+                "The target recall is a share above 0 and up to 1, not {recall:g}.",
+                "Write {recall:g} % as {share:g}."
+                if is_percent
+                else "0.95 finds 95 of 100 true neighbours.",
+                recall=recall,
+                share=recall / 100,
             )
 
 
@@ -149,7 +158,9 @@ def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
 def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
     """Return which Milvus is needed, where any was meant and old ones lack the type."""
     new = release_of(spec.offer.since) > release_of(_OLD_MILVUS)
-    return f"Milvus {spec.offer.since} or later" if server is None and new else ""
+    if server is not None or not new:
+        return ""
+    return Message("Milvus {since} or later", since=spec.offer.since)
 
 
 def _advice(index_type: str, need: _Need) -> Advice | None:
@@ -184,19 +195,23 @@ def _verdict(
     if need.server is not None:
         missing = bool(start.spec.refusal(need.server, surely=True))
     if missing:
-        return "not offered", f"not offered: {offer.where} has it"
+        return "not offered", Message("not offered: {milvus} has it", milvus=offer.where)
     if size.memory_bytes > usable_bytes(need.memory_bytes):
-        return "too large", "too large for this memory"
+        return "too large", Message("too large for this memory")
     if need.target_recall == 1 and start.recall != 1:
-        return "finds too little", "finds too little: it is not exact"
+        return "finds too little", Message("finds too little: it is not exact")
     if start.recall is not None and start.recall < need.target_recall:
-        return "finds too little", f"finds too little: {start.recall:.2f} at the most"
+        return "finds too little", Message(
+            "finds too little: {recall:.2f} at the most", recall=start.recall
+        )
     exact = start.spec.exact
     if seconds is None or seconds <= (_QUICK_S if exact else _SLOW_S):
         return "fits", ""
     if exact:
-        return "slow", f"slow: exact, in some {seconds:.2g} s a search on two cores"
-    return "slow", f"slow: some {seconds:.2g} s a search on two cores"
+        return "slow", Message(
+            "slow: exact, in some {seconds:.2g} s a search on two cores", seconds=seconds
+        )
+    return "slow", Message("slow: some {seconds:.2g} s a search on two cores", seconds=seconds)
 
 
 def _best(found: Sequence[Advice]) -> Advice | None:

@@ -12,6 +12,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import check_parameters, parameters_of
 from search_core.indexes.parts import Part
 from search_core.indexes.search_params import SearchParams
+from search_core.messages import Message
 
 MetricType = Literal["COSINE", "IP", "L2"]
 METRICS: tuple[MetricType, ...] = ("COSINE", "IP", "L2")
@@ -38,23 +39,23 @@ class Offer:
     @property
     def where(self) -> str:
         """Who offers it, in words."""
-        server = f"Milvus {self.since} or later"
+        server = Message("Milvus {since} or later", since=self.since)
         if self.gpu:
-            server += " with an NVIDIA GPU, in its GPU build,"
+            server = Message("{server} with an NVIDIA GPU, in its GPU build,", server=server)
         elif not self.pip_build:
-            server += " in a container or on Kubernetes"
-        return f"Milvus Lite and {server}" if self.lite else server
+            server = Message("{server} in a container or on Kubernetes", server=server)
+        return Message("Milvus Lite and {server}", server=server) if self.lite else server
 
     def refusal(self, server: ServerInfo) -> str:
         """Return why this Milvus cannot, in words; "" when it can, or may."""
         if server.embedded:
-            return "" if self.lite else "Milvus Lite does not have it"
+            return "" if self.lite else Message("Milvus Lite does not have it")
         if not server.at_least(self.since):
-            return f"it came with Milvus {self.since}"
+            return Message("it came with Milvus {since}", since=self.since)
         if self.gpu and server.gpu is False:
-            return "it needs a GPU, and this Milvus is not a GPU build"
+            return Message("it needs a GPU, and this Milvus is not a GPU build")
         if server.pip_build and not self.pip_build:
-            return "the server of the PyPI package milvus is built without it"
+            return Message("the server of the PyPI package milvus is built without it")
         return ""
 
 
@@ -163,16 +164,23 @@ class IndexSpec(ABC):
         """Raise IndexNotOffered, saying what would offer it, unless this Milvus has the type."""
         if reason := self.refusal(server):
             raise IndexNotOffered(
-                f"{server} does not offer {self.index_type}: {reason}.",
-                f"{self.offer.where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+                "{server} does not offer {index_type}: {reason}.",
+                "{where} offers it; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+                server=str(server),
+                index_type=self.index_type,
+                reason=reason,
+                where=self.offer.where,
             )
 
     def require_hits(self, k: int) -> None:
         """Raise IndexParameterError where more hits are asked for than the type answers."""
         if k > self.max_hits:
             raise IndexParameterError(
-                f"{self.index_type} answers at most {self.max_hits} hits, not {k}.",
+                "{index_type} answers at most {most} hits, not {k}.",
                 "Ask for fewer, or use another index type.",
+                index_type=self.index_type,
+                most=self.max_hits,
+                k=k,
             )
 
     def require_dim(self, dim: int) -> None:
@@ -194,8 +202,11 @@ class IndexSpec(ABC):
         if metric == "COSINE" and "IP" in self.metrics:
             return "IP"
         raise IndexParameterError(
-            f"{self.index_type} does not compare by {metric}.",
-            f"It takes {', '.join(self.metrics)}.",
+            "{index_type} does not compare by {metric}.",
+            "It takes {metrics}.",
+            index_type=self.index_type,
+            metric=metric,
+            metrics=", ".join(self.metrics),
         )
 
 
@@ -215,8 +226,12 @@ def at_least_k(name: str, value: int | None, k: int, usual: int) -> int:
     """
     if value is not None and value < k:
         raise IndexParameterError(
-            f"{name} {value} is less than the {k} hits asked for.",
-            f"Use --{name.replace('_', '-')} {k} or more, or ask for fewer hits.",
+            "{name} {value} is less than the {k} hits asked for.",
+            "Use --{option} {k} or more, or ask for fewer hits.",
+            name=name,
+            value=value,
+            k=k,
+            option=name.replace("_", "-"),
         )
     return max(usual, k) if value is None else value
 

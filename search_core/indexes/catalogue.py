@@ -21,6 +21,7 @@ from search_core.indexes.ivf import (
 )
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import parameters_of
+from search_core.messages import Message
 
 #: Every index type, by its Milvus name, in the order people meet them.
 INDEX_SPECS: dict[str, type[IndexSpec]] = {
@@ -81,12 +82,16 @@ def make_index_spec(
     """
     name = index_type.strip().upper().replace("-", "_")
     if old := OLD_INDEX_TYPES.get(name):
-        raise IndexParameterError(f"{name} {old[0]}.", f"Use {old[1]}.")
+        raise IndexParameterError(
+            "{name} {old}.", Message("Use {old}.", old=old[1]), name=name, old=old[0]
+        )
     spec = INDEX_SPECS.get(name)
     if spec is None:
         raise IndexParameterError(
-            f"{index_type} is not an index type Sightline builds.",
-            f"Choose one of {', '.join(INDEX_SPECS)}.",
+            "{index_type} is not an index type Sightline builds.",
+            "Choose one of {known}.",
+            index_type=index_type,
+            known=", ".join(INDEX_SPECS),
         )
     given = {name: value for name, value in (options or {}).items() if value is not None}
     known = [item.name for item in fields(spec)]
@@ -94,7 +99,11 @@ def make_index_spec(
         if name not in known:
             takes = ", ".join(known) if known else "no build parameters"
             raise IndexParameterError(
-                f"{spec.index_type} has no parameter {name}.", f"It takes {takes}."
+                "{index_type} has no parameter {name}.",
+                "It takes {takes}.",
+                index_type=spec.index_type,
+                name=name,
+                takes=takes,
             )
     for name, parameter in parameters_of(spec):
         if parameter.choices and isinstance(word := given.get(name), str):
@@ -109,11 +118,16 @@ def make_metric(name: str) -> str:
     """
     metric = name.strip().upper()
     if old := OLD_METRICS.get(metric):
-        raise IndexParameterError(f"{metric} {old[0]}.", f"Use {old[1]}.")
+        raise IndexParameterError(
+            "{metric} {old}.", Message("Use {old}.", old=old[1]), metric=metric, old=old[0]
+        )
     if metric not in (*METRICS, *BINARY_METRICS):
         raise IndexParameterError(
-            f"{name} is not a metric Sightline compares by.",
-            f"Choose one of {', '.join(METRICS)}; for vectors of bits {', '.join(BINARY_METRICS)}.",
+            "{name} is not a metric Sightline compares by.",
+            "Choose one of {metrics}; for vectors of bits {binary_metrics}.",
+            name=name,
+            metrics=", ".join(METRICS),
+            binary_metrics=", ".join(BINARY_METRICS),
         )
     return metric
 

@@ -143,9 +143,11 @@ class HnswSq(Hnsw):
             return
         how = "refine" if self.sq_type == "SQ8" else f"sq_type {self.sq_type}"
         raise IndexNotOffered(
-            f"{server} does not offer HNSW_SQ with {how}: it rounds to SQ8 and does not refine.",
-            f"Milvus {self.offer.since} or later does; SIGHTLINE_MILVUS_URI says which Milvus "
-            "to use.",
+            "{server} does not offer HNSW_SQ with {how}: it rounds to SQ8 and does not refine.",
+            "Milvus {since} or later does; SIGHTLINE_MILVUS_URI says which Milvus to use.",
+            server=str(server),
+            how=how,
+            since=self.offer.since,
         )
 
     def parts(self, dim: int) -> Iterable[Part]:
@@ -261,9 +263,11 @@ class GpuCagra(IndexSpec):
         """Raise IndexParameterError unless fewer links are kept than were made."""
         if self.graph_degree >= self.intermediate_graph_degree:
             raise IndexParameterError(
-                f"graph_degree {self.graph_degree} must be less than "
-                f"intermediate_graph_degree {self.intermediate_graph_degree}.",
+                "graph_degree {graph_degree} must be less than "
+                "intermediate_graph_degree {intermediate_graph_degree}.",
                 "Half of it is usual.",
+                graph_degree=self.graph_degree,
+                intermediate_graph_degree=self.intermediate_graph_degree,
             )
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:

@@ -71,8 +71,10 @@ class Ivf(IndexSpec):
         nprobe = params.nprobe if params.nprobe is not None else max(1, self.nlist // 8)
         if nprobe > self.nlist:
             raise IndexParameterError(
-                f"nprobe {nprobe} is more than the {self.nlist} clusters (nlist) of this index.",
-                f"Use --nprobe from 1 to {self.nlist}.",
+                "nprobe {nprobe} is more than the {nlist} clusters (nlist) of this index.",
+                "Use --nprobe from 1 to {nlist}.",
+                nprobe=nprobe,
+                nlist=self.nlist,
             )
         return nprobe
 
@@ -83,9 +85,11 @@ class Ivf(IndexSpec):
         """
         if 0 < rows < self.nlist:
             raise IndexParameterError(
-                f"nlist {self.nlist} is more than the {rows} vectors: only as many clusters as "
+                "nlist {nlist} is more than the {rows} vectors: only as many clusters as "
                 "vectors can be made.",
-                f"Use --nlist from 1 to {rows}.",
+                "Use --nlist from 1 to {rows}.",
+                nlist=self.nlist,
+                rows=rows,
             )
 
     def sweep_values(self, k: int) -> list[int]:
@@ -190,8 +194,11 @@ class IvfPq(Ivf):
         if dim % self.m:
             fits = max(size for size in range(1, min(self.m, dim) + 1) if dim % size == 0)
             raise IndexParameterError(
-                f"m {self.m} does not divide the {dim} dimensions of these vectors.",
-                f"Use a divisor of {dim}, such as {fits}.",
+                "m {m} does not divide the {dim} dimensions of these vectors.",
+                "Use a divisor of {dim}, such as {fits}.",
+                m=self.m,
+                dim=dim,
+                fits=fits,
             )
 
     def require_rows(self, rows: int) -> None:
@@ -199,9 +206,13 @@ class IvfPq(Ivf):
         Ivf.require_rows(self, rows)
         if 0 < rows < 2**self.nbits:
             raise IndexParameterError(
-                f"nbits {self.nbits} needs {2**self.nbits:,} vectors or more to learn from, and "
-                f"there are {rows}.",
-                f"Use --option nbits={rows.bit_length() - 1}, or IVF_SQ8.",
+                "nbits {nbits} needs {least:,} vectors or more to learn from, and "
+                "there are {rows}.",
+                "Use --option nbits={most}, or IVF_SQ8.",
+                nbits=self.nbits,
+                least=2**self.nbits,
+                rows=rows,
+                most=rows.bit_length() - 1,
             )
 
     @classmethod
@@ -315,7 +326,9 @@ class Scann(Ivf):
         """Raise IndexParameterError for an odd number of dimensions."""
         if dim % 2:
             raise IndexParameterError(
-                f"SCANN needs an even number of dimensions, not {dim}.", "Use IVF_SQ8 instead."
+                "SCANN needs an even number of dimensions, not {dim}.",
+                "Use IVF_SQ8 instead.",
+                dim=dim,
             )
 
     def parts(self, dim: int) -> Iterable[Part]:

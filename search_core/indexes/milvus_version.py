@@ -133,6 +133,8 @@ def release_of(version: str) -> tuple[int, int, int]:
     """
     found = _RELEASE.match(version.strip())
     if not found:
-        raise UsageError(f"{version!r} is not a version of Milvus.", "Write it as 2.3.5.")
+        raise UsageError(
+            "{version!r} is not a version of Milvus.", "Write it as 2.3.5.", version=version
+        )
     major, minor, patch = (int(part or 0) for part in found.groups())
     return major, minor, patch

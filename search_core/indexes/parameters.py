@@ -71,8 +71,11 @@ class Parameter:
             fits = isinstance(value, bool)
         if not fits:
             raise IndexParameterError(
-                f"{self.name} must be {self.allowed}, not {value!r}.",
+                "{name} must be {allowed}, not {value}.",
                 "Milvus accepts no other value.",
+                name=self.name,
+                allowed=self.allowed,
+                value=repr(value),
             )
 
 

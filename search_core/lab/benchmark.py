@@ -32,6 +32,7 @@ from search_core.lab.scratch_indexes import (
 )
 from search_core.lab.session import Session
 from search_core.lab.vector_spool import VectorSpool, spool_library
+from search_core.messages import Message
 from search_core.store.library import LibraryInfo, Store
 
 OnRun = Callable[[RunContext, IndexRun], None]
@@ -77,21 +78,30 @@ class IndexBenchmark:
         count = self._store.count(self._library)
         if count <= self._options.k:
             raise UsageError(
-                f"The library {self._library} has {count} vectors, too few to compare indexes.",
+                "The library {name} has {count} vectors, too few to compare indexes.",
                 "Ingest more images or footage first, or ask for fewer neighbours.",
+                name=self._library,
+                count=count,
             )
         remarks: list[str] = []
         sentences = self._sentences(remarks)
         with VectorSpool(info.encoder.dim) as spool:
             asked = [self._read(spool, count, on_progress), *sentences]
-            remarks = [*(f"Queries: {queries.label}." for queries in asked), *remarks]
+            remarks = [
+                *(Message("Queries: {queries}.", queries=queries.label) for queries in asked),
+                *remarks,
+            ]
             filters, masks = self._filters(spool, remarks)
             planned = list(plan) if plan is not None else self._plan(spool)
             remarks += dict.fromkeys(remark for item in planned for remark in item.remarks)
             if spool.rows + how_many_held_out(self._options.queries, count) < count:
                 remarks.append(
-                    f"Measured on {spool.rows:,} of the library's {count:,} vectors, by chance: "
-                    "over all of them searches take longer and find less."
+                    Message(
+                        "Measured on {count:,} of the library's {all:,} vectors, by chance: "
+                        "over all of them searches take longer and find less.",
+                        count=spool.rows,
+                        all=count,
+                    )
                 )
             context = self._context(info, spool, count, remarks)
             runs: list[IndexRun] = []
@@ -111,10 +121,10 @@ class IndexBenchmark:
         try:
             found = text_queries(options.queries, self._encode, self._recorded, options.seed)
         except EncoderError as error:
-            remarks.append(f"No sentences were asked: {error.message}")
+            remarks.append(Message("No sentences were asked: {reason}", reason=error.message))
             return []
         if found is None:
-            remarks.append("No sentences were asked, pictures only.")
+            remarks.append(Message("No sentences were asked, pictures only."))
             return []
         return [found]
 
@@ -130,7 +140,9 @@ class IndexBenchmark:
             limit=left if options.max_rows is None else min(options.max_rows, left),
             held_out=held_out,
             seed=options.seed,
-            on_progress=lambda done, total: on_progress(Progress("reading vectors", done, total)),
+            on_progress=lambda done, total: on_progress(
+                Progress(Message("reading vectors"), done, total)
+            ),
         )
         return image_queries(options.queries, kept, spool, self._recorded, options.seed)
 
@@ -140,7 +152,13 @@ class IndexBenchmark:
         """Return the filters that let anything through, and what they let through."""
         masks = find_masks(spool, self._options.filters)
         for label in [label for label, mask in masks.items() if not mask.any()]:
-            remarks.append(f"None of the {spool.rows:,} vectors passes {label}: not measured.")
+            remarks.append(
+                Message(
+                    "None of the {count:,} vectors passes {filter}: not measured.",
+                    count=spool.rows,
+                    filter=label,
+                )
+            )
             del masks[label]
         return [case for case in self._options.filters if case.label in masks], masks
 
@@ -210,7 +228,7 @@ class IndexBenchmark:
                 k=options.k,
                 metric=metric,
                 on_progress=lambda done, total: on_progress(
-                    Progress("finding the exact neighbours", done, total)
+                    Progress(Message("finding the exact neighbours"), done, total)
                 ),
             )
             chunks = chunks_of(wanted, spool.rows, spool.dim, embedded=server.embedded)
@@ -222,7 +240,7 @@ class IndexBenchmark:
                 binary=wanted[0].spec.vector_kind == "binary",
                 timeout_s=options.time_limit_s,
                 on_progress=lambda done, total: on_progress(
-                    Progress("copying vectors", done, total)
+                    Progress(Message("copying vectors"), done, total)
                 ),
             ) as trials:
                 one_lot = len(chunks) == 1

@@ -46,16 +46,23 @@ class CompareOptions:
             ("the clients at once", min(self.concurrency, default=1), 1),
         ):
             if value < least:
-                raise UsageError(f"{name} must be {least} or more, not {value}.")
+                raise UsageError(
+                    "{name} must be {least} or more, not {value}.",
+                    name=name,
+                    least=least,
+                    value=value,
+                )
         if not self.time_limit_s > 0:
             raise UsageError(
-                f"The time limit must be above 0 seconds, not {self.time_limit_s:g}.",
+                "The time limit must be above 0 seconds, not {seconds:g}.",
                 "Give the seconds an index may take to build, such as 600.",
+                seconds=self.time_limit_s,
             )
         if not 0 < self.target_recall <= 1:
             raise UsageError(
-                f"The target recall must be above 0 and at most 1, not {self.target_recall}.",
+                "The target recall must be above 0 and at most 1, not {target_recall}.",
                 "It is a share: 0.95 is 95 of 100 true neighbours.",
+                target_recall=self.target_recall,
             )
 
     def to_dict(self) -> dict[str, Any]:

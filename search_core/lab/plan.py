@@ -23,6 +23,7 @@ from search_core.indexes import (
 )
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.records import IndexRun
+from search_core.messages import Message
 from search_core.schema.filters import Filter
 from search_core.store.library import NO_FILTER
 from search_core.store.scratch import BUCKETS, bucket_of
@@ -63,7 +64,9 @@ class FilterCase:
         share = float(found[1]) / 100
         if not 1 <= share * BUCKETS <= BUCKETS:
             raise UsageError(
-                f"{text} is not a share of rows to filter by.", "Give 0.01% to 100%, such as 1%."
+                "{text} is not a share of rows to filter by.",
+                "Give 0.01% to 100%, such as 1%.",
+                text=text,
             )
         return cls(f"{float(found[1]):g}%", share=share)
 
@@ -123,8 +126,10 @@ def make_plan(
     for name in given:
         if name not in used:
             raise IndexParameterError(
-                f"None of the indexes to compare has a parameter {name}.",
-                f"They are {', '.join(dict.fromkeys(item.spec.index_type for item in planned))}.",
+                "None of the indexes to compare has a parameter {name}.",
+                "They are {known}.",
+                name=name,
+                known=", ".join(dict.fromkeys(item.spec.index_type for item in planned)),
             )
     return planned
 
@@ -217,7 +222,10 @@ def _settings(
             spec.search_params(params, k)
         except IndexParameterError as error:
             refused = error
-            remarks[f"{spec.index_type}: {error.message} Not measured."] = None
+            remark = Message(
+                "{index}: {reason} Not measured.", index=spec.index_type, reason=error.message
+            )
+            remarks[remark] = None
             continue
         settings.append(params)
     if not settings and refused is not None:

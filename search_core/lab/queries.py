@@ -16,6 +16,7 @@ import numpy as np
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.lab.records import QueryKind
 from search_core.lab.vector_spool import VectorSpool
+from search_core.messages import Message
 
 Encode = Callable[[Sequence[str]], Embeddings]
 #: Fewer recorded searches than this say too little of what is asked for.
@@ -77,11 +78,17 @@ def text_queries(
     Raises EncoderError where the encoder fails.
     """
     if (found := _recorded("text", count, recorded)) is not None:
-        return QuerySet("recorded_text", found, f"{len(found):,} recorded sentences")
+        return QuerySet(
+            "recorded_text", found, Message("{count:,} recorded sentences", count=len(found))
+        )
     if encode is None:
         return None
     made = encode(sentences(count, seed))
-    return QuerySet("text", l2_normalised(made), f"{len(made):,} sentences about such footage")
+    return QuerySet(
+        "text",
+        l2_normalised(made),
+        Message("{count:,} sentences about such footage", count=len(made)),
+    )
 
 
 def how_many_held_out(count: int, rows: int) -> int:
@@ -101,15 +108,23 @@ def image_queries(
     With none held out they are stored vectors, disturbed so that none is its own answer.
     """
     if (found := _recorded("image", count, recorded)) is not None:
-        return QuerySet("recorded_image", found, f"{len(found):,} recorded pictures")
+        return QuerySet(
+            "recorded_image", found, Message("{count:,} recorded pictures", count=len(found))
+        )
     if len(held_out):
-        label = f"{len(held_out):,} pictures of the library, held out of the index"
+        label = Message(
+            "{count:,} pictures of the library, held out of the index", count=len(held_out)
+        )
         return QuerySet("image", l2_normalised(held_out), label)
     rng = np.random.default_rng(seed)
     chosen = rng.choice(spool.rows, min(count, spool.rows), replace=False)
     noise = l2_normalised(rng.normal(size=(len(chosen), spool.dim)))
     disturbed = l2_normalised(spool.take(chosen) + _NOISE * noise)
-    return QuerySet("image", disturbed, f"{len(chosen):,} pictures of the library, disturbed")
+    return QuerySet(
+        "image",
+        disturbed,
+        Message("{count:,} pictures of the library, disturbed", count=len(chosen)),
+    )
 
 
 def _recorded(kind: str, count: int, recorded: Sequence[RecordedSearch]) -> Embeddings | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from search_core.indexes import INDEX_SPECS, IndexSpec, SearchParams
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.records import IndexRun
+from search_core.messages import Message, Value, joined
 from search_core.store.library import LibraryInfo
 
 #: A search that looks into an eighth of an index or less, and reaches half of the rows or more,
@@ -227,31 +228,46 @@ def _recommendation(
 ) -> Recommendation:
     run, hardest = best.run, best.hardest
     margin = best.recall - target_recall
-    where = f" under the filter {hardest.filter}" if hardest.filter else ""
-    found = f"finds {best.recall:.1%} of the true neighbours{where}"
-    speed = f"in {_p50(run):.2g} ms (median)"
+    where = hardest.filter and Message(" under the filter {filter}", filter=hardest.filter)
+    values: dict[str, Value] = {
+        "setting": setting_text(run),
+        "found": best.recall,
+        "where": where,
+        "ms": _p50(run),
+        "target": target_recall,
+    }
     if not best.meets:
-        sentence = (
-            f"Nothing measured reaches the target of {target_recall:.1%}; "
-            f"{setting_text(run)} comes nearest: it {found} {speed}, {-margin:.1%} short."
+        sentence: str = Message(
+            "Nothing measured reaches the target of {target:.1%}; {setting} comes nearest: it "
+            "finds {found:.1%} of the true neighbours{where} in {ms:.2g} ms (median), {short:.1%} "
+            "short.",
+            **values,
+            short=-margin,
         )
     else:
-        sentence = (
-            f"Use {setting_text(run)}: it {found} {speed}, "
-            f"{100 * margin:.1f} points above the target of {target_recall:.1%}"
-        )
         low = hardest.recall_low
-        doubt = low is not None and low < target_recall
-        sentence += f" (95 % interval from {low:.1%}: more queries would tell)." if doubt else "."
-        if ties:
-            sentence += f" {_ties_text(ties)}"
+        doubt: str = ""
+        if low is not None and low < target_recall:
+            doubt = Message(" (95 % interval from {low:.1%}: more queries would tell)", low=low)
+        sentence = Message(
+            "Use {setting}: it finds {found:.1%} of the true neighbours{where} in {ms:.2g} ms "
+            "(median), {margin:.1f} points above the target of {target:.1%}{doubt}.",
+            **values,
+            margin=100 * margin,
+            doubt=doubt,
+        )
+        sentence = joined(sentence, _ties_text(ties) if ties else "", separator=" ")
     return Recommendation(best, target_recall, margin, ties, sentence)
 
 
 def _ties_text(ties: Sequence[Setting]) -> str:
     names = [setting_text(setting.run) for setting in ties[:2]]
-    more = f" and {len(ties) - 2} more" if len(ties) > 2 else ""
-    return f"In speed it cannot be told apart from {', '.join(names)}{more}."
+    more = len(ties) - 2
+    return Message(
+        "In speed it cannot be told apart from {names}{more}.",
+        names=", ".join(names),
+        more=Message(" and {count} more", count=more) if more > 0 else "",
+    )
 
 
 def _p50(run: IndexRun) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.messages import restored, stored
 
 
 def versions(server: ServerInfo) -> dict[str, str]:
@@ -186,7 +187,7 @@ class Comparison:
 
 def write_jsonl(path: Path, context: RunContext, runs: Iterable[IndexRun]) -> None:
     """Append one JSON line per measurement; each holds the context too, so that it stands alone."""
-    shared = asdict(context)
+    shared = asdict(context) | {"remark_templates": stored(context.remarks)}
     with path.open("a", encoding="utf-8") as file:
         for run in runs:
             line = {"context": shared, **run.to_dict()}
@@ -204,7 +205,8 @@ def read_jsonl(path: Path) -> Comparison:
     for line in whole.splitlines():
         record = json.loads(line)
         shared = record.pop("context")
-        context = RunContext(**{**shared, "remarks": tuple(shared.get("remarks", ()))})
+        remarks = restored(shared.pop("remark_templates", shared.get("remarks", ())))
+        context = RunContext(**{**shared, "remarks": tuple(remarks)})
         runs.append(IndexRun.from_dict(record))
     if context is None:
         raise ValueError(f"{path} holds no measurements")

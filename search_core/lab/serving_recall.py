@@ -93,7 +93,9 @@ def live_recall(
     info = store.library(library)
     rows = store.count(library)
     if rows < 2:
-        raise UsageError(f"The library {library} holds too little to measure searches on.")
+        raise UsageError(
+            "The library {library} holds too little to measure searches on.", library=library
+        )
     recorded = _recorded(info, log, queries)
     asked = recorded or _stored(store, library, min(queries, rows), seed)
     selectivities = Selectivities(store)

@@ -34,6 +34,7 @@ from search_core.lab.timing import (
     time_requests,
 )
 from search_core.lab.vector_spool import VectorSpool
+from search_core.messages import Message
 from search_core.search.filtered_search import plan_effort
 from search_core.store.scratch import Trial
 
@@ -117,13 +118,13 @@ class Session:
     # Within
 
     def _tell_build(self, spec: IndexSpec) -> None:
-        self._on_progress(Progress(f"building {spec.index_type}", 0, 0))
+        self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
 
     def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
         """Ask every job all its queries once: what it finds, and warmth for the timing."""
         lot = _Lot({}, {}, {})
         total = sum(len(item.settings) for item in built) * sum(len(c.queries) for c in cases)
-        step = self._stepper("finding neighbours", total)
+        step = self._stepper(Message("finding neighbours"), total)
         for item, index in built.items():
             try:
                 asked = self._ask_settings(item, index, cases, step)
@@ -205,7 +206,9 @@ class Session:
         jobs = [job for job in lot.asked if not _does_nothing(job)]
         jobs += [reference] if reference else []
         repeats = self._options.repeats
-        step = self._stepper("timing", repeats * sum(len(job.case.queries) for job in jobs))
+        step = self._stepper(
+            Message("timing"), repeats * sum(len(job.case.queries) for job in jobs)
+        )
         seconds = time_requests(
             jobs,
             nq=1,
@@ -235,7 +238,9 @@ class Session:
         jobs = [job for job in lot.asked if job.case is first]
         for nq in (nq for nq in options.nq if nq > 1):
             requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
-            step = self._stepper(f"timing {nq} queries a request", options.repeats * requests)
+            step = self._stepper(
+                Message("timing {count} queries a request", count=nq), options.repeats * requests
+            )
             seconds = time_requests(
                 lot.standing(jobs),
                 nq=nq,
@@ -247,7 +252,9 @@ class Session:
             for job, parts in seconds.items():
                 yield batch_run(runs[job.built], job, lot.asked[job], parts, nq)
         for clients in options.concurrency:
-            step = self._stepper(f"timing {clients} clients", options.repeats * len(jobs))
+            step = self._stepper(
+                Message("timing {count} clients", count=clients), options.repeats * len(jobs)
+            )
             got = time_clients(
                 lot.standing(jobs),
                 clients=clients,

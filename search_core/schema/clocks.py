@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.schema.entity import ms_from_datetime
 
 T = TypeVar("T")
@@ -97,10 +98,12 @@ def parse_zone(text: str) -> tzinfo:
         pass
     known = {zone.casefold(): zone for zone in available_timezones()}
     close = get_close_matches(name.casefold(), known, n=1, cutoff=0.75)
-    hint = f"Did you mean {known[close[0]]}? " if close else ""
+    meant = Message("Did you mean {zone}? ", zone=known[close[0]]) if close else ""
     raise UsageError(
-        f"Unknown time zone {text!r}.",
-        f"{hint}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
+        "Unknown time zone {text!r}.",
+        "{meant}Use a name such as Europe/Berlin or UTC, or an offset such as +02:00.",
+        text=text,
+        meant=meant,
     )
 
 
@@ -125,8 +128,9 @@ def parse_offset(text: str) -> timedelta:
         sign = units[1]
     if offset is None or offset > LONGEST_OFFSET:
         raise UsageError(
-            f"{text!r} is not a clock offset.",
+            "{text!r} is not a clock offset.",
             "Write what to add to the clock's times: +1h, -2m30s, +1d, or -00:02:30.",
+            text=text,
         )
     return -offset if sign == "-" else offset
 
@@ -150,9 +154,12 @@ def by_camera(values: Sequence[str], parse: Callable[[str], T]) -> dict[str, T]:
     for written in values:
         camera, _, value = written.rpartition("=")
         if camera in read:
-            whose = f"the camera {camera}" if camera else "every camera"
+            whose = Message("the camera {name}", name=camera) if camera else Message("every camera")
             raise UsageError(
-                f"{written!r} is the second value for {whose}.", "Give one value a camera."
+                "{written!r} is the second value for {whose}.",
+                "Give one value a camera.",
+                written=written,
+                whose=whose,
             )
         read[camera] = parse(value)
     return read
@@ -162,8 +169,11 @@ def check_moment(moment: datetime) -> datetime:
     """Return a moment if something can have been captured around it; raises UsageError."""
     if moment.year < FIRST_YEAR:
         raise UsageError(
-            f"{moment.isoformat()} lies before {FIRST_YEAR}, the year of the first photograph.",
-            f"Give a moment from {FIRST_YEAR}-01-01 on, such as 2026-11-20T14:30.",
+            "{moment} lies before {year}, the year of the first photograph.",
+            "Give a moment from {first}-01-01 on, such as 2026-11-20T14:30.",
+            moment=moment.isoformat(),
+            year=FIRST_YEAR,
+            first=FIRST_YEAR,
         )
     return moment
 

@@ -125,7 +125,8 @@ def quoted(text: str) -> str:
     allowed = "\t\n\r"
     if any((ord(c) < 32 and c not in allowed) or 0xD800 <= ord(c) <= 0xDFFF for c in text):
         raise FilterError(
-            f"{text!r} holds control characters, which Milvus cannot filter by.",
+            "{text!r} holds control characters, which Milvus cannot filter by.",
             "Remove them from the value.",
+            text=text,
         )
     return json.dumps(text, ensure_ascii=False)

@@ -36,7 +36,9 @@ class Hours:
     def __post_init__(self) -> None:
         for minute in (self.start_minute, self.end_minute):
             if not 0 <= minute <= MINUTES_A_DAY:
-                raise FilterError(f"A minute of the day is from 0 to 1440, not {minute}.")
+                raise FilterError(
+                    "A minute of the day is from 0 to 1440, not {minute}.", minute=minute
+                )
         if self.start_minute % MINUTES_A_DAY == self.end_minute % MINUTES_A_DAY:
             raise FilterError(
                 "Hours that begin and end at the same time leave out nothing, or everything.",
@@ -46,7 +48,7 @@ class Hours:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise FilterError(
-                f"{self.zone!r} is no time zone.", "Use a name such as Europe/Berlin."
+                "{zone!r} is no time zone.", "Use a name such as Europe/Berlin.", zone=self.zone
             ) from error
 
     def hold(self, epoch_ms: int) -> bool:
@@ -64,8 +66,9 @@ class Hours:
         """
         if before_ms - after_ms > MOST_DAYS * _DAY_MS:
             raise FilterError(
-                f"Hours of the day can be looked for within {MOST_DAYS:,} days at most.",
+                "Hours of the day can be looked for within {days:,} days at most.",
                 "Say from when and until when.",
+                days=MOST_DAYS,
             )
         zone = ZoneInfo(self.zone)
         start = self.start_minute * _MINUTE_MS

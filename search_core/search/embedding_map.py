@@ -8,16 +8,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.encoders.base import Embeddings
+from search_core.messages import Message
 
 #: What groups of footage are told apart by; an encoder says which of them fit.
 WORDS = (
-    "a person", "a crowd", "a child", "a bicycle", "a motorcycle", "a car", "a van", "a truck",
-    "a bus", "a train", "a dog", "a cat", "a bird", "an umbrella", "a bag", "a parcel",
-    "an empty street", "a crossing", "a car park", "a loading dock", "a gate", "a shop",
-    "an office", "a corridor", "a kitchen", "a building", "a garden", "trees", "a river", "the sea",
-    "mountains", "night", "bright daylight", "rain", "snow", "fog", "text", "food", "a drawing",
-    "a blank picture",
-)  # fmt: skip
+    Message("a person"),
+    Message("a crowd"),
+    Message("a child"),
+    Message("a bicycle"),
+    Message("a motorcycle"),
+    Message("a car"),
+    Message("a van"),
+    Message("a truck"),
+    Message("a bus"),
+    Message("a train"),
+    Message("a dog"),
+    Message("a cat"),
+    Message("a bird"),
+    Message("an umbrella"),
+    Message("a bag"),
+    Message("a parcel"),
+    Message("an empty street"),
+    Message("a crossing"),
+    Message("a car park"),
+    Message("a loading dock"),
+    Message("a gate"),
+    Message("a shop"),
+    Message("an office"),
+    Message("a corridor"),
+    Message("a kitchen"),
+    Message("a building"),
+    Message("a garden"),
+    Message("trees"),
+    Message("a river"),
+    Message("the sea"),
+    Message("mountains"),
+    Message("night"),
+    Message("bright daylight"),
+    Message("rain"),
+    Message("snow"),
+    Message("fog"),
+    Message("text"),
+    Message("food"),
+    Message("a drawing"),
+    Message("a blank picture"),
+)
 _ROUNDS, _STARTS = 25, 3
 
 

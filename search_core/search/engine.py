@@ -51,10 +51,14 @@ class Query:
                 "There is nothing to search for.", "Give a sentence, a picture or an entity's id."
             )
         if not 0.0 <= self.text_weight <= 1.0:
-            raise UsageError(f"The text weight must be from 0 to 1, not {self.text_weight}.")
+            raise UsageError(
+                "The text weight must be from 0 to 1, not {weight}.",
+                weight=self.text_weight,
+            )
         if not 0.0 <= self.without_weight <= 1.0:
             raise UsageError(
-                f"The weight of what is left out must be from 0 to 1, not {self.without_weight}."
+                "The weight of what is left out must be from 0 to 1, not {weight}.",
+                weight=self.without_weight,
             )
 
     @property

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from search_core.indexes import IndexSpec, SearchParams, parameters_of
+from search_core.messages import Message
 
 EffortStrategy = Literal["default", "raised", "exact"]
 
@@ -88,19 +89,30 @@ def plan_effort(
     raised = most if few else min(most, math.ceil(start * _factor(name, share, limits)))
     if raised <= start:
         return usual
-    reason = f"{100 * share:.2g} % of the library passes the filter: {name} raised from {start:,}"
-    reason += f" to {raised:,}"
+    every = ""
     if name == "nprobe" and raised == most:
-        reason += ", all clusters"
-        reason += " and so exact" if spec.full_clusters else ""
-    return Effort("raised", replace(params, **{name: raised}), f"{reason}.")
+        exact = spec.full_clusters
+        every = Message(", all clusters and so exact") if exact else Message(", all clusters")
+    reason = Message(
+        "{share:.2g} % of the library passes the filter: {name} raised from {start:,} to "
+        "{raised:,}{every}.",
+        share=100 * share,
+        name=name,
+        start=start,
+        raised=raised,
+        every=every,
+    )
+    return Effort("raised", replace(params, **{name: raised}), reason)
 
 
 def _exactly(passing: int) -> str:
     if not passing:
         return ""  # as of seconds ago; the answer says what there is
-    passes = "1 picture passes" if passing == 1 else f"{passing:,} pictures pass"
-    return f"{passes} the filter: compared exactly, without the index."
+    if passing == 1:
+        return Message("1 picture passes the filter: compared exactly, without the index.")
+    return Message(
+        "{count:,} pictures pass the filter: compared exactly, without the index.", count=passing
+    )
 
 
 def _factor(name: str, share: float, limits: EffortLimits) -> float:

@@ -111,10 +111,14 @@ def serve_lock(settings: Settings) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             state = _read_state(settings.data_dir / STATE_FILE)
-            where = f" at {state.dashboard_url} (process {state.pid})" if state else ""
             raise ServeError(
-                f"Sightline is already serving {settings.data_dir}{where}.",
+                "Sightline is already serving {data_dir} at {url} (process {pid})."
+                if state
+                else "Sightline is already serving {data_dir}.",
                 "Open that address, or stop it with Ctrl-C in its terminal first.",
+                data_dir=settings.data_dir,
+                url=state.dashboard_url if state else "",
+                pid=state.pid if state else 0,
             ) from None
         (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
         try:

@@ -98,10 +98,12 @@ class LibraryInfo:
         """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
         if not self.encoder.same_space(identity):
             raise EncoderMismatch(
-                f"The library {self.name} holds vectors of {self.encoder.label_beside(identity)}; "
-                f"the encoder in use is {identity.label_beside(self.encoder)}.",
-                f"Choose that encoder with --model {self.encoder.name}, or another library "
-                "with --library.",
+                "The library {name} holds vectors of {encoder}; the encoder in use is {other}.",
+                "Choose that encoder with --model {model}, or another library with --library.",
+                name=self.name,
+                encoder=self.encoder.label_beside(identity),
+                other=identity.label_beside(self.encoder),
+                model=self.encoder.name,
             )
 
 
@@ -279,8 +281,9 @@ def check_library_name(name: str) -> str:
     """Return ``name`` if Milvus can have it as an alias; raises UsageError."""
     if not _NAME.fullmatch(name):
         raise UsageError(
-            f"{name!r} cannot name a library.",
+            "{name!r} cannot name a library.",
             "Use letters, digits and underscores, not starting with a digit, at most 128.",
+            name=name,
         )
     return name
 
@@ -288,7 +291,9 @@ def check_library_name(name: str) -> str:
 def check_k(k: int) -> int:
     """Return ``k`` if Milvus accepts it as a number of hits (1 to 16,384); raises UsageError."""
     if not 1 <= k <= 16_384:
-        raise UsageError(f"k must be from 1 to 16384, not {k}.", "Milvus returns no more at once.")
+        raise UsageError(
+            "k must be from 1 to 16384, not {k}.", "Milvus returns no more at once.", k=k
+        )
     return k
 
 

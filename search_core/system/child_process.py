@@ -49,7 +49,9 @@ class ChildProcess:
                 complaints.seek(0)
                 last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise SightlineError(
-                    f"The decoding process cannot start ({cause}): {in_words(RuntimeError(*last))}."
+                    "The decoding process cannot start ({cause}): {reason}.",
+                    cause=cause,
+                    reason=in_words(RuntimeError(*last)),
                 ) from None
         self.alive = True
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
+from search_core.messages import stored
 from search_core.system.disk import disk_full, free_bytes, is_full
 
 _BUSY_S = 30.0
@@ -119,18 +120,22 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise
         if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
             raise StoreDamaged(
-                f"{path} is damaged: it is cut or overwritten.",
+                "{path} is damaged: it is cut or overwritten.",
                 "`sightline verify --repair` restores the ledger; any other file of this kind can "
                 "be moved away, and is made anew.",
+                path=path,
             ) from error
         if not _is_writable(path):
             raise StoreReadOnly(
-                f"{path} cannot be written by this user.",
+                "{path} cannot be written by this user.",
                 "Change its permissions, or choose another data directory with --data-dir.",
+                path=path,
             ) from error
         raise StoreError(
-            f"{path} cannot be used: {in_words(error)}.",
+            "{path} cannot be used: {error}.",
             "Check the disk it is on, and who may write to it.",
+            path=path,
+            error=in_words(error),
         ) from error
 
 
@@ -157,7 +162,10 @@ def _is_full(error: sqlite3.Error | OSError, path: Path) -> bool:
 
 
 def storable(value: object) -> object:
-    """Return a value SQLite can hold: file names need not be valid Unicode."""
+    """Return a value SQLite can hold: file names need not be valid Unicode, messages have parts.
+
+    A column that may hold messages is read with :func:`search_core.messages.restored`.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+        return str(stored(value)).encode("utf-8", "backslashreplace").decode("utf-8")
     return value

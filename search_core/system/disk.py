@@ -7,12 +7,13 @@ import shutil
 from pathlib import Path
 
 from search_core.errors import DiskFull
+from search_core.messages import Message
 
 #: What must be free for Milvus Lite to be written to, besides twice its log: the thumbnails of what
 #: is decoded meanwhile, and the pages of the ledger.
 _SLACK_BYTES = 32 << 20
 #: What to do about a full disk; what was done before stays done.
-FULL_HINT = "Free some space, then run the same command again: it goes on from there."
+FULL_HINT = Message("Free some space, then run the same command again: it goes on from there.")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -30,7 +31,7 @@ def free_bytes(place: Path) -> int:
 
 def disk_full(place: Path | str) -> DiskFull:
     """Return the error for a disk that is full, named by a file or folder on it."""
-    return DiskFull(f"No space is left on the disk of {place}.", FULL_HINT)
+    return DiskFull("No space is left on the disk of {place}.", FULL_HINT, place=place)
 
 
 def require_room(lite_dir: Path) -> None:
@@ -43,5 +44,8 @@ def require_room(lite_dir: Path) -> None:
     needed = _SLACK_BYTES + 2 * log_bytes
     if free_bytes(lite_dir) < needed:
         raise DiskFull(
-            f"Less than {needed >> 20} MiB are free on the disk of {lite_dir}.", FULL_HINT
+            "Less than {size} MiB are free on the disk of {place}.",
+            FULL_HINT,
+            size=needed >> 20,
+            place=lite_dir,
         )

@@ -44,13 +44,14 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
     Raises UsageError for a name, library or selector that cannot be, and for Sightline's own data.
     """
     if not name.strip() or not name.isprintable():
-        raise UsageError(f"{name!r} cannot name a folder.", "Use printable characters.")
+        raise UsageError("{name!r} cannot name a folder.", "Use printable characters.", name=name)
     parse_selector(given.keyframes)
     path = given.path.expanduser().absolute()
     if path.is_relative_to(settings.data_dir):
         raise UsageError(
-            f"The folder {path} is inside Sightline's data directory.",
+            "The folder {path} is inside Sightline's data directory.",
             "Watch a folder that a recorder writes to; --data-dir chooses another data directory.",
+            path=path,
         )
     library = check_library_name(given.library or settings.library)
     return WatchedFolder(name, path, library, given.camera, given.keyframes, given.tags)
@@ -65,7 +66,10 @@ def configured_folders(settings: Settings) -> list[WatchedFolder]:
     for folder in folders:
         if (other := names.setdefault(folder.path, folder.name)) != folder.name:
             raise UsageError(
-                f"The folders {other} and {folder.name} are the same: {folder.path}.",
+                "The folders {name} and {other} are the same: {path}.",
                 "Leave one of them out of sightline.toml.",
+                name=other,
+                other=folder.name,
+                path=folder.path,
             )
     return folders

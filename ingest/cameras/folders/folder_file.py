@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ingest.cameras.camera_file import AddedTables, quoted
+from search_core.messages import Message
 from search_core.settings import FolderSettings
 
 _HEAD = "# Folders to watch, added by the dashboard or `sightline folders add`.\n"
@@ -20,7 +21,7 @@ class AddedFolders(AddedTables[AddedFolder]):
     """The folders in the file at ``path``."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, "folder", AddedFolder, head=_HEAD, lines=_lines)
+        super().__init__(path, Message("folder"), AddedFolder, head=_HEAD, lines=_lines)
 
 
 def _lines(given: AddedFolder) -> dict[str, str]:

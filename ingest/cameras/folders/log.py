@@ -19,6 +19,7 @@ from ingest.cameras.camera import is_watched
 from ingest.cameras.folders.folder import WatchedFolder, lock_name
 from ingest.cameras.folders.scan import FileVersion
 from ingest.ledger import MIGRATIONS, Status
+from search_core.messages import restored
 from search_core.settings import Settings
 from search_core.system.database import Database, storable
 
@@ -149,12 +150,12 @@ class FolderLog:
                 " SELECT name, coalesce(looked_ms, ?3), ?2 FROM folders WHERE name = ?1"
                 " AND state <> 'removed' AND NOT EXISTS"
                 " (SELECT 1 FROM folder_gaps WHERE folder = ?1 AND ended_ms IS NULL)",
-                (name, reason, now_ms),
+                (name, storable(reason), now_ms),
             )
             connection.execute(
                 "UPDATE folders SET since_ms = CASE state WHEN 'lost' THEN since_ms ELSE ?3 END,"
                 " state = 'lost', reason = ?2 WHERE name = ?1 AND state <> 'removed'",
-                (name, reason, now_ms),
+                (name, storable(reason), now_ms),
             )
 
     def end(self, name: str, now_ms: int) -> None:
@@ -249,7 +250,7 @@ class FolderLog:
             f"SELECT {_COLUMNS}, (SELECT count(*) FROM folder_files WHERE {_FAILED})"  # noqa: S608
             " FROM folders ORDER BY name"
         )
-        return [FolderState(*row) for row in rows]
+        return [FolderState(*restored(list(row))) for row in rows]
 
     def gaps(self, name: str | None = None, since_ms: int = 0) -> list[FolderGap]:
         """Return when folders, or one, were not watched after ``since_ms``; newest first."""
@@ -259,7 +260,7 @@ class FolderLog:
             " ORDER BY began_ms DESC, folder",
             (name, since_ms),
         )
-        return [FolderGap(*row) for row in rows]
+        return [FolderGap(*restored(list(row))) for row in rows]
 
     def failures(self, name: str | None = None, limit: int = -1) -> list[FolderFailure]:
         """Return the files that could not be taken in as they are now, newest first."""
@@ -269,7 +270,7 @@ class FolderLog:
             " ORDER BY updated_ms DESC, folder_files.path LIMIT ?2",
             (name, limit),
         )
-        return [FolderFailure(*row) for row in rows]
+        return [FolderFailure(*restored(list(row))) for row in rows]
 
 
 def _end_gap(connection: Connection, name: str, now_ms: int) -> None:

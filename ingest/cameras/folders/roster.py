@@ -18,6 +18,7 @@ from ingest.cameras.folders.folder_file import AddedFolder, AddedFolders
 from ingest.cameras.folders.log import FolderLog, FolderState
 from ingest.media.keyframes import parse_selector
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.settings import Settings
 
 #: One that is not on the roster is listed this long after it was last looked through.
@@ -89,8 +90,9 @@ class FolderRoster:
         """Return one that was added; raises UsageError for another, which is not changed here."""
         if name in self._settings.folders:
             raise UsageError(
-                f"The folder {name} is in sightline.toml.",
+                "The folder {name} is in sightline.toml.",
                 "Change it there; `sightline serve` reads that file when it starts.",
+                name=name,
             )
         return self._folder(name, self._added.get(name))
 
@@ -136,15 +138,19 @@ class FolderRoster:
 
     def _require_free(self, folder: WatchedFolder) -> None:
         if folder.name in self._settings.folders or folder.name in self._added.all():
-            raise UsageError(f"There is a folder {folder.name} already.", "Choose another name.")
+            raise UsageError(
+                "There is a folder {name} already.", "Choose another name.", name=folder.name
+            )
         self._require_path_free(folder)
 
     def _require_path_free(self, folder: WatchedFolder) -> None:
         for other in self.folders():
             if other.path == folder.path and other.name != folder.name:
                 raise UsageError(
-                    f"The folder {folder.path} is watched as {other.name} already.",
+                    "The folder {path} is watched as {name} already.",
                     "Change that one, or choose another folder.",
+                    path=folder.path,
+                    name=other.name,
                 )
 
 
@@ -161,15 +167,18 @@ def _given(folder: WatchedFolder) -> AddedFolder:
 
 def _require_readable(path: Path) -> None:
     """Raise UsageError unless this is a folder that can be listed here."""
-    look = "Look at how it is spelled, and whether its volume is mounted."
+    look = Message("Look at how it is spelled, and whether its volume is mounted.")
     if not path.exists():
-        raise UsageError(f"There is no folder {path} on the server.", look)
+        raise UsageError("There is no folder {path} on the server.", look, path=path)
     if not path.is_dir():
-        raise UsageError(f"{path} is not a folder.", "Give the folder that the recorder writes to.")
+        raise UsageError(
+            "{path} is not a folder.", "Give the folder that the recorder writes to.", path=path
+        )
     if not os.access(path, os.R_OK | os.X_OK):
         raise UsageError(
-            f"The folder {path} cannot be read.",
+            "The folder {path} cannot be read.",
             "Let the user that runs Sightline read it, and what is in it.",
+            path=path,
         )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from search_core.errors import in_words
+from search_core.messages import Message
 
 MOST_ENTRIES = 5_000
 RECENT_FOLDERS = 500
@@ -95,13 +96,17 @@ class FolderScan:
             with os.scandir(self._root) as listing:
                 empty = next(listing, None) is None
         except FileNotFoundError:
-            raise FolderUnavailable("does not exist") from None
+            raise FolderUnavailable(Message("does not exist")) from None
         except NotADirectoryError:
-            raise FolderUnavailable("is not a folder") from None
+            raise FolderUnavailable(Message("is not a folder")) from None
         except OSError as error:
-            raise FolderUnavailable(f"cannot be listed: {in_words(error)}") from error
+            raise FolderUnavailable(
+                Message("cannot be listed: {error}", error=in_words(error))
+            ) from error
         if empty and self.held:
-            raise FolderUnavailable("is empty, though it held files: is its volume mounted?")
+            raise FolderUnavailable(
+                Message("is empty, though it held files: is its volume mounted?")
+            )
         self.held = not empty
 
     def _sweep(self, found: dict[str, FileVersion]) -> None:
@@ -171,7 +176,7 @@ class FolderScan:
             return []
         except OSError as error:
             self._listed.pop(folder, None)
-            self.unlisted[folder] = f"cannot be listed: {in_words(error)}"
+            self.unlisted[folder] = Message("cannot be listed: {error}", error=in_words(error))
             return []
         self.unlisted.pop(folder, None)
         settled = abs(time.time() - changed_ns / 1e9) > _SETTLED_S

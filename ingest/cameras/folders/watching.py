@@ -28,6 +28,7 @@ from ingest.report import SourceOutcome
 from ingest.sources.completeness import WAIT_STAGE
 from search_core.encoders.base import Encoder
 from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
+from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
@@ -166,21 +167,21 @@ class _Watcher(threading.Thread):
                 return
             except ServeError:
                 # That process writes the log.
-                self._say("is watched by another process already")
+                self._say(Message("is watched by another process already"))
             except SightlineError as error:
-                self._lose(f"cannot be watched: {error.message}")
+                self._lose(Message("cannot be watched: {reason}", reason=error.message))
             except OSError as error:
-                self._lose(f"cannot be watched: {in_words(error)}")
+                self._lose(Message("cannot be watched: {reason}", reason=in_words(error)))
             except Exception:
                 _log.exception("watching the folder %s", self.folder.name)
-                self._lose("cannot be watched: see the log")
+                self._lose(Message("cannot be watched: see the log"))
             self.stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def note_hang(self) -> None:
         """Say so when reading the folder takes too long; for another thread."""
         since_s = self._reading_since_s
         if since_s is not None and time.monotonic() - since_s > self._timing.hang_s:
-            self._lose("does not answer")
+            self._lose(Message("does not answer"))
 
     def _watch(self) -> None:
         # Not by encoder: a library that was embedded anew still holds what was taken in.
@@ -205,7 +206,7 @@ class _Watcher(threading.Thread):
                     if more:
                         continue
                 except SightlineError as error:
-                    self._trouble = f"cannot be taken in: {error.message}"
+                    self._trouble = Message("cannot be taken in: {reason}", reason=error.message)
                     self._lose(self._trouble)
                     retry_s = time.monotonic() + backoff.next_s()
             self.stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))

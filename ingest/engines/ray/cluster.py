@@ -46,8 +46,9 @@ def require_ray(alone: bool = False) -> Any:
         import ray.data
     except ImportError as error:
         raise EngineError(
-            f"The engine ray needs Ray, which cannot be imported: {in_words(error)}.",
+            "The engine ray needs Ray, which cannot be imported: {reason}.",
             "`pip install 'sightline[ray]'` installs it; --engine local needs nothing.",
+            reason=in_words(error),
         ) from None
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
@@ -82,10 +83,13 @@ def joined(address: str | None) -> Iterator[None]:
             with _own_signals(), _quiet_start():
                 ray.init(address or "local", **options)
         except Exception as error:  # it raises anything, from ValueError to its own
-            where = "started" if address is None else f"reached at {address}"
             raise EngineError(
-                f"A Ray cluster cannot be {where}: {in_words(error)}.",
+                "A Ray cluster cannot be started: {reason}."
+                if address is None
+                else "A Ray cluster cannot be reached at {address}: {reason}.",
                 "--engine local needs no cluster.",
+                address=address or "",
+                reason=in_words(error),
             ) from error
         try:
             yield
@@ -98,9 +102,10 @@ def _check_reachable(address: str) -> None:
     """Raise EngineError when nobody answers at an address: Ray itself would try for minutes."""
     if "://" in address:
         raise EngineError(
-            f"{address} is the address of a Ray client server; an ingest has to be a part of the "
+            "{address} is the address of a Ray client server; an ingest has to be a part of the "
             "cluster.",
             "Run it on a machine of the cluster, with --ray-address auto or HOST:6379.",
+            address=address,
         )
     host, colon, port = address.rpartition(":")
     if not colon:
@@ -109,8 +114,10 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
     except (OSError, ValueError) as error:
         raise EngineError(
-            f"No Ray cluster can be reached at {address}: {in_words(error)}.",
+            "No Ray cluster can be reached at {address}: {reason}.",
             "`ray start --head` starts one; --engine ray without an address uses this machine.",
+            address=address,
+            reason=in_words(error),
         ) from None
 
 

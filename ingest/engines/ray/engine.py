@@ -36,6 +36,7 @@ from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
 from search_core.encoders.loading import load, options_of
 from search_core.errors import EngineError, SightlineError, in_words
+from search_core.messages import Message
 from search_core.settings import Settings
 
 _EVENTS_IN_FLIGHT = 128
@@ -152,7 +153,7 @@ class _Flow:
                     continue
                 yield news
             for task in self._under_way.tasks():
-                yield task, Failed("decode", "was lost on the Ray cluster; run again")
+                yield task, Failed("decode", Message("was lost on the Ray cluster; run again"))
         finally:
             self._stop.set()
             with suppress(Exception):  # the cluster may be gone
@@ -281,6 +282,7 @@ def _explained(error: BaseException) -> BaseException:
         cause = getattr(cause, "cause", None) or cause.__cause__
     last = str(error).strip().splitlines()[-1:]  # the cluster's own traceback comes before
     return EngineError(
-        f"The Ray cluster failed: {in_words(RuntimeError(*last))}.",
+        "The Ray cluster failed: {reason}.",
         "What was done is kept; run the same command again to go on.",
+        reason=in_words(RuntimeError(*last)),
     )

@@ -56,8 +56,9 @@ def decode(batch: pa.Table, actor: Any, stage: DecodeStage) -> Iterator[pa.Table
     """
     if not stage.mark.exists():
         raise EngineError(
-            f"A machine of the Ray cluster does not see the data directory {stage.mark.parent}.",
+            "A machine of the Ray cluster does not see the data directory {folder}.",
             "All its machines must see the sources and the data directory at the same paths.",
+            folder=stage.mark.parent,
         )
     stop = _Stop(actor)
     decoder = _decoders.setdefault((stage.entry, stage.hang_s), Decoder(stage.entry, stage.hang_s))
@@ -118,11 +119,11 @@ class Encode:
         try:
             self._encoder = load()
             if not self._encoder.identity.same_space(identity):
-                there = self._encoder.identity.label_beside(identity)
                 raise EncoderMismatch(
-                    f"A machine of the Ray cluster loads {there} where this "
-                    f"one has {identity.label_beside(self._encoder.identity)}.",
+                    "A machine of the Ray cluster loads {label} where this one has {other}.",
                     "Install the same model and the same version of Sightline on all of them.",
+                    label=self._encoder.identity.label_beside(identity),
+                    other=identity.label_beside(self._encoder.identity),
                 )
         except SightlineError as error:
             self._error = error  # an actor that raises this early is only started again

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from ingest.media.capture_time.claims import SOURCE_BY_KEY, SOURCES, SourceKey, TimeClaim
+from search_core.messages import Message
 from search_core.schema.clocks import Clock
 from search_core.schema.entity import CapturedFrom
 
@@ -19,13 +20,13 @@ _END_TOLERANCE_MS = 5_000
 _RANK = {source.key: rank for rank, source in enumerate(SOURCES)}
 #: What one source says, for warnings; the moment is in UTC.
 _SAYS: dict[CapturedFrom, str] = {
-    "given": "{moment} UTC as given",
-    "container": "{moment} UTC by its metadata",
-    "exif": "{moment} UTC by its EXIF",
-    "xmp": "{moment} UTC by its XMP",
-    "iptc": "{moment} UTC by its IPTC",
-    "gps": "{moment} UTC by its GPS",
-    "name": "{moment} UTC by its name",
+    "given": Message("as given"),
+    "container": Message("by its metadata"),
+    "exif": Message("by its EXIF"),
+    "xmp": Message("by its XMP"),
+    "iptc": Message("by its IPTC"),
+    "gps": Message("by its GPS"),
+    "name": Message("by its name"),
 }
 
 
@@ -125,9 +126,15 @@ def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
         return ""
     other = min(others, key=_RANK.__getitem__)
     used, unused = (_says(key, times[key]) for key in (chosen, other))
-    return f"has times that disagree: {used}, which is used, and {unused}"
+    return Message(
+        "has times that disagree: {what}, which is used, and {reason}", what=used, reason=unused
+    )
 
 
 def _says(key: SourceKey, at_ms: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return _SAYS[SOURCE_BY_KEY[key].captured_from].format(moment=f"{moment:%Y-%m-%d %H:%M:%S}")
+    return Message(
+        "{moment} UTC {origin}",
+        moment=f"{moment:%Y-%m-%d %H:%M:%S}",
+        origin=_SAYS[SOURCE_BY_KEY[key].captured_from],
+    )

@@ -21,11 +21,12 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.capture_time.photograph import photograph_claims
-from ingest.media.damage import check_pixels, joined
+from ingest.media.damage import check_pixels
 from ingest.media.images import tiff
 from ingest.media.images.png import without_long_text
 from ingest.media.keyframes import KeyframeSelector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
+from search_core.messages import Message, joined
 
 _WHITE = (255, 255, 255)
 
@@ -100,7 +101,7 @@ _LEAST_ANIMATION_FRAMES = 4
 _LEAST_ANIMATION_MS = 1_000
 #: What browsers show a frame for whose duration is 0.
 _DEFAULT_FRAME_MS = 100
-_ENDS_EARLY = "is damaged: it ends too early"
+_ENDS_EARLY = Message("is damaged: it ends too early")
 
 Image.init()
 pi_heif.register_heif_opener()
@@ -214,7 +215,13 @@ class Picture:
         except CorruptMedia as error:
             if index == 0:
                 raise
-            self.note(f"stopped at {pts_ms / 1000:.1f} s: {error.message}")
+            self.note(
+                Message(
+                    "stopped at {reached:.1f} s: {reason}",
+                    reached=pts_ms / 1000,
+                    reason=error.message,
+                )
+            )
             return None
         return DecodedFrame(pts_ms, shown.width, shown.height, self._reduced(shown))
 
@@ -231,7 +238,7 @@ class Picture:
                 shown_ms = self._image.info.get("duration") or 0
                 durations.append(round(shown_ms) or _DEFAULT_FRAME_MS)
         except Exception:  # a damaged animation is as long as what can be read of it
-            self.note(f"is damaged after frame {len(durations)}")
+            self.note(Message("is damaged after frame {number}", number=len(durations)))
         try:
             self._image.seek(0)
         except Exception:  # as above; what cannot be rewound is one picture
@@ -277,7 +284,7 @@ class Picture:
             ImageFile.LOAD_TRUNCATED_IMAGES = False
         if (thumbnail == thumbnail[0, 0]).all():  # nothing but the colour of what is missing
             raise error
-        self.note("is cut short: the end of the picture is missing")
+        self.note(Message("is cut short: the end of the picture is missing"))
 
 
 def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
@@ -291,7 +298,9 @@ def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
             count = tiff.pages(content)
     elif image.format == "HEIF":
         count = int(getattr(image, "n_frames", 1))
-    return f"holds {count} pictures: only the first is taken" if count > 1 else ""
+    return (
+        Message("holds {count} pictures: only the first is taken", count=count) if count > 1 else ""
+    )
 
 
 def _claims(image: Image.Image) -> tuple[TimeClaim, ...]:
@@ -344,7 +353,7 @@ def _complaint(error: Exception) -> str:
     said = in_words(error)
     if "truncated" in said.lower() or "unexpected end of file" in said.lower():
         return _ENDS_EARLY
-    return f"is damaged (the decoder says: {said})"
+    return Message("is damaged (the decoder says: {reason})", reason=said)
 
 
 def _cut_short(error: CorruptMedia) -> bool:

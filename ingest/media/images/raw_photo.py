@@ -10,6 +10,7 @@ from PIL import Image
 from ingest.media.images import tiff
 from ingest.media.images.jpeg import SOI, end_of, size_of
 from search_core.errors import UnsupportedMedia
+from search_core.messages import Message
 
 #: What files of these cameras begin with; those that are TIFF are told by their directories.
 _MAGIC = (
@@ -53,7 +54,11 @@ def preview_of(content: bytes) -> tuple[BytesIO, str]:
         jpeg = _with_exif(jpeg, _exif_of(content))
     note = ""
     if max(width, height) < _SMALL_PX:
-        note = f"is a RAW photograph: only its preview of {width} x {height} pixels was read"
+        note = Message(
+            "is a RAW photograph: only its preview of {width} x {height} pixels was read",
+            width=width,
+            height=height,
+        )
     return BytesIO(jpeg), note
 
 

@@ -29,7 +29,7 @@ def parse_selector(text: str) -> KeyframeSelector:
     if found is not None and plus:
         found = _distinct(found, distinct)
     if found is None:
-        raise UsageError(f"{text!r} is no way to choose keyframes.", selector_hint())
+        raise UsageError("{text!r} is no way to choose keyframes.", selector_hint(), text=text)
     return found
 
 

@@ -68,8 +68,9 @@ def video_tracks(container: InputContainer) -> list[VideoStream]:
     """
     footage = [stream for stream in container.streams.video if not stream.disposition & _NO_FOOTAGE]
     if not footage:
-        only_audio = ", only audio" if container.streams.audio else ""
-        raise UnsupportedMedia(f"has no video stream{only_audio}")
+        raise UnsupportedMedia(
+            "has no video stream, only audio" if container.streams.audio else "has no video stream"
+        )
     readable = [stream for stream in footage if _is_decodable(stream)]
     if not readable:
         raise UnsupportedMedia("has video in a coding that cannot be decoded")

@@ -173,7 +173,7 @@ class SeenVideoFrame:
 
 def not_shown(error: Exception) -> CorruptMedia:
     """Return what libav's refusal to convert a frame means."""
-    return CorruptMedia(f"has frames that cannot be shown: {last_words(str(error))}")
+    return CorruptMedia("has frames that cannot be shown: {reason}", reason=last_words(str(error)))
 
 
 def _deinterlaced(frame: VideoFrame) -> VideoFrame:

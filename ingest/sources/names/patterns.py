@@ -96,13 +96,15 @@ def expand(form: str) -> str:
             return TOKEN.sub(group, COMPOSITES[directive])
         if directive not in DIRECTIVES:
             raise UsageError(
-                f"Unknown directive %{directive}.",
-                f"Known are {', '.join(f'%{known}' for known in (*DIRECTIVES, *COMPOSITES))}.",
+                "Unknown directive %{directive}.",
+                "Known are {known}.",
+                directive=directive,
+                known=", ".join(f"%{known}" for known in (*DIRECTIVES, *COMPOSITES)),
             )
         name = directive.lstrip("-")
         counts[name] = counts.get(name, 0) + 1
         if counts[name] > (2 if name in END_DIRECTIVES else 1):
-            raise UsageError(f"%{directive} is given too often.")
+            raise UsageError("%{directive} is given too often.", directive=directive)
         prefix = "end_" if counts[name] == 2 else ""
         return f"(?P<{prefix}{name}>{DIRECTIVES[directive]})"
 

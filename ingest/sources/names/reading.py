@@ -13,6 +13,7 @@ from ingest.sources.names.general import Found, stamps_in
 from ingest.sources.names.patterns import NamePattern
 from ingest.sources.names.stamps import LONGEST, Stamp, stamp_of
 from ingest.sources.names.table import PATTERNS
+from search_core.messages import Message
 
 #: What a reading of no particular recorder's name is called.
 GENERAL: Final = "date in the name"
@@ -75,9 +76,10 @@ class NameReading:
         if not self.ambiguous:
             return ""
         times = " or ".join(f"{moment:%Y-%m-%d %H:%M:%S}" for moment in self.ambiguous)
-        return (
-            f"has a name that can be read as {times}; say which with --name-pattern, "
-            "such as %d-%m-%Y_%H-%M-%S, or --started-at"
+        return Message(
+            "has a name that can be read as {times}; say which with --name-pattern, "
+            "such as %d-%m-%Y_%H-%M-%S, or --started-at",
+            times=times,
         )
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from ingest.sources.names.patterns import COMPOSITES, DIRECTIVES, NamePattern, expand
 from ingest.sources.names.table import PATTERNS
 from search_core.errors import UsageError
+from search_core.messages import Message
 
 EXAMPLE: Final = "%camera/%Y-%m-%d_%H-%M-%S"
 _UTC_PREFIX = "utc:"
@@ -60,8 +61,11 @@ def parse_template(text: str, origin: str = "--name-pattern") -> NamePattern:
         expand(form)
     except UsageError as error:
         raise UsageError(
-            f"The name pattern {text!r} ({origin}) cannot be used: {error.message}",
-            error.hint or f"A pattern looks like {EXAMPLE}.",
+            "The name pattern {pattern!r} ({origin}) cannot be used: {error}",
+            error.hint or Message("A pattern looks like {example}.", example=EXAMPLE),
+            pattern=text,
+            origin=origin,
+            error=error.message,
         ) from None
     return NamePattern(
         f"name pattern {text.strip()}",
@@ -76,7 +80,7 @@ def _check_text(body: str) -> None:
     if not body:
         raise UsageError("It is empty.")
     if len(body) > _MOST_CHARACTERS:
-        raise UsageError(f"It has more than {_MOST_CHARACTERS} characters.")
+        raise UsageError("It has more than {most} characters.", most=_MOST_CHARACTERS)
     if "\\" in body:
         raise UsageError("It has a backslash.", "Write / between folders.")
     if body.startswith("/") or body.endswith("/") or "//" in body:
@@ -96,8 +100,10 @@ def _tokens(body: str) -> list[tuple[str, str]]:
         if broken or (directive and directive not in (*DIRECTIVES, "*", "%")):
             known = " ".join(f"%{name}" for name in (*DIRECTIVES, *COMPOSITES, "*"))
             raise UsageError(
-                f"{broken or '%' + directive} is not a directive.",
-                f"Directives are {known}; %% is a percent sign.",
+                "{value} is not a directive.",
+                "Directives are {known}; %% is a percent sign.",
+                value=broken or "%" + directive,
+                known=known,
             )
         tokens.append(("", "%") if directive == "%" else (directive, literal))
     return tokens
@@ -107,7 +113,7 @@ def _check_directives(found: Sequence[str]) -> None:
     names = [directive.lstrip("-") for directive in found]
     for name in ("camera", "channel", "z", "s", "seconds"):
         if names.count(name) > 1:
-            raise UsageError(f"%{name} comes more than once.")
+            raise UsageError("%{name} comes more than once.", name=name)
     missing = [options[0] for options in _DATE if not set(options) & set(names)]
     dated = len(missing) < len(_DATE) or "s" in names
     timed = set(names) & {"H", "I", "M", "S", "f", "p", "z"}
@@ -117,26 +123,32 @@ def _check_directives(found: Sequence[str]) -> None:
         needed = ", ".join(f"%{name}" for name in missing)
         what = "a part of a date" if dated else "a time of day"
         raise UsageError(
-            f"It has {what} without {needed}.", "Add it; it may be in a folder's name: %F/%H-%M-%S."
+            "It has {what} without {needed}.",
+            "Add it; it may be in a folder's name: %F/%H-%M-%S.",
+            what=what,
+            needed=needed,
         )
     if "H" in names and "I" in names:
         raise UsageError("It has both %H (24 hours) and %I (12 hours).")
     for name, needed_one_of, hint in _NEEDS:
         if name in names and not set(needed_one_of) & set(names):
-            raise UsageError(f"%{name} needs {hint} as well.")
+            raise UsageError("%{name} needs {hint} as well.", name=name, hint=hint)
     ends = {name for name in names if names.count(name) == 2}
     if ends and not ({"H", "M"} <= ends or {"I", "M"} <= ends):
         twice = " ".join(f"%{name}" for name in names if name in ends)
         raise UsageError(
-            f"{twice.split()[0]} comes twice, but the end of a recording needs its %H and %M too.",
+            "{split} comes twice, but the end of a recording needs its %H and %M too.",
             "Use %* for text that does not matter.",
+            split=twice.split()[0],
         )
 
 
 def _check_neighbours(tokens: Sequence[tuple[str, str]]) -> None:
     for (first, _), (second, _) in pairwise(tokens):
         if first in _ANY_LENGTH and second in _ANY_LENGTH:
-            raise UsageError(f"Nothing separates %{first} from %{second}.")
+            raise UsageError(
+                "Nothing separates %{first} from %{second}.", first=first, second=second
+            )
 
 
 def _part(directive: str, literal: str) -> str:

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from ingest.sources.contents import CHANGED_WHILE_READ
 from search_core.errors import CorruptMedia, MediaError, in_words
+from search_core.messages import Message
 
 
 class NotThere(MediaError):
@@ -20,29 +21,35 @@ class Unreachable(MediaError):
 
 #: Errors by the names of their classes: they are those of libraries that need not be there.
 _UNREACHABLE = {
-    "NoCredentialsError": "cannot be read without credentials; they are taken from the "
-    "environment (AWS_ACCESS_KEY_ID …) or ~/.aws",
-    "PartialCredentialsError": "cannot be read: its credentials are incomplete",
-    "ProfileNotFound": "cannot be read: AWS_PROFILE names a profile that is not in ~/.aws",
-    "TokenRetrievalError": "cannot be read: the login to AWS has run out",
-    "DefaultCredentialsError": "cannot be read without credentials; they are taken from "
-    "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`",
-    "RefreshError": "cannot be read: the login to Google has run out",
-    "EndpointConnectionError": "cannot be read: its server cannot be reached",
-    "ClientConnectorDNSError": "cannot be read: its server's name is not known",
-    "ClientConnectorCertificateError": "cannot be read: its server's certificate is not valid",
-    "ClientConnectorError": "cannot be read: its server cannot be reached",
-    "ReadTimeoutError": "cannot be read: its server did not answer in time",
-    "ConnectTimeoutError": "cannot be read: its server did not answer in time",
-    "TimeoutError": "cannot be read: its server did not answer in time",
+    "NoCredentialsError": Message(
+        "cannot be read without credentials; they are taken from the "
+        "environment (AWS_ACCESS_KEY_ID …) or ~/.aws"
+    ),
+    "PartialCredentialsError": Message("cannot be read: its credentials are incomplete"),
+    "ProfileNotFound": Message("cannot be read: AWS_PROFILE names a profile that is not in ~/.aws"),
+    "TokenRetrievalError": Message("cannot be read: the login to AWS has run out"),
+    "DefaultCredentialsError": Message(
+        "cannot be read without credentials; they are taken from "
+        "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"
+    ),
+    "RefreshError": Message("cannot be read: the login to Google has run out"),
+    "EndpointConnectionError": Message("cannot be read: its server cannot be reached"),
+    "ClientConnectorDNSError": Message("cannot be read: its server's name is not known"),
+    "ClientConnectorCertificateError": Message(
+        "cannot be read: its server's certificate is not valid"
+    ),
+    "ClientConnectorError": Message("cannot be read: its server cannot be reached"),
+    "ReadTimeoutError": Message("cannot be read: its server did not answer in time"),
+    "ConnectTimeoutError": Message("cannot be read: its server did not answer in time"),
+    "TimeoutError": Message("cannot be read: its server did not answer in time"),
 }
 _WORDS = {
     "FileExpired": CHANGED_WHILE_READ,
-    "TooManyRedirects": "cannot be read: it is redirected in circles",
-    "NonHttpUrlRedirectClientError": "is redirected to what is no address of the web",
-    "InvalidURL": "is no address",
-    "InvalidUrlClientError": "is no address",
-    "ServerDisconnectedError": "cannot be read: its server closed the connection",
+    "TooManyRedirects": Message("cannot be read: it is redirected in circles"),
+    "NonHttpUrlRedirectClientError": Message("is redirected to what is no address of the web"),
+    "InvalidURL": Message("is no address"),
+    "InvalidUrlClientError": Message("is no address"),
+    "ServerDisconnectedError": Message("cannot be read: its server closed the connection"),
 }
 _CUT_OFF = ("ClientPayloadError", "IncompleteReadError", "ResponseStreamingError")
 
@@ -66,12 +73,12 @@ def _media_error(error: BaseException) -> MediaError:
         if (known := _known(raised)) is not None:
             return known
     if isinstance(error, FileNotFoundError):
-        return NotThere("does not exist")
+        return NotThere(Message("does not exist"))
     if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs says so
         return MediaError("may not be read with these credentials")
     if isinstance(error, ValueError) and "range requests" in str(error):
         return MediaError("is an archive on a server that gives no parts of files; download it")
-    return MediaError(f"cannot be read: {in_words(error)}")
+    return MediaError("cannot be read: {error}", error=in_words(error))
 
 
 def _known(error: BaseException) -> MediaError | None:
@@ -90,7 +97,9 @@ def _known(error: BaseException) -> MediaError | None:
 
 def _answered(status: int) -> MediaError:
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
-        return NotThere("does not exist")
+        return NotThere(Message("does not exist"))
     known = status in {item.value for item in HTTPStatus}
     phrase = f" {HTTPStatus(status).phrase}" if known else ""
-    return MediaError(f"cannot be read: its server answered {status}{phrase}")
+    return MediaError(
+        "cannot be read: its server answered {status}{phrase}", status=status, phrase=phrase
+    )

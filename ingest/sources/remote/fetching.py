@@ -100,7 +100,10 @@ class Fetcher:
                 size += len(chunk)
                 self._check_size(size)
                 if time.monotonic() > until_s:
-                    raise MediaError(f"took longer than {self._limits.max_seconds:,.0f} s to come")
+                    raise MediaError(
+                        "took longer than {seconds:,.0f} s to come",
+                        seconds=self._limits.max_seconds,
+                    )
                 if opened.size is None and self._spool.free_bytes() < 0:
                     raise MediaError(no_room(size, -KEPT_FREE_BYTES))
                 chunk = opened.stream.read(_CHUNK_BYTES) or b""
@@ -109,8 +112,9 @@ class Fetcher:
     def _check_size(self, size: int) -> None:
         if size > self._limits.max_bytes:
             raise MediaTooLarge(
-                f"is larger than the {self._limits.max_bytes / 1e6:,.0f} MB that are fetched at "
-                "most (SIGHTLINE_REMOTE_MAX_BYTES)"
+                "is larger than the {most:,.0f} MB that are fetched at "
+                "most (SIGHTLINE_REMOTE_MAX_BYTES)",
+                most=self._limits.max_bytes / 1e6,
             )
 
 
@@ -134,5 +138,7 @@ def _removed_if_failing(path: Path) -> Iterator[None]:
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise MediaError(f"cannot be kept while it is read: {in_words(error)}") from error
+            raise MediaError(
+                "cannot be kept while it is read: {reason}", reason=in_words(error)
+            ) from error
         raise

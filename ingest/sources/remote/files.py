@@ -23,6 +23,7 @@ from ingest.sources.remote.addresses import WEB, without_secrets
 from ingest.sources.remote.errors import NotThere, translated
 from ingest.sources.remote.web import web_filesystem
 from search_core.errors import MediaError, UnsupportedMedia
+from search_core.messages import Message
 from search_core.settings import RemoteSettings
 
 _EXTRAS = {"s3": "s3", "gs": "gcs"}
@@ -135,7 +136,7 @@ class RemoteFiles:
         scheme = _scheme(url)
         info = _info(self._filesystem(scheme), url)
         if info["type"] == "directory":
-            raise NotThere("does not exist")
+            raise NotThere(Message("does not exist"))
         return self._file(url, without_secrets(url), info)
 
     def _file(self, url: str, uri: str, info: Mapping[str, Any]) -> RemoteFile:
@@ -156,8 +157,9 @@ class RemoteFiles:
             return web_filesystem(self._settings)
         if scheme not in _EXTRAS:
             raise UnsupportedMedia(
-                f"is an address of a kind that is not read ({scheme}://); "
-                "s3://, gs:// and https:// are"
+                "is an address of a kind that is not read ({scheme}://); "
+                "s3://, gs:// and https:// are",
+                scheme=scheme,
             )
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
         if scheme == "s3" and self._settings.s3_endpoint is not None:
@@ -167,7 +169,8 @@ class RemoteFiles:
         except ImportError:
             extra = _EXTRAS[scheme]
             raise UnsupportedMedia(
-                f"needs the extra {extra!r} to be read: pip install 'sightline[{extra}]'"
+                "needs the extra {extra!r} to be read: pip install 'sightline[{extra}]'",
+                extra=extra,
             ) from None
 
 

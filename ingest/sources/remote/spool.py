@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from search_core.errors import MediaError
+from search_core.messages import Message
 
 #: How many files of one run may lie there at once, those that are just coming in included.
 MOST_FILES = 12
@@ -97,8 +98,11 @@ class Spool:
 
 def no_room(size: int, free: int) -> str:
     """Return what is to be said of a file for which there is no room."""
-    needed = f"needs {size / 1e6:,.0f} MB in the data directory to be read, and"
-    return f"{needed} {max(0, free) / 1e6:,.0f} MB are free there"
+    return Message(
+        "needs {size:,.0f} MB in the data directory to be read, and {free:,.0f} MB are free there",
+        size=size / 1e6,
+        free=max(0, free) / 1e6,
+    )
 
 
 @contextmanager

@@ -100,6 +100,7 @@ def _socket_to(info: tuple[Any, ...]) -> socket.socket:
 def _refusal(host: str | None, address: str) -> UnsupportedMedia:
     where = address if host in (None, address) else f"{host} ({address})"
     return UnsupportedMedia(
-        f"leads to {where}, which is not on the public internet; "
-        "SIGHTLINE_REMOTE_PRIVATE_HOSTS lists hosts that are trusted all the same"
+        "leads to {where}, which is not on the public internet; "
+        "SIGHTLINE_REMOTE_PRIVATE_HOSTS lists hosts that are trusted all the same",
+        where=where,
     )

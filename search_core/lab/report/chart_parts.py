@@ -11,25 +11,30 @@ import altair as alt
 import pandas as pd
 
 from search_core.lab.report.theme import STRATEGY_COLOURS, colour_of, shape_of
+from search_core.messages import Message
 
 _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 #: Recall to this power goes up the axis.
 _STRETCH = 4
 _RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 _KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
-_LOWEST, _CHOSEN, _HIGHEST = "lowest measured", "setting in the table", "highest measured"
+_LOWEST, _CHOSEN, _HIGHEST = (
+    Message("lowest measured"),
+    Message("setting in the table"),
+    Message("highest measured"),
+)
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 SETTING = [
-    alt.Tooltip("series:N", title="index"),
-    alt.Tooltip("built:N", title="built with"),
-    alt.Tooltip("searched:N", title="searched with"),
+    alt.Tooltip("series:N", title=Message("index")),
+    alt.Tooltip("built:N", title=Message("built with")),
+    alt.Tooltip("searched:N", title=Message("searched with")),
 ]
-QUERIES = alt.Tooltip("query_kind:N", title="queries")
+QUERIES = alt.Tooltip("query_kind:N", title=Message("queries"))
 RECALL = [
     alt.Tooltip("recall:Q", format=".4f"),
-    alt.Tooltip("recall_low:Q", title="95 % interval from", format=".4f"),
-    alt.Tooltip("recall_high:Q", title="95 % interval to", format=".4f"),
+    alt.Tooltip("recall_low:Q", title=Message("95 % interval from"), format=".4f"),
+    alt.Tooltip("recall_high:Q", title=Message("95 % interval to"), format=".4f"),
 ]
 TIMES = [
     alt.Tooltip("p50_ms:Q", title="p50 ms", format=",.4~g"),
@@ -96,7 +101,7 @@ def recall_axis(frame: pd.DataFrame, k: int, target: float | None = None) -> Any
     bottom = max(0.0, math.floor(least * 20 - 0.5) / 20)
     return alt.Y(
         "recall:Q",
-        title=f"recall@{k} (stretched towards 1)",
+        title=Message("recall@{k} (stretched towards 1)", k=k),
         scale=alt.Scale(
             type="pow", exponent=_STRETCH, domain=[bottom, 1.0], nice=False, zero=False
         ),
@@ -186,7 +191,9 @@ def target_line(target: float) -> list[Any]:
     """Return a dashed line at the recall that is wanted, and what it is at its right end."""
     line = alt.Chart(pd.DataFrame({"recall": [target]})).encode(y=alt.Y("recall:Q"))
     words = line.mark_text(style="guide-text", align="right", baseline="top", dy=4)
-    said = words.encode(x=alt.value("width"), text=alt.value(f"wanted: {target:g}"))
+    said = words.encode(
+        x=alt.value("width"), text=alt.value(Message("wanted: {target:g}", target=target))
+    )
     return [line.mark_rule(style="guide"), said]
 
 

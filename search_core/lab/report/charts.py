@@ -7,6 +7,7 @@ and legends take, so that charts of several indexes or comparisons can be read s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import altair as alt
@@ -38,6 +39,7 @@ from search_core.lab.report.chart_parts import (
 )
 from search_core.lab.report.frames import STRATEGIES
 from search_core.lab.report.theme import SIZE_PAIR, TIME_PAIR, colour_of
+from search_core.messages import Message
 
 HEIGHT = 300
 PANEL_HEIGHT = 200
@@ -61,7 +63,7 @@ def recall_latency_chart(
     wanted; ``chosen`` (an index's series and its search parameters in words) is ringed.
     """
     axes = frame if axes is None else axes
-    x = _milliseconds(alt.X, axes, "median latency of one query, ms (log)")
+    x = _milliseconds(alt.X, axes, Message("median latency of one query, ms (log)"))
     y = recall_axis(axes, k, target)
     look = series_look(axes)
     base = alt.Chart(frame).encode(x=x, y=y, color=look["color"])
@@ -113,11 +115,11 @@ def nq_chart(
     axes = frame if axes is None else axes
     shown = few_settings(frame, chosen)
     base = alt.Chart(shown).encode(
-        x=_counts("nq", "queries in a request, nq (log)", axes, room=_LABEL_ROOM),
-        y=_milliseconds(alt.Y, axes, "median of a request, ms (log)"),
+        x=_counts("nq", Message("queries in a request, nq (log)"), axes, room=_LABEL_ROOM),
+        y=_milliseconds(alt.Y, axes, Message("median of a request, ms (log)")),
         color=alt.value(colour_of(str(frame["index"].iloc[0]))),
     )
-    each = alt.Tooltip("ms_per_query:Q", title="ms a query", format=",.4~g")
+    each = alt.Tooltip("ms_per_query:Q", title=Message("ms a query"), format=",.4~g")
     tooltip = [*SETTING, alt.Tooltip("nq:Q"), *TIMES, each]
     layers = [_lines(base, {}, "searched:N"), _points(base, setting_shape(), tooltip)]
     if frame["parameter"].iloc[0]:
@@ -132,7 +134,7 @@ def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) 
     axes = frame if axes is None else axes
     y = alt.Y(
         "qps:Q",
-        title="queries answered a second",
+        title=Message("queries answered a second"),
         scale=alt.Scale(domain=[0, 1.06 * float(axes["qps"].max())], nice=False),
         axis=alt.Axis(format=",.6~g", tickCount=5),
     )
@@ -144,7 +146,7 @@ def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None 
     axes = frame if axes is None else axes
     y = alt.Y(
         "p95_ms:Q",
-        title="p95 latency of one query, ms (log)",
+        title=Message("p95 latency of one query, ms (log)"),
         scale=log_scale(axes["p95_ms"]),
         axis=alt.Axis(format=",.6~g", values=log_ticks(axes["p95_ms"])),
     )
@@ -164,19 +166,19 @@ def filter_recall_chart(
 def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     """Return one index's latency by the rows a filter leaves, as set beside filter-aware."""
     axes = frame if axes is None else axes
-    y = _milliseconds(alt.Y, axes, "median latency, ms (log)")
+    y = _milliseconds(alt.Y, axes, Message("median latency, ms (log)"))
     return _sized(_by_selectivity(frame, axes, y), PANEL_HEIGHT)
 
 
 def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     """Return the seconds that building and loading each index took."""
     axes = frame if axes is None else axes
-    long = _parts(frame, {"build_s": "build", "load_s": "load"})
+    long = _parts(frame, {"build_s": Message("build"), "load_s": Message("load")})
     total = long.groupby("series", sort=False, as_index=False)["amount"].sum()
     total["said"] = [f"{value:,.3g} s" for value in total["amount"]]
     most = float(axes[["build_s", "load_s"]].sum(axis=1).max())
-    x, y = _amount("seconds", most), series_axis(frame)
-    amount = alt.Tooltip("amount:Q", title="seconds", format=",.4~g")
+    x, y = _amount(Message("seconds"), most), series_axis(frame)
+    amount = alt.Tooltip("amount:Q", title=Message("seconds"), format=",.4~g")
     bars = alt.Chart(long).mark_bar(height=14).encode(
         x=x, y=y, color=parts_colour(["build", "load"], TIME_PAIR), order="place:Q",
         tooltip=["series:N", "part:N", amount],
@@ -188,7 +190,7 @@ def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any
 def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     """Return what each index takes in memory and on disk; outlined bars are estimates."""
     axes = frame if axes is None else axes
-    parts = {"memory_bytes": "memory", "index_bytes": "disk"}
+    parts = {"memory_bytes": Message("memory"), "index_bytes": Message("disk")}
     names = list(parts.values())
     most = float(axes[list(parts)].max().max())
     unit, divisor = byte_unit(most)
@@ -207,8 +209,8 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         tooltip=[
             "series:N",
             "part:N",
-            alt.Tooltip("said:N", title="takes"),
-            alt.Tooltip("known_from:N", title="known by"),
+            alt.Tooltip("said:N", title=Message("takes")),
+            alt.Tooltip("known_from:N", title=Message("known by")),
         ],
     )
     solid = bars.transform_filter("datum.known_from !== 'estimated'").mark_bar(height=12)
@@ -222,10 +224,12 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
 def _by_clients(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> Any:
     look = series_look(axes)
     base = alt.Chart(frame).encode(
-        x=_counts("concurrency", "clients that ask at once (log)", axes), y=y, color=look["color"]
+        x=_counts("concurrency", Message("clients that ask at once (log)"), axes),
+        y=y,
+        color=look["color"],
     )
-    clients = alt.Tooltip("concurrency:Q", title="clients")
-    answered = alt.Tooltip("qps:Q", title="queries a second", format=",.0f")
+    clients = alt.Tooltip("concurrency:Q", title=Message("clients"))
+    answered = alt.Tooltip("qps:Q", title=Message("queries a second"), format=",.0f")
     return _sized(
         [
             *series_lines(base.encode(detail=["series:N", "searched:N"]), frame, opacity=0.8),
@@ -242,7 +246,7 @@ def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any
     base = alt.Chart(frame).encode(
         x=alt.X(
             "selectivity:Q",
-            title="rows the filter leaves (log)",
+            title=Message("rows the filter leaves (log)"),
             scale=log_scale(axes["selectivity"], reverse=True),
             axis=alt.Axis(format="~%", values=log_ticks(axes["selectivity"], most=5)),
         ),
@@ -254,8 +258,8 @@ def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any
         title=None,
         scale=alt.Scale(domain=shown, range=["square", "circle"][: len(shown)]),
     )
-    passed = alt.Tooltip("selectivity:Q", title="rows it leaves", format=".3~%")
-    did = alt.Tooltip("did:N", title="did")
+    passed = alt.Tooltip("selectivity:Q", title=Message("rows it leaves"), format=".3~%")
+    did = alt.Tooltip("did:N", title=Message("did"))
     tooltip = [*SETTING, "filter:N", passed, "strategy:N", did, QUERIES, *RECALL, *TIMES]
     return [
         _lines(base, kinds, ["strategy:N", "query_kind:N"]),
@@ -298,7 +302,7 @@ def _points(base: Any, look: dict[str, Any], tooltip: list[Any]) -> Any:
     return base.mark_point(filled=True, size=60, opacity=1).encode(tooltip=tooltip, **shaped)
 
 
-def _parts(frame: pd.DataFrame, parts: dict[str, str]) -> pd.DataFrame:
+def _parts(frame: pd.DataFrame, parts: Mapping[str, str]) -> pd.DataFrame:
     """Return one row for each index and part that was measured, ``place`` ordering the parts."""
     sources = [name for name in frame.columns if name.endswith("_from")]
     long = frame.melt(["series", *sources], list(parts), "part", "amount").dropna(subset=["amount"])

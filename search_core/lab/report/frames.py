@@ -18,15 +18,16 @@ import pandas as pd
 from search_core.indexes import INDEX_SPECS
 from search_core.lab.recommendation import pareto_front
 from search_core.lab.records import Comparison, IndexRun, RunKind
+from search_core.messages import Message
 
 #: Kinds of query and ways to search, in words.
-QUERY_KINDS = {
-    "image": "pictures",
-    "text": "sentences",
-    "recorded_image": "recorded pictures",
-    "recorded_text": "recorded sentences",
+QUERY_KINDS: dict[str, str] = {
+    "image": Message("pictures"),
+    "text": Message("sentences"),
+    "recorded_image": Message("recorded pictures"),
+    "recorded_text": Message("recorded sentences"),
 }
-STRATEGIES = {"fixed": "as set", "filter_aware": "filter-aware"}
+STRATEGIES: dict[str, str] = {"fixed": Message("as set"), "filter_aware": Message("filter-aware")}
 _TYPE_ORDER = {name: place for place, name in enumerate(INDEX_SPECS)}
 #: How each size of an index is known: measured, or estimated by formula.
 _SIZES_FROM = ("memory_from", "index_from")

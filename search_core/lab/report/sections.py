@@ -13,8 +13,16 @@ from search_core.lab.records import Comparison
 from search_core.lab.report import charts, frames
 from search_core.lab.report.legend import Mark
 from search_core.lab.report.standings import Standing, standings
+from search_core.messages import Message
 
-_INTERVAL = Mark("95 % interval", look="interval")
+_KIND_TITLES = {
+    "pictures": Message("Pictures"),
+    "sentences": Message("Sentences"),
+    "recorded pictures": Message("Recorded pictures"),
+    "recorded sentences": Message("Recorded sentences"),
+}
+_ADVICE = Mark(Message("advice"), look="ring")
+_INTERVAL = Mark(Message("95 % interval"), look="interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +96,7 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
     panels = [
         Panel(
             place,
-            str(kind).capitalize(),
+            _KIND_TITLES.get(str(kind), str(kind)),
             (
                 charts.recall_latency_chart(
                     part,
@@ -104,16 +112,21 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "recall-latency",
-        "Recall against latency",
-        "Up and to the left is better. Filled points on the broad line are the Pareto front: "
-        "nothing measured is both faster and finds as much. Thin rules are 95 % intervals"
-        + ("; the ring is the advice." if any(one.chosen for one in subjects) else "."),
+        Message("Recall against latency"),
+        Message(
+            "Up and to the left is better. Filled points on the broad line are the Pareto front: "
+            "nothing measured is both faster and finds as much. Thin rules are 95 % "
+            "intervals{ring}",
+            ring=Message("; the ring is the advice.")
+            if any(one.chosen for one in subjects)
+            else ".",
+        ),
         tuple(panels),
         wide=True,
         key=(
-            Mark("on the Pareto front", look="front"),
-            Mark("not on it", look="hollow"),
-            *([Mark("advice", look="ring")] if any(one.chosen for one in subjects) else []),
+            Mark(Message("on the Pareto front"), look="front"),
+            Mark(Message("not on it"), look="hollow"),
+            *([_ADVICE] if any(one.chosen for one in subjects) else []),
             _INTERVAL,
             *_wanted(subjects),
         ),
@@ -129,8 +142,8 @@ def _recall_parameter(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "recall-parameter",
-        "Recall against the search parameter",
-        "What nprobe, ef and their like buy, without a filter.",
+        Message("Recall against the search parameter"),
+        Message("What nprobe, ef and their like buy, without a filter."),
         tuple(panels),
         key=(_INTERVAL,),
     )
@@ -148,10 +161,12 @@ def _filters(subjects: Sequence[Subject]) -> Section:
             panels.append(Panel(place, title, (recall, latency)))
     return Section(
         "filters",
-        "Under filters",
-        "What is found, and in what time, the fewer rows a filter leaves; each index at its "
-        "setting in the table. Filter-aware search looks into more of the index, or searches "
-        "exactly what the filter leaves.",
+        Message("Under filters"),
+        Message(
+            "What is found, and in what time, the fewer rows a filter leaves; each index at its "
+            "setting in the table. Filter-aware search looks into more of the index, or searches "
+            "exactly what the filter leaves."
+        ),
         tuple(panels),
         key=tuple(_wanted(subjects)),
     )
@@ -166,9 +181,11 @@ def _latency_nq(subjects: Sequence[Subject]) -> Section:
     ]
     return Section(
         "latency-nq",
-        "Latency against queries in a request",
-        "Many queries sent in one request take less time each. Of each index the "
-        "lowest and the highest setting are drawn, and its setting in the table.",
+        Message("Latency against queries in a request"),
+        Message(
+            "Many queries sent in one request take less time each. Of each index the "
+            "lowest and the highest setting are drawn, and its setting in the table."
+        ),
         tuple(panels),
     )
 
@@ -179,12 +196,17 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
     for place, _, frame in found:
         qps = charts.concurrency_chart(frame, axes=every)
         latency = charts.concurrency_latency_chart(frame, axes=every)
-        panels += [Panel(place, "Queries a second", (qps,)), Panel(place, "Latency", (latency,))]
+        panels += [
+            Panel(place, Message("Queries a second"), (qps,)),
+            Panel(place, Message("Latency"), (latency,)),
+        ]
     return Section(
         "qps-concurrency",
-        "Many clients at once",
-        "One query a request; clients are threads of one process. Each index is at its setting in "
-        "the table.",
+        Message("Many clients at once"),
+        Message(
+            "One query a request; clients are threads of one process. Each index is at its "
+            "setting in the table."
+        ),
         tuple(panels),
         wide=True,
     )
@@ -198,24 +220,33 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
         built = frame[frame["error"] == ""]
         timed = built.dropna(subset=["build_s"])
         if not timed.empty:
-            panels.append(Panel(place, "Time to build", (charts.build_chart(timed, axes=every),)))
+            panels.append(
+                Panel(place, Message("Time to build"), (charts.build_chart(timed, axes=every),))
+            )
         sized = built.dropna(subset=["memory_bytes", "index_bytes"], how="all")
         if not sized.empty:
-            panels.append(Panel(place, "Memory and disk", (charts.size_chart(sized, axes=every),)))
+            panels.append(
+                Panel(place, Message("Memory and disk"), (charts.size_chart(sized, axes=every),))
+            )
     return Section(
         "build-size",
-        "Building, loading and keeping",
-        "Seconds to build the index and to load it; what it takes in memory and on disk. "
-        "Outlined bars with ≈ are estimates by formula, others are measured.",
+        Message("Building, loading and keeping"),
+        Message(
+            "Seconds to build the index and to load it; what it takes in memory and on disk. "
+            "Outlined bars with ≈ are estimates by formula, others are measured."
+        ),
         tuple(panels),
         wide=True,
-        key=(Mark("≈ estimated by formula", look="outlined"),) if guessed else (),
+        key=(Mark(Message("≈ estimated by formula"), look="outlined"),) if guessed else (),
     )
 
 
 def _wanted(subjects: Sequence[Subject]) -> list[Mark]:
     targets = dict.fromkeys(one.target_recall for one in subjects)
-    return [Mark(f"recall wanted: {target:g}", look="guide") for target in targets]
+    return [
+        Mark(Message("recall wanted: {target:g}", target=target), look="guide")
+        for target in targets
+    ]
 
 
 def _framed(

@@ -16,7 +16,8 @@ from typing import Any, Literal
 import numpy as np
 
 from search_core.encoders.base import Embeddings
-from search_core.errors import StoreDamaged, StoreUnavailable
+from search_core.errors import StoreDamaged, StoreUnavailable, in_words
+from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD
 from search_core.store.lite.layout import (
     ALIASES,
@@ -43,20 +44,20 @@ Part = Literal[
 ]  # fmt: skip
 #: How each part is named to people.
 PART_NAMES: dict[Part, str] = {
-    "aliases": "list of libraries",
-    "properties": "list of properties",
-    "collection": "collection's folder",
-    "schema": "collection's description",
-    "manifest": "list of vector files",
+    "aliases": Message("list of libraries"),
+    "properties": Message("list of properties"),
+    "collection": Message("collection's folder"),
+    "schema": Message("collection's description"),
+    "manifest": Message("list of vector files"),
     "backup": "backup of the list of vector files",
-    "vectors": "vector file",
-    "deletions": "list of deleted keyframes",
-    "index": "index file",
+    "vectors": Message("vector file"),
+    "deletions": Message("list of deleted keyframes"),
+    "index": Message("index file"),
     "log": "log of the last writes",
 }
 #: Parts without which a collection can be opened and read without losing anything more.
 _HARMLESS: frozenset[Part] = frozenset({"backup", "log"})
-REPAIR_HINT = (
+REPAIR_HINT = Message(
     "`sightline verify --repair` restores it, and keeps the damaged files; "
     "stop `sightline serve` first."
 )
@@ -95,16 +96,27 @@ class Damage:
     @property
     def detail(self) -> str:
         """What is wrong, without the file's name."""
-        return f"the {PART_NAMES[self.part]} {self.fault}"
+        return Message("the {what} {reason}", what=PART_NAMES[self.part], reason=self.fault)
 
     def error(self) -> StoreDamaged:
         """Return the error for whoever needs this file."""
-        where = f"{self.path} ({PART_NAMES[self.part]})"
+        what = PART_NAMES[self.part]
         if self.library:
             return StoreDamaged(
-                f"The library {self.library} is damaged: {where} {self.fault}.", REPAIR_HINT
+                "The library {name} is damaged: {path} ({what}) {reason}.",
+                REPAIR_HINT,
+                name=self.library,
+                path=self.path,
+                what=what,
+                reason=self.fault,
             )
-        return StoreDamaged(f"The embedded Milvus is damaged: {where} {self.fault}.", REPAIR_HINT)
+        return StoreDamaged(
+            "The embedded Milvus is damaged: {path} ({what}) {reason}.",
+            REPAIR_HINT,
+            path=self.path,
+            what=what,
+            reason=self.fault,
+        )
 
 
 def inspect(lite_dir: Path, *, deep: bool = False) -> list[Damage]:
@@ -118,9 +130,11 @@ def inspect(lite_dir: Path, *, deep: bool = False) -> list[Damage]:
         return list(_Inspection(lite_dir, deep).run())
     except PermissionError as error:
         raise StoreUnavailable(
-            f"The embedded Milvus cannot be read: {error.filename}: {error.strerror}.",
+            "The embedded Milvus cannot be read: {path}: {reason}.",
             "Give this user the right to read the data directory, or choose another with "
             "--data-dir.",
+            path=str(error.filename),
+            reason=in_words(error),
         ) from error
 
 
@@ -145,7 +159,7 @@ class _Inspection:
         for alias, name in self._aliases.items():
             if name not in folders:
                 path = self._lite_dir / "collections" / name
-                yield Damage("collection", path, "is missing", name, alias)
+                yield Damage("collection", path, Message("is missing"), name, alias)
         for name, folder in folders.items():
             yield from self._collection(name, folder)
 
@@ -161,7 +175,7 @@ class _Inspection:
             if record is not None and not library and not is_owned(schema):
                 library = str(record["library"])
                 if library not in self._aliases and not self._is_told:
-                    fault = "lacks a library" if self._are_known else "is missing"
+                    fault = Message("lacks a library") if self._are_known else Message("is missing")
                     yield Damage("aliases", self._lite_dir / ALIASES, fault, "", library)
         yield from self._files(name, folder, library)
 
@@ -219,7 +233,7 @@ def _fault(read: Any, path: Path) -> str | None:
 
 
 def _said(error: Unreadable | FileNotFoundError) -> str:
-    return str(error) if isinstance(error, Unreadable) else "is missing"
+    return str(error) if isinstance(error, Unreadable) else Message("is missing")
 
 
 def _manifest(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
@@ -233,7 +247,7 @@ def _manifest(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
         files = any(any(part.glob("*/*.parquet")) for part in partitions(folder))
         if not files and not backup.exists():
             return None, None
-        fault = "is missing"
+        fault = Message("is missing")
     return None, fault
 
 
@@ -241,7 +255,7 @@ def _backup_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
     """Return what is wrong with the backup of a manifest; its first version has none."""
     path = folder / MANIFEST_BACKUP
     if not path.exists():
-        return "is missing" if int(manifest.get("version", 0)) > 1 else None
+        return Message("is missing") if int(manifest.get("version", 0)) > 1 else None
     return _fault(read_manifest, path)
 
 
@@ -255,7 +269,7 @@ def parquet_fault(path: Path, *, deep: bool = True, unit_length: bool = False) -
             return why
         return _parquet_content(path, unit_length=unit_length) if deep else None
     except FileNotFoundError:
-        return "is missing"
+        return Message("is missing")
 
 
 def _parquet_ends(path: Path) -> str | None:
@@ -264,12 +278,14 @@ def _parquet_ends(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(len(_PARQUET))
         if size < 12:
-            return blank(head) or "is cut"
+            return blank(head) or Message("is cut")
         file.seek(-8, 2)
         length, tail = struct.unpack("<I4s", file.read(8))
     if head == _PARQUET and tail == _PARQUET and length <= size - 12:
         return None
-    return blank(head + tail) or ("is cut" if head == _PARQUET else "is overwritten")
+    return blank(head + tail) or (
+        Message("is cut") if head == _PARQUET else Message("is overwritten")
+    )
 
 
 def _parquet_content(path: Path, *, unit_length: bool) -> str | None:
@@ -285,11 +301,11 @@ def _parquet_content(path: Path, *, unit_length: bool) -> str | None:
         table = pq.read_table(path)
         table.validate(full=True)
     except (pa.ArrowException, OSError, ValueError):
-        return "is overwritten"
+        return Message("is overwritten")
     if unit_length and EMBEDDING_FIELD in table.column_names:
         lengths = np.linalg.norm(vectors_in(table), axis=1)
         if not bool(np.all(np.abs(lengths - 1.0) < _LENGTH_TOLERANCE)):
-            return "is overwritten in part"
+            return Message("is overwritten in part")
     return None
 
 
@@ -317,8 +333,8 @@ def _index_ends(path: Path) -> str | None:
                 shape, _, dtype = read(file)
                 whole = file.tell() + int(np.prod(shape)) * dtype.itemsize
         except (ValueError, EOFError, OSError):
-            return "is cut"
-        return None if size == whole else "is cut"
+            return Message("is cut")
+        return None if size == whole else Message("is cut")
     return None
 
 
@@ -335,18 +351,18 @@ def _index_content(path: Path, data: Path, spec: dict[str, Any]) -> str | None:
             return None
         index = load_index_from_spec(IndexSpec.from_dict(spec), str(path), vectors.shape[1])
         if index.num_vectors != len(vectors):
-            return "is overwritten"
+            return Message("is overwritten")
         rows = np.unique(np.linspace(0, len(vectors) - 1, _SAMPLE, dtype=np.int64))
         ids, distances = index.search(vectors[rows], 1)
     except Exception:  # whatever a damaged file makes the index's library raise
-        return "is cut or overwritten"
+        return Message("is cut or overwritten")
     wanted, best = vectors[rows], vectors[np.maximum(ids[:, 0], 0)]
     lengths = np.linalg.norm(wanted, axis=1) * np.linalg.norm(best, axis=1)
     alike = np.einsum("ij,ij->i", wanted, best) > _ALIKE * np.maximum(lengths, 1e-12)
     found = np.isfinite(distances[:, 0]) & (ids[:, 0] >= 0) & alike
     # An approximate index may miss a few of its own vectors.
     least = 1.0 if spec["index_type"] in ("FLAT", "BRUTE_FORCE") else _APPROXIMATE_FOUND
-    return None if found.mean() >= least else "is overwritten in part"
+    return None if found.mean() >= least else Message("is overwritten in part")
 
 
 def _log_fault(path: Path) -> str | None:
@@ -359,7 +375,7 @@ def _log_fault(path: Path) -> str | None:
         head = file.read(4096)
     if not head:
         return None  # made, and not yet written to
-    return blank(head) or (None if head.startswith(_ARROW) else "is overwritten")
+    return blank(head) or (None if head.startswith(_ARROW) else Message("is overwritten"))
 
 
 class Health:

@@ -21,6 +21,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from search_core.messages import Message
+
 ALIASES = "aliases.json"
 SCHEMA = "schema.json"
 MANIFEST = "manifest.json"
@@ -57,9 +59,9 @@ def read_object(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(content)
     except (ValueError, RecursionError):
-        raise Unreadable("is cut or overwritten") from None
+        raise Unreadable(Message("is cut or overwritten")) from None
     if not isinstance(found, dict):
-        raise Unreadable("is overwritten")
+        raise Unreadable(Message("is overwritten"))
     return found
 
 
@@ -70,7 +72,7 @@ def read_aliases(lite_dir: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     if not all(isinstance(target, str) for target in found.values()):
-        raise Unreadable("is overwritten")
+        raise Unreadable(Message("is overwritten"))
     return found
 
 
@@ -80,7 +82,7 @@ def read_schema(collection: Path) -> dict[str, Any]:
     fields, properties = schema.get("fields"), schema.get("properties", {})
     named = isinstance(schema.get("collection_name"), str) and "version" in schema
     if not named or not isinstance(properties, dict) or not _are_fields(fields):
-        raise Unreadable("is overwritten")
+        raise Unreadable(Message("is overwritten"))
     return schema
 
 
@@ -119,7 +121,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         and type(manifest.get("active_wal_number")) in (int, NoneType)
     )
     if not whole:
-        raise Unreadable("is overwritten")
+        raise Unreadable(Message("is overwritten"))
     return manifest
 
 
@@ -152,8 +154,8 @@ def listed_files(manifest: dict[str, Any], kind: str) -> Iterator[tuple[str, str
 def blank(content: bytes) -> str | None:
     """Return what a file without content is, None for one with content."""
     if not content:
-        return "is empty"
-    return "holds nothing but zeros" if not content.strip(b"\0") else None
+        return Message("is empty")
+    return Message("holds nothing but zeros") if not content.strip(b"\0") else None
 
 
 def remove_flushed_logs(lite_dir: Path) -> None:

@@ -13,7 +13,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from search_core.errors import StoreReadOnly
+from search_core.errors import StoreReadOnly, in_words
 
 _LINKED = (".parquet", ".idx", ".sidx")
 
@@ -33,10 +33,13 @@ def make_view(lite_dir: Path) -> tempfile.TemporaryDirectory[str]:
         _fill(lite_dir, Path(view.name) / lite_dir.name)
     except OSError as error:
         raise StoreReadOnly(
-            f"The embedded Milvus in {lite_dir} cannot be written, and not be read from a view "
-            f"either: {error.filename}: {error.strerror}.",
+            "The embedded Milvus in {lite_dir} cannot be written, and not be read from a view "
+            "either: {path}: {reason}.",
             "Give this user the right to read the data directory, or copy it and name the copy "
             "with --data-dir.",
+            lite_dir=lite_dir,
+            path=str(error.filename),
+            reason=in_words(error),
         ) from error
     return view
 
@@ -59,6 +62,7 @@ def _fill(lite_dir: Path, view: Path) -> None:
 def read_only(data_dir: Path) -> StoreReadOnly:
     """Return the error for something that writes to a data directory that cannot be written."""
     return StoreReadOnly(
-        f"The data directory {data_dir} cannot be written by this user: it can be searched only.",
+        "The data directory {data_dir} cannot be written by this user: it can be searched only.",
         "Change its permissions, or choose another with --data-dir.",
+        data_dir=data_dir,
     )

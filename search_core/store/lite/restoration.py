@@ -108,8 +108,9 @@ class Restoration:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise StoreBusy(
-                    f"Another Sightline command is using {self._lite_dir}.",
+                    "Another Sightline command is using {uri}.",
                     "Stop it (or `sightline serve`), then run `sightline verify --repair` again.",
+                    uri=self._lite_dir,
                 ) from None
             yield
 

@@ -113,7 +113,9 @@ def passes(expression: str, values: Mapping[str, Any]) -> bool:
     try:
         return bool(_value(ast.parse(expression, mode="eval").body, values))
     except (SyntaxError, KeyError, TypeError) as error:
-        raise FilterError(f"The filter {expression} cannot be read.") from error
+        raise FilterError(
+            "The filter {expression} cannot be read.", expression=expression
+        ) from error
 
 
 def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:

@@ -62,7 +62,7 @@ class MemoryStore:
         """Return one library; raises LibraryNotFound, EncoderMismatch."""
         check_library_name(name)
         if name not in self._infos:
-            raise LibraryNotFound(f"There is no library {name} here.")
+            raise LibraryNotFound("There is no library {name} here.", name=name)
         info = self._infos[name]
         if encoder is not None:
             info.require_encoder(encoder)
@@ -96,7 +96,9 @@ class MemoryStore:
         """Give a library another name; raises LibraryNotFound, and UsageError if it is taken."""
         info = self.library(name)
         if check_library_name(new_name) in self._infos:
-            raise UsageError(f"There is a library {new_name} already.", "Choose another name.")
+            raise UsageError(
+                "There is a library {name} already.", "Choose another name.", name=new_name
+            )
         del self._infos[name]
         self._infos[new_name] = replace(info, name=new_name)
         self._rows[new_name] = self._rows.pop(name)
@@ -132,7 +134,7 @@ class MemoryStore:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
         self.library(name)
         if entity_id not in self._rows[name]:
-            raise EntityNotFound(f"The library {name} has no entity {entity_id}.")
+            raise EntityNotFound("The library {name} has no entity {id}.", name=name, id=entity_id)
         return self._rows[name][entity_id][1]
 
     def vectors(

@@ -86,8 +86,10 @@ class BulkStorage:
             self._files, root = fsspec.url_to_fs(address, **fresh)
         except (ImportError, ValueError) as error:
             raise SettingsError(
-                f"Files for a bulk insert cannot be left at {address}: {in_words(error)}.",
+                "Files for a bulk insert cannot be left at {address}: {reason}.",
                 "Name a folder, or s3://BUCKET/PREFIX (pip install 'sightline[s3]').",
+                address=address,
+                reason=in_words(error),
             ) from None
         self._folder = f"{str(root).rstrip('/')}/{_FOLDER}"
 
@@ -113,10 +115,11 @@ class BulkStorage:
                     )
             except Exception as error:  # each kind of bucket has errors of its own
                 raise StoreError(
-                    f"A file for the bulk insert cannot be written to {self.address}: "
-                    f"{in_words(error)}.",
+                    "A file for the bulk insert cannot be written to {address}: {reason}.",
                     "SIGHTLINE_MILVUS_BULK_STORAGE names the place; credentials for a bucket are "
                     "taken from the environment.",
+                    address=self.address,
+                    reason=in_words(error),
                 ) from error
             # A server knows what is in its bucket by the key alone.
             yield path.partition("/")[2] if self._bucket else path
@@ -243,10 +246,15 @@ class BulkInserter:
         """Let the server take a file in, and return when its rows are kept and in the index."""
         if reason := insert_file(self._session.client, collection, path, _TAKEN_IN_WITHIN_S):
             raise StoreError(
-                f"Milvus could not take the file {path} into the library {name} "
-                f"(collection {collection}): {reason}.",
-                f"The server has to be able to read what is in {self._storage.address}, which "
+                "Milvus could not take the file {path} into the library {name} "
+                "(collection {collection}): {reason}.",
+                "The server has to be able to read what is in {address}, which "
                 "SIGHTLINE_MILVUS_BULK_STORAGE names. The same command again goes on from here.",
+                path=path,
+                name=name,
+                collection=collection,
+                reason=reason,
+                address=self._storage.address,
             )
 
     def _await_served(
@@ -263,10 +271,15 @@ class BulkInserter:
             ):
                 if time.monotonic() > until_s:
                     raise StoreError(
-                        f"Milvus took rows into the library {name} (collection {collection}) but "
-                        f"after {_SERVED_WITHIN_S:.0f} s serves {served:,} of "
-                        f"{len(entities[part]):,}.",
+                        "Milvus took rows into the library {name} (collection {collection}) but "
+                        "after {seconds:.0f} s serves {served:,} of "
+                        "{count:,}.",
                         "Look at the server's log. The same command again goes on from here.",
+                        name=name,
+                        collection=collection,
+                        seconds=_SERVED_WITHIN_S,
+                        served=served,
+                        count=len(entities[part]),
                     )
                 time.sleep(_LOOK_EVERY_S)
             if served > len(entities[part]):

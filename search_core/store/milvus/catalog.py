@@ -94,8 +94,10 @@ class LibraryCatalog(CollectionNotes):
         if info is None:
             known = ", ".join(item.name for item in self.all()) or "none yet"
             raise LibraryNotFound(
-                f"There is no library {name} here; there is: {known}.",
-                f"`sightline ingest PATH --library {name}` creates it.",
+                "There is no library {name} here; there is: {known}.",
+                "`sightline ingest PATH --library {name}` creates it.",
+                name=name,
+                known=known,
             )
         return info
 
@@ -126,10 +128,14 @@ class LibraryCatalog(CollectionNotes):
         """
         with write_lock(self.endpoint):
             if self.find(check_library_name(name)) is not None:
-                raise UsageError(f"There is a library {name} already.", "Choose another name.")
+                raise UsageError(
+                    "There is a library {name} already.", "Choose another name.", name=name
+                )
             if len(info.collections) > 1 or info.heir or self.is_worked_on(info.collection):
                 raise StoreBusy(
-                    f"The library {info.name} is being rebuilt.", "Try again when that is done."
+                    "The library {name} is being rebuilt.",
+                    "Try again when that is done.",
+                    name=info.name,
                 )
             self._drop_stray(name)
             self.own(info.collection)  # so that nobody takes its second alias for a stray one
@@ -201,9 +207,10 @@ class LibraryCatalog(CollectionNotes):
             self.health.explain()
             if deadline is None and time.monotonic() >= until_s:
                 raise StoreUnavailable(
-                    f"Milvus has not loaded the collection {collection} within "
-                    f"{LOAD_TIMEOUT_S:.0f} s.",
+                    "Milvus has not loaded the collection {collection} within {seconds:.0f} s.",
                     "It may be short of memory, or of query nodes; its log says. Try again later.",
+                    collection=collection,
+                    seconds=LOAD_TIMEOUT_S,
                 ) from error
             raise
 
@@ -290,8 +297,9 @@ class LibraryCatalog(CollectionNotes):
         while self.is_worked_on(info.collection) and not self._is_loaded(info.collection):
             if time.monotonic() > deadline:
                 raise StoreBusy(
-                    f"The index of the library {info.name} is being rebuilt in place.",
+                    "The index of the library {name} is being rebuilt in place.",
                     "Try again when that is done.",
+                    name=info.name,
                 )
             time.sleep(_LOOK_EVERY_S)
 

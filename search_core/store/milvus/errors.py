@@ -32,16 +32,17 @@ from search_core.errors import (
     StoreUnavailable,
     without_class_names,
 )
+from search_core.messages import Message
 from search_core.system.disk import FULL_HINT
 
-_CONNECT_HINT = (
+_CONNECT_HINT = Message(
     "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "
     "`sightline doctor` tries the connection."
 )
-_REPORT_HINT = "`sightline doctor` shows the state of Milvus."
-_WAIT_HINT = "It is starting, loading or recovering; try again in a moment."
-_LOGIN_HINT = "Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD."
-_PRIVILEGE_HINT = (
+_REPORT_HINT = Message("`sightline doctor` shows the state of Milvus.")
+_WAIT_HINT = Message("It is starting, loading or recovering; try again in a moment.")
+_LOGIN_HINT = Message("Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD.")
+_PRIVILEGE_HINT = Message(
     "docs/milvus.md lists the privileges that Sightline needs; an administrator grants them."
 )
 _QUOTA_HINT = (
@@ -52,7 +53,9 @@ _RATE_HINT = (
     "By default Milvus flushes a collection once in 10 seconds. Try again in a moment, or raise "
     "quotaAndLimits.flushRate.collection.max in milvus.yaml."
 )
-_MEMORY_HINT = "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
+_MEMORY_HINT = Message(
+    "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
+)
 
 
 class Meaning(Enum):
@@ -289,40 +292,70 @@ def to_error(error: BaseException, doing: str, library: str = "") -> SightlineEr
     match meaning_of(error):
         case Meaning.MISSING:
             return LibraryNotFound(
-                f"There is no library {library} here.",
+                "There is no library {name} here.",
                 "`sightline library list` shows what there is.",
+                name=library,
             )
         case Meaning.NOT_READY | Meaning.SCHEMA_CHANGED:
-            return StoreUnavailable(f"Milvus is not ready yet ({doing}): {reason}.", _WAIT_HINT)
+            return StoreUnavailable(
+                "Milvus is not ready yet ({doing}): {reason}.",
+                _WAIT_HINT,
+                doing=doing,
+                reason=reason,
+            )
         case Meaning.UNREACHABLE:
             return StoreUnavailable(
-                f"Milvus cannot be reached while {doing}: {reason}.", _CONNECT_HINT
+                "Milvus cannot be reached while {doing}: {reason}.",
+                _CONNECT_HINT,
+                doing=doing,
+                reason=reason,
             )
         case Meaning.UNAUTHENTICATED:
             return StoreAccessDenied(
-                f"Milvus refuses the user name or the password ({doing}).", _LOGIN_HINT
+                "Milvus refuses the user name or the password ({doing}).", _LOGIN_HINT, doing=doing
             )
         case Meaning.DENIED:
             return StoreAccessDenied(
-                f"The user of Milvus lacks a privilege ({doing}): {_denied(error)}.",
+                "The user of Milvus lacks a privilege ({doing}): {reason}.",
                 _PRIVILEGE_HINT,
+                doing=doing,
+                reason=_denied(error),
             )
         case Meaning.RATE_LIMITED:
             return StoreUnavailable(
-                f"Milvus limits how often this may be done ({doing}): {reason}.", _RATE_HINT
+                "Milvus limits how often this may be done ({doing}): {reason}.",
+                _RATE_HINT,
+                doing=doing,
+                reason=reason,
             )
         case Meaning.QUOTA:
-            return QuotaExceeded(f"Milvus refuses to go on ({doing}): {reason}.", _QUOTA_HINT)
+            return QuotaExceeded(
+                "Milvus refuses to go on ({doing}): {reason}.",
+                _QUOTA_HINT,
+                doing=doing,
+                reason=reason,
+            )
         case Meaning.DISK_FULL:
-            return DiskFull(f"The disk that Milvus keeps its rows on is full ({doing}).", FULL_HINT)
+            return DiskFull(
+                "The disk that Milvus keeps its rows on is full ({doing}).", FULL_HINT, doing=doing
+            )
         case Meaning.MEMORY_FULL:
-            return StoreError(f"Milvus has too little memory ({doing}): {reason}.", _MEMORY_HINT)
+            return StoreError(
+                "Milvus has too little memory ({doing}): {reason}.",
+                _MEMORY_HINT,
+                doing=doing,
+                reason=reason,
+            )
         case Meaning.FILTER:
-            return FilterError(f"Milvus cannot read the filter: {reason}.")
+            return FilterError("Milvus cannot read the filter: {reason}.", reason=reason)
         case Meaning.PARAMETER:
-            return IndexParameterError(f"Milvus refused a parameter while {doing}: {reason}.")
+            return IndexParameterError(
+                "Milvus refused a parameter while {doing}: {reason}.", doing=doing, reason=reason
+            )
         case _:
-            return StoreError(f"Milvus failed while {doing}: {reason}.", _REPORT_HINT)
+            return StoreError(
+                "Milvus failed while {doing}: {reason}.", _REPORT_HINT, doing=doing, reason=reason
+            )
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

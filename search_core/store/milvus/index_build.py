@@ -11,6 +11,7 @@ from pymilvus.exceptions import MilvusException
 
 from search_core.errors import StoreError, TrialTimeout
 from search_core.indexes import IndexSpec
+from search_core.messages import Message
 from search_core.store.milvus.errors import Meaning, meaning_of
 from search_core.store.milvus.schema import INDEX_NAME, index_params
 
@@ -66,9 +67,11 @@ def wait_for_index(
         state = client.describe_index(collection, INDEX_NAME, timeout=seconds_left(deadline))
         if state is None:
             raise StoreError(
-                f"The index {index.index_type} of the collection {collection} is gone: another "
+                "The index {index_type} of the collection {collection} is gone: another "
                 "command dropped it while it was built.",
                 "Try again.",
+                index_type=index.index_type,
+                collection=collection,
             )
         if state["state"] == "Finished":
             return
@@ -112,14 +115,20 @@ def _not_built(
     handler: Any = client._get_connection()
     context = client._generate_call_context()
     _, reason = handler.get_index_state(collection, INDEX_NAME, timeout=60, context=context)
-    said = f": {reason.strip().rstrip(';.')}." if reason.strip() else "; it does not say why."
-    what = f"Milvus could not build {index.index_type}"
+    what = Message("Milvus could not build {index}", index=index.index_type)
     if stalled_s:
-        what = f"Milvus has made no progress building {index.index_type} for {stalled_s:.0f} s"
+        what = Message(
+            "Milvus has made no progress building {index} for {seconds:.0f} s",
+            index=index.index_type,
+            seconds=stalled_s,
+        )
+    why = reason.strip().rstrip(";.")
     return StoreError(
-        what + said,
+        "{what}: {reason}." if why else "{what}; it does not say why.",
         "The log of its data node (before 2.6, its index node) says more. Another index type may "
         "work: `sightline index advise`.",
+        what=what,
+        reason=why,
     )
 
 

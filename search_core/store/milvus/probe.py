@@ -218,7 +218,9 @@ class _Probe:
                     "sightline.probe"
                 )
                 if now != value:
-                    raise StoreError(f"A property set to {value!r} reads as {now!r}.")
+                    raise StoreError(
+                        "A property set to {value!r} reads as {now!r}.", value=value, now=str(now)
+                    )
         return "works", "read back as written", ""
 
     def _alias_switch(self) -> tuple[Outcome, str, str]:
@@ -243,7 +245,11 @@ class _Probe:
                     self._session.client.alter_alias(target, alias)
                     described = self._session.client.describe_collection(alias)["collection_name"]
                     if described != target:
-                        raise StoreError(f"After the switch to {target} it names {described}.")
+                        raise StoreError(
+                            "After the switch to {target} it names {described}.",
+                            target=target,
+                            described=described,
+                        )
             finally:
                 over.set()
                 searching.join()
@@ -295,7 +301,7 @@ class _Probe:
                 for row in page
             ]
             if count_rows(self._session.client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
-                raise StoreError(f"Of {_ROWS} rows paging finds {len(ids)}.")
+                raise StoreError("Of {rows} rows paging finds {count}.", rows=_ROWS, count=len(ids))
             try:
                 self._session.client.query(
                     name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"]
@@ -339,7 +345,9 @@ class _Probe:
             new = replace(_entity(0), id=FrameRef("probe-bulk", 0).primary_key)
             with self._storage.file(columns([new], _VECTORS[:1], self._fields(name))) as path:
                 if reason := insert_file(self._session.client, name, path, _TIMEOUT_S):
-                    raise StoreError(f"The server could not take the file in: {reason}.")
+                    raise StoreError(
+                        "The server could not take the file in: {reason}.", reason=reason
+                    )
         return "works", "the server read the file", ""
 
     def _type(self, name: str, kind: type[IndexSpec]) -> tuple[Outcome, str, str]:

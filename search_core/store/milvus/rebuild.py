@@ -33,6 +33,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.indexes import IndexSpec, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.messages import Message, joined
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS
 from search_core.schema.filters import quoted
 from search_core.store.endpoint import write_lock
@@ -268,8 +269,9 @@ def rebuild_in_place(
 def busy(info: LibraryInfo) -> StoreBusy:
     """Return the error of a library that somebody rebuilds."""
     return StoreBusy(
-        f"The library {info.name} is being rebuilt by another command.",
+        "The library {name} is being rebuilt by another command.",
         "Wait for it to end, then try again.",
+        name=info.name,
     )
 
 
@@ -292,9 +294,16 @@ def _not_built(
     is_back: bool,
 ) -> StoreError:
     reason = error.message.strip().splitlines()[0][:300].rstrip(".") if error.message else "unknown"
-    said = f"{changed.index.index_type} could not be built: {reason}."
+    said = Message(
+        "{index} could not be built: {reason}.", index=changed.index.index_type, reason=reason
+    )
     if is_late:
-        said = f"{changed.index.index_type} was not built within {timeout_s:.0f} s."
-    back = f"The library {info.name} has its index {info.index.index_type} again."
-    later = f"Its next search builds {info.index.index_type} again."
-    return StoreError(f"{said} {back if is_back else later}")
+        said = Message(
+            "{index} was not built within {seconds:.0f} s.",
+            index=changed.index.index_type,
+            seconds=timeout_s,
+        )
+    before = info.index.index_type
+    back = Message("The library {name} has its index {index} again.", name=info.name, index=before)
+    later = Message("Its next search builds {index} again.", index=before)
+    return StoreError(joined(said, back if is_back else later, separator=" "))

@@ -207,6 +207,7 @@ class MilvusSuccession:
             or (now.heir not in ("", self._new.collection))
         ):
             raise StoreBusy(
-                f"The library {self._old.name} is being rebuilt by another command.",
+                "The library {name} is being rebuilt by another command.",
                 "Wait for it to end, then try again.",
+                name=self._old.name,
             )

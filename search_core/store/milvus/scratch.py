@@ -22,6 +22,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.errors import IndexNotOffered, SightlineError, StoreError, TrialTimeout
 from search_core.indexes import IndexSpec, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.messages import Message
 from search_core.schema.entity import (
     CAMERA_MAX_LENGTH,
     EMBEDDING_FIELD,
@@ -141,8 +142,9 @@ class MilvusTrial:
     ) -> None:
         if space.kind == "binary" and server.embedded:
             raise IndexNotOffered(
-                f"{server} has no binary vectors.",
+                "{server} has no binary vectors.",
                 "A Milvus server has; SIGHTLINE_MILVUS_URI names one.",
+                server=str(server),
             )
         self._session = session
         self._server = server
@@ -315,7 +317,7 @@ class MilvusTrial:
     def _undone_at_failure(self, spec: IndexSpec, deadline: float) -> Iterator[None]:
         """Remove what a failed build left; a call that the time limit ended is a TrialTimeout."""
         try:
-            with milvus_errors(f"building {spec.index_type}"):
+            with milvus_errors(Message("building {index}", index=spec.index_type)):
                 yield
         except BaseException as error:
             # What stays nevertheless goes with the trial.
@@ -323,8 +325,10 @@ class MilvusTrial:
                 self._remove_index(_CLEAN_UP_S)
             if isinstance(error, Exception) and time.monotonic() >= deadline:
                 raise TrialTimeout(
-                    f"{spec.index_type} was not built and loaded within {self._timeout_s:g} s.",
+                    "{index_type} was not built and loaded within {seconds:g} s.",
                     "Allow more time, or leave this index type out.",
+                    index_type=spec.index_type,
+                    seconds=self._timeout_s,
                 ) from error
             raise
 

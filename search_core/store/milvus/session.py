@@ -187,7 +187,9 @@ class MilvusSession:
                     now = self._found_now(info)
                     if now is not None and now.collection != info.collection:
                         raise StoreError(
-                            f"The library {name} was rebuilt while it was being read.", "Try again."
+                            "The library {name} was rebuilt while it was being read.",
+                            "Try again.",
+                            name=name,
                         ) from None
                     if has_begun or not is_not_ready(error):
                         raise
@@ -226,7 +228,9 @@ class MilvusSession:
                     if written.issuperset(info.collections):
                         self._require_writable(info, identity)
                         return
-                raise StoreBusy(f"The library {name} is rebuilt again and again.", "Try again.")
+                raise StoreBusy(
+                    "The library {name} is rebuilt again and again.", "Try again.", name=name
+                )
         except (MilvusException, grpc.RpcError) as error:
             raise to_error(error, doing, name) from error
 
@@ -251,8 +255,9 @@ class MilvusSession:
     def _require_writable(self, info: LibraryInfo, identity: EncoderIdentity | None) -> None:
         if info.heir and self.catalog.is_worked_on(info.heir):
             raise StoreBusy(
-                f"The library {info.name} is being switched to another encoder.",
+                "The library {name} is being switched to another encoder.",
                 "Try again in a minute, with that encoder.",
+                name=info.name,
             )
         if identity is not None:
             info.require_encoder(identity)
@@ -297,9 +302,12 @@ class _Waiting:
             self._until_s = now_s + self._timeout_s
         if now_s >= self._until_s:
             raise StoreUnavailable(
-                f"The library {self._name} is not ready yet ({self._doing}), after "
-                f"{self._timeout_s:g} s: {reason_of(error)}.",
+                "The library {name} is not ready yet ({doing}), after {seconds:g} s: {reason}.",
                 "Milvus is loading or recovering it; try again in a moment.",
+                name=self._name,
+                doing=self._doing,
+                seconds=self._timeout_s,
+                reason=reason_of(error),
             ) from error
         time.sleep(self._pause_s)
         self._pause_s = min(_LONGEST_WAIT_S, 2 * self._pause_s)
@@ -325,16 +333,19 @@ def connect(endpoint: Endpoint) -> MilvusClient:
         except (MilvusException, OSError) as error:
             if embedded and is_locked(Path(endpoint.uri)):
                 raise StoreBusy(
-                    f"Another Sightline command is using {endpoint.uri}.",
+                    "Another Sightline command is using {uri}.",
                     "Wait for it to end, or run `sightline serve`, which several commands can "
                     "share.",
+                    uri=endpoint.uri,
                 ) from None
             if is_access(error):
                 raise to_error(error, f"connecting to {endpoint.uri}") from error
             if embedded or time.monotonic() >= until_s:
                 raise StoreUnavailable(
-                    f"Milvus at {endpoint.uri} cannot be reached: {reason_of(error)[:200]}.",
+                    "Milvus at {uri} cannot be reached: {reason}.",
                     "Check SIGHTLINE_MILVUS_URI, or unset it to use the embedded Milvus Lite.",
+                    uri=endpoint.uri,
+                    reason=reason_of(error)[:200],
                 ) from error
 
 

@@ -19,6 +19,7 @@ from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EntityNotFound, SightlineError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter, quoted
@@ -318,8 +319,10 @@ class MilvusStore:
             rows = self.session.read(name, "reading an embedding", strong, fresh=True)
         if not rows:
             raise EntityNotFound(
-                f"The library {name} has no entity {entity_id}.",
+                "The library {name} has no entity {id}.",
                 "Ids are printed by `sightline search --json`.",
+                name=name,
+                id=entity_id,
             )
         return np.asarray(rows[0][EMBEDDING_FIELD], dtype=np.float32)
 
@@ -333,7 +336,7 @@ class MilvusStore:
         expression = where.expression()
         return self.session.read_through(
             name,
-            "reading vectors",
+            Message("reading vectors"),
             lambda info: vector_pages(self.session.client, info, expression, limit, seed),
         )
 

@@ -7,36 +7,42 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
+from babel.messages.catalog import Catalog
+from babel.messages.catalog import Message as Entry
+from babel.messages.extract import extract_from_dir, extract_from_file
 from babel.messages.pofile import read_po
 from streamlit.testing.v1 import AppTest
 
 from dashboard.i18n import gettext as language
-from dashboard.i18n.core_messages import CHART_WORDS, MESSAGES
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import LOCALE, ngettext, preferred, speaking
 from dashboard.search.page import EXAMPLES
+from search_core.errors import LibraryNotFound
 from search_core.indexes import INDEX_SPECS
+from search_core.messages import Message, joined
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import HOSTILE, OpenPage
 
 ROOT = Path(__file__).parents[3]
 DASHBOARD = ROOT / "dashboard"
-#: What `make words` reads.
-MARKED = (DASHBOARD, ROOT / "search_core" / "indexes")
 CATALOGUES = sorted(LOCALE.glob("*/LC_MESSAGES/sightline.po"))
 
 
 @pytest.fixture(scope="module")
 def marked() -> set[str | tuple[str, str]]:
     """All that is marked in the code: messages, and pairs of singular and plural."""
-    return {
-        message if isinstance(message, str) else (message[0], message[1])
-        for folder in MARKED
-        for _file, _line, message, _comments, _context in extract_from_dir(folder)
+    method = "dashboard.i18n.extraction:extract"
+    found = {
+        message
+        for package in ("dashboard", "search_core", "ingest")
+        for _file, _line, message, _comments, _context in extract_from_dir(
+            ROOT / package, [("**.py", method)]
+        )
     }
+    workspace = extract_from_file(method, ROOT / "sightline/workspace.py")
+    found |= {message for _line, message, _comments, _context in workspace}
+    return {message if isinstance(message, str) else (message[0], message[1]) for message in found}
 
 
 @pytest.fixture(scope="module", params=CATALOGUES, ids=lambda path: path.parents[1].name)
@@ -74,27 +80,24 @@ def test_no_call_is_inside_an_f_string_where_it_is_not_found() -> None:
                 assert not names & {"_", "N_", "ngettext"}, f"{path.name}:{node.lineno}"
 
 
-def test_what_is_said_below_the_dashboard_is_still_said_so() -> None:
-    there = "\n".join(_literals("search_core", "ingest", "dashboard"))
-    gone = [
-        message
-        for message in (*MESSAGES, *CHART_WORDS)
-        for part in re.split(r"\{[^{}]*\}|[,:;.]", message)
-        if not _is_in(part.strip(), there) and part.lower() not in there
-    ]
-    assert not gone
-
-
-def test_messages_from_below_are_translated_with_what_is_in_them() -> None:
-    error = "There is no library north {yard} here."
-    assert said(error) == error
+def test_messages_of_the_core_are_translated_with_the_messages_in_them() -> None:
+    error = LibraryNotFound("There is no library {name} here.", name="north {yard}")
+    assert said(error.message) == "There is no library north {yard} here."
     with speaking("zh"):
-        assert said(error) == "这里没有名为 north {yard} 的素材库。"
+        assert said(error.message) == "这里没有名为 north {yard} 的素材库。"
         assert said("Something new.") == "Something new."
-        made = said("Queries: 50 sentences about such footage.")
-        disturbed = said("Queries: 50 pictures of the library, disturbed.")
-        assert not re.search("[a-z]", made + disturbed)
-        assert said("Too many attempts. Try again in 30 seconds.").endswith("30 秒后再试。")
+        asked = Message("{count:,} sentences about such footage", count=5000)
+        made = said(Message("Queries: {queries}.", queries=asked))
+        assert "5,000" in made and not re.search("[a-z]", made)
+        assert said(joined(asked, "", asked)).count("5,000") == 2
+
+
+def test_a_value_is_translated_only_where_it_is_a_message() -> None:
+    """A library may be called like a word that has a translation."""
+    with speaking("zh"):
+        named = Message("There is no library {name} here.", name="night")
+        assert "night" in said(named)
+        assert said(Message("night")) != "night"
 
 
 def test_counts_have_the_form_that_goes_with_them() -> None:
@@ -218,38 +221,17 @@ def _without_data(text: str) -> str:
     return re.sub("|".join(map(re.escape, EXAMPLES)), "", text)
 
 
-def _messages(catalogue: Catalog) -> Iterator[Message]:
+def _messages(catalogue: Catalog) -> Iterator[Entry]:
     return (message for message in catalogue if message.id)
 
 
-def _ids(message: Message) -> tuple[str, ...]:
+def _ids(message: Entry) -> tuple[str, ...]:
     return (message.id,) if isinstance(message.id, str) else tuple(message.id)
 
 
-def _strings(message: Message) -> tuple[str, ...]:
+def _strings(message: Entry) -> tuple[str, ...]:
     return (message.string,) if isinstance(message.string, str) else tuple(message.string or ())
 
 
 def _placeholders(text: str) -> set[str]:
-    return {name for _text, name, _spec, _conversion in Formatter().parse(text) if name is not None}
-
-
-def _is_in(text: str, there: str) -> bool:
-    """Whether a text is there, in one piece or in two that the code puts together."""
-    places = [place for place, letter in enumerate(text) if letter == " "]
-    return text in there or any(text[:at] in there and text[at:] in there for at in places)
-
-
-def _literals(*packages: str) -> Iterator[str]:
-    for package in packages:
-        for path in (ROOT / package).rglob("*.py"):
-            if path.name == "core_messages.py":
-                continue
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    yield node.value
-                elif isinstance(node, ast.JoinedStr):
-                    yield "".join(
-                        str(part.value) if isinstance(part, ast.Constant) else "{}"
-                        for part in node.values
-                    )
+    return {name for _text, name, _spec, _conversion in Formatter().parse(text) if name}
