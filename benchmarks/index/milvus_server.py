@@ -42,6 +42,8 @@ initial-cluster: default=http://127.0.0.1:{peer}
 class ServerConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
     """The package's configuration, without what stands in the way of several servers."""
 
+    template_text: str
+
     def __init__(self) -> None:
         self.port_offset = 0
         super().__init__()

@@ -108,7 +108,7 @@ class Lite:
 def milvus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Milvus, Settings]]:
     """A Milvus that runs, and the settings that mean it."""
     if request.param == "server":
-        uri = request.getfixturevalue("milvus_server_uri")
+        uri = request.getfixturevalue("milvus_process_uri")
         ingest = Ingest(tmp_path, tmp_path / "data", uri)
         ingest.settings.data_dir.mkdir()
         yield Standalone(request.getfixturevalue("milvus_server")), ingest.settings
