@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -140,14 +139,6 @@ def lite_store(tmp_path: Path) -> Iterator[MilvusStore]:
 def identity() -> EncoderIdentity:
     """An encoder identity of 16 dimensions."""
     return EncoderIdentity("test-encoder", "made-up", "0" * 32, 16, "fp32")
-
-
-def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 def make_entity(number: int, **changes: object) -> MediaEntity:

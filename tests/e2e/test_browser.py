@@ -26,7 +26,7 @@ import numpy as np
 import pytest
 
 from search_core.encoders.catalogue import find_encoder, packaged_weights
-from tests.conftest import free_port
+from tests.support.waiting import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

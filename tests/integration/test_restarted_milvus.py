@@ -35,10 +35,10 @@ from search_core.store.endpoint import (
     write_serve_state,
 )
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.conftest import clip_like_vectors, make_entity
 from tests.integration.real_ingest import Ingest
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import free_port, wait_until
 
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 RESTARTS = 10 if SOAK else 1
