@@ -17,6 +17,7 @@ from search_core.schema.entity import FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.support import milvus_server as milvus_server_of_tests
+from tests.support.made_once import made_once
 from tests.support.scheduling import Units, in_order, processes
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -71,19 +72,7 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Use it as ``--model local-dir:<path>``. Colours and shapes are told apart; words mean nothing.
     """
-    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-
-    ensure_torchvision_ops()
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("tiny_model")
-    (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
-    torch.manual_seed(0)
-    model = open_clip.create_model(f"local-dir:{folder}")
-    save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
-    return folder
+    return made_once(tmp_path_factory, "tiny_model", make_tiny_model)
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +128,21 @@ def lite_store(tmp_path: Path) -> Iterator[MilvusStore]:
 def identity() -> EncoderIdentity:
     """An encoder identity of 16 dimensions."""
     return EncoderIdentity("test-encoder", "made-up", "0" * 32, 16, "fp32")
+
+
+def make_tiny_model(folder: Path) -> None:
+    """Make the model of ``tiny_model_dir``."""
+    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+
+    ensure_torchvision_ops()
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{folder}")
+    save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
 
 
 def make_entity(number: int, **changes: object) -> MediaEntity:
