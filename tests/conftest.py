@@ -61,9 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = in_order(items)
 
 
-def pytest_report_header() -> str:
-    """Say which Milvus server the tests use."""
-    return f"Milvus server: {milvus_server_of_tests.described()}"
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which Milvus server the tests use; a quiet run has no header to say it in."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        reporter.write_line(f"Milvus server: {milvus_server_of_tests.described()}")
 
 
 @pytest.fixture(scope="session")
