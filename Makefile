@@ -14,6 +14,7 @@ SPEAKING := dashboard search_core ingest sightline/workspace.py
 
 SOAK_TESTS := \
 	tests/integration/test_killed_ingest.py \
+	tests/integration/test_bulk_from_bucket.py \
 	tests/integration/test_restarted_milvus.py \
 	tests/integration/test_full_disk.py \
 	tests/search_core/store/test_killed_index_work.py \
@@ -21,7 +22,7 @@ SOAK_TESTS := \
 	tests/ingest/sources/test_hostile_files.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve test soak check bench format words reference programs clean
+.PHONY: help setup setup-tests demo serve test soak check bench format words reference programs clean
 
 help: ## Say what can be made
 	@echo "make demo         render sample footage, ingest it, search it, open the dashboard (Ctrl-C ends it)"
@@ -44,12 +45,13 @@ demo: $(BASE)
 serve: $(BASE)
 	$(BIN)/sightline serve
 
-test: $(DEV) programs
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+test: setup-tests
+	$(BIN)/python -m pytest -n logical --maxprocesses 6 --dist loadfile $(ARGS)
+
+setup-tests: $(DEV) programs
 
 soak: $(DEV)
 	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest $(SOAK_TESTS) $(ARGS)
-	SIGHTLINE_SOAK=1 $(BIN)/python -m pytest tests/integration/test_bulk_from_bucket.py
 
 check: $(DEV)
 	$(BIN)/ruff check .

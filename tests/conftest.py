@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
-from xdist.scheduler import LoadFileScheduling
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.schema.entity import FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
+from tests.support import milvus_server as milvus_server_of_tests
+from tests.support.made_once import made_once
+from tests.support.scheduling import Units, in_order, processes
 
-#: Files with tests that need the server and do not say so in their names.
-ONLY_ON_A_SERVER = ("test_bulk.py", "test_bulk_ingest.py", "test_shared_queue.py")
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
 TINY_MODEL_CONFIG = {
@@ -48,18 +44,29 @@ TINY_MODEL_CONFIG = {
 }
 
 
-class OneServer(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Tests of one file run in one process; so do all that need the one server there can be."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        """Return the work unit of a test."""
-        file, _, test = nodeid.partition("::")
-        return "server" if "server" in test or Path(file).name in ONLY_ON_A_SERVER else file
+def pytest_xdist_auto_num_workers() -> int:
+    """Say how many processes ``-n logical`` means."""
+    return processes()
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Units:
     """Hand out tests so that no process waits for another's server."""
-    return OneServer(config, log)
+    return Units(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Begin with what takes long, where several processes share the tests."""
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Say which Milvus server the tests use; a quiet run has no header to say it in."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and not hasattr(session.config, "workerinput"):
+        reporter.write_line(f"Milvus server: {milvus_server_of_tests.described()}")
 
 
 @pytest.fixture(scope="session")
@@ -68,53 +75,30 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Use it as ``--model local-dir:<path>``. Colours and shapes are told apart; words mean nothing.
     """
-    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-
-    ensure_torchvision_ops()
-    import open_clip
-    import torch
-    from safetensors.torch import save_file
-
-    folder = tmp_path_factory.mktemp("tiny_model")
-    (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
-    torch.manual_seed(0)
-    model = open_clip.create_model(f"local-dir:{folder}")
-    save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
-    return folder
+    return made_once(tmp_path_factory, "tiny_model", make_tiny_model)
 
 
 @pytest.fixture(scope="session")
 def milvus_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """The standalone Milvus server of the PyPI package ``milvus``, running."""
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        pytest.skip("the package milvus carries a server for Linux x86-64 only")
-    pytest.importorskip("milvus", reason="the package milvus is not installed")
-    from benchmarks.index.milvus_server import PortsTaken, standalone
-
-    with ExitStack() as stack:
-        try:
-            server = stack.enter_context(standalone(tmp_path_factory.mktemp("milvus_server")))
-        except PortsTaken as taken:
-            pytest.skip(f"the server of the package milvus cannot run here: {taken}")
+    """The Milvus server of the PyPI package ``milvus``: a process that can be killed, its files."""
+    with milvus_server_of_tests.process(tmp_path_factory.mktemp("milvus_server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def milvus_server_uri(milvus_server: Any) -> str:
-    """The address of the standalone Milvus server."""
+def milvus_process_uri(milvus_server: Any) -> str:
+    """The address of the Milvus server that is a process of this machine."""
     return f"http://127.0.0.1:{milvus_server.listen_port}"
 
 
 @pytest.fixture(scope="session")
-def milvus_container_uri() -> Iterator[str]:
-    """The address of a Milvus in a container, of the image SIGHTLINE_TEST_MILVUS_IMAGE names."""
-    image = os.environ.get("SIGHTLINE_TEST_MILVUS_IMAGE")
-    if not image:
-        pytest.skip("set SIGHTLINE_TEST_MILVUS_IMAGE (say milvusdb/milvus:v2.5.4) to run these")
-    from testcontainers.community.milvus import MilvusContainer
-
-    with MilvusContainer(image) as container:
-        yield container.get_connection_url()
+def milvus_server_uri(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a Milvus server: in a container where there is an image, else a process."""
+    if milvus_server_of_tests.image() is None:
+        yield request.getfixturevalue("milvus_process_uri")
+        return
+    with milvus_server_of_tests.container() as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -149,12 +133,19 @@ def identity() -> EncoderIdentity:
     return EncoderIdentity("test-encoder", "made-up", "0" * 32, 16, "fp32")
 
 
-def free_port() -> int:
-    """Return a TCP port on loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+def make_tiny_model(folder: Path) -> None:
+    """Make the model of ``tiny_model_dir``."""
+    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+
+    ensure_torchvision_ops()
+    import open_clip
+    import torch
+    from safetensors.torch import save_file
+
+    (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
+    torch.manual_seed(0)
+    model = open_clip.create_model(f"local-dir:{folder}")
+    save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
 
 
 def make_entity(number: int, **changes: object) -> MediaEntity:

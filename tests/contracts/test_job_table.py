@@ -15,7 +15,7 @@ from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
 from ingest.jobs.table import JobTable
 from search_core.errors import QueueUnavailable
-from tests.conftest import free_port
+from tests.support.waiting import free_port
 
 A = Job("a", "ingest", "night", "queued", 0.0, {"done": 1}, "", 5, request={"paths": ["/x"]})
 

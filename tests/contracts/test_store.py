@@ -40,7 +40,6 @@ ROWS = 120
         "lite",
         *(f"replay {version}" for version in REPLAYED),
         pytest.param("server", marks=pytest.mark.server),
-        pytest.param("container", marks=pytest.mark.server),
     ],
 )
 def store(
@@ -59,7 +58,7 @@ def store(
         folder = tmp_path_factory.mktemp("lite")
         endpoint = Endpoint(str(folder / "milvus.db"), write_lock=folder / "write.lock")
     else:
-        uri = request.getfixturevalue(f"milvus_{request.param}_uri")
+        uri = request.getfixturevalue("milvus_server_uri")
         endpoint = Endpoint(uri, embedded=False)
     milvus = MilvusStore(endpoint)
     yield milvus

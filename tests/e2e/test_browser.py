@@ -5,7 +5,6 @@ What is visible when in the footage is known, so that the right keyframe is know
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -26,7 +25,8 @@ import numpy as np
 import pytest
 
 from search_core.encoders.catalogue import find_encoder, packaged_weights
-from tests.conftest import free_port
+from tests.support.made_once import made_once
+from tests.support.waiting import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -70,10 +70,8 @@ def data_dir(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Pat
     assert encoder is not None
     if not list(packaged_weights(encoder).glob("*.safetensors")):
         pytest.skip("the demo encoder's weights are not in demo/encoder")
-    clips = _rendered_once(tmp_path_factory.getbasetemp())
-    made = tmp_path_factory.mktemp("data")
-    subprocess.run([*_sightline(made), "ingest", *map(str, clips)], check=True, timeout=120)
-    return made
+    made = made_once(tmp_path_factory, "library", _ingest)
+    return shutil.copytree(made / "data", tmp_path_factory.mktemp("data"), dirs_exist_ok=True)
 
 
 @pytest.fixture(scope="module")
@@ -302,17 +300,14 @@ def test_no_page_shuts_anybody_out(page: Page, address: str) -> None:
     assert not looked.problems, "\n".join(dict.fromkeys(looked.problems))
 
 
-def _rendered_once(own: Path) -> list[Path]:
-    """Return the clips; processes that run tests side by side render them once for all of them."""
-    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "footage"
-    folder.mkdir(exist_ok=True)
-    clips = [folder / camera / f"{camera}.mp4" for camera in CAMERAS]
-    with (folder / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not all(clip.exists() for clip in clips):
-            with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-                list(pool.map(_render, CAMERAS, [folder] * len(CAMERAS)))
-    return clips
+def _ingest(folder: Path) -> None:
+    """Render the clips, and take them into the library of ``folder``/data."""
+    footage = folder / "footage"
+    footage.mkdir()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        clips = list(pool.map(_render, CAMERAS, [footage] * len(CAMERAS)))
+    ingest = [*_sightline(folder / "data"), "ingest", *map(str, clips)]
+    subprocess.run(ingest, check=True, timeout=120)
 
 
 def _render(camera: str, folder: Path) -> Path:

@@ -15,10 +15,10 @@ import pytest
 from ingest.cameras.status_log import Diary
 from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.settings import Settings
-from tests.conftest import free_port
 from tests.e2e.test_browser import _sightline, _wait_for, chromium
 from tests.ingest.cameras.footage import passing, quiet
-from tests.support.rtsp_server import Channel, RtspServer, wait_until
+from tests.support.rtsp_server import Channel, RtspServer
+from tests.support.waiting import free_port, wait_until
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -15,8 +15,8 @@ import pytest
 
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import free_port
 from tests.e2e.test_browser import _sightline, _wait_for, chromium, data_dir
+from tests.support.waiting import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.conftest import free_port
 from tests.e2e.test_access import MINE
 from tests.e2e.test_browser import _sightline, _wait_for, chromium, data_dir
+from tests.support.waiting import free_port
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

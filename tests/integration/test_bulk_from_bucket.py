@@ -31,8 +31,6 @@ KEY, SECRET, BUCKET = "somebody", "something-secret", "a-bucket"
 class InBucket(ServerConfig):
     """A server whose data are in a bucket of the S3 server at ``port``."""
 
-    template_text: str
-
     def __init__(self, port: str) -> None:
         self._port = port
         super().__init__()

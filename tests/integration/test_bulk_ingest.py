@@ -42,8 +42,8 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store(milvus_server_uri: str) -> Iterator[MilvusStore]:
-    milvus = MilvusStore(Endpoint(milvus_server_uri, embedded=False))
+def store(milvus_process_uri: str) -> Iterator[MilvusStore]:
+    milvus = MilvusStore(Endpoint(milvus_process_uri, embedded=False))
     yield milvus
     for library in milvus.libraries():
         milvus.drop_library(library.name)
@@ -86,11 +86,11 @@ def test_bulk_is_plain_to_the_row_also_after_a_failure(
 
 
 def test_killed_between_the_file_and_the_ledger(
-    store: MilvusStore, media: Path, milvus_server_uri: str, tmp_path: Path
+    store: MilvusStore, media: Path, milvus_process_uri: str, tmp_path: Path
 ) -> None:
     environment = {
         **os.environ,
-        "SIGHTLINE_MILVUS_URI": milvus_server_uri,
+        "SIGHTLINE_MILVUS_URI": milvus_process_uri,
         "SIGHTLINE_MILVUS_BULK_STORAGE": str(tmp_path / "files"),
     }
     (tmp_path / "media").symlink_to(media)

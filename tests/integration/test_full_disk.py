@@ -22,7 +22,7 @@ from search_core.errors import DiskFull, LibraryNotFound
 from search_core.settings import Settings
 from tests.integration.real_ingest import Ingest
 from tests.support.made_media import make_clip, make_photo
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import wait_until
 
 MOMENTS = 20 if os.environ.get("SIGHTLINE_SOAK") else 1
 PICTURES, CLIPS, SECONDS = 120, 2, 10

@@ -22,7 +22,7 @@ import pytest
 from search_core.errors import LibraryNotFound, StoreBusy
 from tests.integration.real_ingest import Ingest
 from tests.support.made_media import make_clip, make_photo
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import wait_until
 
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 PICTURES, CLIPS, SECONDS = (60, 6, 20) if SOAK else (12, 3, 10)

@@ -21,7 +21,7 @@ from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.support.made_media import HistogramEncoder
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import wait_until
 
 LIBRARY = "live_search"
 GATE = Camera("gate", SecretStr("rtsp://cam/x"), LIBRARY)

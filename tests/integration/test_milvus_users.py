@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
-import milvus
 import pytest
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from benchmarks.index.milvus_server import ServerConfig
+from benchmarks.index.milvus_server import ServerConfig, standalone
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import StoreAccessDenied
 from search_core.indexes import Hnsw, IvfFlat
@@ -39,19 +37,10 @@ class WithUsers(ServerConfig):
 
 
 @pytest.fixture(scope="module")
-def server_with_users(
-    milvus_server: Any, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The address of a second server, which runs in the place of the usual one."""
-    milvus_server.stop()
-    server = milvus.MilvusServer(WithUsers())
-    server.set_base_dir(str(tmp_path_factory.mktemp("users")))
-    try:
-        server.start()
+def server_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server of its own, beside the usual one."""
+    with standalone(tmp_path_factory.mktemp("users"), WithUsers()) as server:
         yield f"http://127.0.0.1:{server.listen_port}"
-    finally:
-        server.stop()
-        milvus_server.start()
 
 
 def documented_privileges() -> list[tuple[str, str]]:

@@ -35,10 +35,10 @@ from search_core.store.endpoint import (
     write_serve_state,
 )
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.conftest import clip_like_vectors, make_entity
 from tests.integration.real_ingest import Ingest
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import free_port, wait_until
 
 SOAK = bool(os.environ.get("SIGHTLINE_SOAK"))
 RESTARTS = 10 if SOAK else 1
@@ -108,7 +108,7 @@ class Lite:
 def milvus(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Milvus, Settings]]:
     """A Milvus that runs, and the settings that mean it."""
     if request.param == "server":
-        uri = request.getfixturevalue("milvus_server_uri")
+        uri = request.getfixturevalue("milvus_process_uri")
         ingest = Ingest(tmp_path, tmp_path / "data", uri)
         ingest.settings.data_dir.mkdir()
         yield Standalone(request.getfixturevalue("milvus_server")), ingest.settings

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import free_port
+from tests.support.waiting import free_port
 
 #: It is in every address, and nowhere else.
 PASSWORD = "never-shown"

@@ -13,7 +13,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -286,11 +286,3 @@ def _nal_units(annex_b: bytes) -> Iterable[bytes]:
     for part in re.split(rb"\x00\x00\x00?\x01", annex_b):
         if part:
             yield part.rstrip(b"\x00") if part[0] & 31 in (6, 7, 8, 9) else part
-
-
-def wait_until(condition: Callable[[], object], what: str, deadline_s: float = 60.0) -> None:
-    """Wait for something to come true."""
-    end_s = time.monotonic() + deadline_s
-    while not condition():
-        assert time.monotonic() < end_s, f"waited in vain for {what}"
-        time.sleep(0.05)

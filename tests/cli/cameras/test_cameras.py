@@ -14,9 +14,9 @@ import pytest
 
 from tests.cli.conftest import Run, data_dir_of
 from tests.cli.serve.test_serve import read_until_ready, serving
-from tests.conftest import free_port
 from tests.ingest.cameras.footage import passing, quiet
-from tests.support.rtsp_server import Channel, RtspServer, wait_until
+from tests.support.rtsp_server import Channel, RtspServer
+from tests.support.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 SECRET = "hunter2"

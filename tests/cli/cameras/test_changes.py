@@ -19,9 +19,9 @@ from search_core.settings import load_settings
 from tests.cli.cameras.test_cameras import everything_in, hits
 from tests.cli.conftest import Run, data_dir_of
 from tests.cli.serve.test_serve import DEADLINE_S, children_of, read_until_ready, serving
-from tests.conftest import free_port
 from tests.ingest.cameras.footage import quiet
-from tests.support.rtsp_server import Channel, RtspServer, wait_until
+from tests.support.rtsp_server import Channel, RtspServer
+from tests.support.waiting import free_port, wait_until
 
 SECRET = "hunter2"
 URL = f"rtsp://admin:{SECRET}@192.0.2.1:554/x"

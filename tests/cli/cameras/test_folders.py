@@ -17,8 +17,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tests.cli.serve.test_serve import read_until_ready, serving
-from tests.conftest import free_port
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DEADLINE_S = 180.0

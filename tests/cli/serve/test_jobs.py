@@ -12,7 +12,7 @@ from ingest.jobs import Jobs
 from search_core.search.query_pictures import QueryPictures, digest_of
 from search_core.settings import Settings
 from tests.cli.conftest import Run
-from tests.conftest import free_port
+from tests.support.waiting import free_port
 
 
 @pytest.fixture

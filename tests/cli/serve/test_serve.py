@@ -10,8 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,17 +18,10 @@ import pytest
 
 from search_core.store.endpoint import is_locked
 from tests.cli.conftest import Run, data_dir_of
-from tests.conftest import free_port
+from tests.support.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 DEADLINE_S = 60.0
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.1)
 
 
 def children_of(pid: int) -> list[int]:
@@ -129,7 +121,7 @@ def test_nothing_outlives_a_killed_serve(run: Run, own: list[str]) -> None:
             pids = children_of(process.pid)
             process.kill()
             process.wait()
-            wait_for(lambda: not any(is_alive(pid) for pid in pids), "its children to end")
+            wait_until(lambda: not any(is_alive(pid) for pid in pids), "its children to end")
     # The state it left is not believed.
     assert (data_dir_of(own) / "serve.json").exists()
     assert run("status", "--json", *own).json["serve"] is None

@@ -16,10 +16,9 @@ from ingest.cameras.camera import Camera
 from ingest.cameras.events import Lost, Seen
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
-from tests.conftest import free_port
 from tests.ingest.cameras.footage import watching
 from tests.support.made_media import HistogramEncoder
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import free_port, wait_until
 
 SCRIPT = Path(__file__).with_name("gstreamer_server.py")
 PYTHON = Path("/usr/bin/python3")

@@ -25,7 +25,8 @@ from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.cameras.footage import passing, quiet, watching
 from tests.support.made_media import HistogramEncoder
-from tests.support.rtsp_server import Channel, RtspServer, wait_until
+from tests.support.rtsp_server import Channel, RtspServer
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 PASSWORD = "hunter2@:/"

@@ -12,7 +12,7 @@ from ingest.cameras.events import Lost
 from ingest.cameras.supervisor import Backoff, Patience, Supervisor
 from search_core.settings import Settings
 from tests.support.made_media import HistogramEncoder
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import wait_until
 
 GATE = Camera("gate", SecretStr("rtsp://u:hunter2@127.0.0.1:9/x"), "main")
 

@@ -19,10 +19,10 @@ from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import free_port
 from tests.ingest.conftest import Work
 from tests.support.made_media import HistogramEncoder, make_photo
 from tests.support.queued import EAGER, Calls, job_of, many_photos, report_of
+from tests.support.waiting import free_port
 
 
 def claimed(settings: Settings) -> Claim | None:

@@ -20,8 +20,9 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.indexes import Flat
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.conftest import clip_like_vectors, make_entity
 from tests.search_core.store.killed_index_work import DIM, LIBRARY
+from tests.support.waiting import free_port
 
 SCRIPT = Path(__file__).with_name("killed_index_work.py")
 ROWS = 300

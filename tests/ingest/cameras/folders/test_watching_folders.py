@@ -25,7 +25,7 @@ from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.sources.test_completeness import recording
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo
-from tests.support.rtsp_server import wait_until
+from tests.support.waiting import wait_until
 
 EAGER = Timing(scan_every_s=0.05, hang_s=5.0, store_patience_s=0.1)
 

@@ -30,8 +30,8 @@ ENTITIES = [make_entity(number) for number in range(ROWS)]
 
 
 @pytest.fixture(scope="module")
-def store(milvus_server_uri: str) -> Iterator[MilvusStore]:
-    milvus = MilvusStore(Endpoint(milvus_server_uri, embedded=False))
+def store(milvus_process_uri: str) -> Iterator[MilvusStore]:
+    milvus = MilvusStore(Endpoint(milvus_process_uri, embedded=False))
     yield milvus
     milvus.close()
 

@@ -17,8 +17,9 @@ import pytest
 
 from search_core.errors import SettingsError, StoreError
 from search_core.store.milvus.bulk_insert import BulkStorage, columns
-from tests.conftest import clip_like_vectors, free_port, make_entity
+from tests.conftest import clip_like_vectors, make_entity
 from tests.support.loopback_servers import S3Client, S3Server
+from tests.support.waiting import free_port
 
 SECRET = "not-to-be-seen-anywhere"
 ROWS = columns([make_entity(number) for number in range(50)], clip_like_vectors(50, 16))

@@ -16,7 +16,7 @@ from search_core.errors import (
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.errors import MILVUS_EXCEPTIONS, milvus_errors
 from search_core.store.milvus.store import MilvusStore
-from tests.conftest import free_port
+from tests.support.waiting import free_port
 
 
 def test_every_exception_of_pymilvus_is_mapped() -> None:
