@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from dashboard.auth.server_files import allowed_address, allowed_path
 from ingest.jobs import Jobs
+from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
 from ingest.sources.remote.fetching import Fetcher
@@ -86,7 +87,12 @@ def take_in(
 ) -> tuple[IngestReport, MemoryStore]:
     store, encoder = MemoryStore(), encoder or HistogramEncoder()
     report = ingest(
-        [str(path)], settings=settings, store=store, encoder=encoder, library="main", **options
+        [str(path)],
+        IngestOptions(alone=False, **options),
+        settings=settings,
+        store=store,
+        encoder=encoder,
+        library="main",
     )
     return report, store
 

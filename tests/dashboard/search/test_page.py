@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -264,4 +265,8 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
 
 def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Call a hit a match from this score on."""
-    monkeypatch.setattr(Background, "strength", lambda _, found, __: float(found >= score))
+
+    def strengths(_: Background, scores: Sequence[float], __: Calibration) -> list[float]:
+        return [float(found >= score) for found in scores]
+
+    monkeypatch.setattr(Background, "strengths", strengths)
