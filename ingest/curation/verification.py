@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -21,6 +21,7 @@ from ingest.estimate.probe import Header, Probe, Prober
 from ingest.ledger import LOST_STAGE, Ledger
 from ingest.sources.discovery import file_of
 from ingest.sources.media_locator import MediaState, Whereabouts
+from search_core.errors import StoreReadOnly
 from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
@@ -212,7 +213,8 @@ def _tracks(settings: Settings, library: str, seen: _Seen, ledger: Ledger) -> It
             if not isinstance(header, Header):
                 continue
             if header.tracks == 1:
-                ledger.note_tracks(library, source_id, 1)
+                with suppress(StoreReadOnly):  # it is looked at again next time
+                    ledger.note_tracks(library, source_id, 1)
                 continue
             detail = f"keyframes of one of its {header.tracks} video tracks"
             yield Finding("track_missing", library, where, detail, True, source_id)

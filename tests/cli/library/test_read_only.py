@@ -86,7 +86,7 @@ def test_a_data_directory_that_cannot_be_written_is_searched(shared: Path, tmp_p
     )
     assert searched[0] == 0, searched[2]
     assert len(json.loads(searched[1])) == 5
-    assert verified[0] == 0, verified[1]
+    assert verified[0] == 0, verified[1:]
     for code, _, error in (ingested, changed):
         assert code == 1
         assert f"The data directory {shared / 'data'} cannot be written" in error

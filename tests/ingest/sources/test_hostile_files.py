@@ -121,7 +121,7 @@ def test_each_file_ends_with_an_outcome_in_words(
         )
     uris = [outcome.uri for outcome in report.outcomes]
     lost = [n for n in range(len(files)) if not any(f"{folder}/{n}/" in uri for uri in uris)]
-    assert not lost
+    assert not lost, [(files[n][0], files[n][1:3]) for n in lost]
     assert report.done + report.skipped + report.failed == len(report.outcomes)
     for outcome in report.outcomes:
         said = f"{outcome.reason} {outcome.warning}"
