@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ from ingest.sources.mounts import mount_of, nearest_folder
 from ingest.sources.remote.errors import NotThere, Unreachable
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
-from search_core.errors import MediaError, in_words
+from search_core.errors import MediaError, StoreReadOnly, in_words
 from search_core.messages import Message
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
@@ -82,7 +83,8 @@ class Whereabouts:
         known = self._ledger.known_content(uri, *version)
         if known is None:
             known = content_of(Path(uri)).source_id
-            self._ledger.remember_content(uri, *version, known)
+            with suppress(StoreReadOnly):
+                self._ledger.remember_content(uri, *version, known)
         return known
 
     def _fetched_content(self, uri: str) -> str:
@@ -93,7 +95,8 @@ class Whereabouts:
         if known is None:
             with fetched(self._settings, self._remote, uri) as (_, content):
                 known = content.source_id
-            self._ledger.remember_content(file.uri, file.size, file.version, known)
+            with suppress(StoreReadOnly):
+                self._ledger.remember_content(file.uri, file.size, file.version, known)
         return known
 
     # Mounts
