@@ -19,9 +19,10 @@ from ingest.engines.base import DecodeOptions
 from ingest.engines.decode_process import compact
 from ingest.media.base import DecodedFrame, MediaKind, OpenedMedia
 from ingest.media.capture_time.claims import TimeClaim
-from ingest.media.decoding import Video, listen_to_libav, open_media
+from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.keyframe_selector import SmallPicture
 from ingest.media.thumbnails import JPEG_QUALITY, fitted
+from ingest.media.video.video import Video
 from ingest.rows.consecutive import first_and_last_minute, folds, small_picture
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError, in_words
