@@ -26,7 +26,9 @@ search need not ask first. What keeps that right:
 from __future__ import annotations
 
 import logging
+import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,9 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 _LITE_OPTIONS = {"grpc.keepalive_time_ms": 360_000, "grpc.keepalive_permit_without_calls": 0}
 _RECONNECT_S = 5.0
 _T = TypeVar("_T")
+#: How many sessions of this process share an embedded Milvus, by its folder.
+_sharers: Counter[Path] = Counter()
+_sharing = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +98,36 @@ class MilvusSession:
         self._clock = clock
         self._is_alone = "://" not in endpoint.uri
         self._known: dict[str, _Known] = {}
+        self._is_closed = False
 
     @classmethod
     def open(cls, endpoint: Endpoint, health: Health | None = None) -> Self:
         """Connect, and return the session; raises as :func:`connect` does."""
-        client = connect(endpoint)
+        if "://" in endpoint.uri:
+            client = connect(endpoint)
+        else:
+            with _sharing:
+                client = connect(endpoint)
+                _sharers[Path(endpoint.uri).absolute()] += 1
         return cls(client, endpoint, LibraryCatalog(client, endpoint, health))
 
     def close(self) -> None:
-        """Close the connection, and release the embedded Milvus's lock."""
-        self.client.close()
-        if "://" not in self.endpoint.uri:
-            from milvus_lite.server_manager import server_manager_instance
+        """Close the connection; again does nothing.
 
-            server_manager_instance.release_server(self.endpoint.uri)
+        The last session of this process releases the embedded Milvus and its lock.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.client.close()
+        if self._is_alone:
+            with _sharing:
+                place = Path(self.endpoint.uri).absolute()
+                _sharers[place] -= 1
+                if not _sharers[place]:
+                    from milvus_lite.server_manager import server_manager_instance
+
+                    server_manager_instance.release_server(self.endpoint.uri)
 
     def server(self) -> ServerInfo:
         """Return which Milvus answers: its version, and whether it is Milvus Lite."""
