@@ -101,7 +101,7 @@ class IngestReport:
             self.failed += 1
 
     def results(self, limit: int) -> list[dict[str, Any]]:
-        """Return what became of each source, at most ``limit``: failed, skipped, then done ones."""
+        """Return outcomes of sources, at most ``limit``: failed ones, then skipped, then done."""
         order = {"failed": 0, "skipped": 1, "done": 2}
         return [
             {

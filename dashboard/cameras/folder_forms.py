@@ -18,6 +18,7 @@ from dashboard.cameras.folder_changes import (
     remove_folder,
     watched_when,
 )
+from dashboard.cameras.forms import pause_and_remove
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
@@ -80,7 +81,16 @@ def folder_card() -> None:
         return
     if folder.added:
         with st.container(horizontal=True):
-            _pause_and_remove(folder)
+            paused = _("Paused {name}. What appears in it is taken in when it is resumed.")
+            pause_and_remove(
+                f"folder-{folder.name}",
+                is_paused=folder.paused,
+                told=_("Resumed {name}. {when}") if folder.paused else paused,
+                name=folder.name,
+                when=watched_when(),
+                change=lambda: pause_folder(folder, paused=not folder.paused),
+                remove=lambda: st.dialog(_("Remove the folder?"))(_removal_form)(folder),
+            )
         with st.expander(_("Change it"), icon=":material/edit:"):
             _changing_form(folder)
 
@@ -159,24 +169,9 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
 
 def _checked(given: AddedFolder) -> AddedFolder:
     if given.path == Path():
-        raise UsageError(_("There is no folder."), _("Choose one, or type its path."))
+        raise UsageError(_("No folder was given."), _("Choose one, or type its path."))
     check_library_name(given.library or "")
     return given
-
-
-def _pause_and_remove(folder: WatchedFolder) -> None:
-    if folder.paused:
-        label, icon = _("Resume"), ":material/play_arrow:"
-        told = _("Resumed {name}. {when}")
-    else:
-        label, icon = _("Pause"), ":material/pause:"
-        told = _("Paused {name}. What appears in it is taken in when it is resumed.")
-    if st.button(label, icon=icon, key=f"pause-folder-{folder.name}"):
-        pause_folder(folder, paused=not folder.paused)
-        st.toast(told.format(name=plain(folder.name), when=watched_when()))
-        st.rerun()
-    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-folder-{folder.name}"):
-        st.dialog(_("Remove the folder?"))(_removal_form)(folder)
 
 
 def _changing_form(folder: WatchedFolder) -> None:

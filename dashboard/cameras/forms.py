@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,16 @@ def camera_card() -> None:
         ):
             try_stream(camera, camera.name)
         if may_change and camera.added:
-            _pause_and_remove(camera)
+            paused = _("Paused {name}. Nothing is kept of it until it is resumed.")
+            pause_and_remove(
+                camera.name,
+                is_paused=camera.paused,
+                told=_("Resumed {name}. {when}") if camera.paused else paused,
+                name=camera.name,
+                when=live_when(),
+                change=lambda: pause(camera, paused=not camera.paused),
+                remove=lambda: st.dialog(_("Remove the camera?"))(_removal_form)(camera),
+            )
     show_seen(camera.name)
     if not may_change:
         st.caption(_("An administrator of all cameras can change it."))
@@ -97,19 +106,29 @@ def _where_from(camera: Camera) -> str:
     return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
 
 
-def _pause_and_remove(camera: Camera) -> None:
-    if camera.paused:
-        label, icon = _("Resume"), ":material/play_arrow:"
-        told = _("Resumed {name}. {when}")
-    else:
-        label, icon = _("Pause"), ":material/pause:"
-        told = _("Paused {name}. Nothing is kept of it until it is resumed.")
-    if st.button(label, icon=icon, key=f"pause-{camera.name}"):
-        pause(camera, paused=not camera.paused)
-        st.toast(told.format(name=plain(camera.name), when=live_when()))
+def pause_and_remove(
+    key: str,
+    *,
+    is_paused: bool,
+    told: str,
+    name: str,
+    when: str,
+    change: Callable[[], None],
+    remove: Callable[[], None],
+) -> None:
+    """Draw the buttons that pause or resume, and remove, a camera or a watched folder.
+
+    ``told`` is said after ``change``, with its ``{name}`` and ``{when}``.
+    """
+    label, icon = (_("Pause"), ":material/pause:")
+    if is_paused:
+        label, icon = (_("Resume"), ":material/play_arrow:")
+    if st.button(label, icon=icon, key=f"pause-{key}"):
+        change()
+        st.toast(told.format(name=plain(name), when=when))
         st.rerun()
-    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{camera.name}"):
-        st.dialog(_("Remove the camera?"))(_removal_form)(camera)
+    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{key}"):
+        remove()
 
 
 def _retention_form(camera: Camera) -> None:

@@ -1,4 +1,4 @@
-"""Cameras: live ones and watched folders, what became of each; an administrator changes them."""
+"""The page Cameras: status of live cameras and watched folders; administrators change them."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _other_ways() -> None:
 
 
 def _states() -> list[CameraState]:
-    """Return what became of each camera that may be seen."""
+    """Return the status of each camera that may be seen."""
     access = identity.current()
     return [state for state in Roster(resources.settings()).states() if access.sees(state.name)]
 

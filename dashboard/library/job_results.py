@@ -21,7 +21,7 @@ _ROW_PX, _MOST_ROWS = 35, 10
 
 
 def show_results(job: Job, *, newest: bool) -> None:
-    """Draw what became of each file, where that is wanted: tables of all jobs are much to send."""
+    """Draw the result of each file of a job on request: tables of all jobs are large."""
     running = job.kind == "ingest" and job.state == "running"
     told = (job.report or {}).get("results", [])
     if not (running or told):

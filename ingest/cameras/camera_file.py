@@ -49,6 +49,7 @@ class AddedTables(Generic[Given]):
         self._file = create_model(
             f"{kind.title()}s",
             __config__=ConfigDict(extra="forbid", hide_input_in_errors=True),
+            # pydantic has no types for a field whose name and type are values.
             **{self._kinds: (dict[str, model], {})},  # type: ignore[valid-type,call-overload]
         )
         self._head = head

@@ -265,7 +265,7 @@ def _why(error: Exception, silent: str) -> str:
         (ConnectionRefusedError, Message("refuses the connection")),
         (av.error.EOFError, Message("ended the stream")),
         (ConnectionError, Message("broke the connection")),
-        (av.error.InvalidDataError, Message("sends what is no video stream")),
+        (av.error.InvalidDataError, Message("does not send a video stream")),
     ):
         if isinstance(error, kinds):
             return words

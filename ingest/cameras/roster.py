@@ -43,7 +43,7 @@ class Roster:
         return [camera for camera in self.cameras() if not camera.paused]
 
     def states(self) -> list[CameraState]:
-        """Return what became of each camera, by name: of these, and of others that were watched.
+        """Return the status of each camera by name: of these, and of others that were watched.
 
         How long its keyframes are kept is what it is now. Removed ones are left out.
         """

@@ -50,7 +50,7 @@ class _Watch:
 class Watches:
     """Watches the cameras that are wanted; all its methods are for one thread.
 
-    ``sink`` is given what is told of cameras, from their threads; ``on_end`` is called in this one
+    ``sink`` receives the events of cameras, from their threads; ``on_end`` is called in this one
     when a camera is watched no more.
     """
 

@@ -37,7 +37,7 @@ class CameraState:
     ``since_ms`` is when its state began, ``reason`` a predicate about why it was lost, ``lag_ms``
     how far reading was behind. ``frames``, ``dropped`` (not decoded, for decoding was behind) and
     ``keyframes`` count from the beginning. ``retain_s`` is None for ever. A camera that is
-    ``removed`` is told of no more, until it is added again.
+    ``removed`` is not listed until it is added again.
     """
 
     name: str

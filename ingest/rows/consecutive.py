@@ -8,7 +8,7 @@ first keyframe is left out where one of the files before it, up to a minute befo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -22,16 +22,14 @@ from ingest.media.keyframes import Auto, KeyframeSelector
 from ingest.media.keyframes.analysis.background import changed_blocks
 from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
-from ingest.media.keyframes.distinct import Distinct
+from ingest.media.keyframes.distinct import Distinct, NearDuplicates
+from search_core.encoders.base import Embeddings
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 
-if TYPE_CHECKING:  # processes that only sample need not know of Milvus
+if TYPE_CHECKING:
     from ingest.rows.writer import Store
-from dataclasses import replace
 
-from ingest.media.keyframes.distinct import NearDuplicates
-from search_core.encoders.base import Embeddings
 
 #: More keyframes in a minute than any recorder's files have.
 _MOST_BEFORE = 1000

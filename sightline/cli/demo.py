@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -25,12 +24,12 @@ from sightline.cli.ingest.ingest import print_summary, run_ingest
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.serve.serve import DEFAULT_PORT, run_serve
 from sightline.cli.terminal import (
-    err,
     local_time,
     note,
     open_workspace,
     out,
     print_json,
+    progress_bar,
     say,
     shown_path,
     table,
@@ -119,19 +118,8 @@ def _render(folder: Path) -> Footage:
 
     _heading("Rendering the sample footage (once; about a minute on two cores)")
     started = time.monotonic()
-    bar = Progress(
-        TextColumn("Rendering", style="bold"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-        footage = render_footage(
-            folder, on_progress=lambda done, parts: bar.update(task, completed=done, total=parts)
-        )
+    with progress_bar("Rendering") as show:
+        footage = render_footage(folder, on_progress=show)
     say(
         f"{len(footage.clips)} clips and a folder of stills in {shown_path(str(folder))} "
         f"({time.monotonic() - started:.0f} s)."

@@ -55,6 +55,7 @@ def told_plainly(logs_dir: Path) -> Iterator[None]:
     except Exception as error:
         if type(error).__module__.startswith("typer"):
             if isinstance(said := getattr(error, "message", None), str):
+                # typer has its own private copy of click, whose errors cannot be named here.
                 error.message = escaped(said)  # type: ignore[attr-defined]
             raise  # usage errors and exits: typer prints them
         where = _written_down(error, logs_dir)

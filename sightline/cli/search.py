@@ -204,7 +204,7 @@ def check_sheet_name(path: Path) -> None:
     if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
         raise UsageError(f"{path} is no picture's name.", "Use a name that ends in .jpg or .png.")
     if not path.absolute().parent.is_dir():
-        raise UsageError(f"There is no folder {path.parent}.", "Create it first.")
+        raise UsageError(f"The folder {path.parent} does not exist.", "Create it first.")
 
 
 def _title(sentence: str | None, image: Path | None, entity_id: str | None) -> str:

@@ -14,11 +14,21 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import typer
 from rich import box
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.segment import Segment
 from rich.status import Status
 from rich.table import Column, Table
@@ -170,6 +180,49 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
     for name, value in rows:
         made.add_row(name, one_line(value) if isinstance(value, str) else value)
     return made
+
+
+class ShowProgress(Protocol):
+    """What a progress bar is told."""
+
+    def __call__(self, done: int, total: int | None, current: str = "") -> None:
+        """Show how much is done of how much (None: not known), and the item at hand."""
+        ...
+
+
+@contextmanager
+def progress_bar(title: str, unit: str = "", *, steps: bool = False) -> Iterator[ShowProgress]:
+    """Show a bar on stderr, where that is a terminal.
+
+    With ``steps`` the items are the steps of one work: each starts the bar anew, as a percentage.
+    """
+    counts = TaskProgressColumn() if steps else MofNCompleteColumn()
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn(title, style="bold"),
+        BarColumn(bar_width=24),
+        counts,
+        TextColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left", style="dim"),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", style="dim", markup=False),
+        console=err(),
+        transient=True,
+        disable=not err().is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        before = ""
+
+        def show(done: int, total: int | None, current: str = "") -> None:
+            nonlocal before
+            if steps and current != before:
+                bar.reset(task, total=total)
+                before = current
+            bar.update(task, completed=done, total=total, description=current)
+
+        yield show
 
 
 class _TerminalMessages:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ast
 import json
 import pickle
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from pathlib import Path
 from string import Formatter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -32,7 +33,9 @@ def test_a_message_is_its_sentence() -> None:
 @pytest.mark.parametrize(
     "again", [lambda m: pickle.loads(pickle.dumps(m)), deepcopy, lambda m: restored(stored(m))]
 )
-def test_a_message_keeps_its_parts_when_it_is_sent_copied_or_stored(again) -> None:  # type: ignore[no-untyped-def]
+def test_a_message_keeps_its_parts_when_it_is_sent_copied_or_stored(
+    again: Callable[[Message], Any],
+) -> None:
     found = again(NESTED)
     assert found == NESTED and found.template == NESTED.template
     assert found.values["reason"].template == "holds {n:,}"

@@ -167,7 +167,7 @@ class FolderLog:
         )
 
     def remove(self, name: str, now_ms: int) -> None:
-        """Note that a folder is removed: it is told of no more, until it is watched again.
+        """Note that a folder is removed: it is not listed until it is watched again.
 
         Its files stay known, so that what was deleted of them does not come back with it.
         """

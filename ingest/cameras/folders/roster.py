@@ -54,7 +54,7 @@ class FolderRoster:
         return [folder for folder in self.folders() if not folder.paused]
 
     def states(self) -> list[FolderState]:
-        """Return what became of each, by name: of these, and of others that were watched lately.
+        """Return the status of each folder by name: of these, and of others watched lately.
 
         Removed ones are left out.
         """
@@ -169,7 +169,7 @@ def _require_readable(path: Path) -> None:
     """Raise UsageError unless this is a folder that can be listed here."""
     look = Message("Look at how it is spelled, and whether its volume is mounted.")
     if not path.exists():
-        raise UsageError("There is no folder {path} on the server.", look, path=path)
+        raise UsageError("The folder {path} does not exist.", look, path=path)
     if not path.is_dir():
         raise UsageError(
             "{path} is not a folder.", "Give the folder that the recorder writes to.", path=path

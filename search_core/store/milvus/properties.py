@@ -224,9 +224,9 @@ class Owner:
         return cls(_host(), os.getpid(), _started(os.getpid()), _now_ms())
 
     @classmethod
-    def from_dict(cls, record: dict[str, object]) -> Owner:
+    def from_dict(cls, record: dict[str, Any]) -> Owner:
         """Read what :meth:`to_dict` wrote; raises TypeError for something else."""
-        return cls(**record)  # type: ignore[arg-type]
+        return cls(**record)
 
     def to_dict(self) -> dict[str, object]:
         """Return it as plain JSON values."""

@@ -132,7 +132,7 @@ def _is_folder(source: str) -> bool:
         return False
     if not source.strip() or not _path_of(source).is_dir():
         raise UsageError(
-            f"There is no folder {source}.",
+            f"The folder {source} does not exist.",
             "Give a folder, or the address of a camera: rtsp://user:password@host/path.",
         )
     return True

@@ -14,19 +14,6 @@ from sightline.cli.terminal import err
 
 if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
-from collections.abc import Callable
-
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskProgressColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
-from search_core.lab.options import Progress as LabProgress
 
 
 def build_index(
@@ -71,34 +58,3 @@ def native_warnings_away() -> Iterator[None]:
             shown.flush()
             os.dup2(kept, stderr)
             os.close(nowhere)
-
-
-@contextmanager
-def progress_bar() -> Iterator[Callable[[LabProgress], None]]:
-    """Show a bar on stderr, where that is a terminal; yields what to tell it."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("Comparing", style="bold"),
-        BarColumn(bar_width=24),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left", style="dim"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("connecting", total=None)
-        doing = ""
-
-        def show(progress: LabProgress) -> None:
-            nonlocal doing
-            total = progress.total or None
-            if progress.doing != doing:
-                doing = progress.doing
-                bar.reset(task, total=total, description=doing)
-            bar.update(task, completed=progress.done, total=total)
-
-        yield show

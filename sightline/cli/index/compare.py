@@ -11,7 +11,7 @@ from rich.text import Text
 
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
 from search_core.settings import Settings
-from sightline.cli.index.building import build_index, native_warnings_away, progress_bar
+from sightline.cli.index.building import build_index, native_warnings_away
 from sightline.cli.index.options import read_filter, read_numbers, read_sweeps
 from sightline.cli.index.tables import (
     batches_table,
@@ -22,7 +22,7 @@ from sightline.cli.index.tables import (
     searches_table,
 )
 from sightline.cli.options import JsonOption, LibraryOption, finite, settings_of
-from sightline.cli.terminal import err, note, open_workspace, print_json, say, warn
+from sightline.cli.terminal import err, note, open_workspace, print_json, progress_bar, say, warn
 
 if TYPE_CHECKING:
     from search_core.encoders.base import Embeddings
@@ -191,8 +191,11 @@ def run_comparison(
         encode=_encode_with(settings, info) if text else None,
         recorded=recorded,
     )
-    with native_warnings_away(), progress_bar() as show:
-        return benchmark.run(on_run=keep, on_progress=show)
+    with native_warnings_away(), progress_bar("Comparing", steps=True) as show:
+        return benchmark.run(
+            on_run=keep,
+            on_progress=lambda at: show(at.done, at.total or None, at.doing),
+        )
 
 
 def print_comparison(comparison: Comparison, advice: Recommendation | None) -> None:

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from search_core.access.audit_log import Action
@@ -42,11 +34,11 @@ from sightline.cli.options import (
 from sightline.cli.terminal import (
     confirmed,
     counted,
-    err,
     local_time,
     note,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
     table,
@@ -248,7 +240,7 @@ def _run(
         if change is None or (again and not dry_run):
             _resume(settings, store, pending, yes=yes, json=json)
             return
-        with _bar("Reading", "files") as on_progress:
+        with progress_bar("Reading", "files") as on_progress:
             correction = plan_correction(
                 settings, store, settings.library, change, where, sources, on_progress
             )
@@ -276,7 +268,7 @@ def _run(
 def _apply(settings: Settings, store: MilvusStore, correction: Correction) -> None:
     from ingest.curation.corrections import apply_correction
 
-    with _noting_where_it_stopped(settings), _bar("Correcting", "keyframes") as on_progress:
+    with _noting_where_it_stopped(settings), progress_bar("Correcting", "keyframes") as on_progress:
         apply_correction(settings, store, correction, on_progress)
 
 
@@ -296,7 +288,7 @@ def _resume(
             raise typer.Exit(1)
         detail = {**pending.asked, "count": pending.left, "resumed": True}
         operator.record(settings, pending.action, settings.library, detail)
-    with _noting_where_it_stopped(settings), _bar("Correcting", "keyframes") as on_progress:
+    with _noting_where_it_stopped(settings), progress_bar("Correcting", "keyframes") as on_progress:
         total = resume_correction(settings, store, settings.library, on_progress)
     if json:
         print_json({"library": settings.library, "keyframes": total, "changed": True})
@@ -332,25 +324,6 @@ def _noting_where_it_stopped(settings: Settings) -> Iterator[None]:
                 "command, or --resume, goes on from there."
             )
         raise
-
-
-@contextmanager
-def _bar(doing: str, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on stderr, where that is a terminal, once there is something to count."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn(doing, style="bold"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn(what),
-        TimeElapsedColumn(),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 # What will change

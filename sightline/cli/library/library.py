@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from typing import Annotated, Any
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.text import Text
 
 from search_core.settings import Settings
@@ -25,12 +15,12 @@ from sightline.cli.options import JsonOption, NameArgument, YesOption, settings_
 from sightline.cli.terminal import (
     confirmed,
     counted,
-    err,
     facts,
     local_time,
     note,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
     table,
@@ -134,7 +124,7 @@ def reembed(
         store = workspace.store()
         store.library(settings.library)
         encoder = workspace.encoder()
-        with _embedding_bar() as show:
+        with progress_bar("Embedding") as show:
             report = run(settings, store, settings.library, encoder, on_progress=show)
     if json:
         print_json({"library": settings.library, **report.to_json()})
@@ -155,29 +145,6 @@ def _queue_reembedding(settings: Settings, *, json: bool) -> None:
         print_json({"job": job_id})
     else:
         say(f"Queued; `sightline jobs show {job_id}` says how far it is.")
-
-
-@contextmanager
-def _embedding_bar() -> Iterator[Callable[[int, int, str], None]]:
-    """Show a bar on stderr, where that is a terminal; yields what to tell it."""
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("Embedding", style="bold"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left", style="dim"),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total, name: bar.update(
-            task, completed=done, total=total, description=name
-        )
 
 
 @app.command("drop")

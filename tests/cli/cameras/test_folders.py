@@ -106,7 +106,10 @@ def test_a_folder_is_added_while_sightline_serves_changed_paused_and_removed(
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     monkeypatch.setattr(os, "environ", environment)
     refused = run("folders", "add", "nvr", tmp_path / "nothing", *options)
-    assert refused.exit_code == 2 and f"There is no folder {tmp_path / 'nothing'}" in refused.err
+    assert (
+        refused.exit_code == 2
+        and f"The folder {tmp_path / 'nothing'} does not exist" in refused.err
+    )
     with serving(options, "--port", str(free_port())) as process:
         read_until_ready(process)
         added = run("folders", "add", "nvr", nvr, "--camera", "gate", "--tag", "nvr", *options)
@@ -140,9 +143,9 @@ def folder_of(run: Run, options: list[str]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["watch", "NVR/missing"], "There is no folder"),
-        (["watch", "NVR/gate.mp4"], "There is no folder"),
-        (["watch", ""], "There is no folder"),
+        (["watch", "NVR/missing"], "does not exist"),
+        (["watch", "NVR/gate.mp4"], "does not exist"),
+        (["watch", ""], "does not exist"),
         (["watch", "NVR", "--retain", "1d"], "are for live cameras"),
         (["watch", "NVR", "--keyframes", "some"], "some"),
         (["watch", "rtsp://host/x", "--camera", "a", "--tag", "b"], "are for folders"),

@@ -59,7 +59,7 @@ def test_a_folder_is_added_and_written_down(
     app = open_page("cameras")
     assert "No folder is watched" in words(app)
     press_add(app)
-    assert "There is no folder" in words(app)
+    assert "No folder was given" in words(app)
     app.selectbox(key="new-folder-0-path").set_value(str(recordings / "nvr"))
     press_add(app)
     assert "The folder has no name" in words(app)

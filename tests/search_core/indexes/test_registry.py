@@ -42,7 +42,7 @@ def test_a_name_finds_the_type_and_a_record_gives_it_back(kind: type[IndexSpec])
 
 def test_it_is_explained_in_words_of_its_own(kind: type[IndexSpec]) -> None:
     others = [other for other in INDEX_SPECS.values() if other is not kind]
-    assert inspect.getdoc(kind).startswith(f"{kind.index_type}: ")  # type: ignore[union-attr]
+    assert (inspect.getdoc(kind) or "").startswith(f"{kind.index_type}: ")
     assert re.fullmatch(r"[A-Z].+\.", kind.explanation)
     assert kind.explanation not in [other.explanation for other in others]
     assert kind.why and kind.why not in [other.why for other in others]

@@ -73,7 +73,7 @@ def test_a_folder_is_added_changed_paused_and_removed(
     [
         (" ", ".", {}, "no name"),
         ("a\nb", ".", {}, "cannot name a folder"),
-        ("a", "nothing", {}, "There is no folder .*nothing"),
+        ("a", "nothing", {}, "nothing does not exist"),
         ("a", "file.mp4", {}, "file.mp4 is not a folder"),
         ("a", ".", {"keyframes": "some"}, "choose keyframes"),
         ("a", ".", {"camera": " "}, "cannot name a camera"),
