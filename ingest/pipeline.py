@@ -310,7 +310,7 @@ class _Run:
         self.wrote = writer.rows > 0
 
     def leave_out_repeated(self, store: Store, ledger: Ledger, outages: Outages) -> None:
-        """Remove first keyframes of files that repeat the files before them (see consecutive)."""
+        """Remove keyframes that repeat those of the files before (see consecutive)."""
         if not folds(self._plan.options.selector):
             return
         library, recipe = self._plan.library, self._plan.recipe

@@ -1,10 +1,11 @@
-"""How many first keyframes an ingest would fold away, estimated from files that were sampled whole.
+"""How many keyframes an ingest would fold away, estimated from files that were sampled whole.
 
 The files are compared by the code of the ingest itself (:mod:`ingest.rows.consecutive`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from ingest.engines.base import camera_of_track
@@ -12,7 +13,7 @@ from ingest.estimate.probe import Header, Sample, SampledFrame
 from ingest.estimate.survey import Pending
 from ingest.media.capture_time.choice import choose_capture_time
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
-from ingest.rows.consecutive import Shown, repeating_files
+from ingest.rows.consecutive import Shown, is_judged, repeated_keyframes
 from ingest.sources.names import Naming
 from ingest.sources.names.time_claims import name_claims
 from search_core.schema.clocks import Clocks
@@ -59,7 +60,7 @@ class FoldingEstimate:
             yield other
 
     def repeated(self) -> tuple[float, float]:
-        """Return how many first keyframes of the sampled videos repeat, and the share of a video.
+        """Return how many keyframes of the sampled videos repeat, and how many of a video do.
 
         Of videos whose predecessor was not sampled it is that of the others.
         """
@@ -77,21 +78,28 @@ class FoldingEstimate:
         return repeating + share * unknown, share
 
     def _repeating(self, sampled: Sequence[int]) -> int:
-        """Return how many first keyframes of one camera's videos, all tracks, repeat."""
-        tracks: dict[str, list[list[Shown]]] = {}
+        """Return how many keyframes of one camera's videos, all tracks, repeat."""
+        cameras: dict[str, list[Shown]] = {}
         for index in sampled:
-            files: dict[str, list[Shown]] = {}
-            for frame in self._samples[index].shown:
+            seen: Counter[int] = Counter()
+            sample = self._samples[index]
+            for frame in sample.shown:
                 camera = camera_of_track(self._camera_of[index], frame.track)
-                shown = _shown(frame, self._starts_ms[index])
-                files.setdefault(camera, []).append(shown)
-            for camera, keyframes in files.items():
-                tracks.setdefault(camera, []).append(keyframes)
-        return sum(len(repeating_files(files, lambda index: ())) for files in tracks.values())
+                judged = is_judged(seen[frame.track], sample.media_ms)
+                seen[frame.track] += 1
+                cameras.setdefault(camera, []).append(_shown(frame, self._starts_ms[index], judged))
+        return sum(
+            len(repeated_keyframes(sorted(shown, key=_time_of), lambda first: ()))
+            for shown in cameras.values()
+        )
 
 
-def _shown(frame: SampledFrame, start_ms: int) -> Shown:
-    return Shown(start_ms + frame.captured_at, lambda: frame.picture)
+def _shown(frame: SampledFrame, start_ms: int, judged: bool) -> Shown:
+    return Shown(start_ms + frame.captured_at, lambda: frame.picture, judged)
+
+
+def _time_of(shown: Shown) -> int:
+    return shown.captured_at
 
 
 def _start_ms(

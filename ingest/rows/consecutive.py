@@ -1,8 +1,9 @@
 """Near-duplicates across the consecutive files of one camera.
 
-Recorders cut one recording into files of seconds or minutes, and each file has a first keyframe,
-which within one file would have shown nothing new. Once the files of an ingest are written, such a
-first keyframe is left out where one of the files before it, up to a minute before, shows the same.
+Recorders cut one recording into files of seconds or minutes, and the first keyframe of each is
+kept, since its selector has not seen what came before. Once the files of an ingest are written,
+their keyframes are looked at again as those of one recording, as ``auto`` does, and what shows
+nothing new is left out.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
 import numpy as np
 from PIL import Image
 
-from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH, SmallPicture
+from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH, SeenFrame, SmallPicture
 from ingest.media.keyframes import Auto, KeyframeSelector
-from ingest.media.keyframes.analysis.background import changed_blocks
-from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS
+from ingest.media.keyframes.analysis.novelty import Novelty
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
 from ingest.media.keyframes.distinct import Distinct, NearDuplicates
 from search_core.encoders.base import Embeddings
@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 #: More keyframes in a minute than any recorder's files have.
 _MOST_BEFORE = 1000
+#: The selector of a file shorter than this sees too few pictures to know the view without things.
+#: The seven sample clips keep 96 keyframes whole; cut into files of 4 s 204, and 99 with this. Cut
+#: into files of 10 s 112; judging all keyframes of those would lose two of 50 appearances.
+_SHORT_MS = 5_000
 
 
 class _HasTime(Protocol):
@@ -43,15 +47,31 @@ class _HasTime(Protocol):
 _Timed = TypeVar("_Timed", bound=_HasTime)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Shown:
     """A keyframe as it is compared with others; ``captured_at`` is epoch milliseconds.
 
-    ``picture`` returns it at the size that is compared, None where it is gone.
+    ``picture`` returns it at the size that is compared, None where it is gone. ``judged`` says
+    whether it may be left out.
     """
 
     captured_at: int
     picture: Callable[[], SmallPicture | None]
+    judged: bool
+
+
+@dataclass(eq=False, slots=True)
+class _Frame:
+    """A keyframe as a selector sees it."""
+
+    shown: Shown
+    pts_ms: int
+    picture: SmallPicture
+    is_keyframe: bool = True
+    ends_ms: int | None = None
+
+    def small(self) -> SmallPicture:
+        return self.picture
 
 
 def folds(selector: KeyframeSelector) -> bool:
@@ -60,43 +80,83 @@ def folds(selector: KeyframeSelector) -> bool:
 
 
 def first_and_last_minute(keyframes: Sequence[_Timed], newest_ms: int) -> list[_Timed]:
-    """Return the keyframes of one file that decide: the first may repeat a file before.
+    """Return the keyframes of one file that are compared with those of others.
 
-    A file after may repeat those of the last minute.
+    The first may repeat a file before; a file after may repeat those of the last minute.
     """
     oldest_ms = newest_ms - LONGEST_SPAN_MS
     last = [one for one in keyframes[1:] if one.captured_at >= oldest_ms]
     return [*keyframes[:1], *last]
 
 
-def repeating_files(
-    files: Sequence[Sequence[Shown]], before: Callable[[int], Sequence[Shown]]
-) -> list[int]:
-    """Return which files (indexes) begin with what was shown up to a minute before.
+def is_judged(place: int, duration_ms: int) -> bool:
+    """Whether a file's keyframe may be left out: its first, and every one of a short file."""
+    return place == 0 or duration_ms < _SHORT_MS
 
-    ``files`` are those of one camera by time, each with its keyframes by time. ``before`` gives the
-    keyframes before a file that has none of ``files`` in the minute before it. What repeats is
-    compared with as well: the view in which nothing happens is not new after every event. But
-    only where a keyframe of the minute before stays, so that there is one a minute.
+
+def repeated_keyframes(
+    keyframes: Iterable[Shown], before: Callable[[Shown], Iterable[Shown]]
+) -> set[Shown]:
+    """Return the keyframes of one camera, by time, that show nothing new.
+
+    ``before`` gives those of the minute before one, from earlier ingests, where ``keyframes`` have
+    none. One a minute stays, as within a file.
     """
-    found: list[int] = []
-    shown: list[Shown] = []
-    kept_ms: int | None = None
-    for index, keyframes in enumerate(files):
-        first = keyframes[0]
-        if kept_ms is None or first.captured_at - kept_ms >= LONGEST_SPAN_MS:
-            shown = list(before(index))
-            kept_ms = shown[-1].captured_at if shown else None
-        shown = [one for one in shown if first.captured_at - one.captured_at < LONGEST_SPAN_MS]
-        if _shows_one_of(first, shown):
-            found.append(index)
-            kept = keyframes[1:]
-        else:
-            kept = keyframes
-        shown += keyframes
-        if kept:
-            kept_ms = max(kept[-1].captured_at, kept_ms or kept[-1].captured_at)
-    return found
+    repeated: set[Shown] = set()
+    recording = _Recording(repeated)
+    for shown in keyframes:
+        if not recording.continues(shown):
+            recording.end()
+            recording = _Recording(repeated)
+            for earlier in before(shown) if shown.judged else ():
+                recording.add(earlier)
+        recording.add(shown)
+    recording.end()
+    return repeated
+
+
+class _Recording:
+    """Consecutive keyframes of one camera; those that show nothing new go to ``repeated``."""
+
+    def __init__(self, repeated: set[Shown]) -> None:
+        self._repeated = repeated
+        self._novelty = Novelty()
+        self._newest_ms: int | None = None
+        self._kept_ms: int | None = None
+
+    def continues(self, shown: Shown) -> bool:
+        """Whether a keyframe follows within a minute."""
+        newest_ms = self._newest_ms
+        return newest_ms is not None and shown.captured_at - newest_ms < LONGEST_SPAN_MS
+
+    def add(self, shown: Shown) -> None:
+        """Look at the next keyframe."""
+        self._newest_ms = shown.captured_at
+        picture = shown.picture()
+        if picture is None:
+            return
+        if shown.judged:
+            self._repeated.add(shown)
+        frame = _Frame(shown, shown.captured_at, picture)
+        kept = self._novelty.offer(frame)
+        if not kept and self._is_long_ago(shown):
+            kept = self._novelty.keep_anyway(frame)
+        self._keep(kept)
+        if not shown.judged:
+            self._kept_ms = shown.captured_at
+
+    def end(self) -> None:
+        """Keep what was held back."""
+        self._keep(self._novelty.release())
+
+    def _keep(self, frames: Iterable[SeenFrame]) -> None:
+        for frame in frames:
+            assert isinstance(frame, _Frame)
+            self._repeated.discard(frame.shown)
+            self._kept_ms = max(frame.pts_ms, self._kept_ms or frame.pts_ms)
+
+    def _is_long_ago(self, shown: Shown) -> bool:
+        return self._kept_ms is None or shown.captured_at - self._kept_ms >= LONGEST_SPAN_MS
 
 
 def small_picture(file: Path | BinaryIO) -> SmallPicture | None:
@@ -110,19 +170,8 @@ def small_picture(file: Path | BinaryIO) -> SmallPicture | None:
     return np.asarray(small, np.uint8)
 
 
-def _shows_one_of(first: Shown, shown: Sequence[Shown]) -> bool:
-    earlier = [one for one in shown if one.captured_at <= first.captured_at]
-    picture = first.picture() if earlier else None
-    if picture is None:
-        return False
-    others = (one.picture() for one in reversed(earlier))
-    return any(
-        other is not None and changed_blocks(picture, other) < LEAST_BLOCKS for other in others
-    )
-
-
 class Segments:
-    """The videos of one ingest, by camera; finds which first keyframes repeat a file before."""
+    """The videos of one ingest, by camera; finds which keyframes repeat those of files before."""
 
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
@@ -138,46 +187,42 @@ class Segments:
                 self._files[key] = first_and_last_minute(keyframes, entity.captured_at)
 
     def repeated(self, store: Store, library: str) -> list[MediaEntity]:
-        """Return the first keyframes that show what one up to a minute before them shows.
+        """Return the keyframes that show nothing new after those of the files before them.
 
-        The first file of a camera is compared with what the library holds of it already.
+        A camera's first file is compared with what the library holds of it already.
         """
-        cameras: dict[str, list[list[MediaEntity]]] = {}
+        cameras: dict[str, dict[Shown, MediaEntity]] = {}
         for keyframes in self._files.values():
-            cameras.setdefault(keyframes[0].camera, []).append(keyframes)
+            of_camera = cameras.setdefault(keyframes[0].camera, {})
+            for place, entity in enumerate(keyframes):
+                of_camera[self._shown(entity, is_judged(place, entity.duration_ms))] = entity
+        before = partial(self._kept_before, store, library)
         found: list[MediaEntity] = []
-        for files in cameras.values():
-            files.sort(key=lambda keyframes: keyframes[0].captured_at)
-            found += self._repeated_in(files, store, library)
+        for camera, of_camera in cameras.items():
+            by_time = sorted(of_camera, key=lambda shown: shown.captured_at)
+            repeated = repeated_keyframes(by_time, partial(before, camera))
+            found += [entity for shown, entity in of_camera.items() if shown in repeated]
         return found
 
-    def _repeated_in(
-        self, files: Sequence[Sequence[MediaEntity]], store: Store, library: str
-    ) -> list[MediaEntity]:
-        shown = [[self._shown(entity) for entity in keyframes] for keyframes in files]
-        repeating = repeating_files(
-            shown, lambda index: self._kept_before(files[index][0], store, library)
-        )
-        return [files[index][0] for index in repeating]
-
-    def _kept_before(self, first: MediaEntity, store: Store, library: str) -> list[Shown]:
+    def _kept_before(self, store: Store, library: str, camera: str, first: Shown) -> list[Shown]:
         """Return a camera's keyframes of the minute before another, from earlier ingests."""
         since_ms = first.captured_at - LONGEST_SPAN_MS
         where = Filter(
-            cameras=(first.camera,),
+            cameras=(camera,),
             after=datetime.fromtimestamp(since_ms / 1000, UTC),
             before=datetime.fromtimestamp(first.captured_at / 1000, UTC),
             media_type="frame",
         )
         before = [
-            self._shown(entity)
+            self._shown(entity, judged=False)
             for entity in store.entities(library, where, limit=_MOST_BEFORE)
             if (entity.source_id, entity.track) not in self._files
         ]
         return sorted(before, key=lambda one: one.captured_at)
 
-    def _shown(self, entity: MediaEntity) -> Shown:
-        return Shown(entity.captured_at, partial(small_picture, self._data_dir / entity.thumbnail))
+    def _shown(self, entity: MediaEntity, judged: bool) -> Shown:
+        picture = partial(small_picture, self._data_dir / entity.thumbnail)
+        return Shown(entity.captured_at, picture, judged)
 
 
 #: An entity and its embedding (dim,).

@@ -42,6 +42,18 @@ def yard(
     return picture
 
 
+def street(time_s: float, *, begins_s: float = 0.0) -> np.ndarray:
+    """A view through which a thing passes in the second half of every twelve seconds."""
+    number, at_s = divmod(begins_s + time_s, 12)
+    picture = VIEW.copy()
+    if at_s >= 6:
+        left = int((at_s - 6) * 16)
+        picture[20:50, left : left + 30] = [(230, 20, 20), (20, 230, 20), (20, 20, 230)][
+            int(number) % 3
+        ]
+    return picture
+
+
 def record(
     folder: Path,
     count: int,
@@ -151,6 +163,37 @@ def test_the_view_in_which_nothing_happens_is_not_new_after_each_event(
     take_in(media, camera="yard")
     assert [time_s for time_s in kept(store) if time_s >= 70] == []
     assert kept(store)[0] == 0 and any(60 <= time_s < 70 for time_s in kept(store))
+
+
+@pytest.mark.parametrize("seconds", [2, 4])
+def test_a_recording_in_short_files_gives_what_it_gives_whole(
+    take_in: TakeIn, media: Path, store: MemoryStore, seconds: int
+) -> None:
+    """Things of other colours come, pass and go; every file begins in the midst of it."""
+    make_clip(
+        media / "whole.mp4",
+        seconds=64,
+        picture=street,
+        gop=10,
+        metadata={"creation_time": (START - timedelta(hours=1)).isoformat()},
+        container_options={"movflags": "use_metadata_tags"},
+    )
+    for begins_s in range(0, 64, seconds):
+        make_clip(
+            media / f"{begins_s:03}.mp4",
+            seconds=seconds,
+            picture=partial(street, begins_s=begins_s),
+            gop=10,
+            metadata={"creation_time": (START + timedelta(seconds=begins_s)).isoformat()},
+            container_options={"movflags": "use_metadata_tags"},
+        )
+    take_in(media, camera="street")
+    whole = [time_s + 3600 for time_s in kept(store) if time_s < 0]
+    cut = [time_s for time_s in kept(store) if time_s >= 0]
+    for passes_s in range(6, 60, 12):
+        assert any(passes_s <= time_s < passes_s + 6 for time_s in whole)
+        assert any(passes_s <= time_s < passes_s + 6 for time_s in cut)
+    assert len(cut) <= len(whole) + 2
 
 
 def test_files_taken_in_later_are_compared_with_what_is_there(
