@@ -123,11 +123,10 @@ MIGRATIONS: tuple[str, ...] = (
         sha256 TEXT NOT NULL
     ) WITHOUT ROWID
     """,
-    "ALTER TABLE sources ADD COLUMN tracks INTEGER NOT NULL DEFAULT 0",
 )
 _COLUMNS = (
     "library, source_id, recipe, uri, status, stage, reason, warning, keyframes, updated_ms,"
-    " left_out, options, tracks"
+    " left_out, options"
 )
 #: The stage of sources whose keyframes were in Milvus, and are not any more.
 LOST_STAGE = "lost"
@@ -143,8 +142,7 @@ class LedgerRow:
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
     where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
     frames show nothing new and were left out for that. ``options`` are those of its ingest
-    (IngestOptions in JSON), "" where an earlier version wrote the row. ``tracks`` is how many
-    video tracks of the file were read, 0 where that is not known: earlier versions read one.
+    (IngestOptions in JSON), "" where an earlier version wrote the row.
     """
 
     library: str
@@ -159,7 +157,6 @@ class LedgerRow:
     updated_ms: int
     left_out: int
     options: str = ""
-    tracks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +204,6 @@ class Ledger:
         keyframes: int = 0,
         left_out: int = 0,
         options: str = "",
-        tracks: int = 0,
     ) -> None:
         """Write what became of a source, in place of what was written before.
 
@@ -215,7 +211,7 @@ class Ledger:
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, _now_ms(), left_out, options, tracks)]
+        values = [storable(value) for value in (*row, _now_ms(), left_out, options)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
@@ -226,18 +222,10 @@ class Ledger:
                 " ON CONFLICT DO UPDATE SET uri = excluded.uri, status = excluded.status,"
                 " stage = excluded.stage, reason = excluded.reason, warning = excluded.warning,"
                 " keyframes = excluded.keyframes, updated_ms = excluded.updated_ms,"
-                " left_out = excluded.left_out, options = excluded.options,"
-                " tracks = excluded.tracks"
+                " left_out = excluded.left_out, options = excluded.options"
                 " WHERE sources.status != 'done' OR excluded.status = 'done'",
                 values,
             )
-
-    def note_tracks(self, library: str, source_id: str, tracks: int) -> None:
-        """Note how many video tracks a source has, all of which were read."""
-        self._database.write(
-            "UPDATE sources SET tracks = ? WHERE library = ? AND source_id = ? AND tracks = 0",
-            (tracks, library, source_id),
-        )
 
     def is_done(self, library: str, source_id: str, recipe: str) -> bool:
         """Whether this content is in the library, made with this recipe."""

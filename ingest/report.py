@@ -21,7 +21,7 @@ class SourceOutcome:
     or that the library held already with other keyframes; ``given_ms`` is the start that was given
     for it (epoch ms). ``captured_from`` is where the time of what was taken in comes from;
     ``time_warning``, which ``warning`` holds too, says that its sources of time contradict each
-    other. ``tracks`` is how many video tracks of it were read.
+    other.
     """
 
     uri: str
@@ -35,7 +35,6 @@ class SourceOutcome:
     captured_from: CapturedFrom | None = None
     time_warning: str = ""
     given_ms: int | None = None
-    tracks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store, VectorPage
 
-_TAKEN_IN_AGAIN = ("keyframes_missing", "track_missing", "unfinished", "media_changed")
+_TAKEN_IN_AGAIN = ("keyframes_missing", "unfinished", "media_changed")
 _UNKNOWN_OPTIONS = (
     "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
 )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -17,19 +16,16 @@ from typing import Literal
 from PIL import Image
 
 from ingest.engines.base import KEEPS_KEYFRAMES
-from ingest.estimate.probe import Header, Probe, Prober
 from ingest.ledger import LOST_STAGE, Ledger
 from ingest.sources.discovery import file_of
 from ingest.sources.media_locator import MediaState, Whereabouts
-from search_core.errors import StoreReadOnly
-from search_core.schema.entity import MediaEntity, is_address
+from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
 
 FindingKind = Literal[
     "file_damaged",
     "keyframes_missing",
-    "track_missing",
     "unfinished",
     "media_moved",
     "media_missing",
@@ -42,7 +38,6 @@ FindingKind = Literal[
 MEANINGS: dict[FindingKind, str] = {
     "file_damaged": "a file of the embedded Milvus or the ledger is damaged or gone",
     "keyframes_missing": "done by the ledger, but Milvus holds fewer keyframes",
-    "track_missing": "a version that read one video track took in a file of several",
     "unfinished": "keyframes of a source the ledger does not call done",
     "media_moved": "the file is gone from where it was, and known elsewhere",
     "media_missing": "the file is gone; its keyframes can be found, not played",
@@ -86,10 +81,9 @@ class Finding:
 
 @dataclass(slots=True)
 class _Seen:
-    """What one pass over a library's rows gathered; ``videos`` has the highest track of each."""
+    """What one pass over a library's rows gathered."""
 
     rows: Counter[str] = field(default_factory=Counter)
-    videos: dict[str, int] = field(default_factory=dict)
     uris: dict[str, str] = field(default_factory=dict)
     states: dict[str, tuple[MediaState, str]] = field(default_factory=dict)
     lost: dict[str, list[MediaEntity]] = field(default_factory=dict)
@@ -121,14 +115,10 @@ def verify(
                 for entity in page.entities:
                     shown.add(entity.thumbnail)
                     seen.rows[entity.source_id] += 1
-                    if entity.in_video and not entity.is_live:
-                        highest = max(seen.videos.get(entity.source_id, 0), entity.track)
-                        seen.videos[entity.source_id] = highest
                     if info.name in wanted:
                         yield from _look_at(settings, info.name, entity, seen, places)
             if info.name in wanted:
                 yield from _media(info.name, seen, places)
-                yield from _tracks(settings, info.name, seen, ledger)
             for finding in _sources(info.name, seen, ledger, places):
                 lacking.add(finding.source_id)
                 if info.name in wanted:
@@ -196,28 +186,6 @@ def _media(library: str, seen: _Seen, places: Whereabouts) -> Iterator[Finding]:
         if state != "away" and (place := places.elsewhere(library, source_id, where)):
             kind, detail, repairable = "media_moved", f"now at {place}", True
         yield Finding(kind, library, where, detail, repairable, source_id, tuple(entities))
-
-
-def _tracks(settings: Settings, library: str, seen: _Seen, ledger: Ledger) -> Iterator[Finding]:
-    """Find videos of which an earlier version read the main track alone.
-
-    Each video of that time is opened once: the ledger remembers that it has one track.
-    """
-    read = {row.source_id for row in ledger.outcomes(library) if row.tracks}
-    with closing(Prober()) as prober:
-        for source_id, highest in seen.videos.items():
-            where, known = seen.uris[source_id], source_id in read
-            if highest or known or is_address(where) or source_id in seen.lost:
-                continue
-            header = prober.look(Probe(Path(where), settings.media.max_pixels))
-            if not isinstance(header, Header):
-                continue
-            if header.tracks == 1:
-                with suppress(StoreReadOnly):  # it is looked at again next time
-                    ledger.note_tracks(library, source_id, 1)
-                continue
-            detail = f"keyframes of one of its {header.tracks} video tracks"
-            yield Finding("track_missing", library, where, detail, True, source_id)
 
 
 def _sources(library: str, seen: _Seen, ledger: Ledger, places: Whereabouts) -> Iterator[Finding]:

@@ -106,12 +106,11 @@ def main_camera(camera: str, track: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source was opened: what it is, how long, its capture times, and how many video tracks."""
+    """A source was opened: what it is, how long, and its capture times."""
 
     kind: MediaKind
     duration_ms: int
     claims: tuple[TimeClaim, ...] = ()
-    tracks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     try:
         with closing(_opened(task)) as media:
             info = media.info
-            yield Opened(info.kind, info.duration_ms, info.claims, info.tracks)
+            yield Opened(info.kind, info.duration_ms, info.claims)
             if task.header_only:
                 yield Finished("")
                 return

@@ -142,7 +142,6 @@ class Batches:
         )
         opened = self._opened.pop(ending.source_id, None)
         if opened is not None:
-            outcome = replace(outcome, tracks=opened[0].tracks)
             outcome = _dated(outcome, opened[1]) if outcome.status == "done" else outcome
         unused = [self._data_dir / entity.thumbnail for entity in near]
         self._writer.put(replace(ending, outcome=outcome, unused=unused))

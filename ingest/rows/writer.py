@@ -206,7 +206,6 @@ class Writer:
             keyframes=outcome.keyframes,
             left_out=outcome.left_out,
             options=self._options(outcome.uri),
-            tracks=outcome.tracks,
         )
         # Taken in another way, the same moments may be shown.
         if ending.unused and not self._ledger.is_elsewhere(

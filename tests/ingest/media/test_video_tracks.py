@@ -18,9 +18,7 @@ from ingest.curation.corrections import (
 )
 from ingest.curation.known_sources import correct_known, find_known
 from ingest.curation.reembedding import reembed
-from ingest.curation.repair import repair
 from ingest.curation.verification import verify
-from ingest.ledger import Ledger
 from ingest.media.decoding import frame_at, listen_to_libav
 from ingest.rows.deletion import delete_entities
 from search_core.schema.entity import FrameRef
@@ -29,7 +27,7 @@ from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
 from tests.ingest.media.reading import grey_of, read, with_tracks
-from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip
+from tests.support.made_media import FinerEncoder, make_clip
 
 FRONT, REAR = 40, 200
 
@@ -77,36 +75,6 @@ def test_each_track_becomes_a_camera(
     assert len({entity.id for entity in entities}) == len({e.thumbnail for e in entities}) == 8
     assert all((settings.data_dir / entity.thumbnail).is_file() for entity in entities)
     assert {entity.source_id for entity in entities} == {entities[0].source_id}
-
-
-def test_tracks_that_an_earlier_version_left_out_are_found_and_taken_in(
-    dashcam: Path,
-    media: Path,
-    take_in: TakeIn,
-    settings: Settings,
-    store: MemoryStore,
-    encoder: HistogramEncoder,
-    ledger: Ledger,
-) -> None:
-    make_clip(media / "walk.mp4", seconds=4)
-    take_in(media, keyframes="iframe")
-    as_ingested = {entity.id for entity in store.entities("main")}
-    assert list(verify(settings, store, ["main"])) == []
-    # An earlier version read one track, and did not count them.
-    store.delete("main", Filter(cameras=("media track 2",)))
-    with ledger._database.writing() as connection:
-        connection.execute("UPDATE sources SET tracks = 0")
-    for row in ledger.outcomes("main"):
-        if row.uri == str(dashcam):
-            ledger.expect_fewer("main", row.source_id, 4)
-
-    [finding] = verify(settings, store, ["main"])
-    assert (finding.kind, finding.subject) == ("track_missing", str(dashcam))
-    assert finding.detail == "keyframes of one of its 2 video tracks"
-    assert repair(settings, store, [finding], lambda: encoder) == []
-
-    assert {entity.id for entity in store.entities("main")} == as_ingested
-    assert list(verify(settings, store, ["main"])) == []
 
 
 def test_a_deleted_track_is_not_missing(

@@ -72,7 +72,6 @@ class KilledLedger(Ledger):
         keyframes: int = 0,
         left_out: int = 0,
         options: str = "",
-        tracks: int = 0,
     ) -> None:
         kill_at("before-ledger")
         super().record(
@@ -87,7 +86,6 @@ class KilledLedger(Ledger):
             keyframes=keyframes,
             left_out=left_out,
             options=options,
-            tracks=tracks,
         )
 
 
