@@ -21,6 +21,7 @@ from ingest.curation.verification import verify
 from ingest.ledger import Ledger
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from ingest.rows.deletion import delete_entities, drop_library
+from ingest.rows.missing import delete_missing, find_missing
 from search_core.encoders.base import Embeddings
 from search_core.errors import StoreUnavailable
 from search_core.schema.entity import MediaEntity
@@ -200,3 +201,21 @@ def test_verify_looks_at_each_still_by_itself(
         assert [row.keyframes for row in ledger.outcomes("main")] == [4]  # nothing was forgotten
     assert {entity.media_type for entity in store.entities("main")} == {"frame"}
     assert not np.isnan(store.embedding("main", second.id)).any()
+
+
+def test_a_still_that_was_deleted_is_forgotten_alone(
+    settings: Settings, store: Moody, writer: LiveWriter, keyframe: Callable[[int], LiveKeyframe]
+) -> None:
+    for second in range(3):
+        writer.put(GATE, keyframe(second))
+    work(writer)
+    first, *others = sorted(store.entities("main"), key=lambda e: e.captured_at)
+    Path(first.uri).unlink()
+
+    missing = find_missing(settings, store, "main")
+    assert (missing.ids, missing.away.total()) == ([first.id], 0)
+    assert delete_missing(settings, store, "main", missing.ids) == 1
+
+    assert {entity.id for entity in store.entities("main")} == {one.id for one in others}
+    assert all(Path(entity.uri).exists() for entity in others)
+    assert list(verify(settings, store, ["main"])) == []
