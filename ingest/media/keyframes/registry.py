@@ -1,22 +1,33 @@
-"""The keyframe selectors that people type: one list; help, hints and parsing are made from it."""
+"""The keyframe selectors that people type; help, hints and parsing are made from their classes.
+
+Every module of this package is imported, so that a new selector is one new file.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
+from importlib import import_module
 
 from ingest.media.keyframe_selector import Argument, KeyframeSelector, NamedSelector, typed
-from ingest.media.keyframes.auto import Auto
 from ingest.media.keyframes.distinct import Distinct
-from ingest.media.keyframes.iframe import CodecKeyframes
-from ingest.media.keyframes.interval import Interval
-from ingest.media.keyframes.motion import Motion
-from ingest.media.keyframes.scene import Scene
 from search_core.errors import UsageError
 
-#: Every selector by its name, in the order people meet them.
-SELECTORS: dict[str, type[NamedSelector]] = {
-    selector.name: selector for selector in (Auto, CodecKeyframes, Interval, Scene, Motion)
-}
+#: What is used where nothing else is asked for.
+_USUAL = "auto"
+
+
+def _found() -> dict[str, type[NamedSelector]]:
+    package = import_module(__name__.rpartition(".")[0])
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if module.name != __name__:
+            import_module(module.name)
+    selectors = {selector.name: selector for selector in NamedSelector.__subclasses__()}
+    return dict(sorted(selectors.items(), key=lambda named: (named[0] != _USUAL, named[0])))
+
+
+#: Every selector by its name, the usual one first.
+SELECTORS: dict[str, type[NamedSelector]] = _found()
 
 
 def parse_selector(text: str) -> KeyframeSelector:
