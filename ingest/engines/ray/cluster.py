@@ -31,6 +31,8 @@ _ENVIRONMENT = {
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
 _CONNECT_S = 5.0
 _STDERR = 2
+#: Ray waits 30 s for a node it starts (``ray._private.node``); a busy machine may need longer.
+_STARTS, _TOO_SLOW = 3, "timed out during startup"
 _OBJECT_STORE_BYTES = 256 * 1024**2
 
 
@@ -81,7 +83,7 @@ def joined(address: str | None) -> Iterator[None]:
             }
         try:
             with _own_signals(), _quiet_start():
-                ray.init(address or "local", **options)
+                _start(ray, address or "local", options)
         except Exception as error:  # it raises anything, from ValueError to its own
             raise EngineError(
                 "A Ray cluster cannot be started: {reason}."
@@ -96,6 +98,18 @@ def joined(address: str | None) -> Iterator[None]:
         finally:
             with _own_signals():
                 ray.shutdown()
+
+
+def _start(ray: Any, address: str, options: dict[str, Any]) -> None:
+    """Initialize Ray; a cluster that started too slowly is started again."""
+    for attempt in range(1, _STARTS + 1):
+        try:
+            ray.init(address, **options)
+            return
+        except Exception as error:
+            if _TOO_SLOW not in str(error) or attempt == _STARTS:
+                raise
+            ray.shutdown()
 
 
 def _check_reachable(address: str) -> None:

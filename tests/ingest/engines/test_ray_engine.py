@@ -215,7 +215,24 @@ class OtherEncoder(HistogramEncoder):
         super().__init__("b" * 32)
 
 
+@pytest.fixture
+def first_start_times_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let the first start of a cluster fail as Ray's own time limit does on a busy machine."""
+    ray = require_ray(alone=True)
+    start, begun = ray.init, list[str]()
+
+    def init(address: str, **options: object) -> object:
+        begun.append(address)
+        if len(begun) == 1:
+            raise Exception("The current node timed out during startup. This could happen …")
+        return start(address, **options)
+
+    monkeypatch.setattr(ray, "init", init)
+    return begun
+
+
 def test_stopping_ends_the_cluster_that_was_started(
+    first_start_times_out: list[str],
     take_in: TakeIn,
     media: Path,
     store: MemoryStore,
@@ -232,6 +249,7 @@ def test_stopping_ends_the_cluster_that_was_started(
         on_progress=lambda progress: seen.append(progress.done),
         should_stop=lambda: bool(seen and seen[-1] >= 3),
     )
+    assert first_start_times_out == ["local", "local"]
     assert report.interrupted and 3 <= report.done < 100
     assert ledger_counts() == report.done
     assert not list(settings.data_dir.glob(".ray-*"))
