@@ -117,8 +117,8 @@ def measure(settings: Settings) -> Measured:
         embeddings = encoder.encode_texts(texts)
         scores = embeddings @ vectors.T
         signs = []
-        for embedding, best in zip(embeddings, scores.argmax(axis=1), strict=True):
-            seen = relevance.background(library, embedding, vectors[best])
+        for embedding in embeddings:
+            seen = relevance.background(library, embedding)
             assert seen is not None
             signs.append(seen.signs())
     return Measured(np.array(kinds), np.array(signs), scores, true)

@@ -13,18 +13,18 @@ from PIL import Image
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.catalogue import understands
 from search_core.encoders.truncation import text_read
-from search_core.errors import EntityNotFound, UsageError
+from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out
 from search_core.search.filtered_search import Effort, plan_effort
-from search_core.search.match_strength import MATCH, Relevance
+from search_core.search.match_strength import MATCH, PLAIN_K, Relevance
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.search.selectivity import Selectivities
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
 
-DEFAULT_K = 50
+DEFAULT_K = PLAIN_K
 NO_PARAMS = SearchParams()
 
 
@@ -220,7 +220,9 @@ class SearchEngine:
             and (min_score is None or match.score >= min_score)
         ]
         del kept[k:]
-        strengths = self._strengths(query, library, embedding, kept)
+        is_plain = where.is_empty and k == PLAIN_K and params is None
+        first = found.matches[0] if found.matches and is_plain else None
+        strengths = self._strengths(query, library, embedding, kept, first)
         hits = [
             Hit(rank, match.score, match.entity, strength)
             for rank, (match, strength) in enumerate(zip(kept, strengths, strict=True), start=1)
@@ -234,9 +236,17 @@ class SearchEngine:
         return tuple(part for text, part in zip(texts, read, strict=True) if part != text)
 
     def _strengths(
-        self, query: Query, library: LibraryInfo, embedding: Embeddings, kept: list[Match]
+        self,
+        query: Query,
+        library: LibraryInfo,
+        embedding: Embeddings,
+        kept: list[Match],
+        first: Match | None,
     ) -> Sequence[float | None]:
-        """Return each match's strength; a mixed query's is not told: none was measured."""
+        """Return each match's strength; a mixed query's is not told: none was measured.
+
+        ``first`` is the library's best for the query, where the search has found it.
+        """
         untold = [None] * len(kept)
         calibration = self._relevance.calibration
         if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
@@ -244,11 +254,7 @@ class SearchEngine:
         plain = query.kind == "text" and not query.without and not query.templates
         if calibration is None or not plain or not kept:
             return untold
-        try:
-            best = self._store.embedding(library.name, kept[0].entity.id)
-        except EntityNotFound:  # deleted since it was found
-            return untold
-        background = self._relevance.background(library, embedding, best)
+        background = self._relevance.background(library, embedding, first)
         if background is None:
             return untold
         return background.strengths([match.score for match in kept], calibration)

@@ -7,6 +7,9 @@ what it does not know, is believed less. So is one whose best picture other sent
 "a green bus" finds the red one, which "a red bus" would say of it. How much each of these says is
 an encoder's own: it is fitted on sentences about what is there and what is not
 (``python -m benchmarks relevance``).
+
+A verdict belongs to sentence, picture and library: background and best picture are those of the
+whole library, whatever filter, k or user a search has.
 """
 
 from __future__ import annotations
@@ -22,8 +25,12 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.encoders.catalogue import Calibration, find_encoder
-from search_core.store.library import LibraryInfo, Store
+from search_core.errors import EntityNotFound
+from search_core.store.library import LibraryInfo, Match, Store
 
+#: How many hits a plain search asks for. A sentence's best picture is the first of those, for an
+#: approximate index may find another first where it is asked for more or fewer.
+PLAIN_K = 50
 #: So many pictures drawn by chance tell a sentence's mean score to 3 % of its deviation.
 BACKGROUND_ROWS = 1000
 #: A background is believed so long; it changes as slowly as a library does.
@@ -120,17 +127,18 @@ class Relevance:
                 self._encoded_rivals()
 
     def background(
-        self, library: LibraryInfo, embedding: Embeddings, best: Embeddings
+        self, library: LibraryInfo, embedding: Embeddings, first: Match | None = None
     ) -> Background | None:
         """Return how a sentence's embedding (dim,) does at large; None in an empty library.
 
-        ``best`` is the embedding (dim,) of the picture it found first. Raises StoreError when
-        Milvus fails.
+        ``first`` is what a plain search of the whole library found first, where it was made.
+        Raises StoreError when Milvus fails.
         """
         with self._lock:
             drawn = self._background_of(library)
             rivals = self._encoded_rivals()
-        if not len(drawn):
+        best = self._best_of(library, embedding, first)
+        if best is None or not len(drawn):
             return None
         scores = drawn @ embedding
         middle = rivals[: len(ORDINARY)].mean(axis=0)
@@ -142,6 +150,20 @@ class Relevance:
             nearest=float((rivals @ embedding).max()),
             outdone=float((rivals @ best > best @ embedding).mean()),
         )
+
+    def _best_of(
+        self, library: LibraryInfo, embedding: Embeddings, first: Match | None
+    ) -> Embeddings | None:
+        """Return the embedding (dim,) of the library's best picture for a sentence."""
+        if first is None:
+            [found] = self._store.search(library.name, embedding[None, :], k=PLAIN_K)
+            if not found:
+                return None
+            first = found[0]
+        try:
+            return self._store.embedding(library.name, first.entity.id)
+        except EntityNotFound:  # deleted since it was found
+            return None
 
     def _background_of(self, library: LibraryInfo) -> Embeddings:
         drawn_s, drawn = self._drawn.get(library.collection, (0.0, None))

@@ -2,11 +2,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
+from search_core.access.audit_log import AuditLog
+from search_core.access.guarded_store import GuardedStore
+from search_core.access.roles import Access
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess, l2_normalised
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.schema.filters import Filter
@@ -17,6 +23,7 @@ from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity
 
 DIM = 16
+CAMERAS = ("cam-0", "cam-1", "cam-2")
 PLAIN = Calibration(
     score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0,
     mean_squared=0.0, mean_z=0.0, bias=-6.0, fall=2.0,
@@ -98,6 +105,55 @@ def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
     assert len(answer.hits) == 5 and answer.fits_nothing
 
 
+@st.composite
+def filters(draw: st.DrawFn) -> Filter:
+    """Filters over what make_entity gives: three cameras, 200 s, two lots of tags."""
+    seconds = sorted(draw(st.tuples(st.integers(0, 199), st.integers(1, 200))))
+    start = datetime(1970, 1, 1, tzinfo=UTC)
+    is_timed = draw(st.booleans())
+    return Filter(
+        cameras=tuple(draw(st.sets(st.sampled_from(CAMERAS)))),
+        after=start + timedelta(seconds=seconds[0]) if is_timed else None,
+        before=start + timedelta(seconds=seconds[1] + 1) if is_timed else None,
+        media_type=draw(st.sampled_from([None, "frame"])),
+        tags=tuple(draw(st.sets(st.sampled_from(["odd", "even", "all"]), max_size=1))),
+    )
+
+
+@pytest.fixture(scope="module")
+def searched() -> tuple[Encoder, MemoryStore, Relevance]:
+    encoder = Encoder()
+    store = filled(encoder)
+    return encoder, store, Relevance(encoder, store)
+
+
+@given(
+    where=filters(),
+    allowed=st.none() | st.sets(st.sampled_from(CAMERAS), min_size=1),
+    k=st.integers(1, 120),
+    about=st.integers(0, 199),
+)
+def test_nothing_that_narrows_a_search_changes_a_strength(
+    searched: tuple[Encoder, MemoryStore, Relevance],
+    tmp_path_factory: pytest.TempPathFactory,
+    where: Filter,
+    allowed: set[str] | None,
+    k: int,
+    about: int,
+) -> None:
+    encoder, store, relevance = searched
+    encoder.says = clip_like_vectors(200, DIM)[about]
+    whole = SearchEngine(encoder, store, "main", relevance=relevance)
+    verdicts = {hit.entity.id: hit.strength for hit in whole.search(Query("it itself"), k=200)}
+
+    cameras = None if allowed is None else tuple(sorted(allowed))
+    audit = AuditLog(tmp_path_factory.mktemp("audit") / "audit.db")
+    own = GuardedStore(store, Access("guard", "viewer", cameras), audit)
+    engine = SearchEngine(encoder, own, "main", relevance=relevance, cameras=cameras)
+    for hit in engine.search(Query("it itself"), k=k, where=where):
+        assert hit.strength == verdicts[hit.entity.id]
+
+
 def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
@@ -129,10 +185,10 @@ def test_a_background_is_drawn_once_a_while() -> None:
     relevance = Relevance(encoder, store, clock=lambda: now[0])
     [text] = encoder.encode_texts(["x"])
     for _ in range(3):
-        assert relevance.background(store.library("main"), text, text)
+        assert relevance.background(store.library("main"), text)
     assert store.drawn == 1
     now[0] = FRESH_S
-    relevance.background(store.library("main"), text, text)
+    relevance.background(store.library("main"), text)
     assert store.drawn == 2
 
 
@@ -141,7 +197,7 @@ def test_an_empty_library_has_no_background() -> None:
     store = filled(encoder, rows=0)
     relevance = Relevance(encoder, store)
     [text] = encoder.encode_texts(["x"])
-    assert relevance.background(store.library("main"), text, text) is None
+    assert relevance.background(store.library("main"), text) is None
 
 
 def test_the_demo_encoder_is_calibrated() -> None:
