@@ -88,6 +88,13 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
 .st-key-results [class*="st-key-card-"] p { white-space: normal; }
+/* What a card stands for besides its picture: a row of small ones. */
+[class*="st-key-folded-"] .stImage {
+  display: flex; flex-wrap: nowrap; gap: 2px; padding: 0 0.6rem 0.5rem;
+}
+[class*="st-key-folded-"] .stImage > * { flex: 0 1 calc(25% - 2px); min-width: 0; }
+[class*="st-key-folded-"] .stImage img { width: 100% !important; }
+[class*="st-key-folded-"] [data-testid="stElementToolbar"] { display: none; }
 /* Keyframes before and after: a row that scrolls. */
 .st-key-strip { flex-wrap: nowrap; overflow-x: auto; gap: 0.4rem; padding: 2px; }
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }

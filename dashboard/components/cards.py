@@ -10,6 +10,9 @@ from dashboard.i18n.gettext import _
 from search_core.schema.entity import MediaEntity
 from search_core.search.grouping import Moment
 
+#: How many of the hits that a card stands for are shown below its picture.
+MOST_FOLDED = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Card:
@@ -55,6 +58,15 @@ def card_text(card: Card) -> str:
 def picture_name(card: Card) -> str:
     """Return what a card's picture is called where it is not seen."""
     return _("Picture {number}").format(number=card.number)
+
+
+def folded_pictures(card: Card) -> dict[str, str]:
+    """Return the thumbnails of a card's other hits and their times, the best of them by time."""
+    if card.moment is None:
+        return {}
+    others = sorted(card.moment.hits[1 : MOST_FOLDED + 1], key=lambda hit: hit.entity.captured_at)
+    zone = viewer_zone()
+    return {hit.entity.thumbnail: local_time(hit.entity.captured_at, zone) for hit in others}
 
 
 def folded_text(card: Card) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
@@ -17,6 +18,16 @@ def show_thumbnail(relative: str, alt: str, caption: str = "") -> None:
         st.markdown(f"The thumbnail is gone.\n\n{caption}")
     else:
         st.image(path, width="stretch", alt=alt, caption=caption or None)
+
+
+def show_thumbnails(named: Mapping[str, str]) -> None:
+    """Show thumbnails of the data directory, each with what it is called, in a row.
+
+    Those that are gone are left out.
+    """
+    files = {path: alt for relative, alt in named.items() if (path := thumbnail_file(relative))}
+    if files:
+        st.image(list(files), alt=list(files.values()), width="stretch")
 
 
 def thumbnail_file(relative: str) -> Path | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard.components.browser import begin_page_at_top
-from dashboard.components.cards import Card, card_text, picture_name
+from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
-from dashboard.components.thumbnails import show_thumbnail
+from dashboard.components.thumbnails import show_thumbnail, show_thumbnails
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
 from search_core.encoders.base import Embeddings
@@ -52,6 +52,9 @@ def draw_cards(
             with st.container(key=f"card-{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
+                if folded := folded_pictures(card):
+                    with st.container(key=f"folded-{card.number}"):
+                        show_thumbnails(folded)
                 st.button(
                     _("Open {number}").format(number=card.number),
                     key=f"open-{key}-{card.number}",

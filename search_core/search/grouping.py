@@ -13,7 +13,7 @@ from search_core.search.engine import Hit
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """Hits of one camera that follow each other closely, best first.
+    """Hits of one camera close to the best of them in time, best first.
 
     ``first_ms`` and ``last_ms`` are when the earliest and the latest were captured, in epoch
     milliseconds. ``alike`` counts hits that were left out because they look like one of these.
@@ -39,28 +39,30 @@ class Moment:
 
 
 def fold_moments(hits: Sequence[Hit], gap_ms: int) -> list[Moment]:
-    """Return hits as moments, the one with the best hit first.
+    """Return hits, best first, as moments, the one with the best hit first.
 
-    Two hits of a camera are of one moment when no more than ``gap_ms`` lies between them, or
-    between each of a chain of hits from one to the other; pictures of no camera are of one where
-    they are of one file. With a gap of 0 every hit is a moment by itself.
+    A moment holds the hits of a camera that are at most ``gap_ms`` from its best hit, so that none
+    is longer than twice that; a hit near the best of two is of the nearer one. Pictures of no
+    camera are of one moment only where they are of one file. With a gap of 0 every hit is a moment
+    by itself.
     """
-    if gap_ms <= 0:
-        return [Moment((hit,)) for hit in hits]
-    by_place: dict[tuple[str, str], list[Hit]] = {}
+    peaks: dict[tuple[str, str], list[list[Hit]]] = {}
+    moments: list[list[Hit]] = []
     for hit in hits:
-        camera = hit.entity.camera
-        by_place.setdefault((camera, "" if camera else hit.entity.source_id), []).append(hit)
-    chains: list[list[Hit]] = []
-    for found in by_place.values():
-        found.sort(key=lambda hit: hit.entity.captured_at)
-        for place, hit in enumerate(found):
-            if place and hit.entity.captured_at - found[place - 1].entity.captured_at <= gap_ms:
-                chains[-1].append(hit)
-            else:
-                chains.append([hit])
-    moments = [Moment(tuple(sorted(chain, key=lambda hit: hit.rank))) for chain in chains]
-    return sorted(moments, key=lambda moment: moment.best.rank)
+        entity = hit.entity
+        place = (entity.camera, "" if entity.camera else entity.source_id)
+        of_place = peaks.setdefault(place, [])
+
+        def away_ms(moment: list[Hit], at_ms: int = entity.captured_at) -> int:
+            return abs(moment[0].entity.captured_at - at_ms)
+
+        nearest = min(of_place, key=away_ms, default=None)
+        if gap_ms > 0 and nearest is not None and away_ms(nearest) <= gap_ms:
+            nearest.append(hit)
+        else:
+            of_place.append([hit])
+            moments.append(of_place[-1])
+    return [Moment(tuple(moment)) for moment in moments]
 
 
 def fold_alike(

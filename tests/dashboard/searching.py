@@ -18,4 +18,5 @@ def opened(app: AppTest) -> list[str]:
 
 def card_lines(app: AppTest) -> list[str]:
     """Return what is written below each card's picture."""
-    return [picture.caption for block in app.get("image") for picture in block.proto.imgs]
+    pictures = [picture for block in app.get("image") for picture in block.proto.imgs]
+    return [picture.caption for picture in pictures if picture.caption]

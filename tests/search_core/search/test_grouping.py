@@ -24,9 +24,23 @@ def ranks(moments: list[Moment]) -> list[list[int]]:
 def test_hits_close_in_time_on_one_camera_are_one_moment() -> None:
     found = hits(("gate", 100), ("dock", 101), ("gate", 104), ("gate", 300), ("gate", 108))
     moments = fold_moments(found, gap_ms=5 * SECOND)
-    assert ranks(moments) == [[1, 3, 5], [2], [4]]
-    assert (moments[0].first_ms, moments[0].last_ms) == (100 * SECOND, 108 * SECOND)
+    assert ranks(moments) == [[1, 3], [2], [4], [5]]
+    assert (moments[0].first_ms, moments[0].last_ms) == (100 * SECOND, 104 * SECOND)
     assert moments[0].best is found[0]
+
+
+def test_a_busy_minute_is_several_moments_each_around_its_best_hit() -> None:
+    """A bus passes amid hits of something else: it stays to be seen."""
+    found = hits(("gate", 30), ("gate", 10), *(("gate", second) for second in range(0, 60, 5)))
+    moments = fold_moments(found, gap_ms=10 * SECOND)
+    assert [moment.best.rank for moment in moments] == [1, 2, 12]
+    assert all(moment.last_ms - moment.first_ms <= 20 * SECOND for moment in moments)
+    assert sorted(rank for ranked in ranks(moments) for rank in ranked) == list(range(1, 15))
+
+
+def test_a_hit_between_two_moments_is_of_the_nearer_one() -> None:
+    found = hits(("gate", 0), ("gate", 15), ("gate", 8), ("gate", 7))
+    assert ranks(fold_moments(found, gap_ms=10 * SECOND)) == [[1, 4], [2, 3]]
 
 
 def test_without_a_gap_every_hit_stands_by_itself() -> None:
