@@ -11,7 +11,8 @@ from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from search_core.store.library import LibraryInfo
 
-_KEY = "library"
+#: The library's name in the address.
+LIBRARY = "library"
 _NEXT = "library_to_choose"
 
 
@@ -27,15 +28,15 @@ def pick_library() -> LibraryInfo | None:
     names = sorted(found, key=lambda name: name != preferred)
     wanted = st.session_state.pop(_NEXT, None)
     if len(names) == 1:
-        st.session_state.pop(_KEY, None)
+        st.session_state.pop(LIBRARY, None)
         return found[names[0]]
     if wanted in found:
-        st.session_state[_KEY] = wanted
-    elif st.session_state.get(_KEY) not in (None, *names):
+        st.session_state[LIBRARY] = wanted
+    elif st.session_state.get(LIBRARY) not in (None, *names):
         # It was dropped. Were it only forgotten here, the browser would go on showing its name.
-        st.session_state[_KEY] = names[0]
+        st.session_state[LIBRARY] = names[0]
     with st.sidebar:
-        chosen = st.selectbox(_("Library"), names, key=_KEY, bind="query-params")
+        chosen = st.selectbox(_("Library"), names, key=LIBRARY, bind="query-params")
     return found.get(chosen or preferred, found[names[0]])
 
 

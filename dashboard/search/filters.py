@@ -16,12 +16,15 @@ from search_core.schema.filters import Filter
 from search_core.schema.hours_of_day import MOST_DAYS, Hours
 
 _ALL = N_("All")
-_MEDIA_TYPES: dict[str, MediaType | None] = {
+KINDS: dict[str, MediaType | None] = {
     _ALL: None,
     N_("Video"): "frame",
     N_("Photos"): "image",
 }
-_DEFAULT_K = 50
+#: How many hits may be asked for.
+MOST_HITS, _DEFAULT_K = (20, 50, 100, 200, 500), 50
+#: What may be filtered by; the viewer's clock.
+EARLIEST, LATEST = datetime(1970, 1, 2), datetime(2100, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ def pick_filters(facets: Facets) -> Narrowing:
         tags = _several(_("Tags"), "tag", list(facets.tags)) if facets.tags else []
         media = _ALL
         if len(facets.media_types) > 1 or st.session_state.get("type"):
-            media = choose_in_address(_("Kind"), list(_MEDIA_TYPES), key="type", wide=True)
+            media = choose_in_address(_("Kind"), list(KINDS), key="type", wide=True)
         min_score = st.slider(
             _("Minimum score"),
             0.0,
@@ -56,7 +59,7 @@ def pick_filters(facets: Facets) -> Narrowing:
                 "encoder; with CLIP sentences often reach 0.2 to 0.4, pictures 0.6 and more."
             ),
         )
-        k = st.selectbox(_("Hits"), (20, 50, 100, 200, 500), index=1, key="k", bind="query-params")
+        k = st.selectbox(_("Hits"), MOST_HITS, index=1, key="k", bind="query-params")
         st.button(_("Clear filters"), on_click=clear_filters, width="stretch")
         if hours is not None:
             after, before, hours = _bounded(hours, after, before, facets)
@@ -65,7 +68,7 @@ def pick_filters(facets: Facets) -> Narrowing:
         after=after,
         before=before,
         tags=tuple(tags),
-        media_type=_MEDIA_TYPES[media],
+        media_type=KINDS[media],
         hours=hours,
     )
     return Narrowing(where, k or _DEFAULT_K, min_score or None)
@@ -113,8 +116,8 @@ def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
         moment = st.datetime_input(
             label,
             value=None,
-            min_value=datetime(1970, 1, 2),
-            max_value=datetime(2100, 1, 1),
+            min_value=EARLIEST,
+            max_value=LATEST,
             format="YYYY-MM-DD",
             step=60,
             key=key,

@@ -5,7 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from dashboard import resources
-from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
+from dashboard.components.library_picker import (
+    LIBRARY,
+    how_to_begin,
+    link_to_adding,
+    pick_library,
+)
 from dashboard.components.routes import Page
 from dashboard.i18n.formatting import counted, plain, time_range
 from dashboard.i18n.gettext import N_, _
@@ -15,6 +20,7 @@ from dashboard.query import terms as search_terms
 from dashboard.query.request import SearchRequest, answer
 from dashboard.search.bar import search_bar, terms
 from dashboard.search.filters import pick_filters
+from dashboard.search.link_check import is_stopped, note_what_is_not_there
 from dashboard.search.results import show_results
 from search_core.encoders.catalogue import ENCODERS, understands
 from search_core.schema.facets import Facets
@@ -31,11 +37,13 @@ RECENT = 6
 
 def page() -> None:
     """Draw the page."""
+    asked_for = st.query_params.get_all(LIBRARY)
     info = pick_library()
     if info is None:
         how_to_begin()
         return
     facets = resources.facets(info.name)
+    note_what_is_not_there(facets, asked_for)
     linked_picture.take_up()
     search_bar()
     narrowing = pick_filters(facets)
@@ -53,6 +61,8 @@ def page() -> None:
         k=narrowing.k,
         min_score=narrowing.min_score,
     )
+    if is_stopped():
+        return
     moment_dialog.open_from_address(info.name)
     if request.is_empty:
         _invite(info.name, facets)

@@ -275,3 +275,30 @@ def _matches_from(score: float, monkeypatch: pytest.MonkeyPatch) -> None:
         return [float(found >= score) for found in scores]
 
     monkeypatch.setattr(Background, "strengths", strengths)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("library", "elsewhere"),
+        ("camera", "nowhere"),
+        ("tag", "nothing"),
+        ("after", "last week"),
+        ("before", "0001-01-01T00:00"),
+        ("hour_from", "25:00"),
+        ("type", "Film"),
+        ("k", "7"),
+        ("min_score", "2"),
+    ],
+)
+def test_a_link_to_what_is_not_there_searches_nothing_until_the_reader_chooses(
+    library: list[MediaEntity], open_page: OpenPage, name: str, value: str
+) -> None:
+    app = open_page("search", q="a red square", **{name: value})
+    assert f"“{value}”" in app.warning[0].value.replace("\\", "") and not opened(app)
+    app.run()
+    assert not opened(app)
+
+    next(button for button in app.button if button.label == "Ignore it and search").click().run()
+
+    assert not app.warning and f"**{ROWS} hits**" in words(app)
