@@ -34,7 +34,7 @@ from search_core.store.library import (
     VectorPage,
     require_filter,
 )
-from search_core.store.replacement import Succession
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
 
 
@@ -164,28 +164,27 @@ class GuardedStore:
         """Return the same without the index."""
         return self._store.search_exact(name, vectors, k=k, where=self._seen(where))
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Rebuild a library's index in place: for who may change indexes."""
-        self._change_index(name, index, search)
-        self._store.set_index(name, index, search)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index and switch to it: for who may change indexes."""
-        self._change_index(name, index, search)
-        return self._store.rebuild(name, index, search, on_progress)
+        """Build a library's new index: for who may change indexes."""
+        self._access.require("index", "changing an index")
+        searched = search.given() if search is not None else {}
+        self._record("index", name, {"index": index_spec_to_dict(index), "search": searched})
+        return self._store.rebuild(name, index, search, on_progress, in_place=in_place)
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what gives a library another encoder: for who may change indexes, and see all."""
         self._access.require("index", "changing an encoder")
         self._access.require_all_cameras("changing an encoder")
         self._record("index", name, {"encoder": identity.label})
-        return self._store.succession(name, identity, work)
+        return self._store.replacement(name, identity, work)
 
     def open_trial(
         self,
@@ -215,12 +214,6 @@ class GuardedStore:
             return 0
         where = Filter(ids=ids)
         return self._store.count(name, where) - self.count(name, where)
-
-    def _change_index(self, name: str, index: IndexSpec, search: SearchParams | None) -> None:
-        self._access.require("index", "changing an index")
-        searched = search.given() if search is not None else {}
-        detail = {"index": index_spec_to_dict(index), "search": dict(searched)}
-        self._record("index", name, detail)
 
     def _record(self, action: Action, name: str, detail: dict[str, Any] | None = None) -> None:
         self._audit.record(self._access.name, action, name, detail, self._asked_from)

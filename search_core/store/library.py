@@ -23,7 +23,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.store.replacement import Succession
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
 
 NO_FILTER = Filter()
@@ -230,26 +230,25 @@ class Store(Protocol):
         """Return the same without the index: what passes is fetched and compared one by one."""
         ...
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef."""
-        ...
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index beside the serving one and switch to it when it is ready.
+        """Build a library's new index; ``search`` becomes its default nprobe and ef.
 
-        Searches and writes go on throughout. ``on_progress`` hears what is being done and the
-        share of it, 0 to 1. Ended anywhere, the library serves as before; raises StoreBusy while
-        another rebuild of it runs.
+        It is built beside the serving one and switched to when it is ready, while searches and
+        writes go on; ``in_place``, where a second copy does not fit, they wait. ``on_progress``
+        hears what is being done and the share of it, 0 to 1. Ended anywhere, the library serves as
+        before; raises StoreBusy while another rebuild of it runs.
         """
         ...
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what fills a library's next collection, for embeddings of another encoder.
 
         ``work`` is a name that only one process at a time acts under: it goes on with what another

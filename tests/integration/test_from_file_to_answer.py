@@ -89,7 +89,7 @@ def test_a_session(media: Path, settings: Settings, store: MilvusStore) -> None:
 
     indexes: list[IndexSpec] = [Flat(), IvfFlat(nlist=2), IvfSq8(nlist=2), Hnsw(m=8)]
     for index in indexes:
-        store.set_index(LIBRARY, index)
+        store.rebuild(LIBRARY, index, in_place=True)
         hits = engine.search(Query(text="orange"), k=3)
         assert Path(hits[0].entity.uri).name == "orange.png"
 

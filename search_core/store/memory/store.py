@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -30,9 +31,11 @@ from search_core.store.library import (
     check_library_name,
     require_filter,
 )
-from search_core.store.memory.replacement import MemoryRows, MemorySuccession
 from search_core.store.memory.scratch import MemoryTrial
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
+
+MemoryRows: TypeAlias = dict[str, tuple[MediaEntity, Embeddings]]
 
 
 class MemoryStore:
@@ -182,32 +185,30 @@ class MemoryStore:
         """Return the same: every search here is exact."""
         return self.search(name, vectors, k=k, where=where)
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Remember the index; ``search`` becomes the library's default nprobe and ef."""
-        changed = search or SearchParams()
-        index.search_params(changed, 1)
-        self._infos[name] = replace(self.library(name), index=index, search=changed)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Do what :meth:`set_index` does: there is nothing to build."""
-        self.set_index(name, index, search)
+        """Remember the index and how it is searched: there is nothing to build."""
+        changed = search or SearchParams()
+        index.search_params(changed, 1)
+        self._infos[name] = replace(self.library(name), index=index, search=changed)
         on_progress("switching", 1.0)
         return self.library(name)
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MemorySuccession:
-        """Return what fills a library's next collection, for embeddings of another encoder."""
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
+        """Return what fills a library's next dictionary, for embeddings of another encoder."""
         info = replace(self.library(name), encoder=identity)
 
         def switch(rows: MemoryRows) -> None:
             self._infos[name], self._rows[name] = info, rows
 
-        return MemorySuccession(self._rows[name], switch)
+        return MemoryReplacement(self._rows[name], switch)
 
     def open_trial(
         self,
@@ -227,3 +228,30 @@ class MemoryStore:
     def _matching(self, name: str, where: Filter) -> list[tuple[MediaEntity, Embeddings]]:
         self.library(name)
         return [row for row in self._rows[name].values() if where.matches(row[0])]
+
+
+class MemoryReplacement(Replacement):
+    """Fills a dictionary beside that of a library; ``switch`` puts it in its place."""
+
+    def __init__(self, old: MemoryRows, switch: Callable[[MemoryRows], None]) -> None:
+        self._old = old
+        self._new: MemoryRows = {}
+        self._switch = switch
+
+    def pending(self) -> Iterator[list[MediaEntity]]:
+        """Yield the entities that are lacking, or as they were."""
+        for key in self._new.keys() - self._old.keys():
+            del self._new[key]
+        old = [entity for entity, _ in self._old.values()]
+        lacking = [entity for entity in old if self._new.get(entity.id, (None, None))[0] != entity]
+        if lacking:
+            yield sorted(lacking, key=lambda entity: entity.id)
+
+    def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Keep entities with their new embeddings (n, dim)."""
+        for entity, vector in zip(entities, embeddings, strict=True):
+            self._new[entity.id] = (entity, vector)
+
+    def switch(self) -> None:
+        """Put the new rows in place of the old ones."""
+        self._switch(self._new)

@@ -2,7 +2,7 @@
 
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
-- ``sightline.before``: what the library was before its index is replaced in place (rebuild.py);
+- ``sightline.before``: what the library was before its index is replaced in place (replacement.py);
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
 - ``sightline.heir``: the collection of another encoder that is about to take over;
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can

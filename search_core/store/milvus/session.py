@@ -16,7 +16,7 @@ search need not ask first. What keeps that right:
   that remembers the old collection is answered from it: encoder, index and rows belong together,
   as of the moment before the switch. (By the alias it would be answered from the new one with the
   old one's parameters, and after a re-embedding with a query of another encoder.) The old
-  collection stays for longer than it is remembered (rebuild.LAST_SEARCHES_S), so that nobody
+  collection stays for longer than it is remembered (replacement.LAST_SEARCHES_S), so that nobody
   searches what is being dropped.
 - Where Milvus raises anything at all, the library is looked at again, and asked again where it is
   another by then: dropped, switched, or with another index in the same collection.
@@ -226,7 +226,7 @@ class MilvusSession:
         """Write to the collection that serves, then to the one a rebuild fills beside it.
 
         Done when a look *after* the writes finds no collection that was not written: so a rebuild
-        that starts, switches or ends meanwhile misses nothing (rebuild.py says why that is enough).
+        that starts, switches or ends meanwhile misses nothing (replacement.py says why).
         The look *before* them keeps rows out of a collection that has become another library's.
 
         ``identity`` is the encoder of what is written: raises EncoderMismatch where the library's

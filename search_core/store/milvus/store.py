@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from search_core.errors import EntityNotFound, SightlineError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter, quoted
 from search_core.store.endpoint import Endpoint, is_running, write_lock
@@ -49,13 +50,7 @@ from search_core.store.milvus.queries import (
     to_entities,
     vector_pages,
 )
-from search_core.store.milvus.rebuild import (
-    IN_PLACE_TIMEOUT_S,
-    Rebuild,
-    changed_index,
-    rebuild_in_place,
-)
-from search_core.store.milvus.replacement import MilvusSuccession
+from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
 from search_core.store.milvus.schema import last_of_each, to_rows
 from search_core.store.milvus.scratch import (
     MilvusTrial,
@@ -64,6 +59,7 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
 from search_core.system.disk import require_room
 
@@ -377,43 +373,37 @@ class MilvusStore:
 
     # The index
 
-    def set_index(
-        self,
-        name: str,
-        index: IndexSpec,
-        search: SearchParams | None = None,
-        timeout_s: float = IN_PLACE_TIMEOUT_S,
-    ) -> None:
-        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef.
-
-        Where that fails or takes longer, the old one is put back: raises StoreError.
-        """
-        info = self.session.library(name, fresh=True)
-        changed = changed_index(info, index, search, self.server())
-        with milvus_errors("building the index", name):
-            rebuild_in_place(self.session, info, changed, timeout_s)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index beside the serving one and switch to it (rebuild.py).
+        """Build a library's new index beside the serving one and switch to it, or in place.
 
-        Where only the search parameters are new there is nothing to build.
+        Where only the search parameters are new there is nothing to build. Raises UsageErrors where
+        this Milvus cannot build it.
         """
         self.remove_leftovers()
         info = self.session.library(name, fresh=True)
-        changed = changed_index(info, index, search, self.server())
-        with milvus_errors("building the index", name):
-            if index == info.index:
-                rebuild_in_place(self.session, info, changed)
-                return changed
-            return Rebuild(self.session, on_progress).run(info, changed)
+        changed = replace(info, index=index, search=search or SearchParams())
+        index.require_offered(self.server())
+        index.require_dim(info.encoder.dim)
+        index.metric_for(info.metric)
+        index.search_params(changed.search, 1)
+        if in_place or index == info.index:
+            replace_in_place(self.session, info, changed)
+            return changed
+        with MilvusReplacement(self.session, info, changed) as replacement:
+            replacement.copy(on_progress)
+            replacement.switch()
+        on_progress("done", 1.0)
+        return replacement.new
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MilvusSuccession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what fills a library's next collection, for embeddings of another encoder.
 
         It has the library's index and metric. ``work`` is a name that only one process at a time
@@ -423,16 +413,8 @@ class MilvusStore:
         self.remove_leftovers()
         old = self.session.library(name, fresh=True)
         old.index.require_dim(identity.dim)
-        collection = new_collection_name(name)
-        new = replace(
-            old,
-            collection=collection,
-            encoder=identity,
-            successor="",
-            heir="",
-            fields=SCALAR_FIELDS,
-        )
-        return MilvusSuccession(self.session, old, new, work)
+        wanted = replace(old, encoder=identity)
+        return MilvusReplacement(self.session, old, wanted, work or token_hex(8))
 
     def open_trial(
         self,

@@ -109,7 +109,7 @@ def test_a_hit_as_json_has_the_promised_fields(engine: SearchEngine) -> None:
 
 
 def test_an_answer_says_what_was_done_about_the_filter(store: MemoryStore) -> None:
-    store.set_index("main", Hnsw())
+    store.rebuild("main", Hnsw(), in_place=True)
     engine = SearchEngine(ColourEncoder(), store, "main")
     one = Filter(ids=(number("red"),))
     answer = engine.answer(Query(text="red"), where=one)
@@ -122,7 +122,7 @@ def test_an_answer_says_what_was_done_about_the_filter(store: MemoryStore) -> No
 
 
 def test_parameters_that_cannot_be_are_refused_under_a_filter_too(store: MemoryStore) -> None:
-    store.set_index("main", Hnsw())
+    store.rebuild("main", Hnsw(), in_place=True)
     engine = SearchEngine(ColourEncoder(), store, "main")
     one = Filter(ids=(number("red"),))
     with pytest.raises(IndexParameterError, match="ef 2"):

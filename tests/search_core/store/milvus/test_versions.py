@@ -97,14 +97,14 @@ def test_a_library_lives_from_creation_to_removal(
 
     before = store.library("main").collection
     store.rebuild("main", IvfFlat(nlist=2))
-    store.set_index("main", Hnsw(m=8))
+    store.rebuild("main", Hnsw(m=8), in_place=True)
     after = store.library("main")
     assert after.collection != before
     assert isinstance(after.index, Hnsw)
     assert len(ids_in(store)) == ROWS - 1
 
     other = replace(identity, digest="f" * 32)
-    with store.succession("main", other) as heir:
+    with store.replacement("main", other) as heir:
         for page in heir.pending():
             heir.put(page, VECTORS[: len(page)])
         heir.build()
