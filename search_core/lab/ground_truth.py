@@ -140,7 +140,7 @@ class Truth:
             missing = np.setdiff1d(own, self.nearest[at], assume_unique=True)
             hits = len(own) - len(missing)
             if len(missing) and hits < wanted[at]:  # as near as the k-th, and not among the k?
-                close = _precise(self.queries[at], spool.take(missing), self.metric)
+                close = _precise(self.queries[at], spool.vectors[missing], self.metric)
                 hits += int((close >= self.least_similarity[at] - TIE).sum())
             shares[at] = min(1.0, hits / wanted[at])
         return shares
@@ -219,7 +219,7 @@ def _refined(
     least = np.full(len(queries), -np.inf)
     for at, query in enumerate(queries):
         rows = np.sort(candidates[at][candidates[at] >= 0])
-        scores = _precise(query, spool.take(rows), metric)
+        scores = _precise(query, spool.vectors[rows], metric)
         order = np.argsort(-scores, kind="stable")[:k]
         nearest[at, : len(order)] = rows[order]
         if len(order):

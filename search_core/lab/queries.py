@@ -119,7 +119,7 @@ def image_queries(
     rng = np.random.default_rng(seed)
     chosen = rng.choice(spool.rows, min(count, spool.rows), replace=False)
     noise = l2_normalised(rng.normal(size=(len(chosen), spool.dim)))
-    disturbed = l2_normalised(spool.take(chosen) + _NOISE * noise)
+    disturbed = l2_normalised(spool.vectors[chosen] + _NOISE * noise)
     return QuerySet(
         "image",
         disturbed,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from search_core.lab.report.theme import STRATEGY_COLOURS, colour_of, shape_of
+from search_core.lab.report.theme import colour_of, shape_of
 from search_core.messages import Message
 
 _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
@@ -23,6 +23,8 @@ _LOWEST, _CHOSEN, _HIGHEST = (
     Message("setting in the table"),
     Message("highest measured"),
 )
+#: What a name takes in a legend, and the width of a chart that no page holds.
+_SYMBOL_PX, _LETTER_PX, _PICTURE_PX = 42, 7, 520
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 SETTING = [
@@ -116,6 +118,18 @@ def interval(base: Any, **look: Any) -> Any:
     )
 
 
+def named(channel: Any, field: str, looks: Mapping[str, Any], orient: str = "top") -> Any:
+    """Return a channel in which each name has its look, and a legend that folds with its chart."""
+    name_px = _SYMBOL_PX + _LETTER_PX * max(map(len, looks), default=0)
+    columns = f"max(1, floor((containerSize()[0] || {_PICTURE_PX}) / {name_px}))"
+    return channel(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=list(looks), range=list(looks.values())),
+        legend=alt.Legend(orient=orient, columns=alt.ExprRef(expr=columns)),
+    )
+
+
 def series_look(frame: pd.DataFrame) -> dict[str, Any]:
     """Return the colour and the shape of indexes, with one legend for both.
 
@@ -123,15 +137,11 @@ def series_look(frame: pd.DataFrame) -> dict[str, Any]:
     """
     types = dict(zip(frame["series"], frame["index"], strict=True))
     ways = _ways(frame)
-    colours = [colour_of(types[name]) for name in types]
-    shapes = [shape_of(types[name], ways[name]) for name in types]
+    colours = {name: colour_of(kind) for name, kind in types.items()}
+    shapes = {name: shape_of(kind, ways[name]) for name, kind in types.items()}
     return {
-        "color": alt.Color(
-            "series:N", title=None, scale=alt.Scale(domain=list(types), range=colours)
-        ),
-        "shape": alt.Shape(
-            "series:N", title=None, scale=alt.Scale(domain=list(types), range=shapes)
-        ),
+        "color": named(alt.Color, "series", colours),
+        "shape": named(alt.Shape, "series", shapes),
     }
 
 
@@ -165,26 +175,15 @@ def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
     kinds = sorted(str(kind) for kind in frame["query_kind"].unique())
     if len(kinds) < 2:
         return {}
-    dashes, shapes = _DASHES[: len(kinds)], _KIND_SHAPES[: len(kinds)]
-    return {
-        "strokeDash": alt.StrokeDash(
-            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes)
-        ),
-        "shape": alt.Shape("query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes)),
+    looks: dict[str, tuple[Any, Sequence[Any]]] = {
+        "strokeDash": (alt.StrokeDash, _DASHES),
+        "shape": (alt.Shape, _KIND_SHAPES),
     }
-
-
-def parts_colour(parts: Sequence[str], colours: Sequence[str]) -> Any:
-    """Return the colours of the parts of a whole."""
-    scale = alt.Scale(domain=list(parts), range=list(colours))
-    return alt.Color("part:N", title=None, scale=scale)
-
-
-def strategy_colour(strategies: Sequence[str]) -> Any:
-    """Return the colours of ways to search: quiet for as set, bright for filter-aware."""
-    colours = [STRATEGY_COLOURS[name] for name in strategies]
-    scale = alt.Scale(domain=list(strategies), range=colours)
-    return alt.Color("strategy:N", title=None, scale=scale)
+    return {
+        # Below the chart: above it is the legend of its colours.
+        name: named(channel, "query_kind", dict(zip(kinds, values, strict=False)), "bottom")
+        for name, (channel, values) in looks.items()
+    }
 
 
 def target_line(target: float) -> list[Any]:

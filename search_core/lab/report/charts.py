@@ -26,7 +26,7 @@ from search_core.lab.report.chart_parts import (
     log_scale,
     log_span,
     log_ticks,
-    parts_colour,
+    named,
     recall_axis,
     ringed,
     room_scale,
@@ -34,11 +34,10 @@ from search_core.lab.report.chart_parts import (
     series_lines,
     series_look,
     setting_shape,
-    strategy_colour,
     target_line,
 )
 from search_core.lab.report.frames import STRATEGIES
-from search_core.lab.report.theme import SIZE_PAIR, TIME_PAIR, colour_of
+from search_core.lab.report.theme import SIZE_PAIR, STRATEGY_COLOURS, TIME_PAIR, colour_of
 from search_core.messages import Message
 
 HEIGHT = 300
@@ -173,14 +172,16 @@ def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = Non
 def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
     """Return the seconds that building and loading each index took."""
     axes = frame if axes is None else axes
-    long = _parts(frame, {"build_s": Message("build"), "load_s": Message("load")})
+    parts = {"build_s": Message("build"), "load_s": Message("load")}
+    long = _parts(frame, parts)
     total = long.groupby("series", sort=False, as_index=False)["amount"].sum()
     total["said"] = [f"{value:,.3g} s" for value in total["amount"]]
     most = float(axes[["build_s", "load_s"]].sum(axis=1).max())
     x, y = _amount(Message("seconds"), most), series_axis(frame)
     amount = alt.Tooltip("amount:Q", title=Message("seconds"), format=",.4~g")
+    colour = named(alt.Color, "part", dict(zip(parts.values(), TIME_PAIR, strict=True)))
     bars = alt.Chart(long).mark_bar(height=14).encode(
-        x=x, y=y, color=parts_colour(["build", "load"], TIME_PAIR), order="place:Q",
+        x=x, y=y, color=colour, order="place:Q",
         tooltip=["series:N", "part:N", amount],
     )  # fmt: skip
     said = alt.Chart(total).mark_text(align="left", dx=5, style="value")
@@ -205,7 +206,7 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         yOffset=alt.YOffset("part:N", sort=names),
     )
     bars = base.encode(
-        color=parts_colour(names, SIZE_PAIR),
+        color=named(alt.Color, "part", dict(zip(names, SIZE_PAIR, strict=True))),
         tooltip=[
             "series:N",
             "part:N",
@@ -251,13 +252,9 @@ def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any
             axis=alt.Axis(format="~%", values=log_ticks(axes["selectivity"], most=5)),
         ),
         y=y,
-        color=strategy_colour(shown),
+        color=named(alt.Color, "strategy", {name: STRATEGY_COLOURS[name] for name in shown}),
     )
-    shape = alt.Shape(
-        "strategy:N",
-        title=None,
-        scale=alt.Scale(domain=shown, range=["square", "circle"][: len(shown)]),
-    )
+    shape = named(alt.Shape, "strategy", dict(zip(shown, ("square", "circle"), strict=False)))
     passed = alt.Tooltip("selectivity:Q", title=Message("rows it leaves"), format=".3~%")
     did = alt.Tooltip("did:N", title=Message("did"))
     tooltip = [*SETTING, "filter:N", passed, "strategy:N", did, QUERIES, *RECALL, *TIMES]

@@ -13,7 +13,6 @@ from markupsafe import Markup
 from search_core.lab.recommendation import Recommendation
 from search_core.lab.records import Comparison, IndexRun, RunContext
 from search_core.lab.report.frames import params_text, series_names
-from search_core.lab.report.legend import Spec, symbol_svg, take_legends
 from search_core.lab.report.sections import Section, Subject
 from search_core.lab.report.tables import (
     contexts_table,
@@ -22,25 +21,24 @@ from search_core.lab.report.tables import (
     standings_table,
 )
 from search_core.lab.report.theme import theme
-from search_core.lab.report.vega_specs import scripts
+from search_core.lab.report.vega_specs import Spec, panel_specs, scripts
 
 _NOTHING = "Nothing was measured that could be advised."
 
 
 def report_page(
     subjects: Sequence[Subject],
-    made: Sequence[tuple[Section, Sequence[Sequence[Spec]]]],
+    made: Sequence[Section],
     advice: Sequence[Recommendation | None],
 ) -> str:
     """Return the page. Names of libraries and of all else are written as text, whatever they say.
 
-    ``made`` are the sections with their panels' charts, ``advice`` is what each comparison
-    recommends.
+    ``made`` are its sections, ``advice`` is what each comparison recommends.
     """
     contexts = [one.comparison.context for one in subjects]
     letters = [_letter(place) for place in range(len(subjects))]
     specs: list[Spec] = []
-    laid_out = [_section(section, drawn, contexts, letters, specs) for section, drawn in made]
+    laid_out = [_section(section, contexts, letters, specs) for section in made]
     template = _environment().get_template("report.html")
     return template.render(
         title="Index comparison" + ("s side by side" if len(subjects) > 1 else ""),
@@ -107,7 +105,6 @@ def _when(context: RunContext) -> str:
 
 def _section(
     section: Section,
-    drawn: Sequence[Sequence[Spec]],
     contexts: Sequence[RunContext],
     letters: Sequence[str],
     specs: list[Spec],
@@ -117,21 +114,16 @@ def _section(
         {"letter": letter, "name": comparison_name(context), "panels": []}
         for context, letter in zip(contexts, letters, strict=True)
     ]
-    first = len(specs)
-    for panel, charts in zip(section.panels, drawn, strict=True):
-        places = range(first, first := first + len(charts))
+    for panel in section.panels:
+        first = len(specs)
+        specs += panel_specs(section, panel)
+        places = range(first, len(specs))
         sides[panel.comparison]["panels"].append({"title": panel.title, "charts": places})
-    legend, bare = take_legends([spec for charts in drawn for spec in charts])
-    specs += bare
     return {
         "name": section.name,
         "title": section.title,
         "caption": section.caption,
         "wide": section.wide,
-        "legend": [
-            {"label": mark.label, "symbol": Markup(symbol_svg(mark))}  # noqa: S704 - no names in it
-            for mark in (*legend, *section.key)
-        ],
         "sides": sides,
     }
 

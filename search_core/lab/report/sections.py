@@ -11,7 +11,6 @@ import pandas as pd
 from search_core.lab.recommendation import Recommendation
 from search_core.lab.records import Comparison
 from search_core.lab.report import charts, frames
-from search_core.lab.report.legend import Mark
 from search_core.lab.report.standings import Standing, standings
 from search_core.messages import Message
 
@@ -21,8 +20,6 @@ _KIND_TITLES = {
     "recorded pictures": Message("Recorded pictures"),
     "recorded sentences": Message("Recorded sentences"),
 }
-_ADVICE = Mark(Message("advice"), look="ring")
-_INTERVAL = Mark(Message("95 % interval"), look="interval")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,7 @@ class Panel:
 class Section:
     """Charts that belong together; ``name`` is its PNG's too. ``wide`` panels are two a row.
 
-    ``key`` explains what the charts' own legends do not: points, lines and bars of any colour.
+    The ``caption`` explains what the charts' legends do not: points, lines and bars of any colour.
     """
 
     name: str
@@ -61,7 +58,6 @@ class Section:
     caption: str
     panels: tuple[Panel, ...]
     wide: bool = False
-    key: tuple[Mark, ...] = ()
 
 
 def subject_of(
@@ -115,21 +111,14 @@ def _recall_latency(subjects: Sequence[Subject]) -> Section:
         Message("Recall against latency"),
         Message(
             "Up and to the left is better. Filled points on the broad line are the Pareto front: "
-            "nothing measured is both faster and finds as much. Thin rules are 95 % "
-            "intervals{ring}",
+            "nothing measured is both faster and finds as much; hollow ones are not on it. Thin "
+            "rules are 95 % intervals{ring}",
             ring=Message("; the ring is the advice.")
             if any(one.chosen for one in subjects)
             else ".",
         ),
         tuple(panels),
         wide=True,
-        key=(
-            Mark(Message("on the Pareto front"), look="front"),
-            Mark(Message("not on it"), look="hollow"),
-            *([_ADVICE] if any(one.chosen for one in subjects) else []),
-            _INTERVAL,
-            *_wanted(subjects),
-        ),
     )
 
 
@@ -143,9 +132,10 @@ def _recall_parameter(subjects: Sequence[Subject]) -> Section:
     return Section(
         "recall-parameter",
         Message("Recall against the search parameter"),
-        Message("What nprobe, ef and their like buy, without a filter."),
+        Message(
+            "What nprobe, ef and their like buy, without a filter. Thin rules are 95 % intervals."
+        ),
         tuple(panels),
-        key=(_INTERVAL,),
     )
 
 
@@ -168,7 +158,6 @@ def _filters(subjects: Sequence[Subject]) -> Section:
             "exactly what the filter leaves."
         ),
         tuple(panels),
-        key=tuple(_wanted(subjects)),
     )
 
 
@@ -214,7 +203,6 @@ def _throughput(subjects: Sequence[Subject]) -> Section:
 
 def _build_and_size(subjects: Sequence[Subject]) -> Section:
     found, every = _framed(subjects, frames.build_frame)
-    guessed = any("estimated" in set(every[name]) for name in every if str(name).endswith("_from"))
     panels = []
     for place, _, frame in found:
         built = frame[frame["error"] == ""]
@@ -237,16 +225,7 @@ def _build_and_size(subjects: Sequence[Subject]) -> Section:
         ),
         tuple(panels),
         wide=True,
-        key=(Mark(Message("≈ estimated by formula"), look="outlined"),) if guessed else (),
     )
-
-
-def _wanted(subjects: Sequence[Subject]) -> list[Mark]:
-    targets = dict.fromkeys(one.target_recall for one in subjects)
-    return [
-        Mark(Message("recall wanted: {target:g}", target=target), look="guide")
-        for target in targets
-    ]
 
 
 def _framed(

@@ -10,7 +10,7 @@ from search_core.lab.records import Comparison
 from search_core.lab.report.frames import runs_frame
 from search_core.lab.report.html_page import comparison_name, report_page
 from search_core.lab.report.sections import sections, subject_of
-from search_core.lab.report.vega_specs import panel_specs, section_png
+from search_core.lab.report.vega_specs import section_png
 
 
 def write_report(
@@ -29,19 +29,16 @@ def write_report(
         subject_of(one, said, _target(one, target_recall))
         for one, said in zip(comparisons, advice, strict=True)
     ]
-    made = [
-        (section, [panel_specs(section, panel) for panel in section.panels])
-        for section in sections(subjects)
-    ]
+    made = sections(subjects)
     directory.mkdir(parents=True, exist_ok=True)
     page, table = directory / "report.html", directory / "runs.csv"
     page.write_text(report_page(subjects, made, advice), encoding="utf-8")
     runs_frame(comparisons).to_csv(table, index=False)
     names = [comparison_name(one.context) for one in comparisons] if len(comparisons) > 1 else []
     pictures = []
-    for section, specs in made:
+    for section in made:
         picture = directory / f"{section.name}.png"
-        picture.write_bytes(section_png(section, specs, names))
+        picture.write_bytes(section_png(section, names))
         pictures.append(picture)
     return [page, table, *pictures]
 
