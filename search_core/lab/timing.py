@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from search_core.search.filtered_search import Effort
 from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors
 
 Seconds = NDArray[np.float64]
+_T = TypeVar("_T")
 Step = Callable[[int], None]
 #: Hears of an index that failed while it was timed.
 OnFailure = Callable[["Built", SightlineError], None]
@@ -100,15 +101,7 @@ def time_requests(
     A repeat asks every query of the case once; one fewer than ``nq`` goes round them. An index
     that fails is told to ``on_failure`` and left out, the others go on; without one it raises.
     """
-    failed: set[Built] = set()
-    seconds: dict[Job, list[Seconds]] = {job: [] for job in jobs}
-    for _ in range(repeats):
-        for at in rng.permutation(len(jobs)).tolist():
-            job = jobs[at]
-            with _told_failures(job.built, failed, on_failure):
-                if job.built not in failed:
-                    seconds[job].append(_timed(job, nq, on_step))
-    return {job: parts for job, parts in seconds.items() if job.built not in failed}
+    return _in_turns(jobs, repeats, rng, on_failure, lambda job: _timed(job, nq, on_step))
 
 
 def time_clients(
@@ -124,29 +117,38 @@ def time_clients(
 
     Indexes that fail are treated as by :func:`time_requests`.
     """
+
+    def measure(job: Job) -> Throughput:
+        try:
+            return _throughput(job, clients)
+        finally:
+            on_step(1)
+
+    return _in_turns(jobs, repeats, rng, on_failure, measure)
+
+
+def _in_turns(
+    jobs: Sequence[Job],
+    repeats: int,
+    rng: np.random.Generator,
+    on_failure: OnFailure | None,
+    measure: Callable[[Job], _T],
+) -> dict[Job, list[_T]]:
+    """Measure each job so many times, in an order drawn anew each time, but those that failed."""
     failed: set[Built] = set()
-    measured: dict[Job, list[Throughput]] = {job: [] for job in jobs}
+    found: dict[Job, list[_T]] = {job: [] for job in jobs}
     for _ in range(repeats):
         for at in rng.permutation(len(jobs)).tolist():
             job = jobs[at]
-            with _told_failures(job.built, failed, on_failure):
+            try:
                 if job.built not in failed:
-                    measured[job].append(_throughput(job, clients))
-            on_step(1)
-    return {job: parts for job, parts in measured.items() if job.built not in failed}
-
-
-@contextmanager
-def _told_failures(
-    built: Built, failed: set[Built], on_failure: OnFailure | None
-) -> Iterator[None]:
-    try:
-        yield
-    except SightlineError as error:
-        if on_failure is None:
-            raise
-        failed.add(built)
-        on_failure(built, error)
+                    found[job].append(measure(job))
+            except SightlineError as error:
+                if on_failure is None:
+                    raise
+                failed.add(job.built)
+                on_failure(job.built, error)
+    return {job: parts for job, parts in found.items() if job.built not in failed}
 
 
 def _timed(job: Job, nq: int, on_step: Step) -> Seconds:

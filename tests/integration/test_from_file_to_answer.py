@@ -16,7 +16,6 @@ from ingest.media.decoding import frame_at, open_media
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.rows.deletion import delete_entities, drop_library
-from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import LibraryNotFound
 from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8
 from search_core.schema.filters import Filter
@@ -24,6 +23,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.settings import MediaSettings, Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
+from tests.support.colour_encoder import COLOURS, ColourEncoder
 from tests.support.made_media import make_clip
 
 LIBRARY = f"integration_{secrets.token_hex(3)}"

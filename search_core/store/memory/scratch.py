@@ -6,8 +6,7 @@ import ast
 import operator
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from search_core.errors import FilterError, StoreError
 from search_core.indexes import IndexSpec
 from search_core.schema.entity import MediaEntity
 from search_core.store.exact_search import NearestSoFar
-from search_core.store.scratch import BuildTimes, Rows, Vectors, bucket_of, facet_row
+from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors, bucket_of, facet_row
 
 _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,
@@ -26,7 +25,7 @@ _COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 }
 
 
-class MemoryTrial:
+class MemoryTrial(Trial):
     """Vectors in lists; "builds" any index that has the metric, and searches exactly."""
 
     def __init__(self, metric: str) -> None:
@@ -36,28 +35,12 @@ class MemoryTrial:
         self._built = False
         self._dropped = False
 
-    def __enter__(self) -> Self:
-        """Return the trial."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove it."""
-        self.drop()
-
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         """Add vectors under row numbers (n,), each given once; ``facets`` has the n entities."""
         buckets = bucket_of(rows).tolist()
         for row, bucket, entity in zip(rows.tolist(), buckets, facets, strict=True):
             self._facets.append(facet_row(row, bucket, entity))
         self._vectors.extend(np.array(embeddings))
-
-    def settle(self) -> None:
-        """Do nothing: what is inserted is there."""
 
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Remember that there is an index; raises IndexParameterError for another metric."""
@@ -86,10 +69,6 @@ class MemoryTrial:
             rows = np.array([self._facets[n]["row"] for n in keep], dtype=np.int64)
             nearest.add(rows, np.stack([self._vectors[n] for n in keep]))
         return nearest.rows, nearest.distances
-
-    def index_bytes(self) -> int | None:
-        """Return None: nothing is on disk."""
-        return None
 
     def memory_bytes(self) -> int | None:
         """Return what the vectors take."""

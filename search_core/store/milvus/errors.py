@@ -35,28 +35,6 @@ from search_core.errors import (
 from search_core.messages import Message
 from search_core.system.disk import FULL_HINT
 
-_CONNECT_HINT = Message(
-    "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "
-    "`sightline doctor` tries the connection."
-)
-_REPORT_HINT = Message("`sightline doctor` shows the state of Milvus.")
-_WAIT_HINT = Message("It is starting, loading or recovering; try again in a moment.")
-_LOGIN_HINT = Message("Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD.")
-_PRIVILEGE_HINT = Message(
-    "docs/milvus.md lists the privileges that Sightline needs; an administrator grants them."
-)
-_QUOTA_HINT = (
-    "Its quotas are under quotaAndLimits in milvus.yaml. Give Milvus more memory or disk, or "
-    "delete what is not needed, then run the same command again: it goes on from there."
-)
-_RATE_HINT = (
-    "By default Milvus flushes a collection once in 10 seconds. Try again in a moment, or raise "
-    "quotaAndLimits.flushRate.collection.max in milvus.yaml."
-)
-_MEMORY_HINT = Message(
-    "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
-)
-
 
 class Meaning(Enum):
     """What an answer of Milvus means to Sightline."""
@@ -221,6 +199,83 @@ MILVUS_EXCEPTIONS: dict[type[MilvusException], Meaning] = {
 }
 
 
+_NOT_READY = (
+    StoreUnavailable,
+    Message("Milvus is not ready yet ({doing}): {reason}."),
+    Message("It is starting, loading or recovering; try again in a moment."),
+)
+_FAILED = (
+    StoreError,
+    Message("Milvus failed while {doing}: {reason}."),
+    Message("`sightline doctor` shows the state of Milvus."),
+)
+#: What each meaning is to the user: an error, what happened, and what to do.
+_ERRORS: dict[Meaning, tuple[type[SightlineError], str, str]] = {
+    Meaning.MISSING: (
+        LibraryNotFound,
+        Message("There is no library {name} here."),
+        Message("`sightline library list` shows what there is."),
+    ),
+    Meaning.NOT_READY: _NOT_READY,
+    Meaning.SCHEMA_CHANGED: _NOT_READY,
+    Meaning.UNREACHABLE: (
+        StoreUnavailable,
+        Message("Milvus cannot be reached while {doing}: {reason}."),
+        Message(
+            "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "
+            "`sightline doctor` tries the connection."
+        ),
+    ),
+    Meaning.UNAUTHENTICATED: (
+        StoreAccessDenied,
+        Message("Milvus refuses the user name or the password ({doing})."),
+        Message("Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD."),
+    ),
+    Meaning.DENIED: (
+        StoreAccessDenied,
+        Message("The user of Milvus lacks a privilege ({doing}): {reason}."),
+        Message(
+            "docs/milvus.md lists the privileges that Sightline needs; an administrator grants "
+            "them."
+        ),
+    ),
+    Meaning.RATE_LIMITED: (
+        StoreUnavailable,
+        Message("Milvus limits how often this may be done ({doing}): {reason}."),
+        Message(
+            "By default Milvus flushes a collection once in 10 seconds. Try again in a moment, or "
+            "raise quotaAndLimits.flushRate.collection.max in milvus.yaml."
+        ),
+    ),
+    Meaning.QUOTA: (
+        QuotaExceeded,
+        Message("Milvus refuses to go on ({doing}): {reason}."),
+        Message(
+            "Its quotas are under quotaAndLimits in milvus.yaml. Give Milvus more memory or disk, "
+            "or delete what is not needed, then run the same command again: it goes on from there."
+        ),
+    ),
+    Meaning.DISK_FULL: (
+        DiskFull,
+        Message("The disk that Milvus keeps its rows on is full ({doing})."),
+        FULL_HINT,
+    ),
+    Meaning.MEMORY_FULL: (
+        StoreError,
+        Message("Milvus has too little memory ({doing}): {reason}."),
+        Message(
+            "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
+        ),
+    ),
+    Meaning.FILTER: (FilterError, Message("Milvus cannot read the filter: {reason}."), ""),
+    Meaning.PARAMETER: (
+        IndexParameterError,
+        Message("Milvus refused a parameter while {doing}: {reason}."),
+        "",
+    ),
+}
+
+
 def meaning_of(error: BaseException) -> Meaning:
     """Return what an exception of pymilvus or gRPC means: by its codes, else by its words.
 
@@ -288,74 +343,10 @@ def milvus_errors(doing: str, library: str = "") -> Iterator[None]:
 
 def to_error(error: BaseException, doing: str, library: str = "") -> SightlineError:
     """Return the error of Sightline's that an exception of pymilvus or gRPC means."""
-    reason = reason_of(error)
-    match meaning_of(error):
-        case Meaning.MISSING:
-            return LibraryNotFound(
-                "There is no library {name} here.",
-                "`sightline library list` shows what there is.",
-                name=library,
-            )
-        case Meaning.NOT_READY | Meaning.SCHEMA_CHANGED:
-            return StoreUnavailable(
-                "Milvus is not ready yet ({doing}): {reason}.",
-                _WAIT_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.UNREACHABLE:
-            return StoreUnavailable(
-                "Milvus cannot be reached while {doing}: {reason}.",
-                _CONNECT_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.UNAUTHENTICATED:
-            return StoreAccessDenied(
-                "Milvus refuses the user name or the password ({doing}).", _LOGIN_HINT, doing=doing
-            )
-        case Meaning.DENIED:
-            return StoreAccessDenied(
-                "The user of Milvus lacks a privilege ({doing}): {reason}.",
-                _PRIVILEGE_HINT,
-                doing=doing,
-                reason=_denied(error),
-            )
-        case Meaning.RATE_LIMITED:
-            return StoreUnavailable(
-                "Milvus limits how often this may be done ({doing}): {reason}.",
-                _RATE_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.QUOTA:
-            return QuotaExceeded(
-                "Milvus refuses to go on ({doing}): {reason}.",
-                _QUOTA_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.DISK_FULL:
-            return DiskFull(
-                "The disk that Milvus keeps its rows on is full ({doing}).", FULL_HINT, doing=doing
-            )
-        case Meaning.MEMORY_FULL:
-            return StoreError(
-                "Milvus has too little memory ({doing}): {reason}.",
-                _MEMORY_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.FILTER:
-            return FilterError("Milvus cannot read the filter: {reason}.", reason=reason)
-        case Meaning.PARAMETER:
-            return IndexParameterError(
-                "Milvus refused a parameter while {doing}: {reason}.", doing=doing, reason=reason
-            )
-        case _:
-            return StoreError(
-                "Milvus failed while {doing}: {reason}.", _REPORT_HINT, doing=doing, reason=reason
-            )
+    meaning = meaning_of(error)
+    kind, said, hint = _ERRORS.get(meaning, _FAILED)
+    reason = _denied(error) if meaning is Meaning.DENIED else reason_of(error)
+    return kind(Message(said, name=library, doing=doing, reason=reason), hint)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

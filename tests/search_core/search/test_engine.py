@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from search_core.encoders.base import EncoderIdentity
-from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import EncoderMismatch, EntityNotFound, IndexParameterError, UsageError
 from search_core.indexes import Hnsw, SearchParams
 from search_core.schema.filters import Filter
@@ -15,6 +14,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.search.query_log import QueryLog
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import make_entity
+from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 NAMES = list(COLOURS)
 
