@@ -150,7 +150,7 @@ class SideBySide:
         }
 
     def _lab_pass(self, job: Job, recall: float) -> Mapping[str, float]:
-        [seconds] = time_requests([job], nq=1, repeats=1, rng=self._rng)[job]
+        seconds = time_requests(job, 1)
         percentiles = {f"p{at}_ms": percentile_ms(seconds.tolist(), at) for at in (50, 99)}
         return {"recall": recall, **percentiles}
 

@@ -119,11 +119,7 @@ class Ivf(IndexSpec):
 
 @dataclass(frozen=True, slots=True)
 class IvfFlat(Ivf):
-    """IVF_FLAT: clusters of full vectors; fast, exact within the clusters it looks into.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """IVF_FLAT: clusters of full vectors; fast, exact within the clusters it looks into."""
 
     index_type: ClassVar[str] = "IVF_FLAT"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
@@ -143,11 +139,7 @@ class IvfFlat(Ivf):
 
 @dataclass(frozen=True, slots=True)
 class IvfSq8(Ivf):
-    """IVF_SQ8: as IVF_FLAT with one byte a dimension; a quarter of the memory, a little recall.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """IVF_SQ8: as IVF_FLAT with one byte a dimension; a quarter of the memory, a little recall."""
 
     index_type: ClassVar[str] = "IVF_SQ8"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
@@ -170,8 +162,6 @@ class IvfSq8(Ivf):
 class IvfPq(Ivf):
     """IVF_PQ: vectors cut into m pieces, each kept as a code of nbits; very small, coarse.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``m``: pieces, 1 to 65,536, a divisor of the dimensions, default 64; more find more, and are
     larger (m * nbits / 8 bytes a vector). Milvus has no default.
     ``nbits``: bits a piece, 1 to 16, default 8; more find more, are larger, and train on
@@ -242,8 +232,6 @@ class IvfPq(Ivf):
 class IvfRabitq(Ivf):
     """IVF_RABITQ: one bit a dimension, and finer vectors to compare the candidates again with.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``refine``: true or false, default true: keep finer vectors too, so that candidates are
     compared again; without them recall stays low. Milvus's own default is false.
     ``refine_type``: what those are, one of SQ6, SQ8, FP16, BF16, FP32, default SQ8; finer finds
@@ -293,8 +281,6 @@ class IvfRabitq(Ivf):
 class Scann(Ivf):
     """SCANN: 4-bit codes scanned very fast, the best candidates compared again in full.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``with_raw_data``: true or false, default true: keep full vectors to compare the candidates
     again; without them it is a sixteenth of the size and finds less.
 
@@ -350,8 +336,6 @@ class Scann(Ivf):
 class GpuIvfFlat(Ivf):
     """GPU_IVF_FLAT: IVF_FLAT held and searched on a GPU, for many queries at once.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
 
     Answers at most 256 hits.
     """
@@ -378,11 +362,7 @@ class GpuIvfFlat(Ivf):
 
 @dataclass(frozen=True, slots=True)
 class BinIvfFlat(Ivf):
-    """BIN_IVF_FLAT: IVF_FLAT over vectors of bits.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """BIN_IVF_FLAT: IVF_FLAT over vectors of bits."""
 
     index_type: ClassVar[str] = "BIN_IVF_FLAT"
     vector_kind: ClassVar[VectorKind] = "binary"

@@ -15,7 +15,7 @@ from search_core.lab.plan import FilterCase
 from search_core.lab.queries import QuerySet
 from search_core.lab.records import QueryKind
 from search_core.lab.vector_spool import VectorSpool
-from search_core.store.exact_search import SIMILARITIES, distances
+from search_core.store.exact_search import SIMILARITIES, NearestSoFar, distances
 
 Mask = NDArray[np.bool_]
 
@@ -160,15 +160,15 @@ def find_truth(
     HAMMING and JACCARD compare the signs of the vectors. One pass over the vectors; memory is that
     of a block. ``on_progress`` hears how many rows of how many were compared.
     """
-    best = {label: _Best(len(queries), k + _SPARE) for label in masks}
+    best = {label: NearestSoFar(queries, k + _SPARE, metric) for label in masks}
     for start, block in spool.blocks():
-        scores = _similarities(queries, block, metric)
+        found = distances(*_as_compared(queries, block, metric), metric)
         for label, mask in masks.items():
             if mask is None:
-                best[label].add(scores, np.arange(start, start + len(block)))
+                best[label].take(np.arange(start, start + len(block)), found)
             else:
                 columns = np.flatnonzero(mask[start : start + len(block)])
-                best[label].add(scores[:, columns], columns + start)
+                best[label].take(columns + start, found[:, columns])
         on_progress(start + len(block), spool.rows)
     return {
         label: _refined(best[label].rows, spool, queries, k, metric, mask)
@@ -182,28 +182,6 @@ def sign_bits(vectors: Embeddings) -> NDArray[np.uint8]:
     So are vectors of bits made from an encoder's embeddings (Charikar, STOC 2002).
     """
     return np.packbits(vectors > 0, axis=1)
-
-
-class _Best:
-    """The best candidates of each query so far: rows (q, keep), -1 where there are fewer."""
-
-    def __init__(self, queries: int, keep: int) -> None:
-        self.keep = keep
-        self.rows = np.full((queries, keep), -1, dtype=np.int64)
-        self.scores = np.full((queries, keep), -np.inf, dtype=np.float32)
-
-    def add(self, scores: NDArray[Any], rows: NDArray[np.int64]) -> None:
-        """Take the best of scores (q, n) of rows (n,) in."""
-        if scores.shape[1] > self.keep:
-            top = np.argpartition(scores, -self.keep, axis=1)[:, -self.keep :]
-            scores, numbers = np.take_along_axis(scores, top, axis=1), rows[top]
-        else:
-            numbers = np.broadcast_to(rows, scores.shape)
-        all_scores = np.concatenate([self.scores, scores], axis=1)
-        all_rows = np.concatenate([self.rows, numbers], axis=1)
-        top = np.argpartition(all_scores, -self.keep, axis=1)[:, -self.keep :]
-        self.scores = np.take_along_axis(all_scores, top, axis=1)
-        self.rows = np.take_along_axis(all_rows, top, axis=1)
 
 
 def _refined(
@@ -227,15 +205,18 @@ def _refined(
     return Truth(queries, metric, nearest, least, mask)
 
 
-def _similarities(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[Any]:
-    """Return how near vectors (n, dim) are to queries (q, dim), as (q, n): higher is nearer."""
+def _as_compared(
+    queries: NDArray[Any], vectors: NDArray[Any], metric: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return queries and vectors as the metric compares them: HAMMING and JACCARD by their bits."""
     if metric in BINARY_METRICS:
-        return -distances(sign_bits(queries), sign_bits(vectors), metric)
-    found = distances(queries, vectors, metric)
-    return found if metric in SIMILARITIES else -found
+        return sign_bits(queries), sign_bits(vectors)
+    return queries, vectors
 
 
 def _precise(query: Embeddings, vectors: Embeddings, metric: str) -> NDArray[np.float64]:
-    """Return the same for one query (dim,), as (n,), computed in double precision."""
+    """Return how near vectors are to one query (dim,), higher is nearer, in double precision."""
     one, many = query[None, :].astype(np.float64), vectors.astype(np.float64)
-    return np.asarray(_similarities(one, many, metric)[0], dtype=np.float64)
+    compared = distances(*_as_compared(one, many, metric), metric)[0]
+    found: NDArray[np.float64] = np.asarray(compared, dtype=np.float64)
+    return found if metric in SIMILARITIES else -found

@@ -26,8 +26,6 @@ from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors
 Seconds = NDArray[np.float64]
 _T = TypeVar("_T")
 Step = Callable[[int], None]
-#: Hears of an index that failed while it was timed.
-OnFailure = Callable[["Built", SightlineError], None]
 #: Several clients ask for at least this long, and this many times each.
 _CLIENTS_S = 0.3
 _CLIENT_REQUESTS = 5
@@ -87,54 +85,18 @@ def find_all(job: Job, on_step: Step = lambda steps: None) -> Rows:
     return found
 
 
-def time_requests(
+def in_turns(
     jobs: Sequence[Job],
-    *,
-    nq: int,
-    repeats: int,
-    rng: np.random.Generator,
-    on_step: Step = lambda steps: None,
-    on_failure: OnFailure | None = None,
-) -> dict[Job, list[Seconds]]:
-    """Return for each job the seconds of its requests of ``nq`` queries, one array a repeat.
-
-    A repeat asks every query of the case once; one fewer than ``nq`` goes round them. An index
-    that fails is told to ``on_failure`` and left out, the others go on; without one it raises.
-    """
-    return _in_turns(jobs, repeats, rng, on_failure, lambda job: _timed(job, nq, on_step))
-
-
-def time_clients(
-    jobs: Sequence[Job],
-    *,
-    clients: int,
-    repeats: int,
-    rng: np.random.Generator,
-    on_step: Step = lambda steps: None,
-    on_failure: OnFailure | None = None,
-) -> dict[Job, list[Throughput]]:
-    """Return for each job what ``clients`` threads got that ask at once, one a repeat.
-
-    Indexes that fail are treated as by :func:`time_requests`.
-    """
-
-    def measure(job: Job) -> Throughput:
-        try:
-            return _throughput(job, clients)
-        finally:
-            on_step(1)
-
-    return _in_turns(jobs, repeats, rng, on_failure, measure)
-
-
-def _in_turns(
-    jobs: Sequence[Job],
-    repeats: int,
-    rng: np.random.Generator,
-    on_failure: OnFailure | None,
     measure: Callable[[Job], _T],
+    *,
+    repeats: int,
+    rng: np.random.Generator,
+    on_failure: Callable[[Built, SightlineError], None],
 ) -> dict[Job, list[_T]]:
-    """Measure each job so many times, in an order drawn anew each time, but those that failed."""
+    """Measure each job so many times, in an order drawn anew each time.
+
+    An index that fails is told to ``on_failure`` and left out, the others go on.
+    """
     failed: set[Built] = set()
     found: dict[Job, list[_T]] = {job: [] for job in jobs}
     for _ in range(repeats):
@@ -144,14 +106,16 @@ def _in_turns(
                 if job.built not in failed:
                     found[job].append(measure(job))
             except SightlineError as error:
-                if on_failure is None:
-                    raise
                 failed.add(job.built)
                 on_failure(job.built, error)
     return {job: parts for job, parts in found.items() if job.built not in failed}
 
 
-def _timed(job: Job, nq: int, on_step: Step) -> Seconds:
+def time_requests(job: Job, nq: int, on_step: Step = lambda steps: None) -> Seconds:
+    """Return the seconds of a job's requests of ``nq`` queries.
+
+    Every query of the case is asked once; one fewer than ``nq`` goes round them.
+    """
     count = len(job.case.queries)
     requests = [
         job.case.queries[np.arange(start, start + nq) % count] for start in range(0, count, nq)
@@ -168,7 +132,7 @@ def _timed(job: Job, nq: int, on_step: Step) -> Seconds:
     return seconds
 
 
-def _throughput(job: Job, clients: int) -> Throughput:
+def time_clients(job: Job, clients: int) -> Throughput:
     """Ask from several threads until the time is over; raises what the first failing one met."""
     queries = job.case.queries
     start = threading.Barrier(clients + 1)

@@ -18,11 +18,6 @@ _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 _STRETCH = 4
 _RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 _KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
-_LOWEST, _CHOSEN, _HIGHEST = (
-    Message("lowest measured"),
-    Message("setting in the table"),
-    Message("highest measured"),
-)
 #: What a name takes in a legend, and the width of a chart that no page holds.
 _SYMBOL_PX, _LETTER_PX, _PICTURE_PX = 42, 7, 520
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
@@ -45,20 +40,10 @@ TIMES = [
 ]
 
 
-def log_scale(values: pd.Series[float], *, reverse: bool = False, room: float = 0.0) -> Any:
-    """Return a logarithmic scale with a little room on both sides of ``values``.
-
-    ``room`` is the share of it that is left empty above them, for names.
-    """
+def log_scale(values: pd.Series[float], *, reverse: bool = False) -> Any:
+    """Return a logarithmic scale with a little room on both sides of ``values``."""
     low, high = _extent(values)
-    high *= (high / low) ** (room / (1 - room))
     return alt.Scale(type="log", domain=[low, high], nice=False, reverse=reverse)
-
-
-def log_span(values: pd.Series[float]) -> float:
-    """Return the length of :func:`log_scale` in natural logarithms."""
-    low, high = _extent(values)
-    return math.log(high / low)
 
 
 def log_ticks(values: pd.Series[float], most: int = 7) -> list[float]:
@@ -231,40 +216,13 @@ def byte_unit(most: float) -> tuple[str, float]:
     return "kB", 1e3
 
 
-def few_settings(frame: pd.DataFrame, chosen: str | None) -> pd.DataFrame:
-    """Return the rows of the lowest, the highest and the ``chosen`` setting of one index.
+def few_settings(frame: pd.DataFrame, chosen: str | None) -> dict[str, str]:
+    """Return the shapes of the lowest, the ``chosen`` and the highest setting of one index.
 
-    ``chosen`` is search parameters in words; ``place`` says which of the three a row's is.
+    They go by search parameters in words; one that was not measured has none.
     """
     found = list(frame.sort_values("value", kind="stable")["searched"].unique())
-    places = {found[0]: _LOWEST, found[-1]: _HIGHEST}
+    shapes = {found[0]: "triangle-down", found[-1]: "triangle-up"}
     if chosen in found:
-        places[chosen] = _CHOSEN
-    shown = frame[frame["searched"].isin(places)]
-    return shown.assign(place=shown["searched"].map(places))
-
-
-def setting_shape() -> dict[str, Any]:
-    """Return the shapes of the places of :func:`few_settings`; lines' names are their legend."""
-    shapes = {_LOWEST: "triangle-down", _CHOSEN: "circle", _HIGHEST: "triangle-up"}
-    scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
-    return {"shape": alt.Shape("place:N", legend=None, scale=scale)}
-
-
-def line_ends(shown: pd.DataFrame, gap: float) -> pd.DataFrame:
-    """Return the last point of each setting, its ``label``, and ``label_ms`` where that is written.
-
-    Labels are ``gap`` apart at least, in natural logarithms, and as near to their lines as may be.
-    """
-    timed = shown[shown["p50_ms"] > 0].sort_values("nq")
-    ends = timed.drop_duplicates("searched", keep="last").sort_values("p50_ms")
-    heights: list[float] = []
-    for height in ends["p50_ms"].map(math.log):
-        heights.append(max(height, heights[-1] + gap) if heights else height)
-    moved = sum(heights) - sum(ends["p50_ms"].map(math.log))
-    moved /= max(1, len(heights))
-    labels = [
-        f"{parameter} {value:g}"
-        for parameter, value in zip(ends["parameter"], ends["value"], strict=True)
-    ]
-    return ends.assign(label=labels, label_ms=[math.exp(height - moved) for height in heights])
+        shapes[chosen] = "circle"
+    return {name: shapes[name] for name in found if name in shapes}

@@ -22,9 +22,7 @@ from search_core.lab.report.chart_parts import (
     few_settings,
     interval,
     kind_look,
-    line_ends,
     log_scale,
-    log_span,
     log_ticks,
     named,
     recall_axis,
@@ -33,7 +31,6 @@ from search_core.lab.report.chart_parts import (
     series_axis,
     series_lines,
     series_look,
-    setting_shape,
     target_line,
 )
 from search_core.lab.report.frames import STRATEGIES
@@ -43,9 +40,6 @@ from search_core.messages import Message
 HEIGHT = 300
 PANEL_HEIGHT = 200
 _ROW_HEIGHT = 46
-#: The share of an axis that is kept for the names at the lines' ends, and a name's height in px.
-_LABEL_ROOM = 0.32
-_LABEL_GAP = 14.0
 
 
 def recall_latency_chart(
@@ -108,24 +102,20 @@ def nq_chart(
 ) -> Any:
     """Return the time of one index's requests against the queries they hold, a line a setting.
 
-    Three settings at most are drawn, each named where its line ends: the lowest, the highest, and
-    ``chosen`` (search parameters in words).
+    Three settings at most are drawn: the lowest, the highest, and ``chosen`` (search parameters in
+    words).
     """
     axes = frame if axes is None else axes
-    shown = few_settings(frame, chosen)
-    base = alt.Chart(shown).encode(
-        x=_counts("nq", Message("queries in a request, nq (log)"), axes, room=_LABEL_ROOM),
+    shapes = few_settings(frame, chosen)
+    base = alt.Chart(frame[frame["searched"].isin(shapes)]).encode(
+        x=_counts("nq", Message("queries in a request, nq (log)"), axes),
         y=_milliseconds(alt.Y, axes, Message("median of a request, ms (log)")),
         color=alt.value(colour_of(str(frame["index"].iloc[0]))),
     )
     each = alt.Tooltip("ms_per_query:Q", title=Message("ms a query"), format=",.4~g")
+    look = {"shape": named(alt.Shape, "searched", shapes)} if len(shapes) > 1 else {}
     tooltip = [*SETTING, alt.Tooltip("nq:Q"), *TIMES, each]
-    layers = [_lines(base, {}, "searched:N"), _points(base, setting_shape(), tooltip)]
-    if frame["parameter"].iloc[0]:
-        gap = _LABEL_GAP * log_span(axes["p50_ms"]) / PANEL_HEIGHT
-        ends = alt.Chart(line_ends(shown, gap)).mark_text(align="left", dx=9, style="value")
-        layers.append(ends.encode(x="nq:Q", y="label_ms:Q", text="label:N"))
-    return _sized(layers, PANEL_HEIGHT)
+    return _sized([_lines(base, {}, "searched:N"), _points(base, look, tooltip)], PANEL_HEIGHT)
 
 
 def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
@@ -272,14 +262,11 @@ def _milliseconds(channel: Any, axes: pd.DataFrame, title: str) -> Any:
     )  # fmt: skip
 
 
-def _counts(field: str, title: str, axes: pd.DataFrame, room: float = 0.0) -> Any:
-    """Return a logarithmic axis of whole numbers, with a tick at each that was measured.
-
-    ``room`` is the share of it that is left empty at its end.
-    """
+def _counts(field: str, title: str, axes: pd.DataFrame) -> Any:
+    """Return a logarithmic axis of whole numbers, with a tick at each that was measured."""
     ticks = sorted({int(value) for value in axes[field].dropna()})
     return alt.X(
-        f"{field}:Q", title=title, scale=log_scale(axes[field], room=room),
+        f"{field}:Q", title=title, scale=log_scale(axes[field]),
         axis=alt.Axis(format="d", values=ticks),
     )  # fmt: skip
 

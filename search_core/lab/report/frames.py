@@ -61,13 +61,13 @@ def recall_latency_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd
     return frame
 
 
-def sweep_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd.DataFrame:
+def sweep_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     """Return recall and latency by the search parameter that trades one for the other.
 
     ``parameter`` is its name (nprobe, ef …) and ``value`` what it was; indexes without one, such
     as FLAT, have no rows.
     """
-    frame = recall_latency_frame(runs, filter_label).drop(columns="on_front")
+    frame = recall_latency_frame(runs).drop(columns="on_front")
     return _ordered(frame[frame["parameter"] != ""], "query_kind", "value")
 
 

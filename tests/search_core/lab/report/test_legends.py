@@ -14,7 +14,7 @@ EXPLAINED = {
     "recall-latency": TYPES,
     "recall-parameter": ["pictures", "sentences"],
     "filters": ["as set", "filter-aware", "pictures", "sentences"],
-    "latency-nq": [],  # lines are named at their ends
+    "latency-nq": ["nprobe 1", "nprobe 64", "nprobe 128", "ef 16", "ef 256", "ef 128"],
     "qps-concurrency": TYPES,
     "build-size": ["build", "load", "memory", "disk"],
 }
