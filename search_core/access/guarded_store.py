@@ -13,14 +13,7 @@ from search_core.access.audit_log import Action, AuditLog
 from search_core.access.roles import Access
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EntityNotFound, NotAllowed
-from search_core.indexes import (
-    DEFAULT_INDEX,
-    IndexSpec,
-    MetricType,
-    SearchParams,
-    VectorKind,
-    index_spec_to_dict,
-)
+from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import Facets
@@ -35,7 +28,7 @@ from search_core.store.library import (
     require_filter,
 )
 from search_core.store.replacement import Replacement
-from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+from search_core.store.scratch import Trial
 
 
 class GuardedStore:
@@ -71,17 +64,10 @@ class GuardedStore:
         """Return one library; raises LibraryNotFound, EncoderMismatch."""
         return self._store.library(name, encoder)
 
-    def ensure_library(
-        self,
-        name: str,
-        identity: EncoderIdentity,
-        *,
-        metric: MetricType = "COSINE",
-        index: IndexSpec = DEFAULT_INDEX,
-    ) -> LibraryInfo:
+    def ensure_library(self, name: str, identity: EncoderIdentity, **options: Any) -> LibraryInfo:
         """Return the library, created when it is new: for who may ingest."""
         self._access.require("ingest", "adding to a library")
-        return self._store.ensure_library(name, identity, metric=metric, index=index)
+        return self._store.ensure_library(name, identity, **options)
 
     def drop_library(self, name: str) -> None:
         """Remove a library: for who may delete, and see all of it."""
@@ -147,16 +133,10 @@ class GuardedStore:
         return self._store.delete(name, self._seen(where))
 
     def search(
-        self,
-        name: str,
-        vectors: Embeddings,
-        *,
-        k: int,
-        where: Filter = NO_FILTER,
-        params: SearchParams | None = None,
+        self, name: str, vectors: Embeddings, *, where: Filter = NO_FILTER, **options: Any
     ) -> list[list[Match]]:
-        """Return for each of the vectors (n, dim) its ``k`` nearest that may be seen."""
-        return self._store.search(name, vectors, k=k, where=self._seen(where), params=params)
+        """Return for each of the vectors (n, dim) its nearest that may be seen."""
+        return self._store.search(name, vectors, where=self._seen(where), **options)
 
     def search_exact(
         self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
@@ -186,19 +166,10 @@ class GuardedStore:
         self._record("index", name, {"encoder": identity.label})
         return self._store.replacement(name, identity, work)
 
-    def open_trial(
-        self,
-        dim: int,
-        *,
-        metric: str,
-        vector_kind: VectorKind = "float",
-        timeout_s: float = TRIAL_TIMEOUT_S,
-    ) -> Trial:
+    def open_trial(self, dim: int, *, metric: str, **options: Any) -> Trial:
         """Return an empty trial: for who may change indexes."""
         self._access.require("index", "comparing indexes")
-        return self._store.open_trial(
-            dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s
-        )
+        return self._store.open_trial(dim, metric=metric, **options)
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left: for who may change indexes."""

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import restored, stored
+from search_core.system.machine import cores
 
 
 def versions(server: ServerInfo) -> dict[str, str]:
@@ -32,7 +33,7 @@ def machine() -> dict[str, str | int]:
     """Return this machine: its processor, the cores this process may use, memory, system."""
     return {
         "cpu": _processor(),
-        "cores": _cores(),
+        "cores": cores(),
         "memory_bytes": _memory_bytes(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
@@ -53,12 +54,6 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:

@@ -48,14 +48,13 @@ def recall_latency_chart(
     *,
     target: float | None = None,
     chosen: tuple[str, str] | None = None,
-    axes: pd.DataFrame | None = None,
+    axes: pd.DataFrame,
 ) -> Any:
     """Return recall against latency: up and to the left is better; a line joins one index.
 
     Points on the Pareto front are filled and lie on a broad grey line. ``target`` draws the recall
     wanted; ``chosen`` (an index's series and its search parameters in words) is ringed.
     """
-    axes = frame if axes is None else axes
     x = _milliseconds(alt.X, axes, Message("median latency of one query, ms (log)"))
     y = recall_axis(axes, k, target)
     look = series_look(axes)
@@ -78,9 +77,8 @@ def recall_latency_chart(
     return _sized(layers, HEIGHT)
 
 
-def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame | None = None) -> Any:
+def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame) -> Any:
     """Return recall against the search parameter of one index, a line for each kind of query."""
-    axes = frame if axes is None else axes
     look = kind_look(axes)
     base = alt.Chart(frame).encode(
         x=_counts("value", f"{frame['parameter'].iloc[0]} (log)", axes),
@@ -97,15 +95,12 @@ def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame | None = None
     )
 
 
-def nq_chart(
-    frame: pd.DataFrame, chosen: str | None = None, *, axes: pd.DataFrame | None = None
-) -> Any:
+def nq_chart(frame: pd.DataFrame, chosen: str | None = None, *, axes: pd.DataFrame) -> Any:
     """Return the time of one index's requests against the queries they hold, a line a setting.
 
     Three settings at most are drawn: the lowest, the highest, and ``chosen`` (search parameters in
     words).
     """
-    axes = frame if axes is None else axes
     shapes = few_settings(frame, chosen)
     base = alt.Chart(frame[frame["searched"].isin(shapes)]).encode(
         x=_counts("nq", Message("queries in a request, nq (log)"), axes),
@@ -118,9 +113,8 @@ def nq_chart(
     return _sized([_lines(base, {}, "searched:N"), _points(base, look, tooltip)], PANEL_HEIGHT)
 
 
-def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return queries answered a second against how many clients ask at once."""
-    axes = frame if axes is None else axes
     y = alt.Y(
         "qps:Q",
         title=Message("queries answered a second"),
@@ -130,9 +124,8 @@ def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) 
     return _by_clients(frame, axes, y)
 
 
-def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return the 95th percentile of a query's time against how many clients ask at once."""
-    axes = frame if axes is None else axes
     y = alt.Y(
         "p95_ms:Q",
         title=Message("p95 latency of one query, ms (log)"),
@@ -143,25 +136,22 @@ def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None 
 
 
 def filter_recall_chart(
-    frame: pd.DataFrame, k: int, *, target: float | None = None, axes: pd.DataFrame | None = None
+    frame: pd.DataFrame, k: int, *, target: float | None = None, axes: pd.DataFrame
 ) -> Any:
     """Return one index's recall by the rows a filter leaves, as set beside filter-aware."""
-    axes = frame if axes is None else axes
     guide = [] if target is None else target_line(target)
     layers = _by_selectivity(frame, axes, recall_axis(axes, k, target))
     return _sized([*guide, *layers], PANEL_HEIGHT)
 
 
-def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return one index's latency by the rows a filter leaves, as set beside filter-aware."""
-    axes = frame if axes is None else axes
     y = _milliseconds(alt.Y, axes, Message("median latency, ms (log)"))
     return _sized(_by_selectivity(frame, axes, y), PANEL_HEIGHT)
 
 
-def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return the seconds that building and loading each index took."""
-    axes = frame if axes is None else axes
     parts = {"build_s": Message("build"), "load_s": Message("load")}
     long = _parts(frame, parts)
     total = long.groupby("series", sort=False, as_index=False)["amount"].sum()
@@ -178,9 +168,8 @@ def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any
     return _sized([bars, said.encode(x=x, y=y, text="said:N")], _ROW_HEIGHT * len(frame))
 
 
-def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return what each index takes in memory and on disk; outlined bars are estimates."""
-    axes = frame if axes is None else axes
     parts = {"memory_bytes": Message("memory"), "index_bytes": Message("disk")}
     names = list(parts.values())
     most = float(axes[list(parts)].max().max())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Any
 
+import altair as alt
+import vl_convert
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
@@ -21,7 +24,6 @@ from search_core.lab.report.tables import (
     standings_table,
 )
 from search_core.lab.report.theme import theme
-from search_core.lab.report.vega_specs import Spec, panel_specs, scripts
 
 _NOTHING = "Nothing was measured that could be advised."
 
@@ -37,7 +39,7 @@ def report_page(
     """
     contexts = [one.comparison.context for one in subjects]
     letters = [_letter(place) for place in range(len(subjects))]
-    specs: list[Spec] = []
+    specs: list[dict[str, Any]] = []
     laid_out = [_section(section, contexts, letters, specs) for section in made]
     template = _environment().get_template("report.html")
     return template.render(
@@ -68,7 +70,7 @@ def report_page(
         },
         css=Markup(_text("report.css")),  # noqa: S704 - the package's own
         js=Markup(_text("report.js")),  # noqa: S704 - the package's own
-        scripts=Markup(scripts()),  # noqa: S704 - vl-convert's own
+        scripts=Markup(_scripts()),  # noqa: S704 - vl-convert's own
     )
 
 
@@ -107,7 +109,7 @@ def _section(
     section: Section,
     contexts: Sequence[RunContext],
     letters: Sequence[str],
-    specs: list[Spec],
+    specs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return a section for the template; its charts are added to ``specs``."""
     sides: list[dict[str, Any]] = [
@@ -116,7 +118,7 @@ def _section(
     ]
     for panel in section.panels:
         first = len(specs)
-        specs += panel_specs(section, panel)
+        specs += panel.specs(section.title)
         places = range(first, len(specs))
         sides[panel.comparison]["panels"].append({"title": panel.title, "charts": places})
     return {
@@ -163,6 +165,14 @@ def _letter(place: int) -> str:
 
 def _text(name: str) -> str:
     return (resources.files("search_core.lab.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _scripts() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs nothing else."""
+    bundle: Callable[..., str] = vl_convert.javascript_bundle  # its stub asks for more than it does
+    # The Vega-Lite that Altair writes, as vl-convert names it.
+    return bundle(vl_version=".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]))
 
 
 def _environment() -> Environment:

@@ -56,6 +56,12 @@ class Panel:
     title: str
     charts: tuple[Any, ...]
 
+    def specs(self, section: str) -> list[dict[str, Any]]:
+        """Return the charts as Vega-Lite; each says what it is, in which section, when read out."""
+        described = {"description": f"{section}: {self.title}"}
+        made = [chart.to_dict(validate=False) | described for chart in self.charts]
+        return [{name: of[name] for name in of if name != "config"} for of in made]
+
 
 @dataclass(frozen=True, slots=True)
 class Section:

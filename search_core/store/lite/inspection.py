@@ -100,21 +100,14 @@ class Damage:
 
     def error(self) -> StoreDamaged:
         """Return the error for whoever needs this file."""
-        what = PART_NAMES[self.part]
-        if self.library:
-            return StoreDamaged(
-                "The library {name} is damaged: {path} ({what}) {reason}.",
-                REPAIR_HINT,
-                name=self.library,
-                path=self.path,
-                what=what,
-                reason=self.fault,
-            )
         return StoreDamaged(
-            "The embedded Milvus is damaged: {path} ({what}) {reason}.",
+            "The library {name} is damaged: {path} ({what}) {reason}."
+            if self.library
+            else "The embedded Milvus is damaged: {path} ({what}) {reason}.",
             REPAIR_HINT,
+            name=self.library,
             path=self.path,
-            what=what,
+            what=PART_NAMES[self.part],
             reason=self.fault,
         )
 
@@ -386,11 +379,6 @@ class Health:
         self._lite_dir = lite_dir
         found = inspect(lite_dir) if lite_dir is not None and not is_running else []
         self._damage = [damage for damage in found if damage.blocks]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether no damage is known that keeps a collection from being opened."""
-        return not self._damage
 
     def require(self, name: str) -> None:
         """Raise StoreDamaged where a library or a collection cannot be opened."""

@@ -5,19 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EntityNotFound, LibraryNotFound, UsageError
-from search_core.indexes import (
-    DEFAULT_INDEX,
-    IndexSpec,
-    MetricType,
-    SearchParams,
-    VectorKind,
-)
+from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
@@ -33,7 +27,6 @@ from search_core.store.library import (
 )
 from search_core.store.memory.scratch import MemoryTrial
 from search_core.store.replacement import Replacement
-from search_core.store.scratch import TRIAL_TIMEOUT_S
 
 MemoryRows: TypeAlias = dict[str, tuple[MediaEntity, Embeddings]]
 
@@ -210,14 +203,7 @@ class MemoryStore:
 
         return MemoryReplacement(self._rows[name], switch)
 
-    def open_trial(
-        self,
-        dim: int,
-        *,
-        metric: str,
-        vector_kind: VectorKind = "float",
-        timeout_s: float = TRIAL_TIMEOUT_S,
-    ) -> MemoryTrial:
+    def open_trial(self, dim: int, *, metric: str, **ignored: Any) -> MemoryTrial:
         """Return an empty trial; it takes vectors of any dimension, and no time."""
         return MemoryTrial(metric)
 

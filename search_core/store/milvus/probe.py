@@ -35,7 +35,7 @@ from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, mil
 from search_core.store.milvus.index_build import build_index, remove_index
 from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
-from search_core.store.milvus.schema import collection_schema, to_row
+from search_core.store.milvus.schema import collection_schema, scalar_fields, to_rows
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
@@ -191,14 +191,13 @@ class _Probe:
         for name, spec in INDEX_SPECS.items():
             yield self._try(f"index type {name}", partial(self._type, name, spec))
 
-    def _try(self, name: str, ask: Callable[[], Finding | tuple[Outcome, str, str]]) -> Finding:
+    def _try(self, name: str, ask: Callable[[], tuple[Outcome, str, str]]) -> Finding:
         self._on_progress(name)
         try:
             with milvus_errors(f"trying {name}"):
-                found = ask()
+                return Finding(name, *ask())
         except SightlineError as error:
             return Finding(name, "fails", error.message, error.hint)
-        return found if isinstance(found, Finding) else Finding(name, *found)
 
     # What every command needs
 
@@ -262,7 +261,7 @@ class _Probe:
     def _duplicate_ids(self) -> tuple[Outcome, str, str]:
         instead = "Of rows with one id Sightline sends the last alone."
         with self._filled() as name:
-            row = to_row(_entity(0), _VECTORS[0], self._fields(name))
+            [row] = self._rows(name, 1)
             try:
                 self._client.upsert(name, [row, row])
             except MilvusException as error:
@@ -397,8 +396,7 @@ class _Probe:
         with self._scratch() as name:
             self._build(name, Flat())
             self._client.load_collection(name, timeout=_TIMEOUT_S)
-            fields = self._fields(name)
-            rows = [to_row(_entity(n), _VECTORS[n], fields) for n in range(_ROWS)]
+            rows = self._rows(name, _ROWS)
             with write_lock(self._session.endpoint):
                 self._client.upsert(name, rows)
             count_rows(self._client, name, "")  # consistent from here on
@@ -420,9 +418,12 @@ class _Probe:
         )
         return list(found[0])
 
-    def _fields(self, name: str) -> list[str]:
-        described = self._client.describe_collection(name)
-        return [f["name"] for f in described["fields"] if f["name"] != EMBEDDING_FIELD]
+    def _rows(self, name: str, count: int) -> list[dict[str, Any]]:
+        entities = map(_entity, range(count))
+        return to_rows(zip(entities, _VECTORS, strict=False), self._fields(name))
+
+    def _fields(self, name: str) -> tuple[str, ...]:
+        return scalar_fields(self._client.describe_collection(name))
 
 
 def _entity(number: int) -> MediaEntity:

@@ -111,6 +111,11 @@ class CollectionNotes:
         """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
         self._set(collection, {HEIR_PROPERTY: heir})
 
+    def info(self, name: str) -> LibraryInfo | None:
+        """Return the library that a collection, or that of an alias, is of; None of none."""
+        described = self.describe(name)
+        return info_in(described) if described else None
+
     def is_worked_on(self, collection: str) -> bool:
         """Whether a collection exists and a process that lives owns it."""
         owner = self._owner(collection)

@@ -22,14 +22,7 @@ from search_core.errors import IndexNotOffered, SightlineError, StoreError, Tria
 from search_core.indexes import IndexSpec, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import (
-    CAMERA_MAX_LENGTH,
-    EMBEDDING_FIELD,
-    ID_MAX_LENGTH,
-    TAG_MAX_LENGTH,
-    TAGS_MAX_CAPACITY,
-    MediaEntity,
-)
+from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.store.endpoint import write_lock
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.lite.inspection import is_leftover
@@ -38,6 +31,7 @@ from search_core.store.milvus.errors import milvus_errors
 from search_core.store.milvus.index_build import build_index, flush, seconds_left
 from search_core.store.milvus.properties import owned
 from search_core.store.milvus.queries import few_or_pages, page_rows
+from search_core.store.milvus.schema import add_scalars
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import (
     TRIAL_PREFIX,
@@ -342,16 +336,6 @@ def _schema(client: MilvusClient, space: VectorSpace) -> Any:
     schema.add_field("row", DataType.INT64, is_primary=True)
     vector = DataType.BINARY_VECTOR if space.kind == "binary" else DataType.FLOAT_VECTOR
     schema.add_field(EMBEDDING_FIELD, vector, dim=space.dim)
-    schema.add_field("bucket", DataType.INT64)
-    schema.add_field("captured_at", DataType.INT64)
-    schema.add_field("camera", DataType.VARCHAR, max_length=CAMERA_MAX_LENGTH)
-    schema.add_field("media_type", DataType.VARCHAR, max_length=16)
-    schema.add_field("source_id", DataType.VARCHAR, max_length=ID_MAX_LENGTH)
-    schema.add_field(
-        "tags",
-        DataType.ARRAY,
-        element_type=DataType.VARCHAR,
-        max_capacity=TAGS_MAX_CAPACITY,
-        max_length=TAG_MAX_LENGTH,
-    )
+    facets = ("bucket", "captured_at", "camera", "media_type", "source_id", "tags")
+    add_scalars(schema, facets)
     return schema

@@ -108,16 +108,24 @@ class MilvusStore:
     def probe(
         self,
         *,
+        thorough: bool = True,
         storage: BulkStorage | None = None,
         on_progress: Callable[[str], None] = lambda name: None,
     ) -> ProbeRecord:
         """Try on scratch collections what Sightline relies on, and keep what was found.
 
-        Takes minutes. ``storage`` is where a file for a bulk insert can be left; ``on_progress`` is
-        given the name of each try.
+        Takes minutes; seconds where only what is most needed is tried. ``storage`` is where a file
+        for a bulk insert can be left; ``on_progress`` is given the name of each try.
         """
         self.remove_leftovers()
-        return self._probed(thorough=True, storage=storage, on_progress=on_progress)
+        server = self.session.server()
+        record = probe(
+            self.session, server, thorough=thorough, storage=storage, on_progress=on_progress
+        )
+        if self._probes is not None:
+            with suppress(OSError):  # where the data directory is read only, it is tried each time
+                self._probes.keep(record)
+        return record
 
     def probe_once(
         self, on_progress: Callable[[str], None] = lambda name: None
@@ -131,19 +139,7 @@ class MilvusStore:
         server = self.session.server()
         if server.embedded or self._probes.find(self.endpoint, server.version) is not None:
             return None
-        return self._probed(thorough=False, storage=None, on_progress=on_progress)
-
-    def _probed(
-        self, *, thorough: bool, storage: BulkStorage | None, on_progress: Callable[[str], None]
-    ) -> ProbeRecord:
-        server = self.session.server()
-        record = probe(
-            self.session, server, thorough=thorough, storage=storage, on_progress=on_progress
-        )
-        if self._probes is not None:
-            with suppress(OSError):  # where the data directory is read only, it is tried each time
-                self._probes.keep(record)
-        return record
+        return self.probe(thorough=False, on_progress=on_progress)
 
     # Libraries
 

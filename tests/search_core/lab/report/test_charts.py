@@ -28,17 +28,23 @@ def drawn() -> dict[str, Any]:
     one = "series == 'IVF_FLAT'"
     made = {
         "recall_latency": charts.recall_latency_chart(
-            points.query("query_kind == 'pictures'"), 10, target=0.95, chosen=("FLAT", "–")
+            points.query("query_kind == 'pictures'"),
+            10,
+            target=0.95,
+            chosen=("FLAT", "–"),
+            axes=points,
         ),
-        "sweep": charts.sweep_chart(sweep.query(one), 10),
-        "nq": charts.nq_chart(batches.query(one), "nprobe 16"),
-        "nq of an exact index": charts.nq_chart(batches.query("series == 'FLAT'")),
-        "concurrency": charts.concurrency_chart(clients),
-        "concurrency latency": charts.concurrency_latency_chart(clients),
-        "filter recall": charts.filter_recall_chart(filters.query(one), 10, target=0.95),
-        "filter latency": charts.filter_latency_chart(filters.query(one)),
-        "build": charts.build_chart(built),
-        "size": charts.size_chart(built),
+        "sweep": charts.sweep_chart(sweep.query(one), 10, axes=sweep),
+        "nq": charts.nq_chart(batches.query(one), "nprobe 16", axes=batches),
+        "nq of an exact index": charts.nq_chart(batches.query("series == 'FLAT'"), axes=batches),
+        "concurrency": charts.concurrency_chart(clients, axes=clients),
+        "concurrency latency": charts.concurrency_latency_chart(clients, axes=clients),
+        "filter recall": charts.filter_recall_chart(
+            filters.query(one), 10, target=0.95, axes=filters
+        ),
+        "filter latency": charts.filter_latency_chart(filters.query(one), axes=filters),
+        "build": charts.build_chart(built, axes=built),
+        "size": charts.size_chart(built, axes=built),
     }
     return {name: chart.to_dict() for name, chart in made.items()}
 

@@ -6,7 +6,7 @@ import pytest
 
 from search_core.lab.recommendation import recommend
 from search_core.lab.report.sections import Section, sections, subject_of
-from search_core.lab.report.vega_specs import picture
+from search_core.lab.report.writer import picture
 from tests.search_core.lab import made_runs
 
 TYPES = ["FLAT", "IVF_FLAT", "HNSW M 16, efConstruction 200", "HNSW M 32, efConstruction 400"]
