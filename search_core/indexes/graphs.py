@@ -193,12 +193,8 @@ class DiskAnn(Graph):
     )
     #: Milvus's own is 16.
     usual_candidates: ClassVar[int] = 100
+    first_search: ClassVar[SearchParams] = SearchParams(search_list=100)
     swept: ClassVar[tuple[int, int]] = (16, 256)
-
-    @classmethod
-    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
-        """Return the default search; its recall was not measured."""
-        return Start(cls(), SearchParams(search_list=100), None)
 
     def parts(self, dim: int) -> Iterable[Part]:
         """Return codes, cache and nodes at Milvus's configuration: 56 links, codes 0.125."""
@@ -237,6 +233,7 @@ class GpuCagra(Graph):
     metrics: ClassVar[tuple[str, ...]] = ("IP", "L2")
     sweep: ClassVar[str | None] = "itopk_size"
     swept: ClassVar[tuple[int, int]] = (32, 512)
+    first_search: ClassVar[SearchParams] = SearchParams(itopk_size=128)
     max_hits: ClassVar[int] = 1_024
     offer: ClassVar[Offer] = Offer("2.4", gpu=True)
     explanation: ClassVar[str] = N_("Walks a graph on a GPU: the most queries a second.")
@@ -278,11 +275,6 @@ class GpuCagra(Graph):
         if params.search_width is not None:
             taken["search_width"] = params.search_width
         return taken
-
-    @classmethod
-    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
-        """Return twice the usual candidates; its recall was not measured."""
-        return Start(cls(), SearchParams(itopk_size=128), None)
 
     def parts(self, dim: int) -> Iterable[Part]:
         """Return full vectors and their links."""

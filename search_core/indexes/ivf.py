@@ -333,9 +333,8 @@ class Scann(Ivf):
 
 
 @dataclass(frozen=True, slots=True)
-class GpuIvfFlat(Ivf):
+class GpuIvfFlat(IvfFlat):
     """GPU_IVF_FLAT: IVF_FLAT held and searched on a GPU, for many queries at once.
-
 
     Answers at most 256 hits.
     """
@@ -351,13 +350,8 @@ class GpuIvfFlat(Ivf):
     colour: ClassVar[str] = "#4c86a8"
     shape: ClassVar[str] = "M-1,-0.45L1,-0.45L1,0.45L-1,0.45Z"
     speed_rank: ClassVar[int | None] = 20
-    full_clusters: ClassVar[bool] = True
-    reached: ClassVar[Reached] = measured.IVF_FLAT
+    usual: ClassVar[bool] = False
     size_source: ClassVar[str] = GPU_SOURCE
-
-    def parts(self, dim: int) -> Iterable[Part]:
-        """Return vectors in clusters."""
-        return [vectors(dim), *clusters(self.nlist, dim * 4)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,31 +73,17 @@ def make_cases(
         start = 0
         for queries in asked:
             part = slice(start, start := start + len(queries.embeddings))
-            cases.append(
-                Case(
-                    queries.kind,
-                    _as_stored(queries.embeddings, metric),
-                    _part(truths[label], part),
-                    label,
-                    expression,
-                    float(masks[label].mean()) if label else 1.0,
-                )
+            truth = truths[label]
+            own = replace(
+                truth,
+                queries=truth.queries[part],
+                nearest=truth.nearest[part],
+                least_similarity=truth.least_similarity[part],
             )
+            asked_by, _ = _as_compared(queries.embeddings, queries.embeddings[:0], metric)
+            share = float(masks[label].mean()) if label else 1.0
+            cases.append(Case(queries.kind, asked_by, own, label, expression, share))
     return cases
-
-
-def _as_stored(queries: NDArray[np.float32], metric: str) -> NDArray[Any]:
-    return sign_bits(queries) if metric in BINARY_METRICS else queries
-
-
-def _part(truth: Truth, part: slice) -> Truth:
-    return Truth(
-        truth.queries[part],
-        truth.metric,
-        truth.nearest[part],
-        truth.least_similarity[part],
-        truth.passing,
-    )
 
 
 #: Neighbours whose similarities differ by less are equally near: Milvus computes in single

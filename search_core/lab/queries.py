@@ -46,12 +46,10 @@ class RecordedSearch(Protocol):
     @property
     def kind(self) -> Literal["text", "image"]:
         """Whether a sentence was asked, or a picture."""
-        ...
 
     @property
     def embedding(self) -> Embeddings:
         """Its embedding (dim,), of length 1."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

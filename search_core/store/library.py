@@ -136,22 +136,18 @@ class Store(Protocol):
     @property
     def address(self) -> str:
         """Where it is, as people are told; may be empty."""
-        ...
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
-        ...
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
-        ...
 
     def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
         """Return one library; raises LibraryNotFound.
 
         Raises EncoderMismatch unless ``encoder``, where it is given, made its vectors.
         """
-        ...
 
     def ensure_library(
         self,
@@ -162,41 +158,32 @@ class Store(Protocol):
         index: IndexSpec = DEFAULT_INDEX,
     ) -> LibraryInfo:
         """Return the library, created when it is new; raises EncoderMismatch."""
-        ...
 
     def drop_library(self, name: str) -> None:
         """Remove a library with all its entities; raises LibraryNotFound."""
-        ...
 
     def rename_library(self, name: str, new_name: str) -> None:
         """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
-        ...
 
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities with their embeddings (n, dim); one of the same id is replaced."""
-        ...
 
     def settle(self, name: str) -> None:
         """Return when everything written is seen by every reader and kept on disk."""
-        ...
 
     def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
         """Return how many entities pass the filter; not ``fresh``, sooner, as of seconds ago."""
-        ...
 
     def entities(
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        ...
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
-        ...
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
-        ...
 
     def vectors(
         self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
@@ -206,11 +193,9 @@ class Store(Protocol):
         With a ``limit`` below their number it is that many by chance, the same for the same
         ``seed`` and contents. Order is not promised.
         """
-        ...
 
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
-        ...
 
     def search(
         self,
@@ -222,13 +207,11 @@ class Store(Protocol):
         params: SearchParams | None = None,
     ) -> list[list[Match]]:
         """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
-        ...
 
     def search_exact(
         self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
     ) -> list[list[Match]]:
         """Return the same without the index: what passes is fetched and compared one by one."""
-        ...
 
     def rebuild(
         self,
@@ -246,7 +229,6 @@ class Store(Protocol):
         hears what is being done and the share of it, 0 to 1. Ended anywhere, the library serves as
         before; raises StoreBusy while another rebuild of it runs.
         """
-        ...
 
     def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what fills a library's next collection, for embeddings of another encoder.
@@ -254,7 +236,6 @@ class Store(Protocol):
         ``work`` is a name that only one process at a time acts under: it goes on with what another
         left under it, whether that has ended or not.
         """
-        ...
 
     def open_trial(
         self,
@@ -265,15 +246,12 @@ class Store(Protocol):
         timeout_s: float = TRIAL_TIMEOUT_S,
     ) -> Trial:
         """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
-        ...
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left behind, and return its names."""
-        ...
 
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
-        ...
 
 
 def check_library_name(name: str) -> str:

@@ -41,16 +41,14 @@ _NUMBERS = (
 _COLUMNS = _LABELS + _NUMBERS
 
 
-def recall_latency_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd.DataFrame:
-    """Return the settings as set, under one filter, queries one at a time.
+def recall_latency_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
+    """Return the settings as set, without a filter, queries one at a time.
 
     ``on_front`` says that nothing measured with the same kind of query is both at least as fast
     and at least as exact (the Pareto front).
     """
     chosen = [
-        run
-        for run in _answered(runs, "search")
-        if run.filter == filter_label and run.strategy == "fixed"
+        run for run in _answered(runs, "search") if not run.filter and run.strategy == "fixed"
     ]
     chosen.sort(key=lambda run: _TYPE_ORDER.get(run.index_type, len(_TYPE_ORDER)))
     front: list[IndexRun] = []

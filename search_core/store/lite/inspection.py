@@ -318,16 +318,10 @@ def _index_ends(path: Path) -> str | None:
         return why
     if head.startswith(_NPY):
         try:
-            with path.open("rb") as file:
-                version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0
-                if version != (1, 0):
-                    read = np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file)
-                whole = file.tell() + int(np.prod(shape)) * dtype.itemsize
+            mapped = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError, OSError):
             return Message("is cut")
-        return None if size == whole else Message("is cut")
+        return None if size == mapped.offset + mapped.nbytes else Message("is cut")
     return None
 
 

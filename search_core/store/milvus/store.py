@@ -23,7 +23,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.schema.facets import Facets
-from search_core.schema.filters import Filter, quoted
+from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
     NO_FILTER,
@@ -46,6 +46,7 @@ from search_core.store.milvus.queries import (
     exact_matches,
     facets_of,
     matches,
+    rows_of,
     rows_where,
     to_entities,
     vector_pages,
@@ -264,50 +265,34 @@ class MilvusStore:
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        expression = where.expression() or EVERYTHING
-        return self.session.read(
-            name,
-            "reading entities",
-            lambda info: to_entities(
-                rows_where(
-                    self.session.client,
-                    info.collection,
-                    expression,
-                    info.fields,
-                    limit=limit,
-                    offset=offset,
-                )
-            ),
-            fresh=True,
-        )
+        client, expression = self.session.client, where.expression() or EVERYTHING
+        part: dict[str, Any] = {"limit": limit, "offset": offset}
+
+        def ask(info: LibraryInfo) -> list[MediaEntity]:
+            return to_entities(rows_where(client, info.collection, expression, info.fields, **part))
+
+        return self.session.read(name, "reading entities", ask, fresh=True)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
-        expression = where.expression()
-        return self.session.read(
-            name,
-            "reading entities",
-            lambda info: facets_of(self.session.client, info.collection, expression),
-            fresh=True,
-        )
+        client, expression = self.session.client, where.expression()
+
+        def ask(info: LibraryInfo) -> Facets:
+            return facets_of(client, info.collection, expression)
+
+        return self.session.read(name, "reading entities", ask, fresh=True)
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
-        expression = f"id == {quoted(entity_id)}"
+        client = self.session.client
 
-        def ask(info: LibraryInfo, consistency: str = "Session") -> list[dict[str, Any]]:
-            return rows_where(
-                self.session.client,
-                info.collection,
-                expression,
-                [EMBEDDING_FIELD],
-                limit=1,
-                consistency=consistency,
-            )
+        def ask(info: LibraryInfo, level: str = "Session") -> list[dict[str, Any]]:
+            ids, fields = [entity_id], [EMBEDDING_FIELD]
+            return rows_of(client, info.collection, ids, fields, consistency=level)
 
         rows = self.session.read(name, "reading an embedding", ask)
         if not rows:  # or another process has just written it
-            strong = partial(ask, consistency="Strong")
+            strong = partial(ask, level="Strong")
             rows = self.session.read(name, "reading an embedding", strong, fresh=True)
         if not rows:
             raise EntityNotFound(
