@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
@@ -35,7 +34,6 @@ from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.store.replacement import Replacement
-from search_core.system.cancellation import Interrupted
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
@@ -76,7 +74,6 @@ def reembed(
     with (
         Ledger(settings.ledger_path) as ledger,
         store.replacement(library, encoder.identity, work) as replacement,
-        _kept_where_put_off(replacement),
     ):
         total = store.count(library)
         run = _Run(
@@ -99,16 +96,6 @@ def reembed(
         run.account(library, info.encoder.digest)
     run.report.seconds = time.monotonic() - began_s
     return run.report
-
-
-@contextmanager
-def _kept_where_put_off(replacement: Replacement) -> Iterator[None]:
-    try:
-        yield
-    except Interrupted as ended:
-        if ended.is_put_off:
-            replacement.put_aside()
-        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 #: Metrics where a larger value is nearer; in the others a smaller one is.
 SIMILARITIES = frozenset({"COSINE", "IP"})
-_MANY = 50
 _BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
+#: Of a block so many times as large as what is kept, the nearest are chosen before they are sorted.
+_MANY = 50
 
 
 def distances(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[np.float32]:
@@ -58,7 +59,7 @@ class NearestSoFar:
         """Take in the distances (q, n) of what is under row numbers (n,)."""
         numbers = np.broadcast_to(rows, found.shape)
         k = self.rows.shape[1]
-        if found.shape[1] > _MANY * k:  # most of a large block need not be put in order
+        if found.shape[1] > _MANY * k:
             near = np.argpartition(self._keys(found), k, axis=1)[:, : k + 1]
             found = np.take_along_axis(found, near, axis=1)
             numbers = np.take_along_axis(numbers, near, axis=1)

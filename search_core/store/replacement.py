@@ -13,10 +13,12 @@ from search_core.schema.entity import MediaEntity
 class Replacement(ABC):
     """A context manager; left before :meth:`switch`, the library is as it was.
 
+    What an Interrupted that puts it off leaves can be gone on with for a day.
+
     The library is searched and written to throughout. What is written to it meanwhile is pending
     again. From :meth:`close_writing` to the switch, writers are refused with StoreBusy.
 
-    Entered after a process that was killed, or put it aside, it goes on with what that one left:
+    Entered after a process that was killed, or put it off, it goes on with what that one left:
     ``kept`` is how many rows that are.
     """
 
@@ -39,10 +41,6 @@ class Replacement(ABC):
     @abstractmethod
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
-
-    def put_aside(self) -> None:
-        """Let what is there be gone on with later; it is removed where nobody does for a day."""
-        return
 
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Index and load the new collection; to be called once most of it is there."""

@@ -34,10 +34,12 @@ _SIZES_FROM = ("memory_from", "index_from")
 _LABELS = (
     "index", "series", "built", "searched", "parameter", "query_kind", "strategy", "filter", "did",
 )  # fmt: skip
-_NUMBERS = (
-    "value", "selectivity", "nq", "concurrency", "recall", "recall_low", "recall_high",
-    "p50_ms", "p95_ms", "p99_ms", "qps",
+#: Numbers that a run has under the same names.
+_MEASURED = (
+    "selectivity", "nq", "concurrency", "recall_low", "recall_high", "p50_ms", "p95_ms", "p99_ms",
+    "qps",
 )  # fmt: skip
+_NUMBERS = ("value", "recall", *_MEASURED)
 _COLUMNS = _LABELS + _NUMBERS
 
 
@@ -219,16 +221,8 @@ def _row(run: IndexRun, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         "strategy": STRATEGIES.get(run.strategy, run.strategy),
         "filter": run.filter,
         "did": "; ".join(run.notes),
-        "selectivity": run.selectivity,
-        "nq": run.nq,
-        "concurrency": run.concurrency,
         "recall": run.ann_recall_at_k,
-        "recall_low": run.recall_low,
-        "recall_high": run.recall_high,
-        "p50_ms": run.p50_ms,
-        "p95_ms": run.p95_ms,
-        "p99_ms": run.p99_ms,
-        "qps": run.qps,
+        **{name: getattr(run, name) for name in _MEASURED},
     }
 
 

@@ -60,6 +60,7 @@ from search_core.store.milvus.queries import (
 from search_core.store.milvus.schema import last_of_each, to_rows, whole_row
 from search_core.store.milvus.session import REMEMBERED_S, MilvusSession
 from search_core.store.replacement import Replacement
+from search_core.system.cancellation import Interrupted
 
 Row = dict[str, Any]
 Tell = Callable[[str, float], None]
@@ -100,7 +101,7 @@ class MilvusReplacement(Replacement):
         )
         self._work = work
         self._owned_s = 0.0
-        self._is_successor = self._is_built = self._is_over = self._is_put_aside = False
+        self._is_successor = self._is_built = self._is_over = self._is_kept = False
 
     def __enter__(self) -> Self:
         try:
@@ -112,6 +113,8 @@ class MilvusReplacement(Replacement):
         return self
 
     def __exit__(self, *raised: object) -> None:
+        error = raised[1]
+        self._is_kept = isinstance(error, Interrupted) and error.is_put_off
         if not self._is_over:
             self._clean_up()
 
@@ -150,10 +153,6 @@ class MilvusReplacement(Replacement):
                     self._client.upsert(self.new.collection, rows[start : start + _ROWS])
             if time.monotonic() - self._owned_s > _OWN_EVERY_S:
                 self._own()
-
-    def put_aside(self) -> None:
-        """Let what is there be gone on with later; it is removed where nobody does for a day."""
-        self._is_put_aside = True
 
     def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
         """Index and load the new collection."""
@@ -198,13 +197,13 @@ class MilvusReplacement(Replacement):
                 self._owned_s = time.monotonic()
                 return
             self.new = replace(self.new, collection=left)
-            self.put_aside()  # where it cannot be gone on with now
+            self._is_kept = True  # where it cannot be gone on with now
             if self._require_unchanged().heir:  # writers wait for a switch that did not come
                 self._catalog.set_heir(self._old.collection, "")
             self._own()
         self.build()  # what is not indexed is not read
         self.kept = count_rows(self._client, left, "")
-        self._is_put_aside = False
+        self._is_kept = False
 
     def _own(self) -> None:
         self._catalog.own(self.new.collection)
@@ -221,7 +220,7 @@ class MilvusReplacement(Replacement):
                 self._catalog.set_successor(now.collection, "")
             if now and now.heir == self.new.collection:
                 self._catalog.set_heir(now.collection, "")
-            if not self._is_put_aside and self._catalog.is_own(self.new.collection):
+            if not self._is_kept and self._catalog.is_own(self.new.collection):
                 self._catalog.drop(self.new.collection)
 
     def _require_unchanged(self) -> LibraryInfo:

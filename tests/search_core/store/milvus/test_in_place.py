@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def test_an_index_that_cannot_be_built_does_not_stand_in_the_way(endpoint: Endpo
             {
                 PROPERTY: json.dumps(impossible.to_dict()),
                 BEFORE_PROPERTY: json.dumps(info.to_dict()),
-                OWNER_PROPERTY: json.dumps(DEAD.to_dict()),
+                OWNER_PROPERTY: json.dumps(asdict(DEAD)),
             },
         )
     with closing(MilvusStore(endpoint)) as store:

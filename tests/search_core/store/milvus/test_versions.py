@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import grpc
@@ -123,7 +123,7 @@ def test_a_library_lives_from_creation_to_removal(
 def test_what_a_killed_process_left_is_removed_with_its_aliases(
     server: ReplayServer, store: MilvusStore
 ) -> None:
-    owned = {OWNER_PROPERTY: json.dumps(DEAD.to_dict())}
+    owned = {OWNER_PROPERTY: json.dumps(asdict(DEAD))}
     serving = store.library("main").collection
     for name in (f"{TRIAL_PREFIX}0a", "main_20260102030405_1b2c"):
         left = replace(server.collections[serving], name=name)
