@@ -156,7 +156,10 @@ class IndexRun:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values; milliseconds and shares to five significant digits."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {
+            name: float(f"{value:.5g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> IndexRun:
@@ -206,7 +209,3 @@ def read_jsonl(path: Path) -> Comparison:
     if context is None:
         raise ValueError(f"{path} holds no measurements")
     return Comparison(context, tuple(runs))
-
-
-def _plain(value: Any) -> Any:
-    return float(f"{value:.5g}") if isinstance(value, float) else value

@@ -136,7 +136,8 @@ def batch_run(
 ) -> IndexRun:
     """Return the record of requests of ``nq`` queries."""
     run = _timed(_about(build, job, asked, ()), seconds)
-    return replace(run, kind="batch", nq=nq, qps=_qps(nq, seconds))
+    qps = nq / float(np.median(np.concatenate(list(seconds))))
+    return replace(run, kind="batch", nq=nq, qps=qps)
 
 
 def throughput_run(
@@ -196,7 +197,3 @@ def _median(seconds: Sequence[Seconds]) -> tuple[float, float]:
     """Return the 95 % interval of the median over the repeats, in ms."""
     p50 = percentile_ms(np.concatenate(list(seconds)), 50)
     return repeated_interval([percentile_ms(part, 50) for part in seconds], p50)
-
-
-def _qps(nq: int, seconds: Sequence[Seconds]) -> float:
-    return nq / float(np.median(np.concatenate(list(seconds))))

@@ -96,7 +96,11 @@ class Session:
         One that fails is recorded as such; the others go on. ``reference`` is asked in turns with
         them where there are several lots, to tell how the speed changed from one to the next.
         """
-        built, failures = build_all(planned, trials, metric, self._tell_build)
+
+        def tell(spec: IndexSpec) -> None:
+            self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
+
+        built, failures = build_all(planned, trials, metric, tell)
         for failure in failures:
             self.tell_failure(failure, metric)
         runs = {
@@ -122,9 +126,6 @@ class Session:
         self._on_run(failed_run(spec, metric, failure.error, k=self._options.k, rows=rows))
 
     # Within
-
-    def _tell_build(self, spec: IndexSpec) -> None:
-        self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
 
     def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
         """Ask every job all its queries once: what it finds, and warmth for the timing."""

@@ -225,7 +225,10 @@ class BulkInserter:
             if collection in self._looked_at:
                 return
             self._storage.remove_leftovers()
-            while any(task.state not in _ENDED for task in self._tasks(collection)):
+            handler = _handler(self._session.client)
+            while any(
+                task.state not in _ENDED for task in handler.list_bulk_insert_tasks(0, collection)
+            ):
                 time.sleep(_LOOK_EVERY_S)
             self._session.client.refresh_load(collection)
             self._looked_at.add(collection)
@@ -293,9 +296,6 @@ class BulkInserter:
             part = slice(start, start + _UPSERT_ROWS)
             pairs = zip(entities[part], embeddings[part], strict=True)
             self._session.client.upsert(collection, to_rows(pairs, fields))
-
-    def _tasks(self, collection: str) -> list[BulkInsertState]:
-        return list(_handler(self._session.client).list_bulk_insert_tasks(0, collection))
 
 
 def insert_file(client: MilvusClient, collection: str, path: str, timeout_s: float) -> str:

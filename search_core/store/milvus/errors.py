@@ -350,12 +350,11 @@ def _grpc_code(error: grpc.RpcError) -> Any:
 
 
 def _by_words(error: BaseException) -> Meaning:
-    said = (reason_of(error) if isinstance(error, grpc.RpcError) else _message(error)).lower()
-    return next((words.meaning for words in PHRASES if words.text in said), Meaning.OTHER)
-
-
-def _message(error: BaseException) -> str:
-    return str(error.message or "") if isinstance(error, MilvusException) else ""
+    said = error.message if isinstance(error, MilvusException) else ""
+    if isinstance(error, grpc.RpcError):
+        said = reason_of(error)
+    low = str(said or "").lower()
+    return next((words.meaning for words in PHRASES if words.text in low), Meaning.OTHER)
 
 
 def _denied(error: BaseException) -> str:

@@ -349,7 +349,8 @@ class _Probe:
             return "not tried", reason, ""
         claimed = not kind.offer.gpu or bool(self._server.gpu)
         spec = _small(kind)
-        space = VectorSpace(_DIM, spec.metric_for(_metric(kind)), kind.vector_kind)
+        metric = "COSINE" if kind.vector_kind == "float" else "HAMMING"
+        space = VectorSpace(_DIM, spec.metric_for(metric), kind.vector_kind)
         numbers = np.arange(_INDEX_ROWS)
         vectors = _INDEX_VECTORS if kind.vector_kind == "float" else _INDEX_BITS
         try:
@@ -449,10 +450,6 @@ def _small(kind: type[IndexSpec]) -> IndexSpec:
     wanted = {"nlist": 16, "m": 8, "nbits": 4}
     known = {item for item in getattr(kind, "__dataclass_fields__", {}) if item in wanted}
     return kind(**{name: wanted[name] for name in known})
-
-
-def _metric(kind: type[IndexSpec]) -> str:
-    return "COSINE" if kind.vector_kind == "float" else "HAMMING"
 
 
 _ROWS = 10

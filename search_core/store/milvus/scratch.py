@@ -54,7 +54,8 @@ def has_leftovers(session: MilvusSession) -> bool:
     """
     catalog = session.catalog
     ours = [name for name in map(str, session.client.list_collections()) if _OURS.fullmatch(name)]
-    if len(ours) <= len(catalog.names()) and not any(map(_is_trial, ours)):
+    has_trials = any(name.startswith(TRIAL_PREFIX) for name in ours)
+    if len(ours) <= len(catalog.names()) and not has_trials:
         return False
     serving = {info.collection for info in catalog.all()}
     return any(name not in serving and catalog.is_abandoned(name) for name in ours)
@@ -89,10 +90,6 @@ def remove_leftovers(session: MilvusSession) -> list[str]:
         if "://" not in session.endpoint.uri:
             remove_unlisted(Path(session.endpoint.uri))
     return removed
-
-
-def _is_trial(collection: str) -> bool:
-    return collection.startswith(TRIAL_PREFIX)
 
 
 def remove_unlisted(lite_dir: Path) -> None:
