@@ -156,7 +156,10 @@ class Session:
                 asked[job] = self._ask(job, step)
                 recalls.append(asked[job].recall)
                 if case.filter:
-                    aware = self._filter_aware(job)
+                    effort = plan_effort(
+                        index.spec, params, job.k, self._spool.rows, case.selectivity
+                    )  # as searches do it, which mind their filter
+                    aware = replace(job, strategy="filter_aware", effort=effort)
                     same = _does_nothing(aware)
                     asked[aware] = asked[job] if same else self._ask(aware, lambda steps: None)
             if not item.complete and min(recalls) >= 1.0:
@@ -166,13 +169,6 @@ class Session:
     def _ask(self, job: Job, step: Step) -> Asked:
         rows = find_all(job, step)
         return Asked(rows, job.case.truth.shares(rows, self._spool))
-
-    def _filter_aware(self, job: Job) -> Job:
-        """Return the job as searches do it, which mind their filter."""
-        effort = plan_effort(
-            job.built.spec, job.params, job.k, self._spool.rows, job.case.selectivity
-        )
-        return replace(job, strategy="filter_aware", effort=effort)
 
     def _ignored(
         self, item: PlannedIndex, index: Built, asked: dict[Job, Asked]

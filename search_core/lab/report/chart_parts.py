@@ -96,10 +96,10 @@ def recall_axis(frame: pd.DataFrame, k: int, target: float | None = None) -> Any
     )
 
 
-def interval(base: Any, **look: Any) -> Any:
+def interval(base: Any) -> Any:
     """Return the 95 % intervals of recall as thin rules."""
     return base.mark_rule(strokeWidth=1.5, opacity=0.4).encode(
-        y=alt.Y("recall_low:Q"), y2="recall_high:Q", **look
+        y=alt.Y("recall_low:Q"), y2="recall_high:Q"
     )
 
 
@@ -201,11 +201,6 @@ def series_axis(frame: pd.DataFrame) -> Any:
             labelExpr="split(replace(datum.label, ' ', '\\n'), '\\n')",
         ),
     )
-
-
-def room_scale(most: float) -> Any:
-    """Return a scale from 0 with room for a number written after the longest bar."""
-    return alt.Scale(domain=[0, 1.35 * most if most > 0 else 1.0], nice=False)
 
 
 def byte_unit(most: float) -> tuple[str, float]:

@@ -27,7 +27,6 @@ from search_core.lab.report.chart_parts import (
     named,
     recall_axis,
     ringed,
-    room_scale,
     series_axis,
     series_lines,
     series_look,
@@ -262,7 +261,9 @@ def _counts(field: str, title: str, axes: pd.DataFrame) -> Any:
 
 def _amount(title: str, most: float) -> Any:
     axis = alt.Axis(tickCount=4, format=",.6~g")
-    return alt.X("amount:Q", title=title, scale=room_scale(most), axis=axis)
+    # With room for a number written after the longest bar.
+    scale = alt.Scale(domain=[0, 1.35 * most if most > 0 else 1.0], nice=False)
+    return alt.X("amount:Q", title=title, scale=scale, axis=axis)
 
 
 def _lines(base: Any, look: dict[str, Any], detail: Any) -> Any:

@@ -350,7 +350,13 @@ def connect(endpoint: Endpoint) -> MilvusClient:
     until_s = time.monotonic() + endpoint.timeout_s
     while True:
         try:
-            return _connected(endpoint)
+            return MilvusClient(
+                endpoint.uri,
+                token=endpoint.token,
+                # A call that finds the connection lost waits this long for another, too.
+                timeout=min(_RECONNECT_S, endpoint.timeout_s),
+                grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
+            )
         except (MilvusException, OSError) as error:
             if embedded and is_locked(Path(endpoint.uri)):
                 raise StoreBusy(
@@ -368,13 +374,3 @@ def connect(endpoint: Endpoint) -> MilvusClient:
                     uri=endpoint.uri,
                     reason=reason_of(error)[:200],
                 ) from error
-
-
-def _connected(endpoint: Endpoint) -> MilvusClient:
-    return MilvusClient(
-        endpoint.uri,
-        token=endpoint.token,
-        # A call that finds the connection lost waits this long for another, too.
-        timeout=min(_RECONNECT_S, endpoint.timeout_s),
-        grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
-    )
