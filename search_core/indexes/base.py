@@ -146,6 +146,8 @@ class IndexSpec(ABC):
         Milvus 2.3 tries for ever to build an index with a True in place of the text "true".
         """
         given = {item.name: getattr(self, name) for name, item in parameters_of(self)}
+        if not given.get("refine", True):
+            del given["refine_type"]  # of what is not kept
         return {
             name: str(value).lower() if isinstance(value, bool) else value
             for name, value in given.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.indexes import starting_points as measured
@@ -21,7 +21,7 @@ from search_core.indexes.base import (
     at_least_k,
     doubling,
 )
-from search_core.indexes.ivf import REFINE_TYPES, refine_params, without_refine_type
+from search_core.indexes.ivf import REFINE_TYPES, refine_params
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import (
     EF_CONSTRUCTION_RANGE,
@@ -134,10 +134,6 @@ class HnswSq(Hnsw):
     )
     refine: bool = switch("refine", False, N_("finds more, larger"))
     refine_type: str = choice("refine_type", "FP32", REFINE_TYPES, N_("finer finds more, larger"))
-
-    def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters; refine_type only where there is refining."""
-        return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return ef (64 by default, never below k) and, refining, refine_k (10).

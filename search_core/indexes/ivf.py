@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from search_core.errors import IndexParameterError
 from search_core.indexes import starting_points as measured
@@ -254,10 +254,6 @@ class IvfRabitq(Ivf):
     refine: bool = switch("refine", True, N_("finds far more, larger"))
     refine_type: str = choice("refine_type", "SQ8", REFINE_TYPES, N_("finer finds more, larger"))
 
-    def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters; refine_type only where there is refining."""
-        return without_refine_type(IndexSpec.build_params(self), self.refine)
-
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe, rbq_bits_query (0: the query is not rounded) and, refining, refine_k (10).
 
@@ -376,11 +372,6 @@ class BinIvfFlat(Ivf):
     def compared(self, rows: int, search: SearchParams) -> int | None:
         """Return None: comparing bits takes another time."""
         return None
-
-
-def without_refine_type(built: dict[str, Any], refine: bool) -> dict[str, Any]:
-    """Return build parameters, of an index that does not refine without the type of it."""
-    return built if refine else {name: built[name] for name in built if name != "refine_type"}
 
 
 def refine_params(refine: bool, params: SearchParams) -> dict[str, int]:

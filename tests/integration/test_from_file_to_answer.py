@@ -85,16 +85,16 @@ def test_a_session(media: Path, settings: Settings, store: MilvusStore) -> None:
     assert store.count(LIBRARY) == keyframes
 
     engine = SearchEngine(ColourEncoder(), store, LIBRARY)
-    assert Path(engine.search(Query(text="purple"), k=1)[0].entity.uri).name == "purple.png"
+    assert Path(engine.answer(Query(text="purple"), k=1).hits[0].entity.uri).name == "purple.png"
 
     indexes: list[IndexSpec] = [Flat(), IvfFlat(nlist=2), IvfSq8(nlist=2), Hnsw(m=8)]
     for index in indexes:
         store.rebuild(LIBRARY, index, in_place=True)
-        hits = engine.search(Query(text="orange"), k=3)
+        hits = engine.answer(Query(text="orange"), k=3).hits
         assert Path(hits[0].entity.uri).name == "orange.png"
 
     moment = frame_at(media / "clip.mp4", 3000, max_pixels=10**6)
-    hits = engine.search(Query(image=moment), k=3, where=Filter(media_type="frame"))
+    hits = engine.answer(Query(image=moment), k=3, where=Filter(media_type="frame")).hits
     assert hits[0].score == pytest.approx(1.0, abs=1e-3)
     assert (settings.data_dir / hits[0].entity.thumbnail).is_file()
     second = [hit for hit in hits if hit.entity.pts_ms == 3000]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from search_core.lab.records import IndexRun, RunContext
 from search_core.lab.report.frames import QUERY_KINDS, params_text, series_names
-from search_core.lab.report.sections import Subject
-from search_core.lab.report.standings import Standing
+from search_core.lab.report.sections import Standing, Subject
 
 #: Headings of what is no number.
 _LABELS = ("", "Index", "Searched with", "Queries", "Filter")

@@ -125,7 +125,13 @@ class MilvusReplacement(Replacement):
             self._copy_all(on_progress)
             on_progress("building", 0.0)
             self.build(lambda share: on_progress("building", share))
-            self._reconcile(on_progress)
+            # Both hold the same ids, those of the old one: what a killed writer left is no more.
+            on_progress("comparing", 0.0)
+            for lost in self._only_in(self._old, self.new):
+                self._mirror(self._look(lost))
+            on_progress("comparing", 0.5)
+            for extra in self._only_in(self.new, self._old):
+                self._mirror(dict.fromkeys(extra))
             on_progress("switching", 0.0)
 
     def pending(self) -> Iterator[list[MediaEntity]]:
@@ -269,15 +275,6 @@ class MilvusReplacement(Replacement):
         rows = rows_of(self._client, self._old.collection, ids, self._whole)
         found = {str(row["id"]): row for row in rows}
         return {key: found.get(key) for key in ids}
-
-    def _reconcile(self, on_progress: Tell) -> None:
-        """Make both collections hold the same ids: those of the old one."""
-        on_progress("comparing", 0.0)
-        for lost in self._only_in(self._old, self.new):
-            self._mirror(self._look(lost))
-        on_progress("comparing", 0.5)
-        for extra in self._only_in(self.new, self._old):
-            self._mirror(dict.fromkeys(extra))
 
     # Within
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from search_core.lab.records import Comparison, IndexRun
-from search_core.lab.report.standings import standings
+from search_core.lab.report.sections import standings
 from search_core.lab.report.writer import write_report
 from tests.search_core.lab import made_runs
 
