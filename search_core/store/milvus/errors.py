@@ -353,8 +353,8 @@ def _by_words(error: BaseException) -> Meaning:
     said = error.message if isinstance(error, MilvusException) else ""
     if isinstance(error, grpc.RpcError):
         said = reason_of(error)
-    low = str(said or "").lower()
-    return next((words.meaning for words in PHRASES if words.text in low), Meaning.OTHER)
+    said = str(said or "").lower()
+    return next((words.meaning for words in PHRASES if words.text in said), Meaning.OTHER)
 
 
 def _denied(error: BaseException) -> str:
