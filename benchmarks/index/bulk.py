@@ -33,7 +33,7 @@ from search_core.indexes import IvfFlat
 from search_core.schema.entity import SCALAR_FIELDS, FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.bulk_insert import BulkStorage
-from search_core.store.milvus.schema import collection_schema, to_row
+from search_core.store.milvus.schema import collection_schema, to_rows
 from search_core.store.milvus.store import MilvusStore
 
 DIM, BATCH_ROWS = 512, 1000
@@ -116,8 +116,8 @@ class _LocalBulkWriter:
             chunk_size=1 << 40,
             file_type=BulkFileType.PARQUET,
         )
-        for row in zip(entities, embeddings, strict=True):
-            writer.append_row(to_row(*row, SCALAR_FIELDS))
+        for row in to_rows(zip(entities, embeddings, strict=True), SCALAR_FIELDS):
+            writer.append_row(row)
         writer.commit()
         handler = self._client._get_connection()
         for files in writer.batch_files:

@@ -225,7 +225,7 @@ def main() -> None:
             store.upsert("main", entities[part], vectors[part])
         store.settle("main")
         for index, search in plans(options.rows):
-            store.set_index("main", index, search)
+            store.rebuild("main", index, search, in_place=True)
             store.settle("main")
             measure(store, cases, queries, search)
         telling(store, cases)

@@ -15,8 +15,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +36,7 @@ from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.queries import pages
 from search_core.store.milvus.scratch import MilvusTrial
 from search_core.store.milvus.store import MilvusStore
-from search_core.store.scratch import TRIAL_TIMEOUT_S, BuildTimes, Rows, Vectors
+from search_core.store.scratch import TRIAL_TIMEOUT_S, BuildTimes, Rows, Trial, Vectors
 
 LIBRARY = "main"
 CAMERAS = 20
@@ -63,7 +62,7 @@ class Record:
             answers.setdefault(query.tobytes(), found)
 
 
-class RecordedTrial:
+class RecordedTrial(Trial):
     """A trial that writes down what it is given, and its answers of ``k`` neighbours."""
 
     def __init__(self, trial: MilvusTrial, record: Record, k: int) -> None:
@@ -71,22 +70,14 @@ class RecordedTrial:
         self._record = record
         self._k = k
         self._index = ""
-        self.settle = trial.settle
-        self.index_bytes = trial.index_bytes
-        self.memory_bytes = trial.memory_bytes
 
-    def __enter__(self) -> Self:
-        """Return the trial."""
-        return self
+    def settle(self) -> None:
+        """Return when all rows are on disk."""
+        self._trial.settle()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove it."""
-        self.drop()
+    def index_bytes(self) -> int | None:
+        """Return the size of the index on disk."""
+        return self._trial.index_bytes()
 
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         """Add vectors, and remember them."""
@@ -117,7 +108,7 @@ class RecordedTrial:
 
     def drop(self) -> None:
         """Ask Milvus which rows pass the filters that were used, and remove the trial."""
-        client, name, passing = self._trial._session.client, self._trial._name, self._record.passing
+        client, name, passing = self._trial._client, self._trial._name, self._record.passing
         client.load_collection(name)  # of several trials only the one in use is loaded
         for _, _, expression, _ in self._record.answers:
             if expression and expression not in passing:

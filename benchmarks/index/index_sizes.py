@@ -117,7 +117,7 @@ def lite_sizes(rows: int, dim: int) -> Iterator[Size]:
             pass
         for spec in LITE:
             with _opened(endpoint) as store:
-                store.set_index(LIBRARY, spec)
+                store.rebuild(LIBRARY, spec, in_place=True)
             size = estimate(spec, rows, dim, LITE_INFO)
             if not isinstance(spec, Flat):
                 files = sum(path.stat().st_size for path in Path(folder).rglob("*.idx"))
@@ -173,7 +173,7 @@ def _library(
             store.upsert(name, entities, block)
             first += len(block)
         store.settle(name)
-        store.set_index(name, index)
+        store.rebuild(name, index, in_place=True)
         yield store
 
 

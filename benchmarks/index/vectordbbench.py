@@ -102,7 +102,7 @@ class SideBySide:
                 trial.insert(numbers, block, facets)
             trial.settle()
             truth = find_truth(spool, self._queries, k=K, metric="COSINE", masks={"": None})[""]
-            dataset = write_dataset(spool.read(0, self._rows), self._queries, truth.nearest)
+            dataset = write_dataset(spool.vectors[: self._rows], self._queries, truth.nearest)
             for spec, settings in plan(self._rows):
                 built = Built(trial, spec, "COSINE", trial.build(spec))
                 load = self._request(
@@ -150,7 +150,7 @@ class SideBySide:
         }
 
     def _lab_pass(self, job: Job, recall: float) -> Mapping[str, float]:
-        [seconds] = time_requests([job], nq=1, repeats=1, rng=self._rng)[job]
+        seconds = time_requests(job, 1)
         percentiles = {f"p{at}_ms": percentile_ms(seconds.tolist(), at) for at in (50, 99)}
         return {"recall": recall, **percentiles}
 

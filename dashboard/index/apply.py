@@ -15,7 +15,7 @@ from search_core.indexes import INDEX_SPECS
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.recommendation import Recommendation
 from search_core.lab.records import IndexRun
-from search_core.lab.report.standings import standings
+from search_core.lab.report.sections import standings
 from search_core.lab.report.tables import number, share, size
 from search_core.store.library import LibraryInfo
 

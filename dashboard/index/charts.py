@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import html
 from collections.abc import Sequence
 
 import pandas as pd
@@ -14,13 +12,12 @@ from dashboard.i18n.core_translation import draw_in_words, said
 from dashboard.i18n.gettext import N_, _
 from search_core.lab.records import Comparison, IndexRun
 from search_core.lab.report.frames import recall_latency_frame
-from search_core.lab.report.legend import symbol_svg, take_legends
 from search_core.lab.report.sections import Panel, Section, Subject, sections
 from search_core.lab.report.theme import theme
 
 _ALL = N_("All numbers")
-#: What the axis below a chart takes: Streamlit counts it as a part of the height.
-_AXIS_PX = 50
+#: What the axis below a chart and the legend above it take: Streamlit counts them to the height.
+_AROUND_PX = 90
 _SHORT = {
     "recall-latency": N_("Recall and latency"),
     "recall-parameter": N_("nprobe, ef …"),
@@ -58,7 +55,6 @@ def draw_charts(subjects: Sequence[Subject], names: Sequence[str], key: str) -> 
     )
     if chosen in made:
         st.caption(said(made[chosen].caption))
-        _key(made[chosen])
     sides = st.columns(len(subjects), gap="large")
     for place, (side, subject) in enumerate(zip(sides, subjects, strict=True)):
         with side:
@@ -90,33 +86,13 @@ def _section(section: Section, place: int, *, alone: bool) -> None:
                 _panel(section, panel)
 
 
-def _key(section: Section) -> None:
-    """Draw what the charts' looks stand for, folded where the page is narrow: a chart's cannot."""
-    drawn = [chart.to_dict() for panel in section.panels for chart in panel.charts]
-    legend, _bare = take_legends(drawn)
-    ink = theme(dark=_dark())["style"]["key"]["color"]
-    entries = []
-    for mark in (*legend, *section.key):
-        symbol = base64.b64encode(symbol_svg(mark, ink).encode()).decode()
-        picture = f'<img alt="" width="28" height="14" src="data:image/svg+xml;base64,{symbol}">'
-        words = html.escape(said(mark.label))
-        entries.append(f'<span style="white-space:nowrap">{picture} {words}</span>')
-    if entries:
-        look = "display:flex;flex-wrap:wrap;gap:2px 18px;font-size:14px"
-        st.html(f'<div style="{look}">{"".join(entries)}</div>')
-
-
-def _dark() -> bool:
-    return st.context.theme.type == "dark"
-
-
 def _panel(section: Section, panel: Panel) -> None:
     title = said(panel.title)
     st.markdown(f"###### {title}")
-    look = {**theme(dark=_dark()), "legend": {"disable": True}}
+    look = theme(dark=st.context.theme.type == "dark")
     for chart in panel.charts:
         described = chart.properties(
-            description=f"{said(section.title)}: {title}", height=chart.height + _AXIS_PX
+            description=f"{said(section.title)}: {title}", height=chart.height + _AROUND_PX
         )
         draw_in_words(described.configure(**look))
 

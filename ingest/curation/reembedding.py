@@ -13,7 +13,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
@@ -34,8 +33,7 @@ from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
-from search_core.store.replacement import Succession
-from search_core.system.cancellation import Interrupted
+from search_core.store.replacement import Replacement
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
@@ -61,7 +59,7 @@ def reembed(
     ``on_progress`` hears how many keyframes of how many are embedded, and the file at hand.
     ``check`` is called often; what it raises leaves the library as it was, as any error does, and
     nothing beside it but for an Interrupted that puts it off. ``work`` names what only one process
-    at a time does, such as a job (see MilvusStore.succession).
+    at a time does, such as a job (see MilvusStore.replacement).
     Raises UsageError where it has this encoder's vectors already, StoreBusy, StoreError.
     """
     began_s = time.monotonic()
@@ -75,38 +73,29 @@ def reembed(
         )
     with (
         Ledger(settings.ledger_path) as ledger,
-        store.succession(library, encoder.identity, work) as heir,
-        _kept_where_put_off(heir),
+        store.replacement(library, encoder.identity, work) as replacement,
     ):
         total = store.count(library)
-        run = _Run(settings, encoder, ledger, heir, engine or LocalEngine(settings.media.workers))
-        run.report.kept = heir.kept
+        run = _Run(
+            settings, encoder, ledger, replacement, engine or LocalEngine(settings.media.workers)
+        )
+        run.report.kept = replacement.kept
 
         def tell(done: int, current: str) -> None:
-            on_progress(heir.kept + done, max(heir.kept + done, total), current)
+            on_progress(replacement.kept + done, max(replacement.kept + done, total), current)
 
         run.listen(tell, check)
         run.embed_pending()
-        heir.build(lambda share: check())
+        replacement.build(lambda share: check())
         for _ in range(_PASSES):
             if run.embed_pending() <= _FEW:
                 break
-        heir.close_writing()
+        replacement.close_writing()
         run.embed_pending()
-        heir.switch()
+        replacement.switch()
         run.account(library, info.encoder.digest)
     run.report.seconds = time.monotonic() - began_s
     return run.report
-
-
-@contextmanager
-def _kept_where_put_off(heir: Succession) -> Iterator[None]:
-    try:
-        yield
-    except Interrupted as ended:
-        if ended.is_put_off:
-            heir.put_aside()
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +126,14 @@ class _Run:
         settings: Settings,
         encoder: Encoder,
         ledger: Ledger,
-        heir: Succession,
+        replacement: Replacement,
         engine: LocalEngine,
     ) -> None:
         self.report = ReembedReport()
         self._settings = settings
         self._encoder = encoder
         self._ledger = ledger
-        self._heir = heir
+        self._replacement = replacement
         self._engine = engine
         self._remote = RemoteFiles(settings.remote)
         self._places = Whereabouts(settings, ledger)
@@ -191,7 +180,7 @@ class _Run:
 
     def _prepared(self, fetcher: Fetcher) -> Iterator[DecodeTask | SourceOutcome]:
         """Yield what is pending, by file; runs in the engine's threads, one at a time."""
-        for page in self._heir.pending():
+        for page in self._replacement.pending():
             wanted = [entity for entity in page if entity.id not in self._lost]
             for (uri, *_), group in groupby(wanted, _source_and_track):
                 entities = tuple(group)
@@ -304,7 +293,7 @@ class _Run:
         if not self._batch:
             return
         embeddings = self._encoder.encode_pixels([pixels for _, pixels in self._batch])
-        self._heir.put([entity for entity, _ in self._batch], embeddings)
+        self._replacement.put([entity for entity, _ in self._batch], embeddings)
         self.report.keyframes += len(self._batch)
         self._tell(self.report.keyframes, PurePath(self._batch[-1][0].uri).name)
         self._batch = []

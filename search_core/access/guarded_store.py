@@ -13,14 +13,7 @@ from search_core.access.audit_log import Action, AuditLog
 from search_core.access.roles import Access
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EntityNotFound, NotAllowed
-from search_core.indexes import (
-    DEFAULT_INDEX,
-    IndexSpec,
-    MetricType,
-    SearchParams,
-    VectorKind,
-    index_spec_to_dict,
-)
+from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import Facets
@@ -34,8 +27,8 @@ from search_core.store.library import (
     VectorPage,
     require_filter,
 )
-from search_core.store.replacement import Succession
-from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+from search_core.store.replacement import Replacement
+from search_core.store.scratch import Trial
 
 
 class GuardedStore:
@@ -71,17 +64,10 @@ class GuardedStore:
         """Return one library; raises LibraryNotFound, EncoderMismatch."""
         return self._store.library(name, encoder)
 
-    def ensure_library(
-        self,
-        name: str,
-        identity: EncoderIdentity,
-        *,
-        metric: MetricType = "COSINE",
-        index: IndexSpec = DEFAULT_INDEX,
-    ) -> LibraryInfo:
+    def ensure_library(self, name: str, identity: EncoderIdentity, **options: Any) -> LibraryInfo:
         """Return the library, created when it is new: for who may ingest."""
         self._access.require("ingest", "adding to a library")
-        return self._store.ensure_library(name, identity, metric=metric, index=index)
+        return self._store.ensure_library(name, identity, **options)
 
     def drop_library(self, name: str) -> None:
         """Remove a library: for who may delete, and see all of it."""
@@ -147,16 +133,10 @@ class GuardedStore:
         return self._store.delete(name, self._seen(where))
 
     def search(
-        self,
-        name: str,
-        vectors: Embeddings,
-        *,
-        k: int,
-        where: Filter = NO_FILTER,
-        params: SearchParams | None = None,
+        self, name: str, vectors: Embeddings, *, where: Filter = NO_FILTER, **options: Any
     ) -> list[list[Match]]:
-        """Return for each of the vectors (n, dim) its ``k`` nearest that may be seen."""
-        return self._store.search(name, vectors, k=k, where=self._seen(where), params=params)
+        """Return for each of the vectors (n, dim) its nearest that may be seen."""
+        return self._store.search(name, vectors, where=self._seen(where), **options)
 
     def search_exact(
         self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
@@ -164,42 +144,32 @@ class GuardedStore:
         """Return the same without the index."""
         return self._store.search_exact(name, vectors, k=k, where=self._seen(where))
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Rebuild a library's index in place: for who may change indexes."""
-        self._change_index(name, index, search)
-        self._store.set_index(name, index, search)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index and switch to it: for who may change indexes."""
-        self._change_index(name, index, search)
-        return self._store.rebuild(name, index, search, on_progress)
+        """Build a library's new index: for who may change indexes."""
+        self._access.require("index", "changing an index")
+        searched = search.given() if search is not None else {}
+        self._record("index", name, {"index": index_spec_to_dict(index), "search": searched})
+        return self._store.rebuild(name, index, search, on_progress, in_place=in_place)
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what gives a library another encoder: for who may change indexes, and see all."""
         self._access.require("index", "changing an encoder")
         self._access.require_all_cameras("changing an encoder")
         self._record("index", name, {"encoder": identity.label})
-        return self._store.succession(name, identity, work)
+        return self._store.replacement(name, identity, work)
 
-    def open_trial(
-        self,
-        dim: int,
-        *,
-        metric: str,
-        vector_kind: VectorKind = "float",
-        timeout_s: float = TRIAL_TIMEOUT_S,
-    ) -> Trial:
+    def open_trial(self, dim: int, *, metric: str, **options: Any) -> Trial:
         """Return an empty trial: for who may change indexes."""
         self._access.require("index", "comparing indexes")
-        return self._store.open_trial(
-            dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s
-        )
+        return self._store.open_trial(dim, metric=metric, **options)
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left: for who may change indexes."""
@@ -215,12 +185,6 @@ class GuardedStore:
             return 0
         where = Filter(ids=ids)
         return self._store.count(name, where) - self.count(name, where)
-
-    def _change_index(self, name: str, index: IndexSpec, search: SearchParams | None) -> None:
-        self._access.require("index", "changing an index")
-        searched = search.given() if search is not None else {}
-        detail = {"index": index_spec_to_dict(index), "search": dict(searched)}
-        self._record("index", name, detail)
 
     def _record(self, action: Action, name: str, detail: dict[str, Any] | None = None) -> None:
         self._audit.record(self._access.name, action, name, detail, self._asked_from)

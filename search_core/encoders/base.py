@@ -8,7 +8,7 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -69,14 +69,7 @@ class EncoderIdentity:
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> EncoderIdentity:
         """Read what :meth:`to_dict` wrote."""
-        return cls(
-            name=str(record["name"]),
-            pretrained=str(record["pretrained"]),
-            digest=str(record["digest"]),
-            dim=int(record["dim"]),
-            precision=str(record["precision"]),
-            preprocessing=str(record.get("preprocessing", "")),
-        )
+        return cls(**{of.name: record[of.name] for of in fields(cls) if of.name in record})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,24 +161,19 @@ class Encoder(Protocol):
     @property
     def identity(self) -> EncoderIdentity:
         """Which encoder this is."""
-        ...
 
     @property
     def preprocess(self) -> Preprocess:
         """How images become this encoder's input pixels."""
-        ...
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""
-        ...
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
         """Embed Pillow images of any mode and size; returns (n, dim)."""
-        ...
 
     def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
         """Embed sentences; returns (n, dim). Several templates are averaged (see prompts)."""
-        ...
 
 
 def l2_normalised(vectors: NDArray[Any]) -> Embeddings:
@@ -206,7 +194,6 @@ class Explainer(Protocol):
         The map is of the image as the encoder sees it (``preprocess.seen``); None where this model
         does not allow it.
         """
-        ...
 
 
 def explain(encoder: Encoder, image: Image.Image, embedding: Embeddings) -> HeatMap | None:

@@ -12,6 +12,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -65,13 +66,7 @@ class OpenClipEncoder(EncoderRuntime):
     @classmethod
     def load(cls, options: EncoderOptions) -> Self:
         """Load an encoder; raises EncoderUnavailable where it is unknown or cannot be had."""
-        return cls(
-            options.model,
-            options.pretrained,
-            device=options.device,
-            precision=options.precision,
-            batch_size=options.batch_size,
-        )
+        return cls(**asdict(options))
 
     def __init__(
         self,

@@ -23,7 +23,6 @@ class Truncating(Protocol):
 
     def text_read(self, text: str, templates: Sequence[str] = ()) -> str:
         """Return the beginning of ``text`` that counts within every template."""
-        ...
 
 
 def text_read(encoder: Encoder, text: str, templates: Sequence[str] = ()) -> str:

@@ -4,16 +4,7 @@ A value out of range is refused here, before Milvus is asked; so is a type the M
 not offer (:meth:`IndexSpec.require_offered`).
 """
 
-from search_core.indexes.base import (
-    BINARY_METRICS,
-    METRICS,
-    BinaryMetricType,
-    IndexSpec,
-    MetricType,
-    Offer,
-    Start,
-    VectorKind,
-)
+from search_core.indexes.base import BINARY_METRICS, IndexSpec, MetricType, VectorKind
 from search_core.indexes.catalogue import (
     DEFAULT_INDEX,
     FASTEST_FIRST,
@@ -29,42 +20,20 @@ from search_core.indexes.catalogue import (
 )
 from search_core.indexes.flat import AutoIndex, BinFlat, Flat
 from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
-from search_core.indexes.ivf import (
-    BinIvfFlat,
-    GpuIvfFlat,
-    IvfFlat,
-    IvfPq,
-    IvfRabitq,
-    IvfSq8,
-    Scann,
-)
-from search_core.indexes.parameters import (
-    EF_CONSTRUCTION_RANGE,
-    EF_RANGE,
-    M_RANGE,
-    NLIST_RANGE,
-    Parameter,
-    parameters_of,
-    usual_nlist,
-)
+from search_core.indexes.ivf import BinIvfFlat, GpuIvfFlat, IvfFlat, IvfPq, IvfRabitq, IvfSq8, Scann
+from search_core.indexes.parameters import Parameter, parameters_of, usual_nlist
 from search_core.indexes.search_params import SearchParams
 
 __all__ = [
     "BINARY_METRICS",
     "DEFAULT_INDEX",
-    "EF_CONSTRUCTION_RANGE",
-    "EF_RANGE",
     "FASTEST_FIRST",
     "INDEX_SPECS",
-    "METRICS",
-    "M_RANGE",
-    "NLIST_RANGE",
     "OLD_INDEX_TYPES",
     "OLD_METRICS",
     "AutoIndex",
     "BinFlat",
     "BinIvfFlat",
-    "BinaryMetricType",
     "DiskAnn",
     "Flat",
     "GpuCagra",
@@ -77,11 +46,9 @@ __all__ = [
     "IvfRabitq",
     "IvfSq8",
     "MetricType",
-    "Offer",
     "Parameter",
     "Scann",
     "SearchParams",
-    "Start",
     "VectorKind",
     "default_specs",
     "index_spec_from_dict",

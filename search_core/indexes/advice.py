@@ -137,22 +137,11 @@ def usable_bytes(memory_bytes: int) -> int:
     return math.floor(memory_bytes * MEMORY_SHARE)
 
 
-def scan_seconds(rows: int, dim: int) -> float:
-    """Return how long a search that compares every vector takes, on some two cores."""
-    return rows * dim * _COMPARE_S
-
-
 def on_older(found: Sequence[Advice]) -> Advice | None:
     """Return what to use where Milvus is too old for the recommended type; None where it is not."""
     if not found[0].needs:
         return None
     return _best([advice for advice in found if not advice.needs])
-
-
-def _search_seconds(start: Start, rows: int, dim: int) -> float | None:
-    """Return how long comparing takes what the start compares; None where that is not known."""
-    compared = start.spec.compared(rows, start.search)
-    return None if compared is None else scan_seconds(compared, dim)
 
 
 def _needs(spec: IndexSpec, server: ServerInfo | None) -> str:
@@ -170,7 +159,8 @@ def _advice(index_type: str, need: _Need) -> Advice | None:
     except IndexParameterError:
         return None
     size = estimate(start.spec, need.rows, need.dim, need.server)
-    seconds = _search_seconds(start, need.rows, need.dim)
+    compared = start.spec.compared(need.rows, start.search)
+    seconds = None if compared is None else compared * need.dim * _COMPARE_S
     verdict, because = _verdict(start, size, need, seconds)
     why = start.spec.why
     return Advice(

@@ -76,7 +76,8 @@ class IndexSpec(ABC):
     Ordered: ``speed_rank`` orders types by speed at the same recall, fastest first; None is never
     advised. ``usual`` types are compared where none are named.
     Searched: an ``exact`` type compares every vector; one with ``full_clusters`` is exact where
-    all its clusters are searched. A type is ``tunable`` unless Milvus keeps its parameters secret.
+    all its clusters are searched. ``first_search`` is where to begin with a type whose recall was
+    not measured. A type is ``tunable`` unless Milvus keeps its parameters secret.
     Sized: ``size_source`` says where the formula of :meth:`parts` comes from; ``compressed`` that
     a server compresses the files.
     """
@@ -95,6 +96,7 @@ class IndexSpec(ABC):
     usual: ClassVar[bool] = False
     exact: ClassVar[bool] = False
     full_clusters: ClassVar[bool] = False
+    first_search: ClassVar[SearchParams] = SearchParams()
     tunable: ClassVar[bool] = True
     size_source: ClassVar[str] = "layout of the faiss index, checked against faiss"
     compressed: ClassVar[bool] = True
@@ -128,7 +130,7 @@ class IndexSpec(ABC):
     @classmethod
     def start(cls, rows: int, dim: int, target_recall: float) -> Start:
         """Return the least effort that reached the target recall, else the most measured."""
-        return Start(cls.sized(rows, dim), SearchParams(), None)
+        return Start(cls.sized(rows, dim), cls.first_search, None)
 
     @abstractmethod
     def parts(self, dim: int) -> Iterable[Part]:
@@ -144,6 +146,8 @@ class IndexSpec(ABC):
         Milvus 2.3 tries for ever to build an index with a True in place of the text "true".
         """
         given = {item.name: getattr(self, name) for name, item in parameters_of(self)}
+        if not given.get("refine", True):
+            del given["refine_type"]  # of what is not kept
         return {
             name: str(value).lower() if isinstance(value, bool) else value
             for name, value in given.items()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from search_core.errors import IndexNotOffered, IndexParameterError
 from search_core.indexes import starting_points as measured
@@ -21,7 +21,7 @@ from search_core.indexes.base import (
     at_least_k,
     doubling,
 )
-from search_core.indexes.ivf import REFINE_TYPES, refine_params, without_refine_type
+from search_core.indexes.ivf import REFINE_TYPES, refine_params
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.parameters import (
     EF_CONSTRUCTION_RANGE,
@@ -40,7 +40,33 @@ _DISK_LINKS, _SECTOR = 56, 4096
 
 
 @dataclass(frozen=True, slots=True)
-class Hnsw(IndexSpec):
+class Graph(IndexSpec):
+    """A search keeps so many candidates while it walks, at least k: the ``sweep`` parameter.
+
+    ``usual_candidates`` are kept where none are asked for; ``swept`` are the fewest and the most
+    worth trying.
+    """
+
+    usual_candidates: ClassVar[int] = 64
+    swept: ClassVar[tuple[int, int]] = (16, 512)
+
+    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
+        """Return the candidates to keep, never below k.
+
+        Raises IndexParameterError when they were asked for and are below ``k``.
+        """
+        self.require_hits(k)
+        name = self.sweep or ""
+        return {name: at_least_k(name, getattr(params, name), k, self.usual_candidates)}
+
+    def sweep_values(self, k: int) -> list[int]:
+        """Return doublings of the fewest worth trying, from k on."""
+        first, last = self.swept
+        return [max(first, k)] + [value for value in doubling(2 * first, last) if value > k]
+
+
+@dataclass(frozen=True, slots=True)
+class Hnsw(Graph):
     """HNSW: a navigable graph; the fastest at high recall, and the largest.
 
     ``m``: links a node keeps (twice as many on the ground layer), 2 to 2,048, default 16; more
@@ -70,18 +96,6 @@ class Hnsw(IndexSpec):
         N_("finds more, builds longer"),
     )
 
-    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
-        """Return ef; 64 by default, never below k.
-
-        Raises IndexParameterError when ``ef`` was asked for and is below ``k``.
-        """
-        self.require_hits(k)
-        return {"ef": at_least_k("ef", params.ef, k, 64)}
-
-    def sweep_values(self, k: int) -> list[int]:
-        """Return 16, 32 … 512, from k on."""
-        return [max(16, k)] + [value for value in doubling(32, 512) if value > k]
-
     @classmethod
     def start(cls, rows: int, dim: int, target_recall: float) -> Start:
         """Return the fewest candidates that reached the target recall, else the most."""
@@ -97,10 +111,6 @@ class Hnsw(IndexSpec):
 class HnswSq(Hnsw):
     """HNSW_SQ: HNSW over rounded vectors; a third of the memory, a little recall.
 
-    ``m``: links a node keeps (twice as many on the ground layer), 2 to 2,048, default 16; more
-    find more, for more memory.
-    ``ef_construction``: candidates while building, 8 to 2,147,483,647, default 200; more make a
-    better graph for a longer build.
     ``sq_type``: what vectors are rounded to, one of SQ6, SQ8, BF16, FP16, default SQ8; finer
     finds more, and is larger. Milvus Lite has SQ8 alone, and no refining.
     ``refine``: true or false, default false: keep finer vectors too, to compare candidates again.
@@ -124,10 +134,6 @@ class HnswSq(Hnsw):
     )
     refine: bool = switch("refine", False, N_("finds more, larger"))
     refine_type: str = choice("refine_type", "FP32", REFINE_TYPES, N_("finer finds more, larger"))
-
-    def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters; refine_type only where there is refining."""
-        return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return ef (64 by default, never below k) and, refining, refine_k (10).
@@ -160,7 +166,7 @@ class HnswSq(Hnsw):
 
 
 @dataclass(frozen=True, slots=True)
-class DiskAnn(IndexSpec):
+class DiskAnn(Graph):
     """DISKANN: a graph with full vectors on a fast SSD, and small codes of them in memory.
 
     No build parameters: Milvus takes them from its configuration (MaxDegree 56, SearchListSize
@@ -181,23 +187,10 @@ class DiskAnn(IndexSpec):
     size_source: ClassVar[str] = (
         "DiskANN's disk layout at Milvus's default configuration; not measured here"
     )
-
-    def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
-        """Return search_list; 100 by default (Milvus's own is 16), never below k.
-
-        Raises IndexParameterError when it was asked for and is below ``k``.
-        """
-        self.require_hits(k)
-        return {"search_list": at_least_k("search_list", params.search_list, k, 100)}
-
-    def sweep_values(self, k: int) -> list[int]:
-        """Return 16, 32 … 256, from k on."""
-        return [max(16, k)] + [value for value in doubling(32, 256) if value > k]
-
-    @classmethod
-    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
-        """Return the default search; its recall was not measured."""
-        return Start(cls(), SearchParams(search_list=100), None)
+    #: Milvus's own is 16.
+    usual_candidates: ClassVar[int] = 100
+    first_search: ClassVar[SearchParams] = SearchParams(search_list=100)
+    swept: ClassVar[tuple[int, int]] = (16, 256)
 
     def parts(self, dim: int) -> Iterable[Part]:
         """Return codes, cache and nodes at Milvus's configuration: 56 links, codes 0.125."""
@@ -217,7 +210,7 @@ class DiskAnn(IndexSpec):
 
 
 @dataclass(frozen=True, slots=True)
-class GpuCagra(IndexSpec):
+class GpuCagra(Graph):
     """GPU_CAGRA: a graph built and walked on a GPU; the most queries a second.
 
     ``intermediate_graph_degree``: links while building, 1 to 1,024, default 128; more find more
@@ -235,6 +228,8 @@ class GpuCagra(IndexSpec):
     index_type: ClassVar[str] = "GPU_CAGRA"
     metrics: ClassVar[tuple[str, ...]] = ("IP", "L2")
     sweep: ClassVar[str | None] = "itopk_size"
+    swept: ClassVar[tuple[int, int]] = (32, 512)
+    first_search: ClassVar[SearchParams] = SearchParams(itopk_size=128)
     max_hits: ClassVar[int] = 1_024
     offer: ClassVar[Offer] = Offer("2.4", gpu=True)
     explanation: ClassVar[str] = N_("Walks a graph on a GPU: the most queries a second.")
@@ -272,20 +267,10 @@ class GpuCagra(IndexSpec):
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return itopk_size (64 by default, never below k) and search_width where it was given."""
-        self.require_hits(k)
-        taken = {"itopk_size": at_least_k("itopk_size", params.itopk_size, k, 64)}
+        taken = Graph.search_params(self, params, k)
         if params.search_width is not None:
             taken["search_width"] = params.search_width
         return taken
-
-    def sweep_values(self, k: int) -> list[int]:
-        """Return 32, 64 … 512, from k on."""
-        return [max(32, k)] + [value for value in doubling(64, 512) if value > k]
-
-    @classmethod
-    def start(cls, rows: int, dim: int, target_recall: float) -> Start:
-        """Return twice the usual candidates; its recall was not measured."""
-        return Start(cls(), SearchParams(itopk_size=128), None)
 
     def parts(self, dim: int) -> Iterable[Part]:
         """Return full vectors and their links."""

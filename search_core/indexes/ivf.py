@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from search_core.errors import IndexParameterError
 from search_core.indexes import starting_points as measured
@@ -119,11 +119,7 @@ class Ivf(IndexSpec):
 
 @dataclass(frozen=True, slots=True)
 class IvfFlat(Ivf):
-    """IVF_FLAT: clusters of full vectors; fast, exact within the clusters it looks into.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """IVF_FLAT: clusters of full vectors; fast, exact within the clusters it looks into."""
 
     index_type: ClassVar[str] = "IVF_FLAT"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
@@ -143,11 +139,7 @@ class IvfFlat(Ivf):
 
 @dataclass(frozen=True, slots=True)
 class IvfSq8(Ivf):
-    """IVF_SQ8: as IVF_FLAT with one byte a dimension; a quarter of the memory, a little recall.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """IVF_SQ8: as IVF_FLAT with one byte a dimension; a quarter of the memory, a little recall."""
 
     index_type: ClassVar[str] = "IVF_SQ8"
     offer: ClassVar[Offer] = Offer("2.0", lite=True)
@@ -170,8 +162,6 @@ class IvfSq8(Ivf):
 class IvfPq(Ivf):
     """IVF_PQ: vectors cut into m pieces, each kept as a code of nbits; very small, coarse.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``m``: pieces, 1 to 65,536, a divisor of the dimensions, default 64; more find more, and are
     larger (m * nbits / 8 bytes a vector). Milvus has no default.
     ``nbits``: bits a piece, 1 to 16, default 8; more find more, are larger, and train on
@@ -242,8 +232,6 @@ class IvfPq(Ivf):
 class IvfRabitq(Ivf):
     """IVF_RABITQ: one bit a dimension, and finer vectors to compare the candidates again with.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``refine``: true or false, default true: keep finer vectors too, so that candidates are
     compared again; without them recall stays low. Milvus's own default is false.
     ``refine_type``: what those are, one of SQ6, SQ8, FP16, BF16, FP32, default SQ8; finer finds
@@ -265,10 +253,6 @@ class IvfRabitq(Ivf):
     refined: ClassVar[SearchParams] = SearchParams(refine_k=measured.RABITQ_REFINE_K)
     refine: bool = switch("refine", True, N_("finds far more, larger"))
     refine_type: str = choice("refine_type", "SQ8", REFINE_TYPES, N_("finer finds more, larger"))
-
-    def build_params(self) -> dict[str, Any]:
-        """Return Milvus's build parameters; refine_type only where there is refining."""
-        return without_refine_type(IndexSpec.build_params(self), self.refine)
 
     def search_params(self, params: SearchParams, k: int) -> dict[str, int]:
         """Return nprobe, rbq_bits_query (0: the query is not rounded) and, refining, refine_k (10).
@@ -293,8 +277,6 @@ class IvfRabitq(Ivf):
 class Scann(Ivf):
     """SCANN: 4-bit codes scanned very fast, the best candidates compared again in full.
 
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
     ``with_raw_data``: true or false, default true: keep full vectors to compare the candidates
     again; without them it is a sixteenth of the size and finds less.
 
@@ -347,11 +329,8 @@ class Scann(Ivf):
 
 
 @dataclass(frozen=True, slots=True)
-class GpuIvfFlat(Ivf):
+class GpuIvfFlat(IvfFlat):
     """GPU_IVF_FLAT: IVF_FLAT held and searched on a GPU, for many queries at once.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
 
     Answers at most 256 hits.
     """
@@ -367,22 +346,13 @@ class GpuIvfFlat(Ivf):
     colour: ClassVar[str] = "#4c86a8"
     shape: ClassVar[str] = "M-1,-0.45L1,-0.45L1,0.45L-1,0.45Z"
     speed_rank: ClassVar[int | None] = 20
-    full_clusters: ClassVar[bool] = True
-    reached: ClassVar[Reached] = measured.IVF_FLAT
+    usual: ClassVar[bool] = False
     size_source: ClassVar[str] = GPU_SOURCE
-
-    def parts(self, dim: int) -> Iterable[Part]:
-        """Return vectors in clusters."""
-        return [vectors(dim), *clusters(self.nlist, dim * 4)]
 
 
 @dataclass(frozen=True, slots=True)
 class BinIvfFlat(Ivf):
-    """BIN_IVF_FLAT: IVF_FLAT over vectors of bits.
-
-    ``nlist``: clusters, 1 to 65,536, default 128; some 4 * sqrt(rows) is usual. More make a search
-    faster at the same nprobe, and find less.
-    """
+    """BIN_IVF_FLAT: IVF_FLAT over vectors of bits."""
 
     index_type: ClassVar[str] = "BIN_IVF_FLAT"
     vector_kind: ClassVar[VectorKind] = "binary"
@@ -402,11 +372,6 @@ class BinIvfFlat(Ivf):
     def compared(self, rows: int, search: SearchParams) -> int | None:
         """Return None: comparing bits takes another time."""
         return None
-
-
-def without_refine_type(built: dict[str, Any], refine: bool) -> dict[str, Any]:
-    """Return build parameters, of an index that does not refine without the type of it."""
-    return built if refine else {name: built[name] for name in built if name != "refine_type"}
 
 
 def refine_params(refine: bool, params: SearchParams) -> dict[str, int]:

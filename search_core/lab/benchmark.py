@@ -17,7 +17,6 @@ from search_core.lab.plan import FilterCase, PlannedIndex, make_plan, thinned
 from search_core.lab.queries import (
     Encode,
     QuerySet,
-    RecordedSearch,
     how_many_held_out,
     image_queries,
     text_queries,
@@ -33,6 +32,7 @@ from search_core.lab.scratch_indexes import (
 from search_core.lab.session import Session
 from search_core.lab.vector_spool import VectorSpool, spool_library
 from search_core.messages import Message
+from search_core.search.query_log import RecordedQuery
 from search_core.store.library import LibraryInfo, Store
 
 OnRun = Callable[[RunContext, IndexRun], None]
@@ -53,7 +53,7 @@ class IndexBenchmark:
         options: CompareOptions | None = None,
         *,
         encode: Encode | None = None,
-        recorded: Sequence[RecordedSearch] = (),
+        recorded: Sequence[RecordedQuery] = (),
     ) -> None:
         self._store = store
         self._library = library

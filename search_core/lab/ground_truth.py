@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from search_core.lab.plan import FilterCase
 from search_core.lab.queries import QuerySet
 from search_core.lab.records import QueryKind
 from search_core.lab.vector_spool import VectorSpool
-from search_core.store.exact_search import SIMILARITIES, distances
+from search_core.store.exact_search import SIMILARITIES, NearestSoFar, distances
 
 Mask = NDArray[np.bool_]
 
@@ -73,31 +73,17 @@ def make_cases(
         start = 0
         for queries in asked:
             part = slice(start, start := start + len(queries.embeddings))
-            cases.append(
-                Case(
-                    queries.kind,
-                    _as_stored(queries.embeddings, metric),
-                    _part(truths[label], part),
-                    label,
-                    expression,
-                    float(masks[label].mean()) if label else 1.0,
-                )
+            truth = truths[label]
+            own = replace(
+                truth,
+                queries=truth.queries[part],
+                nearest=truth.nearest[part],
+                least_similarity=truth.least_similarity[part],
             )
+            asked_by, _ = _as_compared(queries.embeddings, queries.embeddings[:0], metric)
+            share = float(masks[label].mean()) if label else 1.0
+            cases.append(Case(queries.kind, asked_by, own, label, expression, share))
     return cases
-
-
-def _as_stored(queries: NDArray[np.float32], metric: str) -> NDArray[Any]:
-    return sign_bits(queries) if metric in BINARY_METRICS else queries
-
-
-def _part(truth: Truth, part: slice) -> Truth:
-    return Truth(
-        truth.queries[part],
-        truth.metric,
-        truth.nearest[part],
-        truth.least_similarity[part],
-        truth.passing,
-    )
 
 
 #: Neighbours whose similarities differ by less are equally near: Milvus computes in single
@@ -140,7 +126,7 @@ class Truth:
             missing = np.setdiff1d(own, self.nearest[at], assume_unique=True)
             hits = len(own) - len(missing)
             if len(missing) and hits < wanted[at]:  # as near as the k-th, and not among the k?
-                close = _precise(self.queries[at], spool.take(missing), self.metric)
+                close = _precise(self.queries[at], spool.vectors[missing], self.metric)
                 hits += int((close >= self.least_similarity[at] - TIE).sum())
             shares[at] = min(1.0, hits / wanted[at])
         return shares
@@ -160,15 +146,15 @@ def find_truth(
     HAMMING and JACCARD compare the signs of the vectors. One pass over the vectors; memory is that
     of a block. ``on_progress`` hears how many rows of how many were compared.
     """
-    best = {label: _Best(len(queries), k + _SPARE) for label in masks}
+    best = {label: NearestSoFar(queries, k + _SPARE, metric) for label in masks}
     for start, block in spool.blocks():
-        scores = _similarities(queries, block, metric)
+        found = distances(*_as_compared(queries, block, metric), metric)
         for label, mask in masks.items():
             if mask is None:
-                best[label].add(scores, np.arange(start, start + len(block)))
+                best[label].take(np.arange(start, start + len(block)), found)
             else:
                 columns = np.flatnonzero(mask[start : start + len(block)])
-                best[label].add(scores[:, columns], columns + start)
+                best[label].take(columns + start, found[:, columns])
         on_progress(start + len(block), spool.rows)
     return {
         label: _refined(best[label].rows, spool, queries, k, metric, mask)
@@ -184,28 +170,6 @@ def sign_bits(vectors: Embeddings) -> NDArray[np.uint8]:
     return np.packbits(vectors > 0, axis=1)
 
 
-class _Best:
-    """The best candidates of each query so far: rows (q, keep), -1 where there are fewer."""
-
-    def __init__(self, queries: int, keep: int) -> None:
-        self.keep = keep
-        self.rows = np.full((queries, keep), -1, dtype=np.int64)
-        self.scores = np.full((queries, keep), -np.inf, dtype=np.float32)
-
-    def add(self, scores: NDArray[Any], rows: NDArray[np.int64]) -> None:
-        """Take the best of scores (q, n) of rows (n,) in."""
-        if scores.shape[1] > self.keep:
-            top = np.argpartition(scores, -self.keep, axis=1)[:, -self.keep :]
-            scores, numbers = np.take_along_axis(scores, top, axis=1), rows[top]
-        else:
-            numbers = np.broadcast_to(rows, scores.shape)
-        all_scores = np.concatenate([self.scores, scores], axis=1)
-        all_rows = np.concatenate([self.rows, numbers], axis=1)
-        top = np.argpartition(all_scores, -self.keep, axis=1)[:, -self.keep :]
-        self.scores = np.take_along_axis(all_scores, top, axis=1)
-        self.rows = np.take_along_axis(all_rows, top, axis=1)
-
-
 def _refined(
     candidates: NDArray[np.int64],
     spool: VectorSpool,
@@ -219,7 +183,7 @@ def _refined(
     least = np.full(len(queries), -np.inf)
     for at, query in enumerate(queries):
         rows = np.sort(candidates[at][candidates[at] >= 0])
-        scores = _precise(query, spool.take(rows), metric)
+        scores = _precise(query, spool.vectors[rows], metric)
         order = np.argsort(-scores, kind="stable")[:k]
         nearest[at, : len(order)] = rows[order]
         if len(order):
@@ -227,15 +191,18 @@ def _refined(
     return Truth(queries, metric, nearest, least, mask)
 
 
-def _similarities(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[Any]:
-    """Return how near vectors (n, dim) are to queries (q, dim), as (q, n): higher is nearer."""
+def _as_compared(
+    queries: NDArray[Any], vectors: NDArray[Any], metric: str
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return queries and vectors as the metric compares them: HAMMING and JACCARD by their bits."""
     if metric in BINARY_METRICS:
-        return -distances(sign_bits(queries), sign_bits(vectors), metric)
-    found = distances(queries, vectors, metric)
-    return found if metric in SIMILARITIES else -found
+        return sign_bits(queries), sign_bits(vectors)
+    return queries, vectors
 
 
 def _precise(query: Embeddings, vectors: Embeddings, metric: str) -> NDArray[np.float64]:
-    """Return the same for one query (dim,), as (n,), computed in double precision."""
+    """Return how near vectors are to one query (dim,), higher is nearer, in double precision."""
     one, many = query[None, :].astype(np.float64), vectors.astype(np.float64)
-    return np.asarray(_similarities(one, many, metric)[0], dtype=np.float64)
+    compared = distances(*_as_compared(one, many, metric), metric)[0]
+    found: NDArray[np.float64] = np.asarray(compared, dtype=np.float64)
+    return found if metric in SIMILARITIES else -found

@@ -110,7 +110,8 @@ def make_plan(
     for a sweep that none of the indexes has.
     """
     given = dict(sweeps or {})
-    named = [_usual_spec(name, rows, dim) for name in types]
+    kinds = [type(make_index_spec(name)) for name in types]
+    named = [kind.sized(rows, dim) for kind in kinds]
     planned: list[PlannedIndex] = []
     used: set[str] = set()
     for start in named or default_specs(rows, dim, server):
@@ -144,18 +145,17 @@ def spec_of(run: IndexRun) -> IndexSpec:
     names = {item.name: name for name, item in parameters_of(INDEX_SPECS[run.index_type])}
     return make_index_spec(
         run.index_type,
-        {names[key]: _switched(value) for key, value in run.build_params.items() if key in names},
+        {
+            names[key]: value == "true" if value in ("true", "false") else value
+            for key, value in run.build_params.items()
+            if key in names
+        },
     )
 
 
 def search_params_of(run: IndexRun) -> SearchParams:
     """Return the search setting a run measured."""
     return SearchParams(**run.search_params)
-
-
-def _usual_spec(name: str, rows: int, dim: int) -> IndexSpec:
-    """Return an index type sized to the vectors."""
-    return INDEX_SPECS[make_index_spec(name).index_type].sized(rows, dim)
 
 
 def _built_ways(
@@ -238,7 +238,3 @@ def _spread(settings: tuple[SearchParams, ...], count: int) -> tuple[SearchParam
         return settings
     chosen = np.linspace(0, len(settings) - 1, count).round().astype(int)
     return tuple(settings[at] for at in dict.fromkeys(chosen.tolist()))
-
-
-def _switched(value: Any) -> Any:
-    return value == "true" if value in ("true", "false") else value

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal, Protocol
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.lab.records import QueryKind
 from search_core.lab.vector_spool import VectorSpool
 from search_core.messages import Message
+from search_core.search.query_log import RecordedQuery
 
 Encode = Callable[[Sequence[str]], Embeddings]
 #: Fewer recorded searches than this say too little of what is asked for.
@@ -40,20 +40,6 @@ _PLACES = (
 _TIMES = ("", "at night", "in the rain", "in bright sunlight", "at dusk", "in the snow")
 
 
-class RecordedSearch(Protocol):
-    """A search somebody made (see search_core.search.query_log)."""
-
-    @property
-    def kind(self) -> Literal["text", "image"]:
-        """Whether a sentence was asked, or a picture."""
-        ...
-
-    @property
-    def embedding(self) -> Embeddings:
-        """Its embedding (dim,), of length 1."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class QuerySet:
     """Queries of one kind: their embeddings (q, dim), of length 1, and what they are in words."""
@@ -71,7 +57,7 @@ def sentences(count: int, seed: int = 0) -> list[str]:
 
 
 def text_queries(
-    count: int, encode: Encode | None, recorded: Sequence[RecordedSearch], seed: int = 0
+    count: int, encode: Encode | None, recorded: Sequence[RecordedQuery], seed: int = 0
 ) -> QuerySet | None:
     """Return recorded sentences where there are enough, else made ones; None without an encoder.
 
@@ -100,7 +86,7 @@ def image_queries(
     count: int,
     held_out: Embeddings,
     spool: VectorSpool,
-    recorded: Sequence[RecordedSearch] = (),
+    recorded: Sequence[RecordedQuery] = (),
     seed: int = 0,
 ) -> QuerySet:
     """Return recorded pictures where there are enough, else the vectors held out (q, dim).
@@ -119,7 +105,7 @@ def image_queries(
     rng = np.random.default_rng(seed)
     chosen = rng.choice(spool.rows, min(count, spool.rows), replace=False)
     noise = l2_normalised(rng.normal(size=(len(chosen), spool.dim)))
-    disturbed = l2_normalised(spool.take(chosen) + _NOISE * noise)
+    disturbed = l2_normalised(spool.vectors[chosen] + _NOISE * noise)
     return QuerySet(
         "image",
         disturbed,
@@ -127,7 +113,7 @@ def image_queries(
     )
 
 
-def _recorded(kind: str, count: int, recorded: Sequence[RecordedSearch]) -> Embeddings | None:
+def _recorded(kind: str, count: int, recorded: Sequence[RecordedQuery]) -> Embeddings | None:
     """Return up to ``count`` different recorded embeddings (q, dim); None where they are few."""
     different = {
         search.embedding.tobytes(): search.embedding for search in recorded if search.kind == kind

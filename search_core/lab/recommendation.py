@@ -79,22 +79,19 @@ class Recommendation:
         )
 
 
-def recommend(
-    runs: Sequence[IndexRun], target_recall: float = 0.95, filters: Sequence[str] | None = None
-) -> Recommendation | None:
+def recommend(runs: Sequence[IndexRun], target_recall: float = 0.95) -> Recommendation | None:
     """Return the fastest setting that meets the target with every kind of query and every filter.
 
-    ``filters`` are the labels to meet it under; None: all that were measured. Under a filter a
-    setting counts as searches do it, filter-aware, where that was measured. Of settings whose
-    medians cannot be told apart from the fastest (their 95 % intervals overlap) it is the one that
-    finds most; of several, the exact one, which finds as much of what comes later too, then the
-    smallest. Where none meets the target, it is the one that finds most. None
-    where nothing can be recommended; indexes of bits never are, as libraries hold floats.
+    Under a filter a setting counts as searches do it, filter-aware, where that was measured. Of
+    settings whose medians cannot be told apart from the fastest (their 95 % intervals overlap) it
+    is the one that finds most; of several, the exact one, which finds as much of what comes later
+    too, then the smallest. Where none meets the target, it is the one that finds most. None where
+    nothing can be recommended; indexes of bits never are, as libraries hold floats.
     """
     settings = [
         found
         for group in _by_setting(runs).values()
-        if (found := _setting(group, target_recall, filters)) is not None
+        if (found := _setting(group, target_recall)) is not None
     ]
     if not settings:
         return None
@@ -207,14 +204,11 @@ def _by_setting(runs: Sequence[IndexRun]) -> dict[Key, list[IndexRun]]:
     return groups
 
 
-def _setting(
-    group: Sequence[IndexRun], target_recall: float, filters: Sequence[str] | None
-) -> Setting | None:
+def _setting(group: Sequence[IndexRun], target_recall: float) -> Setting | None:
     """Return what the runs of one setting come to; None where it was not measured unfiltered."""
     cells: dict[tuple[str, str], IndexRun] = {}
     for run in sorted(group, key=lambda run: run.strategy == "filter_aware"):
-        if not run.filter or filters is None or run.filter in filters:
-            cells[run.query_kind, run.filter] = run
+        cells[run.query_kind, run.filter] = run
     plain = [run for (_, label), run in cells.items() if not label]
     if not plain:
         return None

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import restored, stored
+from search_core.system.machine import cores
 
 
 def versions(server: ServerInfo) -> dict[str, str]:
@@ -32,7 +33,7 @@ def machine() -> dict[str, str | int]:
     """Return this machine: its processor, the cores this process may use, memory, system."""
     return {
         "cpu": _processor(),
-        "cores": _cores(),
+        "cores": cores(),
         "memory_bytes": _memory_bytes(),
         "os": f"{platform.system()} {platform.release()} {platform.machine()}",
     }
@@ -53,12 +54,6 @@ def _processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int:
@@ -161,7 +156,10 @@ class IndexRun:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values; milliseconds and shares to five significant digits."""
-        return {name: _plain(value) for name, value in asdict(self).items()}
+        return {
+            name: float(f"{value:.5g}") if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> IndexRun:
@@ -211,7 +209,3 @@ def read_jsonl(path: Path) -> Comparison:
     if context is None:
         raise ValueError(f"{path} holds no measurements")
     return Comparison(context, tuple(runs))
-
-
-def _plain(value: Any) -> Any:
-    return float(f"{value:.5g}") if isinstance(value, float) else value

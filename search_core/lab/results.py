@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -64,46 +64,6 @@ def t_quantile(freedom: int) -> float:
     first = (_Z**3 + _Z) / (4 * freedom)
     second = (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
     return _Z + first + second
-
-
-def ann_recall_at_k(
-    found: Sequence[Sequence[str]], exact: Sequence[Sequence[str]], k: int
-) -> float:
-    """Return the share of the exact ``k`` nearest neighbours that an index returned, over queries.
-
-    ``exact`` holds each query's true neighbours, best first. This is the recall of ann-benchmarks
-    (Aumueller, Bernhardsson, Faithfull 2018).
-    """
-    shares = [
-        len(set(got[:k]) & set(truth[:k])) / min(k, len(truth))
-        for got, truth in zip(found, exact, strict=True)
-        if truth
-    ]
-    return float(np.mean(shares)) if shares else 1.0
-
-
-def precision_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
-    """Return the share of the first ``k`` answers that are relevant."""
-    return sum(1 for item in ranked[:k] if item in relevant) / k
-
-
-def recall_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
-    """Return the share of all relevant items that are among the first ``k`` answers."""
-    if not relevant:
-        return 1.0
-    return sum(1 for item in ranked[:k] if item in relevant) / len(relevant)
-
-
-def hit_rate_at_k(ranked: Sequence[str], relevant: Set[str], k: int) -> float:
-    """Return 1 if at least one relevant item is among the first ``k`` (CLIP papers' R@k)."""
-    return 1.0 if any(item in relevant for item in ranked[:k]) else 0.0
-
-
-def reciprocal_rank(ranked: Sequence[str], relevant: Set[str]) -> float:
-    """Return 1 / rank of the first relevant answer, 0 when there is none."""
-    ranks = (rank for rank, item in enumerate(ranked, start=1) if item in relevant)
-    first = next(ranks, None)
-    return 0.0 if first is None else 1.0 / first
 
 
 def percentile_ms(seconds: Sequence[float] | NDArray[np.float64], percent: float) -> float:
@@ -176,7 +136,8 @@ def batch_run(
 ) -> IndexRun:
     """Return the record of requests of ``nq`` queries."""
     run = _timed(_about(build, job, asked, ()), seconds)
-    return replace(run, kind="batch", nq=nq, qps=_qps(nq, seconds))
+    qps = nq / float(np.median(np.concatenate(list(seconds))))
+    return replace(run, kind="batch", nq=nq, qps=qps)
 
 
 def throughput_run(
@@ -236,7 +197,3 @@ def _median(seconds: Sequence[Seconds]) -> tuple[float, float]:
     """Return the 95 % interval of the median over the repeats, in ms."""
     p50 = percentile_ms(np.concatenate(list(seconds)), 50)
     return repeated_interval([percentile_ms(part, 50) for part in seconds], p50)
-
-
-def _qps(nq: int, seconds: Sequence[Seconds]) -> float:
-    return nq / float(np.median(np.concatenate(list(seconds))))

@@ -14,7 +14,7 @@ from search_core.lab.plan import PlannedIndex
 from search_core.lab.timing import Built, Job
 from search_core.lab.vector_spool import VectorSpool
 from search_core.store.library import Store
-from search_core.store.scratch import Trial
+from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
 
 #: Indexes over this many bytes of vectors in all stand side by side and are measured in turns;
 #: more of them are built one after another, in fewer copies of the vectors. Milvus Lite holds about
@@ -64,10 +64,14 @@ def filled_trials(
     *,
     metric: str,
     binary: bool,
-    timeout_s: float,
-    on_progress: Callable[[int, int], None],
+    timeout_s: float = TRIAL_TIMEOUT_S,
+    rows: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[list[Trial]]:
-    """Open ``count`` trials with all vectors of the spool in them; they are removed at the end."""
+    """Open ``count`` trials with the vectors of the spool in them; they are removed at the end.
+
+    Of some more than ``rows`` vectors, where that is given.
+    """
     with ExitStack() as open_trials:
         trials = [
             open_trials.enter_context(
@@ -84,7 +88,10 @@ def filled_trials(
             vectors = sign_bits(page.embeddings) if binary else page.embeddings
             for trial in trials:
                 trial.insert(page.rows, vectors, page.facets)
-            on_progress(int(page.rows[-1]) + 1, spool.rows)
+            done = int(page.rows[-1]) + 1
+            on_progress(done, spool.rows)
+            if rows is not None and done > rows:
+                break
         for trial in trials:
             trial.settle()
         yield trials
@@ -97,14 +104,8 @@ def reference_job(
     """Open a small trial that is searched exactly, to be asked the same while lots come and go."""
     spec: IndexSpec = BinFlat() if metric in BINARY_METRICS else Flat()
     binary = spec.vector_kind == "binary"
-    with store.open_trial(spool.dim, metric=metric, vector_kind=spec.vector_kind) as trial:
-        for page in spool.pages():
-            trial.insert(
-                page.rows, sign_bits(page.embeddings) if binary else page.embeddings, page.facets
-            )
-            if page.rows[-1] >= _REFERENCE_ROWS:
-                break
-        trial.settle()
+    filled = filled_trials(store, spool, 1, metric=metric, binary=binary, rows=_REFERENCE_ROWS)
+    with filled as [trial]:
         yield Job(Built(trial, spec, metric, trial.build(spec)), SearchParams(), case, k)
 
 

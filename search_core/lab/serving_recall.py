@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -46,21 +46,12 @@ class LiveRecall:
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        library = self.library
+        values = {item.name: getattr(self, item.name) for item in fields(self)[1:]}
         return {
-            "library": library.name,
-            "index": index_spec_to_dict(library.index),
-            "search": library.search_params(None, self.k),
-            "rows": self.rows,
-            "query_source": self.query_source,
-            "queries": self.queries,
-            "filtered": self.filtered,
-            "raised": self.raised,
-            "exact": self.exact,
-            "k": self.k,
-            "ann_recall_at_k": round(self.ann_recall_at_k, 5),
-            "recall_low": round(self.recall_low, 5),
-            "recall_high": round(self.recall_high, 5),
+            "library": self.library.name,
+            "index": index_spec_to_dict(self.library.index),
+            "search": self.library.search_params(None, self.k),
+            **{name: round(v, 5) if isinstance(v, float) else v for name, v in values.items()},
         }
 
 

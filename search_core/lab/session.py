@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -29,7 +31,10 @@ from search_core.lab.timing import (
     Built,
     Job,
     Seconds,
+    Step,
+    Throughput,
     find_all,
+    in_turns,
     time_clients,
     time_requests,
 )
@@ -38,6 +43,7 @@ from search_core.messages import Message
 from search_core.search.filtered_search import plan_effort
 from search_core.store.scratch import Trial
 
+_T = TypeVar("_T")
 #: Milvus answers at most so many hits.
 _MOST_HITS = 16_384
 
@@ -90,7 +96,11 @@ class Session:
         One that fails is recorded as such; the others go on. ``reference`` is asked in turns with
         them where there are several lots, to tell how the speed changed from one to the next.
         """
-        built, failures = build_all(planned, trials, metric, self._tell_build)
+
+        def tell(spec: IndexSpec) -> None:
+            self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
+
+        built, failures = build_all(planned, trials, metric, tell)
         for failure in failures:
             self.tell_failure(failure, metric)
         runs = {
@@ -117,9 +127,6 @@ class Session:
 
     # Within
 
-    def _tell_build(self, spec: IndexSpec) -> None:
-        self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
-
     def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
         """Ask every job all its queries once: what it finds, and warmth for the timing."""
         lot = _Lot({}, {}, {})
@@ -139,7 +146,7 @@ class Session:
         item: PlannedIndex,
         index: Built,
         cases: Sequence[Case],
-        step: Callable[[int], None],
+        step: Step,
     ) -> dict[Job, Asked]:
         asked: dict[Job, Asked] = {}
         for params in item.settings:
@@ -149,23 +156,19 @@ class Session:
                 asked[job] = self._ask(job, step)
                 recalls.append(asked[job].recall)
                 if case.filter:
-                    aware = self._filter_aware(job)
+                    effort = plan_effort(
+                        index.spec, params, job.k, self._spool.rows, case.selectivity
+                    )  # as searches do it, which mind their filter
+                    aware = replace(job, strategy="filter_aware", effort=effort)
                     same = _does_nothing(aware)
                     asked[aware] = asked[job] if same else self._ask(aware, lambda steps: None)
             if not item.complete and min(recalls) >= 1.0:
                 break  # more thorough settings find as much, slower
         return asked
 
-    def _ask(self, job: Job, step: Callable[[int], None]) -> Asked:
+    def _ask(self, job: Job, step: Step) -> Asked:
         rows = find_all(job, step)
         return Asked(rows, job.case.truth.shares(rows, self._spool))
-
-    def _filter_aware(self, job: Job) -> Job:
-        """Return the job as searches do it, which mind their filter."""
-        effort = plan_effort(
-            job.built.spec, job.params, job.k, self._spool.rows, job.case.selectivity
-        )
-        return replace(job, strategy="filter_aware", effort=effort)
 
     def _ignored(
         self, item: PlannedIndex, index: Built, asked: dict[Job, Asked]
@@ -205,18 +208,9 @@ class Session:
         """Time one query at a time, in turns; return a record of each job."""
         jobs = [job for job in lot.asked if not _does_nothing(job)]
         jobs += [reference] if reference else []
-        repeats = self._options.repeats
-        step = self._stepper(
-            Message("timing"), repeats * sum(len(job.case.queries) for job in jobs)
-        )
-        seconds = time_requests(
-            jobs,
-            nq=1,
-            repeats=repeats,
-            rng=self._rng,
-            on_step=step,
-            on_failure=lot.tell,
-        )
+        requests = sum(len(job.case.queries) for job in jobs)
+        step = self._stepper(Message("timing"), self._options.repeats * requests)
+        seconds = self._in_turns(lot, jobs, partial(time_requests, nq=1, on_step=step))
         apart, drift = self._apart(seconds.get(reference, ()) if reference else ())
         for index, run in runs.items():
             runs[index] = replace(run, lot=self._lot, drift_low=drift[0], drift_high=drift[1])
@@ -238,35 +232,34 @@ class Session:
         jobs = [job for job in lot.asked if job.case is first]
         for nq in (nq for nq in options.nq if nq > 1):
             requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
-            step = self._stepper(
-                Message("timing {count} queries a request", count=nq), options.repeats * requests
-            )
-            seconds = time_requests(
-                lot.standing(jobs),
-                nq=nq,
-                repeats=options.repeats,
-                rng=self._rng,
-                on_step=step,
-                on_failure=lot.tell,
-            )
+            doing = Message("timing {count} queries a request", count=nq)
+            step = self._stepper(doing, options.repeats * requests)
+            seconds = self._in_turns(lot, jobs, partial(time_requests, nq=nq, on_step=step))
             for job, parts in seconds.items():
                 yield batch_run(runs[job.built], job, lot.asked[job], parts, nq)
         for clients in options.concurrency:
-            step = self._stepper(
-                Message("timing {count} clients", count=clients), options.repeats * len(jobs)
-            )
-            got = time_clients(
-                lot.standing(jobs),
-                clients=clients,
-                repeats=options.repeats,
-                rng=self._rng,
-                on_step=step,
-                on_failure=lot.tell,
-            )
-            for job, measured in got.items():
+            doing = Message("timing {count} clients", count=clients)
+            step = self._stepper(doing, options.repeats * len(jobs))
+
+            def ask(job: Job, clients: int = clients, step: Step = step) -> Throughput:
+                step(1)
+                return time_clients(job, clients)
+
+            for job, measured in self._in_turns(lot, jobs, ask).items():
                 yield throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
 
-    def _stepper(self, doing: str, total: int) -> Callable[[int], None]:
+    def _in_turns(
+        self, lot: _Lot, jobs: Sequence[Job], measure: Callable[[Job], _T]
+    ) -> dict[Job, list[_T]]:
+        return in_turns(
+            lot.standing(jobs),
+            measure,
+            repeats=self._options.repeats,
+            rng=self._rng,
+            on_failure=lot.tell,
+        )
+
+    def _stepper(self, doing: str, total: int) -> Step:
         done = 0
 
         def step(steps: int) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,8 @@ from search_core.search.filtered_search import Effort
 from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors
 
 Seconds = NDArray[np.float64]
+_T = TypeVar("_T")
 Step = Callable[[int], None]
-#: Hears of an index that failed while it was timed.
-OnFailure = Callable[["Built", SightlineError], None]
 #: Several clients ask for at least this long, and this many times each.
 _CLIENTS_S = 0.3
 _CLIENT_REQUESTS = 5
@@ -86,70 +85,37 @@ def find_all(job: Job, on_step: Step = lambda steps: None) -> Rows:
     return found
 
 
-def time_requests(
+def in_turns(
     jobs: Sequence[Job],
+    measure: Callable[[Job], _T],
     *,
-    nq: int,
     repeats: int,
     rng: np.random.Generator,
-    on_step: Step = lambda steps: None,
-    on_failure: OnFailure | None = None,
-) -> dict[Job, list[Seconds]]:
-    """Return for each job the seconds of its requests of ``nq`` queries, one array a repeat.
+    on_failure: Callable[[Built, SightlineError], None],
+) -> dict[Job, list[_T]]:
+    """Measure each job so many times, in an order drawn anew each time.
 
-    A repeat asks every query of the case once; one fewer than ``nq`` goes round them. An index
-    that fails is told to ``on_failure`` and left out, the others go on; without one it raises.
+    An index that fails is told to ``on_failure`` and left out, the others go on.
     """
     failed: set[Built] = set()
-    seconds: dict[Job, list[Seconds]] = {job: [] for job in jobs}
+    found: dict[Job, list[_T]] = {job: [] for job in jobs}
     for _ in range(repeats):
         for at in rng.permutation(len(jobs)).tolist():
             job = jobs[at]
-            with _told_failures(job.built, failed, on_failure):
+            try:
                 if job.built not in failed:
-                    seconds[job].append(_timed(job, nq, on_step))
-    return {job: parts for job, parts in seconds.items() if job.built not in failed}
+                    found[job].append(measure(job))
+            except SightlineError as error:
+                failed.add(job.built)
+                on_failure(job.built, error)
+    return {job: parts for job, parts in found.items() if job.built not in failed}
 
 
-def time_clients(
-    jobs: Sequence[Job],
-    *,
-    clients: int,
-    repeats: int,
-    rng: np.random.Generator,
-    on_step: Step = lambda steps: None,
-    on_failure: OnFailure | None = None,
-) -> dict[Job, list[Throughput]]:
-    """Return for each job what ``clients`` threads got that ask at once, one a repeat.
+def time_requests(job: Job, nq: int, on_step: Step = lambda steps: None) -> Seconds:
+    """Return the seconds of a job's requests of ``nq`` queries.
 
-    Indexes that fail are treated as by :func:`time_requests`.
+    Every query of the case is asked once; one fewer than ``nq`` goes round them.
     """
-    failed: set[Built] = set()
-    measured: dict[Job, list[Throughput]] = {job: [] for job in jobs}
-    for _ in range(repeats):
-        for at in rng.permutation(len(jobs)).tolist():
-            job = jobs[at]
-            with _told_failures(job.built, failed, on_failure):
-                if job.built not in failed:
-                    measured[job].append(_throughput(job, clients))
-            on_step(1)
-    return {job: parts for job, parts in measured.items() if job.built not in failed}
-
-
-@contextmanager
-def _told_failures(
-    built: Built, failed: set[Built], on_failure: OnFailure | None
-) -> Iterator[None]:
-    try:
-        yield
-    except SightlineError as error:
-        if on_failure is None:
-            raise
-        failed.add(built)
-        on_failure(built, error)
-
-
-def _timed(job: Job, nq: int, on_step: Step) -> Seconds:
     count = len(job.case.queries)
     requests = [
         job.case.queries[np.arange(start, start + nq) % count] for start in range(0, count, nq)
@@ -166,7 +132,7 @@ def _timed(job: Job, nq: int, on_step: Step) -> Seconds:
     return seconds
 
 
-def _throughput(job: Job, clients: int) -> Throughput:
+def time_clients(job: Job, clients: int) -> Throughput:
     """Ask from several threads until the time is over; raises what the first failing one met."""
     queries = job.case.queries
     start = threading.Barrier(clients + 1)

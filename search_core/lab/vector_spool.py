@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from search_core.encoders.base import Embeddings
-from search_core.schema.entity import MediaEntity, MediaType
+from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
 from search_core.store.library import Store
 
 BLOCK_ROWS = 16_384
+_values = attrgetter(*SCALAR_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +39,12 @@ class VectorSpool:
         self.dim = dim
         self.rows = 0
         self._vectors = tempfile.TemporaryFile()  # noqa: SIM115
-        self._facets = tempfile.TemporaryFile()  # noqa: SIM115
-        self._pages: list[tuple[int, int, int]] = []  # first row, offset, bytes
+        self._facets = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
 
     def __enter__(self) -> VectorSpool:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self._vectors.close()
         self._facets.close()
 
@@ -57,46 +52,34 @@ class VectorSpool:
         """Add rows: entities and their embeddings (n, dim)."""
         if not len(facets):
             return
-        self._vectors.write(np.ascontiguousarray(embeddings, dtype=np.float32).tobytes())
-        text = json.dumps([_facets_of(entity) for entity in facets]).encode()
-        self._pages.append((self.rows, self._facets.tell(), len(text)))
-        self._facets.write(text)
+        self._vectors.write(np.ascontiguousarray(embeddings, dtype=np.float32).data)
+        self._facets.write(json.dumps([_values(entity) for entity in facets]) + "\n")
         self.rows += len(facets)
 
-    def read(self, start: int, stop: int) -> Embeddings:
-        """Return the embeddings (stop - start, dim) of consecutive rows."""
+    @property
+    def vectors(self) -> Embeddings:
+        """All embeddings (rows, dim) there are now; what is looked at is read from disk."""
+        if not self.rows:
+            return np.empty((0, self.dim), dtype=np.float32)
         self._vectors.flush()
-        row_bytes = 4 * self.dim
-        data = bytearray()
-        while len(data) < (stop - start) * row_bytes:  # one read returns 2 GiB at most
-            part = os.pread(
-                self._vectors.fileno(),
-                (stop - start) * row_bytes - len(data),
-                start * row_bytes + len(data),
-            )
-            if not part:
-                raise IndexError(f"rows {start} to {stop} of {self.rows}")
-            data += part
-        return np.frombuffer(data, dtype=np.float32).reshape(stop - start, self.dim)
-
-    def take(self, rows: NDArray[np.int64]) -> Embeddings:
-        """Return the embeddings (n, dim) of the rows (n,), in their order."""
-        found = [self.read(row, row + 1)[0] for row in rows.tolist()]
-        return np.array(found, dtype=np.float32).reshape(len(found), self.dim)
+        shape = (self.rows, self.dim)
+        return np.asarray(np.memmap(self._vectors, dtype=np.float32, mode="r", shape=shape))
 
     def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, Embeddings]]:
         """Yield the first row's number and the embeddings (n, dim), block by block."""
+        vectors = self.vectors
         for start in range(0, self.rows, size):
-            yield start, self.read(start, min(start + size, self.rows))
+            yield start, vectors[start : start + size]
 
     def pages(self) -> Iterator[FacetPage]:
         """Yield all rows as they were added, with what filters ask about them."""
-        self._facets.flush()
-        for first, offset, length in self._pages:
-            text = os.pread(self._facets.fileno(), length, offset)
-            facets = [_entity_of(*record) for record in json.loads(text)]
+        vectors, first = self.vectors, 0
+        self._facets.seek(0)
+        while line := self._facets.readline():
+            facets = [_entity_of(values) for values in json.loads(line)]
             last = first + len(facets)
-            yield FacetPage(np.arange(first, last), self.read(first, last), facets)
+            yield FacetPage(np.arange(first, last), vectors[first:last], facets)
+            first = last
 
 
 def spool_library(
@@ -132,21 +115,6 @@ def spool_library(
     return np.concatenate([np.empty((0, spool.dim), np.float32), *kept])
 
 
-def _facets_of(entity: MediaEntity) -> tuple[str, str, str, str, int, tuple[str, ...]]:
-    return (
-        entity.id,
-        entity.source_id,
-        entity.media_type,
-        entity.camera,
-        entity.captured_at,
-        entity.tags,
-    )
-
-
-def _entity_of(
-    entity_id: str, source: str, media: str, camera: str, captured_at: int, tags: list[str]
-) -> MediaEntity:
-    kind: MediaType = "image" if media == "image" else "frame"
-    return MediaEntity(
-        entity_id, source, kind, "", camera, captured_at, "file", 0, 0, 0, 0, "", 0, "", tuple(tags)
-    )
+def _entity_of(values: Sequence[Any]) -> MediaEntity:
+    record = dict(zip(SCALAR_FIELDS, values, strict=True))
+    return MediaEntity(**{**record, "tags": tuple(record["tags"])})

@@ -168,21 +168,6 @@ class SearchEngine:
         self._cameras = cameras
         self._on_ask = on_ask
 
-    def search(
-        self,
-        query: Query,
-        *,
-        k: int = DEFAULT_K,
-        where: Filter = NO_FILTER,
-        params: SearchParams | None = None,
-        min_score: float | None = None,
-    ) -> list[Hit]:
-        """Return the best ``k`` hits for a query, best first; those below ``min_score`` left out.
-
-        A query by entity id does not return that entity itself. Raises EntityNotFound.
-        """
-        return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
-
     def answer(
         self,
         query: Query,
@@ -192,7 +177,10 @@ class SearchEngine:
         params: SearchParams | None = None,
         min_score: float | None = None,
     ) -> Answer:
-        """Return what :meth:`search` does, with what was done and the milliseconds it took."""
+        """Return the best ``k`` hits for a query, best first; those below ``min_score`` left out.
+
+        A query by entity id does not return that entity itself. Raises EntityNotFound.
+        """
         library = self._store.library(self._library, self._encoder.identity)
         self._on_ask(query, where, k)
         # Here too, though a guarded store does it: how hard to search depends on the whole filter.

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 #: Metrics where a larger value is nearer; in the others a smaller one is.
 SIMILARITIES = frozenset({"COSINE", "IP"})
 _BITS = np.array([bin(byte).count("1") for byte in range(256)], dtype=np.uint8)
+#: Of a block so many times as large as what is kept, the nearest are chosen before they are sorted.
+_MANY = 50
 
 
 def distances(queries: NDArray[Any], vectors: NDArray[Any], metric: str) -> NDArray[np.float32]:
@@ -51,14 +53,25 @@ class NearestSoFar:
 
     def add(self, rows: NDArray[np.int64], vectors: NDArray[Any]) -> None:
         """Take in a block of vectors (n, dim) under row numbers (n,)."""
-        found = distances(self._queries, vectors, self._metric)
+        self.take(rows, distances(self._queries, vectors, self._metric))
+
+    def take(self, rows: NDArray[np.int64], found: NDArray[np.float32]) -> None:
+        """Take in the distances (q, n) of what is under row numbers (n,)."""
+        numbers = np.broadcast_to(rows, found.shape)
+        k = self.rows.shape[1]
+        if found.shape[1] > _MANY * k:
+            near = np.argpartition(self._keys(found), k, axis=1)[:, : k + 1]
+            found = np.take_along_axis(found, near, axis=1)
+            numbers = np.take_along_axis(numbers, near, axis=1)
         values = np.concatenate([self.distances, found], axis=1)
-        numbers = np.concatenate([self.rows, np.broadcast_to(rows, found.shape)], axis=1)
-        # Ascending order; NaN, where there is no neighbour yet, sorts last.
-        keys = -values if self._metric in SIMILARITIES else values
-        best = np.argsort(keys, axis=1, kind="stable")[:, : self.rows.shape[1]]
+        numbers = np.concatenate([self.rows, numbers], axis=1)
+        best = np.argsort(self._keys(values), axis=1, kind="stable")[:, :k]
         self.rows = np.take_along_axis(numbers, best, axis=1)
         self.distances = np.take_along_axis(values, best, axis=1)
+
+    def _keys(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return what is nearest first in ascending order; NaN, where nothing is, is last."""
+        return -values if self._metric in SIMILARITIES else values
 
 
 def _bit_counts(

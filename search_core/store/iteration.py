@@ -18,7 +18,9 @@ def chunks_where(store: Store, library: str, where: Filter) -> Iterator[VectorPa
     What passes is settled before the first chunk: only ids are held of it. What was deleted since
     is left out.
     """
-    ids = _ids(store, library, where)
+    ids = list(dict.fromkeys(where.ids))
+    if not ids or where != Filter(ids=where.ids):
+        ids = [entity.id for page in entities_where(store, library, where) for entity in page]
     for start in range(0, len(ids), CHUNK_ROWS):
         chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]))
         yield from store.vectors(library, where=chosen)
@@ -32,9 +34,3 @@ def entities_where(store: Store, library: str, where: Filter) -> Iterator[list[M
         return
     for page in store.vectors(library, where=where):
         yield page.entities
-
-
-def _ids(store: Store, library: str, where: Filter) -> list[str]:
-    if where.ids and where == Filter(ids=where.ids):
-        return list(dict.fromkeys(where.ids))
-    return [entity.id for page in entities_where(store, library, where) for entity in page]

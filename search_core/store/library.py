@@ -23,7 +23,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.store.replacement import Succession
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
 
 NO_FILTER = Filter()
@@ -91,8 +91,10 @@ class LibraryInfo:
 
     def search_options(self, asked: SearchParams | None, k: int) -> dict[str, Any]:
         """Return what Milvus is given to search by for ``k`` hits: metric and parameters."""
-        metric, params = _options(self, asked, k)
-        return {"metric_type": metric, "params": dict(params)}
+        return {
+            "metric_type": self.index.metric_for(self.metric),
+            "params": _params(self, asked, k),
+        }
 
     def require_encoder(self, identity: EncoderIdentity) -> None:
         """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
@@ -108,10 +110,8 @@ class LibraryInfo:
 
 
 @lru_cache(maxsize=256)
-def _options(
-    library: LibraryInfo, asked: SearchParams | None, k: int
-) -> tuple[str, dict[str, int]]:
-    return library.index.metric_for(library.metric), library.search_params(asked, k)
+def _params(library: LibraryInfo, asked: SearchParams | None, k: int) -> dict[str, int]:
+    return library.search_params(asked, k)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,22 +136,18 @@ class Store(Protocol):
     @property
     def address(self) -> str:
         """Where it is, as people are told; may be empty."""
-        ...
 
     def server(self) -> ServerInfo:
         """Return which Milvus it is."""
-        ...
 
     def libraries(self) -> list[LibraryInfo]:
         """Return all libraries by name."""
-        ...
 
     def library(self, name: str, encoder: EncoderIdentity | None = None) -> LibraryInfo:
         """Return one library; raises LibraryNotFound.
 
         Raises EncoderMismatch unless ``encoder``, where it is given, made its vectors.
         """
-        ...
 
     def ensure_library(
         self,
@@ -162,41 +158,32 @@ class Store(Protocol):
         index: IndexSpec = DEFAULT_INDEX,
     ) -> LibraryInfo:
         """Return the library, created when it is new; raises EncoderMismatch."""
-        ...
 
     def drop_library(self, name: str) -> None:
         """Remove a library with all its entities; raises LibraryNotFound."""
-        ...
 
     def rename_library(self, name: str, new_name: str) -> None:
         """Give a library another name; raises LibraryNotFound, UsageError, StoreBusy."""
-        ...
 
     def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Store entities with their embeddings (n, dim); one of the same id is replaced."""
-        ...
 
     def settle(self, name: str) -> None:
         """Return when everything written is seen by every reader and kept on disk."""
-        ...
 
     def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
         """Return how many entities pass the filter; not ``fresh``, sooner, as of seconds ago."""
-        ...
 
     def entities(
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        ...
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
-        ...
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
-        ...
 
     def vectors(
         self, name: str, *, where: Filter = NO_FILTER, limit: int | None = None, seed: int = 0
@@ -206,11 +193,9 @@ class Store(Protocol):
         With a ``limit`` below their number it is that many by chance, the same for the same
         ``seed`` and contents. Order is not promised.
         """
-        ...
 
     def delete(self, name: str, where: Filter) -> int:
         """Remove what passes the filter and return how many that were; refuses an empty filter."""
-        ...
 
     def search(
         self,
@@ -222,17 +207,11 @@ class Store(Protocol):
         params: SearchParams | None = None,
     ) -> list[list[Match]]:
         """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
-        ...
 
     def search_exact(
         self, name: str, vectors: Embeddings, *, k: int, where: Filter = NO_FILTER
     ) -> list[list[Match]]:
         """Return the same without the index: what passes is fetched and compared one by one."""
-        ...
-
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef."""
-        ...
 
     def rebuild(
         self,
@@ -240,22 +219,23 @@ class Store(Protocol):
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index beside the serving one and switch to it when it is ready.
+        """Build a library's new index; ``search`` becomes its default nprobe and ef.
 
-        Searches and writes go on throughout. ``on_progress`` hears what is being done and the
-        share of it, 0 to 1. Ended anywhere, the library serves as before; raises StoreBusy while
-        another rebuild of it runs.
+        It is built beside the serving one and switched to when it is ready, while searches and
+        writes go on; ``in_place``, where a second copy does not fit, they wait. ``on_progress``
+        hears what is being done and the share of it, 0 to 1. Ended anywhere, the library serves as
+        before; raises StoreBusy while another rebuild of it runs.
         """
-        ...
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> Succession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what fills a library's next collection, for embeddings of another encoder.
 
         ``work`` is a name that only one process at a time acts under: it goes on with what another
         left under it, whether that has ended or not.
         """
-        ...
 
     def open_trial(
         self,
@@ -266,15 +246,12 @@ class Store(Protocol):
         timeout_s: float = TRIAL_TIMEOUT_S,
     ) -> Trial:
         """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
-        ...
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left behind, and return its names."""
-        ...
 
     def close(self) -> None:
         """Let go of the connection, and of the embedded Milvus's lock."""
-        ...
 
 
 def check_library_name(name: str) -> str:

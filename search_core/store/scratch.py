@@ -6,10 +6,10 @@ of any share can be written.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,30 +36,24 @@ class BuildTimes:
     load_s: float
 
 
-class Trial(Protocol):
+class Trial(ABC):
     """A scratch collection of one comparison; leaving its ``with`` block removes it."""
 
     def __enter__(self) -> Self:
-        """Return the trial."""
-        ...
+        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove it."""
-        ...
+    def __exit__(self, *raised: object) -> None:
+        self.drop()
 
+    @abstractmethod
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         """Add vectors under row numbers (n,), each given once; ``facets`` has the n entities."""
-        ...
 
     def settle(self) -> None:
         """Return when all rows are on disk, ready to be indexed."""
-        ...
+        return
 
+    @abstractmethod
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Build an index over the settled rows in place of the one before, and load it.
 
@@ -67,8 +61,8 @@ class Trial(Protocol):
         time limit, StoreError where Milvus fails; the rows are then without an index, and another
         can be built.
         """
-        ...
 
+    @abstractmethod
     def search(
         self, queries: Vectors, *, k: int, params: dict[str, int], expression: str = ""
     ) -> tuple[Rows, NDArray[np.float32]]:
@@ -76,25 +70,24 @@ class Trial(Protocol):
 
         ``params`` are Milvus's search parameters; ``expression`` is a filter in Milvus's words.
         """
-        ...
 
+    @abstractmethod
     def search_exact(
         self, queries: Vectors, *, k: int, expression: str = ""
     ) -> tuple[Rows, NDArray[np.float32]]:
         """Return the same of what passes the filter, fetched and compared in NumPy."""
-        ...
 
     def index_bytes(self) -> int | None:
         """Return the size of the index on disk as measured; None where Milvus does not show it."""
-        ...
+        return None
 
     def memory_bytes(self) -> int | None:
         """Return the memory the loaded index takes as measured; None where it is not shown."""
-        ...
+        return None
 
+    @abstractmethod
     def drop(self) -> None:
         """Remove the trial with all it holds; again does nothing."""
-        ...
 
 
 def facet_row(row: int, bucket: int, entity: MediaEntity) -> dict[str, Any]:

@@ -35,11 +35,9 @@ class Stop(Protocol):
 
     def is_set(self) -> bool:
         """Whether somebody asked to stop."""
-        ...
 
     def wait(self, timeout: float) -> bool:
         """Wait up to ``timeout`` seconds; return whether somebody asked to stop."""
-        ...
 
 
 class StopFlag:

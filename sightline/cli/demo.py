@@ -148,7 +148,7 @@ def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[
     sections = []
     searches = []
     for title, query, moments in asked:
-        hits = engine.search(query, k=SHEET_HITS)
+        hits = engine.answer(query, k=SHEET_HITS).hits
         right = frozenset(hit.rank for hit in hits if _is_true(hit, moments))
         wanted = 1 if query.image is not None else TOP
         searches.append(

@@ -20,10 +20,10 @@ from search_core.encoders.base import (
     preprocessing_digest,
     weights_digest,
 )
-from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.encoders.loading import RUNTIMES, load, load_encoder, options_of
 from search_core.errors import EncoderUnavailable, SettingsError
 from search_core.settings import load_settings
+from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 PICTURES = [Image.new("RGB", (64, 48), colour) for colour in COLOURS.values()]
 

@@ -283,7 +283,7 @@ def test_exact_search_finds_what_numpy_finds(store: Store, library: str, where: 
 def test_the_index_of_a_live_library_changes(
     store: Store, library: str, index: IndexSpec, search: SearchParams
 ) -> None:
-    store.set_index(library, index, search)
+    store.rebuild(library, index, search, in_place=True)
     assert store.library(library).index == index
     assert store.library(library).search == search
     [hits] = store.search(library, VECTORS[:1], k=5)
@@ -306,10 +306,10 @@ def test_scores_are_cosines_under_every_metric(
 
 
 def test_search_parameters_are_checked_before_milvus_is_asked(store: Store, library: str) -> None:
-    store.set_index(library, Hnsw())
+    store.rebuild(library, Hnsw(), in_place=True)
     with pytest.raises(IndexParameterError, match="ef 2"):
         store.search(library, VECTORS[:1], k=3, params=SearchParams(ef=2))
-    store.set_index(library, IvfFlat(nlist=4))
+    store.rebuild(library, IvfFlat(nlist=4), in_place=True)
     with pytest.raises(IndexParameterError, match="nprobe 5"):
         store.search(library, VECTORS[:1], k=3, params=SearchParams(nprobe=5))
     with pytest.raises(UsageError, match="16384"):

@@ -16,7 +16,6 @@ from ingest.media.decoding import frame_at, open_media
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.rows.deletion import delete_entities, drop_library
-from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import LibraryNotFound
 from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8
 from search_core.schema.filters import Filter
@@ -24,6 +23,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.settings import MediaSettings, Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
+from tests.support.colour_encoder import COLOURS, ColourEncoder
 from tests.support.made_media import make_clip
 
 LIBRARY = f"integration_{secrets.token_hex(3)}"
@@ -85,16 +85,16 @@ def test_a_session(media: Path, settings: Settings, store: MilvusStore) -> None:
     assert store.count(LIBRARY) == keyframes
 
     engine = SearchEngine(ColourEncoder(), store, LIBRARY)
-    assert Path(engine.search(Query(text="purple"), k=1)[0].entity.uri).name == "purple.png"
+    assert Path(engine.answer(Query(text="purple"), k=1).hits[0].entity.uri).name == "purple.png"
 
     indexes: list[IndexSpec] = [Flat(), IvfFlat(nlist=2), IvfSq8(nlist=2), Hnsw(m=8)]
     for index in indexes:
-        store.set_index(LIBRARY, index)
-        hits = engine.search(Query(text="orange"), k=3)
+        store.rebuild(LIBRARY, index, in_place=True)
+        hits = engine.answer(Query(text="orange"), k=3).hits
         assert Path(hits[0].entity.uri).name == "orange.png"
 
     moment = frame_at(media / "clip.mp4", 3000, max_pixels=10**6)
-    hits = engine.search(Query(image=moment), k=3, where=Filter(media_type="frame"))
+    hits = engine.answer(Query(image=moment), k=3, where=Filter(media_type="frame")).hits
     assert hits[0].score == pytest.approx(1.0, abs=1e-3)
     assert (settings.data_dir / hits[0].entity.thumbnail).is_file()
     second = [hit for hit in hits if hit.entity.pts_ms == 3000]

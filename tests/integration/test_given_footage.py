@@ -47,9 +47,9 @@ def test_a_frame_of_the_footage_finds_its_own_moment_first(
                 assert frame.pts is not None and stream.time_base is not None
                 pts_ms = round(float((frame.pts - first) * stream.time_base) * 1000)
                 if pts_ms in moments:
-                    [hit] = engine.search(
+                    [hit] = engine.answer(
                         Query(image=Image.fromarray(frame.to_ndarray(format="rgb24"))), k=1
-                    )
+                    ).hits
                     assert hit.entity.id == moments[pts_ms], (path, pts_ms)
                     asked += 1
     assert asked == lite_store.count("main") > 150

@@ -94,7 +94,7 @@ def live(store: MilvusStore, identity: EncoderIdentity) -> None:
     assert store.search("main", vectors[:1], k=1)[0][0].entity == entities[0]
     assert store.delete("main", Filter(ids=(entities[1].id,))) == 1
     store.rebuild("main", IvfFlat(nlist=1))
-    store.set_index("main", Hnsw(m=8))
+    store.rebuild("main", Hnsw(m=8), in_place=True)
     store.rename_library("main", "yard")
     assert store.count("yard") == 19
     with store.open_trial(identity.dim, metric="COSINE") as trial:

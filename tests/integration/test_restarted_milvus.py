@@ -246,7 +246,7 @@ def test_a_library_is_as_it_was_when_milvus_is_back(
         store.ensure_library("main", identity)
         store.upsert("main", [make_entity(number) for number in range(20)], vectors)
         store.settle("main")
-        store.set_index("main", IvfFlat(nlist=4))
+        store.rebuild("main", IvfFlat(nlist=4), in_place=True)
     node.kill(signal.SIGKILL)
     node.start()
     wait_until(lambda: answers(settings), "Milvus to answer again", 60)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
-from search_core.lab.report.theme import STRATEGY_COLOURS, colour_of, shape_of
+from search_core.lab.report.theme import colour_of, shape_of
 from search_core.messages import Message
 
 _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
@@ -18,11 +18,8 @@ _DASHES = [[1, 0], [5, 4], [2, 3], [8, 3, 2, 3]]
 _STRETCH = 4
 _RECALL_TICKS = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 1.0)
 _KIND_SHAPES = ["circle", "diamond", "square", "triangle-up"]
-_LOWEST, _CHOSEN, _HIGHEST = (
-    Message("lowest measured"),
-    Message("setting in the table"),
-    Message("highest measured"),
-)
+#: What a name takes in a legend, and the width of a chart that no page holds.
+_SYMBOL_PX, _LETTER_PX, _PICTURE_PX = 42, 7, 520
 _STEPS = ((1.0,), (1.0, 2.0, 5.0), (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0))
 
 SETTING = [
@@ -43,20 +40,10 @@ TIMES = [
 ]
 
 
-def log_scale(values: pd.Series[float], *, reverse: bool = False, room: float = 0.0) -> Any:
-    """Return a logarithmic scale with a little room on both sides of ``values``.
-
-    ``room`` is the share of it that is left empty above them, for names.
-    """
+def log_scale(values: pd.Series[float], *, reverse: bool = False) -> Any:
+    """Return a logarithmic scale with a little room on both sides of ``values``."""
     low, high = _extent(values)
-    high *= (high / low) ** (room / (1 - room))
     return alt.Scale(type="log", domain=[low, high], nice=False, reverse=reverse)
-
-
-def log_span(values: pd.Series[float]) -> float:
-    """Return the length of :func:`log_scale` in natural logarithms."""
-    low, high = _extent(values)
-    return math.log(high / low)
 
 
 def log_ticks(values: pd.Series[float], most: int = 7) -> list[float]:
@@ -109,10 +96,22 @@ def recall_axis(frame: pd.DataFrame, k: int, target: float | None = None) -> Any
     )
 
 
-def interval(base: Any, **look: Any) -> Any:
+def interval(base: Any) -> Any:
     """Return the 95 % intervals of recall as thin rules."""
     return base.mark_rule(strokeWidth=1.5, opacity=0.4).encode(
-        y=alt.Y("recall_low:Q"), y2="recall_high:Q", **look
+        y=alt.Y("recall_low:Q"), y2="recall_high:Q"
+    )
+
+
+def named(channel: Any, field: str, looks: Mapping[str, Any], orient: str = "top") -> Any:
+    """Return a channel in which each name has its look, and a legend that folds with its chart."""
+    name_px = _SYMBOL_PX + _LETTER_PX * max(map(len, looks), default=0)
+    columns = f"max(1, floor((containerSize()[0] || {_PICTURE_PX}) / {name_px}))"
+    return channel(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=list(looks), range=list(looks.values())),
+        legend=alt.Legend(orient=orient, columns=alt.ExprRef(expr=columns)),
     )
 
 
@@ -123,15 +122,11 @@ def series_look(frame: pd.DataFrame) -> dict[str, Any]:
     """
     types = dict(zip(frame["series"], frame["index"], strict=True))
     ways = _ways(frame)
-    colours = [colour_of(types[name]) for name in types]
-    shapes = [shape_of(types[name], ways[name]) for name in types]
+    colours = {name: colour_of(kind) for name, kind in types.items()}
+    shapes = {name: shape_of(kind, ways[name]) for name, kind in types.items()}
     return {
-        "color": alt.Color(
-            "series:N", title=None, scale=alt.Scale(domain=list(types), range=colours)
-        ),
-        "shape": alt.Shape(
-            "series:N", title=None, scale=alt.Scale(domain=list(types), range=shapes)
-        ),
+        "color": named(alt.Color, "series", colours),
+        "shape": named(alt.Shape, "series", shapes),
     }
 
 
@@ -165,26 +160,15 @@ def kind_look(frame: pd.DataFrame) -> dict[str, Any]:
     kinds = sorted(str(kind) for kind in frame["query_kind"].unique())
     if len(kinds) < 2:
         return {}
-    dashes, shapes = _DASHES[: len(kinds)], _KIND_SHAPES[: len(kinds)]
-    return {
-        "strokeDash": alt.StrokeDash(
-            "query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=dashes)
-        ),
-        "shape": alt.Shape("query_kind:N", title=None, scale=alt.Scale(domain=kinds, range=shapes)),
+    looks: dict[str, tuple[Any, Sequence[Any]]] = {
+        "strokeDash": (alt.StrokeDash, _DASHES),
+        "shape": (alt.Shape, _KIND_SHAPES),
     }
-
-
-def parts_colour(parts: Sequence[str], colours: Sequence[str]) -> Any:
-    """Return the colours of the parts of a whole."""
-    scale = alt.Scale(domain=list(parts), range=list(colours))
-    return alt.Color("part:N", title=None, scale=scale)
-
-
-def strategy_colour(strategies: Sequence[str]) -> Any:
-    """Return the colours of ways to search: quiet for as set, bright for filter-aware."""
-    colours = [STRATEGY_COLOURS[name] for name in strategies]
-    scale = alt.Scale(domain=list(strategies), range=colours)
-    return alt.Color("strategy:N", title=None, scale=scale)
+    return {
+        # Below the chart: above it is the legend of its colours.
+        name: named(channel, "query_kind", dict(zip(kinds, values, strict=False)), "bottom")
+        for name, (channel, values) in looks.items()
+    }
 
 
 def target_line(target: float) -> list[Any]:
@@ -219,11 +203,6 @@ def series_axis(frame: pd.DataFrame) -> Any:
     )
 
 
-def room_scale(most: float) -> Any:
-    """Return a scale from 0 with room for a number written after the longest bar."""
-    return alt.Scale(domain=[0, 1.35 * most if most > 0 else 1.0], nice=False)
-
-
 def byte_unit(most: float) -> tuple[str, float]:
     """Return the unit to say ``most`` bytes in, and how many bytes it has."""
     for unit, size in (("GB", 1e9), ("MB", 1e6)):
@@ -232,40 +211,13 @@ def byte_unit(most: float) -> tuple[str, float]:
     return "kB", 1e3
 
 
-def few_settings(frame: pd.DataFrame, chosen: str | None) -> pd.DataFrame:
-    """Return the rows of the lowest, the highest and the ``chosen`` setting of one index.
+def few_settings(frame: pd.DataFrame, chosen: str | None) -> dict[str, str]:
+    """Return the shapes of the lowest, the ``chosen`` and the highest setting of one index.
 
-    ``chosen`` is search parameters in words; ``place`` says which of the three a row's is.
+    They go by search parameters in words; one that was not measured has none.
     """
     found = list(frame.sort_values("value", kind="stable")["searched"].unique())
-    places = {found[0]: _LOWEST, found[-1]: _HIGHEST}
+    shapes = {found[0]: "triangle-down", found[-1]: "triangle-up"}
     if chosen in found:
-        places[chosen] = _CHOSEN
-    shown = frame[frame["searched"].isin(places)]
-    return shown.assign(place=shown["searched"].map(places))
-
-
-def setting_shape() -> dict[str, Any]:
-    """Return the shapes of the places of :func:`few_settings`; lines' names are their legend."""
-    shapes = {_LOWEST: "triangle-down", _CHOSEN: "circle", _HIGHEST: "triangle-up"}
-    scale = alt.Scale(domain=list(shapes), range=list(shapes.values()))
-    return {"shape": alt.Shape("place:N", legend=None, scale=scale)}
-
-
-def line_ends(shown: pd.DataFrame, gap: float) -> pd.DataFrame:
-    """Return the last point of each setting, its ``label``, and ``label_ms`` where that is written.
-
-    Labels are ``gap`` apart at least, in natural logarithms, and as near to their lines as may be.
-    """
-    timed = shown[shown["p50_ms"] > 0].sort_values("nq")
-    ends = timed.drop_duplicates("searched", keep="last").sort_values("p50_ms")
-    heights: list[float] = []
-    for height in ends["p50_ms"].map(math.log):
-        heights.append(max(height, heights[-1] + gap) if heights else height)
-    moved = sum(heights) - sum(ends["p50_ms"].map(math.log))
-    moved /= max(1, len(heights))
-    labels = [
-        f"{parameter} {value:g}"
-        for parameter, value in zip(ends["parameter"], ends["value"], strict=True)
-    ]
-    return ends.assign(label=labels, label_ms=[math.exp(height - moved) for height in heights])
+        shapes[chosen] = "circle"
+    return {name: shapes[name] for name in found if name in shapes}

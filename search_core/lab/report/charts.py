@@ -22,31 +22,23 @@ from search_core.lab.report.chart_parts import (
     few_settings,
     interval,
     kind_look,
-    line_ends,
     log_scale,
-    log_span,
     log_ticks,
-    parts_colour,
+    named,
     recall_axis,
     ringed,
-    room_scale,
     series_axis,
     series_lines,
     series_look,
-    setting_shape,
-    strategy_colour,
     target_line,
 )
 from search_core.lab.report.frames import STRATEGIES
-from search_core.lab.report.theme import SIZE_PAIR, TIME_PAIR, colour_of
+from search_core.lab.report.theme import SIZE_PAIR, STRATEGY_COLOURS, TIME_PAIR, colour_of
 from search_core.messages import Message
 
 HEIGHT = 300
 PANEL_HEIGHT = 200
 _ROW_HEIGHT = 46
-#: The share of an axis that is kept for the names at the lines' ends, and a name's height in px.
-_LABEL_ROOM = 0.32
-_LABEL_GAP = 14.0
 
 
 def recall_latency_chart(
@@ -55,14 +47,13 @@ def recall_latency_chart(
     *,
     target: float | None = None,
     chosen: tuple[str, str] | None = None,
-    axes: pd.DataFrame | None = None,
+    axes: pd.DataFrame,
 ) -> Any:
     """Return recall against latency: up and to the left is better; a line joins one index.
 
     Points on the Pareto front are filled and lie on a broad grey line. ``target`` draws the recall
     wanted; ``chosen`` (an index's series and its search parameters in words) is ringed.
     """
-    axes = frame if axes is None else axes
     x = _milliseconds(alt.X, axes, Message("median latency of one query, ms (log)"))
     y = recall_axis(axes, k, target)
     look = series_look(axes)
@@ -85,9 +76,8 @@ def recall_latency_chart(
     return _sized(layers, HEIGHT)
 
 
-def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame | None = None) -> Any:
+def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame) -> Any:
     """Return recall against the search parameter of one index, a line for each kind of query."""
-    axes = frame if axes is None else axes
     look = kind_look(axes)
     base = alt.Chart(frame).encode(
         x=_counts("value", f"{frame['parameter'].iloc[0]} (log)", axes),
@@ -104,34 +94,26 @@ def sweep_chart(frame: pd.DataFrame, k: int, *, axes: pd.DataFrame | None = None
     )
 
 
-def nq_chart(
-    frame: pd.DataFrame, chosen: str | None = None, *, axes: pd.DataFrame | None = None
-) -> Any:
+def nq_chart(frame: pd.DataFrame, chosen: str | None = None, *, axes: pd.DataFrame) -> Any:
     """Return the time of one index's requests against the queries they hold, a line a setting.
 
-    Three settings at most are drawn, each named where its line ends: the lowest, the highest, and
-    ``chosen`` (search parameters in words).
+    Three settings at most are drawn: the lowest, the highest, and ``chosen`` (search parameters in
+    words).
     """
-    axes = frame if axes is None else axes
-    shown = few_settings(frame, chosen)
-    base = alt.Chart(shown).encode(
-        x=_counts("nq", Message("queries in a request, nq (log)"), axes, room=_LABEL_ROOM),
+    shapes = few_settings(frame, chosen)
+    base = alt.Chart(frame[frame["searched"].isin(shapes)]).encode(
+        x=_counts("nq", Message("queries in a request, nq (log)"), axes),
         y=_milliseconds(alt.Y, axes, Message("median of a request, ms (log)")),
         color=alt.value(colour_of(str(frame["index"].iloc[0]))),
     )
     each = alt.Tooltip("ms_per_query:Q", title=Message("ms a query"), format=",.4~g")
+    look = {"shape": named(alt.Shape, "searched", shapes)} if len(shapes) > 1 else {}
     tooltip = [*SETTING, alt.Tooltip("nq:Q"), *TIMES, each]
-    layers = [_lines(base, {}, "searched:N"), _points(base, setting_shape(), tooltip)]
-    if frame["parameter"].iloc[0]:
-        gap = _LABEL_GAP * log_span(axes["p50_ms"]) / PANEL_HEIGHT
-        ends = alt.Chart(line_ends(shown, gap)).mark_text(align="left", dx=9, style="value")
-        layers.append(ends.encode(x="nq:Q", y="label_ms:Q", text="label:N"))
-    return _sized(layers, PANEL_HEIGHT)
+    return _sized([_lines(base, {}, "searched:N"), _points(base, look, tooltip)], PANEL_HEIGHT)
 
 
-def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return queries answered a second against how many clients ask at once."""
-    axes = frame if axes is None else axes
     y = alt.Y(
         "qps:Q",
         title=Message("queries answered a second"),
@@ -141,9 +123,8 @@ def concurrency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) 
     return _by_clients(frame, axes, y)
 
 
-def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return the 95th percentile of a query's time against how many clients ask at once."""
-    axes = frame if axes is None else axes
     y = alt.Y(
         "p95_ms:Q",
         title=Message("p95 latency of one query, ms (log)"),
@@ -154,42 +135,40 @@ def concurrency_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None 
 
 
 def filter_recall_chart(
-    frame: pd.DataFrame, k: int, *, target: float | None = None, axes: pd.DataFrame | None = None
+    frame: pd.DataFrame, k: int, *, target: float | None = None, axes: pd.DataFrame
 ) -> Any:
     """Return one index's recall by the rows a filter leaves, as set beside filter-aware."""
-    axes = frame if axes is None else axes
     guide = [] if target is None else target_line(target)
     layers = _by_selectivity(frame, axes, recall_axis(axes, k, target))
     return _sized([*guide, *layers], PANEL_HEIGHT)
 
 
-def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def filter_latency_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return one index's latency by the rows a filter leaves, as set beside filter-aware."""
-    axes = frame if axes is None else axes
     y = _milliseconds(alt.Y, axes, Message("median latency, ms (log)"))
     return _sized(_by_selectivity(frame, axes, y), PANEL_HEIGHT)
 
 
-def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def build_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return the seconds that building and loading each index took."""
-    axes = frame if axes is None else axes
-    long = _parts(frame, {"build_s": Message("build"), "load_s": Message("load")})
+    parts = {"build_s": Message("build"), "load_s": Message("load")}
+    long = _parts(frame, parts)
     total = long.groupby("series", sort=False, as_index=False)["amount"].sum()
     total["said"] = [f"{value:,.3g} s" for value in total["amount"]]
     most = float(axes[["build_s", "load_s"]].sum(axis=1).max())
     x, y = _amount(Message("seconds"), most), series_axis(frame)
     amount = alt.Tooltip("amount:Q", title=Message("seconds"), format=",.4~g")
+    colour = named(alt.Color, "part", dict(zip(parts.values(), TIME_PAIR, strict=True)))
     bars = alt.Chart(long).mark_bar(height=14).encode(
-        x=x, y=y, color=parts_colour(["build", "load"], TIME_PAIR), order="place:Q",
+        x=x, y=y, color=colour, order="place:Q",
         tooltip=["series:N", "part:N", amount],
     )  # fmt: skip
     said = alt.Chart(total).mark_text(align="left", dx=5, style="value")
     return _sized([bars, said.encode(x=x, y=y, text="said:N")], _ROW_HEIGHT * len(frame))
 
 
-def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
+def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame) -> Any:
     """Return what each index takes in memory and on disk; outlined bars are estimates."""
-    axes = frame if axes is None else axes
     parts = {"memory_bytes": Message("memory"), "index_bytes": Message("disk")}
     names = list(parts.values())
     most = float(axes[list(parts)].max().max())
@@ -205,7 +184,7 @@ def size_chart(frame: pd.DataFrame, *, axes: pd.DataFrame | None = None) -> Any:
         yOffset=alt.YOffset("part:N", sort=names),
     )
     bars = base.encode(
-        color=parts_colour(names, SIZE_PAIR),
+        color=named(alt.Color, "part", dict(zip(names, SIZE_PAIR, strict=True))),
         tooltip=[
             "series:N",
             "part:N",
@@ -251,13 +230,9 @@ def _by_selectivity(frame: pd.DataFrame, axes: pd.DataFrame, y: Any) -> list[Any
             axis=alt.Axis(format="~%", values=log_ticks(axes["selectivity"], most=5)),
         ),
         y=y,
-        color=strategy_colour(shown),
+        color=named(alt.Color, "strategy", {name: STRATEGY_COLOURS[name] for name in shown}),
     )
-    shape = alt.Shape(
-        "strategy:N",
-        title=None,
-        scale=alt.Scale(domain=shown, range=["square", "circle"][: len(shown)]),
-    )
+    shape = named(alt.Shape, "strategy", dict(zip(shown, ("square", "circle"), strict=False)))
     passed = alt.Tooltip("selectivity:Q", title=Message("rows it leaves"), format=".3~%")
     did = alt.Tooltip("did:N", title=Message("did"))
     tooltip = [*SETTING, "filter:N", passed, "strategy:N", did, QUERIES, *RECALL, *TIMES]
@@ -275,21 +250,20 @@ def _milliseconds(channel: Any, axes: pd.DataFrame, title: str) -> Any:
     )  # fmt: skip
 
 
-def _counts(field: str, title: str, axes: pd.DataFrame, room: float = 0.0) -> Any:
-    """Return a logarithmic axis of whole numbers, with a tick at each that was measured.
-
-    ``room`` is the share of it that is left empty at its end.
-    """
+def _counts(field: str, title: str, axes: pd.DataFrame) -> Any:
+    """Return a logarithmic axis of whole numbers, with a tick at each that was measured."""
     ticks = sorted({int(value) for value in axes[field].dropna()})
     return alt.X(
-        f"{field}:Q", title=title, scale=log_scale(axes[field], room=room),
+        f"{field}:Q", title=title, scale=log_scale(axes[field]),
         axis=alt.Axis(format="d", values=ticks),
     )  # fmt: skip
 
 
 def _amount(title: str, most: float) -> Any:
     axis = alt.Axis(tickCount=4, format=",.6~g")
-    return alt.X("amount:Q", title=title, scale=room_scale(most), axis=axis)
+    # With room for a number written after the longest bar.
+    scale = alt.Scale(domain=[0, 1.35 * most if most > 0 else 1.0], nice=False)
+    return alt.X("amount:Q", title=title, scale=scale, axis=axis)
 
 
 def _lines(base: Any, look: dict[str, Any], detail: Any) -> Any:

@@ -34,23 +34,23 @@ _SIZES_FROM = ("memory_from", "index_from")
 _LABELS = (
     "index", "series", "built", "searched", "parameter", "query_kind", "strategy", "filter", "did",
 )  # fmt: skip
-_NUMBERS = (
-    "value", "selectivity", "nq", "concurrency", "recall", "recall_low", "recall_high",
-    "p50_ms", "p95_ms", "p99_ms", "qps",
+#: Numbers that a run has under the same names.
+_MEASURED = (
+    "selectivity", "nq", "concurrency", "recall_low", "recall_high", "p50_ms", "p95_ms", "p99_ms",
+    "qps",
 )  # fmt: skip
+_NUMBERS = ("value", "recall", *_MEASURED)
 _COLUMNS = _LABELS + _NUMBERS
 
 
-def recall_latency_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd.DataFrame:
-    """Return the settings as set, under one filter, queries one at a time.
+def recall_latency_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
+    """Return the settings as set, without a filter, queries one at a time.
 
     ``on_front`` says that nothing measured with the same kind of query is both at least as fast
     and at least as exact (the Pareto front).
     """
     chosen = [
-        run
-        for run in _answered(runs, "search")
-        if run.filter == filter_label and run.strategy == "fixed"
+        run for run in _answered(runs, "search") if not run.filter and run.strategy == "fixed"
     ]
     chosen.sort(key=lambda run: _TYPE_ORDER.get(run.index_type, len(_TYPE_ORDER)))
     front: list[IndexRun] = []
@@ -61,13 +61,13 @@ def recall_latency_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd
     return frame
 
 
-def sweep_frame(runs: Sequence[IndexRun], filter_label: str = "") -> pd.DataFrame:
+def sweep_frame(runs: Sequence[IndexRun]) -> pd.DataFrame:
     """Return recall and latency by the search parameter that trades one for the other.
 
     ``parameter`` is its name (nprobe, ef …) and ``value`` what it was; indexes without one, such
     as FLAT, have no rows.
     """
-    frame = recall_latency_frame(runs, filter_label).drop(columns="on_front")
+    frame = recall_latency_frame(runs).drop(columns="on_front")
     return _ordered(frame[frame["parameter"] != ""], "query_kind", "value")
 
 
@@ -221,16 +221,8 @@ def _row(run: IndexRun, names: Mapping[tuple[str, str], str]) -> dict[str, Any]:
         "strategy": STRATEGIES.get(run.strategy, run.strategy),
         "filter": run.filter,
         "did": "; ".join(run.notes),
-        "selectivity": run.selectivity,
-        "nq": run.nq,
-        "concurrency": run.concurrency,
         "recall": run.ann_recall_at_k,
-        "recall_low": run.recall_low,
-        "recall_high": run.recall_high,
-        "p50_ms": run.p50_ms,
-        "p95_ms": run.p95_ms,
-        "p99_ms": run.p99_ms,
-        "qps": run.qps,
+        **{name: getattr(run, name) for name in _MEASURED},
     }
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from typing import Any
 
+import altair as alt
+import vl_convert
 from jinja2 import Environment, FunctionLoader
 from markupsafe import Markup
 
 from search_core.lab.recommendation import Recommendation
 from search_core.lab.records import Comparison, IndexRun, RunContext
 from search_core.lab.report.frames import params_text, series_names
-from search_core.lab.report.legend import Spec, symbol_svg, take_legends
 from search_core.lab.report.sections import Section, Subject
 from search_core.lab.report.tables import (
     contexts_table,
@@ -22,25 +24,23 @@ from search_core.lab.report.tables import (
     standings_table,
 )
 from search_core.lab.report.theme import theme
-from search_core.lab.report.vega_specs import scripts
 
 _NOTHING = "Nothing was measured that could be advised."
 
 
 def report_page(
     subjects: Sequence[Subject],
-    made: Sequence[tuple[Section, Sequence[Sequence[Spec]]]],
+    made: Sequence[Section],
     advice: Sequence[Recommendation | None],
 ) -> str:
     """Return the page. Names of libraries and of all else are written as text, whatever they say.
 
-    ``made`` are the sections with their panels' charts, ``advice`` is what each comparison
-    recommends.
+    ``made`` are its sections, ``advice`` is what each comparison recommends.
     """
     contexts = [one.comparison.context for one in subjects]
     letters = [_letter(place) for place in range(len(subjects))]
-    specs: list[Spec] = []
-    laid_out = [_section(section, drawn, contexts, letters, specs) for section, drawn in made]
+    specs: list[dict[str, Any]] = []
+    laid_out = [_section(section, contexts, letters, specs) for section in made]
     template = _environment().get_template("report.html")
     return template.render(
         title="Index comparison" + ("s side by side" if len(subjects) > 1 else ""),
@@ -70,7 +70,7 @@ def report_page(
         },
         css=Markup(_text("report.css")),  # noqa: S704 - the package's own
         js=Markup(_text("report.js")),  # noqa: S704 - the package's own
-        scripts=Markup(scripts()),  # noqa: S704 - vl-convert's own
+        scripts=Markup(_scripts()),  # noqa: S704 - vl-convert's own
     )
 
 
@@ -107,31 +107,25 @@ def _when(context: RunContext) -> str:
 
 def _section(
     section: Section,
-    drawn: Sequence[Sequence[Spec]],
     contexts: Sequence[RunContext],
     letters: Sequence[str],
-    specs: list[Spec],
+    specs: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Return a section for the template; its charts are added to ``specs``."""
     sides: list[dict[str, Any]] = [
         {"letter": letter, "name": comparison_name(context), "panels": []}
         for context, letter in zip(contexts, letters, strict=True)
     ]
-    first = len(specs)
-    for panel, charts in zip(section.panels, drawn, strict=True):
-        places = range(first, first := first + len(charts))
+    for panel in section.panels:
+        first = len(specs)
+        specs += panel.specs(section.title)
+        places = range(first, len(specs))
         sides[panel.comparison]["panels"].append({"title": panel.title, "charts": places})
-    legend, bare = take_legends([spec for charts in drawn for spec in charts])
-    specs += bare
     return {
         "name": section.name,
         "title": section.title,
         "caption": section.caption,
         "wide": section.wide,
-        "legend": [
-            {"label": mark.label, "symbol": Markup(symbol_svg(mark))}  # noqa: S704 - no names in it
-            for mark in (*legend, *section.key)
-        ],
         "sides": sides,
     }
 
@@ -171,6 +165,14 @@ def _letter(place: int) -> str:
 
 def _text(name: str) -> str:
     return (resources.files("search_core.lab.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _scripts() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs nothing else."""
+    bundle: Callable[..., str] = vl_convert.javascript_bundle  # its stub asks for more than it does
+    # The Vega-Lite that Altair writes, as vl-convert names it.
+    return bundle(vl_version=".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]))
 
 
 def _environment() -> Environment:

@@ -4,119 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from search_core.lab.records import IndexRun, RunContext
 from search_core.lab.report.frames import QUERY_KINDS, params_text, series_names
-from search_core.lab.report.sections import Subject
-from search_core.lab.report.standings import Standing
+from search_core.lab.report.sections import Standing, Subject
 
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: ``name``, whether it holds names, numbers or running text, and what is in small."""
-
-    name: str
-    kind: Literal["label", "number", "text"] = "number"
-    more: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """What a cell says, and ``more`` in small below it."""
-
-    text: str
-    more: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Cells, one a column. ``look`` has ``chosen`` for the advice, ``missed`` for the target
-    missed, ``again`` where the index is that of the row above."""
-
-    cells: tuple[Cell, ...]
-    look: str = ""
+#: Headings of what is no number.
+_LABELS = ("", "Index", "Searched with", "Queries", "Filter")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table; ``label`` is what it is read out as."""
+    """A table; ``label`` is what it is read out as.
+
+    ``rows`` hold a text for each heading; in both a second line is written in small. ``looks`` has
+    for a row ``chosen`` for the advice, ``missed`` for the target missed, ``again`` where the index
+    is that of the row above.
+    """
 
     label: str
-    columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: Sequence[dict[str, str]] = ()
+    looks: Sequence[str] = ()
     caption: str = ""
+    is_text: bool = False
+
+    @property
+    def headings(self) -> list[tuple[str, str]]:
+        """Each heading, and whether names, numbers or running text are below it."""
+        other = "text" if self.is_text else "number"
+        every = self.rows[0] if self.rows else ()
+        return [(name, "label" if name in _LABELS else other) for name in every]
 
 
 def standings_table(subjects: Sequence[Subject], letters: Sequence[str]) -> Table:
     """Return every index at the setting one would use it with, those of one type together."""
-    kinds = list(
-        dict.fromkeys(
-            kind for one in subjects for standing in one.standings for kind in standing.recalls
-        )
-    )
-    k = subjects[0].comparison.context.k
-    columns = [Column("Index", "label"), Column("Searched with", "label")]
-    columns += [Column(f"Recall@{k}", more=QUERY_KINDS.get(kind, kind)) for kind in kinds]
-    columns += [
-        Column("Hardest case"), Column("p50 ms", more="p99"), Column("Queries/s", more="clients"),
-        Column("Build + load", more="of which load"), Column("Memory", more="disk"),
-    ]  # fmt: skip
-    if len(subjects) > 1:
-        columns.insert(1, Column("", "label"))
     entries = [
         (standing, place) for place, one in enumerate(subjects) for standing in one.standings
     ]
     if len(subjects) > 1:
         order = list(dict.fromkeys(standing.series for standing, _ in entries))
         entries.sort(key=lambda entry: (order.index(entry[0].series), entry[1]))
-    rows = []
-    above = ""
+    kinds = list(dict.fromkeys(kind for standing, _ in entries for kind in standing.recalls))
+    k = subjects[0].comparison.context.k
+    rows, looks, above = [], [], ""
     for standing, place in entries:
-        cells = _standing_cells(standing, kinds)
-        if len(subjects) > 1:
-            cells.insert(1, Cell(letters[place]))
+        letter = {"": letters[place]} if len(subjects) > 1 else {}
+        rows.append(_standing_row(standing, letter, kinds, k))
         chosen = subjects[place].chosen == (standing.series, standing.searched)
-        looks = "chosen" if chosen else "" if standing.meets else "missed"
-        rows.append(Row(tuple(cells), looks + (" again" if standing.series == above else "")))
+        look = "chosen" if chosen else "" if standing.meets else "missed"
+        looks.append(look + (" again" if standing.series == above else ""))
         above = standing.series
-    targets = sorted({one.target_recall for one in subjects})
-    wanted = " or ".join(f"{target:g}" for target in targets)
+    wanted = " or ".join(
+        f"{target:g}" for target in sorted({one.target_recall for one in subjects})
+    )
     caption = (
         f"The fastest setting of each index that finds {wanted} with every kind of query and under "
         "every filter, as search does it there; greyed where none does, and it is the one that "
         "finds most. The hardest case is the kind of query and the filter where it finds least. "
         "Clients are threads of one process."
     )
-    return Table("Each index at its best", tuple(columns), tuple(rows), caption)
+    return Table("Each index at its best", rows, looks, caption)
 
 
 def settings_table(subjects: Sequence[Subject], letters: Sequence[str]) -> Table:
     """Return every setting that was measured without a filter, one query at a time."""
-    several = len(subjects) > 1
-    columns = [
-        Column("Index", "label"), Column("Searched with", "label"), Column("Queries", "label"),
-        Column("Recall"), Column("95 % interval"), Column("p50 ms"), Column("p95 ms"),
-        Column("p99 ms"),
-    ]  # fmt: skip
-    if several:
-        columns.insert(1, Column("", "label"))
     rows = []
     for letter, one in zip(letters, subjects, strict=True):
         names = series_names(one.comparison.runs)
-        for run in one.comparison.searches:
-            if run.filter or run.strategy != "fixed":
-                continue
-            cells = [
-                Cell(names[run.index_type, params_text(run.build_params)]),
-                Cell(params_text(run.search_params)),
-                Cell(QUERY_KINDS.get(run.query_kind, run.query_kind)),
-                Cell(share(run.ann_recall_at_k)),
-                Cell(f"{share(run.recall_low)} – {share(run.recall_high)}"),
-                *(Cell(number(value)) for value in (run.p50_ms, run.p95_ms, run.p99_ms)),
-            ]
-            rows.append(Row(tuple([cells[0], Cell(letter), *cells[1:]] if several else cells)))
-    return Table("Every setting, without a filter", tuple(columns), tuple(rows))
+        rows += [
+            {
+                "Index": names[run.index_type, params_text(run.build_params)],
+                **({"": letter} if len(subjects) > 1 else {}),
+                "Searched with": params_text(run.search_params),
+                "Queries": QUERY_KINDS.get(run.query_kind, run.query_kind),
+                "Recall": share(run.ann_recall_at_k),
+                "95 % interval": f"{share(run.recall_low)} – {share(run.recall_high)}",
+                "p50 ms": number(run.p50_ms),
+                "p95 ms": number(run.p95_ms),
+                "p99 ms": number(run.p99_ms),
+            }
+            for run in one.comparison.searches
+            if not run.filter and run.strategy == "fixed"
+        ]
+    return Table("Every setting, without a filter", rows)
 
 
 def shared_table(subjects: Sequence[Subject], letters: Sequence[str]) -> Table:
@@ -124,70 +94,70 @@ def shared_table(subjects: Sequence[Subject], letters: Sequence[str]) -> Table:
 
     The last column is the last comparison's p50 over the first's.
     """
-    if len(subjects) < 2:
-        return Table("", (), ())
-    measured = [{_key(run): run for run in one.comparison.searches} for one in subjects]
-    columns = [
-        Column("Index", "label"), Column("Searched with", "label"), Column("Queries", "label"),
-        Column("Filter", "label"),
-        *(Column(f"Recall {letter}") for letter in letters),
-        *(Column(f"p50 ms {letter}") for letter in letters),
-        Column(f"{letters[-1]} to {letters[0]}"),
-    ]  # fmt: skip
     rows = []
-    for key, first in measured[0].items():
-        runs = [found[key] for found in measured if key in found]
+    measured = [{_key(run): run for run in one.comparison.searches} for one in subjects]
+    for key, first in measured[0].items() if len(subjects) > 1 else ():
+        runs = {
+            letter: found[key]
+            for letter, found in zip(letters, measured, strict=True)
+            if key in found
+        }
         if len(runs) < len(subjects):
             continue
-        last = runs[-1].p50_ms
-        times = f"{last / first.p50_ms:.2f} ×" if last and first.p50_ms else "–"
+        last = runs[letters[-1]].p50_ms
         aware = "filter-aware" if first.strategy == "filter_aware" else ""
         rows.append(
-            Row(
-                (
-                    Cell(first.index_type, key[1]),
-                    Cell(key[2]),
-                    Cell(QUERY_KINDS.get(first.query_kind, first.query_kind)),
-                    Cell(first.filter or "none", aware),
-                    *(Cell(share(run.ann_recall_at_k)) for run in runs),
-                    *(Cell(number(run.p50_ms)) for run in runs),
-                    Cell(times),
-                )
-            )
+            {
+                "Index": f"{first.index_type}\n{key[1]}",
+                "Searched with": key[2],
+                "Queries": QUERY_KINDS.get(first.query_kind, first.query_kind),
+                "Filter": f"{first.filter or 'none'}\n{aware}",
+                **{f"Recall {name}": share(run.ann_recall_at_k) for name, run in runs.items()},
+                **{f"p50 ms {name}": number(run.p50_ms) for name, run in runs.items()},
+                f"{letters[-1]} to {letters[0]}": (
+                    f"{last / first.p50_ms:.2f} ×" if last and first.p50_ms else "–"
+                ),
+            }
         )
-    return Table("The same settings, measured in each", tuple(columns), tuple(rows))
+    return Table("The same settings, measured in each", rows)
 
 
 def contexts_table(contexts: Sequence[RunContext], letters: Sequence[str]) -> Table:
     """Return all it takes to repeat the comparisons, one column each."""
-    lines: dict[str, list[str]] = {}
-    for place, context in enumerate(contexts):
+    lines: dict[str, dict[str, str]] = {}
+    for letter, context in zip(letters, contexts, strict=True):
         for name, value in _context_lines(context):
-            lines.setdefault(name, [""] * len(contexts))[place] = value
-    columns = [Column("", "label"), *(Column(letter, "text") for letter in letters)]
-    rows = [Row(tuple(Cell(text) for text in (name, *values))) for name, values in lines.items()]
-    return Table("How this was measured", tuple(columns), tuple(rows))
+            lines.setdefault(name, {"": name, **dict.fromkeys(letters, "")})[letter] = value
+    return Table("How this was measured", list(lines.values()), is_text=True)
 
 
-def _standing_cells(standing: Standing, kinds: Sequence[str]) -> list[Cell]:
+def _standing_row(
+    standing: Standing, letter: dict[str, str], kinds: Sequence[str], k: int
+) -> dict[str, str]:
     run, build, fastest = standing.run, standing.build, standing.throughput
     hardest = standing.hardest
     case = QUERY_KINDS.get(hardest.query_kind, hardest.query_kind)
     case += f", {hardest.filter}" if hardest.filter else ""
     seconds = None if build.build_s is None else build.build_s + (build.load_s or 0.0)
-    memory_guess = "≈ " if build.memory_from == "estimated" else ""
-    disk_guess = "≈ " if build.index_from == "estimated" else ""
-    clients = str(fastest.concurrency) if fastest else ""
-    return [
-        Cell(run.index_type, "" if not run.build_params else params_text(run.build_params)),
-        Cell(standing.searched),
-        *(_recall_cell(standing.recalls.get(kind)) for kind in kinds),
-        Cell(share(hardest.ann_recall_at_k), case),
-        Cell(number(run.p50_ms), number(run.p99_ms)),
-        Cell(f"{fastest.qps:,.0f}" if fastest and fastest.qps is not None else "–", clients),
-        Cell(_seconds(seconds), "" if build.load_s is None else _seconds(build.load_s)),
-        Cell(size(build.memory_bytes, memory_guess), size(build.index_bytes, disk_guess)),
-    ]
+    load = "" if build.load_s is None else _seconds(build.load_s)
+    qps = f"{fastest.qps:,.0f}" if fastest and fastest.qps is not None else "–"
+    memory = size(build.memory_bytes, "≈ " if build.memory_from == "estimated" else "")
+    disk = size(build.index_bytes, "≈ " if build.index_from == "estimated" else "")
+    built = params_text(run.build_params) if run.build_params else ""
+    return {
+        "Index": f"{run.index_type}\n{built}",
+        **letter,
+        "Searched with": standing.searched,
+        **{
+            f"Recall@{k}\n{QUERY_KINDS.get(kind, kind)}": _recall(standing.recalls.get(kind))
+            for kind in kinds
+        },
+        "Hardest case": f"{share(hardest.ann_recall_at_k)}\n{case}",
+        "p50 ms\np99": f"{number(run.p50_ms)}\n{number(run.p99_ms)}",
+        "Queries/s\nclients": f"{qps}\n{fastest.concurrency if fastest else ''}",
+        "Build + load\nof which load": f"{_seconds(seconds)}\n{load}",
+        "Memory\ndisk": f"{memory}\n{disk}",
+    }
 
 
 def _seconds(value: float | None) -> str:
@@ -196,12 +166,12 @@ def _seconds(value: float | None) -> str:
     return f"{number(value)} s" if value >= 0.1 else f"{1000 * value:.0f} ms"
 
 
-def _recall_cell(run: IndexRun | None) -> Cell:
+def _recall(run: IndexRun | None) -> str:
     if run is None:
-        return Cell("–")
+        return "–"
     if run.recall_low is None or run.recall_high is None:
-        return Cell(share(run.ann_recall_at_k))
-    return Cell(share(run.ann_recall_at_k), f"{share(run.recall_low)}–{share(run.recall_high)}")
+        return share(run.ann_recall_at_k)
+    return f"{share(run.ann_recall_at_k)}\n{share(run.recall_low)}–{share(run.recall_high)}"
 
 
 def _context_lines(context: RunContext) -> list[tuple[str, str]]:

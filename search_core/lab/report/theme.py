@@ -97,9 +97,6 @@ def theme(*, dark: bool = False) -> dict[str, Any]:
             "guide-text": {"color": quiet, "fontSize": 11},
             "hollow": {"fill": paper},
             "chosen": {"color": ink, "strokeWidth": 2, "fill": None},
-            "chosen-text": {"color": ink, "fontSize": 12, "fontWeight": 600},
             "value": {"color": ink, "fontSize": 11},
-            "key": {"color": ink},
-            "key-text": {"color": ink, "fontSize": 12},
         },
     }  # fmt: skip

@@ -100,21 +100,14 @@ class Damage:
 
     def error(self) -> StoreDamaged:
         """Return the error for whoever needs this file."""
-        what = PART_NAMES[self.part]
-        if self.library:
-            return StoreDamaged(
-                "The library {name} is damaged: {path} ({what}) {reason}.",
-                REPAIR_HINT,
-                name=self.library,
-                path=self.path,
-                what=what,
-                reason=self.fault,
-            )
         return StoreDamaged(
-            "The embedded Milvus is damaged: {path} ({what}) {reason}.",
+            "The library {name} is damaged: {path} ({what}) {reason}."
+            if self.library
+            else "The embedded Milvus is damaged: {path} ({what}) {reason}.",
             REPAIR_HINT,
+            name=self.library,
             path=self.path,
-            what=what,
+            what=PART_NAMES[self.part],
             reason=self.fault,
         )
 
@@ -325,16 +318,10 @@ def _index_ends(path: Path) -> str | None:
         return why
     if head.startswith(_NPY):
         try:
-            with path.open("rb") as file:
-                version = np.lib.format.read_magic(file)
-                read = np.lib.format.read_array_header_1_0
-                if version != (1, 0):
-                    read = np.lib.format.read_array_header_2_0
-                shape, _, dtype = read(file)
-                whole = file.tell() + int(np.prod(shape)) * dtype.itemsize
+            mapped = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError, OSError):
             return Message("is cut")
-        return None if size == whole else Message("is cut")
+        return None if size == mapped.offset + mapped.nbytes else Message("is cut")
     return None
 
 
@@ -386,11 +373,6 @@ class Health:
         self._lite_dir = lite_dir
         found = inspect(lite_dir) if lite_dir is not None and not is_running else []
         self._damage = [damage for damage in found if damage.blocks]
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether no damage is known that keeps a collection from being opened."""
-        return not self._damage
 
     def require(self, name: str) -> None:
         """Raise StoreDamaged where a library or a collection cannot be opened."""

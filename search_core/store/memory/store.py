@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import ast
+import operator
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
-from search_core.errors import EntityNotFound, LibraryNotFound, UsageError
-from search_core.indexes import (
-    DEFAULT_INDEX,
-    IndexSpec,
-    MetricType,
-    SearchParams,
-    VectorKind,
+from search_core.errors import (
+    EntityNotFound,
+    FilterError,
+    LibraryNotFound,
+    StoreError,
+    UsageError,
 )
+from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter
+from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
@@ -30,9 +35,10 @@ from search_core.store.library import (
     check_library_name,
     require_filter,
 )
-from search_core.store.memory.replacement import MemoryRows, MemorySuccession
-from search_core.store.memory.scratch import MemoryTrial
-from search_core.store.scratch import TRIAL_TIMEOUT_S
+from search_core.store.replacement import Replacement
+from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors, bucket_of, facet_row
+
+MemoryRows: TypeAlias = dict[str, tuple[MediaEntity, Embeddings]]
 
 
 class MemoryStore:
@@ -182,41 +188,32 @@ class MemoryStore:
         """Return the same: every search here is exact."""
         return self.search(name, vectors, k=k, where=where)
 
-    def set_index(self, name: str, index: IndexSpec, search: SearchParams | None = None) -> None:
-        """Remember the index; ``search`` becomes the library's default nprobe and ef."""
-        changed = search or SearchParams()
-        index.search_params(changed, 1)
-        self._infos[name] = replace(self.library(name), index=index, search=changed)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Do what :meth:`set_index` does: there is nothing to build."""
-        self.set_index(name, index, search)
+        """Remember the index and how it is searched: there is nothing to build."""
+        changed = search or SearchParams()
+        index.search_params(changed, 1)
+        self._infos[name] = replace(self.library(name), index=index, search=changed)
         on_progress("switching", 1.0)
         return self.library(name)
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MemorySuccession:
-        """Return what fills a library's next collection, for embeddings of another encoder."""
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
+        """Return what fills a library's next dictionary, for embeddings of another encoder."""
         info = replace(self.library(name), encoder=identity)
 
         def switch(rows: MemoryRows) -> None:
             self._infos[name], self._rows[name] = info, rows
 
-        return MemorySuccession(self._rows[name], switch)
+        return MemoryReplacement(self._rows[name], switch)
 
-    def open_trial(
-        self,
-        dim: int,
-        *,
-        metric: str,
-        vector_kind: VectorKind = "float",
-        timeout_s: float = TRIAL_TIMEOUT_S,
-    ) -> MemoryTrial:
+    def open_trial(self, dim: int, *, metric: str, **ignored: Any) -> MemoryTrial:
         """Return an empty trial; it takes vectors of any dimension, and no time."""
         return MemoryTrial(metric)
 
@@ -227,3 +224,127 @@ class MemoryStore:
     def _matching(self, name: str, where: Filter) -> list[tuple[MediaEntity, Embeddings]]:
         self.library(name)
         return [row for row in self._rows[name].values() if where.matches(row[0])]
+
+
+class MemoryReplacement(Replacement):
+    """Fills a dictionary beside that of a library; ``switch`` puts it in its place."""
+
+    def __init__(self, old: MemoryRows, switch: Callable[[MemoryRows], None]) -> None:
+        self._old = old
+        self._new: MemoryRows = {}
+        self._switch = switch
+
+    def pending(self) -> Iterator[list[MediaEntity]]:
+        """Yield the entities that are lacking, or as they were."""
+        for key in self._new.keys() - self._old.keys():
+            del self._new[key]
+        old = [entity for entity, _ in self._old.values()]
+        lacking = [entity for entity in old if self._new.get(entity.id, (None, None))[0] != entity]
+        if lacking:
+            yield sorted(lacking, key=lambda entity: entity.id)
+
+    def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Keep entities with their new embeddings (n, dim)."""
+        for entity, vector in zip(entities, embeddings, strict=True):
+            self._new[entity.id] = (entity, vector)
+
+    def switch(self) -> None:
+        """Put the new rows in place of the old ones."""
+        self._switch(self._new)
+
+
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
+    ast.Eq: operator.eq,
+    ast.Lt: operator.lt,
+    ast.GtE: operator.ge,
+    ast.In: lambda value, values: value in values,
+}
+
+
+class MemoryTrial(Trial):
+    """Vectors in lists; "builds" any index that has the metric, and searches exactly."""
+
+    def __init__(self, metric: str) -> None:
+        self._metric = metric
+        self._vectors: list[NDArray[Any]] = []
+        self._facets: list[dict[str, Any]] = []
+        self._built = False
+        self._dropped = False
+
+    def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
+        """Add vectors under row numbers (n,), each given once; ``facets`` has the n entities."""
+        buckets = bucket_of(rows).tolist()
+        for row, bucket, entity in zip(rows.tolist(), buckets, facets, strict=True):
+            self._facets.append(facet_row(row, bucket, entity))
+        self._vectors.extend(np.array(embeddings))
+
+    def build(self, spec: IndexSpec) -> BuildTimes:
+        """Remember that there is an index; raises IndexParameterError for another metric."""
+        started = time.perf_counter()
+        if self._dropped:
+            raise StoreError("The trial has been removed.")
+        spec.metric_for(self._metric)
+        self._built = True
+        return BuildTimes(time.perf_counter() - started, 0.0)
+
+    def search(
+        self, queries: Vectors, *, k: int, params: dict[str, int], expression: str = ""
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """Return the rows found (q, k), filled up with -1, and their distances, with NaN."""
+        if not self._built:
+            raise StoreError("The trial has no index yet.", "Build one first.")
+        return self.search_exact(queries, k=k, expression=expression)
+
+    def search_exact(
+        self, queries: Vectors, *, k: int, expression: str = ""
+    ) -> tuple[Rows, NDArray[np.float32]]:
+        """Return the same, computed in NumPy."""
+        nearest = NearestSoFar(queries, k, self._metric)
+        keep = [n for n, facets in enumerate(self._facets) if passes(expression, facets)]
+        if keep:
+            rows = np.array([self._facets[n]["row"] for n in keep], dtype=np.int64)
+            nearest.add(rows, np.stack([self._vectors[n] for n in keep]))
+        return nearest.rows, nearest.distances
+
+    def memory_bytes(self) -> int | None:
+        """Return what the vectors take."""
+        return sum(vector.nbytes for vector in self._vectors)
+
+    def drop(self) -> None:
+        """Forget all it holds; again does nothing."""
+        self._vectors.clear()
+        self._facets.clear()
+        self._built = False
+        self._dropped = True
+
+
+def passes(expression: str, values: Mapping[str, Any]) -> bool:
+    """Whether a row passes an expression of the kind that Filter.expression() writes.
+
+    Those expressions are Python's as well. Raises FilterError for others.
+    """
+    if not expression:
+        return True
+    try:
+        return bool(_value(ast.parse(expression, mode="eval").body, values))
+    except (SyntaxError, KeyError, TypeError) as error:
+        raise FilterError(
+            "The filter {expression} cannot be read.", expression=expression
+        ) from error
+
+
+def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
+    match node:
+        case ast.BoolOp(ast.And(), parts):
+            return all(_value(part, values) for part in parts)
+        case ast.Compare(left, [test], [right]):
+            return _COMPARE[type(test)](_value(left, values), _value(right, values))
+        case ast.Call(ast.Name("array_contains"), [array, item]):
+            return _value(item, values) in _value(array, values)
+        case ast.Name(name):
+            return values[name]
+        case ast.UnaryOp(ast.USub(), number):
+            return -_value(number, values)
+        case ast.Constant() | ast.List():
+            return ast.literal_eval(node)
+    raise TypeError(f"{type(node).__name__} is not part of it")

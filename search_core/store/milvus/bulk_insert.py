@@ -34,7 +34,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.settings import Settings
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
-from search_core.store.milvus.schema import last_of_each, to_row
+from search_core.store.milvus.schema import last_of_each, to_rows
 from search_core.store.milvus.session import MilvusSession
 
 _FOLDER = "sightline-bulk"
@@ -225,7 +225,10 @@ class BulkInserter:
             if collection in self._looked_at:
                 return
             self._storage.remove_leftovers()
-            while any(task.state not in _ENDED for task in self._tasks(collection)):
+            handler = _handler(self._session.client)
+            while any(
+                task.state not in _ENDED for task in handler.list_bulk_insert_tasks(0, collection)
+            ):
                 time.sleep(_LOOK_EVERY_S)
             self._session.client.refresh_load(collection)
             self._looked_at.add(collection)
@@ -291,11 +294,8 @@ class BulkInserter:
         fields = self._session.catalog.fields(collection)
         for start in range(0, len(entities), _UPSERT_ROWS):
             part = slice(start, start + _UPSERT_ROWS)
-            rows = zip(entities[part], embeddings[part], strict=True)
-            self._session.client.upsert(collection, [to_row(*row, fields) for row in rows])
-
-    def _tasks(self, collection: str) -> list[BulkInsertState]:
-        return list(_handler(self._session.client).list_bulk_insert_tasks(0, collection))
+            pairs = zip(entities[part], embeddings[part], strict=True)
+            self._session.client.upsert(collection, to_rows(pairs, fields))
 
 
 def insert_file(client: MilvusClient, collection: str, path: str, timeout_s: float) -> str:

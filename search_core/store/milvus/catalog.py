@@ -62,8 +62,7 @@ class LibraryCatalog(CollectionNotes):
 
     def find(self, name: str) -> LibraryInfo | None:
         """Return a library as it is now, None where there is none."""
-        described = self.describe(name)
-        info = info_in(described) if described else None
+        info = self.info(name)
         if info:
             self._fields[info.collection] = info.fields
         # A collection answers to its own name as well, and that is no library.
@@ -157,8 +156,7 @@ class LibraryCatalog(CollectionNotes):
 
         Nobody may be renaming it: while somebody does, two aliases are meant.
         """
-        described = self.describe(name)
-        info = info_in(described) if described else None
+        info = self.info(name)
         if info is None or info.name == name or info.collection == name:
             return
         if name in self.names() and not self.is_worked_on(info.collection):

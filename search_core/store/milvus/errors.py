@@ -35,28 +35,6 @@ from search_core.errors import (
 from search_core.messages import Message
 from search_core.system.disk import FULL_HINT
 
-_CONNECT_HINT = Message(
-    "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "
-    "`sightline doctor` tries the connection."
-)
-_REPORT_HINT = Message("`sightline doctor` shows the state of Milvus.")
-_WAIT_HINT = Message("It is starting, loading or recovering; try again in a moment.")
-_LOGIN_HINT = Message("Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD.")
-_PRIVILEGE_HINT = Message(
-    "docs/milvus.md lists the privileges that Sightline needs; an administrator grants them."
-)
-_QUOTA_HINT = (
-    "Its quotas are under quotaAndLimits in milvus.yaml. Give Milvus more memory or disk, or "
-    "delete what is not needed, then run the same command again: it goes on from there."
-)
-_RATE_HINT = (
-    "By default Milvus flushes a collection once in 10 seconds. Try again in a moment, or raise "
-    "quotaAndLimits.flushRate.collection.max in milvus.yaml."
-)
-_MEMORY_HINT = Message(
-    "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
-)
-
 
 class Meaning(Enum):
     """What an answer of Milvus means to Sightline."""
@@ -83,29 +61,16 @@ CODES: dict[int, Meaning] = {
     7: Meaning.DISK_FULL,
     8: Meaning.RATE_LIMITED,
     9: Meaning.QUOTA,
-    11: Meaning.NOT_READY,  # time tick long delay
+    **dict.fromkeys((11, 110), Meaning.NOT_READY),  # the time tick, the schema's version lag behind
     100: Meaning.MISSING,
-    101: Meaning.NOT_READY,  # not loaded
-    103: Meaning.NOT_READY,  # not fully loaded
-    106: Meaning.NOT_READY,  # recovering
+    **dict.fromkeys((101, 103, 106), Meaning.NOT_READY),  # not loaded, not fully, recovering
     109: Meaning.SCHEMA_CHANGED,
-    110: Meaning.NOT_READY,  # schema version not ready
-    201: Meaning.NOT_READY,  # partition not loaded
-    202: Meaning.NOT_READY,
-    400: Meaning.NOT_READY,  # replica not found
-    401: Meaning.NOT_READY,  # replica not available
-    500: Meaning.NOT_READY,  # channel not found
-    501: Meaning.NOT_READY,
-    503: Meaning.NOT_READY,  # channel not available
-    600: Meaning.NOT_READY,  # segment not found
-    601: Meaning.NOT_READY,  # segment not loaded
-    602: Meaning.NOT_READY,
+    **dict.fromkeys((201, 202, 400, 401), Meaning.NOT_READY),  # a partition, a replica
+    **dict.fromkeys((500, 501, 503), Meaning.NOT_READY),  # a channel
+    **dict.fromkeys((600, 601, 602), Meaning.NOT_READY),  # a segment
     700: Meaning.NO_INDEX,
     701: Meaning.PARAMETER,  # index type not supported
-    901: Meaning.NOT_READY,  # node not found
-    902: Meaning.NOT_READY,  # node offline
-    903: Meaning.NOT_READY,
-    905: Meaning.NOT_READY,  # node not available
+    **dict.fromkeys((901, 902, 903, 905), Meaning.NOT_READY),  # a node
     1600: Meaning.MISSING,  # alias not found
 }
 #: ``status.error_code``, by common.proto. Milvus Lite's own numbers here (6, 11, 26, 35, 101, 200)
@@ -189,35 +154,93 @@ PHRASES: tuple[Words, ...] = (
 #: A QueryNode names a collection by its number: released or dropped under a search, not missing.
 _BY_NUMBER = re.compile(r"\[collection=\d+\]")
 
-#: What each of pymilvus's exceptions means where nothing else tells. A test fails when pymilvus
-#: grows another.
+#: What pymilvus's own exceptions mean where nothing else tells; the others mean nothing more. A
+#: test fails when pymilvus grows another.
 MILVUS_EXCEPTIONS: dict[type[MilvusException], Meaning] = {
-    MilvusException: Meaning.OTHER,
-    milvus.ParamError: Meaning.OTHER,
     milvus.ConnectError: Meaning.UNREACHABLE,
     milvus.MilvusUnavailableException: Meaning.UNREACHABLE,
     milvus.CollectionNotExistException: Meaning.MISSING,
-    milvus.DescribeCollectionException: Meaning.OTHER,
-    milvus.PartitionAlreadyExistException: Meaning.OTHER,
     milvus.IndexNotExistException: Meaning.NO_INDEX,
-    milvus.AmbiguousIndexName: Meaning.OTHER,
-    milvus.CannotInferSchemaException: Meaning.OTHER,
-    milvus.SchemaNotReadyException: Meaning.OTHER,
-    milvus.DataTypeNotMatchException: Meaning.OTHER,
-    milvus.DataTypeNotSupportException: Meaning.OTHER,
-    milvus.DataNotMatchException: Meaning.OTHER,
     milvus.SchemaMismatchRetryableException: Meaning.SCHEMA_CHANGED,
     milvus.ConnectionNotExistException: Meaning.UNREACHABLE,
     milvus.ConnectionConfigException: Meaning.UNREACHABLE,
-    milvus.PrimaryKeyException: Meaning.OTHER,
-    milvus.PartitionKeyException: Meaning.OTHER,
-    milvus.ClusteringKeyException: Meaning.OTHER,
-    milvus.FieldsTypeException: Meaning.OTHER,
-    milvus.FunctionsTypeException: Meaning.OTHER,
-    milvus.FieldTypeException: Meaning.OTHER,
-    milvus.AutoIDException: Meaning.OTHER,
-    milvus.InvalidConsistencyLevel: Meaning.OTHER,
-    milvus.ServerVersionIncompatibleException: Meaning.OTHER,
+}
+
+
+_NOT_READY = (
+    StoreUnavailable,
+    Message("Milvus is not ready yet ({doing}): {reason}."),
+    Message("It is starting, loading or recovering; try again in a moment."),
+)
+_FAILED = (
+    StoreError,
+    Message("Milvus failed while {doing}: {reason}."),
+    Message("`sightline doctor` shows the state of Milvus."),
+)
+#: What each meaning is to the user: an error, what happened, and what to do.
+_ERRORS: dict[Meaning, tuple[type[SightlineError], str, str]] = {
+    Meaning.MISSING: (
+        LibraryNotFound,
+        Message("There is no library {name} here."),
+        Message("`sightline library list` shows what there is."),
+    ),
+    Meaning.NOT_READY: _NOT_READY,
+    Meaning.SCHEMA_CHANGED: _NOT_READY,
+    Meaning.UNREACHABLE: (
+        StoreUnavailable,
+        Message("Milvus cannot be reached while {doing}: {reason}."),
+        Message(
+            "Check that Milvus runs and that SIGHTLINE_MILVUS_URI names it; "
+            "`sightline doctor` tries the connection."
+        ),
+    ),
+    Meaning.UNAUTHENTICATED: (
+        StoreAccessDenied,
+        Message("Milvus refuses the user name or the password ({doing})."),
+        Message("Set SIGHTLINE_MILVUS_TOKEN to USER:PASSWORD."),
+    ),
+    Meaning.DENIED: (
+        StoreAccessDenied,
+        Message("The user of Milvus lacks a privilege ({doing}): {reason}."),
+        Message(
+            "docs/milvus.md lists the privileges that Sightline needs; an administrator grants "
+            "them."
+        ),
+    ),
+    Meaning.RATE_LIMITED: (
+        StoreUnavailable,
+        Message("Milvus limits how often this may be done ({doing}): {reason}."),
+        Message(
+            "By default Milvus flushes a collection once in 10 seconds. Try again in a moment, or "
+            "raise quotaAndLimits.flushRate.collection.max in milvus.yaml."
+        ),
+    ),
+    Meaning.QUOTA: (
+        QuotaExceeded,
+        Message("Milvus refuses to go on ({doing}): {reason}."),
+        Message(
+            "Its quotas are under quotaAndLimits in milvus.yaml. Give Milvus more memory or disk, "
+            "or delete what is not needed, then run the same command again: it goes on from there."
+        ),
+    ),
+    Meaning.DISK_FULL: (
+        DiskFull,
+        Message("The disk that Milvus keeps its rows on is full ({doing})."),
+        FULL_HINT,
+    ),
+    Meaning.MEMORY_FULL: (
+        StoreError,
+        Message("Milvus has too little memory ({doing}): {reason}."),
+        Message(
+            "Give Milvus more memory, or use an index that needs less: `sightline index advise`."
+        ),
+    ),
+    Meaning.FILTER: (FilterError, Message("Milvus cannot read the filter: {reason}."), ""),
+    Meaning.PARAMETER: (
+        IndexParameterError,
+        Message("Milvus refused a parameter while {doing}: {reason}."),
+        "",
+    ),
 }
 
 
@@ -288,74 +311,10 @@ def milvus_errors(doing: str, library: str = "") -> Iterator[None]:
 
 def to_error(error: BaseException, doing: str, library: str = "") -> SightlineError:
     """Return the error of Sightline's that an exception of pymilvus or gRPC means."""
-    reason = reason_of(error)
-    match meaning_of(error):
-        case Meaning.MISSING:
-            return LibraryNotFound(
-                "There is no library {name} here.",
-                "`sightline library list` shows what there is.",
-                name=library,
-            )
-        case Meaning.NOT_READY | Meaning.SCHEMA_CHANGED:
-            return StoreUnavailable(
-                "Milvus is not ready yet ({doing}): {reason}.",
-                _WAIT_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.UNREACHABLE:
-            return StoreUnavailable(
-                "Milvus cannot be reached while {doing}: {reason}.",
-                _CONNECT_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.UNAUTHENTICATED:
-            return StoreAccessDenied(
-                "Milvus refuses the user name or the password ({doing}).", _LOGIN_HINT, doing=doing
-            )
-        case Meaning.DENIED:
-            return StoreAccessDenied(
-                "The user of Milvus lacks a privilege ({doing}): {reason}.",
-                _PRIVILEGE_HINT,
-                doing=doing,
-                reason=_denied(error),
-            )
-        case Meaning.RATE_LIMITED:
-            return StoreUnavailable(
-                "Milvus limits how often this may be done ({doing}): {reason}.",
-                _RATE_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.QUOTA:
-            return QuotaExceeded(
-                "Milvus refuses to go on ({doing}): {reason}.",
-                _QUOTA_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.DISK_FULL:
-            return DiskFull(
-                "The disk that Milvus keeps its rows on is full ({doing}).", FULL_HINT, doing=doing
-            )
-        case Meaning.MEMORY_FULL:
-            return StoreError(
-                "Milvus has too little memory ({doing}): {reason}.",
-                _MEMORY_HINT,
-                doing=doing,
-                reason=reason,
-            )
-        case Meaning.FILTER:
-            return FilterError("Milvus cannot read the filter: {reason}.", reason=reason)
-        case Meaning.PARAMETER:
-            return IndexParameterError(
-                "Milvus refused a parameter while {doing}: {reason}.", doing=doing, reason=reason
-            )
-        case _:
-            return StoreError(
-                "Milvus failed while {doing}: {reason}.", _REPORT_HINT, doing=doing, reason=reason
-            )
+    meaning = meaning_of(error)
+    kind, said, hint = _ERRORS.get(meaning, _FAILED)
+    reason = _denied(error) if meaning is Meaning.DENIED else reason_of(error)
+    return kind(Message(said, name=library, doing=doing, reason=reason), hint)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -391,12 +350,11 @@ def _grpc_code(error: grpc.RpcError) -> Any:
 
 
 def _by_words(error: BaseException) -> Meaning:
-    said = (reason_of(error) if isinstance(error, grpc.RpcError) else _message(error)).lower()
+    said = error.message if isinstance(error, MilvusException) else ""
+    if isinstance(error, grpc.RpcError):
+        said = reason_of(error)
+    said = str(said or "").lower()
     return next((words.meaning for words in PHRASES if words.text in said), Meaning.OTHER)
-
-
-def _message(error: BaseException) -> str:
-    return str(error.message or "") if isinstance(error, MilvusException) else ""
 
 
 def _denied(error: BaseException) -> str:

@@ -75,7 +75,7 @@ def wait_for_index(
             )
         if state["state"] == "Finished":
             return
-        share = _share(state)
+        share = state.get("indexed_rows", 0) / max(1, state.get("total_rows", 0))
         if share > most:
             most, moved_s = share, time.monotonic()
         is_stalled = time.monotonic() - moved_s > stalled_s
@@ -158,7 +158,3 @@ def seconds_left(deadline: float | None) -> float | None:
             "Allow more time, or leave this index type out.",
         )
     return left
-
-
-def _share(state: dict[str, Any]) -> float:
-    return float(state.get("indexed_rows", 0)) / max(1.0, float(state.get("total_rows", 0)))

@@ -35,7 +35,7 @@ from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, mil
 from search_core.store.milvus.index_build import build_index, remove_index
 from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
-from search_core.store.milvus.schema import collection_schema, to_row
+from search_core.store.milvus.schema import collection_schema, scalar_fields, to_rows
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
@@ -168,6 +168,7 @@ class _Probe:
         on_progress: Callable[[str], None],
     ) -> None:
         self._session = session
+        self._client = session.client
         self._server = server
         self._storage = storage
         self._on_progress = on_progress
@@ -190,20 +191,19 @@ class _Probe:
         for name, spec in INDEX_SPECS.items():
             yield self._try(f"index type {name}", partial(self._type, name, spec))
 
-    def _try(self, name: str, ask: Callable[[], Finding | tuple[Outcome, str, str]]) -> Finding:
+    def _try(self, name: str, ask: Callable[[], tuple[Outcome, str, str]]) -> Finding:
         self._on_progress(name)
         try:
             with milvus_errors(f"trying {name}"):
-                found = ask()
+                return Finding(name, *ask())
         except SightlineError as error:
             return Finding(name, "fails", error.message, error.hint)
-        return found if isinstance(found, Finding) else Finding(name, *found)
 
     # What every command needs
 
     def _missing_name(self) -> tuple[Outcome, str, str]:
         try:
-            self._session.client.describe_collection(f"{TRIAL_PREFIX}{token_hex(8)}")
+            self._client.describe_collection(f"{TRIAL_PREFIX}{token_hex(8)}")
         except MilvusException as error:
             if is_missing(error):
                 return "works", f"code {error.code}, legacy code {error.compatible_code}", ""
@@ -213,10 +213,8 @@ class _Probe:
     def _properties(self) -> tuple[Outcome, str, str]:
         with self._scratch() as name:
             for value in ("one", "two"):
-                self._session.client.alter_collection_properties(name, {"sightline.probe": value})
-                now = properties_of(self._session.client.describe_collection(name)).get(
-                    "sightline.probe"
-                )
+                self._client.alter_collection_properties(name, {"sightline.probe": value})
+                now = properties_of(self._client.describe_collection(name)).get("sightline.probe")
                 if now != value:
                     raise StoreError(
                         "A property set to {value!r} reads as {now!r}.", value=value, now=str(now)
@@ -236,14 +234,14 @@ class _Probe:
                     failures.append(str(error.message))
 
         with self._filled() as one, self._filled() as other:
-            self._session.client.create_alias(one, alias)
+            self._client.create_alias(one, alias)
             searching = threading.Thread(target=search)
             searching.start()
             try:
                 for number in range(_SWITCHES):
                     target = (other, one)[number % 2]
-                    self._session.client.alter_alias(target, alias)
-                    described = self._session.client.describe_collection(alias)["collection_name"]
+                    self._client.alter_alias(target, alias)
+                    described = self._client.describe_collection(alias)["collection_name"]
                     if described != target:
                         raise StoreError(
                             "After the switch to {target} it names {described}.",
@@ -254,7 +252,7 @@ class _Probe:
                 over.set()
                 searching.join()
                 with suppress(MilvusException):
-                    self._session.client.drop_alias(alias)
+                    self._client.drop_alias(alias)
         if failures:
             instead = "A search that meets a switch is made again."
             return "adapted", f"{len(failures)} searches failed: {failures[0][:120]}", instead
@@ -263,12 +261,12 @@ class _Probe:
     def _duplicate_ids(self) -> tuple[Outcome, str, str]:
         instead = "Of rows with one id Sightline sends the last alone."
         with self._filled() as name:
-            row = to_row(_entity(0), _VECTORS[0], self._fields(name))
+            [row] = self._rows(name, 1)
             try:
-                self._session.client.upsert(name, [row, row])
+                self._client.upsert(name, [row, row])
             except MilvusException as error:
                 return "adapted", f"refused, with code {error.code}", instead
-            kept = count_rows(self._session.client, name, f'id == "{row["id"]}"')
+            kept = count_rows(self._client, name, f'id == "{row["id"]}"')
         if kept == 1:
             return "works", "one row is kept", ""
         return "adapted", f"{kept} rows are kept", instead
@@ -276,19 +274,19 @@ class _Probe:
     def _drop_with_alias(self) -> tuple[Outcome, str, str]:
         alias = f"{TRIAL_PREFIX}{token_hex(8)}_alias"
         with self._scratch() as name:
-            self._session.client.create_alias(name, alias)
+            self._client.create_alias(name, alias)
             try:
-                self._session.client.drop_collection(name)
+                self._client.drop_collection(name)
             except MilvusException as error:
-                self._session.client.drop_alias(alias)
+                self._client.drop_alias(alias)
                 return (
                     "adapted",
                     f"refused, with code {error.code}",
                     "Aliases are dropped before their collection.",
                 )
-            left = alias in self._session.client.list_aliases().get("aliases", [])
+            left = alias in self._client.list_aliases().get("aliases", [])
             if left:
-                self._session.client.drop_alias(alias)
+                self._client.drop_alias(alias)
         return "works", "the alias stays behind" if left else "the alias goes with it", ""
 
     # The rest
@@ -296,16 +294,12 @@ class _Probe:
     def _paging(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
             ids = [
-                row["id"]
-                for page in pages(self._session.client, name, "", ["id"], rows=4)
-                for row in page
+                row["id"] for page in pages(self._client, name, "", ["id"], rows=4) for row in page
             ]
-            if count_rows(self._session.client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
+            if count_rows(self._client, name, "") != _ROWS or sorted(ids) != sorted(_IDS):
                 raise StoreError("Of {rows} rows paging finds {count}.", rows=_ROWS, count=len(ids))
             try:
-                self._session.client.query(
-                    name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"]
-                )
+                self._client.query(name, filter='id != ""', limit=_WINDOW + 1, output_fields=["id"])
             except MilvusException as error:
                 if meaning_of(error) is not Meaning.PARAMETER:
                     raise
@@ -314,9 +308,9 @@ class _Probe:
 
     def _flush_twice(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
-            self._session.client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
+            self._client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
             try:
-                self._session.client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
+                self._client.flush(name, timeout=_TIMEOUT_S, retry_on_rate_limit=False)
             except MilvusException as error:
                 if meaning_of(error) is not Meaning.RATE_LIMITED:
                     raise
@@ -329,9 +323,9 @@ class _Probe:
 
     def _index_replaced(self) -> tuple[Outcome, str, str]:
         with self._filled() as name:
-            remove_index(self._session.client, name)
+            remove_index(self._client, name)
             self._build(name, Hnsw(m=8))
-            self._session.client.load_collection(name, timeout=_TIMEOUT_S)
+            self._client.load_collection(name, timeout=_TIMEOUT_S)
             if not self._search(name):
                 raise StoreError("A search of the new index finds nothing.")
         return "works", "searched by the new index", ""
@@ -344,7 +338,7 @@ class _Probe:
         with self._filled() as name:
             new = replace(_entity(0), id=FrameRef("probe-bulk", 0).primary_key)
             with self._storage.file(columns([new], _VECTORS[:1], self._fields(name))) as path:
-                if reason := insert_file(self._session.client, name, path, _TIMEOUT_S):
+                if reason := insert_file(self._client, name, path, _TIMEOUT_S):
                     raise StoreError(
                         "The server could not take the file in: {reason}.", reason=reason
                     )
@@ -355,7 +349,8 @@ class _Probe:
             return "not tried", reason, ""
         claimed = not kind.offer.gpu or bool(self._server.gpu)
         spec = _small(kind)
-        space = VectorSpace(_DIM, spec.metric_for(_metric(kind)), kind.vector_kind)
+        metric = "COSINE" if kind.vector_kind == "float" else "HAMMING"
+        space = VectorSpace(_DIM, spec.metric_for(metric), kind.vector_kind)
         numbers = np.arange(_INDEX_ROWS)
         vectors = _INDEX_VECTORS if kind.vector_kind == "float" else _INDEX_BITS
         try:
@@ -382,9 +377,9 @@ class _Probe:
         name = f"{TRIAL_PREFIX}{token_hex(8)}"
         try:
             with write_lock(self._session.endpoint):
-                self._session.client.create_collection(
+                self._client.create_collection(
                     name,
-                    schema=collection_schema(self._session.client, _DIM),
+                    schema=collection_schema(self._client, _DIM),
                     consistency_level="Session",
                     properties=owned(),
                 )
@@ -394,30 +389,27 @@ class _Probe:
                 suppress(MilvusException),
                 write_lock(self._session.endpoint),
             ):  # else cleanup removes it
-                self._session.client.drop_collection(name)
+                self._client.drop_collection(name)
 
     @contextmanager
     def _filled(self) -> Iterator[str]:
         """Yield a collection with _ROWS rows and a FLAT index, loaded."""
         with self._scratch() as name:
             self._build(name, Flat())
-            self._session.client.load_collection(name, timeout=_TIMEOUT_S)
-            fields = self._fields(name)
-            rows = [to_row(_entity(n), _VECTORS[n], fields) for n in range(_ROWS)]
+            self._client.load_collection(name, timeout=_TIMEOUT_S)
+            rows = self._rows(name, _ROWS)
             with write_lock(self._session.endpoint):
-                self._session.client.upsert(name, rows)
-            count_rows(self._session.client, name, "")  # consistent from here on
+                self._client.upsert(name, rows)
+            count_rows(self._client, name, "")  # consistent from here on
             yield name
 
     def _build(self, name: str, index: IndexSpec) -> None:
         embedded = self._server.embedded
         deadline = time.monotonic() + _INDEX_TIMEOUT_S
-        build_index(
-            self._session.client, name, index, "COSINE", embedded=embedded, deadline=deadline
-        )
+        build_index(self._client, name, index, "COSINE", embedded=embedded, deadline=deadline)
 
     def _search(self, name: str) -> list[Any]:
-        found = self._session.client.search(
+        found = self._client.search(
             name,
             data=[_VECTORS[0]],
             anns_field=EMBEDDING_FIELD,
@@ -427,9 +419,12 @@ class _Probe:
         )
         return list(found[0])
 
-    def _fields(self, name: str) -> list[str]:
-        described = self._session.client.describe_collection(name)
-        return [f["name"] for f in described["fields"] if f["name"] != EMBEDDING_FIELD]
+    def _rows(self, name: str, count: int) -> list[dict[str, Any]]:
+        entities = map(_entity, range(count))
+        return to_rows(zip(entities, _VECTORS, strict=False), self._fields(name))
+
+    def _fields(self, name: str) -> tuple[str, ...]:
+        return scalar_fields(self._client.describe_collection(name))
 
 
 def _entity(number: int) -> MediaEntity:
@@ -455,10 +450,6 @@ def _small(kind: type[IndexSpec]) -> IndexSpec:
     wanted = {"nlist": 16, "m": 8, "nbits": 4}
     known = {item for item in getattr(kind, "__dataclass_fields__", {}) if item in wanted}
     return kind(**{name: wanted[name] for name in known})
-
-
-def _metric(kind: type[IndexSpec]) -> str:
-    return "COSINE" if kind.vector_kind == "float" else "HAMMING"
 
 
 _ROWS = 10

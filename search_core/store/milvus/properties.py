@@ -2,7 +2,7 @@
 
 - ``sightline``: the library's encoder, metric, index and default search parameters;
 - ``sightline.owner``: the process that makes, replaces or removes it;
-- ``sightline.before``: what the library was before its index is replaced in place (rebuild.py);
+- ``sightline.before``: what the library was before its index is replaced in place (replacement.py);
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
 - ``sightline.heir``: the collection of another encoder that is about to take over;
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
@@ -43,15 +43,9 @@ HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
 
 
-@dataclass(slots=True)
-class Changes:
-    """The number of the last change of a collection or an alias that this process made."""
-
-    number: int = 0
-
-
-#: By the address of a Milvus: all connections of this process share them.
-_CHANGES: dict[str, Changes] = {}
+#: The number of the last change of a collection or an alias that this process made, by the address
+#: of a Milvus: all connections of this process share them.
+_CHANGES: dict[str, int] = {}
 _NUMBERS = count(1)
 
 
@@ -63,7 +57,6 @@ class CollectionNotes:
         self.endpoint = endpoint
         self.health = health
         self._server: ServerInfo | None = None
-        self.changes = _CHANGES.setdefault(endpoint.uri, Changes())
 
     def server(self) -> ServerInfo:
         """Return which Milvus answers: its version, and whether it is Milvus Lite."""
@@ -81,7 +74,12 @@ class CollectionNotes:
             self._changed()
 
     def _changed(self) -> None:
-        self.changes.number = next(_NUMBERS)
+        _CHANGES[self.endpoint.uri] = next(_NUMBERS)
+
+    @property
+    def last_change(self) -> int:
+        """The number of the last change that this process made here."""
+        return _CHANGES.get(self.endpoint.uri, 0)
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""
@@ -110,6 +108,11 @@ class CollectionNotes:
     def set_heir(self, collection: str, heir: str) -> None:
         """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
         self._set(collection, {HEIR_PROPERTY: heir})
+
+    def info(self, name: str) -> LibraryInfo | None:
+        """Return the library that a collection, or that of an alias, is of; None of none."""
+        described = self.describe(name)
+        return info_in(described) if described else None
 
     def is_worked_on(self, collection: str) -> bool:
         """Whether a collection exists and a process that lives owns it."""
@@ -165,7 +168,7 @@ class CollectionNotes:
 
 def owned() -> dict[str, str]:
     """Return the property that makes a new collection this process's."""
-    return {OWNER_PROPERTY: json.dumps(Owner.current().to_dict())}
+    return {OWNER_PROPERTY: json.dumps(asdict(Owner.current()))}
 
 
 def properties_of(described: Mapping[str, Any]) -> dict[str, str]:
@@ -190,7 +193,7 @@ def info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
 def owner_in(described: Mapping[str, Any]) -> Owner | None:
     """Return who owns a described collection, None where nobody does."""
     text = properties_of(described).get(OWNER_PROPERTY)
-    return Owner.from_dict(json.loads(text)) if text else None
+    return Owner(**json.loads(text)) if text else None
 
 
 @lru_cache(maxsize=128)
@@ -222,15 +225,6 @@ class Owner:
     def current(cls) -> Owner:
         """Return this process, from now on."""
         return cls(_host(), os.getpid(), _started(os.getpid()), _now_ms())
-
-    @classmethod
-    def from_dict(cls, record: dict[str, Any]) -> Owner:
-        """Read what :meth:`to_dict` wrote; raises TypeError for something else."""
-        return cls(**record)
-
-    def to_dict(self) -> dict[str, object]:
-        """Return it as plain JSON values."""
-        return asdict(self)
 
     def is_gone(self) -> bool:
         """Whether the process is known to have ended, or is another host's and a day old."""

@@ -181,7 +181,10 @@ def matches(
         output_fields=list(info.fields),
         search_params=info.search_options(params, k),
     )
-    return [to_matches(info.metric, hits) for hits in found]
+    return [
+        [Match(to_score(info.metric, hit["distance"]), to_entity(hit["entity"])) for hit in hits]
+        for hits in found
+    ]
 
 
 def exact_matches(
@@ -236,11 +239,6 @@ def to_entity(row: Mapping[str, Any]) -> MediaEntity:
 def to_entities(rows: Iterable[Mapping[str, Any]]) -> list[MediaEntity]:
     """Return the entities of rows, as :func:`to_entity` does."""
     return [to_entity(row) for row in rows]
-
-
-def to_matches(metric: MetricType, hits: Iterable[Mapping[str, Any]]) -> list[Match]:
-    """Return what Milvus answered to one vector, as it orders it."""
-    return [Match(to_score(metric, hit["distance"]), to_entity(hit["entity"])) for hit in hits]
 
 
 def to_score(metric: MetricType, distance: float) -> float:

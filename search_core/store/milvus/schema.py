@@ -41,19 +41,28 @@ _INT64_FIELDS = (
 def collection_schema(client: MilvusClient, dim: int) -> Any:
     """Return the schema of a collection of ``dim``-dimensional embeddings."""
     schema = client.create_schema(auto_id=False, enable_dynamic_field=False)
-    for name, length in VARCHAR_LENGTHS.items():
-        schema.add_field(name, DataType.VARCHAR, max_length=length, is_primary=name == "id")
+    schema.add_field("id", DataType.VARCHAR, max_length=VARCHAR_LENGTHS["id"], is_primary=True)
+    add_scalars(schema, list(VARCHAR_LENGTHS)[1:])
     schema.add_field(EMBEDDING_FIELD, DataType.FLOAT_VECTOR, dim=dim)
-    for name in _INT64_FIELDS:
-        schema.add_field(name, DataType.INT64)
-    schema.add_field(
-        "tags",
-        DataType.ARRAY,
-        element_type=DataType.VARCHAR,
-        max_capacity=TAGS_MAX_CAPACITY,
-        max_length=TAG_MAX_LENGTH,
-    )
+    add_scalars(schema, (*_INT64_FIELDS, "tags"))
     return schema
+
+
+def add_scalars(schema: Any, names: Iterable[str]) -> None:
+    """Add scalar fields of these names: text, tags, or whole numbers."""
+    for name in names:
+        if name in VARCHAR_LENGTHS:
+            schema.add_field(name, DataType.VARCHAR, max_length=VARCHAR_LENGTHS[name])
+        elif name != "tags":
+            schema.add_field(name, DataType.INT64)
+        else:
+            schema.add_field(
+                name,
+                DataType.ARRAY,
+                element_type=DataType.VARCHAR,
+                max_capacity=TAGS_MAX_CAPACITY,
+                max_length=TAG_MAX_LENGTH,
+            )
 
 
 def index_params(client: MilvusClient, index: IndexSpec, metric: str, *, embedded: bool) -> Any:
@@ -78,17 +87,16 @@ def scalar_fields(described: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for name in SCALAR_FIELDS if name in there)
 
 
-def to_row(entity: MediaEntity, vector: Embeddings, fields: Sequence[str]) -> dict[str, Any]:
-    """Return an entity and its embedding (dim,) as a collection with these fields takes them."""
-    row = {name: getattr(entity, name) for name in fields}
-    return {**row, "tags": list(entity.tags), EMBEDDING_FIELD: vector}
-
-
 def to_rows(
-    pairs: Iterable[tuple[MediaEntity, Embeddings]], fields: Sequence[str]
+    pairs: Iterable[tuple[MediaEntity, Embeddings]], fields: Iterable[str]
 ) -> list[dict[str, Any]]:
-    """Return entities and their embeddings (dim,) as :func:`to_row` does, one after the other."""
-    return [to_row(entity, vector, fields) for entity, vector in pairs]
+    """Return entities and their embeddings (dim,) as a collection with these fields takes them."""
+    names = list(fields)
+    return [
+        {name: getattr(entity, name) for name in names}
+        | {"tags": list(entity.tags), EMBEDDING_FIELD: vector}
+        for entity, vector in pairs
+    ]
 
 
 def last_of_each(

@@ -11,8 +11,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_hex
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,14 +22,7 @@ from search_core.errors import IndexNotOffered, SightlineError, StoreError, Tria
 from search_core.indexes import IndexSpec, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import (
-    CAMERA_MAX_LENGTH,
-    EMBEDDING_FIELD,
-    ID_MAX_LENGTH,
-    TAG_MAX_LENGTH,
-    TAGS_MAX_CAPACITY,
-    MediaEntity,
-)
+from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.store.endpoint import write_lock
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.lite.inspection import is_leftover
@@ -39,8 +31,17 @@ from search_core.store.milvus.errors import milvus_errors
 from search_core.store.milvus.index_build import build_index, flush, seconds_left
 from search_core.store.milvus.properties import owned
 from search_core.store.milvus.queries import few_or_pages, page_rows
+from search_core.store.milvus.schema import add_scalars
 from search_core.store.milvus.session import MilvusSession
-from search_core.store.scratch import TRIAL_PREFIX, BuildTimes, Rows, Vectors, bucket_of, facet_row
+from search_core.store.scratch import (
+    TRIAL_PREFIX,
+    BuildTimes,
+    Rows,
+    Trial,
+    Vectors,
+    bucket_of,
+    facet_row,
+)
 
 #: Names of trials and of libraries' collections.
 _OURS = re.compile(rf"{TRIAL_PREFIX}[0-9a-f]+|\w+_\d{{14}}_[0-9a-f]+")
@@ -53,7 +54,8 @@ def has_leftovers(session: MilvusSession) -> bool:
     """
     catalog = session.catalog
     ours = [name for name in map(str, session.client.list_collections()) if _OURS.fullmatch(name)]
-    if len(ours) <= len(catalog.names()) and not any(map(_is_trial, ours)):
+    has_trials = any(name.startswith(TRIAL_PREFIX) for name in ours)
+    if len(ours) <= len(catalog.names()) and not has_trials:
         return False
     serving = {info.collection for info in catalog.all()}
     return any(name not in serving and catalog.is_abandoned(name) for name in ours)
@@ -90,10 +92,6 @@ def remove_leftovers(session: MilvusSession) -> list[str]:
     return removed
 
 
-def _is_trial(collection: str) -> bool:
-    return collection.startswith(TRIAL_PREFIX)
-
-
 def remove_unlisted(lite_dir: Path) -> None:
     """Remove what a kill left of collections that Milvus Lite was about to make or to remove.
 
@@ -126,8 +124,8 @@ class VectorSpace:
     kind: VectorKind
 
 
-class MilvusTrial:
-    """One scratch collection; see the protocol Trial.
+class MilvusTrial(Trial):
+    """One scratch collection; see Trial.
 
     Nobody else writes to it, so that the embedded Milvus's writers wait only while it is made and
     removed.
@@ -146,7 +144,8 @@ class MilvusTrial:
                 "A Milvus server has; SIGHTLINE_MILVUS_URI names one.",
                 server=str(server),
             )
-        self._session = session
+        self._client = session.client
+        self._endpoint = session.endpoint
         self._server = server
         self._space = space
         self._timeout_s = timeout_s
@@ -163,9 +162,9 @@ class MilvusTrial:
                 # An executor does not wait for a thread whose start was interrupted.
                 creating.submit(str).result()
                 creating.submit(
-                    session.client.create_collection,
+                    self._client.create_collection,
                     self._name,
-                    schema=_schema(session.client, space),
+                    schema=_schema(self._client, space),
                     consistency_level="Session",
                     properties=owned(),
                 ).result()
@@ -174,19 +173,9 @@ class MilvusTrial:
                 self.drop()
             raise
 
-    def __enter__(self) -> Self:
-        """Return the trial."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Remove it."""
+    def __exit__(self, *raised: object) -> None:
         # What cannot be removed now is a leftover; the error that ended the trial tells more.
-        with suppress(SightlineError) if error else nullcontext():
+        with suppress(SightlineError) if raised[0] else nullcontext():
             self.drop()
 
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
@@ -207,12 +196,12 @@ class MilvusTrial:
                 )
             ]
             with milvus_errors("storing a trial's vectors"):
-                self._session.client.insert(self._name, data)
+                self._client.insert(self._name, data)
 
     def settle(self) -> None:
         """Return when all rows are on disk, ready to be indexed."""
         with milvus_errors("flushing a trial"):
-            flush(self._session.client, self._name, self._timeout_s)
+            flush(self._client, self._name, self._timeout_s)
 
     def build(self, spec: IndexSpec) -> BuildTimes:
         """Build an index over the settled rows in place of the one before, and load it."""
@@ -225,20 +214,18 @@ class MilvusTrial:
             self._remove_index(self._timeout_s)
             started = time.perf_counter()
             build_index(
-                self._session.client,
+                self._client,
                 self._name,
                 spec,
                 self._space.metric,
-                embedded=self._session.endpoint.embedded,
+                embedded=self._endpoint.embedded,
                 deadline=deadline,
             )
-            if (
-                self._session.endpoint.embedded
-            ):  # loading is when it builds; the next time it only loads
-                self._session.client.load_collection(self._name, timeout=seconds_left(deadline))
-                self._session.client.release_collection(self._name, timeout=seconds_left(deadline))
+            if self._endpoint.embedded:  # loading is when it builds; the next time it only loads
+                self._client.load_collection(self._name, timeout=seconds_left(deadline))
+                self._client.release_collection(self._name, timeout=seconds_left(deadline))
             built = time.perf_counter()
-            self._session.client.load_collection(self._name, timeout=seconds_left(deadline))
+            self._client.load_collection(self._name, timeout=seconds_left(deadline))
             loaded = time.perf_counter()
         self._built = True
         return BuildTimes(built - started, loaded - built)
@@ -253,7 +240,7 @@ class MilvusTrial:
         if self._space.kind == "binary":
             data = [query.tobytes() for query in data]
         with milvus_errors("searching a trial"):
-            found = self._session.client.search(
+            found = self._client.search(
                 self._name,
                 data=data,
                 anns_field=EMBEDDING_FIELD,
@@ -277,7 +264,7 @@ class MilvusTrial:
         nearest = NearestSoFar(np.atleast_2d(queries), k, self._space.metric)
         with milvus_errors("reading a trial"):
             for page in few_or_pages(
-                self._session.client,
+                self._client,
                 self._name,
                 expression or _EVERY_ROW,
                 ["row", EMBEDDING_FIELD],
@@ -291,27 +278,24 @@ class MilvusTrial:
         """Return the size of the index's files where they are in a folder of this process.
 
         A server shows no sizes: GetQuerySegmentInfo's mem_size and the metrics of 2.3 have none.
+        Nor does it, or Milvus Lite, say what one index takes in memory.
         """
-        folder = Path(self._session.endpoint.uri) / "collections" / self._name
-        if "://" in self._session.endpoint.uri or not folder.is_dir():
+        folder = Path(self._endpoint.uri) / "collections" / self._name
+        if "://" in self._endpoint.uri or not folder.is_dir():
             return None
         return sum(file.stat().st_size for file in folder.rglob("indexes/*") if file.is_file())
-
-    def memory_bytes(self) -> int | None:
-        """Return None: neither a server nor Milvus Lite says what one index takes."""
-        return None
 
     def drop(self) -> None:
         """Remove the trial with all it holds; again does nothing."""
         timeout_s = max(_CLEAN_UP_S, self._timeout_s)
-        with milvus_errors("removing a trial"), write_lock(self._session.endpoint):
+        with milvus_errors("removing a trial"), write_lock(self._endpoint):
             try:
-                self._session.client.drop_collection(self._name, timeout=timeout_s)
+                self._client.drop_collection(self._name, timeout=timeout_s)
             except MilvusException:
-                if not self._session.endpoint.embedded:
+                if not self._endpoint.embedded:
                     raise
                 # Milvus Lite fails where files are still being flushed; once more succeeds.
-                self._session.client.drop_collection(self._name, timeout=timeout_s)
+                self._client.drop_collection(self._name, timeout=timeout_s)
 
     @contextmanager
     def _undone_at_failure(self, spec: IndexSpec, deadline: float) -> Iterator[None]:
@@ -333,9 +317,9 @@ class MilvusTrial:
             raise
 
     def _remove_index(self, timeout_s: float) -> None:
-        self._session.client.release_collection(self._name, timeout=timeout_s)
-        for name in self._session.client.list_indexes(self._name):
-            self._session.client.drop_index(self._name, name, timeout=timeout_s)
+        self._client.release_collection(self._name, timeout=timeout_s)
+        for name in self._client.list_indexes(self._name):
+            self._client.drop_index(self._name, name, timeout=timeout_s)
 
     def _vector(self, row: dict[str, Any]) -> NDArray[Any]:
         vector = row[EMBEDDING_FIELD]
@@ -349,16 +333,6 @@ def _schema(client: MilvusClient, space: VectorSpace) -> Any:
     schema.add_field("row", DataType.INT64, is_primary=True)
     vector = DataType.BINARY_VECTOR if space.kind == "binary" else DataType.FLOAT_VECTOR
     schema.add_field(EMBEDDING_FIELD, vector, dim=space.dim)
-    schema.add_field("bucket", DataType.INT64)
-    schema.add_field("captured_at", DataType.INT64)
-    schema.add_field("camera", DataType.VARCHAR, max_length=CAMERA_MAX_LENGTH)
-    schema.add_field("media_type", DataType.VARCHAR, max_length=16)
-    schema.add_field("source_id", DataType.VARCHAR, max_length=ID_MAX_LENGTH)
-    schema.add_field(
-        "tags",
-        DataType.ARRAY,
-        element_type=DataType.VARCHAR,
-        max_capacity=TAGS_MAX_CAPACITY,
-        max_length=TAG_MAX_LENGTH,
-    )
+    facets = ("bucket", "captured_at", "camera", "media_type", "source_id", "tags")
+    add_scalars(schema, facets)
     return schema

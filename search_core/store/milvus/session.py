@@ -7,7 +7,7 @@ again, up to the endpoint's ``timeout_s``.
 What Milvus said of a library (its collection, encoder, index and fields) is remembered, so that a
 search need not ask first. What keeps that right:
 
-- This process's own changes of any collection (``catalog.changes``) end it at once.
+- This process's own changes of any collection (``catalog.last_change``) end it at once.
 - The embedded Milvus has one process, so that nothing else changes it: there it is remembered until
   then. Of a Milvus that others use too it is believed for REMEMBERED_S seconds, and only for
   searches and single embeddings, which promise no more than a session's consistency. Counts, lists
@@ -16,7 +16,7 @@ search need not ask first. What keeps that right:
   that remembers the old collection is answered from it: encoder, index and rows belong together,
   as of the moment before the switch. (By the alias it would be answered from the new one with the
   old one's parameters, and after a re-embedding with a query of another encoder.) The old
-  collection stays for longer than it is remembered (rebuild.LAST_SEARCHES_S), so that nobody
+  collection stays for longer than it is remembered (replacement.LAST_SEARCHES_S), so that nobody
   searches what is being dropped.
 - Where Milvus raises anything at all, the library is looked at again, and asked again where it is
   another by then: dropped, switched, or with another index in the same collection.
@@ -72,7 +72,7 @@ _sharing = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A library as it was when ``catalog.changes`` had this number, believed until ``until_s``."""
+    """A library as it was after the change of this number, believed until ``until_s``."""
 
     info: LibraryInfo
     changes: int
@@ -150,7 +150,7 @@ class MilvusSession:
         ``fresh``: where it may be as it was up to REMEMBERED_S ago.
         """
         known = self._known.get(name)
-        if known is None or known.changes != self.catalog.changes.number:
+        if known is None or known.changes != self.catalog.last_change:
             return None
         is_believed = self._is_alone or (not fresh and self._clock() < known.until_s)
         return known.info if is_believed else None
@@ -226,7 +226,7 @@ class MilvusSession:
         """Write to the collection that serves, then to the one a rebuild fills beside it.
 
         Done when a look *after* the writes finds no collection that was not written: so a rebuild
-        that starts, switches or ends meanwhile misses nothing (rebuild.py says why that is enough).
+        that starts, switches or ends meanwhile misses nothing (replacement.py says why).
         The look *before* them keeps rows out of a collection that has become another library's.
 
         ``identity`` is the encoder of what is written: raises EncoderMismatch where the library's
@@ -262,7 +262,7 @@ class MilvusSession:
 
     def _look(self, name: str) -> LibraryInfo:
         """Return a library as it is now, and remember it."""
-        changes, asked_s = self.catalog.changes.number, self._clock()
+        changes, asked_s = self.catalog.last_change, self._clock()
         self._known.pop(name, None)
         info = self.catalog.open(name)
         self._known[name] = _Known(info, changes, asked_s + REMEMBERED_S)
@@ -350,7 +350,13 @@ def connect(endpoint: Endpoint) -> MilvusClient:
     until_s = time.monotonic() + endpoint.timeout_s
     while True:
         try:
-            return _connected(endpoint)
+            return MilvusClient(
+                endpoint.uri,
+                token=endpoint.token,
+                # A call that finds the connection lost waits this long for another, too.
+                timeout=min(_RECONNECT_S, endpoint.timeout_s),
+                grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
+            )
         except (MilvusException, OSError) as error:
             if embedded and is_locked(Path(endpoint.uri)):
                 raise StoreBusy(
@@ -368,13 +374,3 @@ def connect(endpoint: Endpoint) -> MilvusClient:
                     uri=endpoint.uri,
                     reason=reason_of(error)[:200],
                 ) from error
-
-
-def _connected(endpoint: Endpoint) -> MilvusClient:
-    return MilvusClient(
-        endpoint.uri,
-        token=endpoint.token,
-        # A call that finds the connection lost waits this long for another, too.
-        timeout=min(_RECONNECT_S, endpoint.timeout_s),
-        grpc_options=_LITE_OPTIONS if endpoint.embedded else {},
-    )

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,9 +21,9 @@ from search_core.errors import EntityNotFound, SightlineError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.schema.facets import Facets
-from search_core.schema.filters import Filter, quoted
+from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
     NO_FILTER,
@@ -45,17 +46,12 @@ from search_core.store.milvus.queries import (
     exact_matches,
     facets_of,
     matches,
+    rows_of,
     rows_where,
     to_entities,
     vector_pages,
 )
-from search_core.store.milvus.rebuild import (
-    IN_PLACE_TIMEOUT_S,
-    Rebuild,
-    changed_index,
-    rebuild_in_place,
-)
-from search_core.store.milvus.replacement import MilvusSuccession
+from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
 from search_core.store.milvus.schema import last_of_each, to_rows
 from search_core.store.milvus.scratch import (
     MilvusTrial,
@@ -64,6 +60,7 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
+from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
 from search_core.system.disk import require_room
 
@@ -112,16 +109,24 @@ class MilvusStore:
     def probe(
         self,
         *,
+        thorough: bool = True,
         storage: BulkStorage | None = None,
         on_progress: Callable[[str], None] = lambda name: None,
     ) -> ProbeRecord:
         """Try on scratch collections what Sightline relies on, and keep what was found.
 
-        Takes minutes. ``storage`` is where a file for a bulk insert can be left; ``on_progress`` is
-        given the name of each try.
+        Takes minutes; seconds where only what is most needed is tried. ``storage`` is where a file
+        for a bulk insert can be left; ``on_progress`` is given the name of each try.
         """
         self.remove_leftovers()
-        return self._probed(thorough=True, storage=storage, on_progress=on_progress)
+        server = self.session.server()
+        record = probe(
+            self.session, server, thorough=thorough, storage=storage, on_progress=on_progress
+        )
+        if self._probes is not None:
+            with suppress(OSError):  # where the data directory is read only, it is tried each time
+                self._probes.keep(record)
+        return record
 
     def probe_once(
         self, on_progress: Callable[[str], None] = lambda name: None
@@ -135,19 +140,7 @@ class MilvusStore:
         server = self.session.server()
         if server.embedded or self._probes.find(self.endpoint, server.version) is not None:
             return None
-        return self._probed(thorough=False, storage=None, on_progress=on_progress)
-
-    def _probed(
-        self, *, thorough: bool, storage: BulkStorage | None, on_progress: Callable[[str], None]
-    ) -> ProbeRecord:
-        server = self.session.server()
-        record = probe(
-            self.session, server, thorough=thorough, storage=storage, on_progress=on_progress
-        )
-        if self._probes is not None:
-            with suppress(OSError):  # where the data directory is read only, it is tried each time
-                self._probes.keep(record)
-        return record
+        return self.probe(thorough=False, on_progress=on_progress)
 
     # Libraries
 
@@ -272,50 +265,34 @@ class MilvusStore:
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        expression = where.expression() or EVERYTHING
-        return self.session.read(
-            name,
-            "reading entities",
-            lambda info: to_entities(
-                rows_where(
-                    self.session.client,
-                    info.collection,
-                    expression,
-                    info.fields,
-                    limit=limit,
-                    offset=offset,
-                )
-            ),
-            fresh=True,
-        )
+        client, expression = self.session.client, where.expression() or EVERYTHING
+        part: dict[str, Any] = {"limit": limit, "offset": offset}
+
+        def ask(info: LibraryInfo) -> list[MediaEntity]:
+            return to_entities(rows_where(client, info.collection, expression, info.fields, **part))
+
+        return self.session.read(name, "reading entities", ask, fresh=True)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
-        expression = where.expression()
-        return self.session.read(
-            name,
-            "reading entities",
-            lambda info: facets_of(self.session.client, info.collection, expression),
-            fresh=True,
-        )
+        client, expression = self.session.client, where.expression()
+
+        def ask(info: LibraryInfo) -> Facets:
+            return facets_of(client, info.collection, expression)
+
+        return self.session.read(name, "reading entities", ask, fresh=True)
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound."""
-        expression = f"id == {quoted(entity_id)}"
+        client = self.session.client
 
-        def ask(info: LibraryInfo, consistency: str = "Session") -> list[dict[str, Any]]:
-            return rows_where(
-                self.session.client,
-                info.collection,
-                expression,
-                [EMBEDDING_FIELD],
-                limit=1,
-                consistency=consistency,
-            )
+        def ask(info: LibraryInfo, level: str = "Session") -> list[dict[str, Any]]:
+            ids, fields = [entity_id], [EMBEDDING_FIELD]
+            return rows_of(client, info.collection, ids, fields, consistency=level)
 
         rows = self.session.read(name, "reading an embedding", ask)
         if not rows:  # or another process has just written it
-            strong = partial(ask, consistency="Strong")
+            strong = partial(ask, level="Strong")
             rows = self.session.read(name, "reading an embedding", strong, fresh=True)
         if not rows:
             raise EntityNotFound(
@@ -377,43 +354,37 @@ class MilvusStore:
 
     # The index
 
-    def set_index(
-        self,
-        name: str,
-        index: IndexSpec,
-        search: SearchParams | None = None,
-        timeout_s: float = IN_PLACE_TIMEOUT_S,
-    ) -> None:
-        """Rebuild a library's index in place; ``search`` becomes its default nprobe and ef.
-
-        Where that fails or takes longer, the old one is put back: raises StoreError.
-        """
-        info = self.session.library(name, fresh=True)
-        changed = changed_index(info, index, search, self.server())
-        with milvus_errors("building the index", name):
-            rebuild_in_place(self.session, info, changed, timeout_s)
-
     def rebuild(
         self,
         name: str,
         index: IndexSpec,
         search: SearchParams | None = None,
         on_progress: Callable[[str, float], None] = lambda doing, share: None,
+        *,
+        in_place: bool = False,
     ) -> LibraryInfo:
-        """Build a library's new index beside the serving one and switch to it (rebuild.py).
+        """Build a library's new index beside the serving one and switch to it, or in place.
 
-        Where only the search parameters are new there is nothing to build.
+        Where only the search parameters are new there is nothing to build. Raises UsageErrors where
+        this Milvus cannot build it.
         """
         self.remove_leftovers()
         info = self.session.library(name, fresh=True)
-        changed = changed_index(info, index, search, self.server())
-        with milvus_errors("building the index", name):
-            if index == info.index:
-                rebuild_in_place(self.session, info, changed)
-                return changed
-            return Rebuild(self.session, on_progress).run(info, changed)
+        changed = replace(info, index=index, search=search or SearchParams())
+        index.require_offered(self.server())
+        index.require_dim(info.encoder.dim)
+        index.metric_for(info.metric)
+        index.search_params(changed.search, 1)
+        if in_place or index == info.index:
+            replace_in_place(self.session, info, changed)
+            return changed
+        with MilvusReplacement(self.session, info, changed) as replacement:
+            replacement.copy(on_progress)
+            replacement.switch()
+        on_progress("done", 1.0)
+        return replacement.new
 
-    def succession(self, name: str, identity: EncoderIdentity, work: str = "") -> MilvusSuccession:
+    def replacement(self, name: str, identity: EncoderIdentity, work: str = "") -> Replacement:
         """Return what fills a library's next collection, for embeddings of another encoder.
 
         It has the library's index and metric. ``work`` is a name that only one process at a time
@@ -423,16 +394,8 @@ class MilvusStore:
         self.remove_leftovers()
         old = self.session.library(name, fresh=True)
         old.index.require_dim(identity.dim)
-        collection = new_collection_name(name)
-        new = replace(
-            old,
-            collection=collection,
-            encoder=identity,
-            successor="",
-            heir="",
-            fields=SCALAR_FIELDS,
-        )
-        return MilvusSuccession(self.session, old, new, work)
+        wanted = replace(old, encoder=identity)
+        return MilvusReplacement(self.session, old, wanted, work or token_hex(8))
 
     def open_trial(
         self,

@@ -22,14 +22,12 @@ def build_index(
     """Build the index beside the serving collection and switch, or in place; return the library."""
     name = spec.index_type
     with native_warnings_away(), err().status(f"Building {name} …") as line:
-        if in_place:
-            store.set_index(library, spec, search)
-            return store.library(library)
         return store.rebuild(
             library,
             spec,
             search,
             on_progress=lambda doing, share: line.update(f"{name}: {doing}, {share:.0%} …"),
+            in_place=in_place,
         )
 
 

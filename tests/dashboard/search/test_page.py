@@ -171,7 +171,7 @@ def test_says_what_it_did_about_the_filter_and_records_what_was_asked(
     library: list[MediaEntity], settings: Settings, open_page: OpenPage
 ) -> None:
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
-        store.set_index("main", Hnsw())
+        store.rebuild("main", Hnsw(), in_place=True)
         encoder = store.library("main").encoder
     app = ask(open_page("search"), "a red square")
     assert "without the index" not in words(app)

@@ -31,8 +31,8 @@ from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
-from search_core.store.milvus.replacement import MilvusSuccession
 from search_core.store.milvus.store import MilvusStore
+from search_core.store.replacement import Replacement
 from search_core.system.cancellation import Interrupted
 from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 
@@ -211,10 +211,10 @@ def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refuse
     before = rows(filled)
     [(entity, vector), *_] = before.values()
     heard = []
-    succession = filled.succession
+    replacement = filled.replacement
 
-    def looked_at(name: str, identity: EncoderIdentity, work: str) -> MilvusSuccession:
-        heir = succession(name, identity, work)
+    def looked_at(name: str, identity: EncoderIdentity, work: str) -> Replacement:
+        heir = replacement(name, identity, work)
         close, switch_over = heir.close_writing, heir.switch
 
         def close_writing() -> None:
@@ -235,7 +235,7 @@ def test_it_answers_with_the_old_encoder_until_the_switch_and_writers_are_refuse
         monkeypatch.setattr(heir, "switch", switch)
         return heir
 
-    monkeypatch.setattr(filled, "succession", looked_at)
+    monkeypatch.setattr(filled, "replacement", looked_at)
     reembed(settings, filled, "main", FinerEncoder())
     assert heard == ["refused", "switched"]
     with pytest.raises(EncoderMismatch):  # whoever began before goes no further
@@ -316,7 +316,7 @@ def test_put_off_it_goes_on_as_the_same_work_only(
         )
     [(entity, vector), *_] = before.values()
     filled.upsert("main", [entity], vector[None])  # nobody waits for it
-    with filled.succession("main", FinerEncoder().identity, "another") as other:
+    with filled.replacement("main", FinerEncoder().identity, "another") as other:
         assert other.kept == 0
     report = reembed(settings, filled, "main", FinerEncoder(), work="job", on_progress=note)
     assert (report.kept, report.keyframes) == (3, 5)

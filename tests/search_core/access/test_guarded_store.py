@@ -133,10 +133,9 @@ REFUSED: dict[str, tuple[Callable[[Store], object], tuple[Role, ...]]] = {
         lambda s: s.rename_library("main", "other"),
         ("viewer", "operator", "admin"),
     ),
-    "set_index": (lambda s: s.set_index("main", Flat()), ("viewer", "operator")),
     "rebuild": (lambda s: s.rebuild("main", Flat()), ("viewer", "operator")),
-    "succession": (
-        lambda s: s.succession("main", replace(IDENTITY, name="other")),
+    "replacement": (
+        lambda s: s.replacement("main", replace(IDENTITY, name="other")),
         ("viewer", "operator", "admin"),
     ),
     "open_trial": (lambda s: s.open_trial(16, metric="COSINE"), ("viewer", "operator")),

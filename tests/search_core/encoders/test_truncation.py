@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from search_core.encoders.colour_encoder import ColourEncoder
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.truncation import text_read
+from tests.support.colour_encoder import ColourEncoder
 
 LONG = (
     "a red car and " * 10,

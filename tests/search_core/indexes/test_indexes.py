@@ -93,7 +93,8 @@ class TestParameters:
     def test_its_docstring_says_range_and_default(
         self, kind: type[IndexSpec], name: str, parameter: Parameter
     ) -> None:
-        said = " ".join((kind.__doc__ or "").split())
+        docs = [" ".join((of.__doc__ or "").split()) for of in kind.__mro__]
+        said = next(doc for doc in docs if f"``{name}``:" in doc)  # its own, or what it inherits
         about = said.split(f"``{name}``:")[1].split("``")[0]
         default = getattr(kind(), name)
         assert f"default {str(default).lower() if default in (True, False) else default}" in about

@@ -201,7 +201,7 @@ def test_an_index_that_cannot_be_had_is_told_and_the_others_go_on(memory: Memory
 def test_an_index_that_fails_to_build_is_told_and_the_others_go_on(
     memory: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from search_core.store.memory.scratch import MemoryTrial
+    from search_core.store.memory.store import MemoryTrial
 
     build = MemoryTrial.build
 
@@ -221,7 +221,7 @@ def test_an_index_that_fails_to_build_is_told_and_the_others_go_on(
 def test_an_index_that_fails_while_it_is_timed_is_told_and_the_others_go_on(
     memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, asks: int
 ) -> None:
-    from search_core.store.memory.scratch import MemoryTrial
+    from search_core.store.memory.store import MemoryTrial
 
     search, asked = MemoryTrial.search, 0
 
@@ -290,7 +290,7 @@ def test_indexes_stand_side_by_side(rows: int, embedded: bool, lots: int) -> Non
 def test_a_parameter_is_said_to_be_ignored_only_where_no_kind_of_query_minds_it(
     memory: MemoryStore, monkeypatch: pytest.MonkeyPatch, minded: bool
 ) -> None:
-    from search_core.store.memory.scratch import MemoryTrial
+    from search_core.store.memory.store import MemoryTrial
 
     search = MemoryTrial.search
     sentences = clip_like_vectors(10, DIM, seed=5)

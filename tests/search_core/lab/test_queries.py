@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,13 +15,13 @@ from search_core.lab.queries import (
     text_queries,
 )
 from search_core.lab.vector_spool import VectorSpool
+from search_core.schema.filters import Filter
+from search_core.search.query_log import RecordedQuery
 from tests.conftest import clip_like_vectors, make_entity
 
 
-@dataclass(frozen=True)
-class Recorded:
-    kind: Literal["text", "image"]
-    embedding: Embeddings
+def recorded(kind: Literal["text", "image"], vectors: Embeddings) -> list[RecordedQuery]:
+    return [RecordedQuery(kind, "", vector, Filter(), 10) for vector in vectors]
 
 
 def encode(texts: Sequence[str]) -> Embeddings:
@@ -38,7 +37,7 @@ def test_sentences_are_different_and_drawn_by_their_seed() -> None:
 
 def test_recorded_sentences_are_asked_where_there_are_enough() -> None:
     vectors = clip_like_vectors(FEW_RECORDED, 8)
-    searches = [Recorded("text", vector) for vector in vectors] * 2
+    searches = recorded("text", vectors) * 2
 
     enough = text_queries(50, encode, searches)
     few = text_queries(50, encode, searches[:5])
@@ -57,9 +56,9 @@ def test_pictures_are_held_out_of_a_library_that_is_large_enough() -> None:
         spool.append([make_entity(at) for at in range(20)], vectors[:20])
         held_out = image_queries(10, vectors[20:], spool)
         disturbed = image_queries(10, vectors[:0], spool)
-        recorded = image_queries(10, vectors[20:], spool, [Recorded("image", v) for v in vectors])
+        asked = image_queries(10, vectors[20:], spool, recorded("image", vectors))
     assert held_out.embeddings == pytest.approx(vectors[20:])
     nearest = disturbed.embeddings @ vectors[:20].T
     assert len(disturbed.embeddings) == 10 and nearest.max() < 0.9999
     assert np.linalg.norm(disturbed.embeddings, axis=1) == pytest.approx(1.0)
-    assert recorded.kind == "recorded_image" and len(recorded.embeddings) == 10
+    assert asked.kind == "recorded_image" and len(asked.embeddings) == 10

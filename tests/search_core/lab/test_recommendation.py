@@ -100,7 +100,7 @@ def test_the_target_is_met_with_every_kind_of_query_and_every_filter() -> None:
     filtered = recommend([*hnsw, collapsed, *wide])
     assert filtered is not None and filtered.chosen.hardest is wide[1]
     assert "under the filter 1%" in filtered.sentence
-    unfiltered = recommend([*hnsw, collapsed, *wide], filters=[])
+    unfiltered = recommend([*hnsw, *wide])
     assert unfiltered is not None and unfiltered.chosen.run is hnsw[0]
 
     aware = replace(collapsed, ann_recall_at_k=0.99, strategy="filter_aware")

@@ -44,7 +44,7 @@ def test_all_vectors_but_those_held_out_are_copied(store: MemoryStore, spool: Ve
     pages = list(spool.pages())
     assert np.concatenate([page.rows for page in pages]).tolist() == list(range(spool.rows))
     assert np.array_equal(np.concatenate([page.embeddings for page in pages]), copied)
-    assert np.array_equal(spool.take(np.array([7, 3, 7])), copied[[7, 3, 7]])
+    assert np.array_equal(spool.vectors[np.array([7, 3, 7])], copied[[7, 3, 7]])
 
 
 def test_a_sample_is_drawn_by_its_seed(store: MemoryStore) -> None:
@@ -53,7 +53,7 @@ def test_a_sample_is_drawn_by_its_seed(store: MemoryStore) -> None:
         with VectorSpool(16) as spool:
             spool_library(store, "main", spool, limit=200, held_out=20, seed=seed)
             assert spool.rows == 200
-            samples.append(rows_of(spool.read(0, 200)))
+            samples.append(rows_of(spool.vectors[:200]))
     assert samples[0] == samples[1] != samples[2]
 
 
@@ -76,4 +76,4 @@ def test_what_is_not_there_cannot_be_read(spool: VectorSpool) -> None:
     spool.append([], np.empty((0, 16), dtype=np.float32))
     assert spool.rows == 0 and not list(spool.pages()) and not list(spool.blocks())
     with pytest.raises(IndexError):
-        spool.read(0, 1)
+        spool.vectors[0]

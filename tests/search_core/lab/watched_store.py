@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ Search = tuple[str, tuple[tuple[str, int], ...], str, bool]
 
 
 @dataclass
-class WatchedTrial:
+class WatchedTrial(Trial):
     """A trial that remembers its vectors, and the rows found for each query by how it was asked."""
 
     trial: Trial
@@ -32,18 +31,6 @@ class WatchedTrial:
         default_factory=lambda: defaultdict(dict)
     )
     index: str = ""
-
-    def __enter__(self) -> WatchedTrial:
-        self.trial.__enter__()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.trial.__exit__(kind, error, trace)
 
     def insert(self, rows: Rows, embeddings: Vectors, facets: Sequence[MediaEntity]) -> None:
         self.vectors |= dict(zip(rows.tolist(), embeddings, strict=True))

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from search_core.encoders.base import EncoderIdentity
-from search_core.encoders.colour_encoder import COLOURS, ColourEncoder
 from search_core.errors import EncoderMismatch, EntityNotFound, IndexParameterError, UsageError
 from search_core.indexes import Hnsw, SearchParams
 from search_core.schema.filters import Filter
@@ -15,6 +14,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.search.query_log import QueryLog
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import make_entity
+from tests.support.colour_encoder import COLOURS, ColourEncoder
 
 NAMES = list(COLOURS)
 
@@ -48,36 +48,40 @@ def number(name: str) -> str:
 
 
 def test_a_sentence_finds_its_picture(engine: SearchEngine) -> None:
-    hits = engine.search(Query(text="something green"), k=3)
+    hits = engine.answer(Query(text="something green"), k=3).hits
     assert [hit.rank for hit in hits] == [1, 2, 3]
     assert hits[0].entity.id == number("green")
     assert hits[0].score > hits[1].score
 
 
 def test_a_picture_finds_itself(engine: SearchEngine) -> None:
-    assert engine.search(Query(image=picture("yellow")), k=1)[0].entity.id == number("yellow")
+    assert engine.answer(Query(image=picture("yellow")), k=1).hits[0].entity.id == number("yellow")
 
 
 def test_text_and_picture_mix_by_weight(engine: SearchEngine) -> None:
     mixed = Query(text="red", image=picture("blue"))
-    assert engine.search(mixed, k=1)[0].entity.id == make_entity(len(NAMES)).id
+    assert engine.answer(mixed, k=1).hits[0].entity.id == make_entity(len(NAMES)).id
     for weight, name in ((1.0, "red"), (0.0, "blue")):
         query = Query(text="red", image=picture("blue"), text_weight=weight)
-        assert engine.search(query, k=1)[0].entity.id == number(name)
+        assert engine.answer(query, k=1).hits[0].entity.id == number(name)
 
 
 def test_more_like_this_leaves_out_the_entity_itself(engine: SearchEngine) -> None:
-    hits = engine.search(Query(entity_id=number("red")), k=3)
+    hits = engine.answer(Query(entity_id=number("red")), k=3).hits
     assert number("red") not in [hit.entity.id for hit in hits]
     assert hits[0].entity.id == make_entity(len(NAMES)).id
     assert len(hits) == 3
-    assert len(engine.search(Query(entity_id=number("red")), k=3, params=SearchParams(ef=3))) == 3
+    assert (
+        len(engine.answer(Query(entity_id=number("red")), k=3, params=SearchParams(ef=3)).hits) == 3
+    )
 
 
 def test_filters_and_the_least_score_hold(engine: SearchEngine) -> None:
     where = Filter(cameras=("cam-1",))
-    assert {h.entity.camera for h in engine.search(Query(text="red"), where=where)} == {"cam-1"}
-    hits = engine.search(Query(text="red"), min_score=0.5)
+    assert {h.entity.camera for h in engine.answer(Query(text="red"), where=where).hits} == {
+        "cam-1"
+    }
+    hits = engine.answer(Query(text="red"), min_score=0.5).hits
     assert {hit.entity.id for hit in hits} == {number("red"), make_entity(len(NAMES)).id}
 
 
@@ -90,7 +94,7 @@ def test_a_query_needs_something(engine: SearchEngine) -> None:
 
 def test_an_unknown_id_is_named(engine: SearchEngine) -> None:
     with pytest.raises(EntityNotFound, match="nobody"):
-        engine.search(Query(entity_id="nobody"))
+        engine.answer(Query(entity_id="nobody"))
 
 
 def test_another_encoders_library_is_refused(store: MemoryStore) -> None:
@@ -102,14 +106,14 @@ def test_another_encoders_library_is_refused(store: MemoryStore) -> None:
 
 
 def test_a_hit_as_json_has_the_promised_fields(engine: SearchEngine) -> None:
-    record = engine.search(Query(text="red"), k=1)[0].to_dict()
+    record = engine.answer(Query(text="red"), k=1).hits[0].to_dict()
     promised = {"rank", "id", "score", "camera", "captured_at", "uri", "pts_ms", "thumbnail"}
     assert promised <= set(record)
     assert record["captured_at"] == "1970-01-01T00:00:03.000Z"
 
 
 def test_an_answer_says_what_was_done_about_the_filter(store: MemoryStore) -> None:
-    store.set_index("main", Hnsw())
+    store.rebuild("main", Hnsw(), in_place=True)
     engine = SearchEngine(ColourEncoder(), store, "main")
     one = Filter(ids=(number("red"),))
     answer = engine.answer(Query(text="red"), where=one)
@@ -122,24 +126,24 @@ def test_an_answer_says_what_was_done_about_the_filter(store: MemoryStore) -> No
 
 
 def test_parameters_that_cannot_be_are_refused_under_a_filter_too(store: MemoryStore) -> None:
-    store.set_index("main", Hnsw())
+    store.rebuild("main", Hnsw(), in_place=True)
     engine = SearchEngine(ColourEncoder(), store, "main")
     one = Filter(ids=(number("red"),))
     with pytest.raises(IndexParameterError, match="ef 2"):
-        engine.search(Query(text="red"), k=5, where=one, params=SearchParams(ef=2))
+        engine.answer(Query(text="red"), k=5, where=one, params=SearchParams(ef=2))
     with pytest.raises(UsageError, match="k must be"):
-        engine.search(Query(text="red"), k=0, where=one)
+        engine.answer(Query(text="red"), k=0, where=one)
 
 
 def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: Path) -> None:
     log, encoder = QueryLog(tmp_path / "searches.sqlite"), ColourEncoder()
     engine = SearchEngine(encoder, store, "main", log=log)
     where = Filter(cameras=("cam-1",))
-    engine.search(Query(text="red"), k=3, where=where)
-    engine.search(Query(entity_id=number("green")), k=4)
-    engine.search(Query(text="red", image=picture("blue")), k=5)
+    engine.answer(Query(text="red"), k=3, where=where)
+    engine.answer(Query(entity_id=number("green")), k=4)
+    engine.answer(Query(text="red", image=picture("blue")), k=5)
     with pytest.raises(EntityNotFound):
-        engine.search(Query(entity_id="nobody"))
+        engine.answer(Query(entity_id="nobody"))
     mixed, like, text = log.recent("main", encoder.identity, 10)
     assert [(q.kind, q.text, q.k) for q in (text, like, mixed)] == [
         ("text", "red", 3),
@@ -155,13 +159,13 @@ def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: 
 def test_what_is_to_be_left_out_ranks_behind(engine: SearchEngine) -> None:
     mixed = make_entity(len(NAMES)).id  # red and blue
     query = Query(image=picture("red", "blue"))
-    assert engine.search(query, k=1)[0].entity.id == mixed
+    assert engine.answer(query, k=1).hits[0].entity.id == mixed
     without = Query(image=picture("red", "blue"), without=("blue", " "), without_weight=1.0)
-    hits = engine.search(without, k=len(NAMES) + 1)
+    hits = engine.answer(without, k=len(NAMES) + 1).hits
     assert hits[0].entity.id == number("red")
     assert number("blue") not in {hit.entity.id for hit in hits[:2]}
     none = Query(image=picture("red", "blue"), without=("blue",), without_weight=0.0)
-    assert engine.search(none, k=1)[0].entity.id == mixed
+    assert engine.answer(none, k=1).hits[0].entity.id == mixed
 
 
 def test_leaving_out_what_is_looked_for_changes_nothing(engine: SearchEngine) -> None:

@@ -71,7 +71,7 @@ def recall(store: MilvusStore, share: float, params: SearchParams | None) -> tup
 def test_a_filter_costs_no_recall(
     store: MilvusStore, index: IndexSpec, usual: SearchParams
 ) -> None:
-    store.set_index("filtered", index, usual)
+    store.rebuild("filtered", index, usual, in_place=True)
     store.settle("filtered")
     for share in (0.5, 0.1, 0.05, 0.005, 0.002):
         reached, found = recall(store, share, None)
@@ -83,7 +83,7 @@ def test_a_filter_costs_no_recall(
 
 
 def test_a_filter_costs_recall_where_the_search_is_asked_for_as_it_is(store: MilvusStore) -> None:
-    store.set_index("filtered", IvfFlat(128), SearchParams(nprobe=40))
+    store.rebuild("filtered", IvfFlat(128), SearchParams(nprobe=40), in_place=True)
     store.settle("filtered")
     reached, found = recall(store, 0.05, SearchParams(nprobe=2))
     assert reached < 0.9

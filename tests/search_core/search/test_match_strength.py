@@ -144,13 +144,13 @@ def test_nothing_that_narrows_a_search_changes_a_strength(
     encoder, store, relevance = searched
     encoder.says = clip_like_vectors(200, DIM)[about]
     whole = SearchEngine(encoder, store, "main", relevance=relevance)
-    verdicts = {hit.entity.id: hit.strength for hit in whole.search(Query("it itself"), k=200)}
+    verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("it itself"), k=200).hits}
 
     cameras = None if allowed is None else tuple(sorted(allowed))
     audit = AuditLog(tmp_path_factory.mktemp("audit") / "audit.db")
     own = GuardedStore(store, Access("guard", "viewer", cameras), audit)
     engine = SearchEngine(encoder, own, "main", relevance=relevance, cameras=cameras)
-    for hit in engine.search(Query("it itself"), k=k, where=where):
+    for hit in engine.answer(Query("it itself"), k=k, where=where).hits:
         assert hit.strength == verdicts[hit.entity.id]
 
 
@@ -158,7 +158,7 @@ def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
     encoder.says = clip_like_vectors(200, DIM)[7]
-    hits = SearchEngine(encoder, store, "main").search(Query("it itself"), k=20)
+    hits = SearchEngine(encoder, store, "main").answer(Query("it itself"), k=20).hits
     strengths = [hit.strength for hit in hits if hit.strength is not None]
     assert len(strengths) == len(hits)
     assert strengths == sorted(strengths, reverse=True)

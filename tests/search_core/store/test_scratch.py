@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from search_core.errors import FilterError
 from search_core.schema.filters import Filter
-from search_core.store.memory.scratch import passes
+from search_core.store.memory.store import passes
 from search_core.store.scratch import BUCKETS, bucket_of, facet_row
 from tests.conftest import make_entity
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import math
 from functools import cache
-from itertools import pairwise
 from typing import Any
 
 import pandas as pd
@@ -30,17 +28,23 @@ def drawn() -> dict[str, Any]:
     one = "series == 'IVF_FLAT'"
     made = {
         "recall_latency": charts.recall_latency_chart(
-            points.query("query_kind == 'pictures'"), 10, target=0.95, chosen=("FLAT", "–")
+            points.query("query_kind == 'pictures'"),
+            10,
+            target=0.95,
+            chosen=("FLAT", "–"),
+            axes=points,
         ),
-        "sweep": charts.sweep_chart(sweep.query(one), 10),
-        "nq": charts.nq_chart(batches.query(one), "nprobe 16"),
-        "nq of an exact index": charts.nq_chart(batches.query("series == 'FLAT'")),
-        "concurrency": charts.concurrency_chart(clients),
-        "concurrency latency": charts.concurrency_latency_chart(clients),
-        "filter recall": charts.filter_recall_chart(filters.query(one), 10, target=0.95),
-        "filter latency": charts.filter_latency_chart(filters.query(one)),
-        "build": charts.build_chart(built),
-        "size": charts.size_chart(built),
+        "sweep": charts.sweep_chart(sweep.query(one), 10, axes=sweep),
+        "nq": charts.nq_chart(batches.query(one), "nprobe 16", axes=batches),
+        "nq of an exact index": charts.nq_chart(batches.query("series == 'FLAT'"), axes=batches),
+        "concurrency": charts.concurrency_chart(clients, axes=clients),
+        "concurrency latency": charts.concurrency_latency_chart(clients, axes=clients),
+        "filter recall": charts.filter_recall_chart(
+            filters.query(one), 10, target=0.95, axes=filters
+        ),
+        "filter latency": charts.filter_latency_chart(filters.query(one), axes=filters),
+        "build": charts.build_chart(built, axes=built),
+        "size": charts.size_chart(built, axes=built),
     }
     return {name: chart.to_dict() for name, chart in made.items()}
 
@@ -95,40 +99,22 @@ def test_parts_of_different_quantities_have_different_colours() -> None:
 
 def test_of_many_settings_the_lowest_the_chosen_and_the_highest_are_drawn_and_named() -> None:
     spec = drawn()["nq"]
-    [layer] = [one for one in spec["layer"] if one["encoding"].get("text", {}).get("field")]
-    names = spec["datasets"][layer["data"]["name"]]
-    assert {row["label"]: row["place"] for row in names} == {
-        "nprobe 1": "lowest measured",
-        "nprobe 16": "setting in the table",
-        "nprobe 128": "highest measured",
+    [shape] = [one["shape"] for one in encodings(spec) if "shape" in one]
+    looks = dict(zip(shape["scale"]["domain"], shape["scale"]["range"], strict=True))
+    assert looks == {
+        "nprobe 1": "triangle-down",
+        "nprobe 16": "circle",
+        "nprobe 128": "triangle-up",
     }
-    drawn_settings = {
-        row["searched"]
-        for data in spec["datasets"].values()
-        for row in data
-    }  # fmt: skip
-    assert drawn_settings == {"nprobe 1", "nprobe 16", "nprobe 128"}
+    assert shape["legend"] is not None
+    drawn_settings = {row["searched"] for data in spec["datasets"].values() for row in data}
+    assert drawn_settings == set(looks)
 
 
 def test_a_setting_that_was_not_measured_in_batches_is_not_said_to_be_drawn() -> None:
     batches = frames.nq_frame(RUNS).query("series == 'IVF_FLAT'")
     shown = chart_parts.few_settings(batches, "nprobe 3")
-    assert set(shown["place"]) == {"lowest measured", "highest measured"}
-
-
-@settings(deadline=None, max_examples=40)
-@given(st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=3), st.floats(0.01, 2.0))
-def test_names_at_the_ends_of_lines_keep_apart_and_in_order(times: list[float], gap: float) -> None:
-    rows = [
-        {"searched": f"ef {n}", "parameter": "ef", "value": n, "nq": 10, "p50_ms": time}
-        for n, time in enumerate(times)
-    ]
-    ends = chart_parts.line_ends(pd.DataFrame(rows), gap)
-    heights = [math.log(value) for value in ends["label_ms"]]
-    assert all(above - below >= gap - 1e-9 for below, above in pairwise(heights))
-    assert list(ends["p50_ms"]) == sorted(times)
-    ends_at = [math.log(value) for value in ends["p50_ms"]]
-    assert abs(sum(heights) - sum(ends_at)) < 1e-6  # as near to the lines as may be
+    assert list(shown.values()) == ["triangle-down", "triangle-up"]
 
 
 def test_queries_a_second_have_no_number_at_their_axis_end_to_move_the_heading() -> None:

@@ -41,7 +41,6 @@ def test_the_front_holds_what_nothing_beats_for_each_kind_of_query() -> None:
     ]
     frame = frames.recall_latency_frame(runs)
     assert frame["on_front"].tolist() == [True, False, True, True]
-    assert frames.recall_latency_frame(runs, "1%")["recall"].tolist() == [1.0]
 
 
 def test_a_type_built_in_two_ways_is_two_series(made: Comparison) -> None:

@@ -21,7 +21,7 @@ def test_all_of_nlist_clusters_reach_every_row(
     lite_store.ensure_library("main", identity)
     lite_store.upsert("main", [make_entity(number) for number in range(ROWS)], vectors)
     lite_store.settle("main")
-    lite_store.set_index("main", spec)
+    lite_store.rebuild("main", spec, in_place=True)
 
     reached = [
         len(lite_store.search("main", vectors[:1], k=ROWS, params=SearchParams(nprobe=nprobe))[0])

@@ -54,7 +54,7 @@ def main() -> None:
             "search_core.store.milvus.session.connect",
             lambda endpoint: DyingClient(connect(endpoint), int(calls)),
         )
-        MilvusStore(endpoint).set_index(LIBRARY, Hnsw())
+        MilvusStore(endpoint).rebuild(LIBRARY, Hnsw(), in_place=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -32,7 +32,7 @@ def client(lite_store: MilvusStore) -> MilvusClient:
 
 
 def make_collection(client: MilvusClient, name: str, owner: Owner | None, work: str = "") -> None:
-    properties = {OWNER_PROPERTY: json.dumps(owner.to_dict())} if owner else {}
+    properties = {OWNER_PROPERTY: json.dumps(asdict(owner))} if owner else {}
     properties |= {WORK_PROPERTY: work} if work else {}
     client.create_collection(name, dimension=4, properties=properties)
     if owner:  # a collection of four dimensions made quickly leaves properties out
@@ -78,7 +78,7 @@ def test_a_library_of_a_dead_process_is_a_library(
     lite_store: MilvusStore, client: MilvusClient, identity: EncoderIdentity
 ) -> None:
     collection = lite_store.ensure_library("main", identity).collection
-    dead = {OWNER_PROPERTY: json.dumps(DEAD.to_dict())}
+    dead = {OWNER_PROPERTY: json.dumps(asdict(DEAD))}
     client.alter_collection_properties(collection, dead)
     assert lite_store.remove_leftovers() == []
     assert lite_store.library("main").collection == collection
@@ -93,11 +93,11 @@ def test_an_alias_that_a_renaming_left_is_in_nobodys_way(
     collection = lite_store.ensure_library("main", identity).collection
     client.create_alias(collection, "gate")
     client.create_alias(collection, "dock")
-    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(HERE.to_dict())})
+    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(asdict(HERE))})
     lite_store.remove_leftovers()
     assert aliases() == ["dock", "gate", "main"]  # somebody renames it now, for all one knows
 
-    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(DEAD.to_dict())})
+    client.alter_collection_properties(collection, {OWNER_PROPERTY: json.dumps(asdict(DEAD))})
     assert lite_store.ensure_library("gate", identity).collection != collection
     lite_store.remove_leftovers()
     assert aliases() == ["gate", "main"]

@@ -18,6 +18,29 @@ from search_core.store.milvus.errors import MILVUS_EXCEPTIONS, milvus_errors
 from search_core.store.milvus.store import MilvusStore
 from tests.support.waiting import free_port
 
+#: Exceptions of pymilvus that say nothing which their codes and words do not.
+MEAN_NO_MORE = {
+    MilvusException,
+    exceptions.ParamError,
+    exceptions.DescribeCollectionException,
+    exceptions.PartitionAlreadyExistException,
+    exceptions.AmbiguousIndexName,
+    exceptions.CannotInferSchemaException,
+    exceptions.SchemaNotReadyException,
+    exceptions.DataTypeNotMatchException,
+    exceptions.DataTypeNotSupportException,
+    exceptions.DataNotMatchException,
+    exceptions.PrimaryKeyException,
+    exceptions.PartitionKeyException,
+    exceptions.ClusteringKeyException,
+    exceptions.FieldsTypeException,
+    exceptions.FunctionsTypeException,
+    exceptions.FieldTypeException,
+    exceptions.AutoIDException,
+    exceptions.InvalidConsistencyLevel,
+    exceptions.ServerVersionIncompatibleException,
+}
+
 
 def test_every_exception_of_pymilvus_is_mapped() -> None:
     upstream = {
@@ -25,7 +48,7 @@ def test_every_exception_of_pymilvus_is_mapped() -> None:
         for _, item in inspect.getmembers(exceptions, inspect.isclass)
         if issubclass(item, MilvusException)
     }
-    assert upstream == set(MILVUS_EXCEPTIONS)
+    assert upstream == {*MILVUS_EXCEPTIONS, *MEAN_NO_MORE}
 
 
 @pytest.mark.parametrize(

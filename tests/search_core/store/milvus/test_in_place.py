@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def endpoint(
         made = Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False)
     with closing(MilvusStore(made)) as store:
         store.ensure_library(LIBRARY, identity, index=OLD)
-        store.set_index(LIBRARY, OLD, OLD_SEARCH)
+        store.rebuild(LIBRARY, OLD, OLD_SEARCH, in_place=True)
         store.upsert(LIBRARY, [make_entity(i) for i in range(ROWS)], VECTORS)
         store.settle(LIBRARY)
     yield made
@@ -68,13 +68,17 @@ def assert_old(store: MilvusStore) -> None:
         assert client.describe_index(info.collection, name)["index_type"] == "IVF_FLAT"
 
 
-def test_an_index_that_takes_too_long_leaves_the_old_one(endpoint: Endpoint) -> None:
+def test_an_index_that_takes_too_long_leaves_the_old_one(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with closing(MilvusStore(endpoint)) as store:
-        with pytest.raises(StoreError, match="not built within 0 s") as caught:
-            store.set_index(LIBRARY, Hnsw(), timeout_s=0.0)
+        with monkeypatch.context() as patch:
+            patch.setattr("search_core.store.milvus.replacement.IN_PLACE_TIMEOUT_S", 0.0)
+            with pytest.raises(StoreError, match="not built within 0 s") as caught:
+                store.rebuild(LIBRARY, Hnsw(), in_place=True)
         assert f"{LIBRARY} has its index IVF_FLAT again." in caught.value.message
         assert_old(store)
-        store.set_index(LIBRARY, Hnsw())
+        store.rebuild(LIBRARY, Hnsw(), in_place=True)
         assert store.library(LIBRARY).index == Hnsw()
         assert_answers(store)
 
@@ -110,7 +114,7 @@ def test_a_build_that_fails_or_is_interrupted_leaves_the_old_one(
         assert_answers(store)
         clients[0].error = error
         with pytest.raises(type(error)) as caught:
-            store.set_index(LIBRARY, Hnsw())
+            store.rebuild(LIBRARY, Hnsw(), in_place=True)
         if isinstance(caught.value, StoreError):
             assert "HNSW could not be built: Milvus refuses it." in caught.value.message
         assert_old(store)
@@ -128,7 +132,7 @@ def test_killed_in_the_middle_the_next_search_is_answered(endpoint: Endpoint, sh
         assert_answers(store)
         info = store.library(LIBRARY)
         assert info.index in (OLD, Hnsw())
-        store.set_index(LIBRARY, Hnsw(m=8))  # nobody is thought to be at it
+        store.rebuild(LIBRARY, Hnsw(m=8), in_place=True)  # nobody is thought to be at it
         assert_answers(store)
 
 
@@ -145,7 +149,7 @@ def test_an_index_that_cannot_be_built_does_not_stand_in_the_way(endpoint: Endpo
             {
                 PROPERTY: json.dumps(impossible.to_dict()),
                 BEFORE_PROPERTY: json.dumps(info.to_dict()),
-                OWNER_PROPERTY: json.dumps(DEAD.to_dict()),
+                OWNER_PROPERTY: json.dumps(asdict(DEAD)),
             },
         )
     with closing(MilvusStore(endpoint)) as store:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pytest
@@ -209,12 +210,12 @@ def test_one_rebuild_of_a_library_at_a_time(store: MilvusStore, library: str) ->
 
     def again(doing: str, share: float) -> None:
         if doing == "copying" and not refused:
-            for change in (store.rebuild, store.set_index):
+            for change in (store.rebuild, partial(store.rebuild, in_place=True)):
                 with pytest.raises(StoreBusy) as caught:
                     change(library, Flat())
                 refused.append(str(caught.value))
 
-    store.set_index(library, IvfFlat(nlist=2))
+    store.rebuild(library, IvfFlat(nlist=2), in_place=True)
     assert store.rebuild(library, Hnsw(), on_progress=again).index == Hnsw()
     assert len(refused) == 2
 
@@ -222,7 +223,7 @@ def test_one_rebuild_of_a_library_at_a_time(store: MilvusStore, library: str) ->
 @pytest.mark.usefixtures("lite_only")
 def test_what_cannot_be_built_is_refused_first(store: MilvusStore, library: str) -> None:
     before = store.library(library)
-    for change in (store.rebuild, store.set_index):
+    for change in (store.rebuild, partial(store.rebuild, in_place=True)):
         with pytest.raises(IndexNotOffered):
             change(library, IvfRabitq())
         with pytest.raises(IndexParameterError):
@@ -249,7 +250,7 @@ def test_searches_wait_for_a_rebuild_in_place(store: MilvusStore, library: str) 
     searcher.start()
     try:
         for index in (Hnsw(), Flat(), IvfFlat(nlist=2), Flat()):
-            store.set_index(library, index, SearchParams(nprobe=2))
+            store.rebuild(library, index, SearchParams(nprobe=2), in_place=True)
     finally:
         ended.set()
         searcher.join()

@@ -62,8 +62,7 @@ def stores(
     Its clock stands, so that it believes what it remembers for as long as a test takes. Sessions
     of one process share their changes by address: the other store knows the server by another.
     """
-    for module in ("rebuild", "replacement"):
-        monkeypatch.setattr(f"search_core.store.milvus.{module}.LAST_SEARCHES_S", 0.0)
+    monkeypatch.setattr("search_core.store.milvus.replacement.LAST_SEARCHES_S", 0.0)
     with ExitStack() as stack:
         ours, theirs = (
             MilvusStore(Endpoint(uri, timeout_s=2.0, embedded=False))
@@ -87,7 +86,7 @@ def nearest(store: MilvusStore, number: int) -> str:
 
 def reembed(store: MilvusStore, encoder: EncoderIdentity) -> None:
     """Give the library another encoder, whose vectors are the old ones' opposites."""
-    with store.succession("main", encoder) as heir:
+    with store.replacement("main", encoder) as heir:
         for page in heir.pending():
             numbers = [int(entity.source_id.removeprefix("source")) for entity in page]
             heir.put(page, -VECTORS[numbers])
@@ -124,7 +123,7 @@ def test_own_changes_are_known_at_once(
     ours, _ = stores
     ours.rebuild("main", IvfFlat(nlist=2), SearchParams(nprobe=2))
     assert ours.library("main").index == IvfFlat(nlist=2)
-    ours.set_index("main", Hnsw())
+    ours.rebuild("main", Hnsw(), in_place=True)
     assert ours.library("main").index == Hnsw()
     ours.rename_library("main", "yard")
     with pytest.raises(LibraryNotFound):
@@ -169,7 +168,7 @@ def test_an_index_that_another_process_changes_in_place_is_searched(
 ) -> None:
     ours, theirs = stores
     for index in (Hnsw(), IvfFlat(nlist=2), Flat()):
-        theirs.set_index("main", index)
+        theirs.rebuild("main", index, in_place=True)
         assert nearest(ours, 3) == ENTITIES[3].id
         clock.now_s += REMEMBERED_S
         assert ours.library("main").index == index
@@ -276,7 +275,7 @@ def test_a_write_is_refused_while_another_process_switches_the_encoder(
     stores: tuple[MilvusStore, MilvusStore], identity: EncoderIdentity
 ) -> None:
     ours, theirs = stores
-    with theirs.succession("main", replace(identity, digest="f" * 32)) as heir:
+    with theirs.replacement("main", replace(identity, digest="f" * 32)) as heir:
         heir.close_writing()
         with pytest.raises(StoreBusy):
             ours.upsert("main", ENTITIES[ROWS:], VECTORS[ROWS:])
@@ -303,7 +302,7 @@ def test_the_embedded_milvus_is_described_again_only_after_a_change(
     nearest(one, 0)
     assert one.count("main") == ROWS
     assert looks == []
-    two.set_index("main", Hnsw())
+    two.rebuild("main", Hnsw(), in_place=True)
     two.rename_library("main", "yard")
     with pytest.raises(LibraryNotFound):
         nearest(one, 0)

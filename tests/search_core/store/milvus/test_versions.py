@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import grpc
@@ -97,14 +97,14 @@ def test_a_library_lives_from_creation_to_removal(
 
     before = store.library("main").collection
     store.rebuild("main", IvfFlat(nlist=2))
-    store.set_index("main", Hnsw(m=8))
+    store.rebuild("main", Hnsw(m=8), in_place=True)
     after = store.library("main")
     assert after.collection != before
     assert isinstance(after.index, Hnsw)
     assert len(ids_in(store)) == ROWS - 1
 
     other = replace(identity, digest="f" * 32)
-    with store.succession("main", other) as heir:
+    with store.replacement("main", other) as heir:
         for page in heir.pending():
             heir.put(page, VECTORS[: len(page)])
         heir.build()
@@ -123,7 +123,7 @@ def test_a_library_lives_from_creation_to_removal(
 def test_what_a_killed_process_left_is_removed_with_its_aliases(
     server: ReplayServer, store: MilvusStore
 ) -> None:
-    owned = {OWNER_PROPERTY: json.dumps(DEAD.to_dict())}
+    owned = {OWNER_PROPERTY: json.dumps(asdict(DEAD))}
     serving = store.library("main").collection
     for name in (f"{TRIAL_PREFIX}0a", "main_20260102030405_1b2c"):
         left = replace(server.collections[serving], name=name)
