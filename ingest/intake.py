@@ -8,19 +8,21 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO, Self, TypeAlias
 
 from ingest.engines.base import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.ledger import Ledger
 from ingest.media.capture_time.choice import CaptureTime, choose_capture_time
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.file_types import HEAD_BYTES, Kind, kind_of, named_like_media
+from ingest.media.keyframes import parse_selector
+from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
 from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
@@ -31,6 +33,7 @@ from ingest.sources.names.time_claims import name_claims
 from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
+from search_core.encoders.base import Encoder
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message
 from search_core.schema.clocks import Clocks
@@ -64,6 +67,29 @@ class Plan:
     clocks: Clocks = field(default_factory=Clocks)
     starts_ms: Mapping[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        paths: Sequence[str],
+        asked: IngestOptions,
+        settings: Settings,
+        encoder: Encoder,
+        library: str,
+        anew: frozenset[str] = frozenset(),
+    ) -> Self:
+        """Return the plan of an ingest of ``paths``; raises UsageError."""
+        selector = parse_selector(asked.keyframes)
+        return cls(
+            library=library,
+            recipe=recipe_of(encoder.identity.digest, selector.recipe),
+            camera=asked.camera,
+            uploads_dir=settings.uploads_dir,
+            options=DecodeOptions.of(settings, selector, encoder),
+            naming=asked.naming(settings, paths),
+            anew=anew,
+            clocks=asked.clocks(settings),
+        )
+
     def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
         """Return when a source began."""
         claims = [*opened.claims, *task.name_claims]
@@ -83,13 +109,13 @@ class Plan:
 class Intake:
     """Prepares sources one after the other; what is in the library already is left out.
 
-    A context manager: leaving it removes what was fetched.
+    Without a ledger nothing is known. A context manager: leaving it removes what was fetched.
     """
 
     def __init__(
         self,
         plan: Plan,
-        ledger: Ledger,
+        ledger: Ledger | None,
         should_stop: Callable[[], bool],
         settings: Settings,
         remote: RemoteFiles,
@@ -152,19 +178,27 @@ class Intake:
         """Begin to fetch a remote file, unless it is known to be of no use."""
         if isinstance(source, SourceOutcome) or source.remote is None or source.member is not None:
             return None
-        known_id = self._known_remote(source.remote)
-        if known_id is not None and (
-            self._is_done(known_id) or (known_id == _NO_MEDIA and not source.named)
-        ):
+        if self._is_settled(source, source.remote):
             return None
         return self._fetcher.start(
             source.remote, lambda head: _not_media(source, kind_of(head)) is None
         )
 
+    def _is_settled(self, source: Source, file: RemoteFile) -> bool:
+        """Whether fetching a remote file could change nothing: it is known what it holds."""
+        known_id = self._known_remote(file)
+        return known_id is not None and (
+            self._is_done(known_id) or (known_id == _NO_MEDIA and not source.named)
+        )
+
     def _known_remote(self, file: RemoteFile) -> str | None:
         if file.version is None or file.size is None:
             return None
-        return self._ledger.known_content(file.uri, file.size, file.version)
+        return self._known_id(file.uri, file.size, file.version)
+
+    def _known_id(self, place: str, size: int, version: int) -> str | None:
+        """Return the source id of what was read there before and has not changed since."""
+        return None if self._ledger is None else self._ledger.known_content(place, size, version)
 
     def _prepared(self, source: Source, fetching: Future[Fetched] | None) -> Prepared:
         if source.member is not None:
@@ -172,7 +206,7 @@ class Intake:
         if source.remote is not None:
             return self._from_afar(source, source.remote, fetching)
         version = _version(source.path)
-        source_id = self._ledger.known_content(source.uri, *version)
+        source_id = self._known_id(source.uri, *version)
         if source_id is None:
             with source.path.open("rb") as file:
                 head = file.read(HEAD_BYTES)
@@ -187,16 +221,20 @@ class Intake:
                 content = self._hashed(file)
             if _version(source.path) != version:
                 return source.failed("read", CHANGED_WHILE_READ)
-            source_id = self._remember(source.uri, *version, content)
+            self._remember(source.uri, *version, content)
+            source_id = content.source_id
         return self._known(source, source_id) or self._task(
             source, source.path, source_id, version, self._sidecar_beside(source)
         )
 
-    def _remember(self, place: str, size: int, version: int, content: Content) -> str:
-        """Note the content of a file that was read just now; return its source id."""
-        self._ledger.remember_content(place, size, version, content.source_id)
-        self._ledger.remember_sha256(content)
-        return content.source_id
+    def _remember(self, place: str, size: int, version: int | None, content: Content) -> None:
+        """Note the content of what was read just now, where it has hashes those too."""
+        if self._ledger is None:
+            return
+        if version is not None:
+            self._ledger.remember_content(place, size, version, content.source_id)
+        if content.sha256:
+            self._ledger.remember_sha256(content)
 
     def _from_afar(
         self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
@@ -207,25 +245,22 @@ class Intake:
                 return source.not_media()
             return self._already_there(source, known_id)
         fetched = self._fetcher.wait(fetching)
-        source_id = fetched.content.source_id if fetched.path is not None else _NO_MEDIA
-        if fetched.version is not None:
-            self._ledger.remember_content(file.uri, fetched.size, fetched.version, source_id)
+        content = fetched.content if fetched.path is not None else Content(_NO_MEDIA, "")
+        self._remember(file.uri, fetched.size, fetched.version, content)
         if not fetched.head:
             return source.failed("read", Message("is empty"))
         if fetched.path is None:
             return _not_media(source, kind_of(fetched.head)) or source.not_media()
-        self._ledger.remember_sha256(fetched.content)
-        known = self._known(source, source_id)
+        known = self._known(source, content.source_id)
         if known is not None:
             fetched.path.unlink()
             return known
         path = fetched.path
-        return self._task(source, path, source_id, _version(path))
+        return self._task(source, path, content.source_id, _version(path))
 
     def _from_archive(self, source: Source, member: Member) -> Prepared:
         archive, archive_id = self._opened(source)
-        place = f"{archive_id}!{member.index}"
-        known_id = self._ledger.known_content(place, member.size, member.crc)
+        known_id = self._known_id(f"{archive_id}!{member.index}", member.size, member.crc)
         if known_id is not None and (known := self._known(source, known_id)) is not None:
             return known
         refused = _not_media(source, kind_of(archive.head_of(member, HEAD_BYTES)))
@@ -233,14 +268,20 @@ class Intake:
             return refused
         if member.size == 0:
             return source.failed("read", Message("is empty"))
-        unpacked = self._plan.uploads_dir / archive_id
-        path, content = archive.extract(member, unpacked, self._go_on)
-        source_id = self._remember(place, member.size, member.crc, content)
-        known = self._known(source, source_id)
+        return self._unpacked(source, member, archive, archive_id)
+
+    def _unpacked(
+        self, source: Source, member: Member, archive: Archive, archive_id: str
+    ) -> Prepared:
+        folder = self._plan.uploads_dir / archive_id
+        path, content = archive.extract(member, folder, self._go_on)
+        self._remember(f"{archive_id}!{member.index}", member.size, member.crc, content)
+        known = self._known(source, content.source_id)
         if known is not None:
             path.unlink()
             return known
-        return self._task(source, path, source_id, _version(path), archive.sidecar_of(member))
+        sidecar = archive.sidecar_of(member)
+        return self._task(source, path, content.source_id, _version(path), sidecar)
 
     def _sidecar_beside(self, source: Source) -> bytes:
         """Return the content of a file's Google Takeout sidecar, b"" without one."""
@@ -276,7 +317,7 @@ class Intake:
         return replace(known, given_ms=self._plan.starts_ms.get(source.uri))
 
     def _is_done(self, source_id: str) -> bool:
-        if source_id in self._plan.anew:
+        if self._ledger is None or source_id in self._plan.anew:
             return False
         return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
 
@@ -335,11 +376,11 @@ class Intake:
 
     def _local_archive(self, path: Path) -> tuple[Path, Archive, str]:
         version = _version(path)
-        archive_id = self._ledger.known_content(str(path), *version)
+        archive_id = self._known_id(str(path), *version)
         if archive_id is None:
             with path.open("rb") as file:
                 archive_id = self._hashed(file).source_id
-            self._ledger.remember_content(str(path), *version, archive_id)
+            self._remember(str(path), *version, Content(archive_id, ""))
         return path, self._archive_files.enter_context(Archive(path)), archive_id
 
     def _close_archive(self) -> None:

@@ -18,7 +18,6 @@ from pathlib import PurePath
 
 from ingest.engines.base import (
     Decoded,
-    DecodeOptions,
     DecodeTask,
     Embedded,
     Engine,
@@ -29,11 +28,10 @@ from ingest.engines.base import (
     Told,
 )
 from ingest.engines.local import LocalEngine
-from ingest.estimate.sequence import given_start_ms, starts_in_sequence
+from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
-from ingest.options import EVERYTHING_USUAL, IngestOptions, recipe_of
+from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.report import IngestReport, Progress, SourceOutcome
 from ingest.rows.bulk_writer import BulkInsert, BulkWriter
 from ingest.rows.consecutive import Segments, folds
@@ -48,7 +46,6 @@ from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
 from search_core.messages import Message, joined
-from search_core.schema.clocks import EVERY_CAMERA
 from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
 from search_core.schema.filters import Filter, quoted
 from search_core.settings import Settings
@@ -151,30 +148,12 @@ def ingest(
     UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
     disk is full.
     """
-    selector = parse_selector(asked.keyframes)
-    options = DecodeOptions(
-        selector=selector,
-        encoder=encoder.identity,
-        preprocess=encoder.preprocess,
-        data_dir=settings.data_dir,
-        thumbnail_px=settings.media.thumbnail_px,
-        max_pixels=settings.media.max_pixels,
-        max_animation_frames=settings.media.max_animation_frames,
-    )
-    plan = Plan(
-        library=library,
-        recipe=recipe_of(encoder.identity.digest, selector.recipe),
-        camera=asked.camera,
-        uploads_dir=settings.uploads_dir,
-        options=options,
-        clocks=asked.clocks(settings),
-        naming=asked.naming(settings, paths),
-        anew=anew,
-    )
+    plan = Plan.of(paths, asked, settings, encoder, library, anew)
     remote = RemoteFiles(settings.remote)
     sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))
     if asked.started_at is not None:
-        plan = _with_starts(plan, sources, asked.started_at)
+        starts_ms = starts_in_sequence(sources, plan, asked.started_at, settings, remote)
+        plan = replace(plan, starts_ms=starts_ms)
     asked = replace(asked, tags=_checked(asked.tags))
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
@@ -201,22 +180,6 @@ def ingest(
         run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
     return run.report
-
-
-def _with_starts(
-    plan: Plan, sources: Sequence[Source | SourceOutcome], started_at: datetime
-) -> Plan:
-    """Return a plan in which the first recording began then; raises UsageError."""
-    clock = plan.clocks.of(plan.camera or EVERY_CAMERA)
-    starts_ms = starts_in_sequence(
-        sources,
-        given_start_ms(started_at, clock),
-        clock,
-        plan.naming,
-        one_camera=plan.camera is not None,
-        max_pixels=plan.options.max_pixels,
-    )
-    return replace(plan, starts_ms=starts_ms)
 
 
 class _Run:

@@ -164,8 +164,7 @@ def plan_correction(
         )
         correction = Correction(library, asked_of(change, where, sources), beyond=found.beyond)
         if isinstance(change, ReadTime | ReadCamera):
-            encoder = store.library(library).encoder
-            rereader = Rereader(settings, encoder, ledger, library, fetch=fetch)
+            rereader = Rereader(settings, ledger, library, fetch=fetch)
             targets = _read_again(change, found, rereader, correction, on_progress)
         else:
             targets = _targets(change, found, settings.camera_clocks, correction)

@@ -219,28 +219,16 @@ class _Run:
         )
 
     def _task(self, path: Path, entities: Sequence[MediaEntity]) -> DecodeTask:
-        media, status = self._settings.media, path.stat()
+        status = path.stat()
+        moments = GivenMoments(frozenset(entity.pts_ms for entity in entities))
         task = DecodeTask(
             uri=entities[0].uri,
             path=path,
             source_id=entities[0].source_id,
             version=(status.st_size, status.st_mtime_ns),
-            image_camera="",
-            video_camera="",
-            given_ms=0,
-            file_ms=0,
-            unpacked=False,
             spooled=entities[0].is_remote,
             track=entities[0].track,
-            options=DecodeOptions(
-                encoder=self._encoder.identity,
-                selector=GivenMoments(frozenset(entity.pts_ms for entity in entities)),
-                preprocess=self._encoder.preprocess,
-                data_dir=self._settings.data_dir,
-                thumbnail_px=media.thumbnail_px,
-                max_pixels=media.max_pixels,
-                max_animation_frames=media.max_animation_frames,
-            ),
+            options=DecodeOptions.of(self._settings, moments, self._encoder),
         )
         self._lacking[id(task)] = (task, {entity.pts_ms: entity for entity in entities})
         return task

@@ -26,21 +26,17 @@ from ingest.engines.base import (
 from ingest.engines.local import LocalEngine
 from ingest.intake import Intake, Plan
 from ingest.ledger import Ledger
-from ingest.media.keyframes.exact_times import GivenMoments
 from ingest.options import IngestOptions, recorded_options
 from ingest.report import SourceOutcome
 from ingest.sources.discovery import Source, file_of, find_sources
 from ingest.sources.names import Naming
 from ingest.sources.remote.files import RemoteFiles
-from search_core.encoders.base import EncoderIdentity, Preprocess
 from search_core.messages import Message
 from search_core.schema.entity import CapturedFrom, is_address
 from search_core.settings import Settings
 
 #: A recipe that no source was ever taken in with: nothing counts as done already.
 _NO_RECIPE = ""
-#: Opening draws nothing; the size that pictures may be reduced to does not matter.
-_ANY_SIZE = Preprocess((224, 224))
 _GONE = Message("is not there any more")
 _CHANGED = Message("has other content now")
 _ELSEWHERE = Message("is not on this machine; `sightline library retime --re-read` fetches it")
@@ -67,7 +63,6 @@ class Rereader:
     def __init__(
         self,
         settings: Settings,
-        encoder: EncoderIdentity,
         ledger: Ledger,
         library: str,
         *,
@@ -83,15 +78,7 @@ class Rereader:
             camera=None,
             uploads_dir=settings.uploads_dir,
             clocks=settings.camera_clocks,
-            options=DecodeOptions(
-                selector=GivenMoments(frozenset()),
-                encoder=encoder,
-                preprocess=_ANY_SIZE,
-                data_dir=settings.data_dir,
-                thumbnail_px=settings.media.thumbnail_px,
-                max_pixels=settings.media.max_pixels,
-                max_animation_frames=settings.media.max_animation_frames,
-            ),
+            options=DecodeOptions.for_headers(settings),
         )
 
     def read(

@@ -5,39 +5,83 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from ingest.media.base import LeastSize, MediaKind
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.keyframes import KeyframeSelector
+from ingest.media.keyframes.exact_times import GivenMoments
 from ingest.report import SourceOutcome
-from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Preprocess
+from search_core.encoders.base import Embeddings, Encoder, EncoderIdentity, Pixels, Preprocess
 from search_core.schema.entity import CAMERA_MAX_LENGTH
+from search_core.settings import Settings
 
 #: The stage at which a source may fail and keep the keyframes that came of it before.
 KEEPS_KEYFRAMES = "decode"
+#: Opening draws nothing; the size that pictures may be reduced to does not matter.
+_ANY_SIZE = Preprocess((224, 224))
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
     """How every source of one ingest is decoded; ``thumbnail_px`` is the longer side.
 
-    ``encoder`` is the one whose embeddings the library holds.
+    ``encoder`` is the one whose embeddings the library holds, None where nothing is embedded.
     """
 
     selector: KeyframeSelector
-    encoder: EncoderIdentity
+    encoder: EncoderIdentity | None
     preprocess: Preprocess
     data_dir: Path
     thumbnail_px: int
     max_pixels: int
     max_animation_frames: int
 
+    @classmethod
+    def of(cls, settings: Settings, selector: KeyframeSelector, encoder: Encoder) -> Self:
+        """Return how the settings have sources decoded for an encoder."""
+        return cls._of(settings, selector, encoder.identity, encoder.preprocess)
+
+    @classmethod
+    def for_headers(cls, settings: Settings) -> Self:
+        """Return how the settings have sources opened of which no frame is wanted."""
+        return cls._of(settings, GivenMoments(frozenset()), None, _ANY_SIZE)
+
+    @classmethod
+    def _of(
+        cls,
+        settings: Settings,
+        selector: KeyframeSelector,
+        encoder: EncoderIdentity | None,
+        preprocess: Preprocess,
+    ) -> Self:
+        media = settings.media
+        return cls(
+            selector,
+            encoder,
+            preprocess,
+            settings.data_dir,
+            media.thumbnail_px,
+            media.max_pixels,
+            media.max_animation_frames,
+        )
+
     @property
     def least(self) -> LeastSize:
         """How small pictures may be made for what becomes of them."""
         height, width = self.preprocess.size
         return LeastSize((width, height), self.thumbnail_px)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleOf:
+    """What to decode of a source that is only sampled: all of it, or a part where it is long.
+
+    The part is from ``start_ms`` on; what takes longer than ``limit_s`` ends there.
+    """
+
+    start_ms: int
+    limit_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,23 +94,25 @@ class DecodeTask:
     when the file was last written. ``name_claims`` are the times in its name, ``name_question``
     what a name with several readings asks. ``unpacked`` says that the file was unpacked for this
     ingest, ``spooled`` that it is a copy of what is at ``uri``. ``header_only`` asks for Opened and
-    Finished alone, without any frame. ``track`` is the video track to decode, None for all.
+    Finished alone, without any frame, ``sample`` for a sample of the frames. ``track`` is the video
+    track to decode, None for all.
     """
 
     uri: str
     path: Path
     source_id: str
     version: tuple[int, int]
-    image_camera: str
-    video_camera: str
-    given_ms: int | None
-    file_ms: int
-    unpacked: bool
     options: DecodeOptions
+    image_camera: str = ""
+    video_camera: str = ""
+    given_ms: int | None = None
+    file_ms: int = 0
+    unpacked: bool = False
     spooled: bool = False
     name_claims: tuple[TimeClaim, ...] = ()
     name_question: str = ""
     header_only: bool = False
+    sample: SampleOf | None = None
     sidecar_ms: int | None = None
     track: int | None = None
 
@@ -106,11 +152,16 @@ def main_camera(camera: str, track: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A source was opened: what it is, how long, and its capture times."""
+    """A source was opened: what it is, how long, its capture times, and how many video tracks.
+
+    ``footage_ms`` is how much of the duration is footage; only who asks for headers is told.
+    """
 
     kind: MediaKind
     duration_ms: int
     claims: tuple[TimeClaim, ...] = ()
+    tracks: int = 1
+    footage_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +202,14 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Decoding goes along, although there is no keyframe to send."""
+    """Decoding goes along, although there is no keyframe to send.
+
+    ``cpu_s`` is what the process took so far, in seconds of a core. Of a sample, ``at_ms`` says how
+    far the footage is that it stands for: where that begins, and where it ends.
+    """
+
+    cpu_s: float = 0.0
+    at_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

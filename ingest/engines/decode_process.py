@@ -27,7 +27,8 @@ from ingest.engines.base import (
     Keyframe,
     Opened,
 )
-from ingest.media.base import OpenedMedia
+from ingest.engines.sampling import sampled
+from ingest.media.base import DecodedFrame, OpenedMedia
 from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.thumbnails import write_thumbnail
 from ingest.sources.contents import CHANGED_WHILE_READ
@@ -81,11 +82,11 @@ def serve(
 
     def pulse() -> None:
         if time.monotonic() - last_sent_s > _ALIVE_EVERY_S:
-            send(Alive())
+            send(Alive(time.process_time()))
 
     try:
         while (task := connection.recv()) is not None:
-            send(Alive())
+            send(Alive(time.process_time()))
             for event in decode(task, pulse):
                 send(event)
             faulthandler.cancel_dump_traceback_later()
@@ -99,12 +100,16 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
     try:
         with closing(_opened(task)) as media:
             info = media.info
-            yield Opened(info.kind, info.duration_ms, info.claims)
+            footage_ms = media.footage_ms() if task.header_only else 0
+            yield Opened(info.kind, info.duration_ms, info.claims, info.tracks, footage_ms)
             if task.header_only:
                 yield Finished("")
                 return
             stage = "decode"
-            for frame in media.frames(task.options.selector, pulse):
+            for frame in _frames(media, task, pulse):
+                if isinstance(frame, Alive):
+                    yield frame
+                    continue
                 thumbnail = write_thumbnail(
                     frame.image,
                     FrameRef(task.source_id, frame.pts_ms, frame.track),
@@ -134,6 +139,14 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
         yield Failed(stage, Message("cannot be processed: {reason}", reason=in_words(error)))
     except Exception as error:  # decoders raise anything at all
         yield Failed(stage, Message("cannot be decoded: {error}", error=in_words(error)))
+
+
+def _frames(
+    media: OpenedMedia, task: DecodeTask, pulse: Callable[[], None]
+) -> Iterator[DecodedFrame | Alive]:
+    if task.sample is None:
+        return media.frames(task.options.selector, pulse)
+    return sampled(media, task.options.selector, task.sample, pulse)
 
 
 def _opened(task: DecodeTask) -> OpenedMedia:

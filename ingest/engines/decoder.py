@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from dataclasses import replace
 
-from ingest.engines.base import DecodeTask, Event, Failed, Finished
+from ingest.engines.base import DecodeTask, Event, Failed, Finished, Opened
 from search_core.messages import Message
 from search_core.system.child_process import ChildProcess
 
@@ -65,6 +66,11 @@ class Decoder:
         finally:
             if not over:
                 process.kill()
+
+    def header(self, task: DecodeTask) -> Opened | Failed:
+        """Return what a source is by its header, or why that cannot be told."""
+        told = list(self.events(replace(task, header_only=True)))
+        return next(event for event in told if isinstance(event, Opened | Failed))
 
     def close(self) -> None:
         """End the process."""

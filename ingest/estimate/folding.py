@@ -8,35 +8,27 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from ingest.engines.base import camera_of_track
-from ingest.estimate.probe import Header, Sample, SampledFrame
-from ingest.estimate.survey import Pending
-from ingest.media.capture_time.choice import choose_capture_time
+from ingest.engines.base import DecodeTask, Opened, camera_of_track
+from ingest.estimate.probe import Sample, SampledFrame
+from ingest.intake import Plan
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
 from ingest.rows.consecutive import Shown, is_judged, repeated_keyframes
-from ingest.sources.names import Naming
-from ingest.sources.names.time_claims import name_claims
-from search_core.schema.clocks import Clocks
+
+_UNREAD = Opened("video", 0)
 
 
 class FoldingEstimate:
     """The videos of a plan by camera and time; ``headers`` are those that were read, by uri."""
 
     def __init__(
-        self,
-        videos: Sequence[Pending],
-        headers: Mapping[str, Header],
-        naming: Naming,
-        clocks: Clocks,
+        self, videos: Sequence[DecodeTask], headers: Mapping[str, Opened], plan: Plan
     ) -> None:
         self._cameras: dict[str, list[int]] = {}
-        self._camera_of: list[str] = []
-        self._starts_ms: list[int] = []
-        for index, pending in enumerate(videos):
-            camera = naming.camera_of(pending.source.place)
-            header = headers.get(pending.source.uri)
-            self._starts_ms.append(_start_ms(pending, header, camera, naming, clocks))
-            self._camera_of.append(camera)
+        self._camera_of = [task.video_camera for task in videos]
+        self._starts_ms = [
+            plan.capture_time(task, headers.get(task.uri, _UNREAD)).at_ms for task in videos
+        ]
+        for index, camera in enumerate(self._camera_of):
             self._cameras.setdefault(camera, []).append(index)
         for indexes in self._cameras.values():
             indexes.sort(key=self._starts_ms.__getitem__)
@@ -100,18 +92,3 @@ def _shown(frame: SampledFrame, start_ms: int, judged: bool) -> Shown:
 
 def _time_of(shown: Shown) -> int:
     return shown.captured_at
-
-
-def _start_ms(
-    pending: Pending, header: Header | None, camera: str, naming: Naming, clocks: Clocks
-) -> int:
-    """Return when a video began (epoch ms), as an ingest would find."""
-    reading = naming.reading_of(pending.source.place)
-    claims = [*(header.claims if header else ()), *name_claims(reading)]
-    try:
-        file_ms = pending.source.path.stat().st_mtime_ns // 1_000_000
-    except OSError:
-        file_ms = 0
-    duration_ms = header.duration_ms if header else 0
-    clock = clocks.of(camera)
-    return choose_capture_time(claims, clock, file_ms=file_ms, duration_ms=duration_ms).at_ms

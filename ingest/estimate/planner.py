@@ -11,29 +11,20 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from ingest.engines.base import DecodeOptions
+from ingest.engines.base import Failed, Opened
+from ingest.engines.sampling import PART_MS, WHOLE_MS
 from ingest.estimate.extrapolation import Expected, Sampled, extrapolate
 from ingest.estimate.folding import FoldingEstimate
-from ingest.estimate.probe import (
-    PART_MS,
-    WHOLE_MS,
-    Found,
-    Header,
-    Probe,
-    Prober,
-    Sample,
-    Unreadable,
-    spread,
-)
+from ingest.estimate.probe import Prober, Sample, spread
 from ingest.estimate.survey import Pending, Survey
-from ingest.media.keyframes import Auto, KeyframeSelector
+from ingest.intake import Plan
+from ingest.media.keyframes import Auto
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
+from ingest.report import SourceOutcome
 from ingest.rows.consecutive import folds
-from ingest.sources.names import Naming
-from ingest.sources.names.time_claims import name_claims
+from ingest.sources.discovery import place_of
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder, Pixels
@@ -58,55 +49,44 @@ class Progress:
 
 
 class Planner:
-    """Samples what a survey found; ``budget_s`` is about how long that may take.
-
-    ``naming`` says how names are read, by default as the settings do.
+    """Samples what a survey found, as ``plan`` takes it in; ``budget_s`` is about how long that may
+    take.
     """
 
     def __init__(
         self,
         settings: Settings,
         encoder: Encoder,
-        selector: KeyframeSelector,
+        plan: Plan,
         budget_s: float,
         on_progress: Callable[[Progress], None] = lambda progress: None,
-        naming: Naming | None = None,
     ) -> None:
         self._settings = settings
         self._encoder = encoder
+        self._plan = plan
+        self._selector = plan.options.selector
         self._budget_s = budget_s
         self._on_progress = on_progress
-        self._naming = naming or Naming.of(settings)
-        self._options = DecodeOptions(
-            selector=selector,
-            encoder=encoder.identity,
-            preprocess=encoder.preprocess,
-            data_dir=settings.data_dir,
-            thumbnail_px=settings.media.thumbnail_px,
-            max_pixels=settings.media.max_pixels,
-            max_animation_frames=settings.media.max_animation_frames,
-        )
         self._pixels: list[Pixels] = []
         self._longest_s = 0.0
         self._folded = 0.0
-        self._header_of: dict[str, Header] = {}
-        self._cpu_s = self._clock_s = 0.0
+        self._header_of: dict[str, Opened] = {}
 
     def expect(self, found: Survey, workers: int, cores: int) -> Expected:
         """Return what taking in the pending sources would come to; raises SightlineError."""
         expected = Expected()
-        with closing(Prober()) as prober:
+        with closing(Prober(max(1.0, self._budget_s / 5))) as prober:
             self._prober = prober
             here = [pending for pending in found.pending if pending.is_here]
             pictures = [pending for pending in here if pending.kind == "image"]
-            times = _Times(self._naming, len(here))
+            times = _Times(self._plan, len(here))
             videos = self._headers([p for p in here if p.kind != "image"], expected, times)
             self._read_times(pictures, times)
             times.add_to(expected)
             self._sample_pictures(pictures, expected)
             self._sample_videos(videos, expected)
             self._sample_elsewhere([p for p in found.pending if not p.is_here], expected)
-            start_s = prober.start_s
+            start_s, slowed = prober.start_s, prober.slowed
         self._tell(0.95, "embedding")
         embed_cpu_s, embed_s = self._embedding()
         embedded = expected.keyframes + self._folded  # repeats are found after that
@@ -114,11 +94,9 @@ class Planner:
         decoders = min(workers, len(found.pending))
         expected.start_s = decoders * start_s
         busy_s = expected.start_s + expected.decode_s + expected.embed_s
-        # What else runs here takes its share of the cores, now and then too.
-        slowed = max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
         last_s = min(self._settings.encoder.batch_size, expected.keyframes) * embed_s
         expected.seconds = last_s + max(  # nothing is left to decode while it embeds the last batch
-            slowed * busy_s / cores,
+            slowed * busy_s / cores,  # what else runs here takes its share then too
             slowed * (start_s + expected.decode_s / max(1, decoders)),
             slowed * (start_s + self._longest_s),
             embedded * embed_s - last_s,
@@ -137,18 +115,19 @@ class Planner:
                 unread.append(pending)
                 continue
             self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
-            header = self._look(pending, None)
+            header = self._prober.header(pending.task)
             times.add(pending, header)
-            if isinstance(header, Unreadable):
-                expected.unreadable.append(pending.source.failed("open", header.reason))
-            elif isinstance(header, Header):
-                read.append((pending, header.decode_ms))
-                self._header_of[pending.source.uri] = header
+            if isinstance(header, Failed):
+                outcome = SourceOutcome(pending.task.uri, "failed", header.reason, header.stage)
+                expected.unreadable.append(outcome)
+            else:
+                read.append((pending, header.footage_ms * header.tracks))
+                self._header_of[pending.task.uri] = header
         total_bytes = sum(pending.size for pending, _ in read)
         total_ms = sum(duration_ms for _, duration_ms in read)
         rate = total_ms / total_bytes if total_bytes else 0.0
         read += [(pending, round(pending.size * rate)) for pending in unread]
-        return sorted(read, key=lambda video: video[0].source.uri)
+        return sorted(read, key=lambda video: video[0].task.uri)
 
     def _read_times(self, pictures: Sequence[Pending], times: _Times) -> None:
         """Read which pictures give a time of capture, as far as there is time for it."""
@@ -157,13 +136,13 @@ class Planner:
             if time.monotonic() > until_s:
                 return
             self._tell(_HEADERS_SHARE, "reading headers")
-            times.add(picture, self._look(picture, None))
+            times.add(picture, self._prober.header(picture.task))
 
     def _sample_pictures(self, pictures: Sequence[Pending], expected: Expected) -> None:
         """Sample pictures of each kind of name, the small groups whole."""
         groups: dict[str, list[Pending]] = {}
         for picture in pictures:
-            groups.setdefault(picture.source.place.suffix.lower(), []).append(picture)
+            groups.setdefault(place_of(picture.task.uri).suffix.lower(), []).append(picture)
         until_s = time.monotonic() + _PICTURES_SHARE * self._budget_s
         seen = {suffix: Sampled() for suffix in groups}
         waiting = {suffix: list(_in_turns(group)) for suffix, group in groups.items()}
@@ -171,7 +150,7 @@ class Planner:
             for suffix in list(waiting):
                 picture = waiting[suffix].pop(0)
                 self._tell(_HEADERS_SHARE, "decoding pictures")
-                self._add(seen[suffix], picture, self._look(picture, 0), expected)
+                self._add(seen[suffix], self._prober.sample(picture.task, 0), expected)
                 if not waiting[suffix]:
                     del waiting[suffix]
         for suffix, group in groups.items():
@@ -186,9 +165,8 @@ class Planner:
         began_s = time.monotonic()
         limit_s = (1 - _HEADERS_SHARE - _PICTURES_SHARE - _TIMES_SHARE) * self._budget_s
         whole, parts, done = Sampled(), Sampled(), set[int]()
-        pendings = [pending for pending, _ in videos]
-        clocks = self._settings.camera_clocks
-        folding = FoldingEstimate(pendings, self._header_of, self._naming, clocks)
+        tasks = [pending.task for pending, _ in videos]
+        folding = FoldingEstimate(tasks, self._header_of, self._plan)
         rest_ms = total_ms
         for place in spread(_MOST_SAMPLES):
             used = (time.monotonic() - began_s) / limit_s
@@ -199,8 +177,8 @@ class Planner:
             index, at_ms = _at(videos, place * total_ms)
             if index in done:
                 continue
-            sample = self._look(videos[index][0], at_ms)
-            if isinstance(sample, Sample) and not sample.whole:
+            sample = self._prober.sample(tasks[index], at_ms)
+            if not sample.whole:
                 if sample.media_ms:
                     parts.add(sample, self._corrected(sample))
                     self._keep(sample)
@@ -209,9 +187,8 @@ class Planner:
             for other, found in [(index, sample), *following]:
                 done.add(other)
                 rest_ms -= videos[other][1]
-                self._add(whole, videos[other][0], found, expected)
-                if isinstance(found, Sample):
-                    folding.add(other, found)
+                self._add(whole, found, expected)
+                folding.add(other, found)
         expected.sampled_ms += whole.media_ms + parts.media_ms
         repeated, share = folding.repeated()
         whole.keyframes -= repeated
@@ -234,19 +211,19 @@ class Planner:
         index: int,
         done: AbstractSet[int],
         until_s: float,
-    ) -> Iterator[tuple[int, Found]]:
+    ) -> Iterator[tuple[int, Sample]]:
         """Sample what follows a video as a recorder's files do, to see what an ingest would fold.
 
         It ends with the first that was sampled before, or is too long to be sampled whole.
         """
-        if not folds(self._options.selector):
+        if not folds(self._selector):
             return
         for other in folding.following(index):
             pending, duration_ms = videos[other]
             if other in done or duration_ms > WHOLE_MS or time.monotonic() > until_s:
                 return
-            found = self._look(pending, 0)
-            if isinstance(found, Sample) and not found.whole:
+            found = self._prober.sample(pending.task, 0)
+            if not found.whole:
                 return
             yield other, found
 
@@ -260,17 +237,23 @@ class Planner:
         for pending in _in_turns(pendings):
             if time.monotonic() > until_s:
                 break
-            file = pending.source.remote
-            if file is None or pending.source.member is not None or pending.size > _FETCHED_BYTES:
+            file = pending.remote
+            if file is None or pending.task.unpacked or pending.size > _FETCHED_BYTES:
                 continue
             try:
                 self._tell(0.9, "fetching a sample")
                 with fetched(self._settings, remote, file.url) as (path, _):
-                    sample = self._prober.look(self._probe(path, 0))
+                    status = path.stat()
+                    version = (status.st_size, status.st_mtime_ns)
+                    task = replace(pending.task, path=path, version=version)
+                    sample = self._prober.sample(task, 0)
             except MediaError as error:
-                sample = Unreadable(error.message)
-            self._add(seen, pending, sample, expected)
-            if isinstance(sample, Sample):
+                seen.sources += 1
+                outcome = SourceOutcome(pending.task.uri, "failed", error.message, "fetch")
+                expected.unreadable.append(outcome)
+                continue
+            self._add(seen, sample, expected)
+            if sample.failed is None:
                 seen_bytes += pending.size
                 videos += sample.media_ms > 0
         share = sum(pending.size for pending in pendings) / max(1, seen_bytes)
@@ -281,31 +264,15 @@ class Planner:
         expected.video_ms += round(seen.media_ms * share)
         expected.sampled_ms += seen.media_ms
 
-    def _look(self, pending: Pending, start_ms: float | None) -> Found:
-        return self._prober.look(self._probe(pending.source.path, start_ms))
-
-    def _probe(self, path: Path, start_ms: float | None) -> Probe:
-        return Probe(
-            path,
-            self._settings.media.max_pixels,
-            None if start_ms is None else self._options,
-            round(start_ms or 0),
-            limit_s=max(1.0, self._budget_s / 5),
-        )
-
-    def _add(self, sampled: Sampled, pending: Pending, sample: Found, expected: Expected) -> None:
+    def _add(self, sampled: Sampled, sample: Sample, expected: Expected) -> None:
         """Add what came of a whole source; one that cannot be decoded counts as well."""
-        if isinstance(sample, Sample):
-            sampled.add(sample, sample.keyframes)
-            self._longest_s = max(self._longest_s, sample.cpu_s)
-            self._keep(sample)
-        elif isinstance(sample, Unreadable):
-            sampled.sources += 1
-            expected.unreadable.append(pending.source.failed("decode", sample.reason))
+        sampled.add(sample, sample.keyframes)
+        self._longest_s = max(self._longest_s, sample.cpu_s)
+        self._keep(sample)
+        if sample.failed is not None:
+            expected.unreadable.append(sample.failed)
 
     def _keep(self, sample: Sample) -> None:
-        self._cpu_s += sample.cpu_s
-        self._clock_s += sample.clock_s
         if len(self._pixels) < self._settings.encoder.batch_size:
             self._pixels += sample.pixels
 
@@ -315,7 +282,7 @@ class Planner:
         ``auto`` takes one at least every LONGEST_SPAN_MS, longer than a part is. If what happens
         comes at random at a rate r, the rate with those is r / (1 - exp(-r * LONGEST_SPAN)).
         """
-        way = self._options.selector
+        way = self._selector
         if not isinstance(getattr(way, "way", way), Auto):
             return sample.keyframes
         span = LONGEST_SPAN_MS / sample.media_ms
@@ -344,15 +311,16 @@ class Planner:
 class _Times:
     """Counts sources whose header and name give no time of capture, of ``sources`` in all."""
 
-    naming: Naming
+    plan: Plan
     sources: int
     read: int = 0
     undated: int = 0
 
-    def add(self, pending: Pending, header: Found) -> None:
+    def add(self, pending: Pending, header: Opened | Failed) -> None:
         self.read += 1
-        if isinstance(header, Header) and not header.claims:
-            self.undated += not name_claims(self.naming.reading_of(pending.source.place))
+        if isinstance(header, Opened):
+            captured = self.plan.capture_time(pending.task, header)
+            self.undated += captured.captured_from == "file"
 
     def add_to(self, expected: Expected) -> None:
         """Say how many sources have no time but the file's, those that were not read included."""

@@ -1,7 +1,7 @@
-"""Looking into sources before they are taken in: their headers, and what a sample of them costs.
+"""Sampling sources before they are taken in: what decoding them gives, and what it costs.
 
-A sample goes through the very steps of an ingest but the last two: decoding, choosing keyframes,
-thumbnail, the encoder's input. It runs in a process of its own, as decoding does.
+A sample goes the way of an ingest, in its decoding process, up to what the encoder is given; the
+thumbnails go to a folder that is removed.
 """
 
 from __future__ import annotations
@@ -9,69 +9,28 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass
-from io import BytesIO
-from itertools import pairwise
-from multiprocessing.connection import Connection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from ingest.engines.base import DecodeOptions
-from ingest.engines.decode_process import compact
-from ingest.media.base import DecodedFrame, MediaKind, OpenedMedia
-from ingest.media.capture_time.claims import TimeClaim
-from ingest.media.decoding import listen_to_libav, open_media
+from ingest.engines.base import (
+    Alive,
+    Decoded,
+    DecodeTask,
+    Event,
+    Failed,
+    Keyframe,
+    Opened,
+    SampleOf,
+)
+from ingest.engines.decoder import Decoder
 from ingest.media.keyframe_selector import SmallPicture
-from ingest.media.thumbnails import JPEG_QUALITY, fitted
-from ingest.media.video.video import Video
+from ingest.report import SourceOutcome
 from ingest.rows.consecutive import first_and_last_minute, folds, small_picture
 from search_core.encoders.base import Pixels
-from search_core.errors import MediaError, in_words
-from search_core.messages import Message
-from search_core.system.child_process import ChildProcess
 
-ENTRY = "ingest.estimate.probe:main"
-#: A part of a video is first watched this long, until the selector knows what nothing looks like.
-WARM_UP_MS = 20_000
-PART_MS = 60_000
-#: What is shorter is sampled whole.
-WHOLE_MS = 180_000
 _MOST_PIXELS = 16
-#: 16 kbit/s: less than recorders write of a view in which nothing moves.
-_LEAST_BYTES_PER_S = 2_000
-#: A gap between frames longer than so many usual ones is a jump of timestamps, not footage.
-_MOST_STEPS = 100
 _HANG_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """What to look at: a header, or with ``options`` a sample.
-
-    Of a video longer than WHOLE_MS the sample is a part from ``start_ms`` on. What takes longer
-    than ``limit_s`` ends there.
-    """
-
-    path: Path
-    max_pixels: int
-    options: DecodeOptions | None = None
-    start_ms: int = 0
-    limit_s: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What a source is, by its header; ``cpu_s`` is what reading it took.
-
-    ``claims`` are the capture times it gives. ``duration_ms`` is how long it is, ``decode_ms`` the
-    duration of all its video ``tracks`` together.
-    """
-
-    kind: MediaKind
-    duration_ms: int
-    decode_ms: int
-    cpu_s: float
-    claims: tuple[TimeClaim, ...] = ()
-    tracks: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,235 +49,148 @@ class SampledFrame:
 class Sample:
     """What came of a source or a part of it, and what it took.
 
-    ``cpu_s`` are seconds of a core, ``clock_s`` how long it took to have them.
-    ``media_ms`` is how much of a video it stands for; of an image it is 0. ``thumbnails`` were
-    made, of ``thumbnail_bytes``. ``whole`` says that it stands for the whole source. ``pixels`` are
-    some of the keyframes as the encoder wants them. Of a whole video whose keyframes are folded
-    with those of other files, ``shown`` are those that may be: each with its video track, its
-    time (ms) and its small picture.
+    ``cpu_s`` are seconds of a core. ``media_ms`` is how much of a video it stands for; of an image
+    it is 0. ``thumbnails`` were made, of ``thumbnail_bytes``. ``whole`` says that it stands for the
+    whole source. ``pixels`` are some of the keyframes as the encoder wants them. Of a whole video
+    whose keyframes are folded with those of other files, ``shown`` are those that may be: each with
+    its video track, its time (ms) and its small picture. ``failed`` says why it came to no end.
     """
 
     media_ms: int
     keyframes: int
     cpu_s: float
-    clock_s: float
     thumbnails: int
     thumbnail_bytes: int
     whole: bool
     pixels: tuple[Pixels, ...] = ()
     shown: tuple[SampledFrame, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A source that cannot be decoded; ``reason`` is a predicate about it."""
-
-    reason: str
-
-
-Found = Header | Sample | Unreadable
+    failed: SourceOutcome | None = None
 
 
 class Prober:
-    """Looks into sources in a process that may crash or hang; closing it ends that."""
+    """Looks into sources in a decoding process; closing it ends that, and removes what it wrote.
 
-    def __init__(self) -> None:
-        self._process: ChildProcess | None = None
+    A sample takes about ``limit_s`` at most.
+    """
+
+    def __init__(self, limit_s: float) -> None:
+        self._limit_s = limit_s
+        self._decoder = Decoder(hang_s=_HANG_S + limit_s)
+        self._folder = TemporaryDirectory(prefix="sightline-plan-")
+        self._cpu_s = self._clock_s = 0.0
         #: What starting the process took, as it does for each that decodes: seconds of a core.
         self.start_s = 0.0
 
     def close(self) -> None:
         """End the process."""
-        if self._process is not None and self._process.alive:
-            self._process.kill()
-
-    def look(self, probe: Probe) -> Found:
-        """Return what was found; raises SightlineError when no process can start."""
-        if self._process is None or not self._process.alive:
-            self._process = ChildProcess(ENTRY)
-        connection = self._process.connection
-        try:
-            connection.send(probe)
-            if not connection.poll(_HANG_S + probe.limit_s):
-                self._process.kill()
-                return Unreadable(Message("made the decoder hang"))
-            found: Found
-            found, self.start_s = connection.recv()
-            return found
-        except (EOFError, OSError):
-            return Unreadable(
-                Message("made the decoder crash ({status})", status=self._process.bury())
-            )
-
-
-def main(handle: int) -> None:
-    """Serve the connection with this file descriptor until it closes."""
-    listen_to_libav()
-    start_s = time.process_time()
-    with Connection(handle) as connection:
-        connection.send(None)
-        try:
-            while True:
-                connection.send((looked_into(connection.recv()), start_s))
-        except (EOFError, OSError):
-            return
-
-
-def looked_into(probe: Probe) -> Found:
-    """Look into a source, whatever is wrong with it."""
-    began = _Clock()
-    try:
-        with closing(_opened(probe)) as media:
-            if probe.options is None:
-                info = media.info
-                duration_ms = _believable_ms(media, probe, began)
-                decode_ms = duration_ms * info.tracks
-                return Header(
-                    info.kind, duration_ms, decode_ms, began.cpu_s(), info.claims, info.tracks
-                )
-            if isinstance(media, Video) and media.info.duration_ms > WHOLE_MS:
-                return _part_of(media, probe, probe.options, began)
-            return _whole(media, probe, probe.options, began)
-    except MediaError as error:
-        return Unreadable(error.message)
-    except Exception as error:  # decoders raise anything at all
-        return Unreadable(Message("cannot be decoded: {error}", error=in_words(error)))
-
-
-def _believable_ms(media: OpenedMedia, probe: Probe, began: _Clock) -> int:
-    """Return how long a media file is: its header's word, unless the file is too small for that.
-
-    Timestamps that jump, or a header written for a longer recording, make minutes into days. The
-    frames themselves tell then: so many, at the rate of most of them.
-    """
-    header_ms = media.info.duration_ms
-    least_bytes = header_ms * _LEAST_BYTES_PER_S // 1000
-    if not isinstance(media, Video) or probe.path.stat().st_size >= least_bytes:
-        return header_ms
-    times_ms: list[int] = []
-    for time_ms in media.packet_times():
-        times_ms.append(time_ms)
-        if began.clock_s() > probe.limit_s:
-            return header_ms
-    steps = [after - before for before, after in pairwise(times_ms)]
-    usual_ms = sorted(steps)[len(steps) // 2] if steps else 0
-    even = [step if 0 <= step <= _MOST_STEPS * usual_ms else usual_ms for step in steps]
-    return min(header_ms, sum(even) + usual_ms)
-
-
-def _opened(probe: Probe) -> OpenedMedia:
-    if probe.options is None:
-        return open_media(probe.path, max_pixels=probe.max_pixels)
-    return open_media(
-        probe.path,
-        max_pixels=probe.max_pixels,
-        max_animation_frames=probe.options.max_animation_frames,
-        least=probe.options.least,
-        keep_partial=True,
-    )
-
-
-class _Clock:
-    """Seconds since it was made: of a core, and on the clock."""
-
-    def __init__(self) -> None:
-        self._from = time.process_time(), time.monotonic()
-
-    def cpu_s(self) -> float:
-        return time.process_time() - self._from[0]
-
-    def clock_s(self) -> float:
-        return time.monotonic() - self._from[1]
-
-
-class _Counter:
-    """Makes of frames what an ingest does, and counts it."""
-
-    def __init__(self, options: DecodeOptions) -> None:
-        self._options = options
-        self.keyframes = self.thumbnails = self.thumbnail_bytes = 0
-        self.pixels: list[Pixels] = []
-        self._folds = folds(options.selector)
-        self._shown: dict[int, list[SampledFrame]] = {}
-
-    def add(self, frame: DecodedFrame, counts: bool = True) -> None:
-        thumbnail = BytesIO()
-        fitted(frame.image, self._options.thumbnail_px).save(
-            thumbnail, "JPEG", quality=JPEG_QUALITY
-        )
-        pixels = self._options.preprocess(compact(frame.image))
-        self.keyframes += counts
-        self.thumbnails += 1
-        self.thumbnail_bytes += len(thumbnail.getbuffer())
-        if len(self.pixels) < _MOST_PIXELS:
-            self.pixels.append(pixels)
-        if self._folds:
-            thumbnail.seek(0)
-            shown = SampledFrame(frame.track, frame.pts_ms, small_picture(thumbnail))
-            frames = [*self._shown.get(frame.track, ()), shown]
-            self._shown[frame.track] = first_and_last_minute(frames, frame.pts_ms)
-
-    def sample(self, media_ms: int, took: _Clock, whole: bool) -> Sample:
-        return Sample(
-            media_ms,
-            self.keyframes,
-            took.cpu_s(),
-            took.clock_s(),
-            self.thumbnails,
-            self.thumbnail_bytes,
-            whole,
-            tuple(self.pixels),
-            tuple(frame for frames in self._shown.values() for frame in frames) if whole else (),
-        )
-
-
-def _whole(media: OpenedMedia, probe: Probe, options: DecodeOptions, began: _Clock) -> Found:
-    counter, reached_ms = _Counter(options), 0
-    for frame in media.frames(options.selector, lambda: None):
-        counter.add(frame)
-        reached_ms = frame.pts_ms
-        if began.clock_s() > probe.limit_s and media.info.kind == "video":
-            return counter.sample(reached_ms, began, whole=False)
-    return counter.sample(media.info.duration_ms * media.info.tracks, began, whole=True)
-
-
-def _part_of(video: Video, probe: Probe, options: DecodeOptions, began: _Clock) -> Found:
-    """Sample a part of a video; the time until the selector is warmed up is not counted."""
-    clock = _PartClock(began, probe.limit_s)
-    counter = _Counter(options)
-    for frame in video.part(options.selector, probe.start_ms, clock.goes_on):
-        counter.add(frame, clock.counts(frame.pts_ms))
-    return counter.sample(clock.media_ms, clock.warm, whole=False)
-
-
-class _PartClock:
-    """Says when a part of a video is warmed up, and when it is over."""
-
-    def __init__(self, began: _Clock, limit_s: float) -> None:
-        self._began = self.warm = began
-        self._limit_s = limit_s
-        self._began_ms: int | None = None
-        self._warm_ms: int | None = None
-        self._last_ms = 0
+        self._decoder.close()
+        self._folder.cleanup()
 
     @property
-    def media_ms(self) -> int:
-        """How much of the video was counted."""
-        return 0 if self._warm_ms is None else max(0, self._last_ms - self._warm_ms)
+    def slowed(self) -> float:
+        """How much longer than on an idle core samples took: 1 or more."""
+        return max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
 
-    def goes_on(self, time_ms: int, is_keyframe: bool) -> bool:
-        if self._began_ms is None:
-            self._began_ms = time_ms
-        into_ms = time_ms - self._began_ms
-        if self._warm_ms is None and into_ms >= WARM_UP_MS:
-            self._warm_ms, self.warm = time_ms, _Clock()
-        self._last_ms = max(self._last_ms, time_ms)
-        if self._began.clock_s() > self._limit_s:
-            return False
-        return into_ms < (PART_MS if is_keyframe else 2 * PART_MS)
+    def header(self, task: DecodeTask) -> Opened | Failed:
+        """Return what a source is; raises SightlineError when no process can start."""
+        told = list(self._events(replace(task, header_only=True)))
+        return next(event for event in told if isinstance(event, Opened | Failed))
 
-    def counts(self, pts_ms: int) -> bool:
-        return self._warm_ms is not None and self._warm_ms <= pts_ms
+    def sample(self, task: DecodeTask, start_ms: float) -> Sample:
+        """Sample a source, or, where it is long, a part of it from ``start_ms`` on.
+
+        Raises SightlineError when no process can start.
+        """
+        data_dir = Path(self._folder.name)
+        task = replace(
+            task,
+            sample=SampleOf(round(start_ms), self._limit_s),
+            options=replace(task.options, data_dir=data_dir),
+        )
+        seen = _Seen(data_dir, folds(task.options.selector))
+        began_s = time.monotonic()
+        for event in self._events(task):
+            match event:
+                case Alive():
+                    seen.alive.append(event)
+                case Opened():
+                    seen.length_ms = event.duration_ms * event.tracks
+                case Decoded():
+                    seen.add(event.keyframe, event.pixels)
+                case Failed():
+                    seen.failed = event
+        self._clock_s += time.monotonic() - began_s
+        if seen.alive:
+            self._cpu_s += seen.alive[-1].cpu_s - seen.alive[0].cpu_s
+        return seen.sample(task)
+
+    def _events(self, task: DecodeTask) -> Iterator[Event | None]:
+        with closing(self._decoder.events(task)) as events:
+            for event in events:
+                if isinstance(event, Alive) and not self.start_s:
+                    self.start_s = event.cpu_s
+                yield event
+
+
+class _Seen:
+    """What a decoding process tells of one source."""
+
+    def __init__(self, data_dir: Path, folds_files: bool) -> None:
+        self._data_dir = data_dir
+        self._folds = folds_files
+        self.alive: list[Alive] = []
+        self.length_ms = 0
+        self.failed: Failed | None = None
+        self._times_ms: list[int] = []
+        self._thumbnail_bytes = 0
+        self._pixels: list[Pixels] = []
+        self._shown: dict[int, list[SampledFrame]] = {}
+
+    def add(self, keyframe: Keyframe, pixels: Pixels) -> None:
+        """Take a keyframe; its thumbnail is looked at and removed."""
+        self._times_ms.append(keyframe.pts_ms)
+        if len(self._pixels) < _MOST_PIXELS:
+            self._pixels.append(pixels)
+        thumbnail = self._data_dir / keyframe.thumbnail
+        self._thumbnail_bytes += thumbnail.stat().st_size
+        if self._folds:
+            track, at_ms = keyframe.track, keyframe.pts_ms
+            frame = SampledFrame(track, at_ms, small_picture(thumbnail))
+            frames = [*self._shown.get(track, ()), frame]
+            self._shown[track] = first_and_last_minute(frames, at_ms)
+        thumbnail.unlink()
+
+    def sample(self, task: DecodeTask) -> Sample:
+        """Return what the source, or the part of it, came to."""
+        keyframes, media_ms, whole = len(self._times_ms), 0, False
+        began, failed = self.alive[:1], None
+        ended = [event for event in self.alive if event.at_ms is not None]
+        if self.failed is not None:
+            failed = SourceOutcome(task.uri, "failed", self.failed.reason, self.failed.stage)
+            keyframes = keyframes if self.failed.keeps_keyframes else 0
+            ended, whole = self.alive[-1:], True
+        elif len(ended) == 2:  # a part, which counts from where it was warm
+            began, ended = ended[:1], ended[1:]
+            media_ms = max(0, _at_ms(ended[0]) - _at_ms(began[0]))
+            keyframes = sum(time_ms >= _at_ms(began[0]) for time_ms in self._times_ms)
+        elif ended:
+            media_ms = _at_ms(ended[0])
+            whole = media_ms == self.length_ms
+        return Sample(
+            media_ms,
+            keyframes,
+            ended[0].cpu_s - began[0].cpu_s if began and ended else 0.0,
+            len(self._times_ms),
+            self._thumbnail_bytes,
+            whole,
+            tuple(self._pixels),
+            tuple(frame for frames in self._shown.values() for frame in frames) if whole else (),
+            failed,
+        )
+
+
+def _at_ms(mark: Alive) -> int:
+    return mark.at_ms or 0
 
 
 def spread(count: int) -> Iterator[float]:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from ingest.estimate.probe import Header, Probe, Prober, Unreadable
+from ingest.engines.base import DecodeTask, Failed, Opened
+from ingest.engines.decoder import Decoder
 from ingest.estimate.survey import Pending, survey
-from ingest.media.capture_time.choice import DISAGREEMENT_MS, choose_capture_time
+from ingest.intake import Plan
+from ingest.media.capture_time.choice import DISAGREEMENT_MS
 from ingest.report import SourceOutcome
-from ingest.sources.discovery import Source
-from ingest.sources.names import Naming
-from ingest.sources.names.time_claims import name_claims
+from ingest.sources.discovery import Source, place_of
+from ingest.sources.remote.files import RemoteFiles
 from search_core.errors import UsageError
 from search_core.messages import Message
-from search_core.schema.clocks import Clock, check_moment
+from search_core.schema.clocks import EVERY_CAMERA, Clock, check_moment
+from search_core.settings import Settings
 
 #: Times in names and containers are whole seconds.
 _LEAST_GAP_MS = 2_000
@@ -32,9 +34,14 @@ _WAY_OUT = Message(
 class _Recording:
     """A recording to lay; ``own_ms`` is when it began by its own account, None without one."""
 
-    source: Source
-    duration_ms: int
+    task: DecodeTask
+    opened: Opened
     own_ms: int | None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return place_of(self.task.uri).name
 
 
 def given_start_ms(started_at: datetime, clock: Clock) -> int:
@@ -53,33 +60,32 @@ def given_start_ms(started_at: datetime, clock: Clock) -> int:
 
 
 def starts_in_sequence(
-    sources: Iterable[Source | SourceOutcome],
-    started_ms: int,
-    clock: Clock,
-    naming: Naming,
-    *,
-    one_camera: bool,
-    max_pixels: int,
+    sources: Sequence[Source | SourceOutcome],
+    plan: Plan,
+    started_at: datetime,
+    settings: Settings,
+    remote: RemoteFiles,
 ) -> dict[str, int]:
-    """Return by uri when each source began (epoch milliseconds), the first at ``started_ms``.
+    """Return by uri when each source began (epoch milliseconds), the first at ``started_at``.
 
     Several recordings are laid one after another in the order of their names, each as long as its
-    header says. ``one_camera`` says that all are of one camera; otherwise ``naming`` says which
-    they are of. Raises UsageError where lengths do not say when each began.
+    header says. Raises UsageError for a moment at which nothing can have been recorded, and where
+    lengths do not say when each began.
     """
-    listed = list(sources)
-    found = survey(listed, None, "", "")
+    clock = plan.clocks.of(plan.camera or EVERY_CAMERA)
+    started_ms = given_start_ms(started_at, clock)
+    found = survey(sources, plan, settings, remote)
     if len(found.pending) <= 1:
-        return {source.uri: started_ms for source in listed if isinstance(source, Source)}
+        return {source.uri: started_ms for source in sources if isinstance(source, Source)}
     unread = [outcome for outcome in found.failing if outcome.stage != "find"]
     if unread:
         raise _refusal(
             len(found.pending),
             Message("{path} {reason}", path=unread[0].uri, reason=unread[0].reason),
         )
-    ordered = sorted(found.pending, key=lambda pending: name_order(pending.source.uri))
-    cameras = {naming.camera_of(pending.source.place) for pending in ordered}
-    if len(cameras) > 1 and not one_camera:
+    ordered = sorted(found.pending, key=lambda pending: name_order(pending.task.uri))
+    cameras = {pending.task.video_camera for pending in ordered}
+    if len(cameras) > 1:
         first, second = sorted(cameras)[:2]
         raise UsageError(
             "--started-at is given for {count} files of several cameras, {first} and "
@@ -89,12 +95,12 @@ def starts_in_sequence(
             first=first,
             second=second,
         )
-    recordings = _measured(ordered, clock, naming, max_pixels)
+    recordings = _measured(ordered, plan)
     _check_distances(recordings, started_ms)
     starts = {}
     for recording in recordings:
-        starts[recording.source.uri] = started_ms
-        started_ms += recording.duration_ms
+        starts[recording.task.uri] = started_ms
+        started_ms += recording.opened.footage_ms
     return starts
 
 
@@ -104,44 +110,30 @@ def name_order(uri: str) -> list[tuple[int, str]]:
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)]
 
 
-def _measured(
-    ordered: Sequence[Pending], clock: Clock, naming: Naming, max_pixels: int
-) -> list[_Recording]:
+def _measured(ordered: Sequence[Pending], plan: Plan) -> list[_Recording]:
     """Return the recordings with their lengths; raises UsageError where one has none."""
     recordings = []
-    with closing(Prober()) as prober:
+    with closing(Decoder()) as decoder:
         for pending in ordered:
-            source = pending.source
-            if not pending.is_here:
-                raise _refusal(
-                    len(ordered),
-                    Message(
-                        "{path} is in an archive or elsewhere, so its length is not known yet",
-                        path=source.uri,
-                    ),
+            uri = pending.task.uri
+            opened = decoder.header(pending.task) if pending.is_here else None
+            if opened is None:
+                why = Message(
+                    "{path} is in an archive or elsewhere, so its length is not known yet", path=uri
                 )
-            header = prober.look(Probe(source.path, max_pixels))
-            if isinstance(header, Unreadable):
-                raise _refusal(
-                    len(ordered),
-                    Message("{path} {reason}", path=source.uri, reason=header.reason),
-                )
-            assert isinstance(header, Header)
-            if header.kind == "image":
-                raise _refusal(
-                    len(ordered),
-                    Message("{path} is a photograph, which has no length", path=source.uri),
-                )
-            if not header.duration_ms:
-                raise _refusal(
-                    len(ordered), Message("{path} does not say how long it is", path=source.uri)
-                )
-            named = name_claims(naming.reading_of(source.place))
-            own = choose_capture_time(
-                (*header.claims, *named), clock, file_ms=0, duration_ms=header.duration_ms
-            )
-            dated = own.captured_from not in ("file", "day")
-            recordings.append(_Recording(source, header.duration_ms, own.at_ms if dated else None))
+            elif isinstance(opened, Failed):
+                why = Message("{path} {reason}", path=uri, reason=opened.reason)
+            elif opened.kind == "image":
+                why = Message("{path} is a photograph, which has no length", path=uri)
+            elif not opened.footage_ms:
+                why = Message("{path} does not say how long it is", path=uri)
+            else:
+                own = plan.capture_time(pending.task, opened)
+                dated = own.captured_from not in ("file", "day")
+                own_ms = own.at_ms if dated else None
+                recordings.append(_Recording(pending.task, opened, own_ms))
+                continue
+            raise _refusal(len(ordered), why)
     return recordings
 
 
@@ -151,9 +143,9 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
     for before, after in pairwise(recordings):
         if before.own_ms is None or after.own_ms is None:
             continue
-        gap_ms = after.own_ms - before.own_ms - before.duration_ms
+        gap_ms = after.own_ms - before.own_ms - before.opened.footage_ms
         # Recordings that are shorter than the tolerance could all have begun at once.
-        if abs(gap_ms) <= min(DISAGREEMENT_MS, max(_LEAST_GAP_MS, before.duration_ms // 2)):
+        if abs(gap_ms) <= min(DISAGREEMENT_MS, max(_LEAST_GAP_MS, before.opened.footage_ms // 2)):
             continue
         hint = _WAY_OUT
         if first_ms is not None:
@@ -165,9 +157,9 @@ def _check_distances(recordings: Sequence[_Recording], started_ms: int) -> None:
             )
         values = {
             "count": str(len(recordings)),
-            "after": after.source.place.name,
+            "after": after.name,
             "length": str(timedelta(milliseconds=abs(gap_ms))),
-            "before": before.source.place.name,
+            "before": before.name,
         }
         if gap_ms > 0:
             raise UsageError(

@@ -1,43 +1,54 @@
-"""Counting what an ingest would meet, without decoding: new, known, twice, or no media at all."""
+"""A dry run of the intake: what an ingest would do with every source, and nothing is kept of it."""
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
 
+from ingest.engines.base import DecodeTask, Prepared
+from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.media.file_types import HEAD_BYTES, Kind, kind_of, named_like_media, refuse_unreadable
-from ingest.media.keyframes import KeyframeSelector
-from ingest.options import recipe_of
+from ingest.media.file_types import Kind, kind_of_file, named_like_media
 from ingest.report import SourceOutcome
-from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
-from ingest.sources.contents import DIGEST_BYTES
+from ingest.sources.archives import Archive, Member
+from ingest.sources.completeness import WAIT_STAGE
+from ingest.sources.contents import Content
 from ingest.sources.discovery import Source, find_sources
-from ingest.sources.remote.files import RemoteFiles
-from search_core.encoders.base import Encoder
-from search_core.errors import MediaError, in_words
-from search_core.messages import Message
+from ingest.sources.remote.fetching import Fetched
+from ingest.sources.remote.files import RemoteFile, RemoteFiles
+from search_core.errors import MediaError
 from search_core.settings import Settings
 
-_CHUNK_BYTES = 1024**2
 #: Names of raw MJPEG recordings.
 _MJPEG = frozenset((".mjpeg", ".mjpg"))
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A source that would be taken in; ``size`` is in bytes, 0 where nobody tells."""
+    """A source that would be taken in, as far as it was prepared.
 
-    source: Source
+    ``remote`` is the file that would be fetched. Of what would be fetched or unpacked the name
+    alone is known; ``kind`` is "unknown" then.
+    """
+
+    task: DecodeTask
     kind: Kind
-    size: int
+    remote: RemoteFile | None = None
 
     @property
     def is_here(self) -> bool:
         """Whether it is a file that can be looked into without fetching or unpacking it."""
-        return self.source.remote is None and self.source.member is None
+        return not self.task.spooled and not self.task.unpacked
+
+    @property
+    def size(self) -> int:
+        """How large it is, in bytes; 0 where nobody tells."""
+        return self.task.version[0]
 
 
 @dataclass(slots=True)
@@ -58,116 +69,118 @@ class Survey:
         """Count a source that is skipped, or keep one that fails or is still being written."""
         if outcome.status == "failed" or outcome.stage == WAIT_STAGE:
             self.failing.append(outcome)
+        elif outcome.reason == KNOWN:
+            self.known += 1
+        elif outcome.source_id:
+            self.duplicates += 1
         else:
             self.skipped[outcome.reason] += 1
 
 
-def surveyed(
-    settings: Settings,
-    paths: Sequence[str],
-    encoder: Encoder,
-    selector: KeyframeSelector,
-    *,
-    anew: bool = False,
-) -> Survey:
+def surveyed(paths: Sequence[str], plan: Plan, settings: Settings, *, anew: bool = False) -> Survey:
     """Find what paths name, and ask the ledger; ``anew`` says that the library holds nothing."""
-    sources = find_sources(paths, settings.data_dir, RemoteFiles(settings.remote))
+    remote = RemoteFiles(settings.remote)
+    sources = list(find_sources(paths, settings.data_dir, remote))
     if anew or not settings.ledger_path.exists():
-        return survey(sources, None, settings.library, "")
-    recipe = recipe_of(encoder.identity.digest, selector.recipe)
+        return survey(sources, plan, settings, remote)
     with Ledger(settings.ledger_path) as ledger:
-        return survey(sources, ledger, settings.library, recipe)
+        return survey(sources, plan, settings, remote, ledger)
 
 
 def survey(
-    sources: Iterable[Source | SourceOutcome],
-    ledger: Ledger | None,
-    library: str,
-    recipe: str,
+    sources: Sequence[Source | SourceOutcome],
+    plan: Plan,
+    settings: Settings,
+    remote: RemoteFiles,
+    ledger: Ledger | None = None,
 ) -> Survey:
-    """Look at every source's beginning, and at the whole of those of the same size."""
+    """Say of every source what an ingest would do with it, without a ledger of an empty library."""
     found = Survey()
-    by_size: defaultdict[int, list[Pending]] = defaultdict(list)
-    for source in sources:
-        if isinstance(source, SourceOutcome):
-            found.leave_out(source)
+    files = {source.uri: source.remote for source in sources if isinstance(source, Source)}
+    for item in _DryIntake(plan, ledger, settings, remote).prepare(sources):
+        if isinstance(item, SourceOutcome):
+            found.leave_out(item)
             continue
-        if ledger is not None and _is_done(source, ledger, library, recipe):
-            found.known += 1
-            continue
+        pending = Pending(item, "unknown", files[item.uri])
         try:
-            pending = _pending(source)
-        except OSError as error:
-            reason = Message("cannot be read: {error}", error=in_words(error))
-            found.failing.append(source.failed("read", reason))
-            continue
-        if isinstance(pending, SourceOutcome):
-            found.leave_out(pending)
-        else:
-            by_size[pending.size if pending.is_here else -1].append(pending)
-    for size, group in by_size.items():
-        fresh = _without_duplicates(group) if size >= 0 else group
-        found.duplicates += len(group) - len(fresh)
-        found.pending += fresh
-    found.pending.sort(key=lambda pending: pending.source.uri)
+            found.pending.append(Pending(item, _kind(item.path)) if pending.is_here else pending)
+        except MediaError as error:
+            found.failing.append(SourceOutcome(item.uri, "failed", error.message, "open"))
+    found.pending.sort(key=lambda pending: pending.task.uri)
     return found
 
 
-def _is_done(source: Source, ledger: Ledger, library: str, recipe: str) -> bool:
-    if source.member is not None:
-        return False
-    if source.remote is not None:
-        file = source.remote
-        if file.version is None or file.size is None:
-            return False
-        known = ledger.known_content(file.uri, file.size, file.version)
-    else:
-        try:
-            status = source.path.stat()
-        except OSError:
-            return False
-        known = ledger.known_content(source.uri, status.st_size, status.st_mtime_ns)
-    return known is not None and ledger.is_done(library, known, recipe)
+def _kind(path: Path) -> Kind:
+    if path.suffix.lower() in _MJPEG:
+        return "video"  # its beginning is that of a picture; what follows is not looked at here
+    return kind_of_file(path)
 
 
-def _pending(source: Source) -> Pending | SourceOutcome:
-    """Return a source with what it is, or why it would not be taken in."""
-    if source.member is not None or source.remote is not None:
-        size = source.member.size if source.member else (source.remote and source.remote.size) or 0
+class _DryIntake(Intake):
+    """Decides as the intake does, but fetches, unpacks and remembers nothing.
+
+    Of files it reads the content only where another has the same size, and so may be its twin.
+    """
+
+    def __init__(
+        self, plan: Plan, ledger: Ledger | None, settings: Settings, remote: RemoteFiles
+    ) -> None:
+        super().__init__(plan, ledger, lambda: False, settings, remote)
+        self._sizes: Counter[int] = Counter()
+
+    def prepare(self, sources: Iterable[Source | SourceOutcome]) -> Iterator[Prepared]:
+        listed = list(sources)
+        self._sizes.update(
+            size
+            for source in listed
+            if isinstance(source, Source) and (size := _size_here(source)) is not None
+        )
+        return super().prepare(listed)
+
+    def _hashed(self, file: BinaryIO) -> Content:
+        if self._sizes[os.fstat(file.fileno()).st_size] > 1:
+            return super()._hashed(file)
+        return Content(f"file {file.name}", "")
+
+    def _remember(self, place: str, size: int, version: int | None, content: Content) -> None:
+        pass
+
+    def _fetching(self, source: Source | SourceOutcome) -> Future[Fetched] | None:
+        return None
+
+    def _from_afar(
+        self, source: Source, file: RemoteFile, fetching: Future[Fetched] | None
+    ) -> Prepared:
+        if self._is_settled(source, file):
+            return super()._from_afar(source, file, None)
+        source_id = self._known_remote(file) or f"address {source.uri}"
+        return self._by_name(source, source_id, file.size or 0)
+
+    def _from_archive(self, source: Source, member: Member) -> Prepared:
+        if source.remote is not None:  # each of its members would be asked for
+            return self._by_name(source, f"member {source.uri}", member.size)
+        return super()._from_archive(source, member)
+
+    def _unpacked(
+        self, source: Source, member: Member, archive: Archive, archive_id: str
+    ) -> Prepared:
+        return self._unread(source, f"member {member.size} {member.crc}", member.size)
+
+    def _by_name(self, source: Source, source_id: str, size: int) -> Prepared:
         if not source.named and not named_like_media(source.place.name):
             return source.not_media()
-        return Pending(source, "unknown", size)
-    with source.path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    kind = kind_of(head)
-    if kind == "archive" or (kind == "unknown" and not named_like_media(source.uri)):
-        return source.not_media()
+        return self._unread(source, source_id, size)
+
+    def _unread(self, source: Source, source_id: str, size: int) -> Prepared:
+        known = self._known(source, source_id)
+        return known or self._task(source, source.path, source_id, (size, 0))
+
+
+def _size_here(source: Source) -> int | None:
+    """Return the size of a file of this machine, None of what is elsewhere or in an archive."""
+    if source.member is not None or source.remote is not None:
+        return None
     try:
-        refuse_unreadable(head)
-    except MediaError as error:
-        return source.failed("open", error.message)
-    status = source.path.stat()
-    if waiting := still_written(source.path, age_s(status)):
-        return source.skipped(WAIT_STAGE, waiting)
-    if source.path.suffix.lower() in _MJPEG:
-        kind = "video"  # its beginning is that of a picture; what follows is not looked at here
-    return Pending(source, kind, status.st_size)
-
-
-def _without_duplicates(group: list[Pending]) -> list[Pending]:
-    if len(group) == 1:
-        return group
-    seen: set[str] = set()
-    fresh = []
-    for pending in group:
-        digest = hashlib.blake2b(digest_size=DIGEST_BYTES)
-        try:
-            with pending.source.path.open("rb") as file:
-                while chunk := file.read(_CHUNK_BYTES):
-                    digest.update(chunk)
-        except OSError:
-            continue
-        if digest.hexdigest() not in seen:
-            seen.add(digest.hexdigest())
-            fresh.append(pending)
-    return fresh
+        return source.path.stat().st_size
+    except OSError:
+        return None

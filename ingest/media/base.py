@@ -107,6 +107,10 @@ class OpenedMedia(Protocol):
         """
         ...
 
+    def footage_ms(self) -> int:
+        """Return how much of its duration is footage; nothing else can be asked afterwards."""
+        ...
+
     def frame_at(self, pts_ms: int) -> DecodedFrame:
         """Return the frame shown ``pts_ms`` after the start; raises MediaError."""
         ...

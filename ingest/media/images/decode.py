@@ -148,6 +148,10 @@ class Picture:
             claims=_claims(self._image),
         )
 
+    def footage_ms(self) -> int:
+        """Return how much of its duration is footage: all of it."""
+        return self.info.duration_ms
+
     def note(self, text: str) -> None:
         """Add a note to the warning, if there is any text."""
         self.warning = joined(self.warning, text)

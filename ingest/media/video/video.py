@@ -5,9 +5,11 @@ Messages of the errors it raises are predicates ("is empty"), to be put after a 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -46,6 +48,13 @@ from ingest.media.video.joined_mp4 import JoinedMp4, joined_mp4
 from ingest.media.video.timestamps import LAST_PTS_MS, StreamClock, Timeline
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
 from search_core.messages import Message, joined
+
+#: 16 kbit/s: less than recorders write of a view in which nothing moves.
+_LEAST_BYTES_PER_S = 2_000
+#: A gap between frames longer than so many usual ones is a jump of timestamps, not footage.
+_MOST_STEPS = 100
+#: How long packets are read to tell how much footage there is.
+_FOOTAGE_S = 5.0
 
 
 class Video:
@@ -280,17 +289,11 @@ class Video:
             self._container.duration / av.time_base if alone and self._container.duration else None
         )
 
-    def packet_times(self) -> Iterator[int]:
-        """Yield the decoding times of packets in stored order, in milliseconds; decodes nothing."""
-        try:
-            for packet in self._container.demux(self._stream):
-                stamp = packet.dts if packet.dts is not None else packet.pts
-                if stamp is not None and packet.time_base is not None:
-                    yield round(1000 * stamp * packet.time_base)
-        except (av.FFmpegError, OSError):
-            return
-
     def _duration_ms(self) -> int:
+        """Return how long the video is: no frame of it is shown later.
+
+        That is the length that is stored, and positions in it are what is played.
+        """
         if self._extent is not None:
             length_s = self._clock.end_s(self._extent.end, 0)
         elif self._container.duration:
@@ -298,6 +301,36 @@ class Video:
         else:
             length_s = self._promised_s()
         return min(max(0, round((length_s or 0) * 1000)), LAST_PTS_MS)
+
+    def footage_ms(self) -> int:
+        """Return how much of the duration is footage, as far as the file's size makes one doubt it.
+
+        Not the same as how long the video is: where one frame's timestamp lies hours after the one
+        before it, in a container in which that is how long a frame is shown, positions do go on
+        there, but there are no hours of frames to be decoded. The frames themselves tell then: so
+        many, at the rate of most of them. Reads packets: nothing else can be asked afterwards.
+        """
+        duration_ms = self.info.duration_ms
+        if self._path.stat().st_size >= duration_ms * _LEAST_BYTES_PER_S // 1000:
+            return duration_ms
+        until_s = time.monotonic() + _FOOTAGE_S
+        times_ms: list[int] = []
+        for time_ms in self._packet_times():
+            times_ms.append(time_ms)
+            if time.monotonic() > until_s:
+                return duration_ms
+        steps = [after - before for before, after in pairwise(times_ms)]
+        usual_ms = sorted(steps)[len(steps) // 2] if steps else 0
+        even = [step if 0 <= step <= _MOST_STEPS * usual_ms else usual_ms for step in steps]
+        return min(duration_ms, sum(even) + usual_ms)
+
+    def _packet_times(self) -> Iterator[int]:
+        """Yield the decoding times of packets in stored order, in milliseconds."""
+        with suppress(av.FFmpegError, OSError):
+            for packet in self._container.demux(self._stream):
+                stamp = packet.dts if packet.dts is not None else packet.pts
+                if stamp is not None and packet.time_base is not None:
+                    yield round(1000 * stamp * packet.time_base)
 
 
 def _chosen(decoder: Decoder, chooser: FrameChooser) -> Iterator[SeenVideoFrame]:

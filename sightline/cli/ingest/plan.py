@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ingest.estimate.extrapolation import Expected
     from ingest.estimate.planner import Progress
     from ingest.estimate.survey import Survey
-    from ingest.sources.names import Naming
 
 _SHOWN_FAILURES = 5
 _SHOWN_CAMERAS = 8
@@ -73,24 +72,27 @@ def plan(
     """
     settings = settings_of(ctx, library)
     from ingest.media.keyframes import parse_selector
-    from ingest.sources.names import Naming
+    from ingest.options import IngestOptions
 
-    selector = parse_selector(keyframes)  # refused before anything is loaded
-    naming = Naming.of(settings, tuple(name_pattern or ()), paths)
+    asked = IngestOptions(keyframes, name_patterns=tuple(name_pattern or ()))
+    parse_selector(keyframes)  # refused before anything is loaded
+    asked.naming(settings, paths)
     milvus = _milvus(settings)
     encoder = open_workspace(settings).encoder()
     from ingest.engines.local import fitting_workers
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed
+    from ingest.intake import Plan
     from search_core.system.machine import cores
 
     with _bar() as tell:
-        found = surveyed(settings, paths, encoder, selector, anew=not milvus.rows)
-        planner = Planner(settings, encoder, selector, budget, tell, naming)
+        plan = Plan.of(paths, asked, settings, encoder, settings.library)
+        found = surveyed(paths, plan, settings, anew=not milvus.rows)
+        planner = Planner(settings, encoder, plan, budget, tell)
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
-    names = _names(found, naming)
+    names = _names(found)
     if json:
         print_json(_record(found, expected, milvus, types, names))
     else:
@@ -107,15 +109,10 @@ class _Names:
     questions: list[tuple[str, str]]
 
 
-def _names(found: Survey, naming: Naming) -> _Names:
-    names = _Names(Counter(), [])
-    for pending in found.pending:
-        place = pending.source.place
-        names.cameras[naming.camera_of(place)] += 1
-        reading = naming.reading_of(place)
-        if reading is not None and reading.question:
-            names.questions.append((pending.source.uri, reading.question))
-    return names
+def _names(found: Survey) -> _Names:
+    tasks = [pending.task for pending in found.pending]
+    questions = [(task.uri, task.name_question) for task in tasks if task.name_question]
+    return _Names(Counter(task.video_camera for task in tasks), questions)
 
 
 @dataclass(frozen=True, slots=True)

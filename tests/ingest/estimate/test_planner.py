@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from itertools import islice
 from pathlib import Path
@@ -13,9 +14,10 @@ from ingest.estimate.extrapolation import Expected
 from ingest.estimate.planner import Planner
 from ingest.estimate.probe import spread
 from ingest.estimate.survey import Survey, surveyed
+from ingest.intake import Plan
 from ingest.ledger import Ledger
 from ingest.media.keyframes import parse_selector
-from ingest.options import recipe_of
+from ingest.options import IngestOptions, recipe_of
 from search_core.settings import Settings
 from tests.ingest.conftest import TakeIn
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo, make_sound
@@ -32,9 +34,11 @@ def plan(settings: Settings, encoder: HistogramEncoder) -> SurveyAndSample:
     """Survey paths and sample them; returns both."""
 
     def run(*paths: Path, keyframes: str = "auto", anew: bool = False) -> tuple[Survey, Expected]:
-        selector = parse_selector(keyframes)
-        found = surveyed(settings, [str(path) for path in paths], encoder, selector, anew=anew)
-        planner = Planner(settings, encoder, selector, budget_s=20.0)
+        asked = IngestOptions(keyframes, alone=False)
+        named = [str(path) for path in paths]
+        plan = Plan.of(named, asked, settings, encoder, "main")
+        found = surveyed(named, plan, settings, anew=anew)
+        planner = Planner(settings, encoder, plan, budget_s=20.0)
         return found, planner.expect(found, workers=1, cores=1)
 
     return run
@@ -59,7 +63,9 @@ def test_a_small_folder_is_foretold_exactly(
     assert (expected.images, expected.videos) == (6, 2)
     assert (len(failing), found.skipped["not media"], found.duplicates) == (2, 1, 1)
     assert len(found.pending) - len(expected.unreadable) == report.done == 8
-    assert report.failed == len(failing)
+    failed = [one for one in report.outcomes if one.status == "failed"]
+    told = [(one.uri, one.stage, one.reason) for one in failing]
+    assert sorted(told) == sorted((one.uri, one.stage, one.reason) for one in failed)
     assert report.skipped == found.skipped.total() + found.duplicates
     assert expected.keyframes == report.keyframes
     written = sum(path.stat().st_size for path in settings.thumbnails_dir.rglob("*.jpg"))
@@ -129,6 +135,27 @@ def test_members_of_archives_are_counted_by_their_names(plan: SurveyAndSample, m
     (media / "a.jpg").unlink()
     found, _ = plan(media)
     assert (len(found.pending), found.skipped) == (1, {"not media": 1})
+
+
+def test_members_of_archives_that_are_done_are_known_and_nothing_is_written(
+    plan: SurveyAndSample, take_in: TakeIn, media: Path, settings: Settings
+) -> None:
+    with zipfile.ZipFile(media / "trip.zip", "w") as out:
+        for name in ("a.jpg", "b.jpg", "twin.jpg"):
+            make_photo(media / name, (len(name) * 20, 0, 0))
+            out.write(media / name, name)
+            (media / name).unlink()
+    os.utime(media / "trip.zip", (1_700_000_000, 1_700_000_000))
+    found, _ = plan(media)
+    assert (len(found.pending), found.duplicates) == (2, 1)
+    assert not settings.data_dir.exists()
+    take_in(media)
+    held = sorted(path.stat().st_mtime_ns for path in settings.data_dir.rglob("*.jpg"))
+    before = settings.ledger_path.read_bytes()
+    found, _ = plan(media)
+    assert (found.known, found.pending) == (3, [])
+    assert settings.ledger_path.read_bytes() == before
+    assert sorted(path.stat().st_mtime_ns for path in settings.data_dir.rglob("*.jpg")) == held
 
 
 def test_any_first_few_places_are_spread_evenly() -> None:

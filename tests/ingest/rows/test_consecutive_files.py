@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.engines.base import DecodeOptions
+from ingest.engines.base import Opened
 from ingest.estimate.folding import FoldingEstimate
 from ingest.estimate.planner import Planner
-from ingest.estimate.probe import Header, Probe, Prober, Sample
-from ingest.estimate.survey import surveyed
+from ingest.estimate.probe import Prober
+from ingest.estimate.survey import Survey, surveyed
+from ingest.intake import Plan
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
-from ingest.sources.names import Naming
+from ingest.options import IngestOptions
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
@@ -77,16 +77,10 @@ def record(
         )
 
 
-def decode_options(settings: Settings, encoder: HistogramEncoder) -> DecodeOptions:
-    return DecodeOptions(
-        selector=parse_selector("auto"),
-        encoder=encoder.identity,
-        preprocess=encoder.preprocess,
-        data_dir=settings.data_dir,
-        thumbnail_px=64,
-        max_pixels=10**7,
-        max_animation_frames=4,
-    )
+def planned(media: Path, settings: Settings, encoder: HistogramEncoder) -> tuple[Plan, Survey]:
+    """Return the plan of an ingest of a folder, and what that would meet."""
+    plan = Plan.of([str(media)], IngestOptions(), settings, encoder, "main")
+    return plan, surveyed([str(media)], plan, settings)
 
 
 def kept(store: MemoryStore) -> list[float]:
@@ -115,9 +109,8 @@ def test_a_plan_foretells_what_is_folded(
     take_in: TakeIn, media: Path, settings: Settings, encoder: HistogramEncoder
 ) -> None:
     record(media, 9, red_from_s=35)
-    selector = parse_selector("auto")
-    found = surveyed(settings, [str(media)], encoder, selector)
-    expected = Planner(settings, encoder, selector, budget_s=20.0).expect(found, 1, 1)
+    plan, found = planned(media, settings, encoder)
+    expected = Planner(settings, encoder, plan, budget_s=20.0).expect(found, 1, 1)
     report = take_in(media)
     assert report.left_out > 6
     assert expected.keyframes == report.keyframes
@@ -129,20 +122,19 @@ def test_what_a_plan_samples_stands_for_the_files_between(
 ) -> None:
     """Of 40 files a run of seven is sampled, and one by itself: one keyframe a minute stays."""
     record(media, 40)
-    selector = parse_selector("auto")
-    pending = surveyed(settings, [str(media)], encoder, selector).pending
-    options = decode_options(settings, encoder)
-    with closing(Prober()) as prober:
+    plan, found = planned(media, settings, encoder)
+    tasks = [pending.task for pending in found.pending]
+    with closing(Prober(limit_s=5.0)) as prober:
         headers = {}
-        for one in pending:
-            header = prober.look(Probe(one.source.path, 10**7))
-            assert isinstance(header, Header)
-            headers[one.source.uri] = header
-        estimate = FoldingEstimate(pending, headers, Naming.of(settings), settings.camera_clocks)
+        for task in tasks:
+            header = prober.header(task)
+            assert isinstance(header, Opened)
+            headers[task.uri] = header
+        estimate = FoldingEstimate(tasks, headers, plan)
         assert list(estimate.following(10)) == [11, 12, 13, 14, 15, 16]
         for index in (10, *estimate.following(10), 30):
-            sample = prober.look(Probe(pending[index].source.path, 10**7, options))
-            assert isinstance(sample, Sample)
+            sample = prober.sample(tasks[index], 0)
+            assert sample.whole and sample.failed is None
             estimate.add(index, sample)
     repeated, share = estimate.repeated()
     assert share == 5 / 6
