@@ -1,7 +1,7 @@
 """Jobs from a worker's side: taking one, saying that it goes on, and how it ended.
 
-Nothing is lost with a worker: a job that it took is running in the table, and says there when it
-was last heard of. Another worker queues it again once that is too long ago.
+Nothing is lost with a worker: a job that it took is running in the table, and says there when the
+worker was last heard of. Another worker takes it once that is too long ago.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import secrets
 from dataclasses import replace
 from typing import Any
 
+from ingest.jobs.client import open_table
 from ingest.jobs.job import Job, JobState
-from ingest.jobs.queue import JobQueue
+from ingest.jobs.table import JobTable
 from search_core.messages import Message
 from search_core.settings import Settings
 
@@ -22,107 +23,74 @@ MOST_ATTEMPTS = 3
 
 
 class Claims:
-    """What a worker takes its jobs from. Raises QueueUnavailable."""
+    """What a worker takes its jobs from; raises QueueUnavailable, also when it is made."""
 
     def __init__(self, settings: Settings, believed_ms: int = BELIEVED_MS) -> None:
-        self._queue = JobQueue(settings)
-        self._table = self._queue.table
+        self._table = open_table(settings)
         self._believed_ms = believed_ms
-        self._looked_ms = 0
+        self._table.now_ms()
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self._queue.close()
-
-    def begin(self) -> None:
-        """Take up what earlier workers left, oldest first, before what was queued since."""
-        if not self._queue.shared:
-            self._queue.clear()
-        self._take_up_again()
+        self._table.close()
 
     def next(self) -> Claim | None:
-        """Return the next job, now this worker's; None when there is none to do."""
-        if self._queue.shared and self._table.now_ms() - self._looked_ms >= self._believed_ms:
-            self._take_up_again()
-        while True:
-            job_id = self._queue.take()
-            if job_id is None and not self._take_up_again():
-                return None
-            if job_id is not None and (claim := self._claim(job_id)) is not None:
-                return claim
+        """Return the oldest job to do, now this worker's; None when there is none.
 
-    def _take_up_again(self) -> bool:
-        """Queue what dead workers left, and what the queue lost; return whether there was any.
+        It is one that waits, or that a dead worker left.
+        """
+        for job in self._table.open():
+            if (job.state == "queued" or self._is_left(job)) and (claim := self._claim(job)):
+                return claim
+        return None
+
+    def _is_left(self, job: Job) -> bool:
+        """Whether nobody works on a running job any more.
 
         A queue that is not shared has this worker alone: whatever runs there runs no more.
         """
-        self._looked_ms = self._table.now_ms()
-        running = [job for job in self._table.open() if job.state == "running"]
-        waiting = [job.id for job in running if self._is_left(job) and self._put_back(job)]
-        if self._queue.is_empty():
-            # A worker may die between taking a job from the queue and claiming it, and whoever
-            # submits one between writing it down and queueing it. Queued twice, it is done once.
-            waiting = [job.id for job in self._table.open() if job.state == "queued"]
-        for job_id in waiting:
-            self._queue.put(job_id)
-        return bool(waiting)
+        silent_ms = self._table.now_ms() - (job.beat_ms or 0)
+        return not self._table.shared or silent_ms >= self._believed_ms
 
-    def _is_left(self, job: Job) -> bool:
-        """Whether nobody works on a running job any more."""
-        silent_ms = self._looked_ms - (job.beat_ms or 0)
-        return not self._queue.shared or silent_ms >= self._believed_ms
-
-    def _put_back(self, job: Job) -> bool:
-        """Take a running job from a worker that is gone; return whether it is to be done again."""
+    def _claim(self, job: Job) -> Claim | None:
+        """Make a job this worker's; None when another was faster, or it is not to be done."""
+        now_ms, left = self._table.now_ms(), job.state == "running"
         changes: dict[str, Any]
         if job.cancel:
             changes = {"state": "cancelled", "message": Message("cancelled")}
-        elif job.attempts >= MOST_ATTEMPTS:
+        elif left and job.attempts >= MOST_ATTEMPTS:
             why = Message(
                 "its worker ended in the middle of it {count} times; it is not tried again",
                 count=job.attempts,
             )
             changes = {"state": "failed", "message": why}
         else:
+            again = Message("taken up again: its worker had ended")
             changes = {
-                "state": "queued",
-                "message": Message("taken up again: its worker had ended"),
+                "state": "running",
+                "message": again if left else Message("starting"),
+                "attempts": job.attempts + 1,
+                "worker": secrets.token_hex(8),
+                "beat_ms": now_ms,
+                "started_ms": job.started_ms or now_ms,
             }
-        if changes["state"] != "queued":
-            changes["finished_ms"] = self._table.now_ms()
-        where = {"state": "running", "worker": job.worker, "beat_ms": job.beat_ms}
-        return self._table.update(job.id, where, changes) and changes["state"] == "queued"
-
-    def _claim(self, job_id: str) -> Claim | None:
-        """Make a queued job this worker's; None when it is another's or over."""
-        job = self._table.get(job_id)
-        if job is None or job.state != "queued":
+        if changes["state"] != "running":
+            changes["finished_ms"] = now_ms
+        seen = {name: getattr(job, name) for name in ("state", "worker", "attempts", "beat_ms")}
+        if not self._table.update(job.id, seen, changes) or changes["state"] != "running":
             return None
-        now_ms = self._table.now_ms()
-        changes: dict[str, Any] = {
-            "state": "running",
-            "message": Message("starting"),
-            "attempts": job.attempts + 1,
-            "worker": secrets.token_hex(8),
-            "beat_ms": now_ms,
-            "started_ms": job.started_ms or now_ms,
-        }
-        untaken = {"state": "queued", "attempts": job.attempts}
-        if not self._table.update(job_id, untaken, changes):
-            return None
-        return Claim(self._queue, replace(job, **changes))
+        return Claim(self._table, replace(job, **changes))
 
 
 class Claim:
     """A job in a worker's hands. What it writes counts only as long as the job is its own.
 
-    Where the queue has forgotten the job, as a Redis that keeps nothing does when it is started
+    Where the table has forgotten the job, as a Redis that keeps nothing does when it is started
     again, the worker tells it again.
     """
 
-    def __init__(self, queue: JobQueue, job: Job) -> None:
-        self._queue = queue
-        self._table = queue.table
+    def __init__(self, table: JobTable, job: Job) -> None:
+        self._table = table
         self._mine = {"state": "running", "worker": job.worker}
         self.job = job
         #: Whether the job was given to another worker, because this one was not heard of.
@@ -161,13 +129,11 @@ class Claim:
     def give_back(self, message: str) -> None:
         """Queue the job again, for the next worker; the attempt does not count."""
         attempts = self.job.attempts - 1
-        if self._write({"state": "queued", "message": message, "attempts": attempts}):
-            self._queue.put(self.job.id)
+        self._write({"state": "queued", "message": message, "attempts": attempts})
 
-    def _write(self, changes: dict[str, Any]) -> bool:
+    def _write(self, changes: dict[str, Any]) -> None:
         written = self._table.update(self.job.id, self._mine, changes)
         if not written and self._table.get(self.job.id) is None:
             self._table.insert(self.job)
             written = self._table.update(self.job.id, self._mine, changes)
         self.is_lost = not written
-        return written

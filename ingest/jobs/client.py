@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from ingest.jobs.job import Job
-from ingest.jobs.queue import JobQueue
+from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.requests import IngestRequest, Request
+from ingest.jobs.sqlite_table import SqliteJobTable
+from ingest.jobs.table import JobTable
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.remote.addresses import has_secrets
 from search_core.errors import UsageError
@@ -20,6 +22,13 @@ from search_core.settings import Settings
 KEPT = timedelta(days=90)
 
 
+def open_table(settings: Settings) -> JobTable:
+    """Return the jobs of the data directory, or those of the Redis that the settings name."""
+    if settings.queue is not None:
+        return RedisJobTable(settings.queue.get_secret_value())
+    return SqliteJobTable(settings.jobs_path)
+
+
 class Jobs:
     """The jobs of one queue: that of a data directory, or the one workers share.
 
@@ -27,12 +36,11 @@ class Jobs:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self._queue = JobQueue(settings)
-        self._table = self._queue.table
+        self._table = open_table(settings)
 
     def close(self) -> None:
         """Let go of files and connections."""
-        self._queue.close()
+        self._table.close()
 
     def submit(self, request: Request) -> str:
         """Queue a job; return its id."""
@@ -48,7 +56,6 @@ class Jobs:
             request=request.to_json(),
         )
         self._table.insert(job)
-        self._queue.put(job.id)
         return job.id
 
     def submit_ingest(
@@ -86,14 +93,17 @@ class Jobs:
             "finished_ms": self._table.now_ms(),
         }
         stopping = {"cancel": True, "message": Message("stopping")}
-        # A job that is taken or put back between these two steps is met by one of the third.
+        # A job that is taken or given back between two steps is met by the next.
         return any(
             self._table.update(job_id, {"state": state}, changes)
             for state, changes in (("queued", over), ("running", stopping), ("queued", over))
         )
 
     def retry(self, job_id: str) -> bool:
-        """Queue a job again that failed or was cancelled. False when it is in another state."""
+        """Queue a job again that failed or was cancelled, before what was asked for after it.
+
+        False when it is in another state.
+        """
         anew = {
             "state": "queued",
             "message": "",
@@ -105,16 +115,13 @@ class Jobs:
             "started_ms": None,
             "finished_ms": None,
         }
-        changed = any(
+        return any(
             self._table.update(job_id, {"state": state}, anew) for state in ("failed", "cancelled")
         )
-        if changed:
-            self._queue.put(job_id)
-        return changed
 
     def may_be_lost(self) -> bool:
         """Whether waiting jobs are lost when the queue's server ends by accident."""
-        return self._queue.forgets()
+        return self._table.forgets()
 
     def forget_finished(self, age: timedelta = KEPT, *, dry_run: bool = False) -> int:
         """Forget the jobs that were over so long ago, or only count them; return how many.

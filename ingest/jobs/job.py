@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, Self
+
+from search_core.messages import restored, stored
 
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
-#: States of jobs that are still to be done, or being done.
-OPEN_STATES: tuple[JobState, ...] = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +41,24 @@ class Job:
     worker: str = ""
     beat_ms: int | None = None
 
+    @classmethod
+    def from_text(cls, text: str | bytes) -> Self:
+        """Read what :meth:`to_text` wrote."""
+        return cls(**restored(json.loads(text)))
+
+    def to_text(self) -> str:
+        """Return all of it as JSON, as tables store it."""
+        return json.dumps(stored(self._values()))
+
     @property
     def is_open(self) -> bool:
         """Whether it is still to be done, or being done."""
-        return self.state in OPEN_STATES
+        return self.state in ("queued", "running")
 
     def to_dict(self) -> dict[str, Any]:
         """Return what people are shown of it, as plain JSON values."""
         hidden = ("cancel", "worker", "beat_ms")
-        return {name: getattr(self, name) for name in FIELDS if name not in hidden}
+        return {name: value for name, value in self._values().items() if name not in hidden}
 
-
-#: The fields of a job, as tables store them.
-FIELDS: tuple[str, ...] = tuple(item.name for item in fields(Job))
-#: Those that hold JSON.
-JSON_FIELDS = ("counts", "report", "request")
-#: Some fields of a job and their values.
-Fields = Mapping[str, Any]
+    def _values(self) -> dict[str, Any]:
+        return {item.name: getattr(self, item.name) for item in fields(self)}

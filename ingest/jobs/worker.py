@@ -58,7 +58,6 @@ def run_worker(
     """
     stop, timing = stop or StopFlag(), timing or Timing()
     with _only_worker(settings), closing(Claims(settings, timing.believed_ms)) as claims:
-        claims.begin()
         performer = Performer(settings, store, encoder, load_encoder)
         _Worker(claims, performer, stop, timing).work(until_idle)
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ingest.jobs.job import Job
-from ingest.jobs.redis_server import connect
 from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.sqlite_table import SqliteJobTable
 from ingest.jobs.table import JobTable
@@ -26,7 +27,7 @@ def table(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[JobTable]:
     if request.param == "sqlite":
         made = SqliteJobTable(tmp_path / "jobs.sqlite")
     else:
-        made = RedisJobTable(connect(request.getfixturevalue("redis_url")))
+        made = RedisJobTable(request.getfixturevalue("redis_url"))
     yield made
     made.close()
 
@@ -36,9 +37,7 @@ def test_what_was_put_in_comes_out(table: JobTable) -> None:
     table.insert(odd)
     found = table.get("a")
     assert found is not None
-    assert found.report == odd.report
-    assert replace(found, title="") == replace(odd, title="")
-    assert found.title.startswith("naïve *☂*")
+    assert found == odd
     assert table.get("b") is None
 
 
@@ -108,8 +107,22 @@ def test_of_several_who_try_one_succeeds(table: JobTable) -> None:
     assert won == [int(job.worker)]
 
 
+def test_a_file_of_an_earlier_version_is_emptied(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE jobs (id TEXT PRIMARY KEY, kind TEXT NOT NULL)")
+        connection.execute("CREATE TABLE task (id INTEGER PRIMARY KEY, data BLOB)")
+        connection.execute("INSERT INTO jobs VALUES ('a', 'ingest')")
+        connection.execute("PRAGMA user_version = 3")
+        connection.commit()
+    with closing(SqliteJobTable(path)) as table:
+        assert table.newest(5) == []
+        table.insert(A)
+        assert table.get("a") == A
+
+
 def test_a_redis_that_is_not_there_is_told_in_words() -> None:
-    table = RedisJobTable(connect(f"redis://:never-shown@127.0.0.1:{free_port()}/0"))
+    table = RedisJobTable(f"redis://:never-shown@127.0.0.1:{free_port()}/0")
     with pytest.raises(QueueUnavailable, match="does not answer") as raised:
         table.newest(5)
     assert "SIGHTLINE_QUEUE" in raised.value.hint
@@ -117,7 +130,7 @@ def test_a_redis_that_is_not_there_is_told_in_words() -> None:
 
 
 def test_a_wrong_password_is_told_in_words(redis_url: str) -> None:
-    table = RedisJobTable(connect(redis_url.replace("never-shown", "guessed")))
+    table = RedisJobTable(redis_url.replace("never-shown", "guessed"))
     with pytest.raises(QueueUnavailable, match="refuses this login") as raised:
         table.newest(5)
     assert "guessed" not in str(raised.value)

@@ -41,7 +41,6 @@ PACKAGES = (
     "streamlit",
     "av",
     "pillow",
-    "huey",
     "redis",
 )
 #: Milvus Lite's cost per search grows with its rows, whatever the index.

@@ -28,7 +28,6 @@ from tests.support.waiting import free_port
 def claimed(settings: Settings) -> Claim | None:
     """Let a worker take the next job and be killed; return its claim, None where there was none."""
     claims = Claims(settings, believed_ms=0)
-    claims.begin()
     claim = claims.next()
     claims.close()
     return claim
@@ -84,18 +83,6 @@ def test_a_running_job_cancelled_while_its_worker_is_dead_is_not_begun_again(
     assert jobs.cancel(job_id)
     work()
     assert job_of(jobs, job_id).state == "cancelled"
-
-
-def test_a_job_the_queue_lost_is_found_in_the_table(
-    jobs: Jobs, work: Work, media: Path, settings: Settings
-) -> None:
-    make_photo(media / "a.png")
-    job_id = jobs.submit_ingest([str(media)], "main")
-    claims = Claims(settings)
-    assert claims._queue.take() == job_id  # a worker that died before it claimed it
-    claims.close()
-    work()
-    assert job_of(jobs, job_id).state == "done"
 
 
 def test_a_worker_killed_in_the_middle_leaves_exactly_what_is_still_to_do(
