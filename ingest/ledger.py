@@ -15,8 +15,8 @@ from typing import Literal
 from ingest.sources.contents import Content
 from ingest.sources.mounts import NO_MOUNT, Mount
 from search_core.messages import Message, restored
-from search_core.schema.entity import is_address
-from search_core.system.database import Database, storable
+from search_core.schema.entity import current_ms, is_address
+from search_core.system.database import Records, storable
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -174,21 +174,10 @@ class Location:
     options: str = ""
 
 
-class Ledger:
+class Ledger(Records):
     """The ledger file at ``path``, created when it is missing; a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, MIGRATIONS)
-
-    def __enter__(self) -> Ledger:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file; the ledger cannot be used afterwards."""
-        self._database.close()
+    migrations = MIGRATIONS
 
     def record(
         self,
@@ -211,7 +200,7 @@ class Ledger:
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, _now_ms(), left_out, options)]
+        values = [storable(value) for value in (*row, current_ms(), left_out, options)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
@@ -229,33 +218,30 @@ class Ledger:
 
     def is_done(self, library: str, source_id: str, recipe: str) -> bool:
         """Whether this content is in the library, made with this recipe."""
-        return bool(
-            self._database.read(
-                "SELECT 1 FROM sources WHERE library = ? AND source_id = ? AND recipe = ?"
-                " AND status = 'done'",
-                (library, source_id, recipe),
-            )
+        found = self._database.read(
+            "SELECT 1 FROM sources WHERE library = ? AND source_id = ? AND recipe = ?"
+            " AND status = 'done'",
+            (library, source_id, recipe),
         )
+        return bool(found)
 
     def outcomes(
         self, library: str | None = None, status: str | None = None, limit: int = -1
     ) -> list[LedgerRow]:
         """Return what became of sources, newest first; of one library or status if given."""
-        rows = self._database.read(
-            f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
-            " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
+        return self._rows(
+            "(?1 IS NULL OR library = ?1) AND (?2 IS NULL OR status = ?2)"
+            " ORDER BY updated_ms DESC, uri LIMIT ?3",
             (library, status, limit),
         )
-        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def waiting(self, library: str | None = None) -> list[LedgerRow]:
         """Return the sources that were left because they were still being written."""
-        rows = self._database.read(
-            f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
-            " AND status = 'skipped' AND stage = 'wait' ORDER BY updated_ms DESC, uri",
+        return self._rows(
+            "(?1 IS NULL OR library = ?1) AND status = 'skipped' AND stage = 'wait'"
+            " ORDER BY updated_ms DESC, uri",
             (library,),
         )
-        return [LedgerRow(*restored(list(row))) for row in rows]
 
     def lately(
         self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
@@ -264,12 +250,15 @@ class Ledger:
 
         ``below`` is a folder, an archive or a file, "" for wherever they are.
         """
-        rows = self._database.read(
-            f"SELECT {_COLUMNS} FROM sources WHERE library = ?1 AND updated_ms >= ?2"  # noqa: S608
-            " AND status = ?3 AND (?4 = '' OR uri = ?4 OR substr(uri, 1, length(?4) + 1) ="
-            " ?4 || '/') ORDER BY updated_ms DESC, uri LIMIT ?5",
-            (library, since_ms, status, storable(below), limit),
+        return self._rows(
+            "library = ?1 AND updated_ms >= ?2 AND status = ?3 AND (?4 = '' OR uri = ?4"
+            " OR substr(uri, 1, length(?4) + 1) = ?4 || '/')"
+            " ORDER BY updated_ms DESC, uri LIMIT ?5",
+            (library, since_ms, status, below, limit),
         )
+
+    def _rows(self, which: str, values: Sequence[object]) -> list[LedgerRow]:
+        rows = self._database.read(f"SELECT {_COLUMNS} FROM sources WHERE {which}", values)  # noqa: S608
         return [LedgerRow(*restored(list(row))) for row in rows]
 
     def counts(self, library: str) -> dict[str, int]:
@@ -296,7 +285,7 @@ class Ledger:
         self._database.write(
             "UPDATE sources SET status = 'failed', stage = ?, reason = ?, updated_ms = ?"
             " WHERE library = ? AND status = 'done'",
-            (LOST_STAGE, _LOST, _now_ms(), library),
+            (LOST_STAGE, _LOST, current_ms(), library),
         )
 
     def left_out(self, library: str) -> int:
@@ -308,12 +297,11 @@ class Ledger:
 
     def is_elsewhere(self, library: str, source_id: str, recipe: str) -> bool:
         """Whether this content was taken in another way too: in a library, with a recipe."""
-        return bool(
-            self._database.read(
-                "SELECT 1 FROM sources WHERE source_id = ? AND (library, recipe) != (?, ?) LIMIT 1",
-                (source_id, library, recipe),
-            )
+        found = self._database.read(
+            "SELECT 1 FROM sources WHERE source_id = ? AND (library, recipe) != (?, ?) LIMIT 1",
+            (source_id, library, recipe),
         )
+        return bool(found)
 
     def forget(self, library: str) -> None:
         """Forget a library's sources: it was dropped, and all of them are pending again."""
@@ -378,11 +366,7 @@ class Ledger:
     def of_sources(self, library: str, source_ids: Sequence[str]) -> list[LedgerRow]:
         """Return what became of some of a library's sources."""
         marks = ", ".join("?" * len(source_ids))
-        rows = self._database.read(
-            f"SELECT {_COLUMNS} FROM sources WHERE library = ? AND source_id IN ({marks})",  # noqa: S608
-            (library, *source_ids),
-        )
-        return [LedgerRow(*restored(list(row))) for row in rows]
+        return self._rows(f"library = ? AND source_id IN ({marks})", (library, *source_ids))
 
     def rename(self, library: str, name: str) -> None:
         """Note that a library has another name; what was written under that name is forgotten."""
@@ -499,7 +483,3 @@ class Ledger:
             "SELECT path FROM files WHERE source_id = ? ORDER BY path", (source_id,)
         )
         return [path for (path,) in rows if is_address(path) or Path(path).is_absolute()]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -21,11 +21,11 @@ from ingest.cameras.camera import Camera
 from ingest.cameras.events import LiveKeyframe
 from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import frame_ref
-from ingest.rows.writer import Store
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.errors import EncoderMismatch, LibraryNotFound, StoreError
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MediaEntity, current_ms
 from search_core.settings import Settings
+from search_core.store.library import Store
 
 #: A batch waits for more this long after its first keyframe.
 FLUSH_S = 0.25
@@ -176,7 +176,7 @@ class LiveWriter:
             self._store.upsert(library, entities, embeddings)
 
     def _account(self, library: str, rows: list[_Row]) -> None:
-        now_ms = time.time_ns() // 1_000_000
+        now_ms = current_ms()
         days = Counter((row.camera.name, row.entity.source_id) for row in rows)
         folders = {row.entity.source_id: str(Path(row.entity.uri).parent) for row in rows}
         for (name, source_id), added in days.items():
@@ -209,5 +209,5 @@ def _entity(camera: Camera, keyframe: LiveKeyframe) -> MediaEntity:
         width=keyframe.width,
         height=keyframe.height,
         thumbnail=keyframe.thumbnail,
-        ingested_at=time.time_ns() // 1_000_000,
+        ingested_at=current_ms(),
     )

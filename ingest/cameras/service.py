@@ -26,7 +26,7 @@ from ingest.rows.missing import forget_missing
 from ingest.rows.retention import prune, rules_of
 from search_core.encoders.base import Encoder
 from search_core.errors import SightlineError, StoreError
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MediaEntity, current_ms
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
@@ -133,7 +133,7 @@ class Watches:
             admit=lambda: self._admit(camera),
             patience=self._patience,
         )
-        self._diary.begin(camera, _now_ms())
+        self._diary.begin(camera, current_ms())
         self._running[camera.name] = _Watch(camera, supervisor, stop)
         supervisor.start()
 
@@ -150,11 +150,7 @@ class Watches:
     def _finish(self, watch: _Watch) -> None:
         del self._running[watch.camera.name]
         self._on_end(watch.camera)
-        self._diary.end(watch.camera.name, _now_ms())
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        self._diary.end(watch.camera.name, current_ms())
 
 
 PRUNE_EVERY_S = 3600.0
@@ -269,7 +265,7 @@ class _Journal:
                 self._see(camera, event)
             case Lost(reason):
                 self._flush(camera)
-                self._diary.lost(camera.name, reason, _now_ms())
+                self._diary.lost(camera.name, reason, current_ms())
                 self._noted_ms.pop(camera.name, None)
                 self._say(camera, reason)
             case Trouble(reason):

@@ -10,14 +10,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Literal
 
 from ingest.cameras.camera import Camera
 from ingest.ledger import MIGRATIONS
 from search_core.errors import StoreError
 from search_core.messages import Message, restored
-from search_core.system.database import Database, storable
+from search_core.system.database import Records, storable
 
 State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
 
@@ -88,21 +87,10 @@ class Gap:
     reason: str
 
 
-class Diary:
+class Diary(Records):
     """The cameras of one ledger file, safe for several processes and threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, MIGRATIONS)
-
-    def __enter__(self) -> Diary:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+    migrations = MIGRATIONS
 
     def begin(self, camera: Camera, now_ms: int) -> None:
         """Note that a camera is to be watched from now on; since its last frame it was not."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import PurePath
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter
 
@@ -17,28 +18,29 @@ from search_core.indexes import IndexSpec, SearchParams, index_spec_from_dict
 from search_core.lab.options import CompareOptions
 
 
-class Request(Protocol):
+class Request(ABC):
     """What one kind of job is asked to do."""
 
+    __slots__ = ()
     kind: ClassVar[str]
 
     @property
+    @abstractmethod
     def title(self) -> str:
         """What people call it, e.g. the name of the file to be taken in."""
-        ...
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        ...
+        return asdict(self)  # type: ignore[call-overload, no-any-return]
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_json` wrote."""
-        ...
+        return cls(**record)
 
 
 @dataclass(frozen=True, slots=True)
-class IngestRequest:
+class IngestRequest(Request):
     """Take files, folders, globs and archives into a library.
 
     With ``correct_known`` camera, time and tags are given to what the library has already, too.
@@ -76,7 +78,7 @@ class IngestRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class IndexRequest:
+class IndexRequest(Request):
     """Build another index for a library, beside the one that serves, and switch to it.
 
     ``index`` is the specification as ``index_spec_to_dict`` writes it, ``search`` the parameters
@@ -104,18 +106,9 @@ class IndexRequest:
         """What its searches use by default."""
         return SearchParams(**self.search)
 
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {"library": self.library, "index": dict(self.index), "search": dict(self.search)}
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**record)
-
 
 @dataclass(frozen=True, slots=True)
-class CompareRequest:
+class CompareRequest(Request):
     """Compare indexes on a library's own vectors; ``text`` is whether sentences are asked too."""
 
     kind: ClassVar[str] = "compare"
@@ -142,7 +135,7 @@ class CompareRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ReembedRequest:
+class ReembedRequest(Request):
     """Give a library another encoder: every keyframe embedded again, beside the old ones."""
 
     kind: ClassVar[str] = "reembed"
@@ -156,15 +149,6 @@ class ReembedRequest:
         """The library and its new encoder."""
         which = f"{self.model} {self.pretrained or ''}".strip()
         return f"{self.library} with {which}"
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote."""
-        return cls(**record)
 
 
 _KINDS: tuple[type[Request], ...] = (

@@ -17,9 +17,10 @@ import numpy as np
 
 from ingest.ledger import Ledger
 from ingest.rows.retry import Outages
-from ingest.rows.writer import Ending, Rows, Store, Writer
+from ingest.rows.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings
 from search_core.schema.entity import MediaEntity
+from search_core.store.library import Store
 
 #: Vectors of one file. A file takes Milvus seconds however small it is, and memory by its size.
 FILE_BYTES = 64 << 20

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar
+from typing import BinaryIO, Protocol, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -26,10 +26,7 @@ from ingest.media.keyframes.distinct import Distinct, NearDuplicates
 from search_core.encoders.base import Embeddings
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
-
-if TYPE_CHECKING:
-    from ingest.rows.writer import Store
-
+from search_core.store.library import Store
 
 #: More keyframes in a minute than any recorder's files have.
 _MOST_BEFORE = 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -14,7 +13,7 @@ from ingest.ledger import Ledger
 from ingest.rows.journal import forget_corrections
 from ingest.rows.trash import Deletion, Trash, trash_path
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MediaEntity, current_ms
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.iteration import chunks_where
@@ -65,7 +64,7 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-_PAGE_ROWS = 500
+_PAGE_ROWS = 1000
 #: How long what was deleted can be put back.
 KEPT = timedelta(days=30)
 
@@ -88,7 +87,7 @@ def discard(
     purge_outdated(settings, store)
     touched: Counter[str] = Counter()
     with Trash(trash_path(settings)) as trash, Ledger(settings.ledger_path) as ledger:
-        number = trash.begin(library, store.library(library).encoder, what, _now_ms())
+        number = trash.begin(library, store.library(library).encoder, what, current_ms())
         for page in chunks_where(store, library, where):
             ids = tuple(entity.id for entity in page.entities)
             sources = sorted({entity.source_id for entity in page.entities})
@@ -167,7 +166,7 @@ def purge_where(settings: Settings, store: Store, library: str, where: Filter) -
 
 def purge_outdated(settings: Settings, store: Store, kept: timedelta = KEPT) -> int:
     """Remove for good what has been in the trash for too long; return how many entities."""
-    oldest_ms = _now_ms() - round(kept.total_seconds() * 1000)
+    oldest_ms = current_ms() - round(kept.total_seconds() * 1000)
     due = [item.number for item in deletions(settings) if item.deleted_ms < oldest_ms]
     return sum(purge(settings, store, number) for number in due)
 
@@ -199,13 +198,6 @@ def _find(trash: Trash, number: int) -> Deletion:
         if deletion.number == number:
             return deletion
     raise UsageError("That is in the trash no more.", "It was put back or purged.")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-_PAGE_ROWS = 1000
 
 
 def delete_entities(

@@ -18,7 +18,7 @@ from search_core.access.audit_log import Action
 from search_core.errors import StoreBusy
 from search_core.schema.entity import CapturedFrom, MediaEntity
 from search_core.settings import Settings
-from search_core.system.database import Database
+from search_core.system.database import Records
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -74,18 +74,14 @@ class Pending:
         return self.total - self.left
 
 
-class Journal:
+class Journal(Records):
     """The journal of a data directory; a context manager, safe for several processes."""
 
+    migrations = MIGRATIONS
+
     def __init__(self, settings: Settings) -> None:
+        super().__init__(journal_path(settings))
         self._lock_path = settings.data_dir / "corrections.lock"
-        self._database = Database(journal_path(settings), MIGRATIONS)
-
-    def __enter__(self) -> Journal:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._database.close()
 
     @contextmanager
     def locked(self) -> Iterator[None]:

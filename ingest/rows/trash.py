@@ -20,7 +20,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import VectorPage
-from search_core.system.database import Database, storable
+from search_core.system.database import Records, storable
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -65,17 +65,10 @@ class Deletion:
     count: int
 
 
-class Trash:
+class Trash(Records):
     """The trash of a data directory; a context manager, safe for several processes."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, MIGRATIONS)
-
-    def __enter__(self) -> Trash:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._database.close()
+    migrations = MIGRATIONS
 
     def begin(self, library: str, encoder: EncoderIdentity, what: str, now_ms: int) -> int:
         """Note that something is being deleted; return its number."""

@@ -11,54 +11,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 
 from ingest.ledger import Ledger
 from ingest.report import SourceOutcome
 from ingest.rows.retry import Outages
-from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.encoders.base import Embeddings
 from search_core.schema.entity import MediaEntity
-from search_core.schema.filters import Filter
+from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
 
 _BATCHES_IN_FLIGHT = 8
 _MOST_ROWS = 1000
 _LOOK_EVERY_S = 0.1
-
-
-class Store(Protocol):
-    """What ingest needs of the store."""
-
-    @property
-    def address(self) -> str:
-        """Where it is, as people are told; may be empty."""
-        ...
-
-    def ensure_library(self, name: str, identity: EncoderIdentity) -> Any:
-        """Create the library, or raise EncoderMismatch when it holds another encoder's vectors."""
-        ...
-
-    def upsert(self, name: str, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
-        """Write rows; they are acknowledged when it returns. ``embeddings`` is (n, dim)."""
-        ...
-
-    def settle(self, name: str) -> None:
-        """Wait until every reader sees all rows."""
-        ...
-
-    def count(self, name: str) -> int:
-        """Return how many rows the library holds."""
-        ...
-
-    def entities(self, name: str, where: Filter, *, limit: int) -> list[MediaEntity]:
-        """Return at most ``limit`` of the entities that pass a filter."""
-        ...
-
-    def delete(self, name: str, where: Filter) -> int:
-        """Delete the rows that pass a filter; return how many."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

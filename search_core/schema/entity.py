@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -129,6 +130,11 @@ def iso_from_ms(epoch_ms: int) -> str:
     """Return epoch milliseconds as ISO 8601 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def current_ms() -> int:
+    """Return the time, epoch milliseconds."""
+    return time.time_ns() // 1_000_000
 
 
 def ms_from_datetime(moment: datetime) -> int:

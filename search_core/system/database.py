@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
 from search_core.messages import stored
@@ -106,6 +106,28 @@ class Database:
                 if self._connection.in_transaction:  # a full disk may have ended it
                     self._connection.execute("ROLLBACK")
                 raise
+
+
+class Records:
+    """Records in a SQLite file, created when it is missing; a context manager that closes it.
+
+    ``migrations`` are those of :class:`Database`.
+    """
+
+    migrations: ClassVar[Sequence[str]]
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, self.migrations)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; nothing can be asked of it afterwards."""
+        self._database.close()
 
 
 @contextmanager

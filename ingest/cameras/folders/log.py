@@ -11,7 +11,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
 from sqlite3 import Connection
 from typing import Literal
 
@@ -21,7 +20,7 @@ from ingest.cameras.folders.scan import FileVersion
 from ingest.ledger import MIGRATIONS, Status
 from search_core.messages import restored
 from search_core.settings import Settings
-from search_core.system.database import Database, storable
+from search_core.system.database import Records, storable
 
 State = Literal["starting", "watching", "lost", "stopped", "paused", "removed"]
 
@@ -90,21 +89,10 @@ class FolderFailure:
     at_ms: int
 
 
-class FolderLog:
+class FolderLog(Records):
     """The watched folders of one ledger file, safe for several processes and threads."""
 
-    def __init__(self, path: Path) -> None:
-        self._database = Database(path, MIGRATIONS)
-
-    def __enter__(self) -> FolderLog:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._database.close()
+    migrations = MIGRATIONS
 
     def begin(self, folder: WatchedFolder, recipe: str, now_ms: int) -> None:
         """Note that a folder is watched from now on.

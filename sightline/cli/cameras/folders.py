@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_core.schema.durations import format_duration
-from search_core.schema.entity import iso_from_ms
+from search_core.schema.entity import current_ms, iso_from_ms
 from search_core.settings import Settings
 from sightline.cli.cameras import folder_changes
 from sightline.cli.options import JsonOption, duration, settings_of
@@ -160,7 +160,7 @@ def _print_gaps(missed: list[FolderGap], last: timedelta) -> None:
         say(f"No gaps in the last {format_duration(last)}.")
         return
     made = table("Folder", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
-    now_ms = time.time_ns() // 1_000_000
+    now_ms = current_ms()
     for gap in missed:
         made.add_row(
             gap.folder,
