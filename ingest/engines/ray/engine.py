@@ -13,8 +13,6 @@ holds decoding back when its object store fills, down to the pipe of the decodin
 from __future__ import annotations
 
 import pickle
-import queue
-import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -32,6 +30,7 @@ from ingest.engines.ray.feed import Feed
 from ingest.engines.ray.in_flight import UnderWay
 from ingest.engines.ray.rows import Group, InOrder, unpacked
 from ingest.engines.ray.stages import DecodeStage, Encode, decode, feed
+from ingest.engines.threads import Threads
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
 from search_core.encoders.loading import load, options_of
@@ -39,8 +38,6 @@ from search_core.errors import EngineError, SightlineError, in_words
 from search_core.messages import Message
 from search_core.settings import Settings
 
-_EVENTS_IN_FLIGHT = 128
-_LOOK_EVERY_S = 0.1
 _STOPPING_S = 15.0
 #: Sources of one task: as many pictures, or a long video alone.
 _GROUP_SOURCES = 8
@@ -117,8 +114,7 @@ class _Flow:
         self._engine = engine
         self._options = options
         self._stage = DecodeStage(engine.entry, engine.hang_s, engine.parcel, mark)
-        self._stop = threading.Event()
-        self._news: queue.Queue[Told | _Ended] = queue.Queue(_EVENTS_IN_FLIGHT)
+        self._threads = Threads()
         self._under_way = UnderWay(
             _SOURCES_PER_CORE * max(2, int(self._ray.cluster_resources().get("CPU", 0)))
         )
@@ -129,58 +125,32 @@ class _Flow:
 
     def told(self, prepared: Iterator[Prepared]) -> Generator[Told, None, None]:
         """Yield outcomes and events as they come; closing it stops all."""
-        threads = [
-            threading.Thread(target=self._until_end, args=(work,), name=name, daemon=True)
-            for name, work in (
-                ("ray-feed", partial(self._give_out, prepared)),
-                ("ray-rows", self._take_in),
-            )
-        ]
-        for thread in threads:
-            thread.start()
+        work: dict[str, Callable[[], None]] = {
+            "ray-feed": partial(self._give_out, prepared),
+            "ray-rows": self._take_in,
+        }
         try:
-            running = len(threads)
-            while running:
-                try:
-                    news = self._news.get(timeout=_LOOK_EVERY_S)
-                except queue.Empty:
-                    yield None
-                    continue
-                if isinstance(news, _Ended):
-                    running -= 1
-                    if news.error is not None:
-                        raise _explained(news.error) from news.error
-                    continue
-                yield news
-            for task in self._under_way.tasks():
-                yield task, Failed("decode", Message("was lost on the Ray cluster; run again"))
-        finally:
-            self._stop.set()
-            with suppress(Exception):  # the cluster may be gone
-                self._ray.get(self._feed.stop.remote(), timeout=_STOPPING_S)
-            for thread in threads:
-                thread.join(timeout=_STOPPING_S)
+            yield from self._threads.told(work, self._stop_feed, _STOPPING_S)
+        except Exception as error:
+            raise _explained(error) from error
+        for task in self._under_way.tasks():
+            yield task, Failed("decode", Message("was lost on the Ray cluster; run again"))
 
-    def _until_end(self, work: Callable[[], None]) -> None:
-        error: BaseException | None = None
-        try:
-            work()
-        except BaseException as raised:
-            error = raised  # it is raised again where the events are read
-        finally:
-            self._tell(_Ended(error))
+    def _stop_feed(self) -> None:
+        with suppress(Exception):  # the cluster may be gone
+            self._ray.get(self._feed.stop.remote(), timeout=_STOPPING_S)
 
     def _give_out(self, prepared: Iterator[Prepared]) -> None:
         """Put sources into the feed, in groups, and never too many."""
         group: Group = []
         size = 0
         for item in prepared:
-            if self._stop.is_set():
+            if self._threads.stop.is_set():
                 return
             if isinstance(item, SourceOutcome):
-                self._tell(item)
+                self._threads.tell(item)
                 continue
-            numbered = (self._under_way.begin(item, self._stop.is_set), item)
+            numbered = (self._under_way.begin(item, self._threads.stop.is_set), item)
             if item.spooled:
                 # Its copy is removed when it ends: then no other source can be done again with it.
                 self._put([numbered])
@@ -203,7 +173,7 @@ class _Flow:
         in_order = InOrder()
         rows = self._dataset().iter_batches(batch_size=None, batch_format="pyarrow")
         for table in rows:
-            if self._stop.is_set():
+            if self._threads.stop.is_set():
                 return
             for row in chain.from_iterable(unpacked(table)):
                 task = self._under_way.task(row.number)
@@ -211,7 +181,7 @@ class _Flow:
                     continue  # it has ended; Ray made this row once more
                 for ready in in_order.add(row):
                     for event in ready.events():
-                        self._tell((task, event))
+                        self._threads.tell((task, event))
                         if isinstance(event, Finished | Failed):
                             in_order.forget(row.number)
                             self._end(row.number)
@@ -255,22 +225,6 @@ class _Flow:
             num_gpus=share.gpus,
             label_selector=share.elsewhere or None,
         )
-
-    def _tell(self, news: Told | _Ended) -> None:
-        """Put something in the queue; once all is stopped, nobody reads it and it is dropped."""
-        while not self._stop.is_set():
-            try:
-                self._news.put(news, timeout=_LOOK_EVERY_S)
-                return
-            except queue.Full:
-                continue
-
-
-class _Ended:
-    """The last word of a thread; ``error`` is what it died of, if anything."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
 
 
 def _explained(error: BaseException) -> BaseException:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -113,16 +112,11 @@ def retry(ctx: typer.Context, job_id: IdArgument) -> None:
     note(f"Queued {job.title} again.")
 
 
-@contextmanager
-def _opened(ctx: typer.Context) -> Iterator[Jobs]:
+def _opened(ctx: typer.Context) -> closing[Jobs]:
     settings = settings_of(ctx)
     from ingest.jobs import Jobs
 
-    jobs = Jobs(settings)
-    try:
-        yield jobs
-    finally:
-        jobs.close()
+    return closing(Jobs(settings))
 
 
 def _found(jobs: Jobs, job_id: str) -> Job:
