@@ -19,6 +19,7 @@ from ingest.ledger import Ledger
 from ingest.media.keyframes import parse_selector
 from ingest.options import IngestOptions, recipe_of
 from search_core.settings import Settings
+from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
 from tests.support.made_media import HistogramEncoder, make_clip, make_photo, make_sound
 
@@ -73,16 +74,21 @@ def test_a_small_folder_is_foretold_exactly(
     assert (expected.video_ms, expected.sampled_ms) == (13_000, 13_000)
 
 
-def test_lengths_are_those_of_the_frames_where_headers_cannot_be_right(
-    plan: SurveyAndSample, media: Path
+@pytest.mark.parametrize("name", ["jump.ts", "jump.mp4"])
+def test_footage_is_what_the_frames_are_where_timestamps_jump(
+    plan: SurveyAndSample, take_in: TakeIn, media: Path, store: MemoryStore, name: str
 ) -> None:
-    """Timestamps that jump by five and a half hours: so long is the clip by its header."""
+    """By five and a half hours: in an MP4 the clip is so long, and its later frames lie there."""
     steady = [number / 5 for number in range(40)]
-    make_clip(media / "jump.ts", times=[*steady, *(20_000 + time_s for time_s in steady)])
+    make_clip(media / name, times=[*steady, *(20_000 + time_s for time_s in steady)])
     _, expected = plan(media)
     assert expected.unreadable == []
     assert expected.video_ms == pytest.approx(16_000, abs=400)
     assert expected.keyframes < 100
+    take_in(media)
+    rows = store.entities("main", limit=1000)
+    assert max(row.pts_ms for row in rows) <= rows[0].duration_ms
+    assert (rows[0].duration_ms > 20_000_000) == (name == "jump.mp4")
 
 
 def test_what_is_done_is_counted_apart(
