@@ -65,6 +65,17 @@ class Survey:
     skipped: Counter[str] = field(default_factory=Counter)
     failing: list[SourceOutcome] = field(default_factory=list)
 
+    @property
+    def cameras(self) -> Counter[str]:
+        """How many sources each camera would have."""
+        return Counter(pending.task.video_camera for pending in self.pending)
+
+    @property
+    def questions(self) -> list[tuple[str, str]]:
+        """The sources whose names have two readings, and what is to be asked of each."""
+        tasks = [pending.task for pending in self.pending]
+        return [(task.uri, task.name_question) for task in tasks if task.name_question]
+
     def leave_out(self, outcome: SourceOutcome) -> None:
         """Count a source that is skipped, or keep one that fails or is still being written."""
         if outcome.status == "failed" or outcome.stage == WAIT_STAGE:

@@ -11,15 +11,6 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from ingest.media.keyframes import parse_selector, selector_help
@@ -43,6 +34,7 @@ from sightline.cli.terminal import (
     note,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
     table,
@@ -164,7 +156,7 @@ def run_ingest(
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     with open_workspace(settings) as workspace:
         library = workspace.library()
-        with _stoppable() as should_stop, _progress_bar() as on_progress:
+        with _stoppable() as should_stop, _telling_progress() as on_progress:
             report = library.ingest(
                 paths,
                 options,
@@ -228,43 +220,21 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
 
 @contextmanager
-def _progress_bar() -> Iterator[Callable[[IngestProgress], None]]:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("Ingesting", style="bold"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[keyframes]:,} keyframes"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[current]}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-    )
-    task: TaskID = bar.add_task("", total=None, keyframes=0, current="looking for media")
-
+def _telling_progress() -> Iterator[Callable[[IngestProgress], None]]:
+    """Show a bar, and say that Milvus is waited for; yields what is to be told of the ingest."""
     said = ""
+    with progress_bar("Ingesting", "sources") as show:
 
-    def say_waiting(progress: IngestProgress) -> None:
-        nonlocal said
-        if progress.waiting != said:
-            note(progress.waiting or "Milvus answers again.")
-            said = progress.waiting
+        def tell(progress: IngestProgress) -> None:
+            nonlocal said
+            if progress.waiting != said:
+                note(progress.waiting or "Milvus answers again.")
+                said = progress.waiting
+            current = f"{counted(progress.keyframes, 'keyframe')}, {_short(progress.current)}"
+            show(progress.sources_finished, progress.sources_total, current)
 
-    def show(progress: IngestProgress) -> None:
-        say_waiting(progress)
-        bar.update(
-            task,
-            total=progress.sources_total,
-            completed=progress.sources_finished,
-            keyframes=progress.keyframes,
-            current=_short(progress.current),
-        )
-
-    if not err().is_terminal:
-        yield say_waiting
-        return
-    with bar:
-        yield show
+        show(0, None, "looking for media")
+        yield tell
 
 
 def _short(uri: str | None) -> str:

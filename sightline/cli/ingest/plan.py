@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.indexes import FASTEST_FIRST, start_for
@@ -21,10 +18,10 @@ from search_core.settings import Settings
 from sightline.cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from sightline.cli.terminal import (
     counted,
-    err,
     facts,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
     size,
@@ -85,34 +82,24 @@ def plan(
     from ingest.intake import Plan
     from search_core.system.machine import cores
 
-    with _bar() as tell:
+    with progress_bar("Planning", "%") as show:
+
+        def tell(progress: Progress) -> None:
+            show(round(100 * progress.share), 100, progress.doing)
+
+        show(0, 100, "looking for media")
         plan = Plan.of(paths, asked, settings, encoder, settings.library)
         found = surveyed(paths, plan, settings, anew=not milvus.rows)
         planner = Planner(settings, encoder, plan, budget, tell)
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
-    names = _names(found)
     if json:
-        print_json(_record(found, expected, milvus, types, names))
+        print_json(_record(found, expected, milvus, types))
     else:
-        _print(found, expected, milvus, types, names)
+        _print(found, expected, milvus, types)
     if any(outcome.stage == "find" for outcome in found.failing):
         raise typer.Exit(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """How many sources each camera would have, and what asks of names that have two readings."""
-
-    cameras: Counter[str]
-    questions: list[tuple[str, str]]
-
-
-def _names(found: Survey) -> _Names:
-    tasks = [pending.task for pending in found.pending]
-    questions = [(task.uri, task.name_question) for task in tasks if task.name_question]
-    return _Names(Counter(task.video_camera for task in tasks), questions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +122,6 @@ def _milvus(settings: Settings) -> _Milvus:
         except LibraryNotFound:
             return _Milvus(server, 0, "")
         return _Milvus(server, store.count(info.name), info.index.index_type)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    bar = Bar(
-        TextColumn("Planning", style="bold"),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("looking for media", total=1.0)
-        yield lambda progress: bar.update(
-            task, completed=progress.share, description=progress.doing
-        )
 
 
 def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:
@@ -178,7 +147,6 @@ def _record(
     expected: Expected,
     milvus: _Milvus,
     types: list[dict[str, Any]],
-    names: _Names,
 ) -> dict[str, Any]:
     return {
         "sources": {
@@ -191,8 +159,8 @@ def _record(
             {"uri": outcome.uri, "stage": outcome.stage, "reason": outcome.reason}
             for outcome in (*found.failing, *expected.unreadable)
         ],
-        "cameras": dict(names.cameras.most_common()),
-        "questions": [{"uri": uri, "question": question} for uri, question in names.questions],
+        "cameras": dict(found.cameras.most_common()),
+        "questions": [{"uri": uri, "question": question} for uri, question in found.questions],
         "images": expected.images,
         "videos": expected.videos,
         "video_hours": round(expected.video_ms / 3_600_000, 4),
@@ -217,7 +185,6 @@ def _print(
     expected: Expected,
     milvus: _Milvus,
     types: list[dict[str, Any]],
-    names: _Names,
 ) -> None:
     from ingest.media.capture_time.report import file_time_warning
 
@@ -232,8 +199,8 @@ def _print(
     told = ", ".join(f"{number:,} {what}" for what, number in apart.items() if number)
     if told:
         rows.append(("Left out", told))
-    if names.cameras:
-        rows.append(("Cameras", _cameras(names.cameras)))
+    if found.cameras:
+        rows.append(("Cameras", _cameras(found.cameras)))
     if expected.video_ms:
         share = min(1.0, expected.sampled_ms / expected.video_ms)
         rows.append(("Video", f"{_span(expected.video_ms / 1000)}, {share:.0%} of it sampled"))
@@ -259,10 +226,10 @@ def _print(
     about = expected.file_times_estimated
     if warning := file_time_warning(expected.file_times, sources, about=about):
         warn(warning)
-    for uri, question in names.questions[:_SHOWN_FAILURES]:
+    for uri, question in found.questions[:_SHOWN_FAILURES]:
         warn(f"{shown_path(uri)} {question}.")
-    if len(names.questions) > _SHOWN_FAILURES:
-        warn(f"… and {len(names.questions) - _SHOWN_FAILURES} more such names; --json lists them.")
+    if len(found.questions) > _SHOWN_FAILURES:
+        warn(f"… and {len(found.questions) - _SHOWN_FAILURES} more such names; --json lists them.")
     if not found.pending:
         say("There is nothing new to take in.")
         return
