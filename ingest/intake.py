@@ -98,7 +98,7 @@ class Plan:
             claims.append(TimeClaim("sidecar", taken))
         return choose_capture_time(
             claims,
-            self.clocks.of(task.camera_of(opened.kind)),
+            self.clocks.of(task.camera),
             file_ms=task.file_ms,
             duration_ms=opened.duration_ms if opened.kind == "video" else 0,
             given_ms=task.given_ms,
@@ -347,8 +347,7 @@ class Intake:
             path=path,
             source_id=source_id,
             version=version,
-            image_camera=_fitting(camera),
-            video_camera=_fitting(camera),
+            camera=_fitting(camera),
             given_ms=self._plan.starts_ms.get(source.uri),
             sidecar_ms=taken_ms(sidecar),
             file_ms=version[1] // 1_000_000,

@@ -352,7 +352,7 @@ class _Run:
         captured = self._plan.capture_time(task, opened)
         existing = self._replacement.begin(task.uri, task.source_id)
         if existing is not None:
-            camera, own = task.camera_of(opened.kind), captured
+            camera, own = task.camera, captured
             if self._plan.camera is not None:
                 existing = replace(existing, cameras={})
             if task.given_ms is None:

@@ -164,7 +164,7 @@ class Rereader:
         if task.spooled:
             task.path.unlink(missing_ok=True)
         captured = self._plan.capture_time(task, opened)
-        return Reading(captured.at_ms, captured.captured_from, task.camera_of(opened.kind))
+        return Reading(captured.at_ms, captured.captured_from, task.camera)
 
     def _sources(self, uris: set[str], remote: RemoteFiles) -> list[Source | SourceOutcome]:
         """Return the sources of these uris; of an archive, these members alone.
@@ -191,8 +191,7 @@ def _headers(
             yield replace(
                 item,
                 header_only=True,
-                image_camera=cameras.get(item.source_id, item.image_camera),
-                video_camera=cameras.get(item.source_id, item.video_camera),
+                camera=cameras.get(item.source_id, item.camera),
             )
         else:
             if item.spooled:

@@ -89,13 +89,13 @@ class DecodeTask:
     """One source to decode.
 
     ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
-    mtime_ns) when its content was hashed. Times are epoch milliseconds: ``given_ms`` is when it
-    began by what somebody said, ``sidecar_ms`` what Google Takeout's JSON file says, ``file_ms``
-    when the file was last written. ``name_claims`` are the times in its name, ``name_question``
-    what a name with several readings asks. ``unpacked`` says that the file was unpacked for this
-    ingest, ``spooled`` that it is a copy of what is at ``uri``. ``header_only`` asks for Opened and
-    Finished alone, without any frame, ``sample`` for a sample of the frames. ``track`` is the video
-    track to decode, None for all.
+    mtime_ns) when its content was hashed. ``camera`` is that of its main track. Times are epoch
+    milliseconds: ``given_ms`` is when it began by what somebody said, ``sidecar_ms`` what Google
+    Takeout's JSON file says, ``file_ms`` when the file was last written. ``name_claims`` are the
+    times in its name, ``name_question`` what a name with several readings asks. ``unpacked`` says
+    that the file was unpacked for this ingest, ``spooled`` that it is a copy of what is at ``uri``.
+    ``header_only`` asks for Opened and Finished alone, without any frame, ``sample`` for a sample
+    of the frames. ``track`` is the video track to decode, None for all.
     """
 
     uri: str
@@ -103,8 +103,7 @@ class DecodeTask:
     source_id: str
     version: tuple[int, int]
     options: DecodeOptions
-    image_camera: str = ""
-    video_camera: str = ""
+    camera: str = ""
     given_ms: int | None = None
     file_ms: int = 0
     unpacked: bool = False
@@ -120,15 +119,6 @@ class DecodeTask:
     def stored_uri(self) -> str:
         """What search results point to."""
         return self.uri if self.spooled else str(self.path)
-
-    def camera_of(self, kind: MediaKind, track: int = 0) -> str:
-        """Return the camera of a track: each video track but the main one is a camera of its own.
-
-        ``kind`` is what the source turned out to be.
-        """
-        if kind == "image":
-            return self.image_camera
-        return camera_of_track(self.video_camera, track)
 
     def let_go(self, keyframes: int) -> None:
         """Remove the file, now that the source has ended, if it is of no use any more."""

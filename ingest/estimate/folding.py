@@ -24,7 +24,7 @@ class FoldingEstimate:
         self, videos: Sequence[DecodeTask], headers: Mapping[str, Opened], plan: Plan
     ) -> None:
         self._cameras: dict[str, list[int]] = {}
-        self._camera_of = [task.video_camera for task in videos]
+        self._camera_of = [task.camera for task in videos]
         self._starts_ms = [
             plan.capture_time(task, headers.get(task.uri, _UNREAD)).at_ms for task in videos
         ]

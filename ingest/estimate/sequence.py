@@ -84,7 +84,7 @@ def starts_in_sequence(
             Message("{path} {reason}", path=unread[0].uri, reason=unread[0].reason),
         )
     ordered = sorted(found.pending, key=lambda pending: name_order(pending.task.uri))
-    cameras = {pending.task.video_camera for pending in ordered}
+    cameras = {pending.task.camera for pending in ordered}
     if len(cameras) > 1:
         first, second = sorted(cameras)[:2]
         raise UsageError(

@@ -68,7 +68,7 @@ class Survey:
     @property
     def cameras(self) -> Counter[str]:
         """How many sources each camera would have."""
-        return Counter(pending.task.video_camera for pending in self.pending)
+        return Counter(pending.task.camera for pending in self.pending)
 
     @property
     def questions(self) -> list[tuple[str, str]]:

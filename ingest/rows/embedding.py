@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ingest.engines.base import Decoded, DecodeTask, Embedded, Keyframe, Opened
+from ingest.engines.base import Decoded, DecodeTask, Embedded, Keyframe, Opened, camera_of_track
 from ingest.media.capture_time.choice import CaptureTime
 from ingest.report import SourceOutcome
 from ingest.rows.consecutive import Gate, Row, Segments
@@ -153,7 +153,7 @@ class Batches:
             source_id=task.source_id,
             media_type="image" if opened.kind == "image" else "frame",
             uri=task.stored_uri,
-            camera=task.camera_of(opened.kind, frame.track),
+            camera=camera_of_track(task.camera, frame.track),
             captured_at=captured.at_ms + frame.pts_ms,
             captured_from=captured.captured_from,
             pts_ms=frame.pts_ms,
