@@ -123,12 +123,12 @@ class Jobs:
         """Whether waiting jobs are lost when the queue's server ends by accident."""
         return self._table.forgets()
 
-    def forget_finished(self, age: timedelta = KEPT, *, dry_run: bool = False) -> int:
-        """Forget the jobs that were over so long ago, or only count them; return how many.
+    def forget_finished(self, *, dry_run: bool = False) -> int:
+        """Forget the jobs that were over before KEPT, or only count them; return how many.
 
         What they made stays: rows, indexes, the folders of comparisons.
         """
-        before_ms = self._table.now_ms() - round(age.total_seconds() * 1000)
+        before_ms = self._table.now_ms() - round(KEPT.total_seconds() * 1000)
         if dry_run:
             return self._table.count_finished(before_ms)
         return self._table.remove_finished(before_ms)
