@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator
 from dataclasses import replace
 
-from ingest.engines.base import DecodeTask, Event, Failed, Finished, Opened
+from ingest.engines.base import Alive, DecodeTask, Event, Failed, Finished, Opened
 from search_core.messages import Message
 from search_core.system.child_process import ChildProcess
 
@@ -30,6 +30,8 @@ class Decoder:
         self._entry = entry
         self._hang_s = hang_s
         self._process: ChildProcess | None = None
+        #: What starting a process took, once one has begun a source: seconds of a core.
+        self.start_s = 0.0
 
     def events(self, task: DecodeTask) -> Generator[Event | None, None, None]:
         """Yield a source's events, at the end Finished or Failed; None while nothing comes.
@@ -45,6 +47,8 @@ class Decoder:
             while not over:
                 if process.connection.poll(_LOOK_EVERY_S):
                     event: Event = process.connection.recv()
+                    if isinstance(event, Alive):
+                        self.start_s = self.start_s or event.cpu_s
                     over = isinstance(event, Finished | Failed)
                     yield event
                     # Only from here: while the event was dealt with, nobody was listening.

@@ -17,7 +17,6 @@ from ingest.engines.base import (
     Alive,
     Decoded,
     DecodeTask,
-    Event,
     Failed,
     Keyframe,
     Opened,
@@ -78,13 +77,16 @@ class Prober:
         self._decoder = Decoder(hang_s=_HANG_S + limit_s)
         self._folder = TemporaryDirectory(prefix="sightline-plan-")
         self._cpu_s = self._clock_s = 0.0
-        #: What starting the process took, as it does for each that decodes: seconds of a core.
-        self.start_s = 0.0
 
     def close(self) -> None:
         """End the process."""
         self._decoder.close()
         self._folder.cleanup()
+
+    @property
+    def start_s(self) -> float:
+        """What starting the process took, as it does for each that decodes: seconds of a core."""
+        return self._decoder.start_s
 
     @property
     def slowed(self) -> float:
@@ -93,8 +95,7 @@ class Prober:
 
     def header(self, task: DecodeTask) -> Opened | Failed:
         """Return what a source is; raises SightlineError when no process can start."""
-        told = list(self._events(replace(task, header_only=True)))
-        return next(event for event in told if isinstance(event, Opened | Failed))
+        return self._decoder.header(task)
 
     def sample(self, task: DecodeTask, start_ms: float) -> Sample:
         """Sample a source, or, where it is long, a part of it from ``start_ms`` on.
@@ -109,27 +110,21 @@ class Prober:
         )
         seen = _Seen(data_dir, folds(task.options.selector))
         began_s = time.monotonic()
-        for event in self._events(task):
-            match event:
-                case Alive():
-                    seen.alive.append(event)
-                case Opened():
-                    seen.length_ms = event.duration_ms * event.tracks
-                case Decoded():
-                    seen.add(event.keyframe, event.pixels)
-                case Failed():
-                    seen.failed = event
+        with closing(self._decoder.events(task)) as events:
+            for event in events:
+                match event:
+                    case Alive():
+                        seen.alive.append(event)
+                    case Opened():
+                        seen.length_ms = event.duration_ms * event.tracks
+                    case Decoded():
+                        seen.add(event.keyframe, event.pixels)
+                    case Failed():
+                        seen.failed = event
         self._clock_s += time.monotonic() - began_s
         if seen.alive:
             self._cpu_s += seen.alive[-1].cpu_s - seen.alive[0].cpu_s
         return seen.sample(task)
-
-    def _events(self, task: DecodeTask) -> Iterator[Event | None]:
-        with closing(self._decoder.events(task)) as events:
-            for event in events:
-                if isinstance(event, Alive) and not self.start_s:
-                    self.start_s = event.cpu_s
-                yield event
 
 
 class _Seen:
