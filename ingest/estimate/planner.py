@@ -107,13 +107,15 @@ class Planner:
         self, pendings: Sequence[Pending], expected: Expected, times: _Times
     ) -> list[tuple[Pending, int]]:
         """Return videos with their lengths (ms); of those there is no time for, by their sizes."""
-        until_s = time.monotonic() + _HEADERS_SHARE * self._budget_s
+        until_s = math.inf
         read: list[tuple[Pending, int]] = []
         unread: list[Pending] = []
         for number, pending in enumerate(_in_turns(pendings)):
             if time.monotonic() > until_s:
                 unread.append(pending)
                 continue
+            if number == 1:  # the first waits for the decoding process to start
+                until_s = time.monotonic() + _HEADERS_SHARE * self._budget_s
             self._tell(_HEADERS_SHARE * number / len(pendings), "reading headers")
             header = self._prober.header(pending.task)
             times.add(pending, header)
