@@ -338,7 +338,7 @@ def _print_checks(checks: list[Check]) -> None:
     say()
     encoders = table(
         "Encoder", "Weights", "Size", "Dim", "Good for",
-        right=("Size", "Dim"), words=("Weights",), fold=("Good for",),
+        right=("Size", "Dim"), fold=("Weights", "Good for"),
     )  # fmt: skip
     for spec in ENCODERS:
         where = "downloaded on first use"

@@ -141,8 +141,7 @@ def _print_states(
     not_seen = f"Not seen, {format_duration(last)}"
     made = table(
         "Camera", "State", "Last frame", "Keyframes", "Dropped", not_seen, "Kept", "Address", "Why",
-        right=("Keyframes", "Dropped", not_seen), words=("Why", not_seen), fold=("Address",),
-        spare=("Dropped", "Kept"),
+        right=("Keyframes", "Dropped", not_seen), fold=("Why", not_seen, "Address"),
     )  # fmt: skip
     for state in states:
         mine = [gap for gap in missed if gap.camera == state.name]

@@ -122,8 +122,7 @@ def _print_states(settings: Settings, states: list[FolderState]) -> None:
     made = table(
         "Folder", "State", "Looked at", "Last taken in", "Taken in", "Waiting", "Failed",
         "Keyframes", "Library", "Path", "Why",
-        right=("Taken in", "Waiting", "Failed", "Keyframes"), words=("Why",), fold=("Path",),
-        spare=("Library", "Looked at"),
+        right=("Taken in", "Waiting", "Failed", "Keyframes"), fold=("Why", "Path"),
     )  # fmt: skip
     for state in states:
         made.add_row(

@@ -132,7 +132,7 @@ def _table(found: Sequence[Advice]) -> Table:
     right = ("Memory", "GPU", "Disk", "Recall", "Search")
     made = table(
         "", "Index", *right, "Start with",
-        right=right, words=("Start with",), spare=("Disk",),
+        right=right, fold=("Start with",),
     )  # fmt: skip
     for advice in found:
         does = advice.verdict in ("recommended", "fits", "slow")

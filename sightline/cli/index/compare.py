@@ -206,7 +206,7 @@ def print_comparison(comparison: Comparison, advice: Recommendation | None) -> N
         ("Recall and median ms under filters", filters_table(runs)),
         ("Median ms of requests of several queries", batches_table(runs)),
         ("Queries a second, by clients at once", clients_table(runs)),
-        ("Building, and sizes", builds_table(runs)),
+        ("Building, and sizes (≈ by formula)", builds_table(runs)),
     ):
         if made is not None:
             say(Text(title, style="bold") if title else "")

@@ -235,7 +235,7 @@ def _print(check: _Check, tried: bool) -> None:
     from ingest.curation.verification import MEANINGS
 
     kinds = Counter(finding.kind for finding in findings)
-    made = table("What", "How many", "Meaning", right=("How many",), words=("Meaning",))
+    made = table("What", "How many", "Meaning", right=("How many",), fold=("Meaning",))
     for kind, count in kinds.most_common():
         made.add_row(kind.replace("_", " "), f"{count:,}", MEANINGS[kind])
     say(made)

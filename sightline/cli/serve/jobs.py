@@ -54,7 +54,7 @@ def list_jobs(
         return
     made = table(
         "Id", "Kind", "What", "State", "Done", "Asked for", "Message",
-        right=("Done",), fold=("What", "Message"), spare=("Kind",),
+        right=("Done",), fold=("What", "Message"),
     )  # fmt: skip
     for job in found:
         asked = local_time(job.created_ms)
