@@ -13,7 +13,7 @@ from search_core.schema.durations import format_duration
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator
-from sightline.cli.cameras.address import read_address
+from sightline.cli.cameras.address import PasswordFileOption, read_address
 from sightline.cli.options import LibraryOption, RetainOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
@@ -32,11 +32,11 @@ def add(
         str | None,
         typer.Argument(
             metavar="[ADDRESS]",
-            help="rtsp://user:password@host/path; without it, or with -, it is asked for or read "
-            "from stdin, and so in no shell's history.",
+            help="rtsp://user@host/path; without it, or with -, asked for or read from stdin.",
             show_default=False,
         ),
     ] = None,
+    password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     retain: RetainOption = None,
     udp: Annotated[
@@ -49,9 +49,8 @@ def add(
     """
     settings = settings_of(ctx, library)
     roster = _roster(settings)
-    camera = roster.make(
-        name, read_address(address), retain=retain, transport="udp" if udp else "tcp"
-    )
+    url = read_address(address, password_file)
+    camera = roster.make(name, url, retain=retain, transport="udp" if udp else "tcp")
     detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
     operator.record(settings, "cameras", camera.library, detail)
     roster.add(camera)
@@ -74,6 +73,7 @@ def change(
             show_default=False,
         ),
     ] = None,
+    password_file: PasswordFileOption = None,
     retain: RetainOption = None,
     for_ever: Annotated[
         bool, typer.Option("--keep-for-ever", help="Keep its keyframes whatever their age.")
@@ -91,7 +91,7 @@ def change(
     if address is None and udp is None and retain is None and not for_ever:
         raise UsageError("There is nothing to change.", "Give ADDRESS, --retain, --udp or --tcp.")
     roster.get(name)
-    new = None if address is None else read_address(address)
+    new = None if address is None else read_address(address, password_file)
     detail: dict[str, object] = {"changed": name}
     if new is not None:
         detail["address"] = public_address(new)

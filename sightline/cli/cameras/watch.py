@@ -17,7 +17,7 @@ from search_core.schema.entity import MediaEntity, iso_from_ms
 from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
-from sightline.cli.cameras.address import read_address
+from sightline.cli.cameras.address import PasswordFileOption, read_address
 from sightline.cli.options import JsonOption, LibraryOption, RetainOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (
@@ -45,8 +45,7 @@ def watch(
         typer.Argument(
             metavar="[URL|FOLDER]",
             help="A folder that recordings are written to; or a camera's address, "
-            "rtsp://user:password@host/path: - reads it from stdin, where no list of processes "
-            "shows it.",
+            "rtsp://user@host/path: - reads it from stdin.",
             show_default=False,
         ),
     ] = None,
@@ -77,6 +76,7 @@ def watch(
     udp: Annotated[
         bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
     ] = False,
+    password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -115,9 +115,9 @@ def watch(
         folders = FolderRoster(settings).watched() if camera is None else []
         cameras = _chosen(Roster(settings).watched(), camera, needed=not folders)
     else:
-        address = read_address(source)
         if camera is None:
             raise UsageError("A camera needs a name.", "Give it one: --camera gate-3.")
+        address = read_address(source, password_file)
         given = CameraSettings.model_validate(
             {"url": address, "retain": retain, "transport": "udp" if udp else "tcp"}
         )
@@ -133,7 +133,7 @@ def _is_folder(source: str) -> bool:
     if not source.strip() or not _path_of(source).is_dir():
         raise UsageError(
             f"The folder {source} does not exist.",
-            "Give a folder, or the address of a camera: rtsp://user:password@host/path.",
+            "Give a folder, or the address of a camera: rtsp://user@host/path.",
         )
     return True
 

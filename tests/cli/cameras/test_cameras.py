@@ -40,10 +40,13 @@ def test_a_camera_is_watched_found_and_pruned(run: Run, options: list[str]) -> N
             "-m",
             "sightline.cli.main",
             "watch",
-            server.url("gate", f"admin:{SECRET}"),
+            server.url("gate", "admin"),
         ]
         command += ["--camera", "gate-3", "--retain", "30d", "--json", *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        environment = {**os.environ, "SIGHTLINE_CAMERA_PASSWORD": SECRET}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as process:
             assert process.stdout is not None
             first = json.loads(process.stdout.readline())
             gate.show(passing())
