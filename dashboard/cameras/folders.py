@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import pandas as pd
@@ -17,6 +16,7 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time
 from dashboard.i18n.gettext import _
 from ingest.cameras.folders.log import FolderFailure, FolderGap, FolderLog, FolderState
+from search_core.system.clock import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _SHOWN_FAILURES = 200
@@ -60,13 +60,13 @@ def folder_list() -> None:
     """Draw the watched folders: how each is, what failed, and when it was not watched."""
     settings = resources.settings()
     states = folder_roster().states()
-    now_ms = time.time_ns() // 1_000_000
+    at_ms = now_ms()
     failures: list[FolderFailure] = []
     gaps: list[FolderGap] = []
     if settings.ledger_path.exists():
         with FolderLog(settings.ledger_path) as log:
             failures = log.failures(limit=_SHOWN_FAILURES)
-            gaps = log.gaps(None, now_ms - _DAY_MS)
+            gaps = log.gaps(None, at_ms - _DAY_MS)
     watched = {state.name for state in states if state.is_watched(settings)}
     st.dataframe(folder_frame(states, watched), hide_index=True, width="stretch")
     if failures:

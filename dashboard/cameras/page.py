@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pandas as pd
 import streamlit as st
 
@@ -22,6 +20,7 @@ from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
 from search_core.schema.durations import format_duration
+from search_core.system.clock import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _FORM_PX = 640
@@ -89,10 +88,10 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
 
     ``gaps`` are those of the last day.
     """
-    now_ms = _now_ms()
+    at_ms = now_ms()
     lost_ms = {
         state.name: sum(
-            (gap.ended_ms or now_ms) - max(gap.began_ms, now_ms - _DAY_MS)
+            (gap.ended_ms or at_ms) - max(gap.began_ms, at_ms - _DAY_MS)
             for gap in gaps
             if gap.camera == state.name
         )
@@ -135,7 +134,7 @@ def _cameras() -> None:
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
-            gaps = [gap for gap in diary.gaps(None, _now_ms() - _DAY_MS) if access.sees(gap.camera)]
+            gaps = [gap for gap in diary.gaps(None, now_ms() - _DAY_MS) if access.sees(gap.camera)]
     watched = {state.name for state in states if is_watched(settings, state.name)}
     live = sum(state.state == "live" and state.name in watched for state in states)
     with st.container(horizontal=True, gap="large", key="overview"):
@@ -165,7 +164,3 @@ def _gap_frame(gaps: list[Gap]) -> pd.DataFrame:
             _("Why"): [said(gap.reason) for gap in gaps],
         }
     )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

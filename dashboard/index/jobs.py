@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from dashboard.query.request import forget_answer
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.options import CompareOptions
+from search_core.system.clock import now_ms
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200
@@ -59,7 +59,7 @@ def _watch(library: str) -> None:
     every = resources.jobs().list(_LOOKED_AT)
     jobs = _about(library, every)
     _follow(library, jobs)
-    if any(job.is_open for job in jobs) and is_stuck(every, round(time.time() * 1000)):
+    if any(job.is_open for job in jobs) and is_stuck(every, now_ms()):
         st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for job in worth_showing(jobs):
         with st.container(border=True, key=f"index-job-{job.id}"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -15,6 +14,7 @@ from dashboard.i18n.formatting import clock, counted, local_time, plain
 from dashboard.i18n.gettext import _
 from dashboard.library.job_results import sent, show_results
 from ingest.jobs import Job
+from search_core.system.clock import now_ms
 
 _SHOWN_JOBS = 20
 _IDLE_MS = 6_000
@@ -48,7 +48,7 @@ def _jobs() -> None:
     if not found:
         return
     st.markdown("##### " + _("Jobs"))
-    if is_stuck(found, round(time.time() * 1000)):
+    if is_stuck(found, now_ms()):
         st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for number, job in enumerate(found):
         with st.container(border=True, key=f"job-{job.id}"):

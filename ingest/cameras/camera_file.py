@@ -5,9 +5,7 @@ Their addresses hold passwords and are nowhere else.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +19,7 @@ from search_core.messages import Message
 from search_core.schema.camera import CameraSettings
 from search_core.schema.durations import format_duration
 from search_core.settings import FolderSettings
+from search_core.system.locks import file_lock
 from search_core.system.private_files import write_privately
 
 Given = TypeVar("Given", bound=CameraSettings | FolderSettings)
@@ -131,19 +130,12 @@ class AddedTables(Generic[Given]):
     def _changing(self) -> Iterator[dict[str, Given]]:
         """Hold the file for one change, written whole or not at all."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+            with file_lock(self.path.with_suffix(".lock"), private=True):
+                tables = dict(self._read())
+                yield tables
+                write_privately(self.path, self._written(tables))
         except OSError as error:
             raise self._unwritable(error) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            tables = dict(self._read())
-            yield tables
-            write_privately(self.path, self._written(tables))
-        except OSError as error:
-            raise self._unwritable(error) from None
-        finally:
-            os.close(lock)
 
     def _written(self, tables: dict[str, Given]) -> str:
         parts = [self._head]

@@ -6,7 +6,6 @@ others are in cameras.toml in the data directory; `sightline serve` follows what
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -19,6 +18,7 @@ from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
 from search_core.schema.filters import quoted
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 
 
 class Roster:
@@ -146,7 +146,7 @@ class Roster:
         if name not in self._settings.cameras and self._settings.ledger_path.exists():
             with Diary(self._settings.ledger_path) as diary:
                 retain = diary.retentions().get(name, given.retain)
-                diary.remove(name, retain, time.time_ns() // 1_000_000)
+                diary.remove(name, retain, now_ms())
 
     def _camera(self, name: str, given: AddedCamera) -> Camera:
         made = make_camera(name, given, self._settings)

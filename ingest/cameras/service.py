@@ -30,6 +30,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
+from search_core.system.clock import now_ms
 
 #: How often it is asked which cameras are to be watched.
 LOOK_EVERY_S = 1.0
@@ -133,7 +134,7 @@ class Watches:
             admit=lambda: self._admit(camera),
             patience=self._patience,
         )
-        self._diary.begin(camera, _now_ms())
+        self._diary.begin(camera, now_ms())
         self._running[camera.name] = _Watch(camera, supervisor, stop)
         supervisor.start()
 
@@ -150,11 +151,7 @@ class Watches:
     def _finish(self, watch: _Watch) -> None:
         del self._running[watch.camera.name]
         self._on_end(watch.camera)
-        self._diary.end(watch.camera.name, _now_ms())
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+        self._diary.end(watch.camera.name, now_ms())
 
 
 PRUNE_EVERY_S = 3600.0
@@ -269,7 +266,7 @@ class _Journal:
                 self._see(camera, event)
             case Lost(reason):
                 self._flush(camera)
-                self._diary.lost(camera.name, reason, _now_ms())
+                self._diary.lost(camera.name, reason, now_ms())
                 self._noted_ms.pop(camera.name, None)
                 self._say(camera, reason)
             case Trouble(reason):

@@ -12,7 +12,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
-from multiprocessing.connection import Connection
 from pathlib import Path
 
 from ingest.engines.base import DecodeOptions
@@ -27,7 +26,7 @@ from ingest.rows.consecutive import first_and_last_minute, folds, small_picture
 from search_core.encoders.base import Pixels
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message
-from search_core.system.child_process import ChildProcess
+from search_core.system.child_process import ChildProcess, parent_process
 
 ENTRY = "ingest.estimate.probe:main"
 #: A part of a video is first watched this long, until the selector knows what nothing looks like.
@@ -155,8 +154,7 @@ def main(handle: int) -> None:
     """Serve the connection with this file descriptor until it closes."""
     listen_to_libav()
     start_s = time.process_time()
-    with Connection(handle) as connection:
-        connection.send(None)
+    with parent_process(handle, None) as connection:
         try:
             while True:
                 connection.send((looked_into(connection.recv()), start_s))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
 from ingest.jobs.job import FIELDS, JSON_FIELDS, OPEN_STATES, Fields, Job
 from search_core.messages import restored, stored
+from search_core.system.clock import now_ms
 from search_core.system.database import Database
 
 MIGRATIONS: tuple[str, ...] = (
@@ -99,7 +99,7 @@ class SqliteJobTable:
 
     def now_ms(self) -> int:
         """Return the time, epoch milliseconds."""
-        return time.time_ns() // 1_000_000
+        return now_ms()
 
     def close(self) -> None:
         """Close the file."""

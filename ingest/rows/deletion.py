@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.iteration import chunks_where
 from search_core.store.library import NO_FILTER, Store, require_filter
+from search_core.system.clock import now_ms
 
 
 def remove_pictures(settings: Settings, store: Store, entities: Sequence[MediaEntity]) -> None:
@@ -88,7 +88,7 @@ def discard(
     purge_outdated(settings, store)
     touched: Counter[str] = Counter()
     with Trash(trash_path(settings)) as trash, Ledger(settings.ledger_path) as ledger:
-        number = trash.begin(library, store.library(library).encoder, what, _now_ms())
+        number = trash.begin(library, store.library(library).encoder, what, now_ms())
         for page in chunks_where(store, library, where):
             ids = tuple(entity.id for entity in page.entities)
             sources = sorted({entity.source_id for entity in page.entities})
@@ -167,7 +167,7 @@ def purge_where(settings: Settings, store: Store, library: str, where: Filter) -
 
 def purge_outdated(settings: Settings, store: Store, kept: timedelta = KEPT) -> int:
     """Remove for good what has been in the trash for too long; return how many entities."""
-    oldest_ms = _now_ms() - round(kept.total_seconds() * 1000)
+    oldest_ms = now_ms() - round(kept.total_seconds() * 1000)
     due = [item.number for item in deletions(settings) if item.deleted_ms < oldest_ms]
     return sum(purge(settings, store, number) for number in due)
 
@@ -199,10 +199,6 @@ def _find(trash: Trash, number: int) -> Deletion:
         if deletion.number == number:
             return deletion
     raise UsageError("That is in the trash no more.", "It was put back or purged.")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 _PAGE_ROWS = 1000

@@ -8,7 +8,6 @@ cameras the same is in :mod:`ingest.cameras.roster`.
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from ingest.media.keyframes import parse_selector
 from search_core.errors import UsageError
 from search_core.messages import Message
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 
 #: One that is not on the roster is listed this long after it was last looked through.
 _LISTED_MS = 7 * 86_400_000
@@ -62,7 +62,7 @@ class FolderRoster:
         if self._settings.ledger_path.exists():
             with FolderLog(self._settings.ledger_path) as log:
                 logged = {state.name: state for state in log.states()}
-        since_ms = time.time_ns() // 1_000_000 - _LISTED_MS
+        since_ms = now_ms() - _LISTED_MS
         found = {
             name: state
             for name, state in logged.items()
@@ -121,7 +121,7 @@ class FolderRoster:
         self._added.remove(name)
         if name not in self._settings.folders and self._settings.ledger_path.exists():
             with FolderLog(self._settings.ledger_path) as log:
-                log.remove(name, time.time_ns() // 1_000_000)
+                log.remove(name, now_ms())
 
     def _checked(self, name: str, given: AddedFolder) -> WatchedFolder:
         """Return a folder that can be read now."""

@@ -32,6 +32,7 @@ from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
+from search_core.system.clock import now_ms
 
 _FORGET_AT_ONCE = 200
 #: With so many files that wait, no more are looked for than those that were just recorded.
@@ -163,7 +164,7 @@ class _Watcher(threading.Thread):
             try:
                 with only_watcher(self._settings, self.folder.lock_name):
                     self._watch()
-                    self._log.end(self.folder.name, _now_ms())
+                    self._log.end(self.folder.name, now_ms())
                 return
             except ServeError:
                 # That process writes the log.
@@ -186,7 +187,7 @@ class _Watcher(threading.Thread):
     def _watch(self) -> None:
         # Not by encoder: a library that was embedded anew still holds what was taken in.
         recipe = parse_selector(self.folder.keyframes).recipe
-        self._log.begin(self.folder, recipe, _now_ms())
+        self._log.begin(self.folder, recipe, now_ms())
         with suppress(StoreError):
             self._forget_if_library_is_new()
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
@@ -234,7 +235,7 @@ class _Watcher(threading.Thread):
         if self._trouble:
             self._lose(self._trouble)
             return
-        self._log.looked(self.folder.name, len(self._candidates), _now_ms())
+        self._log.looked(self.folder.name, len(self._candidates), now_ms())
         self._say("")
 
     def _forget_gone(self) -> None:
@@ -259,7 +260,7 @@ class _Watcher(threading.Thread):
         now = dict(self._scan.unlisted)
         for path in now.keys() - self._unlisted.keys():
             version = FileVersion(path, NO_VERSION, NO_VERSION)
-            self._log.record(self.folder, version, "failed", now[path], _now_ms())
+            self._log.record(self.folder, version, "failed", now[path], now_ms())
             self._observe(self.folder, SourceOutcome(path, "failed", now[path], "find"))
         listed = self._unlisted.keys() - now.keys()
         self._log.forget(
@@ -276,7 +277,7 @@ class _Watcher(threading.Thread):
             self._reading_since_s = None
         for version in other:
             self._candidates.drop(version)
-            self._log.record(self.folder, version, "skipped", "not media", _now_ms())
+            self._log.record(self.folder, version, "skipped", "not media", now_ms())
         if not batch:
             return bool(other)
         with self._ingesting:
@@ -319,7 +320,7 @@ class _Watcher(threading.Thread):
             self._candidates.drop(version)
         keyframes = sum(outcome.keyframes for outcome in outcomes)
         status: Status = "failed" if failed else "done" if done else "skipped"
-        self._log.record(self.folder, noted, status, worst.reason, _now_ms(), keyframes=keyframes)
+        self._log.record(self.folder, noted, status, worst.reason, now_ms(), keyframes=keyframes)
         for outcome in outcomes:
             self._observe(self.folder, outcome)
             if outcome.status == "failed":
@@ -327,7 +328,7 @@ class _Watcher(threading.Thread):
 
     def _lose(self, reason: str) -> None:
         try:
-            self._log.lost(self.folder.name, reason, _now_ms())
+            self._log.lost(self.folder.name, reason, now_ms())
         except StoreError as error:  # a full disk, say: the folder is watched all the same
             _log.warning("the state of %s could not be written: %s", self.folder.name, error)
         self._say(reason)
@@ -342,7 +343,3 @@ class _Watcher(threading.Thread):
 
 def _is_of(outcome: SourceOutcome, version: FileVersion) -> bool:
     return outcome.uri == version.path or outcome.uri.startswith(f"{version.path}/")
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

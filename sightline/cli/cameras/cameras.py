@@ -14,6 +14,7 @@ import typer
 from search_core.schema.durations import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 from sightline.cli.cameras import changes as camera_changes
 from sightline.cli.options import JsonOption, duration, settings_of
 from sightline.cli.terminal import local_time, note, print_json, say, table
@@ -165,7 +166,7 @@ def _print_gaps(missed: list[Gap], last: timedelta) -> None:
         return
     made = table("Camera", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
     for gap in missed:
-        ended_ms = gap.ended_ms or _now_ms()
+        ended_ms = gap.ended_ms or now_ms()
         made.add_row(
             gap.camera,
             local_time(gap.began_ms),
@@ -180,9 +181,9 @@ def _total(gaps: list[Gap], last: timedelta) -> str:
     """Return how long gaps lasted together, as far as they lie in that time."""
     if not gaps:
         return "–"
-    now_ms = _now_ms()
-    since_ms = now_ms - last.total_seconds() * 1000
-    total_ms = sum((gap.ended_ms or now_ms) - max(gap.began_ms, since_ms) for gap in gaps)
+    at_ms = now_ms()
+    since_ms = at_ms - last.total_seconds() * 1000
+    total_ms = sum((gap.ended_ms or at_ms) - max(gap.began_ms, since_ms) for gap in gaps)
     minutes, seconds = divmod(round(total_ms / 1000), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} in {len(gaps):,}"
@@ -190,10 +191,6 @@ def _total(gaps: list[Gap], last: timedelta) -> str:
 
 def _iso(epoch_ms: int | None) -> str | None:
     return None if epoch_ms is None else iso_from_ms(epoch_ms)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 app.command("add")(camera_changes.add)

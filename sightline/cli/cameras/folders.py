@@ -14,6 +14,7 @@ import typer
 from search_core.schema.durations import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 from sightline.cli.cameras import folder_changes
 from sightline.cli.options import JsonOption, duration, settings_of
 from sightline.cli.terminal import counted, local_time, note, print_json, say, table
@@ -159,13 +160,13 @@ def _print_gaps(missed: list[FolderGap], last: timedelta) -> None:
         say(f"No gaps in the last {format_duration(last)}.")
         return
     made = table("Folder", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
-    now_ms = time.time_ns() // 1_000_000
+    at_ms = now_ms()
     for gap in missed:
         made.add_row(
             gap.folder,
             local_time(gap.began_ms),
             local_time(gap.ended_ms) if gap.ended_ms else "now",
-            f"{((gap.ended_ms or now_ms) - gap.began_ms) / 1000:,.0f}",
+            f"{((gap.ended_ms or at_ms) - gap.began_ms) / 1000:,.0f}",
             gap.reason,
         )
     say(made)
