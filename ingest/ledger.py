@@ -16,6 +16,7 @@ from ingest.sources.contents import Content
 from ingest.sources.mounts import NO_MOUNT, Mount
 from search_core.messages import Message, restored
 from search_core.schema.entity import is_address
+from search_core.system.clock import now_ms
 from search_core.system.database import Database, storable
 
 Status = Literal["done", "skipped", "failed"]
@@ -33,6 +34,8 @@ MIGRATIONS: tuple[str, ...] = (
         warning TEXT NOT NULL DEFAULT '',
         keyframes INTEGER NOT NULL DEFAULT 0,
         updated_ms INTEGER NOT NULL,
+        left_out INTEGER NOT NULL DEFAULT 0,
+        options TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (library, source_id, recipe)
     ) WITHOUT ROWID;
     CREATE INDEX sources_newest ON sources (library, updated_ms);
@@ -42,9 +45,7 @@ MIGRATIONS: tuple[str, ...] = (
         size INTEGER NOT NULL,
         mtime_ns INTEGER NOT NULL,
         source_id TEXT NOT NULL
-    ) WITHOUT ROWID;
-    """,
-    """
+    ) WITHOUT ROWID;;
     CREATE TABLE cameras (
         name TEXT PRIMARY KEY,
         address TEXT NOT NULL,
@@ -65,11 +66,8 @@ MIGRATIONS: tuple[str, ...] = (
         ended_ms INTEGER,
         reason TEXT NOT NULL,
         PRIMARY KEY (camera, began_ms)
-    ) WITHOUT ROWID
-    """,
-    "ALTER TABLE sources ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0",
-    "CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID",
-    """
+    ) WITHOUT ROWID;
+    CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID;
     CREATE TABLE folders (
         name TEXT PRIMARY KEY,
         path TEXT NOT NULL,
@@ -101,10 +99,7 @@ MIGRATIONS: tuple[str, ...] = (
         updated_ms INTEGER NOT NULL,
         PRIMARY KEY (folder, path)
     ) WITHOUT ROWID;
-    CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed'
-    """,
-    """
-    ALTER TABLE sources ADD COLUMN options TEXT NOT NULL DEFAULT '';
+    CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed';
     CREATE TABLE locations (
         library TEXT NOT NULL,
         source_id TEXT NOT NULL,
@@ -116,8 +111,6 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX locations_uri ON locations (uri);
     CREATE INDEX locations_mount ON locations (mount);
-    INSERT OR IGNORE INTO locations (library, source_id, uri)
-        SELECT library, source_id, uri FROM sources WHERE status = 'done';
     CREATE TABLE contents (
         source_id TEXT PRIMARY KEY,
         sha256 TEXT NOT NULL
@@ -142,7 +135,7 @@ class LedgerRow:
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
     where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
     frames show nothing new and were left out for that. ``options`` are those of its ingest
-    (IngestOptions in JSON), "" where an earlier version wrote the row.
+    (IngestOptions in JSON), "" of a live camera's day.
     """
 
     library: str
@@ -211,7 +204,7 @@ class Ledger:
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, _now_ms(), left_out, options)]
+        values = [storable(value) for value in (*row, now_ms(), left_out, options)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
@@ -296,7 +289,7 @@ class Ledger:
         self._database.write(
             "UPDATE sources SET status = 'failed', stage = ?, reason = ?, updated_ms = ?"
             " WHERE library = ? AND status = 'done'",
-            (LOST_STAGE, _LOST, _now_ms(), library),
+            (LOST_STAGE, _LOST, now_ms(), library),
         )
 
     def left_out(self, library: str) -> int:
@@ -499,7 +492,3 @@ class Ledger:
             "SELECT path FROM files WHERE source_id = ? ORDER BY path", (source_id,)
         )
         return [path for (path,) in rows if is_address(path) or Path(path).is_absolute()]
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

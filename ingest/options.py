@@ -73,13 +73,11 @@ class IngestOptions:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote, and what earlier versions did; other keys are left."""
+        """Read what :meth:`to_json` wrote; other keys are left."""
         names = [item.name for item in fields(cls) if item.name in record]
         given: dict[str, Any] = {name: record[name] for name in names}
         if given.get("started_at"):
             given["started_at"] = datetime.fromisoformat(given["started_at"])
-        elif (given_ms := record.get("given_ms")) is not None:
-            given["started_at"] = datetime.fromtimestamp(given_ms / 1000, UTC)
         for name in given.keys() & {"tags", "timezones", "clock_offsets", "name_patterns"}:
             given[name] = tuple(given[name])
         return cls(**given)
@@ -108,24 +106,15 @@ def recorded_options(ledger: Ledger, library: str, source_id: str) -> str:
     return next((place.options for place in places if place.options), "")
 
 
-def options_of(
-    options: str, recipe: str, encoder_digest: str, rows: Sequence[MediaEntity] = ()
-) -> IngestOptions | None:
-    """Return the options of an earlier ingest; None where they can no longer be known.
+def options_of(options: str, rows: Sequence[MediaEntity] = ()) -> IngestOptions:
+    """Return the options of an earlier ingest, as the ledger has them and as ``rows`` are now.
 
-    ``options`` and ``recipe`` are from the ledger, ``rows`` are of the same source. A ledger from
-    before options were kept has the recipe alone, which tells the usual ways to choose keyframes.
+    ``rows`` are of the same source: its camera and time may have been corrected since.
     """
-    if options:
-        asked = IngestOptions.from_text(options)
-    else:
-        names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in usual_ways()}
-        if recipe not in names:
-            return None
-        asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else (), alone=False)
+    asked = IngestOptions.from_text(options)
     if not rows:
         return asked
-    row = rows[0]  # camera and time may have been corrected since
+    row = rows[0]
     started_at = None
     if row.captured_from == "given":
         started_at = datetime.fromtimestamp((row.captured_at - row.pts_ms) / 1000, UTC)
