@@ -61,11 +61,11 @@ MIGRATIONS: tuple[str, ...] = (
         retain_s REAL
     ) WITHOUT ROWID;
     CREATE TABLE camera_gaps (
-        camera TEXT NOT NULL,
+        name TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (camera, began_ms)
+        PRIMARY KEY (name, began_ms)
     ) WITHOUT ROWID;
     CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID;
     CREATE TABLE folders (
@@ -83,11 +83,11 @@ MIGRATIONS: tuple[str, ...] = (
         keyframes INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE folder_gaps (
-        folder TEXT NOT NULL,
+        name TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (folder, began_ms)
+        PRIMARY KEY (name, began_ms)
     ) WITHOUT ROWID;
     CREATE TABLE folder_files (
         folder TEXT NOT NULL,

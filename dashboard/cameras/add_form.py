@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import SecretStr
 
 from dashboard import resources
-from dashboard.cameras.changes import add_camera, live_when, roster
+from dashboard.cameras.changes import add_camera, roster, watched_when
 from dashboard.cameras.stream_test import forget_seen, show_seen, try_stream
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import plain
@@ -62,7 +62,7 @@ def adding_form() -> None:
         forget_seen()
         st.session_state[_ROUND] = number + 1
         st.session_state[JUST_ADDED] = camera.name
-        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=live_when()))
+        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=watched_when()))
         st.rerun()
     show_seen(_PLACE)
 

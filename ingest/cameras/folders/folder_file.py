@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from ingest.cameras.camera_file import AddedTables, quoted
@@ -20,8 +21,10 @@ class AddedFolder(FolderSettings):
 class AddedFolders(AddedTables[AddedFolder]):
     """The folders in the file at ``path``."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, Message("folder"), AddedFolder, head=_HEAD, lines=_lines)
+    def __init__(self, path: Path, configured: Collection[str] = ()) -> None:
+        super().__init__(
+            path, Message("folder"), AddedFolder, head=_HEAD, lines=_lines, configured=configured
+        )
 
 
 def _lines(given: AddedFolder) -> dict[str, str]:

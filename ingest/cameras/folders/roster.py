@@ -34,7 +34,7 @@ class FolderRoster:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._added = AddedFolders(settings.folders_path)
+        self._added = AddedFolders(settings.folders_path, settings.folders)
 
     def folders(self) -> list[WatchedFolder]:
         """Return all by name, paused ones as well.
@@ -88,12 +88,6 @@ class FolderRoster:
 
     def get(self, name: str) -> WatchedFolder:
         """Return one that was added; raises UsageError for another, which is not changed here."""
-        if name in self._settings.folders:
-            raise UsageError(
-                "The folder {name} is in sightline.toml.",
-                "Change it there; `sightline serve` reads that file when it starts.",
-                name=name,
-            )
         return self._folder(name, self._added.get(name))
 
     def remake(self, name: str, given: AddedFolder) -> WatchedFolder:
@@ -108,13 +102,11 @@ class FolderRoster:
 
         Into another library, or with other keyframes, its files are taken in again.
         """
-        self.get(folder.name)
         self._added.change(folder.name, lambda _: _given(folder))
 
     def pause(self, name: str, *, paused: bool = True) -> None:
         """Watch an added folder no more until it is resumed, or again; raises UsageError."""
-        self.get(name)
-        self._added.change(name, lambda given: given.model_copy(update={"paused": paused}))
+        self._added.pause(name, paused=paused)
 
     def remove(self, name: str) -> None:
         """Remove an added folder; what was taken in of it stays. Raises UsageError."""
@@ -137,10 +129,7 @@ class FolderRoster:
         return replace(made, added=True, paused=given.paused)
 
     def _require_free(self, folder: WatchedFolder) -> None:
-        if folder.name in self._settings.folders or folder.name in self._added.all():
-            raise UsageError(
-                "There is a folder {name} already.", "Choose another name.", name=folder.name
-            )
+        self._added.require_free(folder.name)
         self._require_path_free(folder)
 
     def _require_path_free(self, folder: WatchedFolder) -> None:

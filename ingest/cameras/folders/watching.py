@@ -327,10 +327,7 @@ class _Watcher(threading.Thread):
                 _log.warning("%s: %s %s", self.folder.name, outcome.uri, outcome.reason)
 
     def _lose(self, reason: str) -> None:
-        try:
-            self._log.lost(self.folder.name, reason, now_ms())
-        except StoreError as error:  # a full disk, say: the folder is watched all the same
-            _log.warning("the state of %s could not be written: %s", self.folder.name, error)
+        self._log.lost(self.folder.name, reason, now_ms())
         self._say(reason)
 
     def _say(self, reason: str) -> None:

@@ -18,7 +18,9 @@ from sightline.cli.options import LibraryOption, RetainOption, YesOption, settin
 from sightline.cli.terminal import confirmed, note, say
 
 if TYPE_CHECKING:
+    from ingest.cameras.folders.roster import FolderRoster
     from ingest.cameras.roster import Roster
+    from search_core.access.audit_log import Action
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="What the camera is called, such as gate-3.")
@@ -58,7 +60,7 @@ def add(
         f"Added {camera.name} at {camera.address}: its keyframes go into {camera.library} and are "
         f"kept {_lasting(retain)}."
     )
-    _say_when(settings, "It is watched")
+    say_when(settings, "It is watched")
 
 
 def change(
@@ -105,18 +107,20 @@ def change(
         roster.keep_for(name, retain)
     say(f"Changed {name}.")
     if new is not None or udp is not None:
-        _say_when(settings, "It is watched so")
+        say_when(settings, "It is watched so")
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a camera that was added no more, until it is resumed."""
-    _pause(ctx, name, paused=True)
+    settings = settings_of(ctx)
+    set_paused(settings, "cameras", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")
 
 
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused camera again."""
-    _pause(ctx, name, paused=False)
+    settings = settings_of(ctx)
+    set_paused(settings, "cameras", _roster(settings), name, paused=False)
     say(f"Resumed {name}.")
 
 
@@ -141,12 +145,13 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     )
 
 
-def _pause(ctx: typer.Context, name: str, *, paused: bool) -> None:
-    settings = settings_of(ctx)
-    roster = _roster(settings)
-    camera = roster.get(name)
+def set_paused(
+    settings: Settings, action: Action, roster: Roster | FolderRoster, name: str, *, paused: bool
+) -> None:
+    """Pause a camera or folder that was added, or resume it."""
+    item = roster.get(name)
     detail = {"paused" if paused else "resumed": name}
-    operator.record(settings, "cameras", camera.library, detail)
+    operator.record(settings, action, item.library, detail)
     roster.pause(name, paused=paused)
 
 
@@ -156,7 +161,8 @@ def _roster(settings: Settings) -> Roster:
     return Roster(settings)
 
 
-def _say_when(settings: Settings, what: str) -> None:
+def say_when(settings: Settings, what: str) -> None:
+    """Note when ``what`` comes true: in some seconds where `sightline serve` runs."""
     serving = running_serve(settings)
     note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")
 

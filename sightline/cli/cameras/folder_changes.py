@@ -10,8 +10,8 @@ import typer
 from ingest.cameras.folders.folder_file import AddedFolder
 from search_core.errors import UsageError
 from search_core.settings import Settings
-from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator
+from sightline.cli.cameras.changes import say_when, set_paused
 from sightline.cli.options import LibraryOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
@@ -74,7 +74,7 @@ def add(
     operator.record(settings, "folders", folder.library, detail)
     roster.add(folder)
     say(f"Added {folder.name}: what appears in {folder.path} goes into {folder.library}.")
-    _say_when(settings, "It is watched")
+    say_when(settings, "It is watched")
 
 
 def change(
@@ -118,18 +118,20 @@ def change(
     operator.record(settings, "folders", folder.library, detail)
     roster.change(folder)
     say(f"Changed {name}.")
-    _say_when(settings, "It is watched so")
+    say_when(settings, "It is watched so")
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a folder that was added no more, until it is resumed."""
-    _pause(ctx, name, paused=True)
+    settings = settings_of(ctx)
+    set_paused(settings, "folders", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline folders resume {name}` watches it again.")
 
 
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused folder again; what appeared in it meanwhile is taken in."""
-    _pause(ctx, name, paused=False)
+    settings = settings_of(ctx)
+    set_paused(settings, "folders", _roster(settings), name, paused=False)
     say(f"Resumed {name}.")
 
 
@@ -147,15 +149,6 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     say(f"Removed {name}. Its files, and what was taken in of them, stay.")
 
 
-def _pause(ctx: typer.Context, name: str, *, paused: bool) -> None:
-    settings = settings_of(ctx)
-    roster = _roster(settings)
-    folder = roster.get(name)
-    detail = {"paused" if paused else "resumed": name}
-    operator.record(settings, "folders", folder.library, detail)
-    roster.pause(name, paused=paused)
-
-
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -164,8 +157,3 @@ def _roster(settings: Settings) -> FolderRoster:
     from ingest.cameras.folders.roster import FolderRoster
 
     return FolderRoster(settings)
-
-
-def _say_when(settings: Settings, what: str) -> None:
-    serving = running_serve(settings)
-    note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search_core.schema.durations import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
-from search_core.system.clock import now_ms
 from sightline.cli.cameras import folder_changes
+from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
 from sightline.cli.options import JsonOption, duration, settings_of
 from sightline.cli.terminal import counted, local_time, note, print_json, say, table
 
 if TYPE_CHECKING:
-    from ingest.cameras.folders.log import FolderFailure, FolderGap, FolderState
+    from ingest.cameras.folders.log import FolderFailure, FolderState
+    from ingest.cameras.status_log import Gap
 
 _SHOWN_FAILURES = 100
 
@@ -57,7 +57,7 @@ def folders(
     from ingest.cameras.folders.roster import FolderRoster
 
     states = FolderRoster(settings).states()
-    missed: list[FolderGap] = []
+    missed: list[Gap] = []
     failed: list[FolderFailure] = []
     if settings.ledger_path.exists():
         since_ms = round((time.time() - last.total_seconds()) * 1000)
@@ -74,7 +74,7 @@ def folders(
     elif failures:
         _print_failures(failed)
     elif gaps:
-        _print_gaps(missed, last)
+        print_gaps(missed, last, "Folder")
     else:
         _print_states(settings, states)
 
@@ -89,7 +89,7 @@ def _state_of(settings: Settings, state: FolderState) -> str:
 def _records(
     settings: Settings,
     states: list[FolderState],
-    missed: list[FolderGap],
+    missed: list[Gap],
     failed: list[FolderFailure],
 ) -> list[dict[str, Any]]:
     return [
@@ -99,8 +99,8 @@ def _records(
             "library": state.library,
             "state": _state_of(settings, state),
             "reason": state.reason,
-            "looked": _iso(state.looked_ms),
-            "last_taken": _iso(state.taken_ms),
+            "looked": iso(state.looked_ms),
+            "last_taken": iso(state.taken_ms),
             "taken": state.taken,
             "waiting": state.waiting,
             "keyframes": state.keyframes,
@@ -109,11 +109,7 @@ def _records(
                 for one in failed
                 if one.folder == state.name
             ],
-            "gaps": [
-                {"from": _iso(gap.began_ms), "to": _iso(gap.ended_ms), "reason": gap.reason}
-                for gap in missed
-                if gap.folder == state.name
-            ],
+            "gaps": gap_records(missed, state.name),
         }
         for state in states
     ]
@@ -153,27 +149,6 @@ def _print_failures(failed: list[FolderFailure]) -> None:
     if len(failed) > _SHOWN_FAILURES:
         say(f"… and {counted(len(failed) - _SHOWN_FAILURES, 'older failure')}; --json lists all.")
     note("A file is tried again when it changes; `sightline failures --retry` tries it now.")
-
-
-def _print_gaps(missed: list[FolderGap], last: timedelta) -> None:
-    if not missed:
-        say(f"No gaps in the last {format_duration(last)}.")
-        return
-    made = table("Folder", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
-    at_ms = now_ms()
-    for gap in missed:
-        made.add_row(
-            gap.folder,
-            local_time(gap.began_ms),
-            local_time(gap.ended_ms) if gap.ended_ms else "now",
-            f"{((gap.ended_ms or at_ms) - gap.began_ms) / 1000:,.0f}",
-            gap.reason,
-        )
-    say(made)
-
-
-def _iso(epoch_ms: int | None) -> str | None:
-    return None if epoch_ms is None else iso_from_ms(epoch_ms)
 
 
 app.command("add")(folder_changes.add)

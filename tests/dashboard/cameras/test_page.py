@@ -219,10 +219,10 @@ def test_a_camera_is_paused_resumed_and_given_another_address(
 
 REMOVED = """
 from dashboard.cameras.page import page
-from dashboard.cameras.changes import remove_camera, roster
+from dashboard.cameras.changes import remove, roster
 from dashboard.components.errors import shown_in_words
 with shown_in_words():
-    remove_camera(roster().get("yard"))
+    remove(roster().get("yard"))
     page()
 """
 
@@ -290,7 +290,7 @@ def test_only_an_administrator_of_all_cameras_changes_one(
         lambda: camera_changes.change_address(added, "rtsp://host/x"),
         lambda: camera_changes.pause(added, paused=True),
         lambda: camera_changes.keep_for(added, None),
-        lambda: camera_changes.remove_camera(added),
+        lambda: camera_changes.remove(added),
     )
     for change in changes:
         with pytest.raises(NotAllowed):
