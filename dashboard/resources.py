@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from dashboard.auth import identity
 from dashboard.auth.guarded_jobs import GuardedJobs
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
-from search_core.errors import SightlineError
+from search_core.errors import SightlineError, StoreError
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
@@ -165,6 +165,14 @@ def libraries() -> list[LibraryInfo]:
     """Return all libraries by name; raises NotLoggedIn."""
     identity.current()
     return _libraries()
+
+
+def library_names(first: str | None = None) -> list[str]:
+    """Return the libraries' names, ``first`` or the usual one first; only that without Milvus."""
+    first = first or settings().library
+    with suppress(StoreError):
+        return list(dict.fromkeys([first, *(info.name for info in libraries())]))
+    return [first]
 
 
 def facets(library: str) -> Facets:

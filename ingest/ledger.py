@@ -323,12 +323,11 @@ class Ledger:
                     [(library, source_id) for source_id in source_ids],
                 )
 
-    def recipes(self, library: str) -> list[str]:
-        """Return in which ways a library's sources were taken in."""
-        rows = self._database.read(
-            "SELECT DISTINCT recipe FROM sources WHERE library = ?", (library,)
+    def recipes(self, library: str) -> list[tuple[str, str]]:
+        """Return how a library's sources were taken in: recipes, each with options (JSON)."""
+        return self._database.read(
+            "SELECT DISTINCT recipe, options FROM sources WHERE library = ?", (library,)
         )
-        return [str(recipe) for (recipe,) in rows]
 
     def rename_recipe(self, library: str, old: str, new: str) -> None:
         """Note that what was taken in one way is now there as if in another."""

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector, usual_ways
+from ingest.media.keyframes import parse_selector
 from ingest.sources.names import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
@@ -127,17 +127,20 @@ def recipe_of(encoder_digest: str, selector_recipe: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def known_recipes(old_digest: str, new_digest: str) -> dict[str, str]:
-    """Return the usual recipes of an encoder, and what they are of another.
-
-    One with options that are not usual is not among them: its sources are taken in again when they
-    are next asked for, which adds no row.
-    """
-    names = [*(parse_selector(way).recipe for way in usual_ways()), LIVE_RECIPE]
-    return {recipe_of(old_digest, name): recipe_of(new_digest, name) for name in names}
+def renamed_recipes(
+    ledger: Ledger, library: str, old_digest: str, new_digest: str
+) -> dict[str, str]:
+    """Return the recipes of a library's sources that one encoder made, as they are of another."""
+    found = {}
+    for recipe, text in ledger.recipes(library):
+        selector = LIVE_RECIPE
+        if text:
+            selector = parse_selector(IngestOptions.from_text(text).keyframes).recipe
+        if recipe == recipe_of(old_digest, selector):
+            found[recipe] = recipe_of(new_digest, selector)
+    return found
 
 
 def is_maker(encoder: EncoderIdentity, ledger: Ledger, library: str) -> bool:
     """Whether the ledger's sources of a library were taken in with an encoder."""
-    known = known_recipes(encoder.digest, encoder.digest)
-    return any(recipe in known for recipe in ledger.recipes(library))
+    return bool(renamed_recipes(ledger, library, encoder.digest, encoder.digest))

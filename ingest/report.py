@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.ledger import Status
+from ingest.ledger import LedgerRow, Status
 from search_core.messages import Message, joined
 from search_core.schema.entity import CapturedFrom
 
@@ -102,15 +102,14 @@ class IngestReport:
     def results(self, limit: int) -> list[dict[str, Any]]:
         """Return outcomes of sources, at most ``limit``: failed ones, then skipped, then done."""
         order = {"failed": 0, "skipped": 1, "done": 2}
+        ordered = sorted(self.outcomes, key=lambda outcome: order[outcome.status])
+        return [result_of(outcome) for outcome in ordered[:limit]]
+
+    def _reasons(self, status: Status) -> list[dict[str, str]]:
         return [
-            {
-                "uri": o.uri,
-                "status": o.status,
-                "why": o.reason or o.warning,
-                "keyframes": o.keyframes,
-                "left_out": o.left_out,
-            }
-            for o in sorted(self.outcomes, key=lambda outcome: order[outcome.status])[:limit]
+            {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+            for o in self.outcomes
+            if o.status == status
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,16 +126,8 @@ class IngestReport:
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,
             "captured_from": dict(self.captured_from),
-            "failures": [
-                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
-                for o in self.outcomes
-                if o.status == "failed"
-            ],
-            "skips": [
-                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
-                for o in self.outcomes
-                if o.status == "skipped"
-            ],
+            "failures": self._reasons("failed"),
+            "skips": self._reasons("skipped"),
             "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
         }
@@ -184,3 +175,14 @@ class ReembedReport:
             "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
             "seconds": round(self.seconds, 3),
         }
+
+
+def result_of(outcome: SourceOutcome | LedgerRow) -> dict[str, Any]:
+    """Return how a source ended as plain JSON values: its status, why, and what came of it."""
+    return {
+        "uri": outcome.uri,
+        "status": outcome.status,
+        "why": outcome.reason or outcome.warning,
+        "keyframes": outcome.keyframes,
+        "left_out": outcome.left_out,
+    }

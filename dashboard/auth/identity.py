@@ -75,6 +75,16 @@ def begin_page() -> Access:
     return access
 
 
+def require_removing(doing: str) -> None:
+    """Raise NotAllowed unless the user may delete, and sees all cameras.
+
+    Asked when it is done, not only when its button is drawn: a role may have changed meanwhile.
+    """
+    access = current()
+    access.require("delete", doing)
+    access.require_all_cameras(doing)
+
+
 def record(action: Action, library: str = "", detail: Mapping[str, Any] | None = None) -> None:
     """Write into the audit log what the one who looks at this page does.
 

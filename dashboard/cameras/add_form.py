@@ -12,7 +12,6 @@ from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.camera import Camera
-from search_core.errors import StoreError
 from search_core.schema.camera import with_login
 from search_core.schema.durations import parse_duration
 from search_core.store.library import check_library_name
@@ -36,7 +35,7 @@ def adding_form() -> None:
         with left:
             library = st.selectbox(
                 _("Library"),
-                library_names(),
+                resources.library_names(),
                 accept_new_options=True,
                 key=f"camera-library-{number}",
             )
@@ -96,13 +95,3 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
             _("Password"), type="password", autocomplete="new-password", key=f"{key}-password"
         )
     return address, user.strip(), password
-
-
-def library_names() -> list[str]:
-    """Return the libraries, the usual one first; that alone while Milvus is away."""
-    first = resources.settings().library
-    try:
-        names = [info.name for info in resources.libraries()]
-    except StoreError:
-        names = []
-    return [first, *(name for name in names if name != first)]

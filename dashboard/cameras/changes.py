@@ -1,9 +1,7 @@
 """What an administrator of all cameras changes of cameras and watched folders.
 
-Each change is allowed, written into the audit log, and then done. The right is asked for when it is
-done, not only when its button is drawn: a role may have changed meanwhile. No address gets into the
-audit log but its public part. A folder must be one that the settings let the dashboard take files
-in from.
+Each change is allowed, written into the audit log, and then done. No address gets into the audit
+log but its public part. A folder must be one that the settings let the dashboard read.
 """
 
 from __future__ import annotations
@@ -37,16 +35,9 @@ def folder_roster() -> FolderRoster:
     return FolderRoster(load_settings())
 
 
-def require_cameras(doing: str) -> None:
-    """Raise NotAllowed unless the user may change cameras."""
-    access = identity.current()
-    access.require("delete", doing)
-    access.require_all_cameras(doing)
-
-
 def add_camera(camera: Camera) -> None:
     """Add a camera that the roster made; raises NotAllowed, UsageError, EncoderMismatch."""
-    require_cameras("adding a camera")
+    identity.require_removing("adding a camera")
     _ensure_library(camera.library)
     detail = {"added": camera.name, **_place(camera), "kept": lasting(camera.retain)}
     identity.record("cameras", camera.library, detail)
@@ -55,7 +46,7 @@ def add_camera(camera: Camera) -> None:
 
 def add_folder(name: str, given: AddedFolder) -> WatchedFolder:
     """Add a folder; raises NotAllowed, UsageError, EncoderMismatch."""
-    require_cameras("adding a folder")
+    identity.require_removing("adding a folder")
     known = folder_roster()
     folder = known.make(name, _allowed(given))
     _ensure_library(folder.library)
@@ -66,7 +57,7 @@ def add_folder(name: str, given: AddedFolder) -> WatchedFolder:
 
 def change_address(camera: Camera, address: str) -> None:
     """Give a camera another address; raises NotAllowed, UsageError."""
-    require_cameras("changing a camera")
+    identity.require_removing("changing a camera")
     known = roster()
     known.get(camera.name)
     detail = {"changed": camera.name, "address": public_address(address)}
@@ -76,7 +67,7 @@ def change_address(camera: Camera, address: str) -> None:
 
 def change_folder(name: str, given: AddedFolder) -> None:
     """Watch an added folder as this says; raises NotAllowed, UsageError, EncoderMismatch."""
-    require_cameras("changing a folder")
+    identity.require_removing("changing a folder")
     known = folder_roster()
     if given.path != known.get(name).path:
         given = _allowed(given)
@@ -88,7 +79,7 @@ def change_folder(name: str, given: AddedFolder) -> None:
 
 def keep_for(camera: Camera, retain: timedelta | None) -> None:
     """Keep a camera's keyframes this long, None for ever; raises NotAllowed."""
-    require_cameras("changing how long keyframes are kept")
+    identity.require_removing("changing how long keyframes are kept")
     identity.record("delete", camera.library, {"camera": camera.name, "kept": lasting(retain)})
     roster().keep_for(camera.name, retain)
 
@@ -124,7 +115,7 @@ def _roster_of(
 ) -> tuple[Roster | FolderRoster, Action]:
     """Return the roster that holds an added camera or folder; raises NotAllowed, UsageError."""
     is_camera = isinstance(item, Camera)
-    require_cameras(doing_camera if is_camera else doing_folder)
+    identity.require_removing(doing_camera if is_camera else doing_folder)
     known = roster() if is_camera else folder_roster()
     known.get(item.name)
     return known, "cameras" if is_camera else "folders"

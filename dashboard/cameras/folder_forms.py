@@ -8,12 +8,10 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity, server_files
-from dashboard.cameras.add_form import library_names
 from dashboard.cameras.changes import (
     add_folder,
     change_folder,
     folder_roster,
-    require_cameras,
     watched_when,
 )
 from dashboard.cameras.forms import pause_and_remove, removal_buttons
@@ -120,9 +118,7 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
     )
     left, right = st.columns(2)
     with left:
-        names = library_names()
-        if folder is not None:
-            names = [folder.library, *(name for name in names if name != folder.library)]
+        names = resources.library_names(folder.library if folder else None)
         library = st.selectbox(_("Library"), names, accept_new_options=True, key=f"{key}-library")
     with right:
         camera = st.text_input(
@@ -185,7 +181,7 @@ def _changing_form(folder: WatchedFolder) -> None:
 
 @shown_in_words()
 def _removal_form(folder: WatchedFolder) -> None:
-    require_cameras("removing a folder")
+    identity.require_removing("removing a folder")
     text = _("**{folder}** will not be watched any more.")
     st.markdown(text.format(folder=plain(folder.name)))
     taken = {state.name: state.taken for state in folder_roster().states()}.get(folder.name, 0)

@@ -19,7 +19,6 @@ from dashboard.cameras.changes import (
     lasting,
     pause,
     remove,
-    require_cameras,
     roster,
     watched_when,
 )
@@ -147,7 +146,7 @@ def _retention_form(camera: Camera) -> None:
 
 @shown_in_words()
 def _retention_question(camera: Camera, retain: timedelta | None) -> None:
-    require_cameras("changing how long keyframes are kept")
+    identity.require_removing("changing how long keyframes are kept")
     text = _("Keyframes of **{camera}** are kept **{time}** from now on.")
     st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting(retain)))))
     if retain and (due := _count(camera, Rule(camera.library, retain, camera.name))):
@@ -188,7 +187,7 @@ def _address_form(camera: Camera) -> None:
 
 @shown_in_words()
 def _removal_form(camera: Camera) -> None:
-    require_cameras("removing a camera")
+    identity.require_removing("removing a camera")
     text = _("**{camera}** will not be watched any more, and its address is forgotten.")
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same

@@ -22,7 +22,7 @@ from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.exact_times import GivenMoments
-from ingest.options import known_recipes
+from ingest.options import renamed_recipes
 from ingest.report import ReembedReport, SourceOutcome
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import Fetcher
@@ -167,10 +167,9 @@ class _Run:
 
     def account(self, library: str, old_digest: str) -> None:
         """Let the ledger know what the library holds now."""
-        renamed = known_recipes(old_digest, self._encoder.identity.digest)
-        for old in self._ledger.recipes(library):
-            if old in renamed:
-                self._ledger.rename_recipe(library, old, renamed[old])
+        new_digest = self._encoder.identity.digest
+        for old, new in renamed_recipes(self._ledger, library, old_digest, new_digest).items():
+            self._ledger.rename_recipe(library, old, new)
         fewer = Counter(entity.source_id for entity in self._lost.values())
         for source_id, count in fewer.items():
             self._ledger.expect_fewer(library, source_id, count)

@@ -227,7 +227,7 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
 class ShowProgress(Protocol):
     """What a progress bar is told."""
 
-    def __call__(self, done: int, total: int | None, current: str = "") -> None:
+    def __call__(self, done: float, total: float | None, current: str = "") -> None:
         """Show how much is done of how much (None: not known), and the item at hand."""
         ...
 
@@ -257,7 +257,7 @@ def progress_bar(title: str, unit: str = "", *, steps: bool = False) -> Iterator
         task = bar.add_task("", total=None)
         before = ""
 
-        def show(done: int, total: int | None, current: str = "") -> None:
+        def show(done: float, total: float | None, current: str = "") -> None:
             nonlocal before
             if steps and current != before:
                 bar.reset(task, total=total)
@@ -320,13 +320,3 @@ def counted(number: int, noun: str) -> str:
     """Return e.g. ``1 keyframe`` or ``1,204 keyframes``."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
-
-
-def size(count_bytes: int) -> str:
-    """Return a number of bytes as people read it, e.g. ``3.4 GB``."""
-    amount = float(count_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.filesize import decimal
 from rich.text import Text
 
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
@@ -27,7 +28,7 @@ from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from sightline.cli.options import JsonOption, settings_of
-from sightline.cli.terminal import counted, err, open_workspace, print_json, say, size, table
+from sightline.cli.terminal import counted, err, open_workspace, print_json, say, table
 
 if TYPE_CHECKING:
     from search_core.store.milvus.probe import Outcome
@@ -207,7 +208,7 @@ def _data_dir(settings: Settings) -> Iterator[Check]:
     yield Check(
         "Disk",
         "ok" if enough else "warning",
-        f"{size(free)} free",
+        f"{decimal(free)} free",
         "" if enough else "Thumbnails and vectors take some 30 kB a keyframe.",
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.filesize import decimal
 from rich.table import Table
 
-from sightline.cli.terminal import size, table
+from sightline.cli.terminal import table
 
 if TYPE_CHECKING:
     from search_core.lab.recommendation import Recommendation
@@ -81,7 +82,7 @@ def builds_table(runs: Sequence[IndexRun]) -> Table:
 def _size(count_bytes: int | None, known_from: str | None) -> str:
     if count_bytes is None:
         return "–"
-    return f"{'≈ ' if known_from == 'estimated' else ''}{size(count_bytes)}"
+    return f"{'≈ ' if known_from == 'estimated' else ''}{decimal(count_bytes)}"
 
 
 def filters_table(runs: Sequence[IndexRun]) -> Table | None:

@@ -11,15 +11,6 @@ from threading import Event
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-)
 from rich.text import Text
 
 from ingest.media.keyframes import parse_selector, selector_help
@@ -43,6 +34,7 @@ from sightline.cli.terminal import (
     note,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
     table,
@@ -57,6 +49,7 @@ if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
+_SHOWN_NAME = 32
 SHOWN_TIME_WARNINGS = 5
 _AUDITED_PATHS = 10
 
@@ -229,47 +222,21 @@ def _stoppable() -> Iterator[Callable[[], bool]]:
 
 @contextmanager
 def _progress_bar() -> Iterator[Callable[[IngestProgress], None]]:
-    bar = Progress(
-        SpinnerColumn(),
-        TextColumn("Ingesting", style="bold"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[keyframes]:,} keyframes"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[current]}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-    )
-    task: TaskID = bar.add_task("", total=None, keyframes=0, current="looking for media")
+    """Show how far an ingest is, and say on stderr that it waits for Milvus."""
+    with progress_bar("Ingesting", "sources") as bar:
+        said = ""
 
-    said = ""
+        def show(progress: IngestProgress) -> None:
+            nonlocal said
+            if progress.waiting != said:
+                note(progress.waiting or "Milvus answers again.")
+                said = progress.waiting
+            name = progress.current.rstrip("/").rpartition("/")[2]
+            name = name if len(name) <= _SHOWN_NAME else f"{name[: _SHOWN_NAME - 1]}…"
+            at = f"{counted(progress.keyframes, 'keyframe')}, {name}"
+            bar(progress.sources_finished, progress.sources_total, at)
 
-    def say_waiting(progress: IngestProgress) -> None:
-        nonlocal said
-        if progress.waiting != said:
-            note(progress.waiting or "Milvus answers again.")
-            said = progress.waiting
-
-    def show(progress: IngestProgress) -> None:
-        say_waiting(progress)
-        bar.update(
-            task,
-            total=progress.sources_total,
-            completed=progress.sources_finished,
-            keyframes=progress.keyframes,
-            current=_short(progress.current),
-        )
-
-    if not err().is_terminal:
-        yield say_waiting
-        return
-    with bar:
         yield show
-
-
-def _short(uri: str | None) -> str:
-    name = (uri or "").rstrip("/").rpartition("/")[2]
-    return name if len(name) <= 32 else f"{name[:31]}…"
 
 
 def print_summary(report: IngestReport, library: str) -> None:

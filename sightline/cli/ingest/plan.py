@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
+from rich.filesize import decimal
 
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.indexes import FASTEST_FIRST, start_for
@@ -21,20 +19,18 @@ from search_core.settings import Settings
 from sightline.cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from sightline.cli.terminal import (
     counted,
-    err,
     facts,
     open_workspace,
     print_json,
+    progress_bar,
     say,
     shown_path,
-    size,
     table,
     warn,
 )
 
 if TYPE_CHECKING:
     from ingest.estimate.extrapolation import Expected
-    from ingest.estimate.planner import Progress
     from ingest.estimate.survey import Survey
     from ingest.sources.names import Naming
 
@@ -84,9 +80,16 @@ def plan(
     from ingest.estimate.survey import surveyed
     from search_core.system.machine import cores
 
-    with _bar() as tell:
+    with progress_bar("Planning", steps=True) as show:
         found = surveyed(settings, paths, encoder, selector, anew=not milvus.rows)
-        planner = Planner(settings, encoder, selector, budget, tell, naming)
+        planner = Planner(
+            settings,
+            encoder,
+            selector,
+            budget,
+            lambda progress: show(progress.share, 1.0, progress.doing),
+            naming,
+        )
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
@@ -138,24 +141,6 @@ def _milvus(settings: Settings) -> _Milvus:
         except LibraryNotFound:
             return _Milvus(server, 0, "")
         return _Milvus(server, store.count(info.name), info.index.index_type)
-
-
-@contextmanager
-def _bar() -> Iterator[Callable[[Progress], None]]:
-    bar = Bar(
-        TextColumn("Planning", style="bold"),
-        BarColumn(bar_width=24),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}", style="dim", markup=False),
-        console=err(),
-        transient=True,
-        disable=not err().is_terminal,
-    )
-    with bar:
-        task = bar.add_task("looking for media", total=1.0)
-        yield lambda progress: bar.update(
-            task, completed=progress.share, description=progress.doing
-        )
 
 
 def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:
@@ -242,7 +227,7 @@ def _print(
         rows.append(("Video", f"{_span(expected.video_ms / 1000)}, {share:.0%} of it sampled"))
     rows.append(("Keyframes", f"{expected.keyframes:,}"))
     rows.append(("Time", f"{_span(expected.seconds)} on this machine"))
-    rows.append(("Thumbnails", size(expected.thumbnail_bytes)))
+    rows.append(("Thumbnails", decimal(expected.thumbnail_bytes)))
     say(facts(rows))
     say()
     after = milvus.rows + expected.keyframes
@@ -251,7 +236,7 @@ def _print(
     for item in types:
         mark = " (in use)" if item["index_type"] == milvus.index_type else ""
         made.add_row(
-            item["index_type"] + mark, size(item["memory_bytes"]), size(item["disk_bytes"])
+            item["index_type"] + mark, decimal(item["memory_bytes"]), decimal(item["disk_bytes"])
         )
     say(made)
     for outcome in failing[:_SHOWN_FAILURES]:
