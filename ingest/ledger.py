@@ -130,7 +130,7 @@ _SETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What became of one source in one library.
+    """The outcome of one source in one library.
 
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
     where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
@@ -198,7 +198,7 @@ class Ledger:
         left_out: int = 0,
         options: str = "",
     ) -> None:
-        """Write what became of a source, in place of what was written before.
+        """Write the outcome of a source, in place of the one before.
 
         A source that is done stays done. What was not done under this uri before, when the file
         had other content or could not be read, is forgotten.
@@ -233,7 +233,7 @@ class Ledger:
     def outcomes(
         self, library: str | None = None, status: str | None = None, limit: int = -1
     ) -> list[LedgerRow]:
-        """Return what became of sources, newest first; of one library or status if given."""
+        """Return the outcomes of sources, newest first; of one library or status if given."""
         rows = self._database.read(
             f"SELECT {_COLUMNS} FROM sources WHERE (?1 IS NULL OR library = ?1)"  # noqa: S608
             " AND (?2 IS NULL OR status = ?2) ORDER BY updated_ms DESC, uri LIMIT ?3",
@@ -253,7 +253,7 @@ class Ledger:
     def lately(
         self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
     ) -> list[LedgerRow]:
-        """Return what became of a library's sources since then, newest first.
+        """Return the outcomes of a library's sources since then, newest first.
 
         ``below`` is a folder, an archive or a file, "" for wherever they are.
         """
@@ -368,7 +368,7 @@ class Ledger:
         self.locate([Location(library, line.source_id, line.uri, options=line.options)])
 
     def of_sources(self, library: str, source_ids: Sequence[str]) -> list[LedgerRow]:
-        """Return what became of some of a library's sources."""
+        """Return the outcomes of some of a library's sources."""
         marks = ", ".join("?" * len(source_ids))
         rows = self._database.read(
             f"SELECT {_COLUMNS} FROM sources WHERE library = ? AND source_id IN ({marks})",  # noqa: S608

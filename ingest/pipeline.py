@@ -315,7 +315,7 @@ class _Run:
             return
         library, recipe = self._plan.library, self._plan.recipe
         repeated = outages.outlast(lambda: self._segments.repeated(store, library))
-        for entity in repeated:  # first: a row too many is no damage, one too few is
+        for entity in repeated:  # first: a row too many does no harm, one too few does
             ledger.leave_out(library, entity.source_id, recipe)
         for start in range(0, len(repeated), _DELETED_AT_ONCE):
             part = repeated[start : start + _DELETED_AT_ONCE]

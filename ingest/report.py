@@ -13,7 +13,7 @@ from search_core.schema.entity import CapturedFrom
 
 @dataclass(frozen=True, slots=True)
 class SourceOutcome:
-    """What became of one source; ``reason`` and ``warning`` are predicates about it.
+    """The outcome of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
     decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
@@ -135,7 +135,7 @@ class IngestReport:
 
 @dataclass(slots=True)
 class ReembedReport:
-    """What became of a library's keyframes.
+    """How a library's keyframes were re-embedded.
 
     ``thumbnails`` of the ``keyframes`` were embedded from their thumbnails; ``reasons`` says why,
     by source. ``left_out`` are the uris of keyframes of which nothing is left, as often as they

@@ -46,7 +46,7 @@ class Messages(Protocol):
 
 
 class Silent:
-    """Messages that nobody reads."""
+    """Discards messages."""
 
     def note(self, text: str) -> None:
         """Say nothing."""

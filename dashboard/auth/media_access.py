@@ -29,7 +29,7 @@ _handed_out: OrderedDict[tuple[bytes, Access], None] = OrderedDict()
 
 
 def remember(access: Access | None) -> None:
-    """Remember who looks at the page that is being drawn, None for nobody any more."""
+    """Remember the user of the page that is being drawn; None where logged out."""
     context = get_script_run_ctx(suppress_warning=True)
     if context is None:
         return

@@ -78,7 +78,7 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
         autocomplete="off",
         help=_(
             "It begins with rtsp:// or rtsps://; the camera's manual or its own page says it. It "
-            "is kept on the server, where only its owner can read it, and shown to nobody."
+            "is kept on the server, where only its owner can read it, and never shown."
         ),
         key=f"{key}-address",
     )

@@ -80,7 +80,7 @@ def folder_list() -> None:
 
 
 def folder_frame(states: Sequence[FolderState], watched: set[str]) -> pd.DataFrame:
-    """Return one row a folder: its state in a word, and what became of its files."""
+    """Return one row a folder: its state in a word, and counts of its files."""
     return pd.DataFrame(
         {
             _("Folder"): [state.name for state in states],

@@ -79,7 +79,7 @@ def _seen_cameras() -> Mapping[str, Camera]:
     """
     access, known = identity.current(), roster()
     cameras = {camera.name: camera for camera in known.cameras()}
-    unknown = SecretStr("")  # nobody connects from here to what is not in the roster
+    unknown = SecretStr("")  # cameras outside the roster are never connected to from here
     found = {
         state.name: replace(
             cameras.get(state.name, Camera(state.name, unknown, state.library)),

@@ -109,7 +109,7 @@ def settle(message: str) -> None:
 
 
 def counting(doing: str, total: int) -> Callable[[int], None]:
-    """Draw a bar; return what to tell it how many are done."""
+    """Draw a bar; return a function that sets how many are done."""
     bar = st.progress(0.0, text=doing)
 
     def tell(done: int) -> None:

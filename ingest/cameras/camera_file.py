@@ -184,7 +184,7 @@ def _reason(error: OSError | ValueError | RecursionError) -> str:
         return "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
-    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else "it is no TOML"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is not TOML"
 
 
 def quoted(text: str) -> str:

@@ -51,7 +51,7 @@ Tell = Callable[[Camera, MediaEntity], None]
 class LiveWriter:
     """Takes keyframes from any thread; one thread calls :meth:`embed`, and one :meth:`write`.
 
-    ``recipe`` is the ledger's word for how they were made; ``tell`` is told of each row Milvus has
+    ``recipe`` is the ledger's word for how they were made; ``tell`` receives each row Milvus has
     acknowledged.
     """
 

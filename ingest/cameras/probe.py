@@ -1,6 +1,6 @@
-"""A glimpse of a live camera: its stream for a few seconds, in a process of its own.
+"""Probe a live camera: decode its stream for a few seconds, in a process of its own.
 
-It tells what a camera sends, or why it cannot be watched, before anybody relies on it.
+Shows what a camera sends, or why it cannot be watched, before it is added.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from search_core.system.child_process import ChildProcess, parent_process
 
 ENTRY = "ingest.cameras.probe:main"
 STILL_PX = 960
-#: So many cameras are looked at together; each takes a process.
+#: How many cameras are probed at once; each takes a process.
 MOST_AT_ONCE = 2
 _SLACK_S = 5.0
 _JPEG_QUALITY = 85

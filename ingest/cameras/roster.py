@@ -150,7 +150,7 @@ class Roster:
 
 
 def _state_now(camera: Camera, noted: CameraState | None) -> CameraState:
-    """Return the state of a camera of the roster; ``noted`` is what the diary says of it."""
+    """Return the state of a camera of the roster; ``noted`` is its state in the status log."""
     if noted is None or noted.state == "removed":
         began = noted or CameraState.before(camera)
         noted = replace(began, state="stopped", reason="")

@@ -1,4 +1,4 @@
-"""Watching live cameras: one process each decodes, this one embeds, writes and keeps the diary.
+"""Watch live cameras: one process each decodes; this one embeds, writes and keeps the status log.
 
 Watched folders are looked after here too, in threads of their own: they share the encoder.
 """
@@ -178,7 +178,7 @@ def watch(
     """Watch cameras and ``folders`` until ``stop`` is set; what is new can be searched soon after.
 
     With a ``roster`` it is asked every second which cameras are to be watched from then on, and so
-    are ``folders``; those that do not change are not disturbed. ``observe`` is told what happens,
+    are ``folders``; those that do not change are not disturbed. ``observe`` receives what happens,
     from several threads: events, and the entities Milvus has acknowledged. While Milvus is away
     keyframes wait. Raises, for ``cameras``, EncoderMismatch, and StoreError when Milvus cannot be
     reached at the start; those that come later are tried again instead.
@@ -247,7 +247,7 @@ def _write_on(writer: LiveWriter, over: threading.Event) -> None:
 
 
 class _Journal:
-    """What supervisors tell: keyframes go to the writer, the rest into the diary and the log."""
+    """Receives supervisors' events: keyframes go to the writer, the rest to both logs."""
 
     def __init__(self, diary: Diary, writer: LiveWriter, observe: Observer) -> None:
         self._diary = diary
@@ -298,7 +298,7 @@ class _Journal:
             self._say(camera, "is live")
 
     def _flush(self, camera: Camera) -> None:
-        """Write what was seen of a camera into the diary."""
+        """Write what was seen of a camera into the status log."""
         seen = self._seen.pop(camera.name, None)
         if seen is not None:
             self._noted_ms[camera.name] = last = seen.last_frame_ms

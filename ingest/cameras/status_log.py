@@ -21,7 +21,7 @@ from search_core.system.database import Database, storable
 
 State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
 
-#: A shorter silence is no gap: a keyframe every two seconds is all there would have been.
+#: A shorter silence is not a gap: a keyframe every two seconds is all there would have been.
 LEAST_GAP_MS = 2_000
 _log = logging.getLogger(__name__)
 Statement = tuple[str, tuple[object, ...]]

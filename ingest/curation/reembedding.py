@@ -37,7 +37,7 @@ from search_core.store.replacement import Replacement
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
-#: Where more than a few came in each time, so many times is enough.
+#: Where more than a few came in each time, this many rounds are enough.
 _PASSES = 20
 
 OnProgress = Callable[[int, int, str], None]
@@ -166,7 +166,7 @@ class _Run:
         return self.report.keyframes - before
 
     def account(self, library: str, old_digest: str) -> None:
-        """Let the ledger know what the library holds now."""
+        """Update the ledger to what the library holds now."""
         new_digest = self._encoder.identity.digest
         for old, new in renamed_recipes(self._ledger, library, old_digest, new_digest).items():
             self._ledger.rename_recipe(library, old, new)

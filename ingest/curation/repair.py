@@ -1,4 +1,4 @@
-"""Mending what :mod:`ingest.curation.verification` found, from what is there."""
+"""Repair what :mod:`ingest.curation.verification` found, from what is there."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ def _take_in_again(
             rows = Filter(source_ids=(finding.source_id,))
             state, _ = places.look(finding.subject, finding.source_id)
             if finding.kind == "unfinished" and state in ("gone", "changed"):
-                delete_entities(settings, store, library, rows)  # what nobody can finish
+                delete_entities(settings, store, library, rows)  # what cannot be finished
                 continue
             options = _options(store, ledger, finding)
             if finding.kind != "media_changed":

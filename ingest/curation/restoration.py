@@ -37,7 +37,7 @@ _SAME_ENCODER = 0.8
 
 @dataclass(slots=True)
 class Restored:
-    """What became of the damaged files.
+    """What was done about the damaged files.
 
     ``undeleted`` are the libraries whose list of deleted keyframes is lost: what was deleted of
     them may be back. ``kept`` are the places of the damaged files.

@@ -44,7 +44,7 @@ class DecodeOptions:
 class DecodeTask:
     """One source to decode.
 
-    ``path`` is the file, ``uri`` how the source is told of. ``version`` is the file's (size,
+    ``path`` is the file, ``uri`` the source's name for people. ``version`` is the file's (size,
     mtime_ns) when its content was hashed. Times are epoch milliseconds: ``given_ms`` is when it
     began by what somebody said, ``sidecar_ms`` what Google Takeout's JSON file says, ``file_ms``
     when the file was last written. ``name_claims`` are the times in its name, ``name_question``

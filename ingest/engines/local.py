@@ -115,7 +115,7 @@ class _Work:
         self._lock = threading.Lock()
 
     def next(self) -> Prepared | None:
-        """Return the next source to decode, or what became of one that needs no decoding."""
+        """Return the next source to decode, or the outcome of one that needs no decoding."""
         with self._lock:
             return None if self.stop.is_set() else next(self._prepared, None)
 

@@ -37,7 +37,7 @@ WHOLE_MS = 180_000
 _MOST_PIXELS = 16
 #: 16 kbit/s: less than recorders write of a view in which nothing moves.
 _LEAST_BYTES_PER_S = 2_000
-#: A gap between frames longer than so many usual ones is a jump of timestamps, not footage.
+#: A gap between frames longer than this many usual ones is a jump of timestamps, not footage.
 _MOST_STEPS = 100
 _HANG_S = 30.0
 

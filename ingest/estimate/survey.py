@@ -28,7 +28,7 @@ _MJPEG = frozenset((".mjpeg", ".mjpg"))
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A source that would be taken in; ``size`` is in bytes, 0 where nobody tells."""
+    """A source that would be taken in; ``size`` is in bytes, 0 where unknown."""
 
     source: Source
     kind: Kind

@@ -161,7 +161,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class RefusedMember:
-    """A file in a zip that will not be unpacked, and why; ``failed`` when that is no choice."""
+    """A file in a zip that will not be unpacked, and why; ``failed`` where that is a fault."""
 
     name: str
     reason: str
@@ -171,7 +171,7 @@ class RefusedMember:
 class Archive:
     """A zip file, opened, by its path or from what is open already; a context manager.
 
-    Raises CorruptMedia when it is no zip that can be read.
+    Raises CorruptMedia when it is not a zip that can be read.
     """
 
     def __init__(self, file: Path | BinaryIO) -> None:
@@ -346,7 +346,7 @@ def _spoken(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return Message("a name in it is not valid UTF-8, as it says to be")
     if "not a zip file" in said:
-        return Message("it is no complete zip archive")
+        return Message("it is not a complete zip archive")
     if "CRC" in said:
         return Message("its checksum does not match")
     return Message("unpacking stopped with: {reason}", reason=in_words(error))

@@ -20,7 +20,7 @@ from search_core.schema.entity import is_address
 from search_core.settings import Settings
 
 #: ``there``: with the content that was taken in. ``changed``: with other content. ``gone``: the
-#: file was deleted. ``away``: nobody can tell now, such as while its file system is not mounted.
+#: file was deleted. ``away``: unknown now, such as while its file system is not mounted.
 MediaState = Literal["there", "changed", "gone", "away"]
 _UNKNOWN = ""
 

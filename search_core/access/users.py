@@ -81,7 +81,7 @@ def check_role(role: str) -> Role:
         if role == known:
             return known
     raise UsageError(
-        "{role!r} is no role.", "Roles are {roles}.", role=role, roles=", ".join(ROLES)
+        "{role!r} is not a role.", "Roles are {roles}.", role=role, roles=", ".join(ROLES)
     )
 
 

@@ -63,7 +63,7 @@ class MediaEntity:
     ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
     displayed, after rotation. ``thumbnail`` is a path relative to the data directory. A live
     camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC). ``span_ms`` is how long
-    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where nobody knows.
+    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where unknown.
     """
 
     id: str

@@ -63,7 +63,7 @@ def demo(
     The footage is seven street cameras and a hundred photographs, drawn on this machine, so what
     is visible when is known: ✓ marks the hits of which the sentence is true. The exit code is 1
     when a sentence has none among its first three. What is done already is not done again.
-    With --json what happens is told on stderr, the result is printed at the end, and nothing is
+    With --json progress goes to stderr, the result is printed at the end, and nothing is
     served.
     """
     settings = settings_of(ctx)

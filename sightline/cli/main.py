@@ -24,7 +24,7 @@ _ANYWHERE = ("--data-dir", "--model", "--pretrained")
 
 
 class SightlineGroup(TyperGroup):
-    """A group whose global options may stand anywhere, and whose errors are told plainly."""
+    """A group whose global options may stand anywhere, and whose errors have no traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse with the global options brought to the front."""

@@ -202,7 +202,9 @@ def read_picture(path: Path, settings: Settings) -> Image.Image:
 def check_sheet_name(path: Path) -> None:
     """Raise UsageError for a sheet that could not be written."""
     if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-        raise UsageError(f"{path} is no picture's name.", "Use a name that ends in .jpg or .png.")
+        raise UsageError(
+            f"Unsupported image extension: {path}.", "Use a name that ends in .jpg or .png."
+        )
     if not path.absolute().parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist.", "Create it first.")
 

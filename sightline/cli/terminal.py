@@ -225,7 +225,7 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
 
 
 class ShowProgress(Protocol):
-    """What a progress bar is told."""
+    """Reports progress to a bar."""
 
     def __call__(self, done: float, total: float | None, current: str = "") -> None:
         """Show how much is done of how much (None: not known), and the item at hand."""
@@ -285,7 +285,7 @@ def open_workspace(settings: Settings) -> Workspace:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask before something is removed or changed; raises UsageError where nobody can answer."""
+    """Ask before something is removed or changed; raises UsageError without a terminal."""
     if yes:
         return True
     if not sys.stdin.isatty():

@@ -25,7 +25,7 @@ from search_core.system.database import storable
 
 State = Literal["starting", "watching", "lost", "stopped", "paused", "removed"]
 
-#: A shorter pause between two scans is no gap.
+#: A shorter pause between two scans is not a gap.
 LEAST_GAP_MS = 60_000
 #: The size and time of what could not be read: no version of a file is known by it.
 NO_VERSION = -1
@@ -187,7 +187,7 @@ class FolderLog(StatusLog):
         *,
         keyframes: int = 0,
     ) -> None:
-        """Write what became of a file in this version, and count it if it is done."""
+        """Write the outcome of a file in this version, and count it if it is done."""
         below = _below(folder, version)
         values = (folder.name, below.path, below.size, below.mtime_ns, status, reason, now_ms)
         counted: Statement = (

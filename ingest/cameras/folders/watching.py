@@ -35,7 +35,7 @@ from search_core.system.cancellation import Stop
 from search_core.system.clock import now_ms
 
 _FORGET_AT_ONCE = 200
-#: With so many files that wait, no more are looked for than those that were just recorded.
+#: With this many files waiting, only those just recorded are looked for.
 _MOST_WAITING = 5_000
 _READ_STAGES = ("find", "read")
 _END_S = 10.0
@@ -44,7 +44,7 @@ LOOK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
-#: Is told what became of a file, or why a folder cannot be watched ("" when it is again).
+#: Receives the outcome of a file, or why a folder cannot be watched ("" when it is again).
 FolderObserver = Callable[[WatchedFolder, SourceOutcome | str], None]
 #: Gives the folders that are to be watched now; may raise SightlineError.
 Wanted = Callable[[], Sequence[WatchedFolder]]
@@ -304,7 +304,7 @@ class _Watcher(threading.Thread):
         return True
 
     def _settle(self, version: FileVersion, outcomes: Sequence[SourceOutcome]) -> None:
-        """Note what became of a file, which may be an archive of several sources."""
+        """Note the outcome of a file, which may be an archive of several sources."""
         waits = [outcome for outcome in outcomes if outcome.stage == WAIT_STAGE]
         if waits:
             self._candidates.wait(version, time.monotonic())

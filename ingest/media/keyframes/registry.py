@@ -39,7 +39,7 @@ def parse_selector(text: str) -> KeyframeSelector:
     if found is not None and plus:
         found = _distinct(found, distinct)
     if found is None:
-        raise UsageError("{text!r} is no way to choose keyframes.", selector_hint(), text=text)
+        raise UsageError("Unknown keyframe selector {text!r}.", selector_hint(), text=text)
     return found
 
 

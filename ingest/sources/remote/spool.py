@@ -100,7 +100,7 @@ def no_room(size: int, free: int) -> str:
 
 
 def _sweep(spool_dir: Path) -> None:
-    """Remove the folders of runs that are no more: nobody holds their locks."""
+    """Remove the folders of runs that ended: their locks are free."""
     for folder in spool_dir.iterdir():
         if not folder.is_dir():
             continue

@@ -422,7 +422,7 @@ class MilvusStore:
         For the start of any command: what Milvus refuses meanwhile is left to the next.
         """
         with suppress(SightlineError), milvus_errors("removing leftovers"):
-            self.session.catalog.health.require_all()  # what is damaged is no leftover
+            self.session.catalog.health.require_all()  # what is damaged is not a leftover
             if has_leftovers(self.session):
                 return self.remove_leftovers()
         return []

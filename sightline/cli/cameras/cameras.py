@@ -69,7 +69,7 @@ def _read(
 ) -> tuple[list[CameraState], list[Gap]]:
     """Return the cameras that are to be watched or were, and their gaps.
 
-    What nobody watches now is not seen since its last frame.
+    A camera without a watching process is not seen since its last frame.
     """
     from ingest.cameras.camera import is_watched
     from ingest.cameras.roster import Roster

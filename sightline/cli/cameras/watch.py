@@ -181,7 +181,7 @@ def _watch(
                 "By `sightline serve` or another `sightline watch` on this data directory.",
             )
     for name in ("ingest.cameras", "ingest.cameras.folders"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # it is told here instead
+        logging.getLogger(name).setLevel(logging.ERROR)  # shown here instead
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace(settings))
         store = workspace.store(create=True)
@@ -241,7 +241,7 @@ def _teller() -> Observer:
 
 
 def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
-    """Print for people what became of a file, and what happens to a folder."""
+    """Print for people the outcome of a file, and what happens to a folder."""
     if isinstance(told, str):
         if told:
             warn(f"{folder.name} {told}; it is tried again")
@@ -257,7 +257,7 @@ def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
 
 
 def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
-    """Print what became of a file, and what happens to a folder, as a line of JSON."""
+    """Print the outcome of a file, and what happens to a folder, as a line of JSON."""
     record: dict[str, object] = {"folder": folder.name}
     if isinstance(told, str):
         record |= {"event": "lost" if told else "watching", "reason": told}

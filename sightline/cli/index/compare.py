@@ -71,11 +71,16 @@ def compare(
         ),
     ] = None,
     nq: Annotated[
-        str, typer.Option("--nq", metavar="N,N", help="Also time requests of so many queries.")
+        str,
+        typer.Option(
+            "--nq", metavar="N,N", help="Also time requests with these numbers of queries."
+        ),
     ] = "1",
     concurrency: Annotated[
         str,
-        typer.Option("--concurrency", metavar="N,N", help="Also time so many clients at once."),
+        typer.Option(
+            "--concurrency", metavar="N,N", help="Also time these numbers of concurrent clients."
+        ),
     ] = "",
     target_recall: Annotated[
         float,

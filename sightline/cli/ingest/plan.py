@@ -144,7 +144,7 @@ def _milvus(settings: Settings) -> _Milvus:
 
 
 def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:
-    """Return what each index type that this Milvus has needs for so many rows."""
+    """Return what each index type of this Milvus needs for a number of rows."""
     found = []
     for name in sorted(FASTEST_FIRST):
         with suppress(IndexParameterError):

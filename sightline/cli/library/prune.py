@@ -1,4 +1,4 @@
-"""`sightline prune`: what is older than it may be goes: rows with their pictures, and jobs."""
+"""`sightline prune`: delete rows, pictures and jobs that exceed their retention period."""
 
 from __future__ import annotations
 

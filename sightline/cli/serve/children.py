@@ -95,7 +95,7 @@ class Children:
         self._environment.update(values)
 
     def first_ended(self) -> Child | None:
-        """Return a child that is gone though nobody asked it to go."""
+        """Return a child that ended by itself."""
         return next((child for child in self._running if child.has_ended), None)
 
     def end_all(self) -> None:

@@ -39,7 +39,7 @@ _SHOWN_FAILURES = 20
 def list_jobs(
     ctx: typer.Context,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=10_000, help="At most so many, the newest.")
+        int, typer.Option("--limit", min=1, max=10_000, help="How many at most, newest first.")
     ] = 20,
     json: JsonOption = False,
 ) -> None:

@@ -83,7 +83,7 @@ def run_serve(
 ) -> None:
     """Serve until a signal asks to stop; raises ServeError when a part does not start or ends.
 
-    With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
+    With ``json``, what is printed when all is ready is one JSON object: the state in serve.json.
     """
     open_workspace(settings).require_writable()
     app = _dashboard_app()
@@ -170,7 +170,9 @@ def _start_watching(children: Children, wanted: Callable[[], bool]) -> None:
     """Start what watches cameras and folders when there is one; it follows the rosters itself."""
     if any(child.name == "cameras" for child in children):
         return
-    with suppress(SettingsError):  # a file of cameras or folders cannot be read: users are told
+    with suppress(
+        SettingsError
+    ):  # a file of cameras or folders cannot be read: users are shown why
         if wanted():
             children.start("cameras", ["-m", "sightline.cli.serve.cameras"], grace_s=20.0)
 

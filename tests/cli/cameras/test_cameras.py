@@ -122,8 +122,8 @@ def read_line(process: subprocess.Popen[str]) -> str:
         (["watch"], "no camera in sightline.toml"),
         (["watch", "--camera", "dock"], "no camera dock in sightline.toml"),
         (["watch", f"rtsp://u:{SECRET}@host/x"], "A camera needs a name"),
-        (["watch", f"http://u:{SECRET}@host/x", "--camera", "a"], "is no camera's address"),
-        (["watch", "rtsp://host/x", "--camera", "a", "--retain", "soon"], "is no duration"),
+        (["watch", f"http://u:{SECRET}@host/x", "--camera", "a"], "Not a camera's address"),
+        (["watch", "rtsp://host/x", "--camera", "a", "--retain", "soon"], "is not a duration"),
         (["watch", "--camera", "dock", "--retain", "1d"], "have their options there"),
         (["prune"], "Nothing says how long"),
     ],
@@ -142,7 +142,7 @@ def test_an_address_may_come_over_stdin(options: list[str]) -> None:
     given = f"ftp://u:{SECRET}@host/x\n"
     outcome = subprocess.run(command, input=given, capture_output=True, text=True)
     assert outcome.returncode == 2
-    assert "is no camera's address" in outcome.stderr and SECRET not in outcome.stderr
+    assert "Not a camera's address" in outcome.stderr and SECRET not in outcome.stderr
 
 
 def test_without_cameras_there_is_nothing_to_show(run: Run, options: list[str]) -> None:

@@ -149,7 +149,7 @@ def test_an_address_may_come_over_stdin(options: list[str]) -> None:
     refused = subprocess.run(
         command, input=f"ftp://u:{SECRET}@h/x\n", capture_output=True, text=True
     )
-    assert refused.returncode == 2 and "is no camera's address" in refused.stderr
+    assert refused.returncode == 2 and "Not a camera's address" in refused.stderr
     assert SECRET not in refused.stderr + refused.stdout
     empty = subprocess.run(command, input="", capture_output=True, text=True)
     assert empty.returncode == 2 and "There is no address" in empty.stderr
@@ -165,8 +165,8 @@ def test_an_address_may_come_over_stdin(options: list[str]) -> None:
         (["add", "gate", URL], "There is a camera gate already"),
         (["add", "dock", URL], "There is a camera dock already"),
         (["add", " ", URL], "has no name"),
-        (["add", "yard", f"http://u:{SECRET}@h/x"], "is no camera's address"),
-        (["add", "yard", URL, "--retain", "soon"], "is no duration"),
+        (["add", "yard", f"http://u:{SECRET}@h/x"], "Not a camera's address"),
+        (["add", "yard", URL, "--retain", "soon"], "is not a duration"),
         (["add", "yard", URL, "--library", "a b"], "cannot name a library"),
         (["change", "dock"], "nothing to change"),
         (["change", "dock", "--retain", "1d", "--keep-for-ever"], "not meant together"),
