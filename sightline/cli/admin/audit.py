@@ -19,15 +19,12 @@ def audit(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="NAME", help="What this user did.", show_default=False),
+        typer.Option("--user", metavar="NAME", help="What this user did."),
     ] = None,
     action: Annotated[
         str | None,
         typer.Option(
-            "--action",
-            metavar="ACTION",
-            help=f"Only this: {', '.join(get_args(Action))}.",
-            show_default=False,
+            "--action", metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."
         ),
     ] = None,
     after: Annotated[

@@ -45,7 +45,6 @@ def add(
             "--camera",
             metavar="NAME",
             help="Only what this camera took may be seen; give it again for several.",
-            show_default=False,
         ),
     ] = None,
     oidc: Annotated[

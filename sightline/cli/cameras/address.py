@@ -22,7 +22,6 @@ PasswordFileOption = Annotated[
         metavar="FILE",
         help=f"Read the camera's password from the first line of this file; without it, from "
         f"{PASSWORD_VARIABLE}, or at the terminal.",
-        show_default=False,
     ),
 ]
 

@@ -33,7 +33,7 @@ def cameras(
     ] = False,
     camera: Annotated[
         str | None,
-        typer.Option("--camera", metavar="NAME", help="Only this one.", show_default=False),
+        typer.Option("--camera", metavar="NAME", help="Only this one."),
     ] = None,
     last: Annotated[
         timedelta,

@@ -35,7 +35,6 @@ def add(
         typer.Argument(
             metavar="[ADDRESS]",
             help="rtsp://user@host/path; without it, or with -, asked for or read from stdin.",
-            show_default=False,
         ),
     ] = None,
     password_file: PasswordFileOption = None,
@@ -72,7 +71,6 @@ def change(
             metavar="[ADDRESS]",
             help="Its new address; - asks for it or reads it from stdin. Without it the address "
             "stays.",
-            show_default=False,
         ),
     ] = None,
     password_file: PasswordFileOption = None,
@@ -82,7 +80,7 @@ def change(
     ] = False,
     udp: Annotated[
         bool | None,
-        typer.Option("--udp/--tcp", help="How the camera sends.", show_default=False),
+        typer.Option("--udp/--tcp", help="How the camera sends."),
     ] = None,
 ) -> None:
     """Change a camera that was added: its address, how it sends, how long keyframes are kept."""

@@ -27,16 +27,12 @@ CameraOption = Annotated[
         "--camera",
         metavar="NAME",
         help="The camera all of it is from; without it, what names and folders say.",
-        show_default=False,
     ),
 ]
 KeyframesOption = Annotated[
     str | None,
     typer.Option(
-        "--keyframes",
-        metavar="HOW",
-        help="Which frames of a video, as for `sightline ingest`.",
-        show_default=False,
+        "--keyframes", metavar="HOW", help="Which frames of a video, as for `sightline ingest`."
     ),
 ]
 TagOption = Annotated[
@@ -82,11 +78,7 @@ def change(
     name: NameArgument,
     path: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="The folder it is now; without it, it stays.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="[FOLDER]", help="The folder it is now; without it, it stays."),
     ] = None,
     library: LibraryOption = None,
     camera: CameraOption = None,

@@ -46,7 +46,6 @@ def watch(
             metavar="[URL|FOLDER]",
             help="A folder that recordings are written to; or a camera's address, "
             "rtsp://user@host/path: - reads it from stdin.",
-            show_default=False,
         ),
     ] = None,
     camera: Annotated[
@@ -56,7 +55,6 @@ def watch(
             metavar="NAME",
             help="What the camera is called; of a folder, the camera all of it is from; without "
             "either, one that is known already.",
-            show_default=False,
         ),
     ] = None,
     keyframes: Annotated[
@@ -65,7 +63,6 @@ def watch(
             "--keyframes",
             metavar="HOW",
             help="Of a folder: which frames of a video, as for `sightline ingest`.",
-            show_default=False,
         ),
     ] = None,
     tag: Annotated[

@@ -63,7 +63,6 @@ def advise(
             metavar="MILVUS",
             help="Which Milvus: `lite`, `any`, a version such as 2.6.0, or 2.6.0-gpu of a server "
             "with a GPU. Default: the one in use, else any.",
-            show_default=False,
         ),
     ] = None,
     explain: Annotated[

@@ -28,7 +28,6 @@ RayAddressOption = Annotated[
         metavar="HOST:PORT",
         envvar="RAY_ADDRESS",
         help="The Ray cluster; without it one is started on this machine and ended again.",
-        show_default=False,
     ),
 ]
 WorkersOption = Annotated[
@@ -39,7 +38,6 @@ WorkersOption = Annotated[
         min=1,
         max=MOST_WORKERS,
         help="How many files are decoded at a time; otherwise what cores and memory allow.",
-        show_default=False,
     ),
 ]
 

@@ -72,7 +72,6 @@ def ingest(
             metavar="NAME",
             help="The camera all of it is from; otherwise files say it by their names, or the "
             "folders they lie in.",
-            show_default=False,
         ),
     ] = None,
     started_at: Annotated[

@@ -81,7 +81,6 @@ def retime(
             parser=shift,
             metavar="+TIME|-TIME",
             help="Move it later (+1h) or earlier (-1h30m): the clock was wrong by this much.",
-            show_default=False,
         ),
     ] = None,
     start: Annotated[
@@ -154,7 +153,7 @@ def recamera(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="NAME", help="The camera it is of in truth.", show_default=False
+            "--to", metavar="NAME", help="The camera it is of in truth."
         ),
     ] = None,
     reread: Annotated[

@@ -38,14 +38,11 @@ def prune(
             parser=duration,
             metavar="TIME",
             help="Remove what is older than this, such as 30d, instead of following the rules.",
-            show_default=False,
         ),
     ] = None,
     camera: Annotated[
         str | None,
-        typer.Option(
-            "--camera", metavar="NAME", help="Only what is of this camera.", show_default=False
-        ),
+        typer.Option("--camera", metavar="NAME", help="Only what is of this camera."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")

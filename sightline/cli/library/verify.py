@@ -59,7 +59,6 @@ def verify(
             parser=duration,
             metavar="TIME",
             help="With --forget-missing: only what was captured longer ago than this, such as 7d.",
-            show_default=False,
         ),
     ] = None,
     yes: YesOption = False,
