@@ -14,8 +14,7 @@ from dashboard.auth import identity
 from dashboard.auth.server_files import allowed_path
 from dashboard.i18n.gettext import N_, _
 from ingest.cameras.camera import Camera
-from ingest.cameras.folders.folder import WatchedFolder
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.roster import Roster
 from search_core.access.audit_log import Action

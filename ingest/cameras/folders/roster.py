@@ -12,8 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.cameras.camera import check_camera_name
-from ingest.cameras.folders.folder import WatchedFolder, configured_folders, make_folder
-from ingest.cameras.folders.folder_file import AddedFolder, AddedFolders
+from ingest.cameras.folders.folder import (
+    AddedFolder,
+    AddedFolders,
+    WatchedFolder,
+    configured_folders,
+    make_folder,
+)
 from ingest.cameras.folders.log import FolderLog, FolderState
 from ingest.media.keyframes import parse_selector
 from search_core.errors import UsageError

@@ -150,8 +150,9 @@ def is_joined(path: Path, container: InputContainer) -> bool:
             chunk = file.read(12)
             return chunk[:4] == b"RIFF" and chunk[8:] == b"AVI "
         if name.startswith("matroska"):
-            for _ in range(2):  # the EBML header, then the Segment
-                size = _ebml_size(file)
+            for _ in range(2):  # the EBML header, then the Segment: an id, which is coded as a
+                ebml_length(file)  # length is, and the length
+                size = ebml_length(file)
                 if size is None:
                     return False
                 file.seek(size, 1)
@@ -204,15 +205,14 @@ def _little(data: bytes, at: int, count: int) -> int:
     return int.from_bytes(data[at : at + count], "little")
 
 
-def _ebml_size(file: BinaryIO) -> int | None:
-    """Read an EBML element's id and size; return its size, None where it is not known."""
-    for keep_marker in (True, False):
-        first = file.read(1)
-        length = 9 - first[0].bit_length() if first and first[0] else 0
-        if not 1 <= length <= 8:
-            return None
-        value = int.from_bytes(first + file.read(length - 1), "big")
-        if not keep_marker:
-            size = value - (1 << 7 * length)
-            return None if size == (1 << 7 * length) - 1 else size
-    return None
+def ebml_length(file: BinaryIO) -> int | None:
+    """Read an EBML length (of Matroska and WebM); None for one that is unknown, or cut off."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    width = 9 - first[0].bit_length()
+    rest = file.read(width - 1)
+    if len(rest) < width - 1:
+        return None
+    value = int.from_bytes(first + rest, "big") & ((1 << 7 * width) - 1)
+    return None if value == (1 << 7 * width) - 1 else value

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder
 from search_core.errors import UsageError
 from search_core.settings import Settings
 from sightline.cli.admin import operator

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.cameras import changes
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder
 from ingest.cameras.folders.roster import FolderRoster
 from search_core.access.users import Users
 from search_core.errors import NotAllowed, SightlineError, UsageError

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cameras.folders.folder import WatchedFolder
-from ingest.cameras.folders.folder_file import AddedFolder, AddedFolders
+from ingest.cameras.folders.folder import AddedFolder, AddedFolders, WatchedFolder
 from ingest.cameras.folders.log import FolderLog
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.folders.scan import FileVersion
