@@ -170,9 +170,7 @@ def _start_watching(children: Children, wanted: Callable[[], bool]) -> None:
     """Start what watches cameras and folders when there is one; it follows the rosters itself."""
     if any(child.name == "cameras" for child in children):
         return
-    with suppress(
-        SettingsError
-    ):  # a file of cameras or folders cannot be read: users are shown why
+    with suppress(SettingsError):  # an unreadable file of cameras or folders: pages say so
         if wanted():
             children.start("cameras", ["-m", "sightline.cli.serve.cameras"], grace_s=20.0)
 
