@@ -96,7 +96,7 @@ def test_a_folder_is_paused_resumed_changed_and_removed(
     app.selectbox(key=f"{form}-path").set_value(str(recordings / "dock"))
     typed(app, f"{form}-keyframes", "never")
     press(app, "Save")
-    assert "choose keyframes" in words(app)
+    assert "Unknown keyframe selector" in words(app)
     typed(app, f"{form}-keyframes", "interval:5")
     press(app, "Save")
     [folder] = FolderRoster(settings).folders()

@@ -140,5 +140,5 @@ def test_a_name_and_a_password_are_put_into_an_address_as_they_are_typed() -> No
     )
     with pytest.raises(UsageError, match="password needs a user name"):
         with_login("rtsp://cam/x", "", SECRET)
-    with pytest.raises(UsageError, match="no camera's address"):
+    with pytest.raises(UsageError, match="Not a camera's address"):
         with_login(f"http://cam/{SECRET}", "ann", SECRET)
