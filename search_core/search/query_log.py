@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,7 +113,11 @@ class QueryLog:
             " ORDER BY id DESC LIMIT ?",
             (library, encoder.digest, 2 * encoder.dim, limit),
         )
-        return [_to_query(row) for row in rows]
+        found = []
+        for row in rows:
+            with suppress(ValueError, OverflowError):  # a moment beyond year 9999 in UTC
+                found.append(_to_query(row))
+        return found
 
     def sentences(self, library: str, limit: int) -> list[str]:
         """Return up to ``limit`` different sentences lately looked for in a library, newest first.

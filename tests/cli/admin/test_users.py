@@ -110,7 +110,7 @@ def test_nothing_was_done_yet(run: Run, tmp_path: Path) -> None:
     here = ("--data-dir", tmp_path)
     assert "Nothing like that" in run("audit", *here).out
     assert run("audit", "--json", *here).json == []
-    assert "no action" in run("audit", "--action", "stroll", *here).err
+    assert "not an action" in run("audit", "--action", "stroll", *here).err
     assert "loopback address only" in run("users", "list", *here).out
     assert list(tmp_path.iterdir()) == []
 
