@@ -45,7 +45,7 @@ MIGRATIONS: tuple[str, ...] = (
         size INTEGER NOT NULL,
         mtime_ns INTEGER NOT NULL,
         source_id TEXT NOT NULL
-    ) WITHOUT ROWID;;
+    ) WITHOUT ROWID;
     CREATE TABLE cameras (
         name TEXT PRIMARY KEY,
         address TEXT NOT NULL,
