@@ -22,7 +22,7 @@ from sightline.cli.index.tables import searches_table
 from sightline.cli.ingest.ingest import print_summary, run_ingest
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.search import hits_table
-from sightline.cli.serve.serve import DEFAULT_PORT, run_serve
+from sightline.cli.serve.serve import DEFAULT_PORT, PortOption, run_serve
 from sightline.cli.terminal import (
     note,
     open_workspace,
@@ -51,9 +51,7 @@ def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Stop after the last search; do not serve.")
     ] = False,
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
-    ] = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
     json: JsonOption = False,
 ) -> None:
     """Try Sightline on sample footage: render it, ingest it, search it, compare indexes, serve it.

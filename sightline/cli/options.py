@@ -177,6 +177,26 @@ TagFilter = Annotated[
     typer.Option("--tag", metavar="TAG", help="Only what has this tag; again: all of several."),
 ]
 
+IdFilter = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="ID", help="This keyframe; give it again for several."),
+]
+OnlyLibraryOption = Annotated[
+    str | None,
+    typer.Option("--library", metavar="NAME", help="Only this library; all otherwise."),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
+]
+UdpOption = Annotated[
+    bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
+]
+LastOption = Annotated[
+    timedelta,
+    typer.Option("--last", parser=duration, metavar="TIME", help="How far back gaps are listed."),
+]
+
 
 def check_period(after: datetime | None, before: datetime | None) -> None:
     """Raise UsageError when no moment is both after and before."""

@@ -16,7 +16,7 @@ from search_core.settings import Settings
 from search_core.system.clock import now_ms
 from sightline.cli.cameras import changes as camera_changes
 from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
-from sightline.cli.options import JsonOption, duration, settings_of
+from sightline.cli.options import JsonOption, LastOption, settings_of
 from sightline.cli.terminal import local_time, note, print_json, say, table
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ def cameras(
         str | None,
         typer.Option("--camera", metavar="NAME", help="Only this one."),
     ] = None,
-    last: Annotated[
-        timedelta,
-        typer.Option(
-            "--last", parser=duration, metavar="TIME", help="How far back gaps are looked at."
-        ),
-    ] = "1d",  # type: ignore[assignment]  # the parser reads it
+    last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,
 ) -> None:
     """Show the live cameras: state, last frame, keyframes, and when they were not seen.

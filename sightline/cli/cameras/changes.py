@@ -14,7 +14,7 @@ from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator
 from sightline.cli.cameras.address import PasswordFileOption, read_address
-from sightline.cli.options import LibraryOption, RetainOption, YesOption, settings_of
+from sightline.cli.options import LibraryOption, RetainOption, UdpOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
 if TYPE_CHECKING:
@@ -40,9 +40,7 @@ def add(
     password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     retain: RetainOption = None,
-    udp: Annotated[
-        bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
-    ] = False,
+    udp: UdpOption = False,
 ) -> None:
     """Add a camera: `sightline serve` watches it within seconds.
 

@@ -12,7 +12,7 @@ from search_core.errors import UsageError
 from search_core.settings import Settings
 from sightline.cli.admin import operator
 from sightline.cli.cameras.changes import say_when, set_paused
-from sightline.cli.options import LibraryOption, YesOption, settings_of
+from sightline.cli.options import LibraryOption, TagOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
 if TYPE_CHECKING:
@@ -34,10 +34,6 @@ KeyframesOption = Annotated[
     typer.Option(
         "--keyframes", metavar="HOW", help="Which frames of a video, as for `sightline ingest`."
     ),
-]
-TagOption = Annotated[
-    list[str] | None,
-    typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
 ]
 
 

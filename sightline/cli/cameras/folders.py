@@ -6,7 +6,6 @@ Its subcommands (folder_changes.py) add, change, pause and remove folders.
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,7 +14,7 @@ from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
 from sightline.cli.cameras import folder_changes
 from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
-from sightline.cli.options import JsonOption, duration, settings_of
+from sightline.cli.options import JsonOption, LastOption, settings_of
 from sightline.cli.terminal import counted, local_time, note, print_json, say, table
 
 if TYPE_CHECKING:
@@ -36,12 +35,7 @@ def folders(
     gaps: Annotated[
         bool, typer.Option("--gaps", help="List the times in which folders were not watched.")
     ] = False,
-    last: Annotated[
-        timedelta,
-        typer.Option(
-            "--last", parser=duration, metavar="TIME", help="How far back gaps are looked at."
-        ),
-    ] = "1d",  # type: ignore[assignment]  # the parser reads it
+    last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,
 ) -> None:
     """Show the watched folders: state, files taken in, waiting and failed, and gaps.

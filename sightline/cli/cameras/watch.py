@@ -18,7 +18,7 @@ from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
 from sightline.cli.cameras.address import PasswordFileOption, read_address
-from sightline.cli.options import JsonOption, LibraryOption, RetainOption, settings_of
+from sightline.cli.options import JsonOption, LibraryOption, RetainOption, UdpOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (
     counted,
@@ -70,9 +70,7 @@ def watch(
         typer.Option("--tag", metavar="TAG", help="Of a folder: put this tag on all of it."),
     ] = None,
     retain: RetainOption = None,
-    udp: Annotated[
-        bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
-    ] = False,
+    udp: UdpOption = False,
     password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,

@@ -21,6 +21,7 @@ from sightline.cli.options import (
     JsonOption,
     LibraryOption,
     NamePatternOption,
+    TagOption,
     TimezoneOption,
     clock_offsets,
     moment,
@@ -125,10 +126,7 @@ def ingest(
             help=f"Which frames of a video: {selector_help()}",
         ),
     ] = "auto",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
-    ] = None,
+    tag: TagOption = None,
     bulk: Annotated[
         bool,
         typer.Option(

@@ -22,6 +22,7 @@ from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
     CameraFilter,
+    IdFilter,
     JsonOption,
     NameArgument,
     TagFilter,
@@ -51,10 +52,6 @@ if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
 
 _SHOWN = 10
-IdFilter = Annotated[
-    list[str] | None,
-    typer.Option("--id", metavar="ID", help="This keyframe; give it again for several."),
-]
 SourceFilter = Annotated[
     list[str] | None,
     typer.Option(

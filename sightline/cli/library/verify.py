@@ -17,7 +17,7 @@ from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from sightline.cli.admin import operator
-from sightline.cli.options import JsonOption, YesOption, duration, settings_of
+from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
 from sightline.cli.terminal import (
     confirmed,
     counted,
@@ -41,10 +41,7 @@ _SHOWN = 20
 
 def verify(
     ctx: typer.Context,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", metavar="NAME", help="Only this library; all otherwise."),
-    ] = None,
+    library: OnlyLibraryOption = None,
     mend: Annotated[
         bool, typer.Option("--repair", help="Mend what can be mended from what is there.")
     ] = False,

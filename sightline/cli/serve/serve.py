@@ -39,13 +39,14 @@ START_TIMEOUT_S = 120.0
 _POLL_S = 0.2
 #: Ctrl-C, a polite kill, and a terminal that closes.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PortOption = Annotated[
+    int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
+]
 
 
 def serve(
     ctx: typer.Context,
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
-    ] = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
     address: Annotated[
         str,
         typer.Option(
