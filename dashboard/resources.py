@@ -57,7 +57,7 @@ def store() -> Store:
 
 
 def store_for(access: Access) -> Store:
-    """Return the store as somebody may use it."""
+    """Return the store with a user's rights."""
     return GuardedStore(_milvus(), access, identity.audit_log(), identity.address())
 
 
@@ -194,7 +194,7 @@ def _facets(library: str, cameras: tuple[str, ...] | None) -> Facets:
 
 
 def forget_what_was_read() -> None:
-    """Read libraries and facets anew: something was ingested, removed or rebuilt."""
+    """Clear the caches of libraries and facets: something was ingested, removed or rebuilt."""
     _libraries.clear()
     _facets.clear()
 

@@ -236,7 +236,7 @@ class _Run:
         self._batch_size = batch_size
         self._asked = asked
         self._duplicates = Duplicates()
-        #: Sources that the library holds already, and what is to be said of that.
+        #: Sources that the library holds already, and a note about that.
         self._held: dict[str, str] = {}
         self._accounts = Accounts(on_progress)
         self._segments = Segments(plan.options.data_dir)

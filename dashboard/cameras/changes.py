@@ -25,12 +25,12 @@ from search_core.store.endpoint import running_serve
 
 
 def roster() -> Roster:
-    """Return the cameras' roster, sightline.toml read anew: it may have been changed meanwhile."""
+    """Return the cameras' roster, with sightline.toml as it is now."""
     return Roster(load_settings())
 
 
 def folder_roster() -> FolderRoster:
-    """Return the folders' roster, sightline.toml read anew: it may have been changed meanwhile."""
+    """Return the folders' roster, with sightline.toml as it is now."""
     return FolderRoster(load_settings())
 
 

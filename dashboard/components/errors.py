@@ -53,7 +53,7 @@ def show(error: SightlineError) -> None:
 
 
 def _draw_again() -> None:
-    """Draw the whole page anew in a few seconds."""
+    """Reload the whole page in a few seconds."""
     turns = count()
 
     def turn() -> None:

@@ -29,13 +29,13 @@ _COLOURS: dict[str, Any] = {
 
 
 def ask_for_comparison(library: str, options: CompareOptions) -> None:
-    """Queue a comparison and draw the page anew."""
+    """Queue a comparison and reload the page."""
     resources.jobs().submit(CompareRequest(library, options))
     st.rerun()
 
 
 def ask_for_index(library: str, spec: IndexSpec, search: SearchParams) -> None:
-    """Queue the build of an index and draw the page anew.
+    """Queue the build of an index and reload the page.
 
     Raises IndexParameterError for parameters that do not go together, before anything is queued.
     """
@@ -50,7 +50,7 @@ def open_jobs(library: str) -> list[Job]:
 
 
 def show_index_jobs(library: str) -> None:
-    """Draw what is under way for a library's index, anew every second while anything is."""
+    """Draw the running jobs of a library's index; reload every second while there are any."""
     st.fragment(_watch, run_every=1.0 if open_jobs(library) else 5.0)(library)
 
 
@@ -80,7 +80,7 @@ def _about(library: str, jobs: Sequence[Job]) -> list[Job]:
 
 
 def _follow(library: str, jobs: Sequence[Job]) -> None:
-    """Draw the whole page anew when a job begins or is over: what it shows has changed."""
+    """Reload the page when a job begins or ends."""
     key = f"{_OPEN}-{library}"
     now_open = {job.id for job in jobs if job.is_open}
     before: set[str] = st.session_state.get(key, now_open)

@@ -1,4 +1,4 @@
-"""How much of the exact answer the serving index finds, measured when somebody asks."""
+"""The recall of the serving index, measured on request."""
 
 from __future__ import annotations
 

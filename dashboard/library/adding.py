@@ -42,7 +42,7 @@ def adding_form(library: str | None, facets: Facets) -> None:
 
 
 def ways_of(access: Access, settings: Settings) -> tuple[str, ...]:
-    """Return from where somebody may add: who may not see all cameras uploads only."""
+    """Return the sources a user may add from; without the right to all cameras, uploads only."""
     if access.cameras is not None:
         return (UPLOAD,)
     server = (SERVER,) if settings.media.server_folders else ()

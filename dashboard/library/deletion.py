@@ -101,7 +101,7 @@ def show_trash(library: str) -> None:
 
 
 def settle(message: str) -> None:
-    """Draw the page anew after a change of what the library holds."""
+    """Reload the page after a change of the library."""
     resources.forget_what_was_read()
     forget_answer()
     st.toast(message)

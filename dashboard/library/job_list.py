@@ -29,7 +29,7 @@ _COLOURS = {
 
 
 def show_jobs() -> None:
-    """Draw the latest jobs, anew every second while one is under way."""
+    """Draw the latest jobs; reload every second while one runs."""
     busy = any(job.is_open for job in resources.jobs().list(_SHOWN_JOBS))
     st.fragment(_jobs, run_every=1.0 if busy else 5.0)()
 
@@ -101,7 +101,7 @@ def _retry(job_id: str) -> None:
 
 
 def _follow(jobs: Sequence[Job]) -> None:
-    """Draw the whole page anew when a job that was watched is over: the library has changed."""
+    """Reload the page when a job has ended: the library has changed."""
     now_open = {job.id for job in jobs if job.is_open}
     before: set[str] = st.session_state.get(_WATCHED, set())
     st.session_state[_WATCHED] = now_open

@@ -75,7 +75,7 @@ def _so_far(job: Job) -> list[dict[str, Any]]:
 
 
 def _name(uri: str, request: Mapping[str, Any]) -> str:
-    """Return a file's name as whoever added it knows it: below what was asked for."""
+    """Return a file's path below what was asked for."""
     for path in map(str, request.get("paths", ())):
         below = uri.removeprefix(path)
         if below != uri and (not below or below.startswith("/") or path.endswith("/")):

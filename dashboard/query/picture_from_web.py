@@ -15,7 +15,7 @@ _SECONDS = 20.0
 
 
 def may_be_fetched() -> bool:
-    """Whether the settings let whoever sits at the dashboard name addresses."""
+    """Whether the settings let dashboard users name addresses."""
     remote = resources.settings().remote
     return remote.allow_urls and remote.allow_jobs
 

@@ -42,7 +42,7 @@ class Camera:
         return public_address(self.url.get_secret_value())
 
     def is_watched_as(self, other: Camera) -> bool:
-        """Whether whoever watches this one watches the other, for it is the same stream."""
+        """Whether both are the same stream."""
         mine = (self.name, self.url, self.transport, self.library)
         return mine == (other.name, other.url, other.transport, other.library)
 

@@ -115,7 +115,7 @@ class Roster:
         self._added.change(name, lambda given: given.model_copy(update=new))
 
     def pause(self, name: str, *, paused: bool = True) -> None:
-        """Watch an added camera no more until it is resumed, or again; raises UsageError."""
+        """Pause an added camera, or resume it; raises UsageError."""
         self._added.pause(name, paused=paused)
 
     def keep_for(self, name: str, retain: timedelta | None) -> None:

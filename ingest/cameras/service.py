@@ -87,7 +87,7 @@ class Watches:
     def follow(self, wanted: Wanted) -> None:
         """Begin and end what changed; never waits for a camera.
 
-        Asks for what is wanted every LOOK_EVERY_S; while that cannot be told nothing changes.
+        Asks for what is wanted every LOOK_EVERY_S; while they cannot be read nothing changes.
         """
         if time.monotonic() >= self._look_s:
             self._look_s = time.monotonic() + LOOK_EVERY_S
@@ -110,7 +110,7 @@ class Watches:
             watch.supervisor.join()
 
     def note_ends(self) -> None:
-        """Say of each that it is watched no more."""
+        """Log the end of each."""
         for watch in list(self._running.values()):
             self._finish(watch)
 
@@ -275,7 +275,7 @@ class _Journal:
         self._observe(camera, event)
 
     def end(self, camera: Camera) -> None:
-        """Write down what is left of a camera that is watched no more."""
+        """Log what is left of a camera whose watching ended."""
         self._flush(camera)
         self._noted_ms.pop(camera.name, None)
         if self._said.pop(camera.name, None) is not None:

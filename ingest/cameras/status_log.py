@@ -33,7 +33,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """A camera as it was last told of.
+    """The last known state of a camera.
 
     ``since_ms`` is when its state began, ``reason`` a predicate about why it was lost, ``lag_ms``
     how far reading was behind. ``frames``, ``dropped`` (not decoded, for decoding was behind) and
@@ -110,7 +110,7 @@ class StatusLog:
         self._database.close()
 
     def end(self, name: str, now_ms: int) -> None:
-        """Note that a camera or folder is watched no more."""
+        """Note that watching a camera or folder ended."""
         self._write(
             f"UPDATE {self._table} SET state = 'stopped', since_ms = ?"  # noqa: S608
             " WHERE name = ? AND state != 'removed'",
@@ -137,7 +137,7 @@ class StatusLog:
         self._write_all((statement, values))
 
     def _write_all(self, *statements: Statement) -> None:
-        """Run statements in one transaction; what cannot be written is told in the log."""
+        """Run statements in one transaction; a failure to write is logged."""
         try:
             self._run(*statements)
         except StoreError as error:

@@ -54,7 +54,7 @@ def reembed(
     work: str = "",
     engine: LocalEngine | None = None,
 ) -> ReembedReport:
-    """Make a library's vectors anew with ``encoder``; searches go on meanwhile.
+    """Recompute a library's vectors with ``encoder``; searches go on meanwhile.
 
     ``on_progress`` hears how many keyframes of how many are embedded, and the file at hand.
     ``check`` is called often; what it raises leaves the library as it was, as any error does, and

@@ -165,7 +165,7 @@ def _take_in_again(
     encoder: Encoder,
     on_progress: Callable[[Progress], None] | None,
 ) -> list[Finding]:
-    """Ingest sources anew, each as it was ingested before; return what could not be."""
+    """Ingest sources again, each with its earlier options; return those that failed."""
     if library not in {info.name for info in store.libraries()}:
         with Ledger(settings.ledger_path) as ledger:
             made_it = is_maker(encoder.identity, ledger, library)

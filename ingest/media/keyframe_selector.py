@@ -67,7 +67,7 @@ class FrameChooser(Protocol):
         ...
 
     def finish(self) -> Sequence[SeenFrame]:
-        """Return what is chosen now that there are no more frames."""
+        """Return what is chosen at the end of the frames."""
         ...
 
 

@@ -214,7 +214,7 @@ def _named_like(folder: Path, part: str, rest: tuple[str, ...]) -> Iterator[_Mat
 
 
 def local_path(text: str) -> Path:
-    """Return the absolute path that somebody means; symbolic links stay as they are."""
+    """Return the absolute path of a typed one; symbolic links stay as they are."""
     return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 

@@ -110,7 +110,7 @@ class FolderRoster:
         self._added.change(folder.name, lambda _: _given(folder))
 
     def pause(self, name: str, *, paused: bool = True) -> None:
-        """Watch an added folder no more until it is resumed, or again; raises UsageError."""
+        """Pause an added folder, or resume it; raises UsageError."""
         self._added.pause(name, paused=paused)
 
     def remove(self, name: str) -> None:

@@ -105,7 +105,7 @@ def watch_folders(
 
 
 class _Following:
-    """The folders that are wanted by name; while that cannot be told nothing changes."""
+    """The folders that are wanted by name; while they cannot be read nothing changes."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -158,7 +158,7 @@ class _Watcher(threading.Thread):
         self._checked = ""
 
     def run(self) -> None:
-        """Watch until it is to stop; begin anew after whatever ends it."""
+        """Watch until asked to stop; restart after any error."""
         while not self.stop_asked.is_set():
             began_s = time.monotonic()
             try:
@@ -239,7 +239,7 @@ class _Watcher(threading.Thread):
         self._say("")
 
     def _forget_gone(self) -> None:
-        """Forget some files that are there no more, so that the log does not grow for ever."""
+        """Forget some deleted files, so that the log does not grow for ever."""
         paths = self._log.known(self.folder.name, self._checked, _FORGET_AT_ONCE)
         gone = [path for path in paths if not self._may_be_there(path)]
         if gone:

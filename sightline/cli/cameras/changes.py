@@ -107,7 +107,7 @@ def change(
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
-    """Watch a camera that was added no more, until it is resumed."""
+    """Stop watching a camera that was added, until it is resumed."""
     settings = settings_of(ctx)
     set_paused(settings, "cameras", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")

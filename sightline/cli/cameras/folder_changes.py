@@ -110,7 +110,7 @@ def change(
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
-    """Watch a folder that was added no more, until it is resumed."""
+    """Stop watching a folder that was added, until it is resumed."""
     settings = settings_of(ctx)
     set_paused(settings, "folders", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline folders resume {name}` watches it again.")
@@ -124,7 +124,7 @@ def resume(ctx: typer.Context, name: NameArgument) -> None:
 
 
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
-    """Remove a folder that was added: it is watched no more. What was taken in stays."""
+    """Remove a folder that was added: it is not watched any longer. What was taken in stays."""
     settings = settings_of(ctx)
     roster = _roster(settings)
     folder = roster.get(name)

@@ -267,7 +267,7 @@ def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -
 
 
 def _tell_programs(camera: Camera, told: object) -> None:
-    """Print what happens as a line of JSON; frames that were merely seen are not told."""
+    """Print what happens as a line of JSON; frames that are not keyframes are not printed."""
     record: dict[str, object] = {"camera": camera.name}
     if isinstance(told, MediaEntity):
         record |= {

@@ -1,4 +1,4 @@
-"""`sightline status`: what there is, where, and the space it takes."""
+"""`sightline status`: data directory, Milvus, libraries, and the space they take."""
 
 from __future__ import annotations
 
