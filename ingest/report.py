@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.ledger import LedgerRow, Status
+from ingest.ledger import Status
 from search_core.messages import Message, joined
 from search_core.schema.entity import CapturedFrom
 
@@ -103,7 +103,16 @@ class IngestReport:
         """Return outcomes of sources, at most ``limit``: failed ones, then skipped, then done."""
         order = {"failed": 0, "skipped": 1, "done": 2}
         ordered = sorted(self.outcomes, key=lambda outcome: order[outcome.status])
-        return [result_of(outcome) for outcome in ordered[:limit]]
+        return [
+            {
+                "uri": outcome.uri,
+                "status": outcome.status,
+                "why": outcome.reason or outcome.warning,
+                "keyframes": outcome.keyframes,
+                "left_out": outcome.left_out,
+            }
+            for outcome in ordered[:limit]
+        ]
 
     def _reasons(self, status: Status) -> list[dict[str, str]]:
         return [
@@ -175,14 +184,3 @@ class ReembedReport:
             "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
             "seconds": round(self.seconds, 3),
         }
-
-
-def result_of(outcome: SourceOutcome | LedgerRow) -> dict[str, Any]:
-    """Return how a source ended as plain JSON values: its status, why, and what came of it."""
-    return {
-        "uri": outcome.uri,
-        "status": outcome.status,
-        "why": outcome.reason or outcome.warning,
-        "keyframes": outcome.keyframes,
-        "left_out": outcome.left_out,
-    }

@@ -14,7 +14,6 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.gettext import _, ngettext
 from dashboard.library.uploads import sent_name
 from ingest.jobs import Job
-from ingest.report import result_of
 
 #: How many files of a running job are read and sent again every second.
 _SHOWN_LIVE = 200
@@ -71,7 +70,16 @@ def sent(path: str) -> str:
 
 
 def _so_far(job: Job) -> list[dict[str, Any]]:
-    return list(map(result_of, resources.jobs().results_so_far(job, _SHOWN_LIVE)))
+    return [
+        {
+            "uri": row.uri,
+            "status": row.status,
+            "why": row.reason or row.warning,
+            "keyframes": row.keyframes,
+            "left_out": row.left_out,
+        }
+        for row in resources.jobs().results_so_far(job, _SHOWN_LIVE)
+    ]
 
 
 def _name(uri: str, request: Mapping[str, Any]) -> str:

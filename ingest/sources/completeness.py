@@ -22,8 +22,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
 
-from ingest.media.file_types import is_zip
-from ingest.media.video.container import ebml_length
+from ingest.media.file_types import ebml_length, is_zip
 from search_core.messages import Message
 
 #: ``whole``: the end mark is there. ``cut``: the format has one, and it is missing. ``unmarked``:

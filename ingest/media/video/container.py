@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import av
 from av.container import InputContainer
@@ -16,6 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ingest.media.damage import open_error
+from ingest.media.file_types import ebml_length
 from ingest.media.video.joined_mp4 import joined_mp4
 from search_core.errors import UnsupportedMedia
 
@@ -203,16 +204,3 @@ def _head(path: Path) -> bytes:
 
 def _little(data: bytes, at: int, count: int) -> int:
     return int.from_bytes(data[at : at + count], "little")
-
-
-def ebml_length(file: BinaryIO) -> int | None:
-    """Read an EBML length (of Matroska and WebM); None for one that is unknown, or cut off."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    width = 9 - first[0].bit_length()
-    rest = file.read(width - 1)
-    if len(rest) < width - 1:
-        return None
-    value = int.from_bytes(first + rest, "big") & ((1 << 7 * width) - 1)
-    return None if value == (1 << 7 * width) - 1 else value
