@@ -131,7 +131,7 @@ class NamedSelector(ABC):
     name: ClassVar[str]
     help: ClassVar[str]
     argument: ClassVar[Argument | None] = None
-    least_distance: ClassVar[float] = 0.0
+    least_distance: float
 
     @property
     @abstractmethod

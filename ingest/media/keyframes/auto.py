@@ -36,6 +36,7 @@ class Auto(NamedSelector):
 
     name: ClassVar[str] = "auto"
     help: ClassVar[str] = "one per thing that comes and goes"
+    least_distance: float = 0.0
 
     @property
     def recipe(self) -> str:

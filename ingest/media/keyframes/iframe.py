@@ -16,6 +16,7 @@ class CodecKeyframes(NamedSelector):
 
     name: ClassVar[str] = "iframe"
     help: ClassVar[str] = "all of the codec's"
+    least_distance: float = 0.0
 
     @property
     def recipe(self) -> str:

@@ -25,6 +25,7 @@ class Interval(NamedSelector):
         "SECONDS", "seconds", 0.001, 86_400.0, example=2, required=True
     )
     every_ms: int
+    least_distance: float = 0.0
 
     @classmethod
     def of(cls, number: float) -> Self:

@@ -46,6 +46,7 @@ class Motion(NamedSelector):
         "PERCENT", "percent of the picture", 0.04, 50.0, example=1
     )
     percent: float = DEFAULT_PERCENT
+    least_distance: float = 0.0
 
     @classmethod
     def of(cls, number: float) -> Self:

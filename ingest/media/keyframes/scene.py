@@ -41,6 +41,7 @@ class Scene(NamedSelector):
         "THRESHOLD", "levels of content change", 1.0, 255.0, example=40
     )
     threshold: float = DEFAULT_THRESHOLD
+    least_distance: float = 0.0
 
     @classmethod
     def of(cls, number: float) -> Self:
