@@ -1,6 +1,8 @@
-"""The pages and how the browser frames them; nothing else."""
+"""The pages, how the browser frames them, and the button that changes their language."""
 
 from __future__ import annotations
+
+import json
 
 import streamlit as st
 
@@ -9,9 +11,29 @@ from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
 from dashboard.components import routes as pages
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.switch import language_switch
+from dashboard.i18n import gettext as language
 from dashboard.query import terms as search_terms
 from search_core.errors import NotLoggedIn
+
+
+def language_switch() -> None:
+    """Draw the button, and tell the browser which language the page is in, and to remember it."""
+    now = language.current()
+    other: language.Language = "en" if now == "zh" else "zh"
+    with st.container(key="language"):
+        st.button(
+            language.NAMES[other],
+            key="switch-language",
+            type="tertiary",
+            icon=":material/translate:",
+            on_click=language.choose,
+            args=(other,),
+        )
+        script = f"document.documentElement.lang = {json.dumps(language.TAGS[now])};"
+        if cookie := language.cookie():
+            script += f"document.cookie = {json.dumps(cookie)};"
+        st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
+
 
 st.set_page_config(
     page_title="Sightline",

@@ -1,6 +1,6 @@
 """What all sessions share: one workspace, with its store, its encoder and its queue of jobs.
 
-What leaves it is for the one who looks at the page: the store, the engine, the jobs and what is
+What leaves it is for the page's user: the store, the engine, the jobs and what is
 kept of them show and allow what that user may see and do.
 """
 
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from dashboard.auth import identity
 from dashboard.auth.guarded_jobs import GuardedJobs
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
-from search_core.errors import SightlineError
+from search_core.errors import SightlineError, StoreError
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from search_core.encoders.base import Encoder
 
 _log = logging.getLogger(__name__)
-#: After so many seconds a page shows what a library was, once, while it is read anew behind it:
-#: nobody who searches waits for a large library to be counted.
+#: Seconds after which a page shows the cached state of a library while it is reloaded behind it:
+#: no search waits for a large library to be counted.
 _FRESH_S = 20
 _LOOKED_BACK = 100
 _serving = threading.Event()
@@ -52,12 +52,12 @@ def settings() -> Settings:
 
 
 def store() -> Store:
-    """Return the store as the one who looks at this page may use it; raises NotLoggedIn."""
+    """Return the store with the page's user's rights; raises NotLoggedIn."""
     return store_for(identity.current())
 
 
 def store_for(access: Access) -> Store:
-    """Return the store as somebody may use it."""
+    """Return the store with a user's rights."""
     return GuardedStore(_milvus(), access, identity.audit_log(), identity.address())
 
 
@@ -84,7 +84,7 @@ def encoder() -> Encoder:
 
 
 def jobs() -> GuardedJobs:
-    """Return the queue of jobs as the one who looks at this page may use it."""
+    """Return the queue of jobs with the page's user's rights."""
     return GuardedJobs(
         _workspace().jobs(),
         identity.current(),
@@ -95,7 +95,7 @@ def jobs() -> GuardedJobs:
 
 
 def engine(library: str) -> SearchEngine:
-    """Return what answers a library's queries for the one who looks at this page.
+    """Return the search engine of a library for the page's user.
 
     What is asked goes into the audit log. Raises EncoderMismatch, LibraryNotFound, NotLoggedIn.
     """
@@ -167,12 +167,20 @@ def libraries() -> list[LibraryInfo]:
     return _libraries()
 
 
+def library_names(first: str | None = None) -> list[str]:
+    """Return the libraries' names, ``first`` or the usual one first; only that without Milvus."""
+    first = first or settings().library
+    with suppress(StoreError):
+        return list(dict.fromkeys([first, *(info.name for info in libraries())]))
+    return [first]
+
+
 def facets(library: str) -> Facets:
     """Return a library's cameras, tags and times, of what may be seen; raises NotLoggedIn."""
     return _facets(library, identity.current().cameras)
 
 
-# These are read anew where no page is drawn, and so by nobody: what they show is said outright.
+# These reload outside of a page, without a user: callers pass what the user may see.
 
 
 @st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)
@@ -186,7 +194,7 @@ def _facets(library: str, cameras: tuple[str, ...] | None) -> Facets:
 
 
 def forget_what_was_read() -> None:
-    """Read libraries and facets anew: something was ingested, removed or rebuilt."""
+    """Clear the caches of libraries and facets: something was ingested, removed or rebuilt."""
     _libraries.clear()
     _facets.clear()
 

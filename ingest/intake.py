@@ -139,7 +139,7 @@ class Intake:
         self._fetcher.__exit__(*exc_info)
 
     def prepare(self, sources: Iterable[Source | SourceOutcome]) -> Iterator[Prepared]:
-        """Yield a task for each source that is pending, and what became of the others.
+        """Yield a task for each source that is pending, and the outcomes of the others.
 
         Ends early when the ingest is to stop.
         """

@@ -15,7 +15,8 @@ from typing import Literal
 from ingest.sources.contents import Content
 from ingest.sources.mounts import NO_MOUNT, Mount
 from search_core.messages import Message, restored
-from search_core.schema.entity import current_ms, is_address
+from search_core.schema.entity import is_address
+from search_core.system.clock import now_ms
 from search_core.system.database import Records, storable
 
 Status = Literal["done", "skipped", "failed"]
@@ -33,6 +34,8 @@ MIGRATIONS: tuple[str, ...] = (
         warning TEXT NOT NULL DEFAULT '',
         keyframes INTEGER NOT NULL DEFAULT 0,
         updated_ms INTEGER NOT NULL,
+        left_out INTEGER NOT NULL DEFAULT 0,
+        options TEXT NOT NULL DEFAULT '',
         PRIMARY KEY (library, source_id, recipe)
     ) WITHOUT ROWID;
     CREATE INDEX sources_newest ON sources (library, updated_ms);
@@ -43,8 +46,6 @@ MIGRATIONS: tuple[str, ...] = (
         mtime_ns INTEGER NOT NULL,
         source_id TEXT NOT NULL
     ) WITHOUT ROWID;
-    """,
-    """
     CREATE TABLE cameras (
         name TEXT PRIMARY KEY,
         address TEXT NOT NULL,
@@ -60,16 +61,13 @@ MIGRATIONS: tuple[str, ...] = (
         retain_s REAL
     ) WITHOUT ROWID;
     CREATE TABLE camera_gaps (
-        camera TEXT NOT NULL,
+        name TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (camera, began_ms)
-    ) WITHOUT ROWID
-    """,
-    "ALTER TABLE sources ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0",
-    "CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID",
-    """
+        PRIMARY KEY (name, began_ms)
+    ) WITHOUT ROWID;
+    CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID;
     CREATE TABLE folders (
         name TEXT PRIMARY KEY,
         path TEXT NOT NULL,
@@ -85,11 +83,11 @@ MIGRATIONS: tuple[str, ...] = (
         keyframes INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE folder_gaps (
-        folder TEXT NOT NULL,
+        name TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (folder, began_ms)
+        PRIMARY KEY (name, began_ms)
     ) WITHOUT ROWID;
     CREATE TABLE folder_files (
         folder TEXT NOT NULL,
@@ -101,10 +99,7 @@ MIGRATIONS: tuple[str, ...] = (
         updated_ms INTEGER NOT NULL,
         PRIMARY KEY (folder, path)
     ) WITHOUT ROWID;
-    CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed'
-    """,
-    """
-    ALTER TABLE sources ADD COLUMN options TEXT NOT NULL DEFAULT '';
+    CREATE INDEX folder_failures ON folder_files (folder, updated_ms) WHERE status = 'failed';
     CREATE TABLE locations (
         library TEXT NOT NULL,
         source_id TEXT NOT NULL,
@@ -116,8 +111,6 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     CREATE INDEX locations_uri ON locations (uri);
     CREATE INDEX locations_mount ON locations (mount);
-    INSERT OR IGNORE INTO locations (library, source_id, uri)
-        SELECT library, source_id, uri FROM sources WHERE status = 'done';
     CREATE TABLE contents (
         source_id TEXT PRIMARY KEY,
         sha256 TEXT NOT NULL
@@ -137,12 +130,12 @@ _SETTLED_NS = 2_000_000_000
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """What became of one source in one library.
+    """The outcome of one source in one library.
 
     ``source_id`` is the content hash, or a hash of the uri for what could not be read. ``stage`` is
     where it failed or was skipped. ``updated_ms`` is epoch milliseconds. ``left_out`` is how many
     frames show nothing new and were left out for that. ``options`` are those of its ingest
-    (IngestOptions in JSON), "" where an earlier version wrote the row.
+    (IngestOptions in JSON), "" of a live camera's day.
     """
 
     library: str
@@ -194,13 +187,13 @@ class Ledger(Records):
         left_out: int = 0,
         options: str = "",
     ) -> None:
-        """Write what became of a source, in place of what was written before.
+        """Write the outcome of a source, in place of the one before.
 
         A source that is done stays done. What was not done under this uri before, when the file
         had other content or could not be read, is forgotten.
         """
         row = (library, source_id, recipe, uri, status, stage, reason, warning, keyframes)
-        values = [storable(value) for value in (*row, current_ms(), left_out, options)]
+        values = [storable(value) for value in (*row, now_ms(), left_out, options)]
         with self._database.writing() as connection:
             connection.execute(
                 "DELETE FROM sources WHERE library = ? AND uri = ? AND status != 'done'",
@@ -228,7 +221,7 @@ class Ledger(Records):
     def outcomes(
         self, library: str | None = None, status: str | None = None, limit: int = -1
     ) -> list[LedgerRow]:
-        """Return what became of sources, newest first; of one library or status if given."""
+        """Return the outcomes of sources, newest first; of one library or status if given."""
         return self._rows(
             "(?1 IS NULL OR library = ?1) AND (?2 IS NULL OR status = ?2)"
             " ORDER BY updated_ms DESC, uri LIMIT ?3",
@@ -246,7 +239,7 @@ class Ledger(Records):
     def lately(
         self, library: str, status: Status, since_ms: int, below: str = "", limit: int = -1
     ) -> list[LedgerRow]:
-        """Return what became of a library's sources since then, newest first.
+        """Return the outcomes of a library's sources since then, newest first.
 
         ``below`` is a folder, an archive or a file, "" for wherever they are.
         """
@@ -285,7 +278,7 @@ class Ledger(Records):
         self._database.write(
             "UPDATE sources SET status = 'failed', stage = ?, reason = ?, updated_ms = ?"
             " WHERE library = ? AND status = 'done'",
-            (LOST_STAGE, _LOST, current_ms(), library),
+            (LOST_STAGE, _LOST, now_ms(), library),
         )
 
     def left_out(self, library: str) -> int:
@@ -318,12 +311,11 @@ class Ledger(Records):
                     [(library, source_id) for source_id in source_ids],
                 )
 
-    def recipes(self, library: str) -> list[str]:
-        """Return in which ways a library's sources were taken in."""
-        rows = self._database.read(
-            "SELECT DISTINCT recipe FROM sources WHERE library = ?", (library,)
+    def recipes(self, library: str) -> list[tuple[str, str]]:
+        """Return how a library's sources were taken in: recipes, each with options (JSON)."""
+        return self._database.read(
+            "SELECT DISTINCT recipe, options FROM sources WHERE library = ?", (library,)
         )
-        return [str(recipe) for (recipe,) in rows]
 
     def rename_recipe(self, library: str, old: str, new: str) -> None:
         """Note that what was taken in one way is now there as if in another."""
@@ -364,7 +356,7 @@ class Ledger(Records):
         self.locate([Location(library, line.source_id, line.uri, options=line.options)])
 
     def of_sources(self, library: str, source_ids: Sequence[str]) -> list[LedgerRow]:
-        """Return what became of some of a library's sources."""
+        """Return the outcomes of some of a library's sources."""
         marks = ", ".join("?" * len(source_ids))
         return self._rows(f"library = ? AND source_id IN ({marks})", (library, *source_ids))
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector, usual_ways
+from ingest.media.keyframes import parse_selector
 from ingest.sources.names import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
@@ -73,13 +73,11 @@ class IngestOptions:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_json` wrote, and what earlier versions did; other keys are left."""
+        """Read what :meth:`to_json` wrote; other keys are left."""
         names = [item.name for item in fields(cls) if item.name in record]
         given: dict[str, Any] = {name: record[name] for name in names}
         if given.get("started_at"):
             given["started_at"] = datetime.fromisoformat(given["started_at"])
-        elif (given_ms := record.get("given_ms")) is not None:
-            given["started_at"] = datetime.fromtimestamp(given_ms / 1000, UTC)
         for name in given.keys() & {"tags", "timezones", "clock_offsets", "name_patterns"}:
             given[name] = tuple(given[name])
         return cls(**given)
@@ -108,24 +106,15 @@ def recorded_options(ledger: Ledger, library: str, source_id: str) -> str:
     return next((place.options for place in places if place.options), "")
 
 
-def options_of(
-    options: str, recipe: str, encoder_digest: str, rows: Sequence[MediaEntity] = ()
-) -> IngestOptions | None:
-    """Return the options of an earlier ingest; None where they can no longer be known.
+def options_of(options: str, rows: Sequence[MediaEntity] = ()) -> IngestOptions:
+    """Return the options of an earlier ingest, as the ledger has them and as ``rows`` are now.
 
-    ``options`` and ``recipe`` are from the ledger, ``rows`` are of the same source. A ledger from
-    before options were kept has the recipe alone, which tells the usual ways to choose keyframes.
+    ``rows`` are of the same source: its camera and time may have been corrected since.
     """
-    if options:
-        asked = IngestOptions.from_text(options)
-    else:
-        names = {recipe_of(encoder_digest, parse_selector(way).recipe): way for way in usual_ways()}
-        if recipe not in names:
-            return None
-        asked = IngestOptions(names[recipe], tags=rows[0].tags if rows else (), alone=False)
+    asked = IngestOptions.from_text(options)
     if not rows:
         return asked
-    row = rows[0]  # camera and time may have been corrected since
+    row = rows[0]
     started_at = None
     if row.captured_from == "given":
         started_at = datetime.fromtimestamp((row.captured_at - row.pts_ms) / 1000, UTC)
@@ -138,17 +127,20 @@ def recipe_of(encoder_digest: str, selector_recipe: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
-def known_recipes(old_digest: str, new_digest: str) -> dict[str, str]:
-    """Return the usual recipes of an encoder, and what they are of another.
-
-    One with options that are not usual is not among them: its sources are taken in again when they
-    are next asked for, which adds no row.
-    """
-    names = [*(parse_selector(way).recipe for way in usual_ways()), LIVE_RECIPE]
-    return {recipe_of(old_digest, name): recipe_of(new_digest, name) for name in names}
+def renamed_recipes(
+    ledger: Ledger, library: str, old_digest: str, new_digest: str
+) -> dict[str, str]:
+    """Return the recipes of a library's sources that one encoder made, as they are of another."""
+    found = {}
+    for recipe, text in ledger.recipes(library):
+        selector = LIVE_RECIPE
+        if text:
+            selector = parse_selector(IngestOptions.from_text(text).keyframes).recipe
+        if recipe == recipe_of(old_digest, selector):
+            found[recipe] = recipe_of(new_digest, selector)
+    return found
 
 
 def is_maker(encoder: EncoderIdentity, ledger: Ledger, library: str) -> bool:
     """Whether the ledger's sources of a library were taken in with an encoder."""
-    known = known_recipes(encoder.digest, encoder.digest)
-    return any(recipe in known for recipe in ledger.recipes(library))
+    return bool(renamed_recipes(ledger, library, encoder.digest, encoder.digest))

@@ -199,7 +199,7 @@ class _Run:
         self._batch_size = batch_size
         self._asked = asked
         self._duplicates = Duplicates()
-        #: Sources that the library holds already, and what is to be said of that.
+        #: Sources that the library holds already, and a note about that.
         self._held: dict[str, str] = {}
         self._accounts = Accounts(on_progress)
         self._segments = Segments(plan.options.data_dir)
@@ -278,7 +278,7 @@ class _Run:
             return
         library, recipe = self._plan.library, self._plan.recipe
         repeated = outages.outlast(lambda: self._segments.repeated(store, library))
-        for entity in repeated:  # first: a row too many is no damage, one too few is
+        for entity in repeated:  # first: a row too many does no harm, one too few does
             ledger.leave_out(library, entity.source_id, recipe)
         for start in range(0, len(repeated), _DELETED_AT_ONCE):
             part = repeated[start : start + _DELETED_AT_ONCE]

@@ -13,7 +13,7 @@ from search_core.schema.entity import CapturedFrom
 
 @dataclass(frozen=True, slots=True)
 class SourceOutcome:
-    """What became of one source; ``reason`` and ``warning`` are predicates about it.
+    """The outcome of one source; ``reason`` and ``warning`` are predicates about it.
 
     ``stage`` is where it ended: find, wait (it is still being written), read, fetch, archive,
     decode, write, or empty when done. ``left_out`` is how many frames show nothing new and were
@@ -102,15 +102,23 @@ class IngestReport:
     def results(self, limit: int) -> list[dict[str, Any]]:
         """Return outcomes of sources, at most ``limit``: failed ones, then skipped, then done."""
         order = {"failed": 0, "skipped": 1, "done": 2}
+        ordered = sorted(self.outcomes, key=lambda outcome: order[outcome.status])
         return [
             {
-                "uri": o.uri,
-                "status": o.status,
-                "why": o.reason or o.warning,
-                "keyframes": o.keyframes,
-                "left_out": o.left_out,
+                "uri": outcome.uri,
+                "status": outcome.status,
+                "why": outcome.reason or outcome.warning,
+                "keyframes": outcome.keyframes,
+                "left_out": outcome.left_out,
             }
-            for o in sorted(self.outcomes, key=lambda outcome: order[outcome.status])[:limit]
+            for outcome in ordered[:limit]
+        ]
+
+    def _reasons(self, status: Status) -> list[dict[str, str]]:
+        return [
+            {"uri": o.uri, "stage": o.stage, "reason": o.reason}
+            for o in self.outcomes
+            if o.status == status
         ]
 
     def to_json(self) -> dict[str, Any]:
@@ -127,16 +135,8 @@ class IngestReport:
             "keyframes_per_s": round(self.keyframes_per_s, 2),
             "interrupted": self.interrupted,
             "captured_from": dict(self.captured_from),
-            "failures": [
-                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
-                for o in self.outcomes
-                if o.status == "failed"
-            ],
-            "skips": [
-                {"uri": o.uri, "stage": o.stage, "reason": o.reason}
-                for o in self.outcomes
-                if o.status == "skipped"
-            ],
+            "failures": self._reasons("failed"),
+            "skips": self._reasons("skipped"),
             "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
         }
@@ -144,7 +144,7 @@ class IngestReport:
 
 @dataclass(slots=True)
 class ReembedReport:
-    """What became of a library's keyframes.
+    """How a library's keyframes were re-embedded.
 
     ``thumbnails`` of the ``keyframes`` were embedded from their thumbnails; ``reasons`` says why,
     by source. ``left_out`` are the uris of keyframes of which nothing is left, as often as they

@@ -25,7 +25,7 @@
     │   ├── CorruptMedia           the file is damaged
     │   └── MediaTooLarge          more pixels than the limit allows
     ├── AccessError                who asks may not have it
-    │   ├── NotLoggedIn            nobody is logged in, or not any more
+    │   ├── NotLoggedIn            no user is logged in, or the session ended
     │   ├── LoginRefused           the name or the password is wrong, or it was tried too often
     │   └── NotAllowed             the role does not allow it, or the camera is not theirs
     ├── AuditUnavailable           what is done cannot be written down, and so is not done
@@ -175,7 +175,7 @@ class AccessError(SightlineError):
 
 
 class NotLoggedIn(AccessError):
-    """Nobody is logged in, or not any more."""
+    """No user is logged in, or the session ended."""
 
 
 class LoginRefused(AccessError):

@@ -223,7 +223,7 @@ class Library:
         *,
         on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
     ) -> ReembedReport:
-        """Make its vectors anew with another encoder; searches go on meanwhile."""
+        """Recompute its vectors with another encoder; searches go on meanwhile."""
         from ingest.curation.reembedding import reembed
 
         workspace = self._workspace

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from search_core.errors import LibraryNotFound, StoreDamaged, StoreError
 from search_core.settings import Settings
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
     from sightline.library import Library
 
+Part = TypeVar("Part")
+
 
 class Messages(Protocol):
     """Where a workspace says what it does meanwhile."""
@@ -46,7 +48,7 @@ class Messages(Protocol):
 
 
 class Silent:
-    """Messages that nobody reads."""
+    """Discards messages."""
 
     def note(self, text: str) -> None:
         """Say nothing."""
@@ -72,11 +74,7 @@ class Workspace:
         self._opened = ExitStack()
         self._store: MilvusStore | None = None
         self._encoders: dict[tuple[str, str | None], Encoder] = {}
-        self._ledger: Ledger | None = None
-        self._jobs: Jobs | None = None
-        self._query_log: QueryLog | None = None
-        self._selectivities: Selectivities | None = None
-        self._relevance: Relevance | None = None
+        self._parts: dict[str, Any] = {}
 
     def __enter__(self) -> Workspace:
         return self
@@ -95,8 +93,8 @@ class Workspace:
         """Close whatever was opened, the last first."""
         with self._lock:
             self._opened.close()
-            self._store = self._ledger = self._jobs = self._query_log = None
-            self._selectivities = self._relevance = None
+            self._store = None
+            self._parts.clear()
 
     @property
     def is_untouched(self) -> bool:
@@ -157,32 +155,23 @@ class Workspace:
 
     def ledger(self) -> Ledger:
         """Return the ledger of what was ingested."""
-        with self._lock:
-            if self._ledger is None:
-                from ingest.ledger import Ledger
+        from ingest.ledger import Ledger
 
-                self._ledger = self._opened.enter_context(Ledger(self.settings.ledger_path))
-            return self._ledger
+        path = self.settings.ledger_path
+        return self._once("ledger", lambda: self._opened.enter_context(Ledger(path)))
 
     def jobs(self) -> Jobs:
         """Return the queue of jobs; raises QueueUnavailable."""
-        with self._lock:
-            if self._jobs is None:
-                from ingest.jobs import Jobs
+        from ingest.jobs import Jobs
 
-                self._jobs = Jobs(self.settings)
-                self._opened.callback(self._jobs.close)
-            return self._jobs
+        return self._once("jobs", lambda: self._opened.enter_context(closing(Jobs(self.settings))))
 
     def query_log(self) -> QueryLog:
         """Return where searches are recorded."""
-        with self._lock:
-            if self._query_log is None:
-                from search_core.search.query_log import QueryLog
+        from search_core.search.query_log import QueryLog
 
-                self._query_log = QueryLog(self.settings.searches_path)
-                self._opened.callback(self._query_log.close)
-            return self._query_log
+        path = self.settings.searches_path
+        return self._once("log", lambda: self._opened.enter_context(closing(QueryLog(path))))
 
     def query_pictures(self) -> QueryPictures | None:
         """Return where pictures searched by are kept; None where searches are not recorded."""
@@ -193,22 +182,16 @@ class Workspace:
 
     def selectivities(self) -> Selectivities:
         """Return what tells how many rows pass a filter, which all searches share."""
-        with self._lock:
-            if self._selectivities is None:
-                from search_core.search.selectivity import Selectivities
+        from search_core.search.selectivity import Selectivities
 
-                self._selectivities = Selectivities(self.store())
-            return self._selectivities
+        return self._once("selectivities", lambda: Selectivities(self.store()))
 
     def relevance(self) -> Relevance:
         """Return what tells matches from what is only the least unlike, which searches share."""
-        encoder = self.encoder()
-        with self._lock:
-            if self._relevance is None:
-                from search_core.search.match_strength import Relevance
+        from search_core.search.match_strength import Relevance
 
-                self._relevance = Relevance(encoder, self.store())
-            return self._relevance
+        encoder = self.encoder()
+        return self._once("relevance", lambda: Relevance(encoder, self.store()))
 
     def bulk_storage(self) -> BulkStorage:
         """Return where files for a bulk insert are left; refuses an embedded Milvus."""
@@ -229,6 +212,13 @@ class Workspace:
         return Library(self, name or self.settings.library)
 
     # Within
+
+    def _once(self, name: str, make: Callable[[], Part]) -> Part:
+        """Return a part of the workspace, which is made once."""
+        with self._lock:
+            if name not in self._parts:
+                self._parts[name] = make()
+            return cast(Part, self._parts[name])
 
     def _probe_once(self, store: MilvusStore) -> None:
         """Try a server that this data directory has not seen, and say what does not work."""

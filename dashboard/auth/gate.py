@@ -105,7 +105,7 @@ def _to_login(asked: HTTPConnection) -> Response:
 
 
 def _arrived_on_loopback(scope: Scope) -> bool:
-    """Whether a connection was made to this machine's loopback address, whoever listens where."""
+    """Whether a connection was made to this machine's loopback address."""
     server = scope.get("server")
     return server is not None and is_loopback(str(server[0]))
 

@@ -111,7 +111,7 @@ class GuardedJobs:
         return len(failed)
 
     def results_so_far(self, job: Job, most: int) -> list[LedgerRow]:
-        """Return what became of files of an ingest that runs: failed, skipped, then done ones.
+        """Return the outcomes of files of an ingest that runs: failed, skipped, then done ones.
 
         At most ``most``, of each kind the newest first. What is in the library already is not
         among them: the ledger knows of it from before.

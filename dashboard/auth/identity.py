@@ -40,7 +40,7 @@ def login() -> Login:
 
 
 def who(cookies: Mapping[str, str]) -> Access | None:
-    """Return whose cookies these are, None for nobody's; without login everybody is LOCAL.
+    """Return the user of these cookies, None for no session; without login everybody is LOCAL.
 
     Raises SettingsError when the users cannot be read.
     """
@@ -53,7 +53,7 @@ def who(cookies: Mapping[str, str]) -> Access | None:
 
 
 def current() -> Access:
-    """Return who looks at the page that is being drawn; raises NotLoggedIn."""
+    """Return the user of the page that is being drawn; raises NotLoggedIn."""
     access = who(st.context.cookies) if login().is_required else LOCAL
     media_owners.remember(access)
     if access is None:
@@ -64,7 +64,7 @@ def current() -> Access:
 
 
 def begin_page() -> Access:
-    """Return who looks at the page, which keeps nothing of one who may see other things.
+    """Return the page's user; state of a user with other rights is cleared.
 
     Raises NotLoggedIn.
     """
@@ -75,8 +75,18 @@ def begin_page() -> Access:
     return access
 
 
+def require_removing(doing: str) -> None:
+    """Raise NotAllowed unless the user may delete, and sees all cameras.
+
+    Asked when it is done, not only when its button is drawn: a role may have changed meanwhile.
+    """
+    access = current()
+    access.require("delete", doing)
+    access.require_all_cameras(doing)
+
+
 def record(action: Action, library: str = "", detail: Mapping[str, Any] | None = None) -> None:
-    """Write into the audit log what the one who looks at this page does.
+    """Write an action of the page's user into the audit log.
 
     Raises AuditUnavailable, NotLoggedIn.
     """
@@ -94,7 +104,7 @@ def record_view(library: str, entity: MediaEntity) -> None:
 def download(
     library: str, detail: Mapping[str, Any], make: Callable[[], bytes | str]
 ) -> Callable[[], bytes]:
-    """Return what makes a file for the one who looks at this page alone, and writes it down."""
+    """Return a function that makes a file for the page's user alone, and audits it."""
     access, asked_from = current(), address()
 
     def made() -> bytes:
@@ -108,14 +118,14 @@ def download(
 
 
 def log_out() -> None:
-    """End the session of the one who looks at this page."""
+    """End the session of the page's user."""
     login().log_out(st.context.cookies.get(COOKIE, ""), address())
     if provider_login.mail_in(st.context.cookies):
         st.logout()
 
 
 def address() -> str:
-    """Return where the page is looked at, "" outside of a page.
+    """Return the address that the page is requested from, "" outside of a page.
 
     Streamlit does not name this machine's own loopback address.
     """

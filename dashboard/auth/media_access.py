@@ -29,7 +29,7 @@ _handed_out: OrderedDict[tuple[bytes, Access], None] = OrderedDict()
 
 
 def remember(access: Access | None) -> None:
-    """Remember who looks at the page that is being drawn, None for nobody any more."""
+    """Remember the user of the page that is being drawn; None where logged out."""
     context = get_script_run_ctx(suppress_warning=True)
     if context is None:
         return
@@ -56,7 +56,7 @@ def keep_shown() -> None:
 
 
 def hand_out(access: Access, data: bytes) -> None:
-    """Let somebody with this access have a file that no page shows: one made for a download."""
+    """Give a user access to a file that no page shows: one made for a download."""
     with _lock:
         _handed_out[hashlib.sha256(data).digest(), access] = None
         while len(_handed_out) > _MOST_FILES:
@@ -64,7 +64,7 @@ def hand_out(access: Access, data: bytes) -> None:
 
 
 def may_have(access: Access, path: str) -> bool:
-    """Whether a page of somebody with this access shows or offers the file at ``path``."""
+    """Whether a page of a user with this access shows or offers the file at ``path``."""
     file_id = PurePosixPath(path.removeprefix(MEDIA)).stem
     with _lock:
         own = [session for session, whose in _sessions.items() if whose == access]

@@ -57,7 +57,7 @@ def mail_in(cookies: Mapping[str, str]) -> str:
 
 
 def why_not_in(cookies: Mapping[str, str]) -> str:
-    """Return why one whom a provider sent may not come in, who is no user here; "" for none."""
+    """Return why one whom a provider sent may not come in, who is not a user here; "" for none."""
     claims = _claims_in(cookies)
     mail = str(claims.get("email") or "")
     if not claims:
@@ -65,7 +65,7 @@ def why_not_in(cookies: Mapping[str, str]) -> str:
     if not mail or not _is_verified(claims):
         return _("The provider you logged in at does not vouch for your e-mail address.")
     return _(
-        "{mail} is no user here. An admin can add you: sightline users add {mail} --oidc"
+        "{mail} is not a user here. An admin can add you: sightline users add {mail} --oidc"
     ).format(mail=mail)
 
 

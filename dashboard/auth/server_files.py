@@ -24,7 +24,7 @@ def allowed_path(text: str, settings: Settings) -> str:
     try:
         path = Path(text).resolve()
     except (OSError, RuntimeError, ValueError):  # links in a circle, no path at all
-        raise UsageError(_("{path} is no path.").format(path=repr(text))) from None
+        raise UsageError(_("{path} is not a path.").format(path=repr(text))) from None
     folders = [folder for folder in _folders(settings) if path.is_relative_to(folder)]
     if not (Path(text).is_absolute() and folders) or path.is_relative_to(settings.data_dir):
         known = ", ".join(map(str, settings.media.server_folders))
@@ -52,7 +52,7 @@ def allowed_address(address: str, settings: Settings) -> str:
         )
     if not is_address(address):
         raise UsageError(
-            _("{address} is no address.").format(address=address),
+            _("{address} is not an address.").format(address=address),
             _("It begins with {schemes}.").format(schemes=schemes(settings)),
         )
     if address.lower().startswith("http") and not settings.remote.allow_urls:

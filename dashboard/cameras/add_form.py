@@ -6,13 +6,12 @@ import streamlit as st
 from pydantic import SecretStr
 
 from dashboard import resources
-from dashboard.cameras.changes import add_camera, live_when, roster
+from dashboard.cameras.changes import add_camera, roster, watched_when
 from dashboard.cameras.stream_test import forget_seen, show_seen, try_stream
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.camera import Camera
-from search_core.errors import StoreError
 from search_core.schema.camera import with_login
 from search_core.schema.durations import parse_duration
 from search_core.store.library import check_library_name
@@ -36,7 +35,7 @@ def adding_form() -> None:
         with left:
             library = st.selectbox(
                 _("Library"),
-                library_names(),
+                resources.library_names(),
                 accept_new_options=True,
                 key=f"camera-library-{number}",
             )
@@ -62,7 +61,7 @@ def adding_form() -> None:
         forget_seen()
         st.session_state[_ROUND] = number + 1
         st.session_state[JUST_ADDED] = camera.name
-        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=live_when()))
+        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=watched_when()))
         st.rerun()
     show_seen(_PLACE)
 
@@ -79,7 +78,7 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
         autocomplete="off",
         help=_(
             "It begins with rtsp:// or rtsps://; the camera's manual or its own page says it. It "
-            "is kept on the server, where only its owner can read it, and shown to nobody."
+            "is kept on the server, where only its owner can read it, and never shown."
         ),
         key=f"{key}-address",
     )
@@ -96,13 +95,3 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
             _("Password"), type="password", autocomplete="new-password", key=f"{key}-password"
         )
     return address, user.strip(), password
-
-
-def library_names() -> list[str]:
-    """Return the libraries, the usual one first; that alone while Milvus is away."""
-    first = resources.settings().library
-    try:
-        names = [info.name for info in resources.libraries()]
-    except StoreError:
-        names = []
-    return [first, *(name for name in names if name != first)]

@@ -8,22 +8,17 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity, server_files
-from dashboard.cameras.add_form import library_names
-from dashboard.cameras.changes import require_cameras
-from dashboard.cameras.folder_changes import (
+from dashboard.cameras.changes import (
     add_folder,
     change_folder,
     folder_roster,
-    pause_folder,
-    remove_folder,
     watched_when,
 )
-from dashboard.cameras.forms import pause_and_remove
+from dashboard.cameras.forms import pause_and_remove, removal_buttons
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
-from ingest.cameras.folders.folder import WatchedFolder
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.media.keyframes import selector_examples
 from search_core.errors import UsageError
 from search_core.store.library import check_library_name
@@ -82,15 +77,8 @@ def folder_card() -> None:
     if folder.added:
         with st.container(horizontal=True):
             paused = _("Paused {name}. What appears in it is taken in when it is resumed.")
-            pause_and_remove(
-                f"folder-{folder.name}",
-                is_paused=folder.paused,
-                told=_("Resumed {name}. {when}") if folder.paused else paused,
-                name=folder.name,
-                when=watched_when(),
-                change=lambda: pause_folder(folder, paused=not folder.paused),
-                remove=lambda: st.dialog(_("Remove the folder?"))(_removal_form)(folder),
-            )
+            if pause_and_remove(f"folder-{folder.name}", folder, paused):
+                st.dialog(_("Remove the folder?"))(_removal_form)(folder)
         with st.expander(_("Change it"), icon=":material/edit:"):
             _changing_form(folder)
 
@@ -129,9 +117,7 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
     )
     left, right = st.columns(2)
     with left:
-        names = library_names()
-        if folder is not None:
-            names = [folder.library, *(name for name in names if name != folder.library)]
+        names = resources.library_names(folder.library if folder else None)
         library = st.selectbox(_("Library"), names, accept_new_options=True, key=f"{key}-library")
     with right:
         camera = st.text_input(
@@ -194,7 +180,7 @@ def _changing_form(folder: WatchedFolder) -> None:
 
 @shown_in_words()
 def _removal_form(folder: WatchedFolder) -> None:
-    require_cameras("removing a folder")
+    identity.require_removing("removing a folder")
     text = _("**{folder}** will not be watched any more.")
     st.markdown(text.format(folder=plain(folder.name)))
     taken = {state.name: state.taken for state in folder_roster().states()}.get(folder.name, 0)
@@ -202,10 +188,4 @@ def _removal_form(folder: WatchedFolder) -> None:
         told = _("{files} of it were taken in: they stay in the library, and are found.")
         st.markdown(told.format(files=counted(taken, "file")))
     st.caption(_("Its files are not touched."))
-    with st.container(horizontal=True):
-        if st.button(_("Remove"), type="primary"):
-            remove_folder(folder)
-            st.toast(_("Removed {name}.").format(name=plain(folder.name)))
-            st.rerun()
-        if st.button(_("Cancel")):
-            st.rerun()
+    removal_buttons(folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,17 +17,17 @@ from dashboard.cameras.changes import (
     change_address,
     keep_for,
     lasting,
-    live_when,
     pause,
-    remove_camera,
-    require_cameras,
+    remove,
     roster,
+    watched_when,
 )
 from dashboard.cameras.stream_test import forget_seen, show_seen, try_stream
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.camera import Camera
+from ingest.cameras.folders.folder import WatchedFolder
 from ingest.rows.retention import Rule
 from search_core.errors import LibraryNotFound, StoreError, UsageError
 from search_core.schema.camera import with_login
@@ -60,15 +60,8 @@ def camera_card() -> None:
             try_stream(camera, camera.name)
         if may_change and camera.added:
             paused = _("Paused {name}. Nothing is kept of it until it is resumed.")
-            pause_and_remove(
-                camera.name,
-                is_paused=camera.paused,
-                told=_("Resumed {name}. {when}") if camera.paused else paused,
-                name=camera.name,
-                when=live_when(),
-                change=lambda: pause(camera, paused=not camera.paused),
-                remove=lambda: st.dialog(_("Remove the camera?"))(_removal_form)(camera),
-            )
+            if pause_and_remove(camera.name, camera, paused):
+                st.dialog(_("Remove the camera?"))(_removal_form)(camera)
     show_seen(camera.name)
     if not may_change:
         st.caption(_("An administrator of all cameras can change it."))
@@ -86,7 +79,7 @@ def _seen_cameras() -> Mapping[str, Camera]:
     """
     access, known = identity.current(), roster()
     cameras = {camera.name: camera for camera in known.cameras()}
-    unknown = SecretStr("")  # nobody connects from here to what is not in the roster
+    unknown = SecretStr("")  # cameras outside the roster are never connected to from here
     found = {
         state.name: replace(
             cameras.get(state.name, Camera(state.name, unknown, state.library)),
@@ -106,29 +99,32 @@ def _where_from(camera: Camera) -> str:
     return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
 
 
-def pause_and_remove(
-    key: str,
-    *,
-    is_paused: bool,
-    told: str,
-    name: str,
-    when: str,
-    change: Callable[[], None],
-    remove: Callable[[], None],
-) -> None:
-    """Draw the buttons that pause or resume, and remove, a camera or a watched folder.
+def pause_and_remove(key: str, item: Camera | WatchedFolder, paused: str) -> bool:
+    """Draw the buttons of an added camera or folder; return whether it is to be removed.
 
-    ``told`` is said after ``change``, with its ``{name}`` and ``{when}``.
+    ``paused`` is said when it was paused, with its ``{name}``.
     """
     label, icon = (_("Pause"), ":material/pause:")
-    if is_paused:
+    if item.paused:
         label, icon = (_("Resume"), ":material/play_arrow:")
     if st.button(label, icon=icon, key=f"pause-{key}"):
-        change()
-        st.toast(told.format(name=plain(name), when=when))
+        pause(item, paused=not item.paused)
+        told = _("Resumed {name}. {when}") if item.paused else paused
+        st.toast(told.format(name=plain(item.name), when=watched_when()))
         st.rerun()
-    if st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{key}"):
-        remove()
+    return st.button(_("Remove …"), icon=":material/delete:", key=f"remove-{key}")
+
+
+def removal_buttons(item: Camera | WatchedFolder) -> None:
+    """Draw the buttons of the question whether a camera or folder is to be removed."""
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        if st.button(_("Cancel")):
+            st.rerun()
+        if st.button(_("Remove"), type="primary"):
+            remove(item)
+            forget_seen()
+            st.toast(_("Removed {name}.").format(name=plain(item.name)))
+            st.rerun()
 
 
 def _retention_form(camera: Camera) -> None:
@@ -150,7 +146,7 @@ def _retention_form(camera: Camera) -> None:
 
 @shown_in_words()
 def _retention_question(camera: Camera, retain: timedelta | None) -> None:
-    require_cameras("changing how long keyframes are kept")
+    identity.require_removing("changing how long keyframes are kept")
     text = _("Keyframes of **{camera}** are kept **{time}** from now on.")
     st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting(retain)))))
     if retain and (due := _count(camera, Rule(camera.library, retain, camera.name))):
@@ -191,20 +187,13 @@ def _address_form(camera: Camera) -> None:
 
 @shown_in_words()
 def _removal_form(camera: Camera) -> None:
-    require_cameras("removing a camera")
+    identity.require_removing("removing a camera")
     text = _("**{camera}** will not be watched any more, and its address is forgotten.")
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
         if kept := _count(camera, None):
             st.markdown(_what_stays(camera, counted(kept, "keyframe")))
-    with st.container(horizontal=True, horizontal_alignment="right"):
-        if st.button(_("Cancel")):
-            st.rerun()
-        if st.button(_("Remove"), type="primary"):
-            remove_camera(camera)
-            forget_seen()
-            st.toast(_("Removed {name}.").format(name=plain(camera.name)))
-            st.rerun()
+    removal_buttons(camera)
 
 
 def _what_stays(camera: Camera, keyframes: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pandas as pd
 import streamlit as st
 
@@ -11,17 +9,18 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.cameras.add_form import adding_form
 from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
-from dashboard.cameras.folders import folder_section
+from dashboard.cameras.folders import folder_section, gap_frame, state_words, time_or_dash
 from dashboard.cameras.forms import camera_card
 from dashboard.components.errors import shown_in_words
 from dashboard.components.routes import Page
 from dashboard.i18n.core_translation import said
-from dashboard.i18n.formatting import counted, local_time
+from dashboard.i18n.formatting import counted
 from dashboard.i18n.gettext import N_, _
 from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
 from search_core.schema.durations import format_duration
+from search_core.system.clock import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _FORM_PX = 640
@@ -89,27 +88,20 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
 
     ``gaps`` are those of the last day.
     """
-    now_ms = _now_ms()
+    at_ms = now_ms()
     lost_ms = {
         state.name: sum(
-            (gap.ended_ms or now_ms) - max(gap.began_ms, now_ms - _DAY_MS)
+            (gap.ended_ms or at_ms) - max(gap.began_ms, at_ms - _DAY_MS)
             for gap in gaps
-            if gap.camera == state.name
+            if gap.name == state.name
         )
         for state in states
     }
     return pd.DataFrame(
         {
             _("Camera"): [state.name for state in states],
-            _("State"): [
-                said(state.state)
-                if state.name in watched or state.state == "paused"
-                else _("not watched")
-                for state in states
-            ],
-            _("Last frame"): [
-                local_time(state.last_frame_ms) if state.last_frame_ms else "–" for state in states
-            ],
+            _("State"): state_words(states, watched),
+            _("Last frame"): [time_or_dash(state.last_frame_ms) for state in states],
             _("Keyframes"): [state.keyframes for state in states],
             _("Not seen, last day"): [
                 _("{count} min").format(count=f"{lost_ms[state.name] / 60_000:,.0f}")
@@ -135,7 +127,7 @@ def _cameras() -> None:
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
-            gaps = [gap for gap in diary.gaps(None, _now_ms() - _DAY_MS) if access.sees(gap.camera)]
+            gaps = [gap for gap in diary.gaps(None, now_ms() - _DAY_MS) if access.sees(gap.name)]
     watched = {state.name for state in states if is_watched(settings, state.name)}
     live = sum(state.state == "live" and state.name in watched for state in states)
     with st.container(horizontal=True, gap="large", key="overview"):
@@ -144,7 +136,7 @@ def _cameras() -> None:
     st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
     if gaps:
         with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
-            st.dataframe(_gap_frame(gaps), hide_index=True, width="stretch")
+            st.dataframe(gap_frame(gaps, _("Camera")), hide_index=True, width="stretch")
 
 
 def _nothing_yet(*, may_change: bool) -> str:
@@ -154,18 +146,3 @@ def _nothing_yet(*, may_change: bool) -> str:
         "No camera has been watched yet. Add one with its address: what moves before it becomes a "
         "keyframe that is found within seconds, and no video is recorded."
     )
-
-
-def _gap_frame(gaps: list[Gap]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            _("Camera"): [gap.camera for gap in gaps],
-            _("From"): [local_time(gap.began_ms) for gap in gaps],
-            _("To"): [local_time(gap.ended_ms) if gap.ended_ms else _("now") for gap in gaps],
-            _("Why"): [said(gap.reason) for gap in gaps],
-        }
-    )
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

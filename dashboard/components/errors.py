@@ -22,7 +22,7 @@ _AGAIN_S = 3.0
 
 @contextmanager
 def shown_in_words(*, again: bool = False) -> Iterator[None]:
-    """Show an error as a message with its hint; log one that nobody foresaw.
+    """Show an error as a message with its hint; log an unexpected one.
 
     With ``again``, for whole pages, a page that failed for what may pass is drawn anew until it
     does not. Also a decorator, which fragments and dialogs need: they rerun outside the page that
@@ -53,7 +53,7 @@ def show(error: SightlineError) -> None:
 
 
 def _draw_again() -> None:
-    """Draw the whole page anew in a few seconds."""
+    """Reload the whole page in a few seconds."""
     turns = count()
 
     def turn() -> None:

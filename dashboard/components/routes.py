@@ -29,7 +29,7 @@ class Page:
     personal: bool = False
 
     def may_open(self, access: Access) -> bool:
-        """Whether somebody may open it."""
+        """Whether a user may open it."""
         return self.right is None or access.may(self.right)
 
     def made(self, title: str = "") -> st.Page:
@@ -53,7 +53,7 @@ def pages() -> tuple[Page, ...]:
 
 
 def pages_of(access: Access) -> list[st.Page]:
-    """Return the pages that somebody may open, and in place of others what says that it may not.
+    """Return a user's pages; in place of forbidden ones a page that says so.
 
     The menu shows the former only.
     """

@@ -32,7 +32,7 @@ _spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
 
 
 def _(message: str) -> str:
-    """Return a message in the language of whoever looks at this page."""
+    """Return a message in the language of the page's user."""
     return catalogue(current()).gettext(message)
 
 

@@ -11,15 +11,20 @@ from dashboard import resources
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import N_, _
-from search_core.indexes.advice import DIM_LIMIT, ROWS_LIMIT, Advice, advise, usable_bytes
+from search_core.indexes.advice import (
+    DIM_LIMIT,
+    LITE_ROWS,
+    ROWS_LIMIT,
+    Advice,
+    advise,
+    usable_bytes,
+)
 from search_core.lab.report.frames import params_text
 from search_core.store.library import LibraryInfo
 
 _GIB = 2**30
 _ANY = N_("any Milvus server")
 _MOST_GIB = 24_576.0
-#: Rows up to which Milvus Lite serves well; measured.
-_LITE_ROWS = 50_000
 
 
 def show_advising(info: LibraryInfo, rows: int) -> None:
@@ -49,12 +54,12 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     else:
         st.warning(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
     st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
-    if server.embedded and where != _ANY and wanted > _LITE_ROWS:
+    if server.embedded and where != _ANY and wanted > LITE_ROWS:
         slowly = _(
             "Milvus Lite searches slowly beyond some {count} vectors, whatever the index; "
             "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
         )
-        st.caption(slowly.format(count=f"{_LITE_ROWS:,}"))
+        st.caption(slowly.format(count=f"{LITE_ROWS:,}"))
     st.caption(
         _(
             "Memory and disk are computed by formulas that were checked against measured sizes; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from dashboard.query.request import forget_answer
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.options import CompareOptions
+from search_core.system.clock import now_ms
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200
@@ -29,13 +29,13 @@ _COLOURS: dict[str, Any] = {
 
 
 def ask_for_comparison(library: str, options: CompareOptions) -> None:
-    """Queue a comparison and draw the page anew."""
+    """Queue a comparison and reload the page."""
     resources.jobs().submit(CompareRequest(library, options))
     st.rerun()
 
 
 def ask_for_index(library: str, spec: IndexSpec, search: SearchParams) -> None:
-    """Queue the build of an index and draw the page anew.
+    """Queue the build of an index and reload the page.
 
     Raises IndexParameterError for parameters that do not go together, before anything is queued.
     """
@@ -50,7 +50,7 @@ def open_jobs(library: str) -> list[Job]:
 
 
 def show_index_jobs(library: str) -> None:
-    """Draw what is under way for a library's index, anew every second while anything is."""
+    """Draw the running jobs of a library's index; reload every second while there are any."""
     st.fragment(_watch, run_every=1.0 if open_jobs(library) else 5.0)(library)
 
 
@@ -59,7 +59,7 @@ def _watch(library: str) -> None:
     every = resources.jobs().list(_LOOKED_AT)
     jobs = _about(library, every)
     _follow(library, jobs)
-    if any(job.is_open for job in jobs) and is_stuck(every, round(time.time() * 1000)):
+    if any(job.is_open for job in jobs) and is_stuck(every, now_ms()):
         st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for job in worth_showing(jobs):
         with st.container(border=True, key=f"index-job-{job.id}"):
@@ -80,7 +80,7 @@ def _about(library: str, jobs: Sequence[Job]) -> list[Job]:
 
 
 def _follow(library: str, jobs: Sequence[Job]) -> None:
-    """Draw the whole page anew when a job begins or is over: what it shows has changed."""
+    """Reload the page when a job begins or ends."""
     key = f"{_OPEN}-{library}"
     now_open = {job.id for job in jobs if job.is_open}
     before: set[str] = st.session_state.get(key, now_open)

@@ -1,8 +1,7 @@
-"""How much of the exact answer the serving index finds, measured when somebody asks."""
+"""The recall of the serving index, measured on request."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import streamlit as st
@@ -13,6 +12,7 @@ from dashboard.i18n.gettext import _
 from search_core.lab.report.tables import share
 from search_core.lab.serving_recall import LiveRecall, live_recall
 from search_core.store.library import LibraryInfo
+from search_core.system.clock import now_ms
 
 _QUERIES, _K = 50, 10
 
@@ -102,7 +102,7 @@ def _check(library: str) -> _Check:
         )
     finally:
         bar.empty()
-    return _Check(measured, round(time.time() * 1000))
+    return _Check(measured, now_ms())
 
 
 def _is_of(measured: LiveRecall, info: LibraryInfo) -> bool:

@@ -42,7 +42,7 @@ def adding_form(library: str | None, facets: Facets) -> None:
 
 
 def ways_of(access: Access, settings: Settings) -> tuple[str, ...]:
-    """Return from where somebody may add: who may not see all cameras uploads only."""
+    """Return the sources a user may add from; without the right to all cameras, uploads only."""
     if access.cameras is not None:
         return (UPLOAD,)
     server = (SERVER,) if settings.media.server_folders else ()
@@ -130,10 +130,8 @@ def _details(
             key="upload-camera",
         )
     with columns[1]:
-        names = [info.name for info in resources.libraries()]
-        first = library or resources.settings().library
-        options = [first, *(name for name in names if name != first)]
-        into = st.selectbox(_("Library"), options, accept_new_options=True, key="upload-library")
+        names = resources.library_names(library)
+        into = st.selectbox(_("Library"), names, accept_new_options=True, key="upload-library")
     with columns[2]:
         tags = st.multiselect(
             _("Tags"),
@@ -145,8 +143,8 @@ def _details(
     with columns[3]:
         pressed = st.button(label, type="primary", disabled=disabled, width="stretch")
     if pressed:
-        check_library_name(into or first)
-    return camera, into or first, tags, pressed
+        check_library_name(into or names[0])
+    return camera, into or names[0], tags, pressed
 
 
 def _round() -> int:

@@ -11,7 +11,7 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
 from dashboard.library import corrections
-from dashboard.library.deletion import asked, confirm_delete, counting, require_removing, settle
+from dashboard.library.deletion import asked, confirm_delete, counting, settle
 from dashboard.library.selection import Selection, clear_selection
 from ingest.curation.moving import move_entities
 from ingest.curation.tagging import change_tags
@@ -90,7 +90,7 @@ def _move_form(library: str, selection: Selection) -> None:
         help=_("Libraries of the same encoder: the vectors move as they are."),
     )
     if st.button(_("Move"), type="primary", disabled=not target) and target:
-        require_removing("moving")
+        identity.require_removing("moving")
         name = check_library_name(target)
         identity.record("move", library, {"moved to": name, **asked(selection.where)})
         moved = move_entities(

@@ -39,7 +39,7 @@ SHIFT, START, READ = N_("Shift the time"), N_("Set the start"), N_("Read the tim
 CAMERA, READ_CAMERA = N_("Change the camera"), N_("Find out the camera again")
 _OF_CAMERA = (CAMERA, READ_CAMERA)
 _PREVIEW = "correction_preview"
-#: So many recordings of a preview are listed.
+#: How many recordings of a preview are listed.
 _LISTED = 200
 
 

@@ -52,7 +52,7 @@ def show_removing(library: str, facets: Facets) -> None:
         ask = _("Type {library} to drop it").format(library=plain(library))
         typed = st.text_input(ask, key=f"drop-{library}")
         if st.button(_("Drop the library"), disabled=typed != library, icon=":material/delete:"):
-            require_removing("dropping a library")
+            identity.require_removing("dropping a library")
             identity.record("drop", library, {"count": facets.count})
             drop_library(resources.settings(), resources.store(), library)
             settle(_("Dropped the library {library}.").format(library=plain(library)))
@@ -60,7 +60,7 @@ def show_removing(library: str, facets: Facets) -> None:
 
 def confirm_delete(library: str, where: Filter, what: str) -> None:
     """Ask whether to delete what passes the filter, with its count."""
-    _confirm(library, where, what)
+    st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
 
 
 def asked(where: Filter) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def asked(where: Filter) -> dict[str, Any]:
 
 def show_trash(library: str) -> None:
     """Draw what was deleted from a library and can be put back, or purged; raises NotAllowed."""
-    require_removing("looking into the trash")
+    identity.require_removing("looking into the trash")
     found = deletions(resources.settings(), library)
     if not found:
         empty = _("Nothing is in the trash. What is deleted stays there for {days} days.")
@@ -92,16 +92,16 @@ def show_trash(library: str) -> None:
             st.caption(plain(when), width="content")
             st.space("stretch")
             if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
-                require_removing("putting back")
+                identity.require_removing("putting back")
                 identity.record("restore", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
                 settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
             if st.button(_("Purge now …"), key=f"purge-{item.number}"):
-                _confirm_purge(item)
+                st.dialog(_("Purge for good?"))(_purge_form)(item)
 
 
 def settle(message: str) -> None:
-    """Draw the page anew after a change of what the library holds."""
+    """Reload the page after a change of the library."""
     resources.forget_what_was_read()
     forget_answer()
     st.toast(message)
@@ -109,7 +109,7 @@ def settle(message: str) -> None:
 
 
 def counting(doing: str, total: int) -> Callable[[int], None]:
-    """Draw a bar; return what to tell it how many are done."""
+    """Draw a bar; return a function that sets how many are done."""
     bar = st.progress(0.0, text=doing)
 
     def tell(done: int) -> None:
@@ -121,23 +121,9 @@ def counting(doing: str, total: int) -> Callable[[int], None]:
     return tell
 
 
-def require_removing(doing: str) -> None:
-    """Raise NotAllowed unless the one who looks may delete, and see all that is deleted.
-
-    Asked when it is done, not only when its button is drawn: a role may have changed meanwhile.
-    """
-    access = identity.current()
-    access.require("delete", doing)
-    access.require_all_cameras(doing)
-
-
-def _confirm_purge(item: Deletion) -> None:
-    st.dialog(_("Purge for good?"))(_purge_form)(item)
-
-
 @shown_in_words()
 def _purge_form(item: Deletion) -> None:
-    require_removing("purging")
+    identity.require_removing("purging")
     st.markdown(
         _(
             "**{pictures}** ({what}) will be gone, with vectors and thumbnails. "
@@ -149,10 +135,6 @@ def _purge_form(item: Deletion) -> None:
         identity.record("delete", item.library, {"purged": item.what, "count": item.count})
         purge(resources.settings(), resources.store(), item.number)
         settle(_("Purged {pictures}.").format(pictures=counted(item.count, "picture")))
-
-
-def _confirm(library: str, where: Filter, what: str) -> None:
-    st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
 
 
 @shown_in_words()
@@ -174,7 +156,7 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
             st.rerun()
         label = _("Delete {pictures}").format(pictures=counted(count, "picture"))
         if st.button(label, type="primary", disabled=not count):
-            require_removing("deleting")
+            identity.require_removing("deleting")
             store, tell = resources.store(), counting(_("Deleting"), count)
             identity.record("delete", library, {**asked(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)

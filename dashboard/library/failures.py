@@ -53,11 +53,11 @@ def show_failures(library: str) -> None:
         ):
             resources.jobs().ingest_again(library, _SHOWN)
             st.toast(_("Queued. **Add footage** shows how far it is."))
-        st.caption(_("What is skipped is no footage, or shows nothing new."))
+        st.caption(_("Skipped files are not media, or show nothing new."))
 
 
 def failure_frame(rows: Sequence[LedgerRow]) -> pd.DataFrame:
-    """Return one row a source: what became of it, why, which file, and when."""
+    """Return one row a source: its outcome, why, which file, and when."""
     uploads = resources.settings().uploads_dir
     return pd.DataFrame(
         {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import PurePath
 
@@ -15,6 +14,7 @@ from dashboard.i18n.formatting import clock, counted, local_time, plain
 from dashboard.i18n.gettext import _
 from dashboard.library.job_results import sent, show_results
 from ingest.jobs import Job
+from search_core.system.clock import now_ms
 
 _SHOWN_JOBS = 20
 _IDLE_MS = 6_000
@@ -29,7 +29,7 @@ _COLOURS = {
 
 
 def show_jobs() -> None:
-    """Draw the latest jobs, anew every second while one is under way."""
+    """Draw the latest jobs; reload every second while one runs."""
     busy = any(job.is_open for job in resources.jobs().list(_SHOWN_JOBS))
     st.fragment(_jobs, run_every=1.0 if busy else 5.0)()
 
@@ -48,7 +48,7 @@ def _jobs() -> None:
     if not found:
         return
     st.markdown("##### " + _("Jobs"))
-    if is_stuck(found, round(time.time() * 1000)):
+    if is_stuck(found, now_ms()):
         st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
     for number, job in enumerate(found):
         with st.container(border=True, key=f"job-{job.id}"):
@@ -101,7 +101,7 @@ def _retry(job_id: str) -> None:
 
 
 def _follow(jobs: Sequence[Job]) -> None:
-    """Draw the whole page anew when a job that was watched is over: the library has changed."""
+    """Reload the page when a job has ended: the library has changed."""
     now_open = {job.id for job in jobs if job.is_open}
     before: set[str] = st.session_state.get(_WATCHED, set())
     st.session_state[_WATCHED] = now_open

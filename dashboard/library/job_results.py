@@ -1,4 +1,4 @@
-"""What became of each file of an ingest: while it runs from the ledger, then from its report."""
+"""The outcome of each file of an ingest: while it runs from the ledger, then from its report."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dashboard.i18n.gettext import _, ngettext
 from dashboard.library.uploads import sent_name
 from ingest.jobs import Job
 
-#: Of a job that runs so many files are read and sent again every second.
+#: How many files of a running job are read and sent again every second.
 _SHOWN_LIVE = 200
 _ROW_PX, _MOST_ROWS = 35, 10
 
@@ -53,7 +53,7 @@ def show_results(job: Job, *, newest: bool) -> None:
 
 
 def result_frame(job: Job, results: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return one row a file of an ingest: what became of it, its keyframes, and why."""
+    """Return one row a file of an ingest: its outcome, its keyframes, and why."""
     return pd.DataFrame(
         {
             _("File"): [_name(str(result["uri"]), job.request) for result in results],
@@ -83,7 +83,7 @@ def _so_far(job: Job) -> list[dict[str, Any]]:
 
 
 def _name(uri: str, request: Mapping[str, Any]) -> str:
-    """Return a file's name as whoever added it knows it: below what was asked for."""
+    """Return a file's path below what was asked for."""
     for path in map(str, request.get("paths", ())):
         below = uri.removeprefix(path)
         if below != uri and (not below or below.startswith("/") or path.endswith("/")):

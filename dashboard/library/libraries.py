@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pandas as pd
 import streamlit as st
 
@@ -17,6 +15,7 @@ from ingest.curation.moving import rename_library
 from search_core.errors import UsageError
 from search_core.indexes.sizing import estimate
 from search_core.store.library import LibraryInfo, check_library_name
+from search_core.system.disk import bytes_below
 
 _KEPT_S = 300
 #: How many libraries were made: the key of the next one's name, which is empty again.
@@ -87,7 +86,7 @@ def library_frame(libraries: list[LibraryInfo]) -> pd.DataFrame:
 def thumbnail_bytes(library: str, source_ids: tuple[str, ...]) -> int:
     """Return what the thumbnails of a library's sources take."""
     folder = resources.settings().thumbnails_dir
-    return sum(_bytes_below(folder / source_id[:2] / source_id) for source_id in source_ids)
+    return sum(bytes_below(folder / source_id[:2] / source_id) for source_id in source_ids)
 
 
 @st.cache_data(ttl=_KEPT_S, show_spinner=False)
@@ -100,7 +99,7 @@ def disk_use() -> dict[str, int]:
         N_("stills of live cameras"): settings.stills_dir,
         N_("the embedded Milvus"): settings.milvus_lite_dir,
     }
-    return {what: _bytes_below(folder) for what, folder in folders.items() if folder.exists()}
+    return {what: bytes_below(folder) for what, folder in folders.items() if folder.exists()}
 
 
 def _create(name: str) -> None:
@@ -131,14 +130,3 @@ def _rename(library: str, name: str) -> None:
     rename_library(resources.settings(), resources.store(), library, name)
     choose_library(name)
     settle(_("{old} is {new} now.").format(old=plain(library), new=plain(name)))
-
-
-def _bytes_below(folder: Path) -> int:
-    """Return what the files below a folder take; those that vanish meanwhile take nothing."""
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size if path.is_file() else 0
-        except OSError:
-            continue
-    return total

@@ -57,7 +57,7 @@ PAGE = Page("library", N_("Library"), ":material/video_library:", page)
 
 
 def _views_of(access: Access) -> tuple[str, ...]:
-    """Return the views somebody may choose; which files failed is said without their cameras."""
+    """Return the views a user may choose; failures are listed without their cameras."""
     adding = (ADD,) if access.may("ingest") else ()
     failures = (FAILURES,) if access.may("ingest") and access.cameras is None else ()
     removing = (TRASH, LIBRARIES) if access.may_remove else ()

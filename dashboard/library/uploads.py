@@ -22,7 +22,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_]+")
 
 
 class Upload(Protocol):
-    """What the browser sent: a name that nobody vouches for, and bytes."""
+    """What the browser sent: an untrusted name, and bytes."""
 
     name: str
     size: int

@@ -114,7 +114,7 @@ def library_map(info: LibraryInfo, count: int, cameras: tuple[str, ...] | None) 
     """Return the map of a library, of SAMPLE pictures by chance where there are more.
 
     The collection and ``count`` tell when it is another one, ``cameras`` whose it is: it is kept
-    for all who may see the same, and for nobody else.
+    for all users with the same rights.
     """
     pages = list(resources.store().vectors(info.name, limit=SAMPLE))
     entities = [entity for page in pages for entity in page.entities]

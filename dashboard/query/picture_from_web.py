@@ -15,7 +15,7 @@ _SECONDS = 20.0
 
 
 def may_be_fetched() -> bool:
-    """Whether the settings let whoever sits at the dashboard name addresses."""
+    """Whether the settings let dashboard users name addresses."""
     remote = resources.settings().remote
     return remote.allow_urls and remote.allow_jobs
 
@@ -37,7 +37,7 @@ def fetch_picture(address: str) -> query_image.QueryPicture:
         )
     if address.partition("://")[0].lower() not in WEB:
         raise UnsupportedMedia(
-            _("{address} is no address of the web.").format(address=shown),
+            _("{address} is not a web address.").format(address=shown),
             _("It begins with {schemes}.").format(schemes="https://"),
         )
     files = RemoteFiles(settings.remote.model_copy(update={"max_seconds": _SECONDS}))

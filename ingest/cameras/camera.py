@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from search_core.schema.camera import CameraSettings, Transport, check_address, 
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.settings import Settings
 from search_core.store.library import check_library_name
+from search_core.system.locks import file_lock, is_held
 
 _LOCKS_DIR = "cameras"
 
@@ -42,7 +42,7 @@ class Camera:
         return public_address(self.url.get_secret_value())
 
     def is_watched_as(self, other: Camera) -> bool:
-        """Whether whoever watches this one watches the other, for it is the same stream."""
+        """Whether both are the same stream."""
         mine = (self.name, self.url, self.transport, self.library)
         return mine == (other.name, other.url, other.transport, other.library)
 
@@ -76,31 +76,18 @@ def check_camera_name(name: str) -> str:
 @contextmanager
 def only_watcher(settings: Settings, camera: str) -> Iterator[None]:
     """Hold a camera, so that it is watched once; raises ServeError when it is watched already."""
-    path = _lock_path(settings, camera)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ServeError(
-                "The camera {name} is being watched already.",
-                "By `sightline serve` or another `sightline watch` on this data directory.",
-                name=camera,
-            ) from None
+    busy = ServeError(
+        "The camera {name} is being watched already.",
+        "By `sightline serve` or another `sightline watch` on this data directory.",
+        name=camera,
+    )
+    with file_lock(_lock_path(settings, camera), busy=busy):
         yield
 
 
 def is_watched(settings: Settings, camera: str) -> bool:
     """Whether a process watches this camera now."""
-    path = _lock_path(settings, camera)
-    if not path.exists():
-        return False
-    with path.open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_held(_lock_path(settings, camera))
 
 
 def _lock_path(settings: Settings, camera: str) -> Path:

@@ -5,11 +5,9 @@ Their addresses hold passwords and are nowhere else.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Generic, TypeVar, cast
@@ -21,6 +19,7 @@ from search_core.messages import Message
 from search_core.schema.camera import CameraSettings
 from search_core.schema.durations import format_duration
 from search_core.settings import FolderSettings
+from search_core.system.locks import file_lock
 from search_core.system.private_files import write_privately
 
 Given = TypeVar("Given", bound=CameraSettings | FolderSettings)
@@ -30,8 +29,9 @@ class AddedTables(Generic[Given]):
     """The ``[kinds.NAME]`` tables of the file at ``path``, each checked by ``model``.
 
     ``kind`` is what one is called, such as "camera"; ``head`` is the file's first line, ``lines``
-    gives the keys of a table with their TOML values, "" for one that is left out. Every method
-    raises SettingsError when the file cannot be read or written; no error repeats what is in it.
+    gives the keys of a table with their TOML values, "" for one that is left out. ``configured``
+    are the names in sightline.toml, which cannot be added or changed here. Every method raises
+    SettingsError when the file cannot be read or written; no error repeats what is in it.
     """
 
     def __init__(
@@ -42,6 +42,7 @@ class AddedTables(Generic[Given]):
         *,
         head: str,
         lines: Callable[[Given], Mapping[str, str]],
+        configured: Collection[str] = (),
     ) -> None:
         self.path = path
         self._kind = kind
@@ -54,6 +55,7 @@ class AddedTables(Generic[Given]):
         )
         self._head = head
         self._lines = lines
+        self._configured = configured
         self._known: tuple[tuple[int, ...], dict[str, Given]] = ((), {})
 
     def all(self) -> dict[str, Given]:
@@ -62,7 +64,17 @@ class AddedTables(Generic[Given]):
         return {name: found[name] for name in sorted(found)}
 
     def get(self, name: str) -> Given:
-        """Return one; raises UsageError when none of that name was added."""
+        """Return one; raises UsageError when none of that name was added, or it is configured."""
+        if name in self._configured:
+            raise UsageError(
+                "The {kind} {name} is in sightline.toml.",
+                "Change it there; `sightline serve` reads that file when it starts.",
+                kind=self._kind,
+                name=name,
+            )
+        return self._added(name)
+
+    def _added(self, name: str) -> Given:
         found = self._read().get(name)
         if found is None:
             raise UsageError(
@@ -77,25 +89,34 @@ class AddedTables(Generic[Given]):
     def add(self, name: str, given: Given) -> None:
         """Add one; raises UsageError when there is one of that name."""
         with self._changing() as tables:
-            if name in tables:
-                raise UsageError(
-                    "There is a {kind} {name} already.",
-                    "Choose another name.",
-                    kind=self._kind,
-                    name=name,
-                )
+            self.require_free(name)
             tables[name] = given
+
+    def require_free(self, name: str) -> None:
+        """Raise UsageError when there is one of that name, here or in sightline.toml."""
+        if name in self._configured or name in self._read():
+            raise UsageError(
+                "There is a {kind} {name} already.",
+                "Choose another name.",
+                kind=self._kind,
+                name=name,
+            )
+
+    def pause(self, name: str, *, paused: bool = True) -> None:
+        """Pause one until it is resumed, or resume it; raises UsageError when it is not there."""
+        self.change(name, lambda given: cast(Given, given.model_copy(update={"paused": paused})))
 
     def change(self, name: str, change: Callable[[Given], Given]) -> None:
         """Put what ``change`` makes of one in its place; raises UsageError when it is not there."""
         with self._changing() as tables:
             tables[name] = change(self.get(name))
 
-    def remove(self, name: str) -> None:
-        """Remove one, and what was kept of it; raises UsageError when it is not there."""
+    def remove(self, name: str) -> Given:
+        """Remove one and return it, also one that is configured by now; raises UsageError."""
         with self._changing() as tables:
-            self.get(name)
+            removed = self._added(name)
             del tables[name]
+        return removed
 
     def rename_library(self, library: str, name: str) -> None:
         """Let what goes into a library go on into it under its new name."""
@@ -131,19 +152,12 @@ class AddedTables(Generic[Given]):
     def _changing(self) -> Iterator[dict[str, Given]]:
         """Hold the file for one change, written whole or not at all."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+            with file_lock(self.path.with_suffix(".lock"), private=True):
+                tables = dict(self._read())
+                yield tables
+                write_privately(self.path, self._written(tables))
         except OSError as error:
             raise self._unwritable(error) from None
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            tables = dict(self._read())
-            yield tables
-            write_privately(self.path, self._written(tables))
-        except OSError as error:
-            raise self._unwritable(error) from None
-        finally:
-            os.close(lock)
 
     def _written(self, tables: dict[str, Given]) -> str:
         parts = [self._head]
@@ -170,7 +184,7 @@ def _reason(error: OSError | ValueError | RecursionError) -> str:
         return "; ".join(
             f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors()
         )
-    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else "it is no TOML"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "it is not TOML"
 
 
 def quoted(text: str) -> str:
@@ -190,8 +204,10 @@ class AddedCamera(CameraSettings):
 class AddedCameras(AddedTables[AddedCamera]):
     """The cameras in the file at ``path``; no error repeats an address."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path, Message("camera"), AddedCamera, head=_HEAD, lines=_lines)
+    def __init__(self, path: Path, configured: Collection[str] = ()) -> None:
+        super().__init__(
+            path, Message("camera"), AddedCamera, head=_HEAD, lines=_lines, configured=configured
+        )
 
 
 def _lines(given: AddedCamera) -> dict[str, str]:

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import queue
-import resource
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from PIL import Image
 
@@ -24,21 +22,18 @@ from ingest.cameras.stills import frame_ref, still_path
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message
+from search_core.system.child_process import parent_process
 
 #: The longer side of the stills kept to be looked at.
 STILL_PX = 1920
 TELL_EVERY_S = 1.0
-_STDERR = 2
-_MOST_MEMORY_BYTES = 2 * 1024**3
+MOST_MEMORY_BYTES = 2 * 1024**3
 
 
 def main(handle: int) -> None:
     """Serve the connection with this file descriptor until it closes."""
-    limit_memory()
     silence_libav()
-    with Connection(handle) as connection:
-        connection.send(Ready())
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    with parent_process(handle, Ready(), most_memory_bytes=MOST_MEMORY_BYTES) as connection:
         tasks: queue.SimpleQueue[StreamTask] = queue.SimpleQueue()
         threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
         gate = MotionGate()  # outlives a connection: what was kept before a loss still counts
@@ -108,11 +103,3 @@ def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
         )
     pixels = task.preprocess(image)
     return LiveKeyframe(live.captured_ms, image.width, image.height, pixels, thumbnail, str(still))
-
-
-def limit_memory() -> None:
-    """Let this process, which decodes what strangers send, have so much memory and no more."""
-    with suppress(ValueError, OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + _MOST_MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))

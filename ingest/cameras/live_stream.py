@@ -27,7 +27,7 @@ from ingest.media.damage import check_pixels
 from ingest.media.video.orientation import square_size
 from search_core.errors import MediaError
 from search_core.messages import Message
-from search_core.schema.entity import current_ms
+from search_core.system.clock import now_ms
 
 #: How long the smallest delay seen counts: longer than bursts last, shorter than clocks drift.
 _WINDOW_MS = 30_000
@@ -209,7 +209,7 @@ class LiveStream:
         """Place a packet in time, and see how far behind its reading is."""
         stamp = packet.pts if packet.pts is not None else packet.dts
         seconds = None if stamp is None else float(stamp * packet.time_base)
-        captured_ms, lag_ms = self._clock.place(seconds, current_ms())
+        captured_ms, lag_ms = self._clock.place(seconds, now_ms())
         self.counts.frames += 1
         self.counts.lag_ms = lag_ms
         self.counts.last_frame_ms = captured_ms

@@ -23,9 +23,10 @@ from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import frame_ref
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.errors import EncoderMismatch, LibraryNotFound, StoreError
-from search_core.schema.entity import MediaEntity, current_ms
+from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
+from search_core.system.clock import now_ms
 
 #: A batch waits for more this long after its first keyframe.
 FLUSH_S = 0.25
@@ -50,7 +51,7 @@ Tell = Callable[[Camera, MediaEntity], None]
 class LiveWriter:
     """Takes keyframes from any thread; one thread calls :meth:`embed`, and one :meth:`write`.
 
-    ``recipe`` is the ledger's word for how they were made; ``tell`` is told of each row Milvus has
+    ``recipe`` is the ledger's word for how they were made; ``tell`` receives each row Milvus has
     acknowledged.
     """
 
@@ -176,12 +177,12 @@ class LiveWriter:
             self._store.upsert(library, entities, embeddings)
 
     def _account(self, library: str, rows: list[_Row]) -> None:
-        now_ms = current_ms()
+        at_ms = now_ms()
         days = Counter((row.camera.name, row.entity.source_id) for row in rows)
         folders = {row.entity.source_id: str(Path(row.entity.uri).parent) for row in rows}
         for (name, source_id), added in days.items():
             self._diary.add_keyframes(
-                name, library, source_id, self._recipe, folders[source_id], added, now_ms
+                name, library, source_id, self._recipe, folders[source_id], added, at_ms
             )
         for row in rows:
             self._tell(row.camera, row.entity)
@@ -209,5 +210,5 @@ def _entity(camera: Camera, keyframe: LiveKeyframe) -> MediaEntity:
         width=keyframe.width,
         height=keyframe.height,
         thumbnail=keyframe.thumbnail,
-        ingested_at=current_ms(),
+        ingested_at=now_ms(),
     )

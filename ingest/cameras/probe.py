@@ -1,32 +1,29 @@
-"""A glimpse of a live camera: its stream for a few seconds, in a process of its own.
+"""Probe a live camera: decode its stream for a few seconds, in a process of its own.
 
-It tells what a camera sends, or why it cannot be watched, before anybody relies on it.
+Shows what a camera sends, or why it cannot be watched, before it is added.
 """
 
 from __future__ import annotations
 
 import io
-import os
 import threading
 import time
 from contextlib import closing
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 
 from PIL import Image
 
 from ingest.cameras.camera import Camera
-from ingest.cameras.decode_process import limit_memory
+from ingest.cameras.decode_process import MOST_MEMORY_BYTES
 from ingest.cameras.live_stream import LiveFrame, LiveStream, silence_libav
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
-from search_core.system.child_process import ChildProcess
+from search_core.system.child_process import ChildProcess, parent_process
 
 ENTRY = "ingest.cameras.probe:main"
 STILL_PX = 960
-#: So many cameras are looked at together; each takes a process.
+#: How many cameras are probed at once; each takes a process.
 MOST_AT_ONCE = 2
-_STDERR = 2
 _SLACK_S = 5.0
 _JPEG_QUALITY = 85
 _places = threading.BoundedSemaphore(MOST_AT_ONCE)
@@ -99,11 +96,8 @@ def _ask(task: _Task, entry: str) -> Glimpse:
 
 def main(handle: int) -> None:
     """Take one task from the connection with this file descriptor, and answer it."""
-    limit_memory()
     silence_libav()
-    with Connection(handle) as connection:
-        connection.send("ready")
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    with parent_process(handle, "ready", most_memory_bytes=MOST_MEMORY_BYTES) as connection:
         connection.send(_answer(connection.recv()))
 
 

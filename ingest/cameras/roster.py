@@ -16,9 +16,9 @@ from ingest.cameras.camera_file import AddedCamera, AddedCameras
 from ingest.cameras.status_log import CameraState, Diary
 from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
-from search_core.schema.entity import current_ms
 from search_core.schema.filters import quoted
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 
 
 class Roster:
@@ -30,7 +30,7 @@ class Roster:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._added = AddedCameras(settings.cameras_path)
+        self._added = AddedCameras(settings.cameras_path, settings.cameras)
 
     def cameras(self) -> list[Camera]:
         """Return all by name, paused ones as well."""
@@ -77,7 +77,7 @@ class Roster:
         if not name:
             raise UsageError("The camera has no name.", "Give it one, such as gate-3.")
         quoted(check_camera_name(name))  # what it sees must be found by its name
-        self._require_free(name)
+        self._added.require_free(name)
         given = AddedCamera(
             url=SecretStr(check_address(address)),
             library=library or self._settings.library,
@@ -88,7 +88,6 @@ class Roster:
 
     def add(self, camera: Camera) -> None:
         """Add a camera that :meth:`make` made; raises UsageError when the name is taken by now."""
-        self._require_free(camera.name)
         self._added.add(
             camera.name,
             AddedCamera(
@@ -102,19 +101,12 @@ class Roster:
 
     def get(self, name: str) -> Camera:
         """Return one that was added; raises UsageError for another, which is not changed here."""
-        if name in self._settings.cameras:
-            raise UsageError(
-                "The camera {name} is in sightline.toml.",
-                "Change it there; `sightline serve` reads that file when it starts.",
-                name=name,
-            )
         return self._camera(name, self._added.get(name))
 
     def change(
         self, name: str, *, address: str | None = None, transport: Transport | None = None
     ) -> None:
         """Give an added camera another address or transport; raises UsageError."""
-        self.get(name)
         new: dict[str, object] = {}
         if address is not None:
             new["url"] = SecretStr(check_address(address))
@@ -123,9 +115,8 @@ class Roster:
         self._added.change(name, lambda given: given.model_copy(update=new))
 
     def pause(self, name: str, *, paused: bool = True) -> None:
-        """Watch an added camera no more until it is resumed, or again; raises UsageError."""
-        self.get(name)
-        self._added.change(name, lambda given: given.model_copy(update={"paused": paused}))
+        """Pause an added camera, or resume it; raises UsageError."""
+        self._added.pause(name, paused=paused)
 
     def keep_for(self, name: str, retain: timedelta | None) -> None:
         """Keep a camera's keyframes this long, None for ever, wherever it is from."""
@@ -141,20 +132,15 @@ class Roster:
 
         What it took stays, for as long as it was to be kept.
         """
-        given = self._added.get(name)
-        self._added.remove(name)
+        given = self._added.remove(name)
         if name not in self._settings.cameras and self._settings.ledger_path.exists():
             with Diary(self._settings.ledger_path) as diary:
                 retain = diary.retentions().get(name, given.retain)
-                diary.remove(name, retain, current_ms())
+                diary.remove(name, retain, now_ms())
 
     def _camera(self, name: str, given: AddedCamera) -> Camera:
         made = make_camera(name, given, self._settings)
         return replace(made, added=True, paused=given.paused)
-
-    def _require_free(self, name: str) -> None:
-        if name in self._settings.cameras or name in self._added.all():
-            raise UsageError("There is a camera {name} already.", "Choose another name.", name=name)
 
     def _forget_changed_retention(self, name: str) -> None:
         """What is said with the camera counts from now on."""
@@ -164,7 +150,7 @@ class Roster:
 
 
 def _state_now(camera: Camera, noted: CameraState | None) -> CameraState:
-    """Return the state of a camera of the roster; ``noted`` is what the diary says of it."""
+    """Return the state of a camera of the roster; ``noted`` is its state in the status log."""
     if noted is None or noted.state == "removed":
         began = noted or CameraState.before(camera)
         noted = replace(began, state="stopped", reason="")

@@ -1,4 +1,4 @@
-"""Watching live cameras: one process each decodes, this one embeds, writes and keeps the diary.
+"""Watch live cameras: one process each decodes; this one embeds, writes and keeps the status log.
 
 Watched folders are looked after here too, in threads of their own: they share the encoder.
 """
@@ -26,10 +26,11 @@ from ingest.rows.missing import forget_missing
 from ingest.rows.retention import prune, rules_of
 from search_core.encoders.base import Encoder
 from search_core.errors import SightlineError, StoreError
-from search_core.schema.entity import MediaEntity, current_ms
+from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
+from search_core.system.clock import now_ms
 
 #: How often it is asked which cameras are to be watched.
 LOOK_EVERY_S = 1.0
@@ -86,7 +87,7 @@ class Watches:
     def follow(self, wanted: Wanted) -> None:
         """Begin and end what changed; never waits for a camera.
 
-        Asks for what is wanted every LOOK_EVERY_S; while that cannot be told nothing changes.
+        Asks for what is wanted every LOOK_EVERY_S; while they cannot be read nothing changes.
         """
         if time.monotonic() >= self._look_s:
             self._look_s = time.monotonic() + LOOK_EVERY_S
@@ -109,7 +110,7 @@ class Watches:
             watch.supervisor.join()
 
     def note_ends(self) -> None:
-        """Say of each that it is watched no more."""
+        """Log the end of each."""
         for watch in list(self._running.values()):
             self._finish(watch)
 
@@ -133,7 +134,7 @@ class Watches:
             admit=lambda: self._admit(camera),
             patience=self._patience,
         )
-        self._diary.begin(camera, current_ms())
+        self._diary.begin(camera, now_ms())
         self._running[camera.name] = _Watch(camera, supervisor, stop)
         supervisor.start()
 
@@ -150,7 +151,7 @@ class Watches:
     def _finish(self, watch: _Watch) -> None:
         del self._running[watch.camera.name]
         self._on_end(watch.camera)
-        self._diary.end(watch.camera.name, current_ms())
+        self._diary.end(watch.camera.name, now_ms())
 
 
 PRUNE_EVERY_S = 3600.0
@@ -177,7 +178,7 @@ def watch(
     """Watch cameras and ``folders`` until ``stop`` is set; what is new can be searched soon after.
 
     With a ``roster`` it is asked every second which cameras are to be watched from then on, and so
-    are ``folders``; those that do not change are not disturbed. ``observe`` is told what happens,
+    are ``folders``; those that do not change are not disturbed. ``observe`` receives what happens,
     from several threads: events, and the entities Milvus has acknowledged. While Milvus is away
     keyframes wait. Raises, for ``cameras``, EncoderMismatch, and StoreError when Milvus cannot be
     reached at the start; those that come later are tried again instead.
@@ -246,7 +247,7 @@ def _write_on(writer: LiveWriter, over: threading.Event) -> None:
 
 
 class _Journal:
-    """What supervisors tell: keyframes go to the writer, the rest into the diary and the log."""
+    """Receives supervisors' events: keyframes go to the writer, the rest to both logs."""
 
     def __init__(self, diary: Diary, writer: LiveWriter, observe: Observer) -> None:
         self._diary = diary
@@ -265,7 +266,7 @@ class _Journal:
                 self._see(camera, event)
             case Lost(reason):
                 self._flush(camera)
-                self._diary.lost(camera.name, reason, current_ms())
+                self._diary.lost(camera.name, reason, now_ms())
                 self._noted_ms.pop(camera.name, None)
                 self._say(camera, reason)
             case Trouble(reason):
@@ -274,7 +275,7 @@ class _Journal:
         self._observe(camera, event)
 
     def end(self, camera: Camera) -> None:
-        """Write down what is left of a camera that is watched no more."""
+        """Log what is left of a camera whose watching ended."""
         self._flush(camera)
         self._noted_ms.pop(camera.name, None)
         if self._said.pop(camera.name, None) is not None:
@@ -297,7 +298,7 @@ class _Journal:
             self._say(camera, "is live")
 
     def _flush(self, camera: Camera) -> None:
-        """Write what was seen of a camera into the diary."""
+        """Write what was seen of a camera into the status log."""
         seen = self._seen.pop(camera.name, None)
         if seen is not None:
             self._noted_ms[camera.name] = last = seen.last_frame_ms

@@ -1,4 +1,4 @@
-"""What became of each camera: its state, what was seen of it, and when it was not seen.
+"""The status of each camera: its state, what was seen of it, and when it was not seen.
 
 Kept in the ledger's database, so that it outlives the processes that watch. Times are epoch
 milliseconds. No address but the public one comes here. A line that cannot be written, because the
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 from ingest.cameras.camera import Camera
@@ -20,9 +21,10 @@ from search_core.system.database import Records, storable
 
 State = Literal["connecting", "live", "lost", "stopped", "paused", "removed"]
 
-#: A shorter silence is no gap: a keyframe every two seconds is all there would have been.
+#: A shorter silence is not a gap: a keyframe every two seconds is all there would have been.
 LEAST_GAP_MS = 2_000
 _log = logging.getLogger(__name__)
+Statement = tuple[str, tuple[object, ...]]
 _COLUMNS = (
     "name, address, library, state, reason, since_ms, last_frame_ms, frames, dropped, lag_ms,"
     " keyframes, retain_s"
@@ -31,7 +33,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class CameraState:
-    """A camera as it was last told of.
+    """The last known state of a camera.
 
     ``since_ms`` is when its state began, ``reason`` a predicate about why it was lost, ``lag_ms``
     how far reading was behind. ``frames``, ``dropped`` (not decoded, for decoding was behind) and
@@ -79,18 +81,71 @@ class CameraState:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time in which a camera was not seen; ``ended_ms`` is None while it lasts."""
+    """When a camera was not seen or a folder not watched; ``ended_ms`` is None while it lasts."""
 
-    camera: str
+    name: str
     began_ms: int
     ended_ms: int | None
     reason: str
 
 
-class Diary(Records):
-    """The cameras of one ledger file, safe for several processes and threads."""
+class StatusLog(Records):
+    """What is kept of all that is watched, in one ledger file: ``table`` and its ``gaps``.
+
+    Safe for several processes and threads.
+    """
 
     migrations = MIGRATIONS
+
+    def __init__(self, path: Path, table: str, gaps: str) -> None:
+        super().__init__(path)
+        self._table, self._gaps = table, gaps
+
+    def end(self, name: str, now_ms: int) -> None:
+        """Note that watching a camera or folder ended."""
+        self._write(
+            f"UPDATE {self._table} SET state = 'stopped', since_ms = ?"  # noqa: S608
+            " WHERE name = ? AND state != 'removed'",
+            (now_ms, name),
+        )
+
+    def gaps(self, name: str | None = None, since_ms: int = 0) -> list[Gap]:
+        """Return the gaps of all, or of one, after ``since_ms``; newest first."""
+        rows = self._database.read(
+            f"SELECT name, began_ms, ended_ms, reason FROM {self._gaps}"  # noqa: S608
+            " WHERE (?1 IS NULL OR name = ?1) AND coalesce(ended_ms, ?2 + 1) > ?2"
+            " ORDER BY began_ms DESC, name",
+            (name, since_ms),
+        )
+        return [Gap(*restored(list(row))) for row in rows]
+
+    def _end_gap(self, name: str, now_ms: int) -> Statement:
+        return (
+            f"UPDATE {self._gaps} SET ended_ms = ? WHERE name = ? AND ended_ms IS NULL",  # noqa: S608
+            (now_ms, name),
+        )
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        self._write_all((statement, values))
+
+    def _write_all(self, *statements: Statement) -> None:
+        """Run statements in one transaction; a failure to write is logged."""
+        try:
+            self._run(*statements)
+        except StoreError as error:
+            _log.warning("the state of what is watched could not be noted: %s", error)
+
+    def _run(self, *statements: Statement) -> None:
+        with self._database.writing() as connection:
+            for statement, values in statements:
+                connection.execute(statement, tuple(map(storable, values)))
+
+
+class Diary(StatusLog):
+    """The cameras of one ledger file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "cameras", "camera_gaps")
 
     def begin(self, camera: Camera, now_ms: int) -> None:
         """Note that a camera is to be watched from now on; since its last frame it was not."""
@@ -116,14 +171,10 @@ class Diary(Records):
                 (first_ms, last_ms, frames, dropped, lag_ms, name),
             ),
             (
-                "DELETE FROM camera_gaps WHERE camera = ? AND ended_ms IS NULL"
-                " AND ? - began_ms < ?",
+                "DELETE FROM camera_gaps WHERE name = ? AND ended_ms IS NULL AND ? - began_ms < ?",
                 (name, first_ms, LEAST_GAP_MS),
             ),
-            (
-                "UPDATE camera_gaps SET ended_ms = ? WHERE camera = ? AND ended_ms IS NULL",
-                (first_ms, name),
-            ),
+            self._end_gap(name, first_ms),
         )
 
     def lost(self, name: str, reason: str, now_ms: int) -> None:
@@ -135,31 +186,21 @@ class Diary(Records):
             (now_ms, reason, name),
         )
 
-    def end(self, name: str, now_ms: int) -> None:
-        """Note that a camera is watched no more."""
-        self._write(
-            "UPDATE cameras SET state = 'stopped', since_ms = ?"
-            " WHERE name = ? AND state != 'removed'",
-            (now_ms, name),
-        )
-
     def remove(self, name: str, retain: timedelta | None, now_ms: int) -> None:
         """Note that a camera is gone for good; what it left is kept for so long, None for ever.
 
         Raises StoreError when that cannot be noted.
         """
         retain_s = None if retain is None else retain.total_seconds()
-        with self._database.writing() as connection:
-            connection.execute(
+        self._run(
+            (
                 "UPDATE cameras SET state = 'removed', reason = '', since_ms = ?, retain_s = ?"
                 " WHERE name = ?",
                 (now_ms, retain_s, name),
-            )
-            connection.execute(
-                "UPDATE camera_gaps SET ended_ms = ? WHERE camera = ? AND ended_ms IS NULL",
-                (now_ms, name),
-            )
-            connection.execute("DELETE FROM camera_retention WHERE name = ?", (name,))
+            ),
+            self._end_gap(name, now_ms),
+            ("DELETE FROM camera_retention WHERE name = ?", (name,)),
+        )
 
     def add_dropped(self, name: str, frames: int) -> None:
         """Count keyframes that were not kept."""
@@ -210,19 +251,9 @@ class Diary(Records):
         """Keep a camera's keyframes as long as the settings say."""
         self._database.write("DELETE FROM camera_retention WHERE name = ?", (name,))
 
-    def gaps(self, name: str | None = None, since_ms: int = 0) -> list[Gap]:
-        """Return when cameras, or one of them, were not seen after ``since_ms``; newest first."""
-        rows = self._database.read(
-            "SELECT camera, began_ms, ended_ms, reason FROM camera_gaps"
-            " WHERE (?1 IS NULL OR camera = ?1) AND coalesce(ended_ms, ?2 + 1) > ?2"
-            " ORDER BY began_ms DESC, camera",
-            (name, since_ms),
-        )
-        return [Gap(*restored(list(row))) for row in rows]
-
     def forget_gaps(self, name: str, before_ms: int) -> None:
         """Forget a camera's gaps that were over by then."""
-        self._write("DELETE FROM camera_gaps WHERE camera = ? AND ended_ms < ?", (name, before_ms))
+        self._write("DELETE FROM camera_gaps WHERE name = ? AND ended_ms < ?", (name, before_ms))
 
     def _open_gap(self, name: str, reason: str, *, seen_before: bool = False) -> None:
         """Open a gap unless one is: since the last frame, or since watching began without one.
@@ -230,23 +261,11 @@ class Diary(Records):
         Not before the last gap was over. With ``seen_before`` only when there was a frame.
         """
         self._write(
-            "INSERT OR IGNORE INTO camera_gaps (camera, began_ms, reason)"
+            "INSERT OR IGNORE INTO camera_gaps (name, began_ms, reason)"
             " SELECT name, max(coalesce(last_frame_ms, since_ms), coalesce("
-            "(SELECT max(ended_ms) FROM camera_gaps WHERE camera = ?2), 0)), ?1"
+            "(SELECT max(ended_ms) FROM camera_gaps WHERE name = ?2), 0)), ?1"
             " FROM cameras WHERE name = ?2 AND state != 'removed'"
             " AND (last_frame_ms IS NOT NULL OR NOT ?3)"
-            " AND NOT EXISTS (SELECT 1 FROM camera_gaps WHERE camera = ?2 AND ended_ms IS NULL)",
+            " AND NOT EXISTS (SELECT 1 FROM camera_gaps WHERE name = ?2 AND ended_ms IS NULL)",
             (reason, name, seen_before),
         )
-
-    def _write(self, statement: str, values: tuple[object, ...]) -> None:
-        self._write_all((statement, values))
-
-    def _write_all(self, *statements: tuple[str, tuple[object, ...]]) -> None:
-        """Run statements in one transaction."""
-        try:
-            with self._database.writing() as connection:
-                for statement, values in statements:
-                    connection.execute(statement, tuple(map(storable, values)))
-        except StoreError as error:
-            _log.warning("what became of a camera could not be noted: %s", error)

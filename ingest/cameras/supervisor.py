@@ -1,7 +1,7 @@
 """Keeps one camera going: its process, its connection, and what it tells, in a thread of its own.
 
 Whatever happens to a camera happens here and in its process; other cameras have their own. A camera
-is no job (ingest.jobs): it never ends, and is watched for as long as its serve or watch runs.
+is not a job (ingest.jobs): it never ends, and is watched for as long as its serve or watch runs.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ Sink = Callable[[Camera, StreamEvent], None]
 
 
 class Supervisor:
-    """Watches a camera until ``stop`` is set; ``sink`` is given all that is told of it.
+    """Watches a camera until ``stop`` is set; ``sink`` receives its events.
 
     ``admit`` is called before; while it raises SightlineError or OSError the camera is not watched.
     Between two connections it waits, longer each time (see Backoff). ``sink`` is called from this

@@ -1,4 +1,4 @@
-"""Failures as they are now: without files that are gone, and paths that named none."""
+"""Failures as they are now: without files that are gone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ingest.ledger import Ledger, LedgerRow
-from ingest.sources.discovery import NO_SUCH_FILE, file_of
+from ingest.sources.discovery import file_of
 from ingest.sources.media_locator import Whereabouts
 from search_core.schema.entity import is_address
 from search_core.settings import Settings
@@ -23,8 +23,6 @@ def present(settings: Settings, ledger: Ledger, rows: Iterable[LedgerRow]) -> li
 
 
 def _is_present(row: LedgerRow, places: Whereabouts) -> bool:
-    if row.reason in NO_SUCH_FILE:
-        return False
     if is_address(row.uri):
         return True
     path = Path(file_of(row.uri))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from ingest.cameras.camera_file import AddedCameras
-from ingest.cameras.folders.folder_file import AddedFolders
+from ingest.cameras.folders.folder import AddedFolders
 from ingest.cameras.folders.log import FolderLog
 from ingest.ledger import Ledger
 from ingest.rows.deletion import expect_less

@@ -22,7 +22,7 @@ from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.exact_times import GivenMoments
-from ingest.options import known_recipes
+from ingest.options import renamed_recipes
 from ingest.report import ReembedReport, SourceOutcome
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import Fetcher
@@ -37,7 +37,7 @@ from search_core.store.replacement import Replacement
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
-#: Where more than a few came in each time, so many times is enough.
+#: Where more than a few came in each time, this many rounds are enough.
 _PASSES = 20
 
 OnProgress = Callable[[int, int, str], None]
@@ -54,7 +54,7 @@ def reembed(
     work: str = "",
     engine: LocalEngine | None = None,
 ) -> ReembedReport:
-    """Make a library's vectors anew with ``encoder``; searches go on meanwhile.
+    """Recompute a library's vectors with ``encoder``; searches go on meanwhile.
 
     ``on_progress`` hears how many keyframes of how many are embedded, and the file at hand.
     ``check`` is called often; what it raises leaves the library as it was, as any error does, and
@@ -166,11 +166,10 @@ class _Run:
         return self.report.keyframes - before
 
     def account(self, library: str, old_digest: str) -> None:
-        """Let the ledger know what the library holds now."""
-        renamed = known_recipes(old_digest, self._encoder.identity.digest)
-        for old in self._ledger.recipes(library):
-            if old in renamed:
-                self._ledger.rename_recipe(library, old, renamed[old])
+        """Update the ledger to what the library holds now."""
+        new_digest = self._encoder.identity.digest
+        for old, new in renamed_recipes(self._ledger, library, old_digest, new_digest).items():
+            self._ledger.rename_recipe(library, old, new)
         fewer = Counter(entity.source_id for entity in self._lost.values())
         for source_id, count in fewer.items():
             self._ledger.expect_fewer(library, source_id, count)

@@ -1,4 +1,4 @@
-"""Mending what :mod:`ingest.curation.verification` found, from what is there."""
+"""Repair what :mod:`ingest.curation.verification` found, from what is there."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ingest.curation.verification import Finding
 from ingest.ledger import Ledger, Location
 from ingest.media.decoding import decode_image, frame_at
 from ingest.media.thumbnails import write_thumbnail
-from ingest.options import IngestOptions, is_maker, options_of, recorded_options
+from ingest.options import EVERYTHING_USUAL, IngestOptions, is_maker, options_of, recorded_options
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
 from ingest.rows.deletion import delete_entities
@@ -31,9 +31,6 @@ from search_core.settings import Settings
 from search_core.store.library import Store, VectorPage
 
 _TAKEN_IN_AGAIN = ("keyframes_missing", "unfinished", "media_changed")
-_UNKNOWN_OPTIONS = (
-    "the ledger does not say with which keyframes it was ingested; ingest it again with --keyframes"
-)
 
 
 def repair(
@@ -168,7 +165,7 @@ def _take_in_again(
     encoder: Encoder,
     on_progress: Callable[[Progress], None] | None,
 ) -> list[Finding]:
-    """Ingest sources anew, each as it was ingested before; return what could not be."""
+    """Ingest sources again, each with its earlier options; return those that failed."""
     if library not in {info.name for info in store.libraries()}:
         with Ledger(settings.ledger_path) as ledger:
             made_it = is_maker(encoder.identity, ledger, library)
@@ -188,12 +185,9 @@ def _take_in_again(
             rows = Filter(source_ids=(finding.source_id,))
             state, _ = places.look(finding.subject, finding.source_id)
             if finding.kind == "unfinished" and state in ("gone", "changed"):
-                delete_entities(settings, store, library, rows)  # what nobody can finish
+                delete_entities(settings, store, library, rows)  # what cannot be finished
                 continue
-            options = _options(store, ledger, finding, encoder)
-            if options is None:
-                left.append(replace(finding, detail=_UNKNOWN_OPTIONS, repairable=False))
-                continue
+            options = _options(store, ledger, finding)
             if finding.kind != "media_changed":
                 kept += store.vectors(library, where=rows)
             groups.setdefault(options, []).append(finding)
@@ -216,20 +210,13 @@ def _take_in_again(
     return left
 
 
-def _options(
-    store: Store, ledger: Ledger, finding: Finding, encoder: Encoder
-) -> IngestOptions | None:
-    """Return how a source was ingested; None where that is not known any more."""
+def _options(store: Store, ledger: Ledger, finding: Finding) -> IngestOptions:
+    """Return how a source was ingested: as usual where the ledger does not know it."""
     library, source_id = finding.library, finding.source_id
     rows = store.entities(library, Filter(source_ids=(source_id,)), limit=1)
-    lines = ledger.of_sources(library, [source_id])
-    lines.sort(key=lambda line: line.status == "done", reverse=True)
-    text = recorded_options(ledger, library, source_id)
-    if not lines and not text:
-        text = IngestOptions().to_text()
-    recipe = lines[0].recipe if lines else ""
-    options = options_of(text, recipe, encoder.identity.digest, rows)
-    if options is not None and finding.kind == "media_changed":
+    text = recorded_options(ledger, library, source_id) or EVERYTHING_USUAL.to_text()
+    options = options_of(text, rows)
+    if finding.kind == "media_changed":
         return replace(options, started_at=None)  # it may be another recording
     return options
 

@@ -7,10 +7,9 @@ The files are found by :mod:`search_core.store.lite.inspection` and restored by
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint, is_running
 from search_core.store.lite.inspection import Damage, inspect
 from search_core.store.lite.restoration import Restoration, sample_rows
+from search_core.system.database import is_damaged
 
 #: A restored list of vector files may show damage that could not be seen without it.
 _PASSES = 4
@@ -37,7 +37,7 @@ _SAME_ENCODER = 0.8
 
 @dataclass(slots=True)
 class Restored:
-    """What became of the damaged files.
+    """What was done about the damaged files.
 
     ``undeleted`` are the libraries whose list of deleted keyframes is lost: what was deleted of
     them may be back. ``kept`` are the places of the damaged files.
@@ -110,16 +110,7 @@ def _finding(damage: Damage) -> Finding:
 
 def _ledger_findings(settings: Settings) -> Iterator[Finding]:
     path = settings.ledger_path
-    if not path.exists():
-        return
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
-            [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
-            return
-        answer = "damaged"
-    if answer != "ok":
+    if path.exists() and is_damaged(path):
         yield Finding("file_damaged", "", str(path), "the ledger is cut or overwritten", True)
 
 

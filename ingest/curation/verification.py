@@ -1,4 +1,4 @@
-"""Reconciling what a data directory holds: media, thumbnails, the ledger and Milvus.
+"""Check that a data directory is consistent: media, thumbnails, the ledger and Milvus.
 
 Looking changes nothing. What is wrong becomes a list of findings, each with what can be done about
 it; :mod:`ingest.curation.repair` does it.
@@ -34,7 +34,7 @@ FindingKind = Literal[
     "thumbnail_missing",
     "orphan",
 ]
-#: What each kind of finding means, as people are told.
+#: What each kind of finding means, as shown to people.
 MEANINGS: dict[FindingKind, str] = {
     "file_damaged": "a file of the embedded Milvus or the ledger is damaged or gone",
     "keyframes_missing": "done by the ledger, but Milvus holds fewer keyframes",
@@ -97,7 +97,7 @@ def verify(
 ) -> Iterator[Finding]:
     """Yield all that does not fit in these libraries, and the thumbnails no library shows.
 
-    ``on_progress`` is told how many keyframes were looked at.
+    ``on_progress`` receives how many keyframes were checked.
     """
     wanted = set(libraries)
     shown: set[str] = set()

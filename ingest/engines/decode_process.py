@@ -7,13 +7,10 @@ process may crash or hang, and only the source it is at is lost.
 from __future__ import annotations
 
 import faulthandler
-import os
-import resource
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from PIL import Image
 
@@ -35,6 +32,7 @@ from ingest.sources.contents import CHANGED_WHILE_READ
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message
 from search_core.schema.entity import FrameRef
+from search_core.system.child_process import parent_process
 from search_core.system.disk import is_full
 
 _STDERR = 2
@@ -49,21 +47,9 @@ _MOST_ELONGATED = 64
 
 def main(handle: int) -> None:
     """Serve the connection with this file descriptor until it closes."""
-    _limit_memory()
     listen_to_libav()
-    with Connection(handle) as connection:
-        connection.send(Alive())
-        # Decoders print; what matters of it comes as events.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+    with parent_process(handle, Alive(), most_memory_bytes=_MOST_MEMORY_BYTES) as connection:
         serve(connection, decode_source)
-
-
-def _limit_memory() -> None:
-    """Let a file that needs too much memory fail, rather than the machine, where that can be."""
-    with suppress(ValueError, OSError):
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        most = pages * resource.getpagesize() + _MOST_MEMORY_BYTES
-        resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 
 def serve(

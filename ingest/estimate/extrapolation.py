@@ -54,7 +54,7 @@ class Expected:
 
 
 def extrapolate(sampled: Sampled, factor: float, expected: Expected) -> None:
-    """Add so many times what was sampled to what is expected."""
+    """Add a multiple of what was sampled to what is expected."""
     keyframes = round(sampled.keyframes * factor)
     expected.keyframes += keyframes
     expected.decode_s += sampled.cpu_s * factor

@@ -22,7 +22,7 @@ from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
 
-#: A job keeps what became of so many files; the ledger knows of all of them.
+#: How many files' outcomes a job keeps; the ledger has all of them.
 RESULTS = 500
 #: How much of building an index each step is taken to be, from where to where.
 _INDEX_STEPS = {

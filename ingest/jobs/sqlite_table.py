@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ingest.jobs.job import Job
 from ingest.jobs.table import Change, JobTable
-from search_core.schema.entity import current_ms
+from search_core.system.clock import now_ms
 from search_core.system.database import Database
 
 #: The fourth script: files of before it have a table of other columns, and a queue beside it.
@@ -70,7 +70,7 @@ class SqliteJobTable(JobTable):
 
     def now_ms(self) -> int:
         """Return the time, epoch milliseconds."""
-        return current_ms()
+        return now_ms()
 
     def forgets(self) -> bool:
         """Whether jobs may be lost: a file keeps them."""

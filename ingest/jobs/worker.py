@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -21,6 +20,7 @@ from search_core.messages import Message, joined
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted, Stop, StopFlag
+from search_core.system.locks import file_lock
 
 LOCK_FILE = "worker.lock"
 _log = logging.getLogger(__name__)
@@ -135,14 +135,10 @@ def _only_worker(settings: Settings) -> Iterator[None]:
     if settings.queue is not None:
         yield
         return
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.data_dir / LOCK_FILE).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ServeError(
-                "A worker runs on {data_dir} already.",
-                "`sightline serve` runs one. Several can share a queue on Redis: SIGHTLINE_QUEUE.",
-                data_dir=settings.data_dir,
-            ) from None
+    busy = ServeError(
+        "A worker runs on {data_dir} already.",
+        "`sightline serve` runs one. Several can share a queue on Redis: SIGHTLINE_QUEUE.",
+        data_dir=settings.data_dir,
+    )
+    with file_lock(settings.data_dir / LOCK_FILE, busy=busy):
         yield

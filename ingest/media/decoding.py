@@ -65,7 +65,7 @@ def open_media(
 
 
 def _without_raw(file: Path | BytesIO) -> tuple[Path | BytesIO, str]:
-    """Return a picture's file, of a RAW photograph its preview and what is to be said of that."""
+    """Return a picture's file, of a RAW photograph its preview and a note about that."""
     with opened(file) as content:
         if is_raw(content):
             content.seek(0)

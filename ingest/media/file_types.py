@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path, PurePath
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia, in_words
 
@@ -185,3 +185,16 @@ def is_zip(head: bytes) -> bool:
 def _looks_like_svg(head: bytes) -> bool:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     return text.startswith(b"<svg") or (text.startswith((b"<?xml", b"<!doc")) and b"<svg" in text)
+
+
+def ebml_length(file: BinaryIO) -> int | None:
+    """Read an EBML length (of Matroska and WebM); None for one that is unknown, or cut off."""
+    first = file.read(1)
+    if not first or not first[0]:
+        return None
+    width = 9 - first[0].bit_length()
+    rest = file.read(width - 1)
+    if len(rest) < width - 1:
+        return None
+    value = int.from_bytes(first + rest, "big") & ((1 << 7 * width) - 1)
+    return None if value == (1 << 7 * width) - 1 else value

@@ -67,7 +67,7 @@ class FrameChooser(Protocol):
         ...
 
     def finish(self) -> Sequence[SeenFrame]:
-        """Return what is chosen now that there are no more frames."""
+        """Return what is chosen at the end of the frames."""
         ...
 
 
@@ -123,8 +123,7 @@ class NamedSelector(ABC):
     """A keyframe selector that people type; a subclass is a frozen dataclass.
 
     All that a selector needs stands on its class; the registry lists the classes. ``help`` says in
-    a clause which frames it takes. ``usual_numbers`` are arguments to try where a ledger of before
-    options were kept has the recipe alone. The rest is that of :class:`KeyframeSelector`.
+    a clause which frames it takes. The rest is that of :class:`KeyframeSelector`.
     """
 
     __slots__ = ()
@@ -132,7 +131,7 @@ class NamedSelector(ABC):
     name: ClassVar[str]
     help: ClassVar[str]
     argument: ClassVar[Argument | None] = None
-    usual_numbers: ClassVar[tuple[float, ...]] = ()
+    least_distance: float
 
     @property
     @abstractmethod
@@ -140,14 +139,9 @@ class NamedSelector(ABC):
         """The selector and its options as a short stable string."""
 
     @property
-    @abstractmethod
     def animation_step_ms(self) -> int:
         """The distance between frames taken from an animated image, in milliseconds."""
-
-    @property
-    @abstractmethod
-    def least_distance(self) -> float:
-        """The cosine distance below which two keyframes in a row are near-duplicates."""
+        return ANIMATION_STEP_MS
 
     @abstractmethod
     def chooser(self) -> FrameChooser:

@@ -13,11 +13,12 @@ from ingest.ledger import Ledger
 from ingest.rows.journal import forget_corrections
 from ingest.rows.trash import Deletion, Trash, trash_path
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
-from search_core.schema.entity import MediaEntity, current_ms
+from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.iteration import chunks_where
 from search_core.store.library import NO_FILTER, Store, require_filter
+from search_core.system.clock import now_ms
 
 
 def remove_pictures(settings: Settings, store: Store, entities: Sequence[MediaEntity]) -> None:
@@ -87,7 +88,7 @@ def discard(
     purge_outdated(settings, store)
     touched: Counter[str] = Counter()
     with Trash(trash_path(settings)) as trash, Ledger(settings.ledger_path) as ledger:
-        number = trash.begin(library, store.library(library).encoder, what, current_ms())
+        number = trash.begin(library, store.library(library).encoder, what, now_ms())
         for page in chunks_where(store, library, where):
             ids = tuple(entity.id for entity in page.entities)
             sources = sorted({entity.source_id for entity in page.entities})
@@ -166,7 +167,7 @@ def purge_where(settings: Settings, store: Store, library: str, where: Filter) -
 
 def purge_outdated(settings: Settings, store: Store, kept: timedelta = KEPT) -> int:
     """Remove for good what has been in the trash for too long; return how many entities."""
-    oldest_ms = current_ms() - round(kept.total_seconds() * 1000)
+    oldest_ms = now_ms() - round(kept.total_seconds() * 1000)
     due = [item.number for item in deletions(settings) if item.deleted_ms < oldest_ms]
     return sum(purge(settings, store, number) for number in due)
 

@@ -18,7 +18,8 @@ from ingest.rows.existing import Existing
 from ingest.rows.writer import Ending, Rows, Writer
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.messages import joined
-from search_core.schema.entity import FrameRef, MediaEntity, current_ms
+from search_core.schema.entity import FrameRef, MediaEntity
+from search_core.system.clock import now_ms
 
 #: The first batch holds so many, each next one twice as many, up to a full one: the encoder need
 #: not wait for decoding to fill one, and what is short is found the sooner.
@@ -161,7 +162,7 @@ class Batches:
             width=frame.width,
             height=frame.height,
             thumbnail=frame.thumbnail,
-            ingested_at=current_ms(),
+            ingested_at=now_ms(),
             tags=self._tags,
             span_ms=frame.span_ms,
         )

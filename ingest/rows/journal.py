@@ -6,7 +6,6 @@ a correction that is stopped anywhere goes on where it was, and no row is shifte
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from search_core.errors import StoreBusy
 from search_core.schema.entity import CapturedFrom, MediaEntity
 from search_core.settings import Settings
 from search_core.system.database import Records
+from search_core.system.locks import file_lock
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -86,14 +86,11 @@ class Journal(Records):
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Let one correction at a time be written; raises StoreBusy."""
-        with self._lock_path.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreBusy(
-                    "Another command is correcting times or cameras.",
-                    "Wait for it to end, then try again.",
-                ) from None
+        busy = StoreBusy(
+            "Another command is correcting times or cameras.",
+            "Wait for it to end, then try again.",
+        )
+        with file_lock(self._lock_path, busy=busy):
             yield
 
     def begin(self, library: str, asked: Mapping[str, Any], rows: Sequence[NewValues]) -> None:

@@ -1,4 +1,4 @@
-"""Keyframes whose files were deleted, such as by a recorder that keeps so many days."""
+"""Keyframes whose files were deleted, such as by a recorder with a retention period."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PAGE_IDS = 500
 class Missing:
     """What was found: ``ids`` of keyframes whose files were deleted.
 
-    ``away`` counts, by reason, those of which nobody can tell now, such as while the file system
+    ``away`` counts, by reason, those whose state is unknown now, such as while the file system
     is not mounted; they are never among ``ids``.
     """
 

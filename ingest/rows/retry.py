@@ -41,7 +41,7 @@ class Outages:
         self._given_up = threading.Event()
 
     def give_up(self) -> None:
-        """Let nobody wait any more."""
+        """End all waiting."""
         self._given_up.set()
 
     def outlast(self, call: Callable[[], _T]) -> _T:

@@ -37,7 +37,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A source has no more rows to come: what became of it, true once its rows are written.
+    """A source has no more rows to come: its outcome, true once its rows are written.
 
     ``unused`` are the thumbnails of keyframes that were left out after they were decoded.
     ``refused`` says that none of its rows may stay.
@@ -54,7 +54,7 @@ class Writer:
 
     While Milvus is away it waits, as ``outages`` says. Leaving it waits until all is written; when
     it is left by an exception, what is in hand is written unless Milvus is away. What went wrong
-    while writing is raised by the next call, Interrupted when nobody waits for Milvus any more:
+    while writing is raised by the next call, Interrupted when waiting for Milvus was given up:
     then what was not written stays pending. ``options`` gives those that the ledger keeps with a
     source, by its uri; ``withdraw`` removes the rows of a source that was refused.
     """

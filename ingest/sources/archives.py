@@ -31,8 +31,8 @@ _UNICODE_PATH = 0x7075
 _Common = Callable[[int, int], bool]
 
 
-def _between(lead: tuple[int, int], trail: tuple[int, int] = (0xA1, 0xFE)) -> _Common:
-    return lambda first, second: lead[0] <= first <= lead[1] and trail[0] <= second <= trail[1]
+def _led_by(least: int, most: int) -> _Common:
+    return lambda first, second: least <= first <= most and 0xA1 <= second <= 0xFE
 
 
 def _shift_jis(first: int, second: int) -> bool:
@@ -43,8 +43,8 @@ def _shift_jis(first: int, second: int) -> bool:
 #: Code pages with two bytes a character, and which of their characters are common. Korean comes
 #: before Chinese, whose common characters include all of its bytes.
 _DOUBLE: tuple[tuple[str, _Common], ...] = (
-    ("cp949", _between((0xB0, 0xC8))),
-    ("gb18030", _between((0xB0, 0xD7))),
+    ("cp949", _led_by(0xB0, 0xC8)),
+    ("gb18030", _led_by(0xB0, 0xD7)),
     ("cp932", _shift_jis),
     ("big5", lambda first, second: 0xA4 <= first <= 0xC6),
 )
@@ -53,7 +53,6 @@ _DOUBLE: tuple[tuple[str, _Common], ...] = (
 _LEAST_HANGUL = 8
 #: One accented letter, or two within a word, as in "Größe".
 _WESTERN = re.compile(rb"(?:[\x00-\x7f]|(?<=[A-Za-z])[\x80-\xff]{1,2}(?=[A-Za-z]))*")
-_LEAST_CYRILLIC = 4
 #: The share of common characters that makes a code page probable.
 _COMMON_SHARE = 0.7
 
@@ -94,14 +93,6 @@ def code_page(names: Sequence[bytes]) -> str:
 
 def _raw(info: ZipInfo) -> bytes:
     return info.orig_filename.encode("cp437")
-
-
-def _is_cyrillic(names: Sequence[bytes]) -> bool:
-    """Whether most letters are those of the Cyrillic code page: Western names have few such."""
-    high = [byte for name in names for byte in name if byte >= 0x80]
-    letters = sum(len(name.rpartition(b".")[0]) for name in names)
-    all_cyrillic = all(0x80 <= byte <= 0xAF or 0xE0 <= byte <= 0xF1 for byte in high)
-    return all_cyrillic and len(high) >= _LEAST_CYRILLIC and len(high) > letters / 3
 
 
 def _decodes(names: Sequence[bytes], encoding: str) -> bool:
@@ -145,7 +136,14 @@ _NAME_BYTES = 255
 _MOST_PARTS = 64
 _CHUNK_BYTES = 1024**2
 _ENCRYPTED = 0x1
-_UNREADABLE = (zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, EOFError)
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    UnicodeDecodeError,
+)
 _ARCHIVE_SUFFIXES = frozenset(
     (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".zst", ".cab", ".iso")
 )
@@ -163,7 +161,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class RefusedMember:
-    """A file in a zip that will not be unpacked, and why; ``failed`` when that is no choice."""
+    """A file in a zip that will not be unpacked, and why; ``failed`` where that is a fault."""
 
     name: str
     reason: str
@@ -173,7 +171,7 @@ class RefusedMember:
 class Archive:
     """A zip file, opened, by its path or from what is open already; a context manager.
 
-    Raises CorruptMedia when it is no zip that can be read.
+    Raises CorruptMedia when it is not a zip that can be read.
     """
 
     def __init__(self, file: Path | BinaryIO) -> None:
@@ -337,14 +335,7 @@ def _zip_errors() -> Iterator[None]:
         raise MediaTooLarge("needs more memory to unpack than there is") from None
     except NotImplementedError as error:
         raise UnsupportedMedia("cannot be unpacked: {error}", error=str(error)) from error
-    except (
-        zipfile.BadZipFile,
-        zipfile.LargeZipFile,
-        zlib.error,
-        lzma.LZMAError,
-        EOFError,
-        UnicodeDecodeError,
-    ) as error:
+    except _UNREADABLE as error:
         raise CorruptMedia("is damaged: {reason}", reason=_spoken(error)) from error
     except RuntimeError as error:  # how zipfile says that a password is needed
         raise UnsupportedMedia("is encrypted") from error
@@ -355,7 +346,7 @@ def _spoken(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return Message("a name in it is not valid UTF-8, as it says to be")
     if "not a zip file" in said:
-        return Message("it is no complete zip archive")
+        return Message("it is not a complete zip archive")
     if "CRC" in said:
         return Message("its checksum does not match")
     return Message("unpacking stopped with: {reason}", reason=in_words(error))

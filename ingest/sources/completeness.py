@@ -22,7 +22,7 @@ from contextlib import suppress
 from pathlib import Path, PurePath
 from typing import BinaryIO, Literal
 
-from ingest.media.file_types import is_zip
+from ingest.media.file_types import ebml_length, is_zip
 from search_core.messages import Message
 
 #: ``whole``: the end mark is there. ``cut``: the format has one, and it is missing. ``unmarked``:
@@ -141,20 +141,9 @@ def _check_of(head: bytes) -> Callable[[BinaryIO, int], EndMark] | None:
     """Return what finds the end mark of a format by the file's first bytes, None if it has none."""
     if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"):
         return _boxes
-    if head.startswith(b"RIFF"):
-        return _riff
-    if head.startswith(b"\x1aE\xdf\xa3"):
-        return _matroska
-    if head.startswith(b"\xff\xd8\xff"):
-        return _jpeg
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
-        return _png
-    if head.startswith(b"GIF8"):
-        return _gif
-    if head.startswith(b"BM"):
-        return _bmp
-    if head.startswith(b"\x00\x00\x01\xba"):
-        return _program_stream
+    for signature, check in _SIGNATURES.items():
+        if head.startswith(signature):
+            return check
     return _zip if is_zip(head) else None
 
 
@@ -209,29 +198,16 @@ def _riff(file: BinaryIO, size: int) -> EndMark:
 def _matroska(file: BinaryIO, size: int) -> EndMark:
     """Matroska and WebM: the segment has a length once it is finished; live ones never have."""
     file.seek(4)
-    header = _ebml_length(file)
+    header = ebml_length(file)
     if header is None:
         return "cut"
     file.seek(header, os.SEEK_CUR)
     if file.read(4) != b"\x18S\x80g":
         return "cut" if file.tell() >= size else "unmarked"
-    length = _ebml_length(file)
+    length = ebml_length(file)
     if length is None:
         return "unmarked"
     return "whole" if file.tell() + length <= size else "cut"
-
-
-def _ebml_length(file: BinaryIO) -> int | None:
-    """Read an EBML length; None for one that is unknown, or cut off."""
-    first = file.read(1)
-    if not first or not first[0]:
-        return None
-    width = 9 - first[0].bit_length()
-    rest = file.read(width - 1)
-    if len(rest) < width - 1:
-        return None
-    value = int.from_bytes(first + rest, "big") & ((1 << 7 * width) - 1)
-    return None if value == (1 << 7 * width) - 1 else value
 
 
 def _jpeg(file: BinaryIO, size: int) -> EndMark:
@@ -276,6 +252,17 @@ def _program_stream(file: BinaryIO, size: int) -> EndMark:
 
 def _zip(file: BinaryIO, size: int) -> EndMark:
     return "whole" if b"PK\x05\x06" in _tail(file, size, _ZIP_TAIL_BYTES) else "cut"
+
+
+_SIGNATURES: dict[bytes, Callable[[BinaryIO, int], EndMark]] = {
+    b"RIFF": _riff,
+    b"\x1aE\xdf\xa3": _matroska,
+    b"\xff\xd8\xff": _jpeg,
+    b"\x89PNG\r\n\x1a\n": _png,
+    b"GIF8": _gif,
+    b"BM": _bmp,
+    b"\x00\x00\x01\xba": _program_stream,
+}
 
 
 def _tail(file: BinaryIO, size: int, length: int) -> bytes:

@@ -31,7 +31,7 @@ _NOT_THERE = (errno.ENOENT, errno.ENOTDIR)
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One file to take in. ``uri`` is how it is told of: its path or address, or archive/member.
+    """One file to take in. ``uri`` is its name for people: its path or address, or archive/member.
 
     ``path`` is the file, or the archive's. ``named`` says that somebody asked for this very file,
     so that leaving it out is a failure. ``remote`` is the file or archive where it is elsewhere.
@@ -214,7 +214,7 @@ def _named_like(folder: Path, part: str, rest: tuple[str, ...]) -> Iterator[_Mat
 
 
 def local_path(text: str) -> Path:
-    """Return the absolute path that somebody means; symbolic links stay as they are."""
+    """Return the absolute path of a typed one; symbolic links stay as they are."""
     return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111
 
 

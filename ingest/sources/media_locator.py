@@ -20,13 +20,13 @@ from search_core.schema.entity import is_address
 from search_core.settings import Settings
 
 #: ``there``: with the content that was taken in. ``changed``: with other content. ``gone``: the
-#: file was deleted. ``away``: nobody can tell now, such as while its file system is not mounted.
+#: file was deleted. ``away``: unknown now, such as while its file system is not mounted.
 MediaState = Literal["there", "changed", "gone", "away"]
 _UNKNOWN = ""
 
 
 class Whereabouts:
-    """Looks for media, and remembers for one run what it was told of addresses and mounts.
+    """Looks for media, and caches for one run what is known of addresses and mounts.
 
     A file is read again only where its size or time is not that of its known content.
     """
@@ -40,11 +40,11 @@ class Whereabouts:
         self._mounted: dict[tuple[str, str], str] = {}
 
     def is_there(self, uri: str) -> bool:
-        """Whether there is a file where it was; False also where that cannot be told."""
+        """Whether there is a file where it was; False also where unknown."""
         return self._asked(uri)[0] if is_address(uri) else _is_file(uri)[0]
 
     def doubt(self, uri: str) -> str:
-        """Return why it cannot be told whether a missing file was deleted; "" when it was."""
+        """Return why it is unknown whether a missing file was deleted; "" when it was."""
         if is_address(uri):
             return self._asked(uri)[1]
         return _is_file(uri)[1] or self._away(Path(uri))
@@ -160,7 +160,7 @@ class Whereabouts:
 
 
 def _is_file(uri: str) -> tuple[bool, str]:
-    """Return whether there is a file, and why that cannot be told where it cannot."""
+    """Return whether there is a file, and why that is unknown, if it is."""
     try:
         return stat.S_ISREG(Path(uri).stat().st_mode), ""
     except (FileNotFoundError, NotADirectoryError):

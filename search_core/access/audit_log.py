@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from search_core.errors import AuditUnavailable, SightlineError, in_words
+from search_core.system.clock import now_ms
 from search_core.system.database import Database
 
 Action = Literal[
@@ -124,7 +124,7 @@ class AuditLog:
             for name, value in (detail or {}).items()
         }
         row = (
-            round(time.time() * 1000),
+            now_ms(),
             who,
             action,
             library,
@@ -164,9 +164,7 @@ class AuditLog:
     def _opened(self) -> Database:
         with self._opening:
             if self._database is None:
-                self.path.parent.mkdir(parents=True, exist_ok=True)
-                self.path.touch(mode=0o600)
-                opened = Database(self.path, _MIGRATIONS)
+                opened = Database(self.path, _MIGRATIONS, private=True)
                 for trigger in _TRIGGERS:
                     opened.write(trigger)
                 self._database = opened

@@ -46,7 +46,7 @@ class GuardedStore:
 
     @property
     def address(self) -> str:
-        """Where it is, as people are told."""
+        """Its address, as shown to people."""
         return self._store.address
 
     def close(self) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import secrets
-import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +17,8 @@ from search_core.access.roles import ROLES, Access, Role
 from search_core.errors import SettingsError, UsageError, in_words
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.schema.filters import quoted
+from search_core.system.clock import now_ms
+from search_core.system.locks import file_lock
 from search_core.system.private_files import write_privately
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
@@ -82,7 +81,7 @@ def check_role(role: str) -> Role:
         if role == known:
             return known
     raise UsageError(
-        "{role!r} is no role.", "Roles are {roles}.", role=role, roles=", ".join(ROLES)
+        "{role!r} is not a role.", "Roles are {roles}.", role=role, roles=", ".join(ROLES)
     )
 
 
@@ -146,8 +145,8 @@ class Users:
     ) -> User:
         """Add a user, who logs in elsewhere when there is no password; raises UsageError."""
         hashed = "" if password is None else hash_password(password)
-        known_as, now_ms = check_name(name), round(time.time() * 1000)
-        user = User(known_as, role, check_cameras(cameras), hashed, _new_stamp(), now_ms)
+        known_as, at_ms = check_name(name), now_ms()
+        user = User(known_as, role, check_cameras(cameras), hashed, _new_stamp(), at_ms)
         with self._changing() as users:
             if known_as in users:
                 raise UsageError(
@@ -207,15 +206,10 @@ class Users:
     @contextmanager
     def _changing(self) -> Iterator[dict[str, User]]:
         """Hold the file for one change, written whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(self.path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with file_lock(self.path.with_suffix(".lock"), private=True):
             users = dict(self._read())
             yield users
             write_privately(self.path, _written(users))
-        finally:
-            os.close(lock)
 
 
 def _reason(error: Exception) -> str:

@@ -28,6 +28,8 @@ _SLOW_S = 0.1
 #: The oldest Milvus that people are still met with; of a newer one it is said that it is needed.
 _OLD_MILVUS = "2.3"
 ROWS_LIMIT = 10**12
+#: Rows up to which Milvus Lite serves well, whatever the index; measured.
+LITE_ROWS = 50_000
 #: Milvus takes vectors of up to so many dimensions.
 DIM_LIMIT = 32_768
 

@@ -76,7 +76,7 @@ class CompareOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """What is being done, and how much of it: ``done`` of ``total``, 0 where nobody knows."""
+    """What is being done, and how much of it: ``done`` of ``total``, 0 where unknown."""
 
     doing: str
     done: int

@@ -1,7 +1,7 @@
-"""What is said of a live camera in the settings: its address, and how long its keyframes are kept.
+"""The settings of a live camera: its address, and how long its keyframes are kept.
 
 An address usually holds a name and a password. It stays inside SecretStr until a decoding process
-is given it over a pipe; what is told, stored or logged of it is :func:`public_address`.
+is given it over a pipe; only :func:`public_address` is shown, stored or logged.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def check_address(url: str) -> str:
         usable = False
     if not usable or not url.isprintable() or _is_cut_short(url):
         raise UsageError(
-            "That is no camera's address.",
+            "Not a camera's address.",
             "It looks like rtsp://user:password@host:554/path; / ? # and @ in a password are "
             "written %2F %3F %23 and %40.",
         )
@@ -58,13 +58,13 @@ def public_address(url: str) -> str:
 def with_login(url: str, user: str, password: str) -> str:
     """Return an address with this user and password in the place of what it has; as typed.
 
-    Without either it stays as it is. Raises UsageError for what is no address, and for a password
-    without a user.
+    Without either it stays as it is. Raises UsageError for what is not an address, and for
+    a password without a user.
     """
     if not user and not password:
         return check_address(url)
     if not user:
-        raise UsageError("The password is nobody's.", "Give the user name as well.")
+        raise UsageError("A password needs a user name.", "Give the user name as well.")
     parts = urlsplit(check_address(url))
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
     host = parts.netloc.rpartition("@")[2]

@@ -25,7 +25,7 @@ def parse_duration(text: str) -> timedelta:
     duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
     if not timedelta() < duration <= LONGEST:
         raise UsageError(
-            "{text!r} is no duration.",
+            "{text!r} is not a duration.",
             "Write a number and a unit: 45s, 90m, 12h, 30d or 2w, up to a hundred years.",
             text=text,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -64,7 +63,7 @@ class MediaEntity:
     ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
     displayed, after rotation. ``thumbnail`` is a path relative to the data directory. A live
     camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC). ``span_ms`` is how long
-    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where nobody knows.
+    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where unknown.
     """
 
     id: str
@@ -130,11 +129,6 @@ def iso_from_ms(epoch_ms: int) -> str:
     """Return epoch milliseconds as ISO 8601 in UTC, to the millisecond."""
     moment = datetime.fromtimestamp(epoch_ms / 1000, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def current_ms() -> int:
-    """Return the time, epoch milliseconds."""
-    return time.time_ns() // 1_000_000
 
 
 def ms_from_datetime(moment: datetime) -> int:

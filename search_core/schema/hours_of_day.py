@@ -48,7 +48,7 @@ class Hours:
             ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise FilterError(
-                "{zone!r} is no time zone.", "Use a name such as Europe/Berlin.", zone=self.zone
+                "{zone!r} is not a time zone.", "Use a name such as Europe/Berlin.", zone=self.zone
             ) from error
 
     def hold(self, epoch_ms: int) -> bool:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 import threading
-import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +19,12 @@ from typing import Any, Literal
 import numpy as np
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
+from search_core.errors import SightlineError, in_words
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.schema.hours_of_day import Hours
+from search_core.system.clock import now_ms
+from search_core.system.database import Database, storable
 
 _log = logging.getLogger(__name__)
 #: How many searches are kept; with 512 dimensions these are some 15 MB.
@@ -71,97 +73,87 @@ class QueryLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = None
+        self._database: Database | None = None
 
     def close(self) -> None:
         """Close the file; it is opened again when it is needed."""
         with self._lock:
-            if self._connection is not None:
-                self._connection.close()
-                self._connection = None
+            if self._database is not None:
+                self._database.close()
+                self._database = None
 
     def record(self, library: str, encoder: EncoderIdentity, query: RecordedQuery) -> None:
         """Add a search, and forget the oldest beyond KEPT; what cannot be written is let go."""
         row = (
-            round(time.time() * 1000),
+            now_ms(),
             library,
             encoder.digest,
             query.kind,
-            query.text.encode("utf-8", "backslashreplace").decode("utf-8"),
+            storable(query.text),
             query.embedding.astype(np.float16).tobytes(),
             json.dumps(filter_to_dict(query.where)),
             query.k,
         )
         try:
-            with self._lock:
-                connection = self._open()
+            with self._opened().writing() as connection:
                 number = connection.execute(
                     "INSERT INTO searches (asked_ms, library, encoder, kind, text, embedding,"
                     " filter, k) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
                 connection.execute("DELETE FROM searches WHERE id <= ?", ((number or 0) - KEPT,))
-        except (sqlite3.Error, OSError) as error:
-            _log.debug("a search was not recorded: %s", error)
+        except (SightlineError, OSError) as error:
+            _log.debug("a search was not recorded: %s", in_words(error))
 
     def recent(self, library: str, encoder: EncoderIdentity, limit: int) -> list[RecordedQuery]:
         """Return up to ``limit`` searches of a library made with this encoder, newest first."""
-        if not self.path.exists():
-            return []
-        try:
-            with self._lock:
-                rows = self._open().execute(
-                    "SELECT kind, text, embedding, filter, k FROM searches"
-                    " WHERE library = ? AND encoder = ? AND length(embedding) = ?"
-                    " ORDER BY id DESC LIMIT ?",
-                    (library, encoder.digest, 2 * encoder.dim, limit),
-                )
-                return [_to_query(row) for row in rows]
-        except (sqlite3.Error, OSError) as error:
-            _log.warning("%s cannot be read: %s", self.path, error)
-            return []
+        rows = self._read(
+            "SELECT kind, text, embedding, filter, k FROM searches"
+            " WHERE library = ? AND encoder = ? AND length(embedding) = ?"
+            " ORDER BY id DESC LIMIT ?",
+            (library, encoder.digest, 2 * encoder.dim, limit),
+        )
+        found = []
+        for row in rows:
+            with suppress(ValueError, OverflowError):  # a moment beyond year 9999 in UTC
+                found.append(_to_query(row))
+        return found
 
     def sentences(self, library: str, limit: int) -> list[str]:
         """Return up to ``limit`` different sentences lately looked for in a library, newest first.
 
         Only those looked for by themselves: a sentence beside a picture is half of what was asked.
         """
-        if not self.path.exists():
-            return []
-        try:
-            with self._lock:
-                rows = self._open().execute(
-                    "SELECT text FROM searches WHERE library = ? AND kind = 'text'"
-                    " GROUP BY text ORDER BY max(id) DESC LIMIT ?",
-                    (library, limit),
-                )
-                return [str(text) for (text,) in rows]
-        except (sqlite3.Error, OSError) as error:
-            _log.warning("%s cannot be read: %s", self.path, error)
-            return []
+        rows = self._read(
+            "SELECT text FROM searches WHERE library = ? AND kind = 'text'"
+            " GROUP BY text ORDER BY max(id) DESC LIMIT ?",
+            (library, limit),
+        )
+        return [str(text) for (text,) in rows]
 
     def clear(self) -> int:
         """Forget all searches; return how many there were."""
         if not self.path.exists():
             return 0
-        with self._lock:
-            connection = self._open()
-            gone = connection.execute("DELETE FROM searches").rowcount
-            connection.execute("VACUUM")
+        database = self._opened()
+        gone = database.write("DELETE FROM searches")
+        database.read("VACUUM")
         return gone
 
-    def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.touch(mode=0o600)  # what people look for is nobody else's business
-            connection = sqlite3.connect(
-                self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-            )
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-            connection.execute(_SCHEMA)
-            self._connection = connection
-        return self._connection
+    def _read(self, query: str, values: tuple[object, ...]) -> list[Any]:
+        if not self.path.exists():
+            return []
+        try:
+            return self._opened().read(query, values)
+        except (SightlineError, OSError) as error:
+            _log.warning("%s cannot be read: %s", self.path, in_words(error))
+            return []
+
+    def _opened(self) -> Database:
+        with self._lock:
+            if self._database is None:
+                self._database = Database(self.path, [_SCHEMA], private=True, busy_s=_BUSY_S)
+            return self._database
 
 
 def _to_query(row: tuple[Any, ...]) -> RecordedQuery:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,6 +15,7 @@ from pathlib import Path
 from search_core.errors import ServeError
 from search_core.settings import Settings
 from search_core.store.lite.read_only import read_only
+from search_core.system.locks import file_lock, is_held
 
 STATE_FILE = "serve.json"
 LOCK_FILE = "serve.lock"
@@ -88,15 +88,8 @@ def _resolved(settings: Settings) -> Endpoint:
 
 def running_serve(settings: Settings) -> ServeState | None:
     """Return the state of the serve that runs on this data directory, or None."""
-    lock = settings.data_dir / LOCK_FILE
-    if not lock.exists():
-        return None
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return _read_state(settings.data_dir / STATE_FILE)
-    return None
+    held = is_held(settings.data_dir / LOCK_FILE)
+    return _read_state(settings.data_dir / STATE_FILE) if held else None
 
 
 @contextmanager
@@ -105,21 +98,17 @@ def serve_lock(settings: Settings) -> Iterator[None]:
 
     Raises ServeError when another serve holds it.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    with (settings.data_dir / LOCK_FILE).open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            state = _read_state(settings.data_dir / STATE_FILE)
-            raise ServeError(
-                "Sightline is already serving {data_dir} at {url} (process {pid})."
-                if state
-                else "Sightline is already serving {data_dir}.",
-                "Open that address, or stop it with Ctrl-C in its terminal first.",
-                data_dir=settings.data_dir,
-                url=state.dashboard_url if state else "",
-                pid=state.pid if state else 0,
-            ) from None
+    state = _read_state(settings.data_dir / STATE_FILE)
+    busy = ServeError(
+        "Sightline is already serving {data_dir} at {url} (process {pid})."
+        if state
+        else "Sightline is already serving {data_dir}.",
+        "Open that address, or stop it with Ctrl-C in its terminal first.",
+        data_dir=settings.data_dir,
+        url=state.dashboard_url if state else "",
+        pid=state.pid if state else 0,
+    )
+    with file_lock(settings.data_dir / LOCK_FILE, busy=busy):
         (settings.data_dir / STATE_FILE).unlink(missing_ok=True)
         try:
             yield
@@ -135,9 +124,7 @@ def write_lock(endpoint: Endpoint) -> Iterator[None]:
     """
     if endpoint.read_only is not None:
         raise read_only(endpoint.read_only)
-    with endpoint.write_lock.open("a") if endpoint.write_lock else nullcontext() as file:
-        if file is not None:
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with file_lock(endpoint.write_lock) if endpoint.write_lock else nullcontext():
         yield
 
 
@@ -148,15 +135,7 @@ def is_running(endpoint: Endpoint) -> bool:
 
 def is_locked(lite_dir: Path) -> bool:
     """Whether a process holds the embedded Milvus in ``lite_dir``."""
-    lock = lite_dir / "LOCK"
-    if not lock.exists():
-        return False
-    with lock.open("rb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+    return is_held(lite_dir / "LOCK")
 
 
 def write_serve_state(settings: Settings, state: ServeState) -> None:

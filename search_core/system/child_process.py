@@ -6,15 +6,22 @@ Decoders are C code fed with strangers' files and streams: what crashes or hangs
 from __future__ import annotations
 
 import json
+import os
+import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
 from tempfile import TemporaryFile
 
 from search_core.errors import SightlineError, in_words
 
 _DYING_S = 10.0
+_STDERR = 2
 #: Run in the process: no main module is imported again, and sys.path is the parent's.
 _BOOT = (
     "import sys, json, importlib; sys.path[:] = json.loads(sys.argv[1]);"
@@ -76,6 +83,26 @@ class ChildProcess:
         except subprocess.TimeoutExpired:
             self._process.kill()
         return _cause_of_death(self._process.wait())
+
+
+@contextmanager
+def parent_process(
+    handle: int, ready: object, *, most_memory_bytes: int | None = None
+) -> Iterator[Connection]:
+    """In the child: give the connection to the parent, which has been sent ``ready``.
+
+    It may take ``most_memory_bytes`` on top of what it starts with, where the system can limit
+    that: a file that needs more fails, rather than the machine. What decoders print is dropped.
+    """
+    if most_memory_bytes is not None:
+        with suppress(ValueError, OSError):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            most = pages * resource.getpagesize() + most_memory_bytes
+            resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
+    with Connection(handle) as connection:
+        connection.send(ready)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), _STDERR)
+        yield connection
 
 
 def _cause_of_death(status: int) -> str:

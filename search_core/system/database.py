@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +17,7 @@ from search_core.system.disk import disk_full, free_bytes, is_full
 
 _BUSY_S = 30.0
 _AGAIN_S = 0.01
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 #: Fewer bytes than SQLite needs for a page of its log and of its index of that.
 _NO_ROOM_BYTES = 64 << 10
 
@@ -26,21 +27,32 @@ class Database:
 
     ``migrations`` are SQL scripts; PRAGMA user_version counts the ones that were applied. A change
     of the schema is a new script at the end, never a change of an old one. A file in a folder that
-    cannot be written is opened to be read. Raises DiskFull, StoreReadOnly, and StoreError for a
-    file that cannot be read or written for another reason.
+    cannot be written is opened to be read. A ``private`` file is made for its owner alone to read.
+    ``busy_s`` is how long to wait for other writers. Raises DiskFull, StoreReadOnly, and StoreError
+    for a file that cannot be read or written for another reason.
     """
 
-    def __init__(self, path: Path, migrations: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        migrations: Sequence[str],
+        *,
+        private: bool = False,
+        busy_s: float = _BUSY_S,
+    ) -> None:
         self._path = path
+        self._busy_s = busy_s
         self._lock = threading.RLock()
         with sqlite_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             writable = _is_writable(path)
+            if private and writable:
+                path.touch(mode=0o600)
             # In a folder that cannot be written SQLite can make no log, and reads only what it is
             # told that nobody changes.
             self._connection = sqlite3.connect(
                 path if writable else f"{path.resolve().as_uri()}?mode=ro&immutable=1",
-                timeout=_BUSY_S,
+                timeout=busy_s,
                 isolation_level=None,
                 check_same_thread=False,
                 uri=not writable,
@@ -57,7 +69,7 @@ class Database:
         Of several who do so to a new file at once, SQLite refuses all but one, without waiting
         first: each would wait for the other's lock for ever. Tried again, all find it done.
         """
-        until_s = time.monotonic() + _BUSY_S
+        until_s = time.monotonic() + self._busy_s
         while True:
             try:
                 self._connection.execute("PRAGMA journal_mode = WAL")
@@ -130,6 +142,19 @@ class Records:
         self._database.close()
 
 
+def is_damaged(path: Path) -> bool:
+    """Whether SQLite finds a file cut or overwritten; one that cannot be opened is not known to be.
+
+    The file is only read.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            [answer] = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as error:
+        return _code(error) in _DAMAGED
+    return bool(answer != "ok")
+
+
 @contextmanager
 def sqlite_errors(path: Path) -> Iterator[None]:
     """Turn what SQLite raises while it works on ``path`` into DiskFull and StoreError."""
@@ -140,7 +165,7 @@ def sqlite_errors(path: Path) -> Iterator[None]:
             raise disk_full(path) from error
         if isinstance(error, OSError):
             raise
-        if _code(error) in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        if _code(error) in _DAMAGED:
             raise StoreDamaged(
                 "{path} is damaged: it is cut or overwritten.",
                 "`sightline verify --repair` restores the ledger; any other file of this kind can "

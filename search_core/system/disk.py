@@ -1,9 +1,10 @@
-"""Disks that are full: telling so, and stopping before Milvus Lite is what fails of it."""
+"""Disks: what folders take, and a full one, detected before Milvus Lite fails on it."""
 
 from __future__ import annotations
 
 import errno
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from search_core.errors import DiskFull
@@ -27,6 +28,15 @@ def free_bytes(place: Path) -> int:
     while not place.exists():
         place = place.parent
     return shutil.disk_usage(place).free
+
+
+def bytes_below(folder: Path) -> int:
+    """Return what the files below a folder take; those that vanish meanwhile take nothing."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(OSError):
+            total += path.lstat().st_size if path.is_file() else 0
+    return total
 
 
 def disk_full(place: Path | str) -> DiskFull:

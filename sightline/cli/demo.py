@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from ingest.options import IngestOptions
@@ -22,9 +21,9 @@ from sightline.cli.index.compare import run_comparison
 from sightline.cli.index.tables import searches_table
 from sightline.cli.ingest.ingest import print_summary, run_ingest
 from sightline.cli.options import JsonOption, settings_of
-from sightline.cli.serve.serve import DEFAULT_PORT, run_serve
+from sightline.cli.search import hits_table
+from sightline.cli.serve.serve import DEFAULT_PORT, PortOption, run_serve
 from sightline.cli.terminal import (
-    local_time,
     note,
     open_workspace,
     out,
@@ -32,7 +31,6 @@ from sightline.cli.terminal import (
     progress_bar,
     say,
     shown_path,
-    table,
 )
 
 if TYPE_CHECKING:
@@ -53,9 +51,7 @@ def demo(
     headless: Annotated[
         bool, typer.Option("--headless", help="Stop after the last search; do not serve.")
     ] = False,
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
-    ] = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
     json: JsonOption = False,
 ) -> None:
     """Try Sightline on sample footage: render it, ingest it, search it, compare indexes, serve it.
@@ -63,7 +59,7 @@ def demo(
     The footage is seven street cameras and a hundred photographs, drawn on this machine, so what
     is visible when is known: ✓ marks the hits of which the sentence is true. The exit code is 1
     when a sentence has none among its first three. What is done already is not done again.
-    With --json what happens is told on stderr, the result is printed at the end, and nothing is
+    With --json progress goes to stderr, the result is printed at the end, and nothing is
     served.
     """
     settings = settings_of(ctx)
@@ -159,7 +155,7 @@ def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[
             }
         )
         _heading(f"Searching for {title}")
-        say(_hits_table(hits[:TOP], right))
+        say(hits_table(hits[:TOP], right))
         sections.append(Section(title, hits, right))
     sheet = settings.data_dir / SHEET
     write_contact_sheet(sheet, sections, settings.data_dir)
@@ -174,21 +170,6 @@ def _is_true(hit: Hit, moments: tuple[Moment, ...]) -> bool:
     return entity.media_type == "frame" and any(
         moment.holds(entity.camera, entity.pts_ms, SLACK_MS) for moment in moments
     )
-
-
-def _hits_table(hits: list[Hit], right: frozenset[int]) -> Table:
-    made = table("", "#", "Score", "Camera", "Time", "At", right=("#", "Score", "At"))
-    for hit in hits:
-        entity = hit.entity
-        made.add_row(
-            Text("✓", style="green") if hit.rank in right else "",
-            str(hit.rank),
-            f"{hit.score:.3f}",
-            entity.camera or Path(entity.uri).name,
-            local_time(entity.captured_at),
-            clock_from_ms(entity.pts_ms) if entity.media_type == "frame" else "–",
-        )
-    return made
 
 
 def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:

@@ -24,7 +24,7 @@ _ANYWHERE = ("--data-dir", "--model", "--pretrained")
 
 
 class SightlineGroup(TyperGroup):
-    """A group whose global options may stand anywhere, and whose errors are told plainly."""
+    """A group whose global options may stand anywhere, and whose errors have no traceback."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse with the global options brought to the front."""
@@ -84,7 +84,6 @@ def sightline(
             envvar="SIGHTLINE_DATA_DIR",
             metavar="FOLDER",
             help="Where everything is kept: vectors, thumbnails, the ledger. Default: ./data",
-            show_default=False,
         ),
     ] = None,
     model: Annotated[
@@ -95,7 +94,6 @@ def sightline(
             metavar="NAME",
             help="The encoder: a name `sightline doctor` lists, any open_clip name, "
             "hf-hub:OWNER/NAME or local-dir:FOLDER. Default: sightline-demo",
-            show_default=False,
         ),
     ] = None,
     pretrained: Annotated[
@@ -105,7 +103,6 @@ def sightline(
             envvar="SIGHTLINE_PRETRAINED",
             metavar="TAG|FILE",
             help="The encoder's weights: an open_clip tag or a checkpoint file.",
-            show_default=False,
         ),
     ] = None,
     show_version: Annotated[

@@ -107,7 +107,6 @@ NamePatternOption = Annotated[
         help="How files and the folders above them are named, where Sightline does not know the "
         "recorder: %camera/%Y-%m-%d_%H-%M-%S. %camera is the camera, %* any text, the rest as in "
         "strptime; utc: in front where the names are in UTC. May be repeated.",
-        show_default=False,
     ),
 ]
 RetainOption = Annotated[
@@ -117,7 +116,6 @@ RetainOption = Annotated[
         parser=duration,
         metavar="TIME",
         help="Remove its keyframes when they are older, such as 30d or 12h.",
-        show_default=False,
     ),
 ]
 LibraryOption = Annotated[
@@ -126,7 +124,6 @@ LibraryOption = Annotated[
         "--library",
         metavar="NAME",
         help="Which library; `main` unless SIGHTLINE_LIBRARY names another.",
-        show_default=False,
     ),
 ]
 TimezoneOption = Annotated[
@@ -136,7 +133,6 @@ TimezoneOption = Annotated[
         metavar="[CAMERA=]ZONE",
         help="The zone of times written without one, such as Europe/Berlin or +02:00: that of "
         "every camera, or of one. Otherwise as the settings say, else this machine's.",
-        show_default=False,
     ),
 ]
 ClockOffsetOption = Annotated[
@@ -146,15 +142,12 @@ ClockOffsetOption = Annotated[
         metavar="[CAMERA=]OFFSET",
         help="What to add to the times of a clock that is wrong: +1h where it is an hour slow, "
         "-2m30s where it is fast.",
-        show_default=False,
     ),
 ]
 NameArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[NAME]",
-        help="Which library; `main` unless SIGHTLINE_LIBRARY names another.",
-        show_default=False,
+        metavar="[NAME]", help="Which library; `main` unless SIGHTLINE_LIBRARY names another."
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -182,6 +175,26 @@ BeforeFilter = Annotated[
 TagFilter = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="TAG", help="Only what has this tag; again: all of several."),
+]
+
+IdFilter = Annotated[
+    list[str] | None,
+    typer.Option("--id", metavar="ID", help="This keyframe; give it again for several."),
+]
+OnlyLibraryOption = Annotated[
+    str | None,
+    typer.Option("--library", metavar="NAME", help="Only this library; all otherwise."),
+]
+TagOption = Annotated[
+    list[str] | None,
+    typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
+]
+UdpOption = Annotated[
+    bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
+]
+LastOption = Annotated[
+    timedelta,
+    typer.Option("--last", parser=duration, metavar="TIME", help="How far back gaps are listed."),
 ]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from search_core.encoders.prompts import FOOTAGE_TEMPLATES
 from search_core.errors import UsageError
@@ -167,10 +168,15 @@ def search(
         say(f"Contact sheet: {sheet}" if hits else "No contact sheet was written.")
 
 
-def hits_table(hits: list[Hit]) -> Table:
-    """Return hits as people read them: one line each, weak ones dimmed."""
+def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
+    """Return hits as people read them: one line each, weak ones dimmed.
+
+    Where it is known which ranks are ``right``, those have a tick.
+    """
+    ticks = [] if right is None else [""]
+    numbers = ("#", "Score", "At")
     made = table(
-        "#", "Score", "Camera", "Time", "At", "File", right=("#", "Score", "At"), fold=("File",)
+        *ticks, "#", "Score", "Camera", "Time", "At", "File", right=numbers, fold=("File",)
     )
     longest_camera = max(len(hit.entity.camera) for hit in hits)
     room = max(24, out().width - 52 - longest_camera)
@@ -178,7 +184,9 @@ def hits_table(hits: list[Hit]) -> Table:
         entity = hit.entity
         still = "live" if entity.is_live else "–"
         position = clock_from_ms(entity.pts_ms) if entity.in_video else still
+        tick = Text("✓", style="green") if hit.rank in (right or ()) else ""
         made.add_row(
+            *([tick] if ticks else []),
             str(hit.rank),
             f"{hit.score:.3f}",
             entity.camera or "–",
@@ -202,7 +210,9 @@ def read_picture(path: Path, settings: Settings) -> Image.Image:
 def check_sheet_name(path: Path) -> None:
     """Raise UsageError for a sheet that could not be written."""
     if path.suffix.lower() not in {".jpg", ".jpeg", ".png"}:
-        raise UsageError(f"{path} is no picture's name.", "Use a name that ends in .jpg or .png.")
+        raise UsageError(
+            f"Unsupported image extension: {path}.", "Use a name that ends in .jpg or .png."
+        )
     if not path.absolute().parent.is_dir():
         raise UsageError(f"The folder {path.parent} does not exist.", "Create it first.")
 

@@ -18,7 +18,14 @@ from typing import Any, Protocol
 
 import typer
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.console import (
+    Console,
+    ConsoleOptions,
+    Group,
+    JustifyMethod,
+    RenderableType,
+    RenderResult,
+)
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -31,7 +38,7 @@ from rich.progress import (
 )
 from rich.segment import Segment
 from rich.status import Status
-from rich.table import Column, Table
+from rich.table import Table
 from rich.text import Text
 
 from search_core.errors import UsageError
@@ -66,6 +73,10 @@ def _escape(found: re.Match[str]) -> str:
 
 _LEAST_WIDTH, _MOST_WIDTH = 20, 10_000
 _PIPE_WIDTH = 400  # a line read by another program is not folded
+_UNBOUNDED = 10_000  # wider than any cell
+_GAP = 2  # between two columns of a table
+#: No column is folded to less, so that no parameter of an index is broken.
+_FOLDED = len("efConstruction=200")
 
 
 class _Console(Console):
@@ -158,18 +169,49 @@ def json_text(value: Any, indent: int | None = None) -> str:
     return escaped_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
 
 
-def table(
-    *columns: str,
-    right: Sequence[str] = (),
-    fold: Sequence[str] = (),
-    words: Sequence[str] = (),
-    spare: Sequence[str] = (),
-) -> Table:
-    """Return an empty table that crops no cell; see :class:`WholeTable` for the kinds of columns.
+def table(*names: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
+    """Return an empty table whose cells are never cropped: part of a number is another number.
 
+    ``right`` columns hold numbers, ``fold`` ones take several lines where there is little room.
     Cells given as plain strings are printed as they are: the consoles read no markup.
     """
-    return WholeTable(*columns, right=right, fold=fold, words=words, spare=spare)
+    made = _Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, _GAP - 1, 0, 0),
+        header_style="bold",
+        show_edge=False,
+    )
+    for name in names:
+        justify: JustifyMethod = "right" if name in right else "left"
+        made.add_column(name, justify=justify, overflow="fold", no_wrap=name not in fold)
+    return made
+
+
+class _Table(Table):
+    """A table that becomes a list of names and values where its columns do not fit."""
+
+    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
+        """Add a row; control characters in cells given as plain strings become escapes."""
+        super().add_row(
+            *(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options
+        )
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the columns, which rich folds down to _FOLDED, or each row as lines of its own."""
+        least = _GAP * (len(self.columns) - 1)
+        for column in self.columns:
+            cells = Group(column.header, *column.cells)
+            width = console.measure(cells, options=options.update(max_width=_UNBOUNDED)).maximum
+            least += width if column.no_wrap else min(width, _FOLDED)
+        if least <= options.max_width:
+            yield from super().__rich_console__(console, options)
+            return
+        columns = [(str(column.header), list(column.cells)) for column in self.columns]
+        for row in range(self.row_count):
+            if row:
+                yield Text()
+            yield facts([(name, cells[row]) for name, cells in columns if cells[row]])
 
 
 def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
@@ -183,9 +225,9 @@ def facts(rows: Sequence[tuple[str, RenderableType]]) -> Table:
 
 
 class ShowProgress(Protocol):
-    """What a progress bar is told."""
+    """Reports progress to a bar."""
 
-    def __call__(self, done: int, total: int | None, current: str = "") -> None:
+    def __call__(self, done: float, total: float | None, current: str = "") -> None:
         """Show how much is done of how much (None: not known), and the item at hand."""
         ...
 
@@ -215,7 +257,7 @@ def progress_bar(title: str, unit: str = "", *, steps: bool = False) -> Iterator
         task = bar.add_task("", total=None)
         before = ""
 
-        def show(done: int, total: int | None, current: str = "") -> None:
+        def show(done: float, total: float | None, current: str = "") -> None:
             nonlocal before
             if steps and current != before:
                 bar.reset(task, total=total)
@@ -243,7 +285,7 @@ def open_workspace(settings: Settings) -> Workspace:
 
 
 def confirmed(question: str, *, yes: bool) -> bool:
-    """Ask before something is removed or changed; raises UsageError where nobody can answer."""
+    """Ask before something is removed or changed; raises UsageError without a terminal."""
     if yes:
         return True
     if not sys.stdin.isatty():
@@ -278,134 +320,3 @@ def counted(number: int, noun: str) -> str:
     """Return e.g. ``1 keyframe`` or ``1,204 keyframes``."""
     plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
     return f"{number:,} {noun if number == 1 else plural}"
-
-
-def size(count_bytes: int) -> str:
-    """Return a number of bytes as people read it, e.g. ``3.4 GB``."""
-    amount = float(count_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000:
-            return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-_UNBOUNDED = 10_000  # wider than any cell
-_USUAL_GAP, _NARROW_GAP = 3, 2
-_BREAK_AT = 16  # where text without a space may be broken
-
-
-class WholeTable(Table):
-    """A table whose cells are never cropped: part of a number is another number.
-
-    ``right`` columns hold numbers. Where there is no room, ``words`` columns fold between words and
-    ``fold`` ones anywhere; then ``spare`` ones are left out, first to last, which is said beneath;
-    at last each row becomes lines of its own.
-    """
-
-    def __init__(
-        self,
-        *names: str,
-        right: Sequence[str] = (),
-        fold: Sequence[str] = (),
-        words: Sequence[str] = (),
-        spare: Sequence[str] = (),
-    ) -> None:
-        super().__init__(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
-        self._words, self._spare = tuple(words), tuple(spare)
-        for name in names:
-            self.add_column(
-                name,
-                justify="right" if name in right else "left",
-                overflow="fold",
-                no_wrap=name not in (*fold, *words),
-            )
-
-    def add_row(self, *cells: RenderableType | None, **options: Any) -> None:
-        """Add a row; control characters in cells given as plain strings become escapes."""
-        super().add_row(
-            *(one_line(cell) if isinstance(cell, str) else cell for cell in cells), **options
-        )
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw it as wide as it is, or as it fits."""
-        spans = {at: self._span(at, console, options) for at in range(len(self.columns))}
-        usual = sum(most for _, most in spans.values()) + _USUAL_GAP * (len(spans) - 1)
-        if usual <= options.max_width:
-            yield from super().__rich_console__(console, options)
-            return
-        left_out: list[str] = []
-        for spare in (None, *self._spare):
-            if spare is not None:
-                left_out.append(spare)
-            shown = [at for at in spans if self.columns[at].header not in left_out]
-            widths = _fitted([spans[at] for at in shown], options.max_width)
-            if widths is not None:
-                yield self._narrowed(dict(zip(shown, widths, strict=True)))
-                if left_out:
-                    yield Text(f"Left out for want of room: {', '.join(left_out)}.", style="dim")
-                return
-        yield from self._stacked()
-
-    def _span(self, at: int, console: Console, options: ConsoleOptions) -> tuple[int, int]:
-        """Return how wide a column has to be, and how wide it would be."""
-        column, free = self.columns[at], options.update(max_width=_UNBOUNDED)
-        sizes = [console.measure(cell, options=free) for cell in (column.header, *column.cells)]
-        most = max(size.maximum for size in sizes)
-        if column.no_wrap:
-            return most, most
-        least = max(size.minimum for size in sizes)
-        return (least if column.header in self._words else min(least, _BREAK_AT)), most
-
-    def _narrowed(self, widths: dict[int, int]) -> Table:
-        """Return a plain table of some columns, each so wide."""
-        made = Table(
-            box=box.SIMPLE_HEAD,
-            pad_edge=False,
-            header_style="bold",
-            show_edge=False,
-            padding=(0, _NARROW_GAP - 1, 0, 0),
-        )
-        columns = [self.columns[at] for at in widths]
-        for column, width in zip(columns, widths.values(), strict=True):
-            made.add_column(
-                column.header,
-                justify=column.justify,
-                overflow=column.overflow,
-                no_wrap=column.no_wrap,
-                width=width,
-            )
-        for cells, row in zip(_rows(columns), self.rows, strict=True):
-            made.add_row(*cells, style=row.style)
-        return made
-
-    def _stacked(self) -> Iterator[RenderableType]:
-        """Yield each row as lines of a name and a value."""
-        for at, cells in enumerate(_rows(self.columns)):
-            if at:
-                yield Text()
-            made = Table.grid(padding=(0, _NARROW_GAP))
-            made.add_column(style="bold", no_wrap=True)
-            made.add_column(overflow="fold")
-            for column, cell in zip(self.columns, cells, strict=True):
-                if cell != "":
-                    made.add_row(column.header, cell, style=self.rows[at].style)
-            yield made
-
-
-def _rows(columns: Sequence[Column]) -> Iterator[tuple[RenderableType, ...]]:
-    return zip(*(column.cells for column in columns), strict=True)
-
-
-def _fitted(spans: Sequence[tuple[int, int]], room: int) -> list[int] | None:
-    """Return widths that fit into ``room``, shared fairly; None where even the least do not."""
-    widths = [least for least, _ in spans]
-    left = room - sum(widths) - _NARROW_GAP * (len(spans) - 1)
-    if left < 0:
-        return None
-    wanting = sorted((most - least, at) for at, (least, most) in enumerate(spans) if most > least)
-    for done, (more, at) in enumerate(wanting):
-        given = min(more, left // (len(wanting) - done))
-        widths[at] += given
-        left -= given
-    return widths

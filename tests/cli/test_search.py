@@ -97,7 +97,7 @@ def test_the_sheet_is_a_picture_of_the_hits(run: Run, library: list[str], tmp_pa
         (["x", "-k", "0"], 2, "k must be from 1"),
         (["x", "--ef", "0"], 2, "ef must be a whole number from 1"),
         (["x", "--after", "soon"], 2, "ISO 8601"),
-        (["x", "--sheet", "sheet.gif"], 2, "no picture's name"),
+        (["x", "--sheet", "sheet.gif"], 2, "Unsupported image extension"),
         (["--image", "nowhere.jpg"], 2, "There is no file"),
         (["--id", "unheard-of"], 1, "no entity unheard-of"),
         (["x", "--library", "other"], 1, "no library other"),

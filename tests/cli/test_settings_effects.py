@@ -45,6 +45,7 @@ from search_core.store.milvus.bulk_insert import bulk_storage
 from search_core.store.milvus.session import connect
 from sightline.cli.serve.listening import listening_at
 from tests.cli.conftest import Run, data_dir_of
+from tests.support.loopback_servers import serving
 from tests.support.made_media import HistogramEncoder
 
 _SHOWN: set[str] = set()
@@ -301,13 +302,8 @@ def web(content: bytes) -> Iterator[tuple[str, list[str]]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield f"http://127.0.0.1:{server.server_port}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 WEB = {"REMOTE_ALLOW_URLS": "true", "REMOTE_PRIVATE_HOSTS": '["127.0.0.1"]'}

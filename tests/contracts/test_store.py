@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -33,6 +34,26 @@ from tests.support.milvus_replay.server import replay
 ROWS = 120
 
 
+@contextmanager
+def opened_store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """Open the store that a fixture's parameter names."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    with ExitStack() as stack:
+        if request.param.startswith("replay"):
+            server = stack.enter_context(replay(request.param.removeprefix("replay ")))
+            endpoint = Endpoint(server.uri, timeout_s=10, embedded=False)
+        elif request.param == "lite":
+            folder = tmp_path_factory.mktemp("lite")
+            endpoint = Endpoint(str(folder / "milvus.db"), write_lock=folder / "write.lock")
+        else:
+            endpoint = Endpoint(request.getfixturevalue("milvus_server_uri"), embedded=False)
+        yield stack.enter_context(closing(MilvusStore(endpoint)))
+
+
 @pytest.fixture(
     scope="module",
     params=[
@@ -45,24 +66,8 @@ ROWS = 120
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    if request.param.startswith("replay"):
-        with replay(request.param.removeprefix("replay ")) as server:
-            replayed = MilvusStore(Endpoint(server.uri, timeout_s=10, embedded=False))
-            yield replayed
-            replayed.close()
-        return
-    if request.param == "lite":
-        folder = tmp_path_factory.mktemp("lite")
-        endpoint = Endpoint(str(folder / "milvus.db"), write_lock=folder / "write.lock")
-    else:
-        uri = request.getfixturevalue("milvus_server_uri")
-        endpoint = Endpoint(uri, embedded=False)
-    milvus = MilvusStore(endpoint)
-    yield milvus
-    milvus.close()
+    with opened_store(request, tmp_path_factory) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,6 @@ from search_core.indexes import (
     IvfSq8,
 )
 from search_core.schema.filters import Filter
-from search_core.store.endpoint import Endpoint
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
@@ -39,6 +38,7 @@ from search_core.store.milvus.session import MilvusSession, connect
 from search_core.store.milvus.store import MilvusStore
 from search_core.store.scratch import Trial, bucket_of
 from tests.conftest import clip_like_vectors, make_entity
+from tests.contracts.test_store import opened_store
 
 ROWS = 300
 DIM = 16
@@ -54,18 +54,8 @@ NUMBERS = np.arange(ROWS)
 def store(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Store]:
-    if request.param == "memory":
-        yield MemoryStore()
-        return
-    if request.param == "lite":
-        folder = tmp_path_factory.mktemp("lite")
-        endpoint = Endpoint(str(folder / "milvus.db"), write_lock=folder / "write.lock")
-    else:
-        uri = request.getfixturevalue("milvus_server_uri")
-        endpoint = Endpoint(uri, embedded=False)
-    milvus = MilvusStore(endpoint)
-    yield milvus
-    milvus.close()
+    with opened_store(request, tmp_path_factory) as store:
+        yield store
 
 
 @pytest.fixture(scope="module")

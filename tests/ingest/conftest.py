@@ -15,6 +15,7 @@ from ingest.engines.base import Engine
 from ingest.jobs import Jobs
 from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
+from ingest.media.decoding import listen_to_libav
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
@@ -126,3 +127,9 @@ def work(settings: Settings, store: MemoryStore, encoder: HistogramEncoder) -> W
         run_worker(settings, until_idle=True, **given)
 
     return run
+
+
+@pytest.fixture
+def like_a_decoding_process() -> None:
+    """Let errors carry libav's last words, as in a process that only decodes."""
+    listen_to_libav()

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import BaseServer
 from typing import IO, TYPE_CHECKING, Protocol
 
 from gcp_storage_emulator.server import create_server
@@ -39,6 +40,19 @@ class _Quiet(WSGIRequestHandler):
         pass
 
 
+@contextmanager
+def serving(server: BaseServer) -> Iterator[None]:
+    """Let a server answer in a thread of its own."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 class S3Server:
     """``requests`` are (method, path) as they came; ``before`` is called with each, beforehand."""
 
@@ -66,14 +80,8 @@ class S3Server:
 
     @contextmanager
     def running(self) -> Iterator[S3Server]:
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.server_close()
 
 
 @contextmanager
@@ -131,11 +139,5 @@ class WebServer:
 
     @contextmanager
     def running(self) -> Iterator[WebServer]:
-        thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        thread.start()
-        try:
+        with serving(self._server):
             yield self
-        finally:
-            self._server.shutdown()
-            thread.join()
-            self._server.server_close()

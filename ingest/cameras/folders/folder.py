@@ -1,12 +1,15 @@
-"""A watched folder, as the settings or the command line name it."""
+"""A watched folder, as the settings or the command line name it, and the file of those added."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.cameras.camera_file import AddedTables, quoted
 from ingest.media.keyframes import parse_selector
 from search_core.errors import UsageError
+from search_core.messages import Message
 from search_core.settings import FolderSettings, Settings
 from search_core.store.library import check_library_name
 
@@ -73,3 +76,32 @@ def configured_folders(settings: Settings) -> list[WatchedFolder]:
                 path=folder.path,
             )
     return folders
+
+
+_HEAD = "# Folders to watch, added by the dashboard or `sightline folders add`.\n"
+
+
+class AddedFolder(FolderSettings):
+    """A folder as it is kept; ``paused`` ones are not watched."""
+
+    paused: bool = False
+
+
+class AddedFolders(AddedTables[AddedFolder]):
+    """The folders in the file at ``path``."""
+
+    def __init__(self, path: Path, configured: Collection[str] = ()) -> None:
+        super().__init__(
+            path, Message("folder"), AddedFolder, head=_HEAD, lines=_lines, configured=configured
+        )
+
+
+def _lines(given: AddedFolder) -> dict[str, str]:
+    return {
+        "path": quoted(str(given.path)),
+        "library": quoted(given.library) if given.library else "",
+        "camera": quoted(given.camera) if given.camera else "",
+        "keyframes": quoted(given.keyframes) if given.keyframes != "auto" else "",
+        "tags": f"[{', '.join(map(quoted, given.tags))}]" if given.tags else "",
+        "paused": "true" if given.paused else "",
+    }

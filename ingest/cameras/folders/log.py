@@ -1,4 +1,4 @@
-"""What became of each watched folder: its state, when it was not watched, and each of its files.
+"""The status of each watched folder: its state, when it was not watched, and each of its files.
 
 Kept in the ledger's database, so that it outlives the processes that watch. Times are epoch
 milliseconds; paths of files are relative to their folder. A file in a version that is known here is
@@ -11,20 +11,21 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from sqlite3 import Connection
+from pathlib import Path
 from typing import Literal
 
 from ingest.cameras.camera import is_watched
 from ingest.cameras.folders.folder import WatchedFolder, lock_name
 from ingest.cameras.folders.scan import FileVersion
-from ingest.ledger import MIGRATIONS, Status
+from ingest.cameras.status_log import Statement, StatusLog
+from ingest.ledger import Status
 from search_core.messages import restored
 from search_core.settings import Settings
-from search_core.system.database import Records, storable
+from search_core.system.database import storable
 
 State = Literal["starting", "watching", "lost", "stopped", "paused", "removed"]
 
-#: A shorter pause between two scans is no gap.
+#: A shorter pause between two scans is not a gap.
 LEAST_GAP_MS = 60_000
 #: The size and time of what could not be read: no version of a file is known by it.
 NO_VERSION = -1
@@ -70,16 +71,6 @@ class FolderState:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderGap:
-    """A time in which a folder was not looked through; ``ended_ms`` is None while it lasts."""
-
-    folder: str
-    began_ms: int
-    ended_ms: int | None
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class FolderFailure:
     """A file of a folder, or a folder below it, that could not be taken in."""
 
@@ -89,69 +80,65 @@ class FolderFailure:
     at_ms: int
 
 
-class FolderLog(Records):
-    """The watched folders of one ledger file, safe for several processes and threads."""
+class FolderLog(StatusLog):
+    """The watched folders of one ledger file."""
 
-    migrations = MIGRATIONS
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, "folders", "folder_gaps")
 
     def begin(self, folder: WatchedFolder, recipe: str, now_ms: int) -> None:
         """Note that a folder is watched from now on.
 
         Into another library, or with another ``recipe``, its files are to be taken in again.
         """
-        with self._database.writing() as connection:
-            connection.execute(
+        self._run(
+            (
                 "DELETE FROM folder_files WHERE folder = ?1 AND (mtime_ns = ?4 OR NOT EXISTS"
                 " (SELECT 1 FROM folders WHERE name = ?1 AND library = ?2 AND recipe = ?3))",
                 (folder.name, folder.library, recipe, NO_VERSION),
-            )
-            connection.execute(
+            ),
+            (
                 "INSERT INTO folders (name, path, library, recipe, state, since_ms)"
                 " VALUES (?1, ?2, ?3, ?4, 'starting', ?5) ON CONFLICT DO UPDATE SET path = ?2,"
                 " library = ?3, recipe = ?4, state = 'starting', reason = '', since_ms = ?5",
-                (folder.name, storable(str(folder.path)), folder.library, recipe, now_ms),
-            )
-            connection.execute(
-                "INSERT OR IGNORE INTO folder_gaps (folder, began_ms, reason)"
+                (folder.name, str(folder.path), folder.library, recipe, now_ms),
+            ),
+            (
+                "INSERT OR IGNORE INTO folder_gaps (name, began_ms, reason)"
                 " SELECT name, looked_ms, 'was not watched' FROM folders WHERE name = ?1"
                 " AND looked_ms < ?2 AND NOT EXISTS"
-                " (SELECT 1 FROM folder_gaps WHERE folder = ?1 AND ended_ms IS NULL)",
+                " (SELECT 1 FROM folder_gaps WHERE name = ?1 AND ended_ms IS NULL)",
                 (folder.name, now_ms - LEAST_GAP_MS),
-            )
+            ),
+        )
 
     def looked(self, name: str, waiting: int, now_ms: int) -> None:
         """Note that a folder was looked through, and how many of its files wait."""
-        with self._database.writing() as connection:
-            connection.execute(
+        self._run(
+            (
                 "UPDATE folders SET since_ms = CASE state WHEN 'watching' THEN since_ms ELSE ?2"
                 " END, state = 'watching', reason = '', looked_ms = ?2, waiting = ?3"
                 " WHERE name = ?1 AND state <> 'removed'",
                 (name, now_ms, waiting),
-            )
-            _end_gap(connection, name, now_ms)
+            ),
+            self._end_gap(name, now_ms),
+        )
 
     def lost(self, name: str, reason: str, now_ms: int) -> None:
         """Note that a folder cannot be watched; the gap begins where it was last looked through."""
-        with self._database.writing() as connection:
-            connection.execute(
-                "INSERT OR IGNORE INTO folder_gaps (folder, began_ms, reason)"
+        self._write_all(
+            (
+                "INSERT OR IGNORE INTO folder_gaps (name, began_ms, reason)"
                 " SELECT name, coalesce(looked_ms, ?3), ?2 FROM folders WHERE name = ?1"
                 " AND state <> 'removed' AND NOT EXISTS"
-                " (SELECT 1 FROM folder_gaps WHERE folder = ?1 AND ended_ms IS NULL)",
-                (name, storable(reason), now_ms),
-            )
-            connection.execute(
+                " (SELECT 1 FROM folder_gaps WHERE name = ?1 AND ended_ms IS NULL)",
+                (name, reason, now_ms),
+            ),
+            (
                 "UPDATE folders SET since_ms = CASE state WHEN 'lost' THEN since_ms ELSE ?3 END,"
                 " state = 'lost', reason = ?2 WHERE name = ?1 AND state <> 'removed'",
-                (name, storable(reason), now_ms),
-            )
-
-    def end(self, name: str, now_ms: int) -> None:
-        """Note that a folder is watched no more."""
-        self._database.write(
-            "UPDATE folders SET state = 'stopped', since_ms = ?"
-            " WHERE name = ? AND state <> 'removed'",
-            (now_ms, name),
+                (name, reason, now_ms),
+            ),
         )
 
     def remove(self, name: str, now_ms: int) -> None:
@@ -159,13 +146,14 @@ class FolderLog(Records):
 
         Its files stay known, so that what was deleted of them does not come back with it.
         """
-        with self._database.writing() as connection:
-            connection.execute(
+        self._run(
+            (
                 "UPDATE folders SET state = 'removed', reason = '', waiting = 0, since_ms = ?2,"
                 " looked_ms = NULL WHERE name = ?1",
                 (name, now_ms),
-            )
-            _end_gap(connection, name, now_ms)
+            ),
+            self._end_gap(name, now_ms),
+        )
 
     def rename_library(self, library: str, name: str) -> None:
         """Note that a library has another name: what was taken into it is not taken in again."""
@@ -199,30 +187,26 @@ class FolderLog(Records):
         *,
         keyframes: int = 0,
     ) -> None:
-        """Write what became of a file in this version, and count it if it is done."""
+        """Write the outcome of a file in this version, and count it if it is done."""
         below = _below(folder, version)
         values = (folder.name, below.path, below.size, below.mtime_ns, status, reason, now_ms)
-        with self._database.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO folder_files VALUES (?, ?, ?, ?, ?, ?, ?)",
-                tuple(map(storable, values)),
-            )
-            if status == "done":
-                connection.execute(
-                    "UPDATE folders SET taken = taken + 1, keyframes = keyframes + ?, taken_ms = ?"
-                    " WHERE name = ?",
-                    (keyframes, now_ms, folder.name),
-                )
+        counted: Statement = (
+            "UPDATE folders SET taken = taken + 1, keyframes = keyframes + ?, taken_ms = ?"
+            " WHERE name = ?",
+            (keyframes, now_ms, folder.name),
+        )
+        self._run(
+            ("INSERT OR REPLACE INTO folder_files VALUES (?, ?, ?, ?, ?, ?, ?)", values),
+            *([counted] if status == "done" else []),
+        )
 
     def forget(self, name: str, paths: Sequence[str] | None = None) -> None:
         """Forget files of a folder by their paths below it, or all of them."""
-        with self._database.writing() as connection:
-            if paths is None:
-                connection.execute("DELETE FROM folder_files WHERE folder = ?", (name,))
-            connection.executemany(
-                "DELETE FROM folder_files WHERE folder = ? AND path = ?",
-                [(name, storable(path)) for path in paths or ()],
-            )
+        if paths is None:
+            self._run(("DELETE FROM folder_files WHERE folder = ?", (name,)))
+            return
+        forget = "DELETE FROM folder_files WHERE folder = ? AND path = ?"
+        self._run(*((forget, (name, path)) for path in paths))
 
     def known(self, name: str, after: str, limit: int) -> list[str]:
         """Return the paths of known files of a folder in their order, from behind ``after`` on."""
@@ -240,16 +224,6 @@ class FolderLog(Records):
         )
         return [FolderState(*restored(list(row))) for row in rows]
 
-    def gaps(self, name: str | None = None, since_ms: int = 0) -> list[FolderGap]:
-        """Return when folders, or one, were not watched after ``since_ms``; newest first."""
-        rows = self._database.read(
-            "SELECT folder, began_ms, ended_ms, reason FROM folder_gaps"
-            " WHERE (?1 IS NULL OR folder = ?1) AND coalesce(ended_ms, ?2 + 1) > ?2"
-            " ORDER BY began_ms DESC, folder",
-            (name, since_ms),
-        )
-        return [FolderGap(*restored(list(row))) for row in rows]
-
     def failures(self, name: str | None = None, limit: int = -1) -> list[FolderFailure]:
         """Return the files that could not be taken in as they are now, newest first."""
         rows = self._database.read(
@@ -259,13 +233,6 @@ class FolderLog(Records):
             (name, limit),
         )
         return [FolderFailure(*restored(list(row))) for row in rows]
-
-
-def _end_gap(connection: Connection, name: str, now_ms: int) -> None:
-    connection.execute(
-        "UPDATE folder_gaps SET ended_ms = ?2 WHERE folder = ?1 AND ended_ms IS NULL",
-        (name, now_ms),
-    )
 
 
 def _below(folder: WatchedFolder, version: FileVersion) -> FileVersion:

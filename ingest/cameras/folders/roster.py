@@ -12,14 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.cameras.camera import check_camera_name
-from ingest.cameras.folders.folder import WatchedFolder, configured_folders, make_folder
-from ingest.cameras.folders.folder_file import AddedFolder, AddedFolders
+from ingest.cameras.folders.folder import (
+    AddedFolder,
+    AddedFolders,
+    WatchedFolder,
+    configured_folders,
+    make_folder,
+)
 from ingest.cameras.folders.log import FolderLog, FolderState
 from ingest.media.keyframes import parse_selector
 from search_core.errors import UsageError
 from search_core.messages import Message
-from search_core.schema.entity import current_ms
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 
 #: One that is not on the roster is listed this long after it was last looked through.
 _LISTED_MS = 7 * 86_400_000
@@ -34,7 +39,7 @@ class FolderRoster:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._added = AddedFolders(settings.folders_path)
+        self._added = AddedFolders(settings.folders_path, settings.folders)
 
     def folders(self) -> list[WatchedFolder]:
         """Return all by name, paused ones as well.
@@ -62,7 +67,7 @@ class FolderRoster:
         if self._settings.ledger_path.exists():
             with FolderLog(self._settings.ledger_path) as log:
                 logged = {state.name: state for state in log.states()}
-        since_ms = current_ms() - _LISTED_MS
+        since_ms = now_ms() - _LISTED_MS
         found = {
             name: state
             for name, state in logged.items()
@@ -88,12 +93,6 @@ class FolderRoster:
 
     def get(self, name: str) -> WatchedFolder:
         """Return one that was added; raises UsageError for another, which is not changed here."""
-        if name in self._settings.folders:
-            raise UsageError(
-                "The folder {name} is in sightline.toml.",
-                "Change it there; `sightline serve` reads that file when it starts.",
-                name=name,
-            )
         return self._folder(name, self._added.get(name))
 
     def remake(self, name: str, given: AddedFolder) -> WatchedFolder:
@@ -108,20 +107,18 @@ class FolderRoster:
 
         Into another library, or with other keyframes, its files are taken in again.
         """
-        self.get(folder.name)
         self._added.change(folder.name, lambda _: _given(folder))
 
     def pause(self, name: str, *, paused: bool = True) -> None:
-        """Watch an added folder no more until it is resumed, or again; raises UsageError."""
-        self.get(name)
-        self._added.change(name, lambda given: given.model_copy(update={"paused": paused}))
+        """Pause an added folder, or resume it; raises UsageError."""
+        self._added.pause(name, paused=paused)
 
     def remove(self, name: str) -> None:
         """Remove an added folder; what was taken in of it stays. Raises UsageError."""
         self._added.remove(name)
         if name not in self._settings.folders and self._settings.ledger_path.exists():
             with FolderLog(self._settings.ledger_path) as log:
-                log.remove(name, current_ms())
+                log.remove(name, now_ms())
 
     def _checked(self, name: str, given: AddedFolder) -> WatchedFolder:
         """Return a folder that can be read now."""
@@ -137,10 +134,7 @@ class FolderRoster:
         return replace(made, added=True, paused=given.paused)
 
     def _require_free(self, folder: WatchedFolder) -> None:
-        if folder.name in self._settings.folders or folder.name in self._added.all():
-            raise UsageError(
-                "There is a folder {name} already.", "Choose another name.", name=folder.name
-            )
+        self._added.require_free(folder.name)
         self._require_path_free(folder)
 
     def _require_path_free(self, folder: WatchedFolder) -> None:

@@ -29,13 +29,13 @@ from ingest.sources.completeness import WAIT_STAGE
 from search_core.encoders.base import Encoder
 from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
 from search_core.messages import Message
-from search_core.schema.entity import current_ms
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
+from search_core.system.clock import now_ms
 
 _FORGET_AT_ONCE = 200
-#: With so many files that wait, no more are looked for than those that were just recorded.
+#: With this many files waiting, only those just recorded are looked for.
 _MOST_WAITING = 5_000
 _READ_STAGES = ("find", "read")
 _END_S = 10.0
@@ -44,7 +44,7 @@ LOOK_EVERY_S = 1.0
 
 _log = logging.getLogger(__name__)
 
-#: Is told what became of a file, or why a folder cannot be watched ("" when it is again).
+#: Receives the outcome of a file, or why a folder cannot be watched ("" when it is again).
 FolderObserver = Callable[[WatchedFolder, SourceOutcome | str], None]
 #: Gives the folders that are to be watched now; may raise SightlineError.
 Wanted = Callable[[], Sequence[WatchedFolder]]
@@ -105,7 +105,7 @@ def watch_folders(
 
 
 class _Following:
-    """The folders that are wanted by name; while that cannot be told nothing changes."""
+    """The folders that are wanted by name; while they cannot be read nothing changes."""
 
     def __init__(self, wanted: Wanted) -> None:
         self._wanted = wanted
@@ -158,13 +158,13 @@ class _Watcher(threading.Thread):
         self._checked = ""
 
     def run(self) -> None:
-        """Watch until it is to stop; begin anew after whatever ends it."""
+        """Watch until asked to stop; restart after any error."""
         while not self.stop_asked.is_set():
             began_s = time.monotonic()
             try:
                 with only_watcher(self._settings, self.folder.lock_name):
                     self._watch()
-                    self._log.end(self.folder.name, current_ms())
+                    self._log.end(self.folder.name, now_ms())
                 return
             except ServeError:
                 # That process writes the log.
@@ -187,7 +187,7 @@ class _Watcher(threading.Thread):
     def _watch(self) -> None:
         # Not by encoder: a library that was embedded anew still holds what was taken in.
         recipe = parse_selector(self.folder.keyframes).recipe
-        self._log.begin(self.folder, recipe, current_ms())
+        self._log.begin(self.folder, recipe, now_ms())
         with suppress(StoreError):
             self._forget_if_library_is_new()
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
@@ -235,11 +235,11 @@ class _Watcher(threading.Thread):
         if self._trouble:
             self._lose(self._trouble)
             return
-        self._log.looked(self.folder.name, len(self._candidates), current_ms())
+        self._log.looked(self.folder.name, len(self._candidates), now_ms())
         self._say("")
 
     def _forget_gone(self) -> None:
-        """Forget some files that are there no more, so that the log does not grow for ever."""
+        """Forget some deleted files, so that the log does not grow for ever."""
         paths = self._log.known(self.folder.name, self._checked, _FORGET_AT_ONCE)
         gone = [path for path in paths if not self._may_be_there(path)]
         if gone:
@@ -260,7 +260,7 @@ class _Watcher(threading.Thread):
         now = dict(self._scan.unlisted)
         for path in now.keys() - self._unlisted.keys():
             version = FileVersion(path, NO_VERSION, NO_VERSION)
-            self._log.record(self.folder, version, "failed", now[path], current_ms())
+            self._log.record(self.folder, version, "failed", now[path], now_ms())
             self._observe(self.folder, SourceOutcome(path, "failed", now[path], "find"))
         listed = self._unlisted.keys() - now.keys()
         self._log.forget(
@@ -277,7 +277,7 @@ class _Watcher(threading.Thread):
             self._reading_since_s = None
         for version in other:
             self._candidates.drop(version)
-            self._log.record(self.folder, version, "skipped", "not media", current_ms())
+            self._log.record(self.folder, version, "skipped", "not media", now_ms())
         if not batch:
             return bool(other)
         with self._ingesting:
@@ -304,7 +304,7 @@ class _Watcher(threading.Thread):
         return True
 
     def _settle(self, version: FileVersion, outcomes: Sequence[SourceOutcome]) -> None:
-        """Note what became of a file, which may be an archive of several sources."""
+        """Note the outcome of a file, which may be an archive of several sources."""
         waits = [outcome for outcome in outcomes if outcome.stage == WAIT_STAGE]
         if waits:
             self._candidates.wait(version, time.monotonic())
@@ -320,19 +320,14 @@ class _Watcher(threading.Thread):
             self._candidates.drop(version)
         keyframes = sum(outcome.keyframes for outcome in outcomes)
         status: Status = "failed" if failed else "done" if done else "skipped"
-        self._log.record(
-            self.folder, noted, status, worst.reason, current_ms(), keyframes=keyframes
-        )
+        self._log.record(self.folder, noted, status, worst.reason, now_ms(), keyframes=keyframes)
         for outcome in outcomes:
             self._observe(self.folder, outcome)
             if outcome.status == "failed":
                 _log.warning("%s: %s %s", self.folder.name, outcome.uri, outcome.reason)
 
     def _lose(self, reason: str) -> None:
-        try:
-            self._log.lost(self.folder.name, reason, current_ms())
-        except StoreError as error:  # a full disk, say: the folder is watched all the same
-            _log.warning("the state of %s could not be written: %s", self.folder.name, error)
+        self._log.lost(self.folder.name, reason, now_ms())
         self._say(reason)
 
     def _say(self, reason: str) -> None:

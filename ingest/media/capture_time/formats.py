@@ -43,7 +43,7 @@ _RESET_DAYS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A date as somebody wrote it; ``moment`` has a zone only where one is written."""
+    """A date as written; ``moment`` has a zone only where one is written."""
 
     moment: datetime
     day_only: bool

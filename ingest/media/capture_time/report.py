@@ -1,4 +1,4 @@
-"""What people are told of capture times: where they come from, and which may be wrong."""
+"""The report on capture times: where they come from, and which may be wrong."""
 
 from __future__ import annotations
 

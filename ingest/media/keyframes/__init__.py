@@ -23,7 +23,6 @@ from ingest.media.keyframes.registry import (
     selector_examples,
     selector_help,
     selector_hint,
-    usual_ways,
 )
 from ingest.media.keyframes.scene import Scene
 
@@ -43,5 +42,4 @@ __all__ = [
     "selector_examples",
     "selector_help",
     "selector_hint",
-    "usual_ways",
 ]

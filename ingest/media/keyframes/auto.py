@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import ANIMATION_STEP_MS, NamedSelector, SeenFrame
+from ingest.media.keyframe_selector import NamedSelector, SeenFrame
 from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS, Novelty
 from ingest.media.keyframes.analysis.packet_activity import sizes_of
 from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout
@@ -36,7 +36,6 @@ class Auto(NamedSelector):
 
     name: ClassVar[str] = "auto"
     help: ClassVar[str] = "one per thing that comes and goes"
-    animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 
     @property

@@ -14,7 +14,8 @@ from ingest.media.video.gop import Stretch
 class GivenMoments:
     """The frames shown at exactly these moments, in milliseconds from the start of the video.
 
-    Nobody types it, and no ledger remembers it. Animated images are taken in their usual steps.
+    Internal: not a selector people type, and not recorded. Animated images are taken in their
+    usual steps.
     """
 
     moments_ms: frozenset[int]

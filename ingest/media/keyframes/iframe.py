@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import ANIMATION_STEP_MS, NamedSelector, SeenFrame
+from ingest.media.keyframe_selector import NamedSelector, SeenFrame
 from ingest.media.video.gop import Stretch
 
 
@@ -16,7 +16,6 @@ class CodecKeyframes(NamedSelector):
 
     name: ClassVar[str] = "iframe"
     help: ClassVar[str] = "all of the codec's"
-    animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 
     @property

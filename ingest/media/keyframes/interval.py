@@ -24,7 +24,6 @@ class Interval(NamedSelector):
     argument: ClassVar[Argument | None] = Argument(
         "SECONDS", "seconds", 0.001, 86_400.0, example=2, required=True
     )
-    usual_numbers: ClassVar[tuple[float, ...]] = (0.5, *range(1, 61))
     every_ms: int
     least_distance: float = 0.0
 

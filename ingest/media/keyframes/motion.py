@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 from ingest.media.keyframe_selector import (
-    ANIMATION_STEP_MS,
     SMALL_HEIGHT,
     SMALL_WIDTH,
     Argument,
@@ -47,7 +46,6 @@ class Motion(NamedSelector):
         "PERCENT", "percent of the picture", 0.04, 50.0, example=1
     )
     percent: float = DEFAULT_PERCENT
-    animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 
     @classmethod

@@ -6,7 +6,6 @@ Every module of this package is imported, so that a new selector is one new file
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator
 from importlib import import_module
 
 from ingest.media.keyframe_selector import Argument, KeyframeSelector, NamedSelector, typed
@@ -40,7 +39,7 @@ def parse_selector(text: str) -> KeyframeSelector:
     if found is not None and plus:
         found = _distinct(found, distinct)
     if found is None:
-        raise UsageError("{text!r} is no way to choose keyframes.", selector_hint(), text=text)
+        raise UsageError("Unknown keyframe selector {text!r}.", selector_hint(), text=text)
     return found
 
 
@@ -74,15 +73,6 @@ def selector_examples() -> list[str]:
         else name
         for name, selector in SELECTORS.items()
     ]
-
-
-def usual_ways() -> Iterator[str]:
-    """Yield the selectors that were in use before ledgers kept an ingest's options, as typed."""
-    for name, selector in SELECTORS.items():
-        if selector.argument is None or not selector.argument.required:
-            yield from (name, f"{name}+{Distinct.name}")
-        for number in selector.usual_numbers:
-            yield from (f"{name}:{number}", f"{name}:{number}+{Distinct.name}")
 
 
 def _numbers(way: str, argument: Argument | None) -> str:

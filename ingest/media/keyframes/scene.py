@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.media.keyframe_selector import (
-    ANIMATION_STEP_MS,
     Argument,
     NamedSelector,
     SeenFrame,
@@ -42,7 +41,6 @@ class Scene(NamedSelector):
         "THRESHOLD", "levels of content change", 1.0, 255.0, example=40
     )
     threshold: float = DEFAULT_THRESHOLD
-    animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
 
     @classmethod

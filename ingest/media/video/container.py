@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 import av
 from av.container import InputContainer
@@ -16,6 +16,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from ingest.media.damage import open_error
+from ingest.media.file_types import ebml_length
 from ingest.media.video.joined_mp4 import joined_mp4
 from search_core.errors import UnsupportedMedia
 
@@ -150,8 +151,9 @@ def is_joined(path: Path, container: InputContainer) -> bool:
             chunk = file.read(12)
             return chunk[:4] == b"RIFF" and chunk[8:] == b"AVI "
         if name.startswith("matroska"):
-            for _ in range(2):  # the EBML header, then the Segment
-                size = _ebml_size(file)
+            for _ in range(2):  # the EBML header, then the Segment: an id, which is coded as a
+                ebml_length(file)  # length is, and the length
+                size = ebml_length(file)
                 if size is None:
                     return False
                 file.seek(size, 1)
@@ -202,17 +204,3 @@ def _head(path: Path) -> bytes:
 
 def _little(data: bytes, at: int, count: int) -> int:
     return int.from_bytes(data[at : at + count], "little")
-
-
-def _ebml_size(file: BinaryIO) -> int | None:
-    """Read an EBML element's id and size; return its size, None where it is not known."""
-    for keep_marker in (True, False):
-        first = file.read(1)
-        length = 9 - first[0].bit_length() if first and first[0] else 0
-        if not 1 <= length <= 8:
-            return None
-        value = int.from_bytes(first + file.read(length - 1), "big")
-        if not keep_marker:
-            size = value - (1 << 7 * length)
-            return None if size == (1 << 7 * length) - 1 else size
-    return None

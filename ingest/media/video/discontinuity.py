@@ -27,7 +27,7 @@ _LARGE_BYTES = 2 * 1024 * 1024 * 1024
 #: Samples follow the order of decoding, or of presentation where a packet lacks the other.
 _REORDERED_S = 2.0
 _UNEVEN = 4.0
-#: A later start is no delay of the first frame.
+#: A later start does not delay the first frame.
 _LATE_S = 1.0
 
 

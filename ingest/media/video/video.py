@@ -194,7 +194,7 @@ class Video:
     ) -> Iterator[DecodedFrame]:
         """Yield what the selector wants from the codec keyframe before ``start_ms`` on.
 
-        ``goes_on`` is told of each packet its time (ms) and whether it is a codec keyframe; once it
+        ``goes_on`` receives each packet's time (ms) and whether it is a codec keyframe; once it
         returns False that is the end. To the selector the video begins where decoding does.
         """
         self._seek(start_ms)

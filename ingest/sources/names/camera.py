@@ -64,7 +64,7 @@ class Naming:
 
         A file ingested alone is called by its own name, unless that is a date or ends in a number
         as those of a recording's parts do. A folder called by a date, and one that every memory
-        card has, is no camera: the one above is.
+        card has, is not a camera: the one above is.
         """
         sent = self._sent(path)
         reading = read_recorder_name(sent, self.patterns)
@@ -83,7 +83,7 @@ class Naming:
 
 
 def _folder_of(path: PurePath) -> str:
-    """Return the nearest folder that is no date and none that every recorder makes.
+    """Return the nearest folder that is neither a date nor one that every recorder makes.
 
     Bare numbers below a date are months, hours or channels; elsewhere they tell cameras apart, and
     are named after the folder above.

@@ -203,7 +203,7 @@ def _is_kind(text: str) -> bool:
 
 
 def _ended(start: Stamp, end: Stamp) -> Stamp | None:
-    """Return a start with the length up to an end; None where the second time is no end."""
+    """Return a start with the length up to an end; None where the second time is not an end."""
     if start.local is None or end.local is None or start.utc != end.utc:
         return None
     length = end.local - start.local

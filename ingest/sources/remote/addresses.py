@@ -30,7 +30,7 @@ def without_secrets(url: str) -> str:
 
 
 def has_secrets(url: str) -> bool:
-    """Whether an address holds what only whoever may open it should see."""
+    """Whether an address contains credentials."""
     return without_secrets(url) != url.partition("#")[0]
 
 

@@ -46,9 +46,9 @@ _UNREACHABLE = {
 _WORDS = {
     "FileExpired": CHANGED_WHILE_READ,
     "TooManyRedirects": Message("cannot be read: it is redirected in circles"),
-    "NonHttpUrlRedirectClientError": Message("is redirected to what is no address of the web"),
-    "InvalidURL": Message("is no address"),
-    "InvalidUrlClientError": Message("is no address"),
+    "NonHttpUrlRedirectClientError": Message("is redirected to something other than a web address"),
+    "InvalidURL": Message("is not an address"),
+    "InvalidUrlClientError": Message("is not an address"),
     "ServerDisconnectedError": Message("cannot be read: its server closed the connection"),
 }
 _CUT_OFF = ("ClientPayloadError", "IncompleteReadError", "ResponseStreamingError")

@@ -48,7 +48,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A remote file, opened: its bytes, and what is told of them; ``modified_ns`` since the epoch.
+    """A remote file, opened: its bytes and their metadata; ``modified_ns`` since the epoch.
 
     ``stream`` raises MediaError when reading fails.
     """
@@ -132,7 +132,7 @@ class RemoteFiles:
         return io.BufferedReader(_Stream(handle), _PART_BYTES)
 
     def look(self, url: str) -> RemoteFile:
-        """Return what there is at the address of a file now; raises MediaError."""
+        """Return the file that is at an address now; raises MediaError."""
         scheme = _scheme(url)
         info = _info(self._filesystem(scheme), url)
         if info["type"] == "directory":

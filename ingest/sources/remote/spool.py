@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import re
 import secrets
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from search_core.errors import MediaError
 from search_core.messages import Message
+from search_core.system.locks import file_lock
 
 #: How many files of one run may lie there at once, those that are just coming in included.
 MOST_FILES = 12
@@ -34,20 +33,19 @@ class Spool:
     def __init__(self, spool_dir: Path) -> None:
         self._spool_dir = spool_dir
         self._folder = spool_dir / secrets.token_hex(6)
-        self._held: BinaryIO | None = None
+        self._held = ExitStack()
         self._expected: dict[Path, int] = {}
         self._lock = threading.Lock()
 
     def __enter__(self) -> Spool:
         if self._spool_dir.is_dir():
-            with _alone(self._spool_dir):
+            with file_lock(self._spool_dir / _LOCK):
                 _sweep(self._spool_dir)
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._held is not None:
+        with self._held:
             shutil.rmtree(self._folder, ignore_errors=True)
-            self._held.close()
 
     def make_room(self, size: int | None, name: str, go_on: Callable[[], None]) -> Path:
         """Return a new empty file for ``size`` bytes, with the suffix of ``name``.
@@ -87,17 +85,13 @@ class Spool:
         return {path: size for path, size in self._expected.items() if path.exists()}
 
     def _open(self) -> None:
-        if self._held is not None:
-            return
-        self._spool_dir.mkdir(parents=True, exist_ok=True)
-        with _alone(self._spool_dir):
-            self._folder.mkdir()
-            self._held = (self._folder / _LOCK).open("wb")
-            fcntl.flock(self._held, fcntl.LOCK_EX)
+        if not self._folder.exists():
+            with file_lock(self._spool_dir / _LOCK):
+                self._held.enter_context(file_lock(self._folder / _LOCK))
 
 
 def no_room(size: int, free: int) -> str:
-    """Return what is to be said of a file for which there is no room."""
+    """Return the message for a file for which there is no room."""
     return Message(
         "needs {size:,.0f} MB in the data directory to be read, and {free:,.0f} MB are free there",
         size=size / 1e6,
@@ -105,22 +99,13 @@ def no_room(size: int, free: int) -> str:
     )
 
 
-@contextmanager
-def _alone(spool_dir: Path) -> Iterator[None]:
-    """Let no other run make or remove folders meanwhile."""
-    with (spool_dir / _LOCK).open("wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def _sweep(spool_dir: Path) -> None:
-    """Remove the folders of runs that are no more: nobody holds their locks."""
+    """Remove the folders of runs that ended: their locks are free."""
     for folder in spool_dir.iterdir():
         if not folder.is_dir():
             continue
         try:
-            with (folder / _LOCK).open("ab") as held:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with file_lock(folder / _LOCK, busy=BlockingIOError()):
                 shutil.rmtree(folder, ignore_errors=True)
         except BlockingIOError:
             continue

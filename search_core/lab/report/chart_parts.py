@@ -133,7 +133,7 @@ def series_look(frame: pd.DataFrame) -> dict[str, Any]:
 def series_lines(base: Any, frame: pd.DataFrame, opacity: float = 1.0) -> list[Any]:
     """Return a line for each index of ``frame``, dashed where it is a second way to build a type.
 
-    The dash is no channel of its own: a legend for it would spoil the points'.
+    The dash is not a channel of its own: a legend for it would spoil the points'.
     """
     ways = _ways(frame)
     return [

@@ -12,7 +12,6 @@ Nothing is lost for good: each file that is taken out or replaced is kept in a f
 from __future__ import annotations
 
 import calendar
-import fcntl
 import json
 import re
 import shutil
@@ -53,6 +52,7 @@ from search_core.store.lite.layout import (
     read_schema,
 )
 from search_core.store.milvus.schema import VARCHAR_LENGTHS
+from search_core.system.locks import file_lock
 
 #: A collection's name: its library, when it was made, and a random part.
 _COLLECTION_NAME = re.compile(r"(?P<library>\w+)_(?P<made>\d{14})_[0-9a-f]+")
@@ -103,15 +103,12 @@ class Restoration:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with (self._lite_dir / "LOCK").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise StoreBusy(
-                    "Another Sightline command is using {uri}.",
-                    "Stop it (or `sightline serve`), then run `sightline verify --repair` again.",
-                    uri=self._lite_dir,
-                ) from None
+        busy = StoreBusy(
+            "Another Sightline command is using {uri}.",
+            "Stop it (or `sightline serve`), then run `sightline verify --repair` again.",
+            uri=self._lite_dir,
+        )
+        with file_lock(self._lite_dir / "LOCK", busy=busy):
             yield
 
     def _keep(self, path: Path) -> None:

@@ -65,7 +65,7 @@ class LibraryCatalog(CollectionNotes):
         info = self.info(name)
         if info:
             self._fields[info.collection] = info.fields
-        # A collection answers to its own name as well, and that is no library.
+        # A collection answers to its own name as well, which is not a library.
         return info if info and info.name == name and info.collection != name else None
 
     def open(self, name: str) -> LibraryInfo:
@@ -315,7 +315,7 @@ class LibraryCatalog(CollectionNotes):
         self.disown(collection)
 
     def drop(self, collection: str) -> None:
-        """Remove a collection that is no library's; one that does not exist is fine.
+        """Remove a collection that belongs to no library; one that does not exist is fine.
 
         Aliases that a killed process left on it go first: since 2.4.23 and 2.5.5 Milvus does not
         drop a collection that has one.

@@ -39,6 +39,7 @@ from search_core.store.milvus.schema import collection_schema, scalar_fields, to
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
+from search_core.system.clock import now_ms
 from search_core.system.private_files import write_privately
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.
@@ -102,7 +103,7 @@ def probe(
     return ProbeRecord(
         server_name(session.endpoint),
         server.version,
-        round(time.time() * 1000),
+        now_ms(),
         thorough,
         tuple(findings),
         tuple(run.lacks),

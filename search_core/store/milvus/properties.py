@@ -16,7 +16,6 @@ import os
 import platform
 import socket
 import subprocess
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +33,7 @@ from search_core.store.library import LibraryInfo
 from search_core.store.lite.inspection import Health
 from search_core.store.milvus.errors import is_missing
 from search_core.store.milvus.schema import scalar_fields
+from search_core.system.clock import now_ms
 
 PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
@@ -224,7 +224,7 @@ class Owner:
     @classmethod
     def current(cls) -> Owner:
         """Return this process, from now on."""
-        return cls(_host(), os.getpid(), _started(os.getpid()), _now_ms())
+        return cls(_host(), os.getpid(), _started(os.getpid()), now_ms())
 
     def is_gone(self) -> bool:
         """Whether the process is known to have ended, or is another host's and a day old."""
@@ -234,7 +234,7 @@ class Owner:
 
     def is_old(self) -> bool:
         """Whether it began a day ago or earlier."""
-        return _now_ms() - self.since > BELIEVED_MS
+        return now_ms() - self.since > BELIEVED_MS
 
     def is_this_process(self) -> bool:
         """Whether it is the process that asks."""
@@ -265,7 +265,3 @@ def _started(pid: int) -> str:
         return "" if fields[0] in "ZX" else f"{boot}+{fields[19]}"
     command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def _now_ms() -> int:
-    return round(time.time() * 1000)

@@ -62,6 +62,7 @@ from search_core.store.milvus.scratch import (
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
+from search_core.system.clock import now_ms
 from search_core.system.disk import require_room
 
 if TYPE_CHECKING:
@@ -175,7 +176,7 @@ class MilvusStore:
         if info is None or not info.encoder.same_space(identity):
             with milvus_errors("creating the library", name):
                 if self.session.catalog.find(name) is None:
-                    now = round(time.time() * 1000)
+                    now = now_ms()
                     collection = new_collection_name(name)
                     made = LibraryInfo(
                         name, collection, identity, metric, index, SearchParams(), now
@@ -421,7 +422,7 @@ class MilvusStore:
         For the start of any command: what Milvus refuses meanwhile is left to the next.
         """
         with suppress(SightlineError), milvus_errors("removing leftovers"):
-            self.session.catalog.health.require_all()  # what is damaged is no leftover
+            self.session.catalog.health.require_all()  # what is damaged is not a leftover
             if has_leftovers(self.session):
                 return self.remove_leftovers()
         return []

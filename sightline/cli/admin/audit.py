@@ -19,15 +19,12 @@ def audit(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="NAME", help="What this user did.", show_default=False),
+        typer.Option("--user", metavar="NAME", help="What this user did."),
     ] = None,
     action: Annotated[
         str | None,
         typer.Option(
-            "--action",
-            metavar="ACTION",
-            help=f"Only this: {', '.join(get_args(Action))}.",
-            show_default=False,
+            "--action", metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."
         ),
     ] = None,
     after: Annotated[
@@ -39,7 +36,7 @@ def audit(
         typer.Option("--before", parser=moment, metavar="MOMENT", help="Before this moment."),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=1_000_000, help="At most so many, the newest.")
+        int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most, newest first.")
     ] = 50,
     json: JsonOption = False,
 ) -> None:
@@ -50,7 +47,9 @@ def audit(
     a login whoever used the dashboard is "local".
     """
     if action is not None and action not in get_args(Action):
-        raise UsageError(f"{action!r} is no action.", f"Actions: {', '.join(get_args(Action))}.")
+        raise UsageError(
+            f"{action!r} is not an action.", f"Actions: {', '.join(get_args(Action))}."
+        )
     check_period(after, before)
     with closing(AuditLog(settings_of(ctx).audit_path)) as log:
         events = log.events(

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+from rich.filesize import decimal
 from rich.text import Text
 
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
@@ -23,11 +24,12 @@ from search_core.errors import (
     SightlineError,
     StoreBusy,
 )
+from search_core.indexes.advice import LITE_ROWS
 from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from sightline.cli.options import JsonOption, settings_of
-from sightline.cli.terminal import counted, err, open_workspace, print_json, say, size, table
+from sightline.cli.terminal import counted, err, open_workspace, print_json, say, table
 
 if TYPE_CHECKING:
     from search_core.store.milvus.probe import Outcome
@@ -43,8 +45,6 @@ PACKAGES = (
     "pillow",
     "redis",
 )
-#: Milvus Lite's cost per search grows with its rows, whatever the index.
-LITE_GOOD_ROWS = 50_000
 _REPAIR_HINT = "`sightline verify --repair` restores what can be restored."
 LOW_DISK_BYTES = 2_000_000_000
 _MARKS: dict[State, tuple[str, str]] = {
@@ -124,15 +124,10 @@ def _probe_milvus(settings: Settings, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "evidence": server.support.evidence})
     else:
-        rows = table("", "Tried", "Found", fold=("Found",))
-        for finding in found.findings:
-            mark, style = _OUTCOMES[finding.outcome]
-            text = Text(finding.found)
-            if finding.instead:
-                text.append(f"\n{finding.instead}", style="dim")
-            rows.add_row(Text(mark, style=style), finding.name, text)
-        say(rows)
-        say()
+        rows = (
+            (_OUTCOMES[one.outcome], one.name, one.found, one.instead) for one in found.findings
+        )
+        _print_marked("Tried", rows)
         known = _EVIDENCE[server.support.evidence].format(shown=server.support.shown)
         say(f"{server}, {address}. {known}")
         say(f"Kept in {settings.probes_path}: index types that cannot be built are not offered.")
@@ -206,7 +201,7 @@ def _data_dir(settings: Settings) -> Iterator[Check]:
     yield Check(
         "Disk",
         "ok" if enough else "warning",
-        f"{size(free)} free",
+        f"{decimal(free)} free",
         "" if enough else "Thumbnails and vectors take some 30 kB a keyframe.",
     )
 
@@ -249,15 +244,15 @@ def _milvus(settings: Settings) -> Iterator[Check]:
                 f"{library}: {there:,} of {due:,} that were taken in are in Milvus",
                 _REPAIR_HINT,
             )
-    if endpoint.embedded and rows > LITE_GOOD_ROWS:
+    if endpoint.embedded and rows > LITE_ROWS:
         yield Check(
             "Keyframes",
             "warning",
-            f"{rows:,}: Milvus Lite is good up to some {LITE_GOOD_ROWS:,}",
+            f"{rows:,}: Milvus Lite is good up to some {LITE_ROWS:,}",
             "A Milvus server answers faster; see compose/ and SIGHTLINE_MILVUS_URI.",
         )
     else:
-        room = f", of some {LITE_GOOD_ROWS:,} Milvus Lite is good for" if endpoint.embedded else ""
+        room = f", of some {LITE_ROWS:,} Milvus Lite is good for" if endpoint.embedded else ""
         yield Check("Keyframes", "ok", f"{rows:,} in {counted(len(counts), 'library')}{room}")
 
 
@@ -325,19 +320,23 @@ def _is_here(spec: EncoderSpec) -> bool:
         return False
 
 
-def _print_checks(checks: list[Check]) -> None:
-    rows = table("", "Check", "Found", fold=("Found",))
-    for check in checks:
-        mark, style = _MARKS[check.state]
-        found = Text(check.found)
-        if check.hint:
-            found.append(f"\n{check.hint}", style="dim")
-        rows.add_row(Text(mark, style=style), check.name, found)
-    say(rows)
+def _print_marked(heading: str, rows: Iterable[tuple[tuple[str, str], str, str, str]]) -> None:
+    """Print rows of a mark and its style, a name, what was found, and what to do about it."""
+    made = table("", heading, "Found", fold=("Found",))
+    for (mark, style), name, found, hint in rows:
+        text = Text(found)
+        if hint:
+            text.append(f"\n{hint}", style="dim")
+        made.add_row(Text(mark, style=style), name, text)
+    say(made)
     say()
+
+
+def _print_checks(checks: list[Check]) -> None:
+    _print_marked("Check", ((_MARKS[one.state], one.name, one.found, one.hint) for one in checks))
     encoders = table(
         "Encoder", "Weights", "Size", "Dim", "Good for",
-        right=("Size", "Dim"), words=("Weights",), fold=("Good for",),
+        right=("Size", "Dim"), fold=("Weights", "Good for"),
     )  # fmt: skip
     for spec in ENCODERS:
         where = "downloaded on first use"

@@ -45,7 +45,6 @@ def add(
             "--camera",
             metavar="NAME",
             help="Only what this camera took may be seen; give it again for several.",
-            show_default=False,
         ),
     ] = None,
     oidc: Annotated[
@@ -66,7 +65,9 @@ def add(
     if users.find(known_as) is not None:
         raise UsageError(f"There is a user {known_as} already.", "`sightline users list` shows it.")
     if oidc and "@" not in known_as:
-        raise UsageError(f"{known_as} is no e-mail address.", "A provider knows users by theirs.")
+        raise UsageError(
+            f"{known_as} is not an e-mail address.", "A provider knows users by theirs."
+        )
     first = not users.exist
     password = None if oidc else _new_password(known_as)
     detail = {"added": known_as, "role": known_role, "cameras": cameras}

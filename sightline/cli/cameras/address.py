@@ -1,57 +1,73 @@
-"""A camera's address from the command line, where a password in it is seen by as few as can be."""
+"""A camera's address from the command line, and its password from where others do not see it."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import unquote, urlsplit
 
 import typer
 
-from search_core.errors import UsageError
-from search_core.schema.camera import check_address
+from search_core.errors import UsageError, in_words
+from search_core.schema.camera import check_address, with_login
+from sightline.cli.terminal import warn
 
-_ARG_START, _ARG_END = 47, 48  # fields of /proc/PID/stat, counted from 0
+PASSWORD_VARIABLE = "SIGHTLINE_CAMERA_PASSWORD"  # noqa: S105 - its name
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help=f"Read the camera's password from the first line of this file; without it, from "
+        f"{PASSWORD_VARIABLE}, or at the terminal.",
+    ),
+]
 
 
-def hide_in_command_line(secret: str) -> None:
-    """Overwrite an argument of this process where other processes see it (Linux); best effort.
+def read_address(given: str | None, password_file: Path | None = None) -> str:
+    """Return a camera's address with its password.
 
-    Programs that list processes show dots from then on. It was to be read until now: what must not
-    be read at all belongs on stdin or in a file.
+    None or "-" asks for an address at the terminal, which does not show it, or reads it from
+    standard input. The password of a user named without one is that of ``password_file``, or of
+    the environment, or is asked for where there is a terminal. Raises UsageError for an address
+    that cannot be used.
     """
-    hidden = secret.encode()
-    if not hidden:
-        return
-    with suppress(OSError, ValueError, IndexError):
-        stat = Path("/proc/self/stat").read_text()
-        # The second field, the program's name in brackets, may hold anything.
-        fields = ["", "", *stat.rpartition(")")[2].split()]
-        start, end = int(fields[_ARG_START]), int(fields[_ARG_END])
-        with Path("/proc/self/mem").open("r+b", buffering=0) as memory:
-            memory.seek(start)
-            arguments = memory.read(end - start)
-            position = arguments.find(hidden)
-            while position >= 0:
-                os.pwrite(memory.fileno(), b"." * len(hidden), start + position)
-                position = arguments.find(hidden, position + len(hidden))
-
-
-def read_address(given: str | None) -> str:
-    """Return an address: the one given, hidden from lists of processes, or else one asked for.
-
-    For None or "-" it is asked for at the terminal, which does not show it, or read from standard
-    input. Raises UsageError for what is none.
-    """
-    if given not in (None, "-"):
-        hide_in_command_line(given)
-        return check_address(given)
-    if sys.stdin.isatty():
-        return check_address(typer.prompt("The camera's address", hide_input=True, err=True))
-    line = sys.stdin.readline().strip()
-    if not line:
-        raise UsageError(
-            "There is no address.", "Give it as an argument, or on standard input, on one line."
+    if given in (None, "-"):
+        line = _asked("The camera's address") if sys.stdin.isatty() else sys.stdin.readline()
+        if not line.strip():
+            raise UsageError(
+                "There is no address.", "Give it as an argument, or on standard input, on one line."
+            )
+        return check_address(line.strip())
+    login = urlsplit(check_address(given))
+    if login.password:
+        warn(
+            "A password on the command line can be seen by other users of this machine. Leave it "
+            "out of the address to be asked for it."
         )
-    return check_address(line)
+        return check_address(given)
+    # Taken out of the environment, which processes that are started from here inherit.
+    password = os.environ.pop(PASSWORD_VARIABLE, "")
+    if password_file is not None:
+        password = _first_line(password_file)
+    user = unquote(login.username or "")
+    if user and not password and sys.stdin.isatty():
+        password = _asked(f"The password of {user}")
+    return with_login(given, user, password)
+
+
+def _asked(what: str) -> str:
+    """Ask at the terminal, which does not show the answer."""
+    return str(typer.prompt(what, default="", hide_input=True, show_default=False, err=True))
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"The password file {file} cannot be read: {in_words(error)}.",
+            "Give another --password-file.",
+        ) from None

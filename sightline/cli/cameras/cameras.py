@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from search_core.schema.durations import format_duration
-from search_core.schema.entity import current_ms, iso_from_ms
 from search_core.settings import Settings
+from search_core.system.clock import now_ms
 from sightline.cli.cameras import changes as camera_changes
-from sightline.cli.options import JsonOption, duration, settings_of
+from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
+from sightline.cli.options import JsonOption, LastOption, settings_of
 from sightline.cli.terminal import local_time, note, print_json, say, table
 
 if TYPE_CHECKING:
     from ingest.cameras.status_log import CameraState, Gap
-
-_DAY = timedelta(days=1)
-
 
 app = typer.Typer(name="cameras", invoke_without_command=True)
 
@@ -35,14 +33,9 @@ def cameras(
     ] = False,
     camera: Annotated[
         str | None,
-        typer.Option("--camera", metavar="NAME", help="Only this one.", show_default=False),
+        typer.Option("--camera", metavar="NAME", help="Only this one."),
     ] = None,
-    last: Annotated[
-        timedelta,
-        typer.Option(
-            "--last", parser=duration, metavar="TIME", help="How far back gaps are looked at."
-        ),
-    ] = "1d",  # type: ignore[assignment]  # the parser reads it
+    last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,
 ) -> None:
     """Show the live cameras: state, last frame, keyframes, and when they were not seen.
@@ -61,7 +54,7 @@ def cameras(
         say(f"There is no camera {camera}." if camera else "No camera has been watched yet.")
         note("`sightline cameras add NAME` adds one.")
     elif gaps:
-        _print_gaps(missed, last)
+        print_gaps(missed, last, "Camera")
     else:
         _print_states(settings, states, missed, last)
 
@@ -71,7 +64,7 @@ def _read(
 ) -> tuple[list[CameraState], list[Gap]]:
     """Return the cameras that are to be watched or were, and their gaps.
 
-    What nobody watches now is not seen since its last frame.
+    A camera without a watching process is not seen since its last frame.
     """
     from ingest.cameras.camera import is_watched
     from ingest.cameras.roster import Roster
@@ -82,7 +75,7 @@ def _read(
     if settings.ledger_path.exists():
         with Diary(settings.ledger_path) as diary:
             missed = diary.gaps(camera, since_ms)
-    open_now = {gap.camera for gap in missed if gap.ended_ms is None}
+    open_now = {gap.name for gap in missed if gap.ended_ms is None}
     unwatched = [
         Gap(
             state.name,
@@ -119,17 +112,13 @@ def _records(
             "library": state.library,
             "state": _state_of(settings, state),
             "reason": state.reason,
-            "last_frame": _iso(state.last_frame_ms),
+            "last_frame": iso(state.last_frame_ms),
             "frames": state.frames,
             "dropped": state.dropped,
             "lag_ms": state.lag_ms,
             "keyframes": state.keyframes,
             "retain_s": state.retain_s,
-            "gaps": [
-                {"from": _iso(gap.began_ms), "to": _iso(gap.ended_ms), "reason": gap.reason}
-                for gap in missed
-                if gap.camera == state.name
-            ],
+            "gaps": gap_records(missed, state.name),
         }
         for state in states
     ]
@@ -141,11 +130,10 @@ def _print_states(
     not_seen = f"Not seen, {format_duration(last)}"
     made = table(
         "Camera", "State", "Last frame", "Keyframes", "Dropped", not_seen, "Kept", "Address", "Why",
-        right=("Keyframes", "Dropped", not_seen), words=("Why", not_seen), fold=("Address",),
-        spare=("Dropped", "Kept"),
+        right=("Keyframes", "Dropped", not_seen), fold=("Why", not_seen, "Address"),
     )  # fmt: skip
     for state in states:
-        mine = [gap for gap in missed if gap.camera == state.name]
+        mine = [gap for gap in missed if gap.name == state.name]
         made.add_row(
             state.name,
             _state_of(settings, state),
@@ -160,37 +148,16 @@ def _print_states(
     say(made)
 
 
-def _print_gaps(missed: list[Gap], last: timedelta) -> None:
-    if not missed:
-        say(f"No gaps in the last {format_duration(last)}.")
-        return
-    made = table("Camera", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
-    for gap in missed:
-        ended_ms = gap.ended_ms or current_ms()
-        made.add_row(
-            gap.camera,
-            local_time(gap.began_ms),
-            local_time(gap.ended_ms) if gap.ended_ms else "now",
-            f"{(ended_ms - gap.began_ms) / 1000:,.0f}",
-            gap.reason,
-        )
-    say(made)
-
-
 def _total(gaps: list[Gap], last: timedelta) -> str:
     """Return how long gaps lasted together, as far as they lie in that time."""
     if not gaps:
         return "–"
-    now_ms = current_ms()
-    since_ms = now_ms - last.total_seconds() * 1000
-    total_ms = sum((gap.ended_ms or now_ms) - max(gap.began_ms, since_ms) for gap in gaps)
+    at_ms = now_ms()
+    since_ms = at_ms - last.total_seconds() * 1000
+    total_ms = sum((gap.ended_ms or at_ms) - max(gap.began_ms, since_ms) for gap in gaps)
     minutes, seconds = divmod(round(total_ms / 1000), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d} in {len(gaps):,}"
-
-
-def _iso(epoch_ms: int | None) -> str | None:
-    return None if epoch_ms is None else iso_from_ms(epoch_ms)
 
 
 app.command("add")(camera_changes.add)

@@ -13,12 +13,14 @@ from search_core.schema.durations import format_duration
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator
-from sightline.cli.cameras.address import read_address
-from sightline.cli.options import LibraryOption, RetainOption, YesOption, settings_of
+from sightline.cli.cameras.address import PasswordFileOption, read_address
+from sightline.cli.options import LibraryOption, RetainOption, UdpOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
 if TYPE_CHECKING:
+    from ingest.cameras.folders.roster import FolderRoster
     from ingest.cameras.roster import Roster
+    from search_core.access.audit_log import Action
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="What the camera is called, such as gate-3.")
@@ -32,16 +34,13 @@ def add(
         str | None,
         typer.Argument(
             metavar="[ADDRESS]",
-            help="rtsp://user:password@host/path; without it, or with -, it is asked for or read "
-            "from stdin, and so in no shell's history.",
-            show_default=False,
+            help="rtsp://user@host/path; without it, or with -, asked for or read from stdin.",
         ),
     ] = None,
+    password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     retain: RetainOption = None,
-    udp: Annotated[
-        bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
-    ] = False,
+    udp: UdpOption = False,
 ) -> None:
     """Add a camera: `sightline serve` watches it within seconds.
 
@@ -49,9 +48,8 @@ def add(
     """
     settings = settings_of(ctx, library)
     roster = _roster(settings)
-    camera = roster.make(
-        name, read_address(address), retain=retain, transport="udp" if udp else "tcp"
-    )
+    url = read_address(address, password_file)
+    camera = roster.make(name, url, retain=retain, transport="udp" if udp else "tcp")
     detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
     operator.record(settings, "cameras", camera.library, detail)
     roster.add(camera)
@@ -59,7 +57,7 @@ def add(
         f"Added {camera.name} at {camera.address}: its keyframes go into {camera.library} and are "
         f"kept {_lasting(retain)}."
     )
-    _say_when(settings, "It is watched")
+    say_when(settings, "It is watched")
 
 
 def change(
@@ -71,16 +69,16 @@ def change(
             metavar="[ADDRESS]",
             help="Its new address; - asks for it or reads it from stdin. Without it the address "
             "stays.",
-            show_default=False,
         ),
     ] = None,
+    password_file: PasswordFileOption = None,
     retain: RetainOption = None,
     for_ever: Annotated[
         bool, typer.Option("--keep-for-ever", help="Keep its keyframes whatever their age.")
     ] = False,
     udp: Annotated[
         bool | None,
-        typer.Option("--udp/--tcp", help="How the camera sends.", show_default=False),
+        typer.Option("--udp/--tcp", help="How the camera sends."),
     ] = None,
 ) -> None:
     """Change a camera that was added: its address, how it sends, how long keyframes are kept."""
@@ -91,7 +89,7 @@ def change(
     if address is None and udp is None and retain is None and not for_ever:
         raise UsageError("There is nothing to change.", "Give ADDRESS, --retain, --udp or --tcp.")
     roster.get(name)
-    new = None if address is None else read_address(address)
+    new = None if address is None else read_address(address, password_file)
     detail: dict[str, object] = {"changed": name}
     if new is not None:
         detail["address"] = public_address(new)
@@ -105,18 +103,20 @@ def change(
         roster.keep_for(name, retain)
     say(f"Changed {name}.")
     if new is not None or udp is not None:
-        _say_when(settings, "It is watched so")
+        say_when(settings, "It is watched so")
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
-    """Watch a camera that was added no more, until it is resumed."""
-    _pause(ctx, name, paused=True)
+    """Stop watching a camera that was added, until it is resumed."""
+    settings = settings_of(ctx)
+    set_paused(settings, "cameras", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")
 
 
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused camera again."""
-    _pause(ctx, name, paused=False)
+    settings = settings_of(ctx)
+    set_paused(settings, "cameras", _roster(settings), name, paused=False)
     say(f"Resumed {name}.")
 
 
@@ -141,12 +141,13 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     )
 
 
-def _pause(ctx: typer.Context, name: str, *, paused: bool) -> None:
-    settings = settings_of(ctx)
-    roster = _roster(settings)
-    camera = roster.get(name)
+def set_paused(
+    settings: Settings, action: Action, roster: Roster | FolderRoster, name: str, *, paused: bool
+) -> None:
+    """Pause a camera or folder that was added, or resume it."""
+    item = roster.get(name)
     detail = {"paused" if paused else "resumed": name}
-    operator.record(settings, "cameras", camera.library, detail)
+    operator.record(settings, action, item.library, detail)
     roster.pause(name, paused=paused)
 
 
@@ -156,7 +157,8 @@ def _roster(settings: Settings) -> Roster:
     return Roster(settings)
 
 
-def _say_when(settings: Settings, what: str) -> None:
+def say_when(settings: Settings, what: str) -> None:
+    """Note when ``what`` comes true: in some seconds where `sightline serve` runs."""
     serving = running_serve(settings)
     note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")
 

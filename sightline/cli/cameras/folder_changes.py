@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder
 from search_core.errors import UsageError
 from search_core.settings import Settings
-from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator
-from sightline.cli.options import LibraryOption, YesOption, settings_of
+from sightline.cli.cameras.changes import say_when, set_paused
+from sightline.cli.options import LibraryOption, TagOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, note, say
 
 if TYPE_CHECKING:
@@ -27,21 +27,13 @@ CameraOption = Annotated[
         "--camera",
         metavar="NAME",
         help="The camera all of it is from; without it, what names and folders say.",
-        show_default=False,
     ),
 ]
 KeyframesOption = Annotated[
     str | None,
     typer.Option(
-        "--keyframes",
-        metavar="HOW",
-        help="Which frames of a video, as for `sightline ingest`.",
-        show_default=False,
+        "--keyframes", metavar="HOW", help="Which frames of a video, as for `sightline ingest`."
     ),
-]
-TagOption = Annotated[
-    list[str] | None,
-    typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
 ]
 
 
@@ -74,7 +66,7 @@ def add(
     operator.record(settings, "folders", folder.library, detail)
     roster.add(folder)
     say(f"Added {folder.name}: what appears in {folder.path} goes into {folder.library}.")
-    _say_when(settings, "It is watched")
+    say_when(settings, "It is watched")
 
 
 def change(
@@ -82,11 +74,7 @@ def change(
     name: NameArgument,
     path: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[FOLDER]",
-            help="The folder it is now; without it, it stays.",
-            show_default=False,
-        ),
+        typer.Argument(metavar="[FOLDER]", help="The folder it is now; without it, it stays."),
     ] = None,
     library: LibraryOption = None,
     camera: CameraOption = None,
@@ -118,23 +106,25 @@ def change(
     operator.record(settings, "folders", folder.library, detail)
     roster.change(folder)
     say(f"Changed {name}.")
-    _say_when(settings, "It is watched so")
+    say_when(settings, "It is watched so")
 
 
 def pause(ctx: typer.Context, name: NameArgument) -> None:
-    """Watch a folder that was added no more, until it is resumed."""
-    _pause(ctx, name, paused=True)
+    """Stop watching a folder that was added, until it is resumed."""
+    settings = settings_of(ctx)
+    set_paused(settings, "folders", _roster(settings), name, paused=True)
     say(f"Paused {name}; `sightline folders resume {name}` watches it again.")
 
 
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused folder again; what appeared in it meanwhile is taken in."""
-    _pause(ctx, name, paused=False)
+    settings = settings_of(ctx)
+    set_paused(settings, "folders", _roster(settings), name, paused=False)
     say(f"Resumed {name}.")
 
 
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
-    """Remove a folder that was added: it is watched no more. What was taken in stays."""
+    """Remove a folder that was added: it is not watched any longer. What was taken in stays."""
     settings = settings_of(ctx)
     roster = _roster(settings)
     folder = roster.get(name)
@@ -147,15 +137,6 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     say(f"Removed {name}. Its files, and what was taken in of them, stay.")
 
 
-def _pause(ctx: typer.Context, name: str, *, paused: bool) -> None:
-    settings = settings_of(ctx)
-    roster = _roster(settings)
-    folder = roster.get(name)
-    detail = {"paused" if paused else "resumed": name}
-    operator.record(settings, "folders", folder.library, detail)
-    roster.pause(name, paused=paused)
-
-
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
@@ -164,8 +145,3 @@ def _roster(settings: Settings) -> FolderRoster:
     from ingest.cameras.folders.roster import FolderRoster
 
     return FolderRoster(settings)
-
-
-def _say_when(settings: Settings, what: str) -> None:
-    serving = running_serve(settings)
-    note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")

@@ -6,20 +6,20 @@ Its subcommands (folder_changes.py) add, change, pause and remove folders.
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search_core.schema.durations import format_duration
-from search_core.schema.entity import current_ms, iso_from_ms
+from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
 from sightline.cli.cameras import folder_changes
-from sightline.cli.options import JsonOption, duration, settings_of
+from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
+from sightline.cli.options import JsonOption, LastOption, settings_of
 from sightline.cli.terminal import counted, local_time, note, print_json, say, table
 
 if TYPE_CHECKING:
-    from ingest.cameras.folders.log import FolderFailure, FolderGap, FolderState
+    from ingest.cameras.folders.log import FolderFailure, FolderState
+    from ingest.cameras.status_log import Gap
 
 _SHOWN_FAILURES = 100
 
@@ -35,12 +35,7 @@ def folders(
     gaps: Annotated[
         bool, typer.Option("--gaps", help="List the times in which folders were not watched.")
     ] = False,
-    last: Annotated[
-        timedelta,
-        typer.Option(
-            "--last", parser=duration, metavar="TIME", help="How far back gaps are looked at."
-        ),
-    ] = "1d",  # type: ignore[assignment]  # the parser reads it
+    last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,
 ) -> None:
     """Show the watched folders: state, files taken in, waiting and failed, and gaps.
@@ -56,7 +51,7 @@ def folders(
     from ingest.cameras.folders.roster import FolderRoster
 
     states = FolderRoster(settings).states()
-    missed: list[FolderGap] = []
+    missed: list[Gap] = []
     failed: list[FolderFailure] = []
     if settings.ledger_path.exists():
         since_ms = round((time.time() - last.total_seconds()) * 1000)
@@ -73,7 +68,7 @@ def folders(
     elif failures:
         _print_failures(failed)
     elif gaps:
-        _print_gaps(missed, last)
+        print_gaps(missed, last, "Folder")
     else:
         _print_states(settings, states)
 
@@ -88,7 +83,7 @@ def _state_of(settings: Settings, state: FolderState) -> str:
 def _records(
     settings: Settings,
     states: list[FolderState],
-    missed: list[FolderGap],
+    missed: list[Gap],
     failed: list[FolderFailure],
 ) -> list[dict[str, Any]]:
     return [
@@ -98,8 +93,8 @@ def _records(
             "library": state.library,
             "state": _state_of(settings, state),
             "reason": state.reason,
-            "looked": _iso(state.looked_ms),
-            "last_taken": _iso(state.taken_ms),
+            "looked": iso(state.looked_ms),
+            "last_taken": iso(state.taken_ms),
             "taken": state.taken,
             "waiting": state.waiting,
             "keyframes": state.keyframes,
@@ -108,11 +103,7 @@ def _records(
                 for one in failed
                 if one.folder == state.name
             ],
-            "gaps": [
-                {"from": _iso(gap.began_ms), "to": _iso(gap.ended_ms), "reason": gap.reason}
-                for gap in missed
-                if gap.folder == state.name
-            ],
+            "gaps": gap_records(missed, state.name),
         }
         for state in states
     ]
@@ -122,8 +113,7 @@ def _print_states(settings: Settings, states: list[FolderState]) -> None:
     made = table(
         "Folder", "State", "Looked at", "Last taken in", "Taken in", "Waiting", "Failed",
         "Keyframes", "Library", "Path", "Why",
-        right=("Taken in", "Waiting", "Failed", "Keyframes"), words=("Why",), fold=("Path",),
-        spare=("Library", "Looked at"),
+        right=("Taken in", "Waiting", "Failed", "Keyframes"), fold=("Why", "Path"),
     )  # fmt: skip
     for state in states:
         made.add_row(
@@ -153,27 +143,6 @@ def _print_failures(failed: list[FolderFailure]) -> None:
     if len(failed) > _SHOWN_FAILURES:
         say(f"… and {counted(len(failed) - _SHOWN_FAILURES, 'older failure')}; --json lists all.")
     note("A file is tried again when it changes; `sightline failures --retry` tries it now.")
-
-
-def _print_gaps(missed: list[FolderGap], last: timedelta) -> None:
-    if not missed:
-        say(f"No gaps in the last {format_duration(last)}.")
-        return
-    made = table("Folder", "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
-    now_ms = current_ms()
-    for gap in missed:
-        made.add_row(
-            gap.folder,
-            local_time(gap.began_ms),
-            local_time(gap.ended_ms) if gap.ended_ms else "now",
-            f"{((gap.ended_ms or now_ms) - gap.began_ms) / 1000:,.0f}",
-            gap.reason,
-        )
-    say(made)
-
-
-def _iso(epoch_ms: int | None) -> str | None:
-    return None if epoch_ms is None else iso_from_ms(epoch_ms)
 
 
 app.command("add")(folder_changes.add)

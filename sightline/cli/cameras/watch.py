@@ -17,8 +17,8 @@ from search_core.schema.entity import MediaEntity, iso_from_ms
 from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
-from sightline.cli.cameras.address import read_address
-from sightline.cli.options import JsonOption, LibraryOption, RetainOption, settings_of
+from sightline.cli.cameras.address import PasswordFileOption, read_address
+from sightline.cli.options import JsonOption, LibraryOption, RetainOption, UdpOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (
     counted,
@@ -45,9 +45,7 @@ def watch(
         typer.Argument(
             metavar="[URL|FOLDER]",
             help="A folder that recordings are written to; or a camera's address, "
-            "rtsp://user:password@host/path: - reads it from stdin, where no list of processes "
-            "shows it.",
-            show_default=False,
+            "rtsp://user@host/path: - reads it from stdin.",
         ),
     ] = None,
     camera: Annotated[
@@ -57,7 +55,6 @@ def watch(
             metavar="NAME",
             help="What the camera is called; of a folder, the camera all of it is from; without "
             "either, one that is known already.",
-            show_default=False,
         ),
     ] = None,
     keyframes: Annotated[
@@ -66,7 +63,6 @@ def watch(
             "--keyframes",
             metavar="HOW",
             help="Of a folder: which frames of a video, as for `sightline ingest`.",
-            show_default=False,
         ),
     ] = None,
     tag: Annotated[
@@ -74,9 +70,8 @@ def watch(
         typer.Option("--tag", metavar="TAG", help="Of a folder: put this tag on all of it."),
     ] = None,
     retain: RetainOption = None,
-    udp: Annotated[
-        bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
-    ] = False,
+    udp: UdpOption = False,
+    password_file: PasswordFileOption = None,
     library: LibraryOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -115,9 +110,9 @@ def watch(
         folders = FolderRoster(settings).watched() if camera is None else []
         cameras = _chosen(Roster(settings).watched(), camera, needed=not folders)
     else:
-        address = read_address(source)
         if camera is None:
             raise UsageError("A camera needs a name.", "Give it one: --camera gate-3.")
+        address = read_address(source, password_file)
         given = CameraSettings.model_validate(
             {"url": address, "retain": retain, "transport": "udp" if udp else "tcp"}
         )
@@ -133,7 +128,7 @@ def _is_folder(source: str) -> bool:
     if not source.strip() or not _path_of(source).is_dir():
         raise UsageError(
             f"The folder {source} does not exist.",
-            "Give a folder, or the address of a camera: rtsp://user:password@host/path.",
+            "Give a folder, or the address of a camera: rtsp://user@host/path.",
         )
     return True
 
@@ -181,7 +176,7 @@ def _watch(
                 "By `sightline serve` or another `sightline watch` on this data directory.",
             )
     for name in ("ingest.cameras", "ingest.cameras.folders"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # it is told here instead
+        logging.getLogger(name).setLevel(logging.ERROR)  # shown here instead
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace(settings))
         store = workspace.store(create=True)
@@ -241,7 +236,7 @@ def _teller() -> Observer:
 
 
 def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
-    """Print for people what became of a file, and what happens to a folder."""
+    """Print for people the outcome of a file, and what happens to a folder."""
     if isinstance(told, str):
         if told:
             warn(f"{folder.name} {told}; it is tried again")
@@ -257,7 +252,7 @@ def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
 
 
 def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
-    """Print what became of a file, and what happens to a folder, as a line of JSON."""
+    """Print the outcome of a file, and what happens to a folder, as a line of JSON."""
     record: dict[str, object] = {"folder": folder.name}
     if isinstance(told, str):
         record |= {"event": "lost" if told else "watching", "reason": told}
@@ -272,7 +267,7 @@ def _tell_programs_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -
 
 
 def _tell_programs(camera: Camera, told: object) -> None:
-    """Print what happens as a line of JSON; frames that were merely seen are not told."""
+    """Print what happens as a line of JSON; frames that are not keyframes are not printed."""
     record: dict[str, object] = {"camera": camera.name}
     if isinstance(told, MediaEntity):
         record |= {

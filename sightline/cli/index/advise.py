@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from search_core.errors import StoreError
-from search_core.indexes.advice import Advice, on_older, usable_bytes
+from search_core.indexes.advice import LITE_ROWS, Advice, on_older, usable_bytes
 from search_core.indexes.advice import advise as advise_for
 from search_core.indexes.milvus_version import ServerInfo, release_of
 from search_core.settings import Settings
@@ -21,8 +21,6 @@ from sightline.cli.amounts import byte_count, count, share, shown_bytes
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.terminal import facts, note, open_workspace, print_json, say, table
 
-#: Rows up to which Milvus Lite serves well; measured.
-_LITE_ROWS = 50_000
 #: Parameters that `sightline index set` has an option for; others go through --option.
 _OWN_OPTIONS = ("nlist", "nprobe", "M", "ef")
 
@@ -63,7 +61,6 @@ def advise(
             metavar="MILVUS",
             help="Which Milvus: `lite`, `any`, a version such as 2.6.0, or 2.6.0-gpu of a server "
             "with a GPU. Default: the one in use, else any.",
-            show_default=False,
         ),
     ] = None,
     explain: Annotated[
@@ -97,9 +94,9 @@ def advise(
     if explain:
         say()
         say(_explained(found))
-    if milvus is not None and milvus.embedded and rows > _LITE_ROWS:
+    if milvus is not None and milvus.embedded and rows > LITE_ROWS:
         note(
-            f"Milvus Lite searches slowly beyond some {_LITE_ROWS:,} vectors, whatever the index; "
+            f"Milvus Lite searches slowly beyond some {LITE_ROWS:,} vectors, whatever the index; "
             "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
         )
 
@@ -132,7 +129,7 @@ def _table(found: Sequence[Advice]) -> Table:
     right = ("Memory", "GPU", "Disk", "Recall", "Search")
     made = table(
         "", "Index", *right, "Start with",
-        right=right, words=("Start with",), spare=("Disk",),
+        right=right, fold=("Start with",),
     )  # fmt: skip
     for advice in found:
         does = advice.verdict in ("recommended", "fits", "slow")

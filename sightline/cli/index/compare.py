@@ -71,11 +71,16 @@ def compare(
         ),
     ] = None,
     nq: Annotated[
-        str, typer.Option("--nq", metavar="N,N", help="Also time requests of so many queries.")
+        str,
+        typer.Option(
+            "--nq", metavar="N,N", help="Also time requests with these numbers of queries."
+        ),
     ] = "1",
     concurrency: Annotated[
         str,
-        typer.Option("--concurrency", metavar="N,N", help="Also time so many clients at once."),
+        typer.Option(
+            "--concurrency", metavar="N,N", help="Also time these numbers of concurrent clients."
+        ),
     ] = "",
     target_recall: Annotated[
         float,
@@ -206,7 +211,7 @@ def print_comparison(comparison: Comparison, advice: Recommendation | None) -> N
         ("Recall and median ms under filters", filters_table(runs)),
         ("Median ms of requests of several queries", batches_table(runs)),
         ("Queries a second, by clients at once", clients_table(runs)),
-        ("Building, and sizes", builds_table(runs)),
+        ("Building, and sizes (≈ by formula)", builds_table(runs)),
     ):
         if made is not None:
             say(Text(title, style="bold") if title else "")

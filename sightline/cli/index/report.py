@@ -31,7 +31,6 @@ def report(
             "--out",
             metavar="DIR",
             help="Where to write; the one DIR itself, or `report` beside the first of several.",
-            show_default=False,
         ),
     ] = None,
     target_recall: Annotated[
@@ -41,7 +40,6 @@ def report(
             min=0.0,
             max=1.0,
             help="The recall to advise for; what the comparison was asked for, unless given.",
-            show_default=False,
         ),
     ] = None,
     json: JsonOption = False,

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.filesize import decimal
 from rich.table import Table
 
-from sightline.cli.terminal import size, table
+from sightline.cli.terminal import table
 
 if TYPE_CHECKING:
     from search_core.lab.recommendation import Recommendation
@@ -19,8 +20,7 @@ _ASKED = {
     "recorded_image": "pictures",
     "recorded_text": "sentences",
 }
-#: What takes more lines where there is little room, broken between parameters.
-_SETTING = ("Built with", "Searched with")
+_SETTING = "Built / searched with"
 _DOING = {"fixed": "as set", "filter_aware": "filter-aware"}
 
 
@@ -42,54 +42,47 @@ def searches_table(runs: Sequence[IndexRun], advice: Recommendation | None) -> T
         for kind in kinds
         for run in pareto_front([run for run in shown if run.query_kind == kind])
     }
-    recall, numbers = f"Recall@{k}", ("p50 ms", "p95 ms", "p99 ms")
+    numbers = (f"Recall@{k} (95 %)", "p50 p95 p99 ms")
     asked = ["Asked"] if len(kinds) > 1 else []
     made = table(
-        "", "Index", "Built with", "Searched with", *asked, recall, "95 %", *numbers,
-        right=(recall, *numbers), words=_SETTING, spare=("p99 ms", "p95 ms", "95 %"),
-    )  # fmt: skip
+        "", "Index", _SETTING, *asked, *numbers, right=numbers, fold=(_SETTING, numbers[0])
+    )
     for run in shown:
         mark = _mark(run, advice) or ("·" if id(run) in front else "")
         made.add_row(
             mark,
             run.index_type,
-            params(run.build_params),
-            params(run.search_params),
+            _setting(run),
             *([_ASKED[run.query_kind]] if asked else []),
-            f"{run.ann_recall_at_k:.3f}",
-            f"{run.recall_low:.3f}–{run.recall_high:.3f}",
-            *(_ms(value) for value in (run.p50_ms, run.p95_ms, run.p99_ms)),
+            f"{run.ann_recall_at_k:.3f} ({run.recall_low:.3f}–{run.recall_high:.3f})",
+            " ".join(map(_ms, (run.p50_ms, run.p95_ms, run.p99_ms))),
             style="bold" if mark == "★" else "",
         )
     return made
 
 
 def builds_table(runs: Sequence[IndexRun]) -> Table:
-    """Return what each index took to build, and what it takes; those that failed say why."""
+    """Return what each index took to build, and what it takes; ≈ is by formula."""
     numbers = ("Build s", "Load s", "Memory", "Disk")
-    made = table(
-        "Index", "Built with", *numbers, "",
-        right=numbers, words=(*_SETTING, ""), spare=("Load s",),
-    )  # fmt: skip
+    made = table("Index", "Built with", *numbers, right=numbers, fold=("Built with",))
     for run in runs:
         if run.kind != "build":
             continue
-        sizes = (run.memory_bytes, run.index_bytes)
         made.add_row(
             run.index_type,
             params(run.build_params),
             *(f"{value:.1f}" if value is not None else "–" for value in (run.build_s, run.load_s)),
-            *(size(value) if value is not None else "–" for value in sizes),
-            run.error or _sizes_from(run),
+            _size(run.memory_bytes, run.memory_from),
+            _size(run.index_bytes, run.index_from),
             style="dim" if run.error else "",
         )
     return made
 
 
-def _sizes_from(run: IndexRun) -> str:
-    if run.memory_from != "estimated":
-        return "disk by formula" if run.index_from == "estimated" else ""
-    return "sizes by formula" if run.index_from == "estimated" else "memory by formula"
+def _size(count_bytes: int | None, known_from: str | None) -> str:
+    if count_bytes is None:
+        return "–"
+    return f"{'≈ ' if known_from == 'estimated' else ''}{decimal(count_bytes)}"
 
 
 def filters_table(runs: Sequence[IndexRun]) -> Table | None:
@@ -104,10 +97,10 @@ def filters_table(runs: Sequence[IndexRun]) -> Table | None:
     def cell(run: IndexRun) -> str:
         return f"{run.ann_recall_at_k:.3f} {_ms(run.p50_ms):>6}"
 
-    return _pivot(
-        shown, lambda run: run.filter, titles, cell, about=("How", "Asked"),
-        words=lambda run: (_DOING[run.strategy], _ASKED[run.query_kind]),
-    )  # fmt: skip
+    def asked(run: IndexRun) -> str:
+        return f"{_ASKED[run.query_kind]} {_DOING[run.strategy]}"
+
+    return _pivot(shown, lambda run: run.filter, titles, cell, asked)
 
 
 def batches_table(runs: Sequence[IndexRun]) -> Table | None:
@@ -133,9 +126,11 @@ def clients_table(runs: Sequence[IndexRun]) -> Table | None:
 
 
 def notes_of(runs: Sequence[IndexRun]) -> Iterator[str]:
-    """Yield what is to be noted, each once, with the index it is about."""
+    """Yield why indexes could not be built and what is to be noted, each once."""
     said: dict[str, None] = {}
     for run in runs:
+        if run.kind == "build" and run.error:
+            said[run.error] = None
         if run.strategy == "fixed":
             said.update(dict.fromkeys(f"{run.index_type}: {note}" for note in run.notes))
     yield from said
@@ -144,6 +139,10 @@ def notes_of(runs: Sequence[IndexRun]) -> Iterator[str]:
 def params(values: Mapping[str, Any]) -> str:
     """Return parameters as Milvus spells them: ``M=16 efConstruction=200``."""
     return " ".join(f"{name}={value}" for name, value in values.items()) or "–"
+
+
+def _setting(run: IndexRun) -> str:
+    return f"{params(run.build_params)} / {params(run.search_params)}"
 
 
 def _mark(run: IndexRun, advice: Recommendation | None) -> str:
@@ -167,20 +166,19 @@ def _pivot(
     column: Callable[[IndexRun], Any],
     titles: Mapping[Any, str],
     cell: Callable[[IndexRun], str],
-    *,
-    about: tuple[str, ...] = (),
-    words: Callable[[IndexRun], tuple[str, ...]] = lambda run: (),
+    asked: Callable[[IndexRun], str] | None = None,
 ) -> Table | None:
     """Return a line a setting, with a column for each of ``titles``."""
     if not runs:
         return None
     lines: dict[tuple[str, ...], dict[Any, str]] = {}
     for run in runs:
-        built, searched = params(run.build_params), params(run.search_params)
-        line = lines.setdefault((run.index_type, built, searched, *words(run)), {})
+        about = (asked(run),) if asked else ()
+        line = lines.setdefault((run.index_type, _setting(run), *about), {})
         line[column(run)] = cell(run)
-    made = table("Index", "Built with", "Searched with", *about, *titles.values(),
-                 right=tuple(titles.values()), words=_SETTING)  # fmt: skip
+    shown = tuple(titles.values())
+    head = ("Index", _SETTING, *(["Asked"] if asked else []))
+    made = table(*head, *shown, right=shown, fold=head[1:])
     for names, cells in lines.items():
         made.add_row(*names, *(cells.get(key, "–") for key in titles))
     return made

@@ -10,7 +10,7 @@ import typer
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
 from sightline.cli.ingest.ingest import print_summary, run_ingest
-from sightline.cli.options import JsonOption, settings_of
+from sightline.cli.options import JsonOption, OnlyLibraryOption, settings_of
 from sightline.cli.terminal import counted, local_time, print_json, say, shown_path, table
 
 if TYPE_CHECKING:
@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 
 def failures(
     ctx: typer.Context,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", metavar="NAME", help="Only this library's; all otherwise."),
-    ] = None,
+    library: OnlyLibraryOption = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 100,
     retry: Annotated[
         bool, typer.Option("--retry", help="Take them in again now, all that are listed.")

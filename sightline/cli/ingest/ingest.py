@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.text import Text
 
 from ingest.media.keyframes import parse_selector, selector_help
-from search_core.settings import Settings
+from search_core.settings import MOST_WORKERS, Settings
 from sightline.cli.admin import operator
-from sightline.cli.ingest.engine import EngineOption, RayAddressOption, WorkersOption, engine_of
 from sightline.cli.options import (
     ClockOffsetOption,
     JsonOption,
     LibraryOption,
     NamePatternOption,
+    TagOption,
     TimezoneOption,
     clock_offsets,
     moment,
@@ -49,8 +49,39 @@ if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
+_SHOWN_NAME = 32
 SHOWN_TIME_WARNINGS = 5
 _AUDITED_PATHS = 10
+
+EngineName = Literal["local", "ray"]
+
+EngineOption = Annotated[
+    EngineName,
+    typer.Option(
+        "--engine",
+        help="Where it runs: local, in processes of this machine; ray, on a Ray cluster whose "
+        "machines see the files and the data directory at the same paths.",
+    ),
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray-address",
+        metavar="HOST:PORT",
+        envvar="RAY_ADDRESS",
+        help="The Ray cluster; without it one is started on this machine and ended again.",
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="N",
+        min=1,
+        max=MOST_WORKERS,
+        help="How many files are decoded at a time; otherwise what cores and memory allow.",
+    ),
+]
 
 
 def ingest(
@@ -71,7 +102,6 @@ def ingest(
             metavar="NAME",
             help="The camera all of it is from; otherwise files say it by their names, or the "
             "folders they lie in.",
-            show_default=False,
         ),
     ] = None,
     started_at: Annotated[
@@ -96,10 +126,7 @@ def ingest(
             help=f"Which frames of a video: {selector_help()}",
         ),
     ] = "auto",
-    tag: Annotated[
-        list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
-    ] = None,
+    tag: TagOption = None,
     bulk: Annotated[
         bool,
         typer.Option(
@@ -134,7 +161,7 @@ def ingest(
     )
     parse_selector(keyframes)  # refused before anything is loaded
     options.naming(settings, paths)
-    chosen = engine_of(settings, engine, ray_address, workers)
+    chosen = _engine_of(settings, engine, ray_address, workers)
     report = run_ingest(settings, paths, options, bulk=bulk, engine=chosen)
     if json:
         print_json(report.to_json())
@@ -143,6 +170,24 @@ def ingest(
     nothing_worked = report.failed and not report.done and not report.skipped
     if nothing_worked or report.interrupted:
         raise typer.Exit(1)
+
+
+def _engine_of(
+    settings: Settings, name: EngineName, ray_address: str | None, workers: int | None
+) -> Engine | None:
+    """Return what the options ask for, None where that is what an ingest uses anyway.
+
+    Raises EngineError when it is not installed.
+    """
+    if name == "ray":
+        from ingest.engines.ray.engine import RayEngine
+
+        return RayEngine(settings, address=ray_address, workers=workers)
+    if workers is None:
+        return None
+    from ingest.engines.local import LocalEngine
+
+    return LocalEngine(workers)
 
 
 def run_ingest(
@@ -230,16 +275,13 @@ def _telling_progress() -> Iterator[Callable[[IngestProgress], None]]:
             if progress.waiting != said:
                 note(progress.waiting or "Milvus answers again.")
                 said = progress.waiting
-            current = f"{counted(progress.keyframes, 'keyframe')}, {_short(progress.current)}"
+            name = progress.current.rstrip("/").rpartition("/")[2]
+            name = name if len(name) <= _SHOWN_NAME else f"{name[: _SHOWN_NAME - 1]}…"
+            current = f"{counted(progress.keyframes, 'keyframe')}, {name}"
             show(progress.sources_finished, progress.sources_total, current)
 
         show(0, None, "looking for media")
         yield tell
-
-
-def _short(uri: str | None) -> str:
-    name = (uri or "").rstrip("/").rpartition("/")[2]
-    return name if len(name) <= 32 else f"{name[:31]}…"
 
 
 def print_summary(report: IngestReport, library: str) -> None:

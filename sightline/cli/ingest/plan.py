@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.filesize import decimal
 
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.indexes import FASTEST_FIRST, start_for
@@ -24,14 +25,12 @@ from sightline.cli.terminal import (
     progress_bar,
     say,
     shown_path,
-    size,
     table,
     warn,
 )
 
 if TYPE_CHECKING:
     from ingest.estimate.extrapolation import Expected
-    from ingest.estimate.planner import Progress
     from ingest.estimate.survey import Survey
 
 _SHOWN_FAILURES = 5
@@ -82,15 +81,17 @@ def plan(
     from ingest.intake import Plan
     from search_core.system.machine import cores
 
-    with progress_bar("Planning", "%") as show:
-
-        def tell(progress: Progress) -> None:
-            show(round(100 * progress.share), 100, progress.doing)
-
-        show(0, 100, "looking for media")
+    with progress_bar("Planning", steps=True) as show:
+        show(0, None, "looking for media")
         plan = Plan.of(paths, asked, settings, encoder, settings.library)
         found = surveyed(paths, plan, settings, anew=not milvus.rows)
-        planner = Planner(settings, encoder, plan, budget, tell)
+        planner = Planner(
+            settings,
+            encoder,
+            plan,
+            budget,
+            lambda progress: show(progress.share, 1.0, progress.doing),
+        )
         expected = planner.expect(found, settings.media.workers or fitting_workers(), cores())
     rows = milvus.rows + expected.keyframes
     types = _types(rows, encoder.identity.dim, milvus.server)
@@ -125,7 +126,7 @@ def _milvus(settings: Settings) -> _Milvus:
 
 
 def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:
-    """Return what each index type that this Milvus has needs for so many rows."""
+    """Return what each index type of this Milvus needs for a number of rows."""
     found = []
     for name in sorted(FASTEST_FIRST):
         with suppress(IndexParameterError):
@@ -206,7 +207,7 @@ def _print(
         rows.append(("Video", f"{_span(expected.video_ms / 1000)}, {share:.0%} of it sampled"))
     rows.append(("Keyframes", f"{expected.keyframes:,}"))
     rows.append(("Time", f"{_span(expected.seconds)} on this machine"))
-    rows.append(("Thumbnails", size(expected.thumbnail_bytes)))
+    rows.append(("Thumbnails", decimal(expected.thumbnail_bytes)))
     say(facts(rows))
     say()
     after = milvus.rows + expected.keyframes
@@ -215,7 +216,7 @@ def _print(
     for item in types:
         mark = " (in use)" if item["index_type"] == milvus.index_type else ""
         made.add_row(
-            item["index_type"] + mark, size(item["memory_bytes"]), size(item["disk_bytes"])
+            item["index_type"] + mark, decimal(item["memory_bytes"]), decimal(item["disk_bytes"])
         )
     say(made)
     for outcome in failing[:_SHOWN_FAILURES]:

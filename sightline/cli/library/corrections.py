@@ -22,6 +22,7 @@ from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
     CameraFilter,
+    IdFilter,
     JsonOption,
     NameArgument,
     TagFilter,
@@ -51,10 +52,6 @@ if TYPE_CHECKING:
     from search_core.store.milvus.store import MilvusStore
 
 _SHOWN = 10
-IdFilter = Annotated[
-    list[str] | None,
-    typer.Option("--id", metavar="ID", help="This keyframe; give it again for several."),
-]
 SourceFilter = Annotated[
     list[str] | None,
     typer.Option(
@@ -81,7 +78,6 @@ def retime(
             parser=shift,
             metavar="+TIME|-TIME",
             help="Move it later (+1h) or earlier (-1h30m): the clock was wrong by this much.",
-            show_default=False,
         ),
     ] = None,
     start: Annotated[
@@ -154,7 +150,7 @@ def recamera(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="NAME", help="The camera it is of in truth.", show_default=False
+            "--to", metavar="NAME", help="The camera it is of in truth."
         ),
     ] = None,
     reread: Annotated[

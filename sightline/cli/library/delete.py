@@ -15,6 +15,7 @@ from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
     CameraFilter,
+    IdFilter,
     JsonOption,
     LibraryOption,
     TagFilter,
@@ -38,10 +39,7 @@ from sightline.cli.terminal import (
 
 def delete(
     ctx: typer.Context,
-    ids: Annotated[
-        list[str] | None,
-        typer.Option("--id", metavar="ID", help="This keyframe; give it again for several."),
-    ] = None,
+    ids: IdFilter = None,
     camera: CameraFilter = None,
     after: AfterFilter = None,
     before: BeforeFilter = None,

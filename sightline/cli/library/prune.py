@@ -1,4 +1,4 @@
-"""`sightline prune`: what is older than it may be goes: rows with their pictures, and jobs."""
+"""`sightline prune`: delete rows, pictures and jobs that exceed their retention period."""
 
 from __future__ import annotations
 
@@ -38,14 +38,11 @@ def prune(
             parser=duration,
             metavar="TIME",
             help="Remove what is older than this, such as 30d, instead of following the rules.",
-            show_default=False,
         ),
     ] = None,
     camera: Annotated[
         str | None,
-        typer.Option(
-            "--camera", metavar="NAME", help="Only what is of this camera.", show_default=False
-        ),
+        typer.Option("--camera", metavar="NAME", help="Only what is of this camera."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")

@@ -1,18 +1,19 @@
-"""`sightline status`: what there is, where, and the space it takes."""
+"""`sightline status`: data directory, Milvus, libraries, and the space they take."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import RenderableType
+from rich.filesize import decimal
 from rich.text import Text
 
 from search_core.errors import StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
+from search_core.system.disk import bytes_below
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.terminal import (
     err,
@@ -21,7 +22,6 @@ from sightline.cli.terminal import (
     print_json,
     say,
     shown_path,
-    size,
     table,
 )
 
@@ -73,9 +73,9 @@ def _status(settings: Settings) -> dict[str, Any]:
         "encoder": {"model": settings.model, "pretrained": settings.pretrained},
         "libraries": libraries,
         "disk": {
-            "vectors_bytes": _size_of(settings.milvus_lite_dir),
-            "thumbnails_bytes": _size_of(settings.thumbnails_dir),
-            "data_dir_bytes": _size_of(settings.data_dir),
+            "vectors_bytes": bytes_below(settings.milvus_lite_dir),
+            "thumbnails_bytes": bytes_below(settings.thumbnails_dir),
+            "data_dir_bytes": bytes_below(settings.data_dir),
         },
     }
 
@@ -91,18 +91,6 @@ def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
             failed = present(settings, ledger, ledger.outcomes(library["name"], "failed"))
             library["sources"] = {**ledger.counts(library["name"]), "failed": len(failed)}
             library["left_out"] = ledger.left_out(library["name"])
-
-
-def _size_of(path: Path) -> int:
-    if not path.is_dir():
-        return 0
-    total = 0
-    for below in path.rglob("*"):
-        try:
-            total += below.lstat().st_size if below.is_file() else 0
-        except OSError:  # removed meanwhile
-            continue
-    return total
 
 
 def _print_status(record: dict[str, Any]) -> None:
@@ -125,9 +113,9 @@ def _print_status(record: dict[str, Any]) -> None:
         ("Encoder", encoder),
         (
             "On disk",
-            f"{size(disk['data_dir_bytes'])}"
-            + (f", vectors {size(disk['vectors_bytes'])}" if disk["vectors_bytes"] else "")
-            + f", thumbnails {size(disk['thumbnails_bytes'])}",
+            f"{decimal(disk['data_dir_bytes'])}"
+            + (f", vectors {decimal(disk['vectors_bytes'])}" if disk["vectors_bytes"] else "")
+            + f", thumbnails {decimal(disk['thumbnails_bytes'])}",
         ),
     ]
     say(facts(rows))

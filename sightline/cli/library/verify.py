@@ -17,7 +17,7 @@ from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
 from sightline.cli.admin import operator
-from sightline.cli.options import JsonOption, YesOption, duration, settings_of
+from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
 from sightline.cli.terminal import (
     confirmed,
     counted,
@@ -41,10 +41,7 @@ _SHOWN = 20
 
 def verify(
     ctx: typer.Context,
-    library: Annotated[
-        str | None,
-        typer.Option("--library", metavar="NAME", help="Only this library; all otherwise."),
-    ] = None,
+    library: OnlyLibraryOption = None,
     mend: Annotated[
         bool, typer.Option("--repair", help="Mend what can be mended from what is there.")
     ] = False,
@@ -59,7 +56,6 @@ def verify(
             parser=duration,
             metavar="TIME",
             help="With --forget-missing: only what was captured longer ago than this, such as 7d.",
-            show_default=False,
         ),
     ] = None,
     yes: YesOption = False,
@@ -235,7 +231,7 @@ def _print(check: _Check, tried: bool) -> None:
     from ingest.curation.verification import MEANINGS
 
     kinds = Counter(finding.kind for finding in findings)
-    made = table("What", "How many", "Meaning", right=("How many",), words=("Meaning",))
+    made = table("What", "How many", "Meaning", right=("How many",), fold=("Meaning",))
     for kind, count in kinds.most_common():
         made.add_row(kind.replace("_", " "), f"{count:,}", MEANINGS[kind])
     say(made)

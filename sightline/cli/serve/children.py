@@ -1,7 +1,14 @@
-"""The processes `sightline serve` starts, watches and ends."""
+"""The processes `sightline serve` starts, watches and ends.
+
+``python -m sightline.cli.serve.children PID SIGNAL COMMAND`` is started by process PID in place of
+COMMAND: it asks the kernel (Linux) for ``SIGNAL`` when its parent dies, however that dies, and then
+becomes the command. A launcher does this rather than code between fork and exec, which is not safe
+in a process with threads.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -12,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 TAIL_LINES = 12
+_PR_SET_PDEATHSIG = 1
 
 
 @dataclass(slots=True)
@@ -65,7 +73,7 @@ class Children:
         launcher = [
             *python,
             "-m",
-            "sightline.cli.serve.child",
+            "sightline.cli.serve.children",
             str(os.getpid()),
             str(int(end_signal)),
         ]
@@ -87,7 +95,7 @@ class Children:
         self._environment.update(values)
 
     def first_ended(self) -> Child | None:
-        """Return a child that is gone though nobody asked it to go."""
+        """Return a child that ended by itself."""
         return next((child for child in self._running if child.has_ended), None)
 
     def end_all(self) -> None:
@@ -112,3 +120,20 @@ def _signal(child: Child, number: signal.Signals) -> None:
 def _signal_group(child: Child, number: signal.Signals) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(child.process.pid, number)
+
+
+def main() -> None:
+    """Tie this process to its parent's life and become the command."""
+    parent, number, command = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    # A shell starts background commands deaf to Ctrl-C; the children end by these signals.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)  # it died before it could be watched
+    os.execv(command[0], command)  # noqa: S606
+
+
+if __name__ == "__main__":
+    main()

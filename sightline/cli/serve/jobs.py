@@ -38,7 +38,7 @@ _SHOWN_FAILURES = 20
 def list_jobs(
     ctx: typer.Context,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=10_000, help="At most so many, the newest.")
+        int, typer.Option("--limit", min=1, max=10_000, help="How many at most, newest first.")
     ] = 20,
     json: JsonOption = False,
 ) -> None:
@@ -53,7 +53,7 @@ def list_jobs(
         return
     made = table(
         "Id", "Kind", "What", "State", "Done", "Asked for", "Message",
-        right=("Done",), fold=("What", "Message"), spare=("Kind",),
+        right=("Done",), fold=("What", "Message"),
     )  # fmt: skip
     for job in found:
         asked = local_time(job.created_ms)

@@ -1,4 +1,4 @@
-"""Where the dashboard listens, and that nobody gets in there without a login."""
+"""Where the dashboard listens; no address but loopback without a login."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class Listening:
 def listening_at(address: str, settings: Settings) -> Listening:
     """Return where to listen.
 
-    Raises UsageError for what is no address, and for any but the loopback address while there is
-    no login.
+    Raises UsageError for what is not an address, and for any but the loopback address while
+    there is no login.
     """
     try:
         ip = ipaddress.ip_address(LOOPBACK if address == "localhost" else address.strip("[]"))
     except ValueError:
         raise UsageError(
-            f"{address!r} is no IP address.", "Use one of this machine, or 0.0.0.0 for all."
+            f"{address!r} is not an IP address.", "Use one of this machine, or 0.0.0.0 for all."
         ) from None
     users = Users(settings.users_path)
     if not (ip.is_loopback or settings.access.without_login or users.all()):

@@ -39,13 +39,14 @@ START_TIMEOUT_S = 120.0
 _POLL_S = 0.2
 #: Ctrl-C, a polite kill, and a terminal that closes.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+PortOption = Annotated[
+    int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
+]
 
 
 def serve(
     ctx: typer.Context,
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
-    ] = DEFAULT_PORT,
+    port: PortOption = DEFAULT_PORT,
     address: Annotated[
         str,
         typer.Option(
@@ -83,7 +84,7 @@ def run_serve(
 ) -> None:
     """Serve until a signal asks to stop; raises ServeError when a part does not start or ends.
 
-    With ``json``, what is told when all is ready is one JSON object: the state in serve.json.
+    With ``json``, what is printed when all is ready is one JSON object: the state in serve.json.
     """
     open_workspace(settings).require_writable()
     app = _dashboard_app()
@@ -170,7 +171,7 @@ def _start_watching(children: Children, wanted: Callable[[], bool]) -> None:
     """Start what watches cameras and folders when there is one; it follows the rosters itself."""
     if any(child.name == "cameras" for child in children):
         return
-    with suppress(SettingsError):  # a file of cameras or folders cannot be read: users are told
+    with suppress(SettingsError):  # an unreadable file of cameras or folders: pages say so
         if wanted():
             children.start("cameras", ["-m", "sightline.cli.serve.cameras"], grace_s=20.0)
 

@@ -1,4 +1,4 @@
-"""A command that is told to end takes down what it has put up, as at Ctrl-C."""
+"""Clean up children on SIGTERM as on Ctrl-C."""
 
 from __future__ import annotations
 

@@ -80,9 +80,9 @@ def test_users_are_added_changed_and_removed(run: Run, tmp_path: Path, users: Us
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
-        (["add", "ann", "--role", "owner"], "'owner' is no role"),
+        (["add", "ann", "--role", "owner"], "'owner' is not a role"),
         (["add", "a b"], "cannot name a user"),
-        (["add", "ann", "--oidc"], "no e-mail address"),
+        (["add", "ann", "--oidc"], "not an e-mail address"),
         (["passwd", "ann"], "no user ann"),
         (["remove", "ann", "--yes"], "no user ann"),
         (["set-role", "ann", "admin"], "no user ann"),
@@ -110,7 +110,7 @@ def test_nothing_was_done_yet(run: Run, tmp_path: Path) -> None:
     here = ("--data-dir", tmp_path)
     assert "Nothing like that" in run("audit", *here).out
     assert run("audit", "--json", *here).json == []
-    assert "no action" in run("audit", "--action", "stroll", *here).err
+    assert "not an action" in run("audit", "--action", "stroll", *here).err
     assert "loopback address only" in run("users", "list", *here).out
     assert list(tmp_path.iterdir()) == []
 
@@ -137,7 +137,7 @@ def test_with_users_other_addresses_are_listened_at(tmp_path: Path, users: Users
     assert everywhere.options["server.address"] == "0.0.0.0"
     assert everywhere.options["server.allowedHosts"] == "*"
     assert listening_at("[::]", settings).url(80) == "http://[::1]:80"
-    with pytest.raises(UsageError, match="no IP address"):
+    with pytest.raises(UsageError, match="not an IP address"):
         listening_at("example.com", settings)
     users.remove("ann")
     with pytest.raises(UsageError, match="Without users"):

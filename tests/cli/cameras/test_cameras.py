@@ -40,10 +40,13 @@ def test_a_camera_is_watched_found_and_pruned(run: Run, options: list[str]) -> N
             "-m",
             "sightline.cli.main",
             "watch",
-            server.url("gate", f"admin:{SECRET}"),
+            server.url("gate", "admin"),
         ]
         command += ["--camera", "gate-3", "--retain", "30d", "--json", *options]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        environment = {**os.environ, "SIGHTLINE_CAMERA_PASSWORD": SECRET}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, env=environment
+        ) as process:
             assert process.stdout is not None
             first = json.loads(process.stdout.readline())
             gate.show(passing())
@@ -119,8 +122,8 @@ def read_line(process: subprocess.Popen[str]) -> str:
         (["watch"], "no camera in sightline.toml"),
         (["watch", "--camera", "dock"], "no camera dock in sightline.toml"),
         (["watch", f"rtsp://u:{SECRET}@host/x"], "A camera needs a name"),
-        (["watch", f"http://u:{SECRET}@host/x", "--camera", "a"], "is no camera's address"),
-        (["watch", "rtsp://host/x", "--camera", "a", "--retain", "soon"], "is no duration"),
+        (["watch", f"http://u:{SECRET}@host/x", "--camera", "a"], "Not a camera's address"),
+        (["watch", "rtsp://host/x", "--camera", "a", "--retain", "soon"], "is not a duration"),
         (["watch", "--camera", "dock", "--retain", "1d"], "have their options there"),
         (["prune"], "Nothing says how long"),
     ],
@@ -139,7 +142,7 @@ def test_an_address_may_come_over_stdin(options: list[str]) -> None:
     given = f"ftp://u:{SECRET}@host/x\n"
     outcome = subprocess.run(command, input=given, capture_output=True, text=True)
     assert outcome.returncode == 2
-    assert "is no camera's address" in outcome.stderr and SECRET not in outcome.stderr
+    assert "Not a camera's address" in outcome.stderr and SECRET not in outcome.stderr
 
 
 def test_without_cameras_there_is_nothing_to_show(run: Run, options: list[str]) -> None:

@@ -94,12 +94,62 @@ def test_a_pause_is_a_gap_that_says_so(run: Run, options: list[str]) -> None:
     assert "No camera has been watched yet" in run("cameras", "--gaps", *options).out
 
 
+def kept_addresses(options: list[str]) -> list[str]:
+    cameras = Roster(load_settings(data_dir=data_dir_of(options))).cameras()
+    return [camera.url.get_secret_value() for camera in cameras]
+
+
+def test_a_password_comes_from_a_file_or_the_environment(
+    run: Run, options: list[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "password"
+    file.write_text("p@ss/wörd\r\nsecond line\n")
+    add = ["cameras", "add", "gate", "rtsp://admin@192.0.2.1/x"]
+    added = run(*add, "--password-file", file, *options, env={"SIGHTLINE_CAMERA_PASSWORD": SECRET})
+    assert added.exit_code == 0 and "!" not in added.err
+    assert kept_addresses(options) == ["rtsp://admin:p%40ss%2Fw%C3%B6rd@192.0.2.1/x"]
+
+    change = ["cameras", "change", "gate", "rtsp://a%40b@192.0.2.1/y"]
+    assert run(*change, *options, env={"SIGHTLINE_CAMERA_PASSWORD": SECRET}).exit_code == 0
+    assert kept_addresses(options) == [f"rtsp://a%40b:{SECRET}@192.0.2.1/y"]
+    assert run(*change, *options).exit_code == 0  # no terminal to ask at: none
+    assert kept_addresses(options) == ["rtsp://a%40b@192.0.2.1/y"]
+    missing = run(*change, "--password-file", tmp_path / "missing", *options)
+    assert missing.exit_code == 2 and "cannot be read: No such file" in missing.err
+    user = run("cameras", "change", "gate", "rtsp://192.0.2.1/y", "--password-file", file, *options)
+    assert user.exit_code == 2 and "user" in user.err
+
+
+def test_a_password_is_asked_for_at_a_terminal(options: list[str]) -> None:
+    command = [sys.executable, "-m", "sightline.cli.main", "cameras", "add", "gate"]
+    ours, theirs = os.openpty()
+    with subprocess.Popen(
+        [*command, "rtsp://admin@192.0.2.1/x", *options], stdin=theirs, stderr=theirs
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        while b"The password of admin" not in shown:
+            shown += os.read(ours, 1024)
+        os.write(ours, f"{SECRET}\n".encode())
+        assert process.wait(DEADLINE_S) == 0
+    os.close(ours)
+    assert kept_addresses(options) == [f"rtsp://admin:{SECRET}@192.0.2.1/x"]
+
+
+def test_a_password_on_the_command_line_is_taken_with_a_warning(
+    run: Run, options: list[str]
+) -> None:
+    added = run("cameras", "add", "gate", URL, *options)
+    assert added.exit_code == 0 and kept_addresses(options) == [URL]
+    assert "can be seen by other users" in added.err and SECRET not in added.err + added.out
+
+
 def test_an_address_may_come_over_stdin(options: list[str]) -> None:
     command = [sys.executable, "-m", "sightline.cli.main", "cameras", "add", "gate-3", *options]
     refused = subprocess.run(
         command, input=f"ftp://u:{SECRET}@h/x\n", capture_output=True, text=True
     )
-    assert refused.returncode == 2 and "is no camera's address" in refused.stderr
+    assert refused.returncode == 2 and "Not a camera's address" in refused.stderr
     assert SECRET not in refused.stderr + refused.stdout
     empty = subprocess.run(command, input="", capture_output=True, text=True)
     assert empty.returncode == 2 and "There is no address" in empty.stderr
@@ -115,8 +165,8 @@ def test_an_address_may_come_over_stdin(options: list[str]) -> None:
         (["add", "gate", URL], "There is a camera gate already"),
         (["add", "dock", URL], "There is a camera dock already"),
         (["add", " ", URL], "has no name"),
-        (["add", "yard", f"http://u:{SECRET}@h/x"], "is no camera's address"),
-        (["add", "yard", URL, "--retain", "soon"], "is no duration"),
+        (["add", "yard", f"http://u:{SECRET}@h/x"], "Not a camera's address"),
+        (["add", "yard", URL, "--retain", "soon"], "is not a duration"),
         (["add", "yard", URL, "--library", "a b"], "cannot name a library"),
         (["change", "dock"], "nothing to change"),
         (["change", "dock", "--retain", "1d", "--keep-for-ever"], "not meant together"),

@@ -34,7 +34,7 @@ def test_people_read_a_table_and_a_sentence(
 def test_a_selector_that_is_none_is_refused(run: Run, media: Path) -> None:
     outcome = run("plan", media, "--keyframes", "every-so-often")
     assert outcome.exit_code == 2
-    assert "no way to choose keyframes" in outcome.err
+    assert "Unknown keyframe selector" in outcome.err
 
 
 def test_cameras_and_names_with_two_readings_are_listed(

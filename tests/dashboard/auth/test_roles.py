@@ -11,8 +11,9 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.auth.identity import require_removing
 from dashboard.components.image_input import read_picture
-from dashboard.library.deletion import require_removing, show_trash
+from dashboard.library.deletion import show_trash
 from ingest.options import IngestOptions
 from search_core.access.users import Users
 from search_core.errors import NotAllowed, NotLoggedIn

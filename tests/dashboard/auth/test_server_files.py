@@ -83,7 +83,7 @@ def test_addresses_are_as_the_settings_say(settings: Settings) -> None:
         allowed_address("HTTPS://example.org/a.mp4", settings)
     settings.remote.allow_urls = True
     assert allowed_address("https://example.org/a.mp4", settings)
-    with pytest.raises(UsageError, match="is no address"):
+    with pytest.raises(UsageError, match="is not an address"):
         allowed_address("/etc/passwd", settings)
 
 

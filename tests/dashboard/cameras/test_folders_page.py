@@ -9,8 +9,8 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cameras import folder_changes
-from ingest.cameras.folders.folder_file import AddedFolder
+from dashboard.cameras import changes
+from ingest.cameras.folders.folder import AddedFolder
 from ingest.cameras.folders.roster import FolderRoster
 from search_core.access.users import Users
 from search_core.errors import NotAllowed, SightlineError, UsageError
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.usefixtures("data_dir")
 
 REMOVED = """
 from dashboard.auth import identity
-from dashboard.cameras import folder_changes
+from dashboard.cameras import changes
 identity.begin_page()
-folder_changes.remove_folder(folder_changes.folder_roster().get("nvr"))
+changes.remove(changes.folder_roster().get("nvr"))
 """
 
 
@@ -96,7 +96,7 @@ def test_a_folder_is_paused_resumed_changed_and_removed(
     app.selectbox(key=f"{form}-path").set_value(str(recordings / "dock"))
     typed(app, f"{form}-keyframes", "never")
     press(app, "Save")
-    assert "choose keyframes" in words(app)
+    assert "Unknown keyframe selector" in words(app)
     typed(app, f"{form}-keyframes", "interval:5")
     press(app, "Save")
     [folder] = FolderRoster(settings).folders()
@@ -133,7 +133,7 @@ def test_only_folders_are_watched_where_footage_may_be_taken_from(
     open_page("cameras")
     (recordings / "file.mp4").touch()
     with pytest.raises(error, match=said):
-        folder_changes.add_folder("a", AddedFolder(path=Path(path.format(recordings))))
+        changes.add_folder("a", AddedFolder(path=Path(path.format(recordings))))
     assert not FolderRoster(settings).folders()
     assert not identity.audit_log().events(action="folders")
 
@@ -158,10 +158,10 @@ def test_only_an_administrator_of_all_cameras_changes_one(
     [folder] = FolderRoster(settings).folders()
     given = AddedFolder(path=recordings / "dock")
     for change in (
-        lambda: folder_changes.add_folder("dock", given),
-        lambda: folder_changes.change_folder("nvr", given),
-        lambda: folder_changes.pause_folder(folder, paused=True),
-        lambda: folder_changes.remove_folder(folder),
+        lambda: changes.add_folder("dock", given),
+        lambda: changes.change_folder("nvr", given),
+        lambda: changes.pause(folder, paused=True),
+        lambda: changes.remove(folder),
     ):
         with pytest.raises((NotAllowed, UsageError)):
             change()

@@ -142,7 +142,7 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
     typed(app, "name-0", "front <b>gate</b>")
     typed(app, "kept-0", "soon")
     press(app, "Add")
-    assert "is no duration" in words(app)
+    assert "is not a duration" in words(app)
     typed(app, "kept-0", "2w")
     press(app, "Add")
     assert app.selectbox(key="one-camera").value == "front <b>gate</b>"
@@ -172,8 +172,8 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
     [
         ("cam-0", "rtsp://host/x", r"There is a camera cam\-0 already"),
         ("yard", "rtsp://host/x", "There is a camera yard already"),
-        ("dock", f"http://a:{SECRET}@host/x", "is no camera's address"),
-        ("dock", "", "is no camera's address"),
+        ("dock", f"http://a:{SECRET}@host/x", "Not a camera's address"),
+        ("dock", "", "Not a camera's address"),
     ],
 )
 def test_a_camera_that_cannot_be_added_is_refused_in_words(
@@ -219,10 +219,10 @@ def test_a_camera_is_paused_resumed_and_given_another_address(
 
 REMOVED = """
 from dashboard.cameras.page import page
-from dashboard.cameras.changes import remove_camera, roster
+from dashboard.cameras.changes import remove, roster
 from dashboard.components.errors import shown_in_words
 with shown_in_words():
-    remove_camera(roster().get("yard"))
+    remove(roster().get("yard"))
     page()
 """
 
@@ -259,7 +259,7 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
     assert app.text_input(key="retain-cam-0").value == "14d"
     app.text_input(key="retain-cam-0").set_value("soon").run()
     press(app, "Change …")
-    assert "is no duration" in words(app)
+    assert "is not a duration" in words(app)
 
 
 def test_an_operator_tests_what_may_be_seen_and_changes_nothing(
@@ -290,7 +290,7 @@ def test_only_an_administrator_of_all_cameras_changes_one(
         lambda: camera_changes.change_address(added, "rtsp://host/x"),
         lambda: camera_changes.pause(added, paused=True),
         lambda: camera_changes.keep_for(added, None),
-        lambda: camera_changes.remove_camera(added),
+        lambda: camera_changes.remove(added),
     )
     for change in changes:
         with pytest.raises(NotAllowed):

@@ -14,9 +14,8 @@ from dashboard import resources
 from dashboard.i18n import gettext as language
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import speaking
-from dashboard.index.advice_text import recommendation_words
 from dashboard.index.advisor import advice_frame, advice_sentence
-from dashboard.index.apply import Choice, cost_text
+from dashboard.index.apply import Choice, cost_text, recommendation_words
 from dashboard.index.compare import filter_case, offered_types
 from dashboard.index.comparisons import kept_comparisons
 from dashboard.index.jobs import worth_showing

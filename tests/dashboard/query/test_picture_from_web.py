@@ -45,7 +45,7 @@ def test_a_picture_at_an_address_is_searched_by(
 def test_what_is_no_picture_or_no_address_says_so(web: WebServer) -> None:
     with pytest.raises(MediaError, match="not a picture"):
         fetch_picture(f"{web.address}/page.html")
-    with pytest.raises(MediaError, match="no address of the web"):
+    with pytest.raises(MediaError, match="not a web address"):
         fetch_picture("file:///etc/passwd")
 
 

@@ -138,7 +138,7 @@ def test_a_name_and_a_password_are_put_into_an_address_as_they_are_typed() -> No
         with_login("rtsp://old:one@[fe80::1]:554/x", "a@b", "p@:/?#%")
         == "rtsp://a%40b:p%40%3A%2F%3F%23%25@[fe80::1]:554/x"
     )
-    with pytest.raises(UsageError, match="password is nobody's"):
+    with pytest.raises(UsageError, match="password needs a user name"):
         with_login("rtsp://cam/x", "", SECRET)
-    with pytest.raises(UsageError, match="no camera's address"):
+    with pytest.raises(UsageError, match="Not a camera's address"):
         with_login(f"http://cam/{SECRET}", "ann", SECRET)

@@ -65,8 +65,8 @@ def test_both_kinds_are_watched_and_only_the_added_is_changed(written: Settings)
         ("  ", URL, "has no name"),
         ("a\nb", URL, "cannot name a camera"),
         ("x" * 300, URL, "cannot name a camera"),
-        ("yard", f"http://u:{SECRET}@cam/1", "no camera's address"),
-        ("yard", "", "no camera's address"),
+        ("yard", f"http://u:{SECRET}@cam/1", "Not a camera's address"),
+        ("yard", "", "Not a camera's address"),
     ],
 )
 def test_a_camera_that_cannot_be_is_not_added(

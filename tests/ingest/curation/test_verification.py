@@ -191,32 +191,6 @@ def test_keyframes_that_are_there_keep_their_tags(
     assert rows(store) == before
 
 
-def test_a_ledger_without_options_tells_the_usual_keyframes_and_no_others(
-    take_in: TakeIn,
-    media: Path,
-    settings: Settings,
-    store: MemoryStore,
-    encoder: HistogramEncoder,
-    ledger: Ledger,
-) -> None:
-    make_clip(media / "known.mp4", seconds=9)
-    make_clip(media / "odd.mp4", seconds=8)
-    take_in(media / "known.mp4", keyframes="interval:2+distinct")
-    take_in(media / "odd.mp4", keyframes="interval:0.77")
-    before = set(rows(store))
-    with ledger._database.writing() as connection:
-        connection.execute("UPDATE sources SET options = ''")
-        connection.execute("UPDATE locations SET options = ''")
-    for name in ("known", "odd"):
-        last = max(e.id for e in store.entities("main", limit=99) if name in e.uri)
-        store.delete("main", Filter(ids=(last,)))
-    [left] = mend(settings, store, encoder)
-    assert Path(left.subject).name == "odd.mp4"
-    assert "ingest it again with --keyframes" in left.detail
-    take_in(media / "odd.mp4", keyframes="interval:0.77")
-    assert len(before - set(rows(store))) == 1
-
-
 @pytest.mark.parametrize(("patterns", "camera"), [((), "door"), (("%camera-%*",), "back")])
 def test_a_file_ingested_alone_keeps_its_camera_when_it_is_taken_in_again(
     patterns: tuple[str, ...],

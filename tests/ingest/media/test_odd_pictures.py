@@ -14,7 +14,7 @@ from PIL import Image
 
 from dashboard.components.image_input import read_file
 from ingest.ledger import Ledger
-from ingest.media.decoding import decode_image, listen_to_libav
+from ingest.media.decoding import decode_image
 from ingest.media.images import jpeg, png, raw_photo
 from search_core.errors import MediaTooLarge, UnsupportedMedia
 from search_core.store.memory.store import MemoryStore
@@ -22,12 +22,9 @@ from tests.ingest.conftest import TakeIn
 from tests.ingest.media.reading import MOST_PIXELS, grey_of, read
 from tests.support.made_media import make_clip, make_photo
 
+pytestmark = pytest.mark.usefixtures("like_a_decoding_process")
+
 WIDE, TALL = (1200, 800), (800, 1200)
-
-
-@pytest.fixture(autouse=True)
-def _like_a_decoding_process() -> None:
-    listen_to_libav()
 
 
 def coded(level: int, size: tuple[int, int] = WIDE, **save: object) -> bytes:

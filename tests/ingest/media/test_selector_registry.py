@@ -16,9 +16,8 @@ from ingest.media.keyframes import (
     selector_examples,
     selector_help,
     selector_hint,
-    usual_ways,
 )
-from ingest.options import IngestOptions, options_of, recipe_of
+from ingest.options import IngestOptions
 from search_core.errors import UsageError
 from tests.support.made_frames import Frame, moments
 
@@ -49,16 +48,6 @@ def test_what_is_typed_is_parsed_and_makes_a_recipe(kind: type[NamedSelector]) -
         assert selector.recipe.partition(":")[0] == kind.name
         assert selector.animation_step_ms > 0 and selector.least_distance == 0
         assert parse_selector(f"{way}+distinct").recipe.startswith(f"{selector.recipe}+distinct:")
-
-
-def test_a_recipe_from_before_options_were_kept_gives_back_the_way(
-    kind: type[NamedSelector],
-) -> None:
-    usual = [way for way in usual_ways() if way.partition("+")[0].partition(":")[0] == kind.name]
-    assert usual
-    for way in usual:
-        options = options_of("", recipe_of(DIGEST, parse_selector(way).recipe), DIGEST)
-        assert options is not None and options.keyframes == way
 
 
 def test_options_with_it_are_written_and_read_back(kind: type[NamedSelector]) -> None:

@@ -11,19 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.media.decoding import frame_at, listen_to_libav
+from ingest.media.decoding import frame_at
 from ingest.media.video.timestamps import LONGEST_GAP_S, Timeline
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
 from tests.ingest.media.reading import grey_of, join, read, shifted
 from tests.support.made_media import make_clip
 
+pytestmark = pytest.mark.usefixtures("like_a_decoding_process")
+
 DARK, LIGHT = 40, 200
-
-
-@pytest.fixture(autouse=True)
-def _like_a_decoding_process() -> None:
-    listen_to_libav()
 
 
 def clip(path: Path, level: int, seconds: float = 6, b_frames: int = 0) -> Path:

@@ -19,7 +19,7 @@ from ingest.curation.corrections import (
 from ingest.curation.known_sources import correct_known, find_known
 from ingest.curation.reembedding import reembed
 from ingest.curation.verification import verify
-from ingest.media.decoding import frame_at, listen_to_libav
+from ingest.media.decoding import frame_at
 from ingest.rows.deletion import delete_entities
 from search_core.schema.entity import FrameRef
 from search_core.schema.filters import Filter
@@ -29,12 +29,9 @@ from tests.ingest.conftest import TakeIn
 from tests.ingest.media.reading import grey_of, read, with_tracks
 from tests.support.made_media import FinerEncoder, make_clip
 
+pytestmark = pytest.mark.usefixtures("like_a_decoding_process")
+
 FRONT, REAR = 40, 200
-
-
-@pytest.fixture(autouse=True)
-def _like_a_decoding_process() -> None:
-    listen_to_libav()
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ingest.media.decoding import listen_to_libav
 from search_core.errors import CorruptMedia, UnsupportedMedia
 from tests.ingest.conftest import TakeIn
 from tests.ingest.media.reading import join, read
 from tests.support.made_media import make_clip
+
+pytestmark = pytest.mark.usefixtures("like_a_decoding_process")
 
 _NOISE = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
 _FRAGMENTED = "frag_keyframe+empty_moov+default_base_moof"
@@ -22,11 +23,6 @@ _KEYS = {
     "encryption_key": "76a6c65c5ea762046bd749a2e632ccbb",
     "encryption_kid": "a7e61c373e219033c21091fa607bf3b8",
 }
-
-
-@pytest.fixture(autouse=True)
-def _like_a_decoding_process() -> None:
-    listen_to_libav()
 
 
 def noisy(second: float) -> np.ndarray:

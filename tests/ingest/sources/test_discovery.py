@@ -226,7 +226,7 @@ def test_a_damaged_zip_fails(media: Path) -> None:
     (media / "trip.zip").write_bytes(b"PK\x03\x04 and nothing")
     outcome = told(media)["trip.zip"]
     assert (outcome.status, outcome.stage) == ("failed", "archive")
-    assert "no complete zip" in outcome.reason
+    assert "not a complete zip" in outcome.reason
 
 
 def test_a_file_address_is_a_path(media: Path) -> None:

@@ -24,7 +24,7 @@ def test_a_duration_is_read_as_it_is_written(number: int, unit: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "0d", "-1d", "1", "d", "1y", "1.5h", "1d2h", "5300w"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="is no duration"):
+    with pytest.raises(UsageError, match="is not a duration"):
         parse_duration(text)
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +44,15 @@ def test_what_was_recorded_comes_back_newest_first(
     np.testing.assert_allclose(found[0].embedding, VECTORS[4], atol=1e-3)
     assert np.linalg.norm(found[0].embedding) == pytest.approx(1.0)
     assert (found[0].kind, found[0].k, found[0].where_expression) == ("text", 10, "")
+
+
+def test_a_search_until_after_the_last_year_of_calendars_is_left_out(
+    log: QueryLog, identity: EncoderIdentity
+) -> None:
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-14)))
+    log.record("main", identity, asked(1, where=Filter(before=end)))
+    log.record("main", identity, asked(2))
+    assert texts(log, identity) == ["no 2"]
 
 
 def test_libraries_and_encoders_are_kept_apart(log: QueryLog, identity: EncoderIdentity) -> None:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cameras.folders.folder import WatchedFolder
-from ingest.cameras.folders.folder_file import AddedFolder, AddedFolders
+from ingest.cameras.folders.folder import AddedFolder, AddedFolders, WatchedFolder
 from ingest.cameras.folders.log import FolderLog
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.folders.scan import FileVersion
@@ -75,7 +74,7 @@ def test_a_folder_is_added_changed_paused_and_removed(
         ("a\nb", ".", {}, "cannot name a folder"),
         ("a", "nothing", {}, "nothing does not exist"),
         ("a", "file.mp4", {}, "file.mp4 is not a folder"),
-        ("a", ".", {"keyframes": "some"}, "choose keyframes"),
+        ("a", ".", {"keyframes": "some"}, "Unknown keyframe selector"),
         ("a", ".", {"camera": " "}, "cannot name a camera"),
         ("a", ".", {"library": "a/b"}, "library"),
         ("known", ".", {}, "There is a folder known already"),

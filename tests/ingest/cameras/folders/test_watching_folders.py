@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 
 from ingest.cameras.camera import is_watched
-from ingest.cameras.folders.folder import WatchedFolder, lock_name
-from ingest.cameras.folders.folder_file import AddedFolder
+from ingest.cameras.folders.folder import AddedFolder, WatchedFolder, lock_name
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.folders.watching import Timing, Wanted, watch_folders

@@ -94,7 +94,7 @@ def test_redirects_are_looked_at_again(
     told = reasons(report)
     assert "localhost" in told[f"{web.address}/away.jpg"]
     assert told[f"{web.address}/near.jpg"] == ""
-    assert "no address of the web" in told[f"{web.address}/file.jpg"]
+    assert "other than a web address" in told[f"{web.address}/file.jpg"]
     assert report.done == 1
 
 
