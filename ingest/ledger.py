@@ -61,11 +61,11 @@ MIGRATIONS: tuple[str, ...] = (
         retain_s REAL
     ) WITHOUT ROWID;
     CREATE TABLE camera_gaps (
-        name TEXT NOT NULL,
+        camera TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (name, began_ms)
+        PRIMARY KEY (camera, began_ms)
     ) WITHOUT ROWID;
     CREATE TABLE camera_retention (name TEXT PRIMARY KEY, retain_s REAL) WITHOUT ROWID;
     CREATE TABLE folders (
@@ -83,11 +83,11 @@ MIGRATIONS: tuple[str, ...] = (
         keyframes INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE folder_gaps (
-        name TEXT NOT NULL,
+        folder TEXT NOT NULL,
         began_ms INTEGER NOT NULL,
         ended_ms INTEGER,
         reason TEXT NOT NULL,
-        PRIMARY KEY (name, began_ms)
+        PRIMARY KEY (folder, began_ms)
     ) WITHOUT ROWID;
     CREATE TABLE folder_files (
         folder TEXT NOT NULL,
@@ -115,6 +115,11 @@ MIGRATIONS: tuple[str, ...] = (
         source_id TEXT PRIMARY KEY,
         sha256 TEXT NOT NULL
     ) WITHOUT ROWID
+    """,
+    *[""] * 6,  # what these did is in the first
+    """
+    ALTER TABLE camera_gaps RENAME COLUMN camera TO name;
+    ALTER TABLE folder_gaps RENAME COLUMN folder TO name
     """,
 )
 _COLUMNS = (
