@@ -32,9 +32,8 @@ from search_core.encoders.base import (
     weights_digest,
 )
 from search_core.encoders.catalogue import find_encoder, packaged_weights
-from search_core.encoders.prompts import apply_templates
+from search_core.encoders.prompts import apply_templates, read_by
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.encoders.truncation import read_by
 from search_core.errors import EncoderUnavailable, SettingsError, in_words
 from search_core.messages import Message
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.catalogue import understands
-from search_core.encoders.truncation import text_read
+from search_core.encoders.prompts import text_read
 from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity

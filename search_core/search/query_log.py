@@ -23,8 +23,7 @@ from search_core.errors import SightlineError, in_words
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.schema.hours_of_day import Hours
-from search_core.system.clock import now_ms
-from search_core.system.database import Database, storable
+from search_core.system.database import Database, as_utf8
 
 _log = logging.getLogger(__name__)
 #: How many searches are kept; with 512 dimensions these are some 15 MB.
@@ -85,11 +84,10 @@ class QueryLog:
     def record(self, library: str, encoder: EncoderIdentity, query: RecordedQuery) -> None:
         """Add a search, and forget the oldest beyond KEPT; what cannot be written is let go."""
         row = (
-            now_ms(),
             library,
             encoder.digest,
             query.kind,
-            storable(query.text),
+            as_utf8(query.text),
             query.embedding.astype(np.float16).tobytes(),
             json.dumps(filter_to_dict(query.where)),
             query.k,
@@ -98,7 +96,8 @@ class QueryLog:
             with self._opened().writing() as connection:
                 number = connection.execute(
                     "INSERT INTO searches (asked_ms, library, encoder, kind, text, embedding,"
-                    " filter, k) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    " filter, k) VALUES (CAST((julianday('now') - 2440587.5) * 86400000 AS INT),"
+                    " ?, ?, ?, ?, ?, ?, ?)",
                     row,
                 ).lastrowid
                 connection.execute("DELETE FROM searches WHERE id <= ?", ((number or 0) - KEPT,))

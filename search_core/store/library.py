@@ -91,10 +91,8 @@ class LibraryInfo:
 
     def search_options(self, asked: SearchParams | None, k: int) -> dict[str, Any]:
         """Return what Milvus is given to search by for ``k`` hits: metric and parameters."""
-        return {
-            "metric_type": self.index.metric_for(self.metric),
-            "params": _params(self, asked, k),
-        }
+        metric, params = _options(self, asked, k)
+        return {"metric_type": metric, "params": dict(params)}
 
     def require_encoder(self, identity: EncoderIdentity) -> None:
         """Raise EncoderMismatch unless ``identity`` made this library's vectors."""
@@ -110,8 +108,10 @@ class LibraryInfo:
 
 
 @lru_cache(maxsize=256)
-def _params(library: LibraryInfo, asked: SearchParams | None, k: int) -> dict[str, int]:
-    return library.search_params(asked, k)
+def _options(
+    library: LibraryInfo, asked: SearchParams | None, k: int
+) -> tuple[str, dict[str, int]]:
+    return library.index.metric_for(library.metric), library.search_params(asked, k)
 
 
 @dataclass(frozen=True, slots=True)

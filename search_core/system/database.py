@@ -213,6 +213,9 @@ def storable(value: object) -> object:
 
     A column that may hold messages is read with :func:`search_core.messages.restored`.
     """
-    if isinstance(value, str):
-        return str(stored(value)).encode("utf-8", "backslashreplace").decode("utf-8")
-    return value
+    return as_utf8(str(stored(value))) if isinstance(value, str) else value
+
+
+def as_utf8(text: str) -> str:
+    """Return a text with what UTF-8 cannot hold written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")

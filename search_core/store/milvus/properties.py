@@ -43,9 +43,15 @@ HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
 
 
-#: The number of the last change of a collection or an alias that this process made, by the address
-#: of a Milvus: all connections of this process share them.
-_CHANGES: dict[str, int] = {}
+@dataclass(slots=True)
+class Changes:
+    """The number of the last change of a collection or an alias that this process made."""
+
+    number: int = 0
+
+
+#: By the address of a Milvus: all connections of this process share them.
+_CHANGES: dict[str, Changes] = {}
 _NUMBERS = count(1)
 
 
@@ -57,6 +63,7 @@ class CollectionNotes:
         self.endpoint = endpoint
         self.health = health
         self._server: ServerInfo | None = None
+        self.changes = _CHANGES.setdefault(endpoint.uri, Changes())
 
     def server(self) -> ServerInfo:
         """Return which Milvus answers: its version, and whether it is Milvus Lite."""
@@ -74,12 +81,7 @@ class CollectionNotes:
             self._changed()
 
     def _changed(self) -> None:
-        _CHANGES[self.endpoint.uri] = next(_NUMBERS)
-
-    @property
-    def last_change(self) -> int:
-        """The number of the last change that this process made here."""
-        return _CHANGES.get(self.endpoint.uri, 0)
+        self.changes.number = next(_NUMBERS)
 
     def write_info(self, info: LibraryInfo) -> None:
         """Remember what a library is now."""

@@ -7,7 +7,7 @@ again, up to the endpoint's ``timeout_s``.
 What Milvus said of a library (its collection, encoder, index and fields) is remembered, so that a
 search need not ask first. What keeps that right:
 
-- This process's own changes of any collection (``catalog.last_change``) end it at once.
+- This process's own changes of any collection (``catalog.changes.number``) end it at once.
 - The embedded Milvus has one process, so that nothing else changes it: there it is remembered until
   then. Of a Milvus that others use too it is believed for REMEMBERED_S seconds, and only for
   searches and single embeddings, which promise no more than a session's consistency. Counts, lists
@@ -150,7 +150,7 @@ class MilvusSession:
         ``fresh``: where it may be as it was up to REMEMBERED_S ago.
         """
         known = self._known.get(name)
-        if known is None or known.changes != self.catalog.last_change:
+        if known is None or known.changes != self.catalog.changes.number:
             return None
         is_believed = self._is_alone or (not fresh and self._clock() < known.until_s)
         return known.info if is_believed else None
@@ -262,7 +262,7 @@ class MilvusSession:
 
     def _look(self, name: str) -> LibraryInfo:
         """Return a library as it is now, and remember it."""
-        changes, asked_s = self.catalog.last_change, self._clock()
+        changes, asked_s = self.catalog.changes.number, self._clock()
         self._known.pop(name, None)
         info = self.catalog.open(name)
         self._known[name] = _Known(info, changes, asked_s + REMEMBERED_S)

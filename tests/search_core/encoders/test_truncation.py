@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.truncation import text_read
+from search_core.encoders.prompts import text_read
 from tests.support.colour_encoder import ColourEncoder
 
 LONG = (
