@@ -67,7 +67,9 @@ def is_stopped() -> bool:
     if not found:
         return False
     listed = [
-        f"{_(_CALLED[name])} “{plain(value)}”" for name, values in found.items() for value in values
+        _(_CALLED[name]) + f" “{plain(value)}”"
+        for name, values in found.items()
+        for value in values
     ]
     text = _(
         "This link asks for what is not there, or is not for you to see: {what}. Nothing was "

@@ -22,6 +22,7 @@ from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
 from tests.dashboard.conftest import NAVIGATION, Look, words
+from tests.dashboard.searching import card_lines
 
 
 def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Look) -> None:
@@ -30,7 +31,7 @@ def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Look) -> None
     app.text_input(key="q").set_value("a red square").run()
 
     assert "7 hits" in words(app)
-    lines = [picture.caption for block in app.get("image") for picture in block.proto.imgs]
+    lines = card_lines(app)
     assert lines
     assert all("cam\\-1" in line for line in lines)
     [event] = identity.audit_log().events(action="search")
