@@ -33,6 +33,9 @@ ALIKE_DISTANCE = 0.02
 @shown_in_words()
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
+    if found.unknown:
+        text = _("These words mean nothing to this encoder: {words}.")
+        st.caption(text.format(words=plain(_(", ").join(found.unknown))))
     if found.fits_nothing:
         _say_that_nothing_stands_out(request)
     body, foot = st.container(), st.container(key="weak-matches")

@@ -13,6 +13,7 @@ from PIL import Image
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.catalogue import understands
 from search_core.encoders.truncation import text_read
+from search_core.encoders.vocabulary import unknown_words
 from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
@@ -60,6 +61,11 @@ class Query:
                 "The weight of what is left out must be from 0 to 1, not {weight}.",
                 weight=self.without_weight,
             )
+
+    @property
+    def texts(self) -> list[str]:
+        """The sentence and those to leave out, without the empty ones."""
+        return [text.strip() for text in (self.text or "", *self.without) if text.strip()]
 
     @property
     def kind(self) -> QueryKind:
@@ -121,7 +127,8 @@ class Answer:
 
     ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
     (dim,) is what was searched by. ``truncated`` holds, of each sentence longer than the encoder
-    reads, the beginning that it read.
+    reads, the beginning that it read; ``unknown`` the words that mean nothing to it, where that is
+    known (see vocabulary).
     """
 
     hits: list[Hit]
@@ -130,6 +137,7 @@ class Answer:
     effort: Effort
     embedding: Embeddings = field(compare=False, repr=False)
     truncated: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def fits_nothing(self) -> bool:
@@ -216,10 +224,13 @@ class SearchEngine:
             for rank, (match, strength) in enumerate(zip(kept, strengths, strict=True), start=1)
         ]
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
-        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query))
+        unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
+        return Answer(
+            hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query), unknown
+        )
 
     def _truncated(self, query: Query) -> tuple[str, ...]:
-        texts = [text.strip() for text in (query.text or "", *query.without) if text.strip()]
+        texts = query.texts
         read = [text_read(self._encoder, text, query.templates) for text in texts]
         return tuple(part for text, part in zip(texts, read, strict=True) if part != text)
 
@@ -237,12 +248,14 @@ class SearchEngine:
         """
         untold = [None] * len(kept)
         calibration = self._relevance.calibration
-        if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
+        name, text = library.encoder.name, query.text or ""
+        unknown = unknown_words(name, text).share
+        if query.kind == "text" and (not understands(name, text) or unknown >= 1.0):
             return [0.0] * len(kept)  # what it finds is chance
         plain = query.kind == "text" and not query.without and not query.templates
         if calibration is None or not plain or not kept:
             return untold
-        background = self._relevance.background(library, embedding, first)
+        background = self._relevance.background(library, embedding, first, unknown)
         if background is None:
             return untold
         return background.strengths([match.score for match in kept], calibration)

@@ -68,6 +68,7 @@ class Background:
 
     ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
     rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
+    ``unknown`` is the share of its words that mean nothing to the encoder (see vocabulary).
     """
 
     best: float
@@ -76,6 +77,7 @@ class Background:
     ordinary: float
     nearest: float
     outdone: float
+    unknown: float = 0.0
 
     def signs(self) -> tuple[float, ...]:
         """Return what a calibration weighs, in the order of its fields.
@@ -85,7 +87,7 @@ class Background:
         z = (self.best - self.mean) / self.deviation if self.deviation else 0.0
         return (
             *(self.best, z, self.mean, self.deviation, self.ordinary, self.nearest, self.outdone),
-            *(self.mean * self.mean, self.mean * z),
+            *(self.mean * self.mean, self.mean * z, self.unknown),
         )
 
     def strength(self, score: float, calibration: Calibration) -> float:
@@ -127,11 +129,16 @@ class Relevance:
                 self._encoded_rivals()
 
     def background(
-        self, library: LibraryInfo, embedding: Embeddings, first: Match | None = None
+        self,
+        library: LibraryInfo,
+        embedding: Embeddings,
+        first: Match | None = None,
+        unknown: float = 0.0,
     ) -> Background | None:
         """Return how a sentence's embedding (dim,) does at large; None in an empty library.
 
-        ``first`` is what a plain search of the whole library found first, where it was made.
+        ``first`` is what a plain search of the whole library found first, where it was made;
+        ``unknown`` is the share of the sentence's words that the encoder does not know.
         Raises StoreError when Milvus fails.
         """
         with self._lock:
@@ -149,6 +156,7 @@ class Relevance:
             ordinary=float(middle @ embedding),
             nearest=float((rivals @ embedding).max()),
             outdone=float((rivals @ best > best @ embedding).mean()),
+            unknown=unknown,
         )
 
     def _best_of(

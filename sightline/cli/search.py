@@ -155,6 +155,8 @@ def search(
         note(found.effort.reason)
     for read in found.truncated:
         note(f'The encoder reads only the beginning of so long a sentence: "{read} …"')
+    if found.unknown:
+        note(f"These words mean nothing to this encoder: {', '.join(found.unknown)}.")
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
     if json:

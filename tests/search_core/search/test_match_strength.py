@@ -26,7 +26,7 @@ DIM = 16
 CAMERAS = ("cam-0", "cam-1", "cam-2")
 PLAIN = Calibration(
     score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0,
-    mean_squared=0.0, mean_z=0.0, bias=-6.0, fall=2.0,
+    mean_squared=0.0, mean_z=0.0, unknown=-3.0, bias=-6.0, fall=2.0,
 )  # fmt: skip
 
 
@@ -81,6 +81,12 @@ def test_a_score_is_held_against_its_background() -> None:
     assert replace(background, best=0.45).strength(0.45, PLAIN) > 0.95
     assert replace(background, best=0.20).strength(0.20, PLAIN) < 0.01
     assert replace(background, deviation=0.0).strength(0.35, PLAIN) < MATCH  # all alike
+    half_known = replace(background, best=0.37, unknown=0.5)
+    assert (
+        half_known.strength(0.37, PLAIN)
+        < MATCH
+        < replace(half_known, unknown=0.0).strength(0.37, PLAIN)
+    )
     wary = replace(PLAIN, outdone=-10.0)
     assert replace(background, best=0.45, outdone=0.5).strength(0.45, wary) < MATCH
 
@@ -90,7 +96,7 @@ def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
     store = filled(encoder)
     vectors = clip_like_vectors(200, DIM)
     encoder.says = -vectors.mean(axis=0)
-    answer = SearchEngine(encoder, store, "main").answer(Query("an elephant"), k=5)
+    answer = SearchEngine(encoder, store, "main").answer(Query("a red bus"), k=5)
     assert len(answer.hits) == 5 and answer.fits_nothing
     assert all(hit.is_weak for hit in answer.hits)
     assert answer.hits[0].to_dict()["strength"] < MATCH
@@ -103,6 +109,22 @@ def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
     encoder.says = clip_like_vectors(200, DIM)[7]
     answer = SearchEngine(encoder, store, "main").answer(Query("一辆白色的车"), k=5)
     assert len(answer.hits) == 5 and answer.fits_nothing
+
+
+@pytest.mark.parametrize("text", ["asdfgh qwerty", "an aeroplane taking off", "SELECT 1", "?!"])
+def test_a_sentence_of_unknown_words_fits_nothing(text: str) -> None:
+    encoder = Encoder()
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    answer = SearchEngine(encoder, filled(encoder), "main").answer(Query(text), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+
+
+def test_unknown_words_are_said_where_the_vocabulary_is_known() -> None:
+    encoder, other = Encoder(), Encoder("ViT-B-32")
+    query = Query("Show me a shiny red car", without=("graffiti",))
+    answer = SearchEngine(encoder, filled(encoder), "main").answer(query, k=5)
+    assert answer.unknown == ("shiny", "graffiti")
+    assert SearchEngine(other, filled(other), "main").answer(query, k=5).unknown == ()
 
 
 @st.composite
@@ -144,13 +166,13 @@ def test_nothing_that_narrows_a_search_changes_a_strength(
     encoder, store, relevance = searched
     encoder.says = clip_like_vectors(200, DIM)[about]
     whole = SearchEngine(encoder, store, "main", relevance=relevance)
-    verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("it itself"), k=200).hits}
+    verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("a red car"), k=200).hits}
 
     cameras = None if allowed is None else tuple(sorted(allowed))
     audit = AuditLog(tmp_path_factory.mktemp("audit") / "audit.db")
     own = GuardedStore(store, Access("guard", "viewer", cameras), audit)
     engine = SearchEngine(encoder, own, "main", relevance=relevance, cameras=cameras)
-    for hit in engine.answer(Query("it itself"), k=k, where=where).hits:
+    for hit in engine.answer(Query("a red car"), k=k, where=where).hits:
         assert hit.strength == verdicts[hit.entity.id]
 
 
@@ -158,7 +180,7 @@ def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
     encoder.says = clip_like_vectors(200, DIM)[7]
-    hits = SearchEngine(encoder, store, "main").answer(Query("it itself"), k=20).hits
+    hits = SearchEngine(encoder, store, "main").answer(Query("a red car"), k=20).hits
     strengths = [hit.strength for hit in hits if hit.strength is not None]
     assert len(strengths) == len(hits)
     assert strengths == sorted(strengths, reverse=True)
