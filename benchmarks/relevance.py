@@ -126,7 +126,6 @@ def measure(settings: Settings) -> Measured:
         shown = scenes_of([entity for page in pages for entity in page.entities])
         rng = np.random.default_rng(3)
         facts = _one_object_facts() + _two_attribute_facts()
-        others = [*NOT_THERE, *MANY]
         told = [say(rng, fact, plain=True).text for fact in facts]
         told_true = np.array([[fact.holds(scene) for scene in shown] for fact in facts])
         there = [at for at, row in enumerate(told_true) if row.any()]

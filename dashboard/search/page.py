@@ -91,13 +91,14 @@ def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
 
 
 def _nothing(request: SearchRequest) -> None:
-    narrowed = not request.where.is_empty or request.min_score is not None
     st.markdown("**" + counted(0, "hit") + "**")
-    st.info(
-        _("Nothing passes these filters. Clear some of them in the sidebar.")
-        if narrowed
-        else _("The library is empty.")
-    )
+    if request.without:
+        text = _("Nothing is left without that. Leave out less, or clear filters in the sidebar.")
+    elif not request.where.is_empty or request.min_score is not None:
+        text = _("Nothing passes these filters. Clear some of them in the sidebar.")
+    else:
+        text = _("The library is empty.")
+    st.info(text)
 
 
 def _invite(library: str, facets: Facets) -> None:

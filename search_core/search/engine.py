@@ -18,9 +18,9 @@ from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
-from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out
+from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out, stays
 from search_core.search.filtered_search import Effort, plan_effort
-from search_core.search.match_strength import MATCH, PLAIN_K, Relevance
+from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.search.selectivity import Selectivities
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
@@ -35,7 +35,7 @@ class Query:
 
     With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
     ``templates`` put the sentence into prompts (see prompts). ``without`` are sentences to leave
-    out, as strongly as ``without_weight`` (0 to 1) says (see leaving_out).
+    out, as strongly as ``without_weight`` (0 to 1) says (see exclusion).
     """
 
     text: str | None = None
@@ -77,13 +77,20 @@ class Query:
 class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
-    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance).
+    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off.
     """
 
     rank: int
     score: float
     entity: MediaEntity
     strength: float | None = None
+    is_past_fall: bool = False
+
+    @property
+    def is_less_sure(self) -> bool:
+        """Whether it belongs below the line between matches and the rest."""
+        return self.is_weak or self.is_past_fall
 
     @property
     def is_weak(self) -> bool:
@@ -199,7 +206,8 @@ class SearchEngine:
         started = time.perf_counter()
         if _minds_filter(library, where, params or NO_PARAMS):
             self._selectivities.expect(library, where)
-        embedding = self.embed(query)
+        wanted, unwanted = self._wanted(query), self._unwanted(query)
+        embedding = leave_out(wanted, unwanted, query.without_weight)
         embedded = time.perf_counter()
         found = find(
             self._store, library, embedding, self._selectivities,
@@ -216,13 +224,13 @@ class SearchEngine:
             and (min_score is None or match.score >= min_score)
         ]
         del kept[k:]
-        is_plain = where.is_empty and k == PLAIN_K and params is None
+        scores = [match.score for match in kept]
+        if len(unwanted) and query.without_weight:
+            kept, scores = self._without(library, kept, wanted, unwanted)
+        is_plain = where.is_empty and k == PLAIN_K and params is None and not query.without
         first = found.matches[0] if found.matches and is_plain else None
-        strengths = self._strengths(query, library, embedding, kept, first)
-        hits = [
-            Hit(rank, match.score, match.entity, strength)
-            for rank, (match, strength) in enumerate(zip(kept, strengths, strict=True), start=1)
-        ]
+        strengths = self._strengths(query, library, wanted, scores, first)
+        hits = _as_hits(query, kept, strengths)
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
         unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
         return Answer(
@@ -238,36 +246,60 @@ class SearchEngine:
         self,
         query: Query,
         library: LibraryInfo,
-        embedding: Embeddings,
-        kept: list[Match],
+        wanted: Embeddings,
+        scores: list[float],
         first: Match | None,
     ) -> Sequence[float | None]:
-        """Return each match's strength; a mixed query's is not told: none was measured.
+        """Return the strength of each of a sentence's scores; a mixed query's is not told.
 
-        ``first`` is the library's best for the query, where the search has found it.
+        ``wanted`` (dim,) is what to look for, whatever is left out; ``first`` the library's best
+        for it, where the search has found that.
         """
-        untold = [None] * len(kept)
+        untold = [None] * len(scores)
         calibration = self._relevance.calibration
         name, text = library.encoder.name, query.text or ""
         unknown = unknown_words(name, text).share
         if query.kind == "text" and (not understands(name, text) or unknown >= 1.0):
-            return [0.0] * len(kept)  # what it finds is chance
-        plain = query.kind == "text" and not query.without and not query.templates
-        if calibration is None or not plain or not kept:
+            return [0.0] * len(scores)  # what it finds is chance
+        plain = query.kind == "text" and not query.templates
+        if calibration is None or not plain or not scores:
             return untold
-        background = self._relevance.background(library, embedding, first, unknown)
+        background = self._relevance.background(library, wanted, first, unknown)
         if background is None:
             return untold
-        return background.strengths([match.score for match in kept], calibration)
+        return background.strengths(scores, calibration)
+
+    def _without(
+        self, library: LibraryInfo, kept: list[Match], wanted: Embeddings, unwanted: Embeddings
+    ) -> tuple[list[Match], list[float]]:
+        """Return the matches that do not show what is left out, and what each scores without it."""
+        where = Filter(ids=tuple(match.entity.id for match in kept))
+        pages = list(self._store.vectors(self._library, where=where)) if kept else []
+        vectors = {
+            entity.id: vector
+            for page in pages
+            for entity, vector in zip(page.entities, page.embeddings, strict=True)
+        }
+        kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
+        if not kept:
+            return [], []
+        found = np.stack([vectors[match.entity.id] for match in kept])
+        still = stays(found, self._relevance.drawn(library), wanted, unwanted)
+        scores = (found @ wanted)[still].tolist()
+        return [match for match, stay in zip(kept, still, strict=True) if stay], scores
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
-        wanted = self._wanted(query)
-        unwanted = [text.strip() for text in query.without if text.strip()]
-        if not unwanted:
-            return wanted
-        encoded = self._encoder.encode_texts(unwanted, query.templates)
-        return leave_out(wanted, encoded, query.without_weight)
+        return leave_out(self._wanted(query), self._unwanted(query), query.without_weight)
+
+    def _unwanted(self, query: Query) -> Embeddings:
+        """Return the embeddings (n, dim) of what is left out in words that the encoder knows."""
+        name = self._encoder.identity.name
+        texts = [text.strip() for text in query.without if text.strip()]
+        texts = [text for text in texts if unknown_words(name, text).share < 1.0]
+        if not texts:
+            return np.empty((0, self._encoder.identity.dim), np.float32)
+        return self._encoder.encode_texts(texts, query.templates)
 
     def _wanted(self, query: Query) -> Embeddings:
         pictures: list[Embeddings] = []
@@ -283,6 +315,17 @@ class SearchEngine:
         picture = np.mean(pictures, axis=0)
         mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
         return l2_normalised(mixed)
+
+
+def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | None]) -> list[Hit]:
+    """Return matches as hits, ranked: the sure ones before the others, else as they are."""
+    sure = None if query.kind == "text" else sure_before_fall([match.score for match in kept])
+    hits = [
+        Hit(0, match.score, match.entity, strength, sure is not None and at >= sure)
+        for at, (match, strength) in enumerate(zip(kept, strengths, strict=True))
+    ]
+    hits.sort(key=lambda hit: hit.is_less_sure)  # what is left out changes the order of scores
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
 
 
 def find(

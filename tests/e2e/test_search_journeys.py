@@ -136,7 +136,7 @@ def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  #
 
 
 def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.locator(".st-key-page-keys").wait_for(state="attached")
     focused = "document.activeElement.innerText.trim() === '{}'"
     page.get_by_role("button", name="Open 1", exact=True).focus()
@@ -158,7 +158,7 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
 
 def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa: F811
     page.set_viewport_size({"width": 390, "height": 844})
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.get_by_role("button", name="Next page").click()
     page.wait_for_url("**page=2*")
     page.get_by_role("button", name="Open 21", exact=True).wait_for()
@@ -175,7 +175,7 @@ def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa
 
 
 def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", k="100", weak="true")
+    ask(page, q="a car", fold="never", k="100")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
     chart.locator("canvas, svg").first.wait_for()
     box = chart.bounding_box()
@@ -206,7 +206,7 @@ def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_pa
 
 
 def test_a_moment_is_tagged_and_deleted_where_it_is_opened(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.get_by_role("button", name="Open 1", exact=True).click()
     dialog = page.locator("[role=dialog]").filter(has_text="More like this")
     dialog.get_by_label("Tags").fill("looked at")

@@ -17,7 +17,13 @@ from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Prepr
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
-from search_core.search.match_strength import FRESH_S, MATCH, Background, Relevance
+from search_core.search.match_strength import (
+    FRESH_S,
+    MATCH,
+    Background,
+    Relevance,
+    sure_before_fall,
+)
 from search_core.store.library import NO_FILTER, VectorPage
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity
@@ -176,6 +182,51 @@ def test_nothing_that_narrows_a_search_changes_a_strength(
         assert hit.strength == verdicts[hit.entity.id]
 
 
+class Spoken(Encoder):
+    """Gives each sentence a vector of its own."""
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        known = {"a car": 7, "red": 8}
+        if not set(texts) <= set(known):
+            return super().encode_texts(texts)
+        return clip_like_vectors(200, DIM)[[known[text] for text in texts]]
+
+
+def test_leaving_out_keeps_the_sentences_strengths_and_drops_what_shows_the_rest() -> None:
+    encoder = Spoken()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    told = {hit.entity.id: hit.strength for hit in engine.answer(Query("a car"), k=200).hits}
+    hits = engine.answer(Query("a car", without=("red",)), k=200).hits
+    assert [hit.strength for hit in hits] == [
+        pytest.approx(told[hit.entity.id], abs=1e-5) for hit in hits
+    ]
+    assert make_entity(7).id in {hit.entity.id for hit in hits}
+    assert make_entity(8).id not in {hit.entity.id for hit in hits}
+    assert [hit.is_less_sure for hit in hits] == sorted(hit.is_less_sure for hit in hits)
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+
+
+def test_nothing_is_left_out_by_unknown_words() -> None:
+    encoder = Spoken()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    whole = engine.answer(Query("a car"), k=200)
+    answer = engine.answer(Query("a car", without=("graffiti",)), k=200)
+    assert [hit.entity.id for hit in answer.hits] == [hit.entity.id for hit in whole.hits]
+    assert answer.unknown == ("graffiti",)
+
+
+def test_pictures_are_divided_where_their_scores_fall_off() -> None:
+    assert sure_before_fall([0.98, 0.97, 0.80, 0.79]) == 2
+    assert sure_before_fall([0.80, 0.78, 0.76, 0.74]) is None
+    assert sure_before_fall([0.9]) is None
+    assert sure_before_fall([]) is None
+    encoder = Encoder()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    hits = engine.answer(Query(image=Image.new("RGB", (8, 8))), k=20).hits
+    assert [hit.is_less_sure for hit in hits] == [False] + [True] * 19  # itself, and the others
+
+
 def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
@@ -191,7 +242,7 @@ def test_pictures_mixtures_and_unmeasured_encoders_get_none() -> None:
     engine = SearchEngine(encoder, filled(encoder), "main")
     for query in (
         Query(image=Image.new("RGB", (8, 8))),
-        Query("a car", without=("red",)),
+        Query("a car", image=Image.new("RGB", (8, 8)), without=("red",)),
         Query("a car", templates=("a photo of {}",)),
     ):
         answer = engine.answer(query, k=3)
