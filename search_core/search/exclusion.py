@@ -36,13 +36,17 @@ def leave_out(wanted: Embeddings, unwanted: Embeddings, weight: float) -> Embedd
 
 
 def stays(
-    embeddings: Embeddings, background: Embeddings, wanted: Embeddings, unwanted: Embeddings
+    embeddings: Embeddings,
+    background: Embeddings,
+    wanted: Embeddings,
+    unwanted: Embeddings,
+    least_nearer: float = LEAST_NEARER,
 ) -> NDArray[np.bool_]:
     """Return which of ``embeddings`` (n, dim) show what is wanted rather than what is not (n,).
 
     ``background`` (m, dim) is the library at large; ``wanted`` (dim,), ``unwanted`` (u, dim).
     """
     towards = (wanted - unwanted).T
-    least = LEAST_NEARER * (background @ towards).std(axis=0)
+    least = least_nearer * (background @ towards).std(axis=0)
     kept: NDArray[np.bool_] = (embeddings @ towards >= least).all(axis=1)
     return kept
