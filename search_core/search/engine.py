@@ -201,6 +201,8 @@ class SearchEngine:
         # Here too, though a guarded store does it: how hard to search depends on the whole filter.
         where = where.seen_by(self._cameras)
         more = 1 if query.entity_id else 0
+        if query.without:  # some are dropped
+            more += min(k, max(0, library.index.max_hits - k - more))
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
@@ -223,10 +225,10 @@ class SearchEngine:
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
-        del kept[k:]
         scores = [match.score for match in kept]
         if len(unwanted) and query.without_weight:
             kept, scores = self._without(library, kept, wanted, unwanted)
+        del kept[k:], scores[k:]
         is_plain = where.is_empty and k == PLAIN_K and params is None and not query.without
         first = found.matches[0] if found.matches and is_plain else None
         strengths = self._strengths(query, library, wanted, scores, first)

@@ -29,7 +29,7 @@ def ask(page: Page, **query: str) -> None:  # noqa: F811
     from urllib.parse import urlencode
 
     page.goto(f"{page.url.split('?')[0]}?{urlencode(query)}")
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
 
 
 def settle(page: Page) -> None:  # noqa: F811
@@ -45,7 +45,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
     page.get_by_role("button", name="Picture", exact=True).click()
     page.locator("input[type=file]").set_input_files(thumbnail)
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     page.keyboard.press("Escape")
     score = re.search(r"^1 · (\d\.\d{3})", page.locator(FIRST).inner_text())
     assert score
@@ -70,7 +70,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     elsewhere.set_default_timeout(60_000)
     elsewhere.goto(page.url)
     elsewhere.get_by_alt_text("The picture searched by").wait_for()
-    elsewhere.locator(f"{FIRST} img").wait_for()
+    elsewhere.locator(f"{FIRST} img").first.wait_for()
     settle(elsewhere)
     assert elsewhere.locator(".st-key-results").inner_text() == found
     elsewhere.get_by_role("button", name="Remove picture").click()
@@ -91,12 +91,12 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
         box.fill(sentence)
         box.press("Enter")
         page.wait_for_url(f"**q={sentence.replace(' ', '+')}")
-        page.locator(f"{FIRST} img").wait_for()
+        page.locator(f"{FIRST} img").first.wait_for()
         settle(page)
     page.locator(f"{FIRST} .stButton button").click()
     page.get_by_role("button", name="More like this").click()
     page.wait_for_url(lambda url: "like=" in url and "q=" not in url)
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     settle(page)
 
     page.go_back()
@@ -130,7 +130,7 @@ def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  #
         }""",
         list(thumbnail.read_bytes()),
     )
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     page.get_by_role("button", name="Remove picture").click()
     page.locator(".st-key-examples").wait_for()
 

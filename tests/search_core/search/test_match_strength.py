@@ -204,6 +204,7 @@ def test_leaving_out_keeps_the_sentences_strengths_and_drops_what_shows_the_rest
     assert make_entity(8).id not in {hit.entity.id for hit in hits}
     assert [hit.is_less_sure for hit in hits] == sorted(hit.is_less_sure for hit in hits)
     assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert len(engine.answer(Query("a car", without=("red",)), k=3).hits) == 3
 
 
 def test_nothing_is_left_out_by_unknown_words() -> None:
