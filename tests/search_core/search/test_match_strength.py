@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -155,6 +155,7 @@ def searched() -> tuple[Encoder, MemoryStore, Relevance]:
     return encoder, store, Relevance(encoder, store)
 
 
+@settings(deadline=None)
 @given(
     where=filters(),
     allowed=st.none() | st.sets(st.sampled_from(CAMERAS), min_size=1),
