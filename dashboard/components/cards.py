@@ -28,6 +28,11 @@ class Card:
     moment: Moment | None = None
     strength: float | None = None
 
+    @property
+    def is_less_sure(self) -> bool:
+        """Whether it stands below the line between matches and the rest."""
+        return self.moment is not None and self.moment.best.is_less_sure
+
 
 def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
     """Return moments as cards, in their order; the best hit of each is its picture."""

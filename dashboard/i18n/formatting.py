@@ -15,7 +15,7 @@ from search_core.schema.entity import MediaEntity
 
 Noun = Literal[
     "camera", "file", "gap", "hit", "job", "keyframe", "moment", "other", "picture",
-    "recorded search", "source", "stored picture", "vector", "weak match",
+    "recorded search", "source", "stored picture", "vector",
 ]  # fmt: skip
 _COUNTED: Mapping[Noun, Callable[[int], str]] = {
     "camera": lambda n: ngettext("{count} camera", "{count} cameras", n),
@@ -33,7 +33,6 @@ _COUNTED: Mapping[Noun, Callable[[int], str]] = {
     "source": lambda n: ngettext("{count} source", "{count} sources", n),
     "stored picture": lambda n: ngettext("{count} stored picture", "{count} stored pictures", n),
     "vector": lambda n: ngettext("{count} vector", "{count} vectors", n),
-    "weak match": lambda n: ngettext("{count} weak match", "{count} weak matches", n),
 }
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 

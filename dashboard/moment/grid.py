@@ -47,8 +47,18 @@ def draw_cards(
         with st.container(horizontal=True, horizontal_alignment="center", key="pager"):
             page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
     first = (page - 1) * PER_PAGE
+    on_page = cards[first : first + PER_PAGE]
+    sure = sum(not card.is_less_sure for card in cards)
     with grid:
-        for index, card in enumerate(cards[first : first + PER_PAGE], start=first):
+        for index, card in enumerate(on_page, start=first):
+            if sure and index == max(first, sure):
+                with st.container(key="less-sure"):
+                    st.caption(
+                        _(
+                            "Less sure from here on: these fit little better than much else in "
+                            "the library does."
+                        )
+                    )
             with st.container(key=f"card-{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))

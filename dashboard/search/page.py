@@ -22,7 +22,8 @@ from dashboard.search.bar import search_bar, terms
 from dashboard.search.filters import pick_filters
 from dashboard.search.link_check import is_stopped, note_what_is_not_there
 from dashboard.search.results import show_results
-from search_core.encoders.catalogue import ENCODERS, understands
+from search_core.encoders.catalogue import ENCODERS
+from search_core.encoders.vocabulary import understands
 from search_core.schema.facets import Facets
 
 EXAMPLES = (
@@ -91,13 +92,14 @@ def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
 
 
 def _nothing(request: SearchRequest) -> None:
-    narrowed = not request.where.is_empty or request.min_score is not None
     st.markdown("**" + counted(0, "hit") + "**")
-    st.info(
-        _("Nothing passes these filters. Clear some of them in the sidebar.")
-        if narrowed
-        else _("The library is empty.")
-    )
+    if request.without:
+        text = _("Nothing is left without that. Leave out less, or clear filters in the sidebar.")
+    elif not request.where.is_empty or request.min_score is not None:
+        text = _("Nothing passes these filters. Clear some of them in the sidebar.")
+    else:
+        text = _("The library is empty.")
+    st.info(text)
 
 
 def _invite(library: str, facets: Facets) -> None:

@@ -33,15 +33,14 @@ ALIKE_DISTANCE = 0.02
 @shown_in_words()
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
+    if found.unknown:
+        text = _("These words mean nothing to this encoder: {words}.")
+        st.caption(text.format(words=plain(_(", ").join(found.unknown))))
     if found.fits_nothing:
         _say_that_nothing_stands_out(request)
-    body, foot = st.container(), st.container(key="weak-matches")
-    with foot:
-        weak_too = _weak_too(found)
-    hits = [hit for hit in found.hits if weak_too or not hit.is_weak]
-    with body:
-        if hits:
-            _show_hits(request, found, hits, f"{hash(request):x}{'-weak' if weak_too else ''}")
+        if not _nearest_too(found):
+            return
+    _show_hits(request, found, found.hits, f"{hash(request):x}")
 
 
 def _say_that_nothing_stands_out(request: SearchRequest) -> None:
@@ -54,16 +53,10 @@ def _say_that_nothing_stands_out(request: SearchRequest) -> None:
     st.info(text, icon=":material/search_off:")
 
 
-def _weak_too(found: Answer) -> bool:
-    """Offer the hits that are no matches; return whether they are shown."""
-    weak = sum(hit.is_weak for hit in found.hits)
-    if not weak:
-        return False
-    label = _("Show the nearest pictures ({count})").format(count=f"{weak:,}")
-    if not found.fits_nothing:
-        label = _("Show {matches}").format(matches=counted(weak, "weak match"))
+def _nearest_too(found: Answer) -> bool:
+    """Offer the hits of which none is a match; return whether they are shown."""
     return st.toggle(
-        label,
+        _("Show the nearest pictures ({count})").format(count=f"{len(found.hits):,}"),
         key="weak",
         bind="query-params",
         help=_(
@@ -123,10 +116,10 @@ def _arranged(
     if alike:
         moments = fold_alike(moments, embeddings(request, found), ALIKE_DISTANCE)
     if order == NEWEST:
-        return sorted(moments, key=lambda moment: -moment.last_ms)
-    if order == OLDEST:
-        return sorted(moments, key=lambda moment: moment.first_ms)
-    return moments
+        moments = sorted(moments, key=lambda moment: -moment.last_ms)
+    elif order == OLDEST:
+        moments = sorted(moments, key=lambda moment: moment.first_ms)
+    return sorted(moments, key=lambda moment: moment.best.is_less_sure)
 
 
 def _counts(found: Answer, hits: list[Hit], moments: list[Moment]) -> str:

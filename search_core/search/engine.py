@@ -11,15 +11,15 @@ import numpy as np
 from PIL import Image
 
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
-from search_core.encoders.catalogue import understands
 from search_core.encoders.prompts import text_read
+from search_core.encoders.vocabulary import understands, unknown_words
 from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
-from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out
+from search_core.search.exclusion import WITHOUT_WEIGHT, leave_out, stays
 from search_core.search.filtered_search import Effort, plan_effort
-from search_core.search.match_strength import MATCH, PLAIN_K, Relevance
+from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.search.selectivity import Selectivities
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
@@ -34,7 +34,7 @@ class Query:
 
     With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
     ``templates`` put the sentence into prompts (see prompts). ``without`` are sentences to leave
-    out, as strongly as ``without_weight`` (0 to 1) says (see leaving_out).
+    out, as strongly as ``without_weight`` (0 to 1) says (see exclusion).
     """
 
     text: str | None = None
@@ -62,6 +62,11 @@ class Query:
             )
 
     @property
+    def texts(self) -> list[str]:
+        """The sentence and those to leave out, without the empty ones."""
+        return [text.strip() for text in (self.text or "", *self.without) if text.strip()]
+
+    @property
     def kind(self) -> QueryKind:
         """Whether a sentence alone is looked for, or a picture or a stored entity has a part."""
         return "text" if self.image is None and not self.entity_id else "image"
@@ -71,13 +76,20 @@ class Query:
 class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
-    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance).
+    ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off.
     """
 
     rank: int
     score: float
     entity: MediaEntity
     strength: float | None = None
+    is_past_fall: bool = False
+
+    @property
+    def is_less_sure(self) -> bool:
+        """Whether it belongs below the line between matches and the rest."""
+        return self.is_weak or self.is_past_fall
 
     @property
     def is_weak(self) -> bool:
@@ -121,7 +133,8 @@ class Answer:
 
     ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
     (dim,) is what was searched by. ``truncated`` holds, of each sentence longer than the encoder
-    reads, the beginning that it read.
+    reads, the beginning that it read; ``unknown`` the words that mean nothing to it, where that is
+    known (see vocabulary).
     """
 
     hits: list[Hit]
@@ -130,6 +143,7 @@ class Answer:
     effort: Effort
     embedding: Embeddings = field(compare=False, repr=False)
     truncated: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def fits_nothing(self) -> bool:
@@ -186,12 +200,17 @@ class SearchEngine:
         # Here too, though a guarded store does it: how hard to search depends on the whole filter.
         where = where.seen_by(self._cameras)
         more = 1 if query.entity_id else 0
+        if query.without:  # some are dropped
+            more += min(k, max(0, library.index.max_hits - k - more))
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
         if _minds_filter(library, where, params or NO_PARAMS):
             self._selectivities.expect(library, where)
-        embedding = self.embed(query)
+        wanted, unwanted = self._wanted(query), self._unwanted(query)
+        embedding = wanted
+        if len(unwanted):
+            embedding = leave_out(wanted, unwanted, query.without_weight)
         embedded = time.perf_counter()
         found = find(
             self._store, library, embedding, self._selectivities,
@@ -207,19 +226,22 @@ class SearchEngine:
             if match.entity.id != query.entity_id
             and (min_score is None or match.score >= min_score)
         ]
-        del kept[k:]
-        is_plain = where.is_empty and k == PLAIN_K and params is None
+        scores = [match.score for match in kept]
+        if len(unwanted) and query.without_weight:
+            kept, scores = self._without(library, kept, wanted, unwanted)
+        del kept[k:], scores[k:]
+        is_plain = where.is_empty and k == PLAIN_K and params is None and not query.without
         first = found.matches[0] if found.matches and is_plain else None
-        strengths = self._strengths(query, library, embedding, kept, first)
-        hits = [
-            Hit(rank, match.score, match.entity, strength)
-            for rank, (match, strength) in enumerate(zip(kept, strengths, strict=True), start=1)
-        ]
+        strengths = self._strengths(query, library, wanted, scores, first)
+        hits = _as_hits(query, kept, strengths)
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
-        return Answer(hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query))
+        unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
+        return Answer(
+            hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query), unknown
+        )
 
     def _truncated(self, query: Query) -> tuple[str, ...]:
-        texts = [text.strip() for text in (query.text or "", *query.without) if text.strip()]
+        texts = query.texts
         read = [text_read(self._encoder, text, query.templates) for text in texts]
         return tuple(part for text, part in zip(texts, read, strict=True) if part != text)
 
@@ -227,34 +249,60 @@ class SearchEngine:
         self,
         query: Query,
         library: LibraryInfo,
-        embedding: Embeddings,
-        kept: list[Match],
+        wanted: Embeddings,
+        scores: list[float],
         first: Match | None,
     ) -> Sequence[float | None]:
-        """Return each match's strength; a mixed query's is not told: none was measured.
+        """Return the strength of each of a sentence's scores; a mixed query's is not told.
 
-        ``first`` is the library's best for the query, where the search has found it.
+        ``wanted`` (dim,) is what to look for, whatever is left out; ``first`` the library's best
+        for it, where the search has found that.
         """
-        untold = [None] * len(kept)
+        untold = [None] * len(scores)
         calibration = self._relevance.calibration
-        if query.kind == "text" and not understands(library.encoder.name, query.text or ""):
-            return [0.0] * len(kept)  # what it finds is chance
-        plain = query.kind == "text" and not query.without and not query.templates
-        if calibration is None or not plain or not kept:
+        name, text = library.encoder.name, query.text or ""
+        unknown = unknown_words(name, text).share
+        if query.kind == "text" and (not understands(name, text) or unknown >= 1.0):
+            return [0.0] * len(scores)  # what it finds is chance
+        plain = query.kind == "text" and not query.templates
+        if calibration is None or not plain or not scores:
             return untold
-        background = self._relevance.background(library, embedding, first)
+        background = self._relevance.background(library, wanted, first, unknown)
         if background is None:
             return untold
-        return background.strengths([match.score for match in kept], calibration)
+        return background.strengths(scores, calibration)
+
+    def _without(
+        self, library: LibraryInfo, kept: list[Match], wanted: Embeddings, unwanted: Embeddings
+    ) -> tuple[list[Match], list[float]]:
+        """Return the matches that do not show what is left out, and what each scores without it."""
+        where = Filter(ids=tuple(match.entity.id for match in kept))
+        pages = list(self._store.vectors(self._library, where=where)) if kept else []
+        vectors = {
+            entity.id: vector
+            for page in pages
+            for entity, vector in zip(page.entities, page.embeddings, strict=True)
+        }
+        kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
+        if not kept:
+            return [], []
+        found = np.stack([vectors[match.entity.id] for match in kept])
+        still = stays(found, self._relevance.drawn(library), wanted, unwanted)
+        scores = (found @ wanted)[still].tolist()
+        return [match for match, stay in zip(kept, still, strict=True) if stay], scores
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
-        wanted = self._wanted(query)
-        unwanted = [text.strip() for text in query.without if text.strip()]
-        if not unwanted:
-            return wanted
-        encoded = self._encoder.encode_texts(unwanted, query.templates)
-        return leave_out(wanted, encoded, query.without_weight)
+        return leave_out(self._wanted(query), self._unwanted(query), query.without_weight)
+
+    def _unwanted(self, query: Query) -> Embeddings:
+        """Return the embeddings (n, dim) of what is left out in words that the encoder knows."""
+        name = self._encoder.identity.name
+        texts = [text.strip() for text in query.without if text.strip()]
+        texts = [text for text in texts if unknown_words(name, text).share < 1.0]
+        if not texts:
+            return np.empty((0, self._encoder.identity.dim), np.float32)
+        return self._encoder.encode_texts(texts, query.templates)
 
     def _wanted(self, query: Query) -> Embeddings:
         pictures: list[Embeddings] = []
@@ -270,6 +318,17 @@ class SearchEngine:
         picture = np.mean(pictures, axis=0)
         mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
         return l2_normalised(mixed)
+
+
+def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | None]) -> list[Hit]:
+    """Return matches as hits, ranked: the sure ones before the others, else as they are."""
+    sure = None if query.kind == "text" else sure_before_fall([match.score for match in kept])
+    hits = [
+        Hit(0, match.score, match.entity, strength, sure is not None and at >= sure)
+        for at, (match, strength) in enumerate(zip(kept, strengths, strict=True))
+    ]
+    hits.sort(key=lambda hit: hit.is_less_sure)  # what is left out changes the order of scores
+    return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
 
 
 def find(

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
+from itertools import pairwise
 from operator import mul
 
 import numpy as np
@@ -37,6 +38,9 @@ BACKGROUND_ROWS = 1000
 FRESH_S = 600.0
 #: From here on a hit is a match; calibrations are fitted to it.
 MATCH = 0.5
+#: Scores of pictures fall off where one is so much further from 1 than the one before, as a share.
+#: On the demo library 92 % of what is above such a fall shows what the picture does, of all 17 %.
+LEAST_FALL = 0.15
 _MOST_KEPT = 32
 #: What people ask of footage, as many things as words: sentences are held against their middle.
 ORDINARY = (
@@ -68,6 +72,7 @@ class Background:
 
     ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
     rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
+    ``unknown`` is the share of its words that mean nothing to the encoder (see vocabulary).
     """
 
     best: float
@@ -76,6 +81,7 @@ class Background:
     ordinary: float
     nearest: float
     outdone: float
+    unknown: float = 0.0
 
     def signs(self) -> tuple[float, ...]:
         """Return what a calibration weighs, in the order of its fields.
@@ -85,7 +91,7 @@ class Background:
         z = (self.best - self.mean) / self.deviation if self.deviation else 0.0
         return (
             *(self.best, z, self.mean, self.deviation, self.ordinary, self.nearest, self.outdone),
-            *(self.mean * self.mean, self.mean * z),
+            *(self.mean * self.mean, self.mean * z, self.unknown),
         )
 
     def strength(self, score: float, calibration: Calibration) -> float:
@@ -99,6 +105,13 @@ class Background:
         slope = fall / self.deviation if self.deviation else 0.0
         logits = (best - slope * (self.best - score) for score in scores)
         return [1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit)))) for logit in logits]
+
+
+def sure_before_fall(scores: Sequence[float]) -> int | None:
+    """Return how many scores, best first, come before they fall off; None where they do not."""
+    falls = [(before - after) / max(1.0 - after, 1e-6) for before, after in pairwise(scores)]
+    largest = max(range(len(falls)), key=falls.__getitem__, default=None)
+    return largest + 1 if largest is not None and falls[largest] >= LEAST_FALL else None
 
 
 class Relevance:
@@ -126,12 +139,22 @@ class Relevance:
             with self._lock:
                 self._encoded_rivals()
 
+    def drawn(self, library: LibraryInfo) -> Embeddings:
+        """Return the embeddings (n, dim) of pictures drawn from the whole library by chance."""
+        with self._lock:
+            return self._background_of(library)
+
     def background(
-        self, library: LibraryInfo, embedding: Embeddings, first: Match | None = None
+        self,
+        library: LibraryInfo,
+        embedding: Embeddings,
+        first: Match | None = None,
+        unknown: float = 0.0,
     ) -> Background | None:
         """Return how a sentence's embedding (dim,) does at large; None in an empty library.
 
-        ``first`` is what a plain search of the whole library found first, where it was made.
+        ``first`` is what a plain search of the whole library found first, where it was made;
+        ``unknown`` is the share of the sentence's words that the encoder does not know.
         Raises StoreError when Milvus fails.
         """
         with self._lock:
@@ -149,6 +172,7 @@ class Relevance:
             ordinary=float(middle @ embedding),
             nearest=float((rivals @ embedding).max()),
             outdone=float((rivals @ best > best @ embedding).mean()),
+            unknown=unknown,
         )
 
     def _best_of(

@@ -43,7 +43,7 @@ from sightline.cli.terminal import (
 if TYPE_CHECKING:
     from PIL import Image
 
-    from search_core.search.engine import Hit
+    from search_core.search.engine import Hit, Query
     from search_core.store.milvus.store import MilvusStore
 
 
@@ -145,7 +145,7 @@ def search(
         found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
         hits = found.hits
         known = not warn_of_unknown(store, settings.library, where)
-        nothing_found = "" if hits else _nothing_found(store, settings.library, where, known)
+        nothing_found = "" if hits else _nothing_found(store, settings.library, where, known, query)
     if sheet is not None and hits:
         from sightline.cli.contact_sheet import Section, write_contact_sheet
 
@@ -155,6 +155,8 @@ def search(
         note(found.effort.reason)
     for read in found.truncated:
         note(f'The encoder reads only the beginning of so long a sentence: "{read} …"')
+    if found.unknown:
+        note(f"These words mean nothing to this encoder: {', '.join(found.unknown)}.")
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
     if json:
@@ -169,7 +171,7 @@ def search(
 
 
 def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
-    """Return hits as people read them: one line each, weak ones dimmed.
+    """Return hits as people read them: one line each, less sure ones dimmed below a line.
 
     Where it is known which ranks are ``right``, those have a tick.
     """
@@ -180,7 +182,10 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
     )
     longest_camera = max(len(hit.entity.camera) for hit in hits)
     room = max(24, out().width - 52 - longest_camera)
-    for hit in hits:
+    sure = sum(not hit.is_less_sure for hit in hits)
+    for number, hit in enumerate(hits):
+        if 0 < sure == number:
+            made.add_row(*ticks, *[""] * 5, "Less sure from here on:")
         entity = hit.entity
         still = "live" if entity.is_live else "–"
         position = clock_from_ms(entity.pts_ms) if entity.in_video else still
@@ -193,7 +198,7 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
             local_time(entity.captured_at),
             position,
             shown_path(entity.uri, room),
-            style="dim" if hit.is_weak else None,
+            style="dim" if hit.is_less_sure else None,
         )
     return made
 
@@ -223,8 +228,12 @@ def _title(sentence: str | None, image: Path | None, entity_id: str | None) -> s
     return "  +  ".join(part for part in parts if part)
 
 
-def _nothing_found(store: MilvusStore, library: str, where: Filter, known: bool) -> str:
+def _nothing_found(
+    store: MilvusStore, library: str, where: Filter, known: bool, query: Query
+) -> str:
     if store.count(library, where):
+        if query.without:
+            return "Nothing is left without that; leave out less, or try a lower --min-score."
         return "Nothing scores that high; try a lower --min-score."
     if where.is_empty:
         return "The library is empty."

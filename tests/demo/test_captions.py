@@ -6,12 +6,18 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from search_core.encoders.vocabulary import WORDS_FILE
 from sightline.demo.scenes.facts import ANY, ATTRIBUTES, Facts, ThingClaim, claim_of
 from sightline.demo.scenes.scenes import Dog, Person, Place, Placement, Scene, Vehicle, Weather
 from sightline.demo.training.captions import caption, plain_phrase, say
 from sightline.demo.training.sampling import sample_scene, sample_sibling
 from sightline.demo.training.train import ENCODER_FOLDER, build_tokenizer
-from sightline.demo.training.vocabulary import CONTEXT_LENGTH, learn_merges, write_vocabulary
+from sightline.demo.training.vocabulary import (
+    CONTEXT_LENGTH,
+    learn_merges,
+    write_vocabulary,
+    write_words,
+)
 
 seeds = st.integers(0, 2**31)
 AT = Placement(0.5, 0.9, 0.5, 1, 0.0)
@@ -163,3 +169,8 @@ def test_the_shipped_vocabulary_is_what_the_grammar_gives(tmp_path: Path) -> Non
     shipped = (ENCODER_FOLDER / "vocabulary.txt.gz").read_bytes()
     assert (tmp_path / "vocabulary.txt.gz").read_bytes() == shipped
     assert size == build_tokenizer().vocab_size
+
+
+def test_the_shipped_words_are_what_the_grammar_says(tmp_path: Path) -> None:
+    write_words(tmp_path / WORDS_FILE)
+    assert (tmp_path / WORDS_FILE).read_text() == (ENCODER_FOLDER / WORDS_FILE).read_text()

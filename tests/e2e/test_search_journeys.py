@@ -29,7 +29,7 @@ def ask(page: Page, **query: str) -> None:  # noqa: F811
     from urllib.parse import urlencode
 
     page.goto(f"{page.url.split('?')[0]}?{urlencode(query)}")
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
 
 
 def settle(page: Page) -> None:  # noqa: F811
@@ -45,7 +45,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     thumbnail = next((data_dir / "thumbnails").rglob("*.jpg"))
     page.get_by_role("button", name="Picture", exact=True).click()
     page.locator("input[type=file]").set_input_files(thumbnail)
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     page.keyboard.press("Escape")
     score = re.search(r"^1 · (\d\.\d{3})", page.locator(FIRST).inner_text())
     assert score
@@ -70,7 +70,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     elsewhere.set_default_timeout(60_000)
     elsewhere.goto(page.url)
     elsewhere.get_by_alt_text("The picture searched by").wait_for()
-    elsewhere.locator(f"{FIRST} img").wait_for()
+    elsewhere.locator(f"{FIRST} img").first.wait_for()
     settle(elsewhere)
     assert elsewhere.locator(".st-key-results").inner_text() == found
     elsewhere.get_by_role("button", name="Remove picture").click()
@@ -91,12 +91,12 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
         box.fill(sentence)
         box.press("Enter")
         page.wait_for_url(f"**q={sentence.replace(' ', '+')}")
-        page.locator(f"{FIRST} img").wait_for()
+        page.locator(f"{FIRST} img").first.wait_for()
         settle(page)
     page.locator(f"{FIRST} .stButton button").click()
     page.get_by_role("button", name="More like this").click()
     page.wait_for_url(lambda url: "like=" in url and "q=" not in url)
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     settle(page)
 
     page.go_back()
@@ -130,13 +130,13 @@ def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  #
         }""",
         list(thumbnail.read_bytes()),
     )
-    page.locator(f"{FIRST} img").wait_for()
+    page.locator(f"{FIRST} img").first.wait_for()
     page.get_by_role("button", name="Remove picture").click()
     page.locator(".st-key-examples").wait_for()
 
 
 def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.locator(".st-key-page-keys").wait_for(state="attached")
     focused = "document.activeElement.innerText.trim() === '{}'"
     page.get_by_role("button", name="Open 1", exact=True).focus()
@@ -158,7 +158,7 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
 
 def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa: F811
     page.set_viewport_size({"width": 390, "height": 844})
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.get_by_role("button", name="Next page").click()
     page.wait_for_url("**page=2*")
     page.get_by_role("button", name="Open 21", exact=True).wait_for()
@@ -175,7 +175,7 @@ def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa
 
 
 def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", k="100", weak="true")
+    ask(page, q="a car", fold="never", k="100")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
     chart.locator("canvas, svg").first.wait_for()
     box = chart.bounding_box()
@@ -206,7 +206,7 @@ def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_pa
 
 
 def test_a_moment_is_tagged_and_deleted_where_it_is_opened(page: Page) -> None:  # noqa: F811
-    ask(page, q="a car", fold="never", weak="true")
+    ask(page, q="a car", fold="never")
     page.get_by_role("button", name="Open 1", exact=True).click()
     dialog = page.locator("[role=dialog]").filter(has_text="More like this")
     dialog.get_by_label("Tags").fill("looked at")

@@ -25,6 +25,7 @@ import torch
 from safetensors.torch import save_file
 
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.encoders.vocabulary import WORDS_FILE
 from sightline.demo.training.batches import Themes, augment, draw_batch
 from sightline.demo.training.cache import make_group, open_cache
 from sightline.demo.training.replicas import Replicas
@@ -172,12 +173,13 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
 
 
 def write_configuration(folder: Path = ENCODER_FOLDER) -> None:
-    """Learns the vocabulary anew and sets its size in the folder's configuration."""
-    from sightline.demo.training.vocabulary import CONTEXT_LENGTH, write_vocabulary
+    """Learns the vocabulary and its words anew and sets its size in the folder's configuration."""
+    from sightline.demo.training.vocabulary import CONTEXT_LENGTH, write_vocabulary, write_words
 
     path = folder / "open_clip_config.json"
     config = json.loads(path.read_text())
     config["model_cfg"]["text_cfg"]["vocab_size"] = write_vocabulary(folder / VOCABULARY)
+    write_words(folder / WORDS_FILE)
     config["model_cfg"]["text_cfg"]["context_length"] = CONTEXT_LENGTH
     path.write_text(json.dumps(config, indent=2) + "\n")
 

@@ -19,6 +19,7 @@ import numpy as np
 from sightline.demo.scenes.scenes import LETTERINGS, PLACES, TOP_COLOURS, VEHICLE_COLOURS
 from sightline.demo.training.captions import caption
 from sightline.demo.training.sampling import sample_scene
+from sightline.demo.training.words import NOUNS, PLURALS
 
 CONTEXT_LENGTH = 32
 """Tokens a sentence may take, its start and end included; longer ones are cut."""
@@ -35,13 +36,36 @@ _PLAIN_WORDS = (
 
 def grammar_words(samples: int = 20000) -> Counter[str]:
     """Words of the grammar and how often it says them (lower case)."""
-    rng = np.random.default_rng(7)
     words: Counter[str] = Counter(_PLAIN_WORDS.split())
     words.update(word.lower() for word in (*LETTERINGS, *TOP_COLOURS, *VEHICLE_COLOURS))
     words.update(word for place in PLACES for word in place.split("_"))
+    words.update(_said_words(samples))
+    return words
+
+
+def _said_words(samples: int) -> Counter[str]:
+    rng = np.random.default_rng(7)
+    words: Counter[str] = Counter()
     for _ in range(samples):
         words.update(_WORD.findall(caption(rng, sample_scene(rng)).text.lower()))
     return words
+
+
+def trained_words(samples: int = 20000) -> list[str]:
+    """Return the words that captions are made of, sorted: all that the encoder can have learned.
+
+    Its byte pairs cover more, of which it has never been told anything.
+    """
+    words = set(_said_words(samples))
+    words.update(word.lower() for word in (*LETTERINGS, *TOP_COLOURS, *VEHICLE_COLOURS))
+    for noun in {noun for nouns in NOUNS.values() for noun in nouns}:
+        words.update(_WORD.findall(PLURALS.get(noun, noun + "s")))
+    return sorted(words)
+
+
+def write_words(path: Path) -> None:
+    """Write the words the encoder knows, one a line (search_core/encoders/vocabulary.py)."""
+    path.write_text("".join(f"{word}\n" for word in trained_words()), "utf-8")
 
 
 def learn_merges(words: Iterable[str]) -> list[tuple[str, str]]:

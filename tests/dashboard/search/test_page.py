@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dashboard import resources
+from dashboard.moment.grid import PER_PAGE
 from search_core.encoders.base import EncoderIdentity
 from search_core.encoders.catalogue import Calibration
 from search_core.indexes import Hnsw
@@ -237,7 +238,7 @@ def test_a_milvus_that_is_not_there_is_said_in_words(
     assert not app.exception
 
 
-def test_weak_matches_are_folded_and_no_good_match_is_said(
+def test_weak_matches_come_below_a_line_and_no_good_match_is_said(
     library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     blank = Calibration(**dict.fromkeys(Calibration.__slots__, 0.0))
@@ -248,17 +249,20 @@ def test_weak_matches_are_folded_and_no_good_match_is_said(
     _matches_from(best := scores[2] - 0.0005, monkeypatch)
     ask(app, "a red  square")
     strong = sum(score >= best for score in scores)
-    assert f"**{strong} hits**" in words(app)
-    assert len(opened(app)) == strong
-    assert all("match 100%" in line for line in card_lines(app))
-    app.toggle(key="weak").set_value(True).run()
     assert f"**{ROWS} hits**" in words(app)
-    assert any("weak, 0%" in line for line in card_lines(app))
+    assert len(opened(app)) == PER_PAGE  # the first of two pages
+    assert all("match 100%" in line for line in card_lines(app)[:strong])
+    assert all("weak, 0%" in line for line in card_lines(app)[strong:])
+    assert "Less sure from here on" in words(app)
+    for order in ("Newest", "Oldest"):
+        app.segmented_control(key="sort").set_value(order).run()
+        assert all("match 100%" in line for line in card_lines(app)[:strong])
+        assert all("weak, 0%" in line for line in card_lines(app)[strong:])
 
     _matches_from(2.0, monkeypatch)
-    app.toggle(key="weak").set_value(False)
     ask(app, "a blue square")
     assert "No good match" in words(app)
+    assert "Less sure from here on" not in words(app)
     assert "pass the filters" not in words(app)
     assert not opened(app)
     assert app.toggle(key="weak").label == f"Show the nearest pictures ({ROWS})"

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from search_core.encoders.catalogue import ENCODERS, understands
+from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.encoders.vocabulary import understands
 
 
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:

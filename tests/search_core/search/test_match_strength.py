@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -17,7 +17,13 @@ from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels, Prepr
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
-from search_core.search.match_strength import FRESH_S, MATCH, Background, Relevance
+from search_core.search.match_strength import (
+    FRESH_S,
+    MATCH,
+    Background,
+    Relevance,
+    sure_before_fall,
+)
 from search_core.store.library import NO_FILTER, VectorPage
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity
@@ -26,7 +32,7 @@ DIM = 16
 CAMERAS = ("cam-0", "cam-1", "cam-2")
 PLAIN = Calibration(
     score=0.0, z=2.0, mean=0.0, deviation=0.0, ordinary=0.0, nearest=0.0, outdone=0.0,
-    mean_squared=0.0, mean_z=0.0, bias=-6.0, fall=2.0,
+    mean_squared=0.0, mean_z=0.0, unknown=-3.0, bias=-6.0, fall=2.0,
 )  # fmt: skip
 
 
@@ -81,6 +87,12 @@ def test_a_score_is_held_against_its_background() -> None:
     assert replace(background, best=0.45).strength(0.45, PLAIN) > 0.95
     assert replace(background, best=0.20).strength(0.20, PLAIN) < 0.01
     assert replace(background, deviation=0.0).strength(0.35, PLAIN) < MATCH  # all alike
+    half_known = replace(background, best=0.37, unknown=0.5)
+    assert (
+        half_known.strength(0.37, PLAIN)
+        < MATCH
+        < replace(half_known, unknown=0.0).strength(0.37, PLAIN)
+    )
     wary = replace(PLAIN, outdone=-10.0)
     assert replace(background, best=0.45, outdone=0.5).strength(0.45, wary) < MATCH
 
@@ -90,7 +102,7 @@ def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
     store = filled(encoder)
     vectors = clip_like_vectors(200, DIM)
     encoder.says = -vectors.mean(axis=0)
-    answer = SearchEngine(encoder, store, "main").answer(Query("an elephant"), k=5)
+    answer = SearchEngine(encoder, store, "main").answer(Query("a red bus"), k=5)
     assert len(answer.hits) == 5 and answer.fits_nothing
     assert all(hit.is_weak for hit in answer.hits)
     assert answer.hits[0].to_dict()["strength"] < MATCH
@@ -103,6 +115,22 @@ def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
     encoder.says = clip_like_vectors(200, DIM)[7]
     answer = SearchEngine(encoder, store, "main").answer(Query("一辆白色的车"), k=5)
     assert len(answer.hits) == 5 and answer.fits_nothing
+
+
+@pytest.mark.parametrize("text", ["asdfgh qwerty", "an aeroplane taking off", "SELECT 1", "?!"])
+def test_a_sentence_of_unknown_words_fits_nothing(text: str) -> None:
+    encoder = Encoder()
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    answer = SearchEngine(encoder, filled(encoder), "main").answer(Query(text), k=5)
+    assert len(answer.hits) == 5 and answer.fits_nothing
+
+
+def test_unknown_words_are_said_where_the_vocabulary_is_known() -> None:
+    encoder, other = Encoder(), Encoder("ViT-B-32")
+    query = Query("Show me a shiny red car", without=("graffiti",))
+    answer = SearchEngine(encoder, filled(encoder), "main").answer(query, k=5)
+    assert answer.unknown == ("shiny", "graffiti")
+    assert SearchEngine(other, filled(other), "main").answer(query, k=5).unknown == ()
 
 
 @st.composite
@@ -127,6 +155,7 @@ def searched() -> tuple[Encoder, MemoryStore, Relevance]:
     return encoder, store, Relevance(encoder, store)
 
 
+@settings(deadline=None)
 @given(
     where=filters(),
     allowed=st.none() | st.sets(st.sampled_from(CAMERAS), min_size=1),
@@ -144,21 +173,67 @@ def test_nothing_that_narrows_a_search_changes_a_strength(
     encoder, store, relevance = searched
     encoder.says = clip_like_vectors(200, DIM)[about]
     whole = SearchEngine(encoder, store, "main", relevance=relevance)
-    verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("it itself"), k=200).hits}
+    verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("a red car"), k=200).hits}
 
     cameras = None if allowed is None else tuple(sorted(allowed))
     audit = AuditLog(tmp_path_factory.mktemp("audit") / "audit.db")
     own = GuardedStore(store, Access("guard", "viewer", cameras), audit)
     engine = SearchEngine(encoder, own, "main", relevance=relevance, cameras=cameras)
-    for hit in engine.answer(Query("it itself"), k=k, where=where).hits:
+    for hit in engine.answer(Query("a red car"), k=k, where=where).hits:
         assert hit.strength == verdicts[hit.entity.id]
+
+
+class Spoken(Encoder):
+    """Gives each sentence a vector of its own."""
+
+    def encode_texts(self, texts: Sequence[str], templates: Sequence[str] = ()) -> Embeddings:
+        known = {"a car": 7, "red": 8}
+        if not set(texts) <= set(known):
+            return super().encode_texts(texts)
+        return clip_like_vectors(200, DIM)[[known[text] for text in texts]]
+
+
+def test_leaving_out_keeps_the_sentences_strengths_and_drops_what_shows_the_rest() -> None:
+    encoder = Spoken()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    told = {hit.entity.id: hit.strength for hit in engine.answer(Query("a car"), k=200).hits}
+    hits = engine.answer(Query("a car", without=("red",)), k=200).hits
+    assert [hit.strength for hit in hits] == [
+        pytest.approx(told[hit.entity.id], abs=1e-5) for hit in hits
+    ]
+    assert make_entity(7).id in {hit.entity.id for hit in hits}
+    assert make_entity(8).id not in {hit.entity.id for hit in hits}
+    assert [hit.is_less_sure for hit in hits] == sorted(hit.is_less_sure for hit in hits)
+    assert [hit.rank for hit in hits] == list(range(1, len(hits) + 1))
+    assert len(engine.answer(Query("a car", without=("red",)), k=3).hits) == 3
+
+
+def test_nothing_is_left_out_by_unknown_words() -> None:
+    encoder = Spoken()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    whole = engine.answer(Query("a car"), k=200)
+    answer = engine.answer(Query("a car", without=("graffiti",)), k=200)
+    assert [hit.entity.id for hit in answer.hits] == [hit.entity.id for hit in whole.hits]
+    assert answer.unknown == ("graffiti",)
+
+
+def test_pictures_are_divided_where_their_scores_fall_off() -> None:
+    assert sure_before_fall([0.98, 0.97, 0.80, 0.79]) == 2
+    assert sure_before_fall([0.80, 0.78, 0.76, 0.74]) is None
+    assert sure_before_fall([0.9]) is None
+    assert sure_before_fall([]) is None
+    encoder = Encoder()
+    engine = SearchEngine(encoder, filled(encoder), "main")
+    encoder.says = clip_like_vectors(200, DIM)[7]
+    hits = engine.answer(Query(image=Image.new("RGB", (8, 8))), k=20).hits
+    assert [hit.is_less_sure for hit in hits] == [False] + [True] * 19  # itself, and the others
 
 
 def test_strengths_fall_with_the_score() -> None:
     encoder = Encoder()
     store = filled(encoder)
     encoder.says = clip_like_vectors(200, DIM)[7]
-    hits = SearchEngine(encoder, store, "main").answer(Query("it itself"), k=20).hits
+    hits = SearchEngine(encoder, store, "main").answer(Query("a red car"), k=20).hits
     strengths = [hit.strength for hit in hits if hit.strength is not None]
     assert len(strengths) == len(hits)
     assert strengths == sorted(strengths, reverse=True)
@@ -169,7 +244,7 @@ def test_pictures_mixtures_and_unmeasured_encoders_get_none() -> None:
     engine = SearchEngine(encoder, filled(encoder), "main")
     for query in (
         Query(image=Image.new("RGB", (8, 8))),
-        Query("a car", without=("red",)),
+        Query("a car", image=Image.new("RGB", (8, 8)), without=("red",)),
         Query("a car", templates=("a photo of {}",)),
     ):
         answer = engine.answer(query, k=3)
