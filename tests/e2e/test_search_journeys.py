@@ -90,7 +90,9 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
     for sentence in ("a red square", "a blue square"):
         box.fill(sentence)
         box.press("Enter")
-        page.wait_for_url(f"**q={sentence.replace(' ', '+')}")
+        page.wait_for_url(f"**q={sentence.replace(' ', '+')}*")
+        if "weak=" not in page.url:  # the encoder knows no squares: what is nearest is asked for
+            page.locator(".st-key-weak label").first.click()
         page.locator(f"{FIRST} img").first.wait_for()
         settle(page)
     page.locator(f"{FIRST} .stButton button").click()
@@ -103,7 +105,7 @@ def test_the_way_back_leads_from_search_to_search(page: Page) -> None:  # noqa: 
     page.wait_for_url(lambda url: "q=a+blue+square" in url and "like=" not in url)
     settle(page)
     page.go_back()
-    page.wait_for_url("**q=a+red+square")
+    page.wait_for_url("**q=a+red+square*")
     page.wait_for_function(
         "document.querySelector('.st-key-search-bar input').value.includes('red')"
     )
