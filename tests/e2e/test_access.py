@@ -185,7 +185,7 @@ def test_a_session_is_over_at_once(enter: Enter, address: str, data_dir: Path) -
 
 
 def _first_picture(page: Page) -> str:
-    picture = page.locator(".st-key-card-1 img")
+    picture = page.locator(".st-key-card-1 img").first
     page.wait_for_function("document.querySelector('.st-key-card-1 img')?.naturalWidth > 100")
     return str(picture.evaluate("img => img.src"))
 

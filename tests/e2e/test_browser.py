@@ -187,7 +187,7 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
 
 def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     page.get_by_role("link", name="Library").click()
-    page.locator(".st-key-card-1 img").wait_for()
+    page.locator(".st-key-card-1 img").first.wait_for()
     page.get_by_text("Select", exact=True).click()
     boxes = page.locator("[class*=st-key-choose-] .stCheckbox label")
     boxes.nth(0).click()

@@ -45,7 +45,7 @@ def test_a_page_comes_back_with_its_milvus(chromium: Browser, data_dir: Path) ->
     environment = {**os.environ, "SIGHTLINE_MILVUS_URI": f"http://127.0.0.1:{milvus_port}"}
     page = chromium.new_page()
     page.set_default_timeout(60_000)
-    shown = page.locator(".st-key-card-1 img")
+    shown = page.locator(".st-key-card-1 img").first
     waiting = page.get_by_text("This page tries again by itself.")
     command = [*_sightline(data_dir), "serve", "--port", str(port)]
     with ExitStack() as stack:
