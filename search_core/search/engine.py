@@ -230,7 +230,8 @@ class SearchEngine:
         if len(unwanted) and query.without_weight:
             kept, scores = self._without(library, kept, wanted, unwanted)
         del kept[k:], scores[k:]
-        is_plain = where.is_empty and k == PLAIN_K and params is None and not query.without
+        is_usual = k == PLAIN_K and params in (None, NO_PARAMS)
+        is_plain = is_usual and where.is_empty and not query.without
         first = found.matches[0] if found.matches and is_plain else None
         strengths = self._strengths(query, library, wanted, scores, first)
         hits = _as_hits(query, kept, strengths)
