@@ -144,7 +144,7 @@ def main_camera(camera: str, track: int) -> str:
 class Opened:
     """A source was opened: what it is, how long, its capture times, and how many video tracks.
 
-    ``footage_ms`` is how much of the duration is footage; only who asks for headers is told.
+    ``footage_ms`` is how much of the duration is footage; it is set for tasks of headers alone.
     """
 
     kind: MediaKind
@@ -192,7 +192,7 @@ class Embedded:
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Decoding goes along, although there is no keyframe to send.
+    """A heartbeat: decoding goes on, although there is no keyframe to send.
 
     ``cpu_s`` is what the process took so far, in seconds of a core. Of a sample, ``at_ms`` says how
     far the footage is that it stands for: where that begins, and where it ends.

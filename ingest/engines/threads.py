@@ -28,7 +28,7 @@ class Threads:
         on_stop: Callable[[], None] = lambda: None,
         most_s: float | None = None,
     ) -> Generator[Told, None, None]:
-        """Run each work in a thread of its name; yield what is told, None while waiting.
+        """Run each work in a thread of its name; yield their messages, None while waiting.
 
         Raises what one raised. At the end, also when it is closed, all is stopped: ``on_stop`` is
         called, and each thread waited for, ``most_s`` seconds at the most.

@@ -112,7 +112,7 @@ class RedisJobTable(JobTable):
         return int(seconds) * 1000 + int(micros) // 1000
 
     def forgets(self) -> bool:
-        """Whether jobs may be lost: the server says that it keeps no log of what it is told."""
+        """Whether jobs may be lost: the server keeps no append-only file."""
         with _told_plainly():
             try:
                 told = self._redis.info("persistence")

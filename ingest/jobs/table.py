@@ -21,7 +21,7 @@ class JobTable(ABC):
     """Jobs by their ids, changed under conditions, so that many processes may share them.
 
     ``shared`` says that workers on other machines may share them too. Raises QueueUnavailable when
-    it cannot be reached, and DiskFull where there is no room for a job.
+    it cannot be reached, and DiskFull where a job does not fit on the disk.
     """
 
     shared = False

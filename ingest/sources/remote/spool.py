@@ -91,7 +91,7 @@ class Spool:
 
 
 def no_room(size: int, free: int) -> str:
-    """Return the message for a file for which there is no room."""
+    """Return the message for a file that does not fit on the disk."""
     return Message(
         "needs {size:,.0f} MB in the data directory to be read, and {free:,.0f} MB are free there",
         size=size / 1e6,

@@ -191,8 +191,8 @@ def _recall_latency(one: Subject, frame: pd.DataFrame, every: pd.DataFrame) -> D
 
 def _recall_parameter(one: Subject, frame: pd.DataFrame, every: pd.DataFrame) -> Drawn:
     for name, part in frame.groupby("series", sort=False):
-        alike = every[every["parameter"] == part["parameter"].iloc[0]]
-        yield str(name), charts.sweep_chart(part, one.k, axes=alike)
+        same_parameter = every[every["parameter"] == part["parameter"].iloc[0]]
+        yield str(name), charts.sweep_chart(part, one.k, axes=same_parameter)
 
 
 def _filters(one: Subject, frame: pd.DataFrame, every: pd.DataFrame) -> Drawn:
