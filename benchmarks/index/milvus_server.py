@@ -44,10 +44,6 @@ class ServerConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
 
     template_text: str
 
-    def __init__(self) -> None:
-        self.port_offset = 0
-        super().__init__()
-
     def load_template(self) -> None:
         """Add etcd's own configuration, which alone says where etcd listens."""
         super().load_template()
@@ -67,12 +63,14 @@ class ServerConfig(milvus.MilvusServerConfig):  # type: ignore[misc]
         Path(self.get("etcd_config")).write_text(_ETCD.format(client=client, peer=peer))
         super().write_config()
 
-    def resolve_port(self, port_start: int) -> tuple[int, socket.socket]:
-        """Return a free port, and a socket that holds it, in this server's own range."""
-        # In a range of its own it finds its ports free again when it is started again.
-        port: int
-        port, probe = super().resolve_port(port_start + self.port_offset)
-        return port, probe
+    def move_ports(self, offset: int) -> None:
+        """Look for ports from so much higher on, before the first start.
+
+        A later start looks from those found on: in a range of its own a server finds them free.
+        """
+        for name, item in self.configurable_items.items():
+            if name.endswith("_port"):
+                item[1] = int(item[1] or self.RANDOM_PORT_START) + offset
 
     def try_bind_port(self, port: int) -> socket.socket | None:
         """Return a socket that listens on the port, None where it is used."""
@@ -96,8 +94,9 @@ def standalone(folder: Path, config: ServerConfig | None = None) -> Iterator[mil
     """
     config = config or ServerConfig()
     with _own_range() as number:
-        config.port_offset = number * _PORT_STEP
+        config.move_ports(number * _PORT_STEP)
         server = milvus.MilvusServer(config)
+        server.webservice_port += number * _PORT_STEP
         server.set_base_dir(str(folder))
         programs = folder / "bin"
         if not programs.exists():
