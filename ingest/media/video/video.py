@@ -215,12 +215,7 @@ class Video:
     def frame_at(self, pts_ms: int) -> DecodedFrame:
         """Return the last frame shown at or before ``pts_ms``, or the first there is after it."""
         best: tuple[int, VideoFrame] | None = None
-        skipped = 0
-        if may_jump(self._container) or (self._extent and self._extent.jumps):
-            skipped = self._packets_before(pts_ms)
-        else:
-            self._seek(pts_ms)
-        decoder = self._decoder(self._container)
+        decoder, skipped = self._decoder_from(pts_ms)
         for frame in decoder.all_frames(skipped):
             at_ms = decoder.shown_ms(frame)
             if at_ms is None or (best is not None and at_ms > pts_ms):
@@ -231,6 +226,39 @@ class Video:
         if best is None:
             raise CorruptMedia("is damaged: no frame could be decoded there")
         return self._projector().shown(best[1], best[0])
+
+    def between(self, start_ms: int, end_ms: int) -> Iterator[DecodedFrame]:
+        """Yield every frame that is shown from ``start_ms`` up to ``end_ms``, in order of time.
+
+        The first is the one that is on show at ``start_ms``.
+        """
+        decoder, skipped = self._decoder_from(start_ms)
+        projector = self._projector()
+        on_show: VideoFrame | None = None
+        for frame in decoder.all_frames(skipped):
+            at_ms = decoder.shown_ms(frame)
+            if at_ms is None:
+                continue
+            if at_ms <= start_ms:
+                on_show = frame
+                continue
+            if at_ms >= end_ms:
+                break
+            if on_show is not None:
+                yield projector.shown(on_show, start_ms)
+                on_show = None
+            yield projector.shown(frame, at_ms)
+        if on_show is not None:
+            yield projector.shown(on_show, start_ms)
+
+    def _decoder_from(self, pts_ms: int) -> tuple[Decoder, int]:
+        """Go to the codec keyframe for a position; return the decoder, and how much it skips."""
+        skipped = 0
+        if may_jump(self._container) or (self._extent and self._extent.jumps):
+            skipped = self._packets_before(pts_ms)
+        else:
+            self._seek(pts_ms)
+        return self._decoder(self._container), skipped
 
     def _packets_before(self, pts_ms: int) -> int:
         """Return how many packets come before the codec keyframe to decode from for a position.
