@@ -31,6 +31,7 @@
     ├── AuditUnavailable           what is done cannot be written down, and so is not done
     ├── QueueUnavailable           the server of the job queue cannot be reached
     ├── EngineError                what an ingest was to run on cannot be used
+    ├── CaseNotFound               there is no case of that name
     └── ServeError                 `sightline serve` cannot start, or is running already
 
 Each message says what happened and to what; ``hint`` says what to do next. Both are literals, with
@@ -193,6 +194,10 @@ class NotAllowed(AccessError):
 
 class AuditUnavailable(SightlineError):
     """The audit log cannot be written; what it could not hold is not done."""
+
+
+class CaseNotFound(SightlineError):
+    """There is no case of that name."""
 
 
 class ServeError(SightlineError):

@@ -258,6 +258,11 @@ class Settings(BaseSettings):
         return self.data_dir / "milvus-probes.json"
 
     @property
+    def cases_path(self) -> Path:
+        """The cases that evidence is collected in (SQLite)."""
+        return self.data_dir / "cases.sqlite"
+
+    @property
     def audit_path(self) -> Path:
         """The audit log (SQLite)."""
         return self.data_dir / "audit.sqlite"

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import streamlit as st
+from search_core.search.evidence_pdf import Evidence, evidence_pdf
 
 from dashboard import resources
 from dashboard.auth import identity
@@ -28,7 +29,6 @@ from ingest.ledger import Ledger
 from ingest.sources.fingerprints import FileState, Fingerprint, fingerprint
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
-from search_core.search.evidence_pdf import Evidence, evidence_pdf
 
 #: A zip carries photographs and stills as they are up to so much in all, thumbnails beyond.
 _ORIGINAL_BYTES = 256 * 1024 * 1024

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import chain
@@ -37,8 +37,11 @@ from ingest.media.video.container import number_of, open_container, video_tracks
 from ingest.media.video.discontinuity import true_extent
 from ingest.media.video.timestamps import StreamClock
 from ingest.media.video.video import Video
-from search_core.errors import CorruptMedia, MediaError, in_words
+from search_core.errors import CorruptMedia, MediaError, UsageError, in_words
 from search_core.messages import Message
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
 from search_core.system.disk import disk_full, is_full
 
@@ -57,6 +60,8 @@ _FRAMES_PER_S = 30
 _GAP_SAMPLES = 2400
 #: So long after a picture's packet that of the sound of the same time may follow.
 _SOUND_LATE_MS = 1000
+#: No recording is taken to be longer: earlier keyframes are not looked at for a span of time.
+_LONGEST_MS = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,8 @@ class Clip:
 
 def cut_clip(
     source: Path,
-    target: Path,
+    folder: Path,
+    name: Callable[[Span], str],
     span: Span,
     *,
     exact: bool = False,
@@ -97,14 +103,16 @@ def cut_clip(
     should_stop: Callable[[], bool] = lambda: False,
     on_progress: Callable[[float], None] = lambda share: None,
 ) -> Clip:
-    """Write a span of a video to ``target`` with the suffix of a container that can hold it.
+    """Write a span of a video into a folder, as a container that can hold it.
+
+    ``name`` returns the file's name without a suffix for what the clip really shows.
 
     With ``boxes`` to blur, and of recordings whose timestamps jump, the clip is cut exactly.
     ``taken_at_ms`` is when the video's start was captured (epoch ms), written into the clip as the
     time of its own start. Raises MediaError, DiskFull, and Interrupted; nothing is left then.
 
-    >>> cut_clip(Path("gate.mp4"), Path("out/gate"), Span(4000, 9000))   # doctest: +SKIP
-    Clip(path=PosixPath('out/gate.mp4'), span=Span(start_ms=3960, end_ms=9000), cut='copied')
+    >>> cut_clip(Path("gate.mp4"), Path("out"), lambda span: "gate", Span(4000, 9000)).path
+    PosixPath('out/gate.mp4')                                            # doctest: +SKIP
     """
     asked = _Asked(source, span, track, taken_at_ms, max_pixels, should_stop, on_progress)
     with closing(open_container(source)) as container:
@@ -113,12 +121,13 @@ def cut_clip(
         extent = true_extent(source, container, video)
         jumps = extent is not None and extent.jumps
         encoded = exact or bool(boxes) or jumps
-        target = target.with_name(target.name + _suffix(container, video, encoded=encoded))
-        with _written_whole(target) as part:
+        with _part(folder, _suffix(container, video, encoded=encoded)) as part:
             if encoded:
                 shown = _encode(asked, container, part, boxes)
             else:
                 shown = _copy(asked, container, video, part)
+            target = folder / (name(shown) + part.suffix)
+            part.replace(target)
     why = Message("the timestamps jump, so it was encoded anew") if jumps and not exact else ""
     return Clip(target, shown, "exact" if encoded else "copied", why)
 
@@ -147,6 +156,60 @@ class _Asked:
         if self.taken_at_ms is not None:
             began = datetime.fromtimestamp((self.taken_at_ms + start_ms) / 1000, UTC)
             output.metadata["creation_time"] = began.isoformat(timespec="milliseconds")
+
+
+# Spans
+
+
+def span_around(entity: MediaEntity, before_s: float, after_s: float) -> Span:
+    """Return the span around a moment of a video, within the video; raises UsageError."""
+    require_video(entity)
+    start = max(0, entity.pts_ms - round(before_s * 1000))
+    end = entity.pts_ms + round(after_s * 1000)
+    if entity.duration_ms:
+        end = min(end, entity.duration_ms)
+    if before_s < 0 or after_s < 0 or end <= start:
+        raise UsageError(
+            "A clip of {before} s before and {after} s after the moment has no length.",
+            "Give seconds above 0.",
+            before=f"{before_s:g}",
+            after=f"{after_s:g}",
+        )
+    return Span(start, end)
+
+
+def require_video(entity: MediaEntity) -> None:
+    """Raise UsageError for what is no moment of a video file."""
+    if not entity.in_video:
+        raise UsageError(
+            "{id} is no moment of a video file: there is nothing to cut a clip from.",
+            "Pictures of live cameras and photographs go into a case as pictures.",
+            id=entity.id,
+        )
+
+
+def spans_between(
+    store: Store, library: str, where: Filter, after_ms: int, before_ms: int
+) -> list[tuple[MediaEntity, Span]]:
+    """Return the spans of videos recorded between two moments (epoch ms), in order of time.
+
+    ``where`` narrows cameras and the like; each span comes with a moment of its video.
+    """
+    earliest = datetime.fromtimestamp((after_ms - _LONGEST_MS) / 1000, UTC)
+    latest = datetime.fromtimestamp((before_ms + _LONGEST_MS) / 1000, UTC)
+    near = replace(where, after=earliest, before=latest, media_type="frame")
+    videos: dict[tuple[str, int], MediaEntity] = {}
+    for page in store.vectors(library, where=near):
+        for entity in page.entities:
+            if entity.in_video:
+                videos.setdefault((entity.source_id, entity.track), entity)
+    found = []
+    for entity in videos.values():
+        begins = entity.captured_at - entity.pts_ms
+        start, end = max(0, after_ms - begins), min(entity.duration_ms, before_ms - begins)
+        if start < end:
+            found.append((begins, entity, Span(start, end)))
+    return [(entity, span) for _, entity, span in sorted(found, key=lambda item: item[0])]
 
 
 # Copied
@@ -353,20 +416,17 @@ def _sound(container: InputContainer) -> list[AudioStream]:
 
 
 @contextmanager
-def _written_whole(target: Path) -> Iterator[Path]:
-    """Give a file to write to, which takes the target's place when all of it is written."""
-    part = target.with_name(f".{os.getpid()}.part{target.suffix}")
+def _part(folder: Path, suffix: str) -> Iterator[Path]:
+    """Give a file to write to, removed where it is not renamed; OSErrors become MediaError."""
+    part = folder / f".{os.getpid()}.part{suffix}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         yield part
-        part.replace(target)
     except OSError as error:
-        raise (
-            disk_full(target)
-            if is_full(error)
-            else MediaError(
-                "cannot be cut into {target}: {reason}", target=target, reason=in_words(error)
-            )
+        if is_full(error):
+            raise disk_full(folder) from error
+        raise MediaError(
+            "cannot be cut into {folder}: {reason}", folder=folder, reason=in_words(error)
         ) from error
     finally:
         part.unlink(missing_ok=True)

@@ -6,14 +6,14 @@ Messages of the errors it raises are predicates ("is gone"), to be put after a f
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image, ImageFilter
 
 from ingest.ledger import Ledger
-from ingest.media.decoding import decode_image, frame_at
+from ingest.media.decoding import open_media
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
@@ -89,15 +89,15 @@ class Originals:
         yield Path(self._local(library, entity))
 
     def picture(self, library: str, entity: MediaEntity) -> Image.Image:
-        """Return what an entity shows at its full size, upright RGB, from its original.
-
-        Raises MediaError.
-        """
-        most = self._settings.media.max_pixels
+        """Return what an entity shows at its full size, upright RGB; raises MediaError."""
         with self.file(library, entity) as path:
-            if entity.in_video:
-                return frame_at(path, entity.pts_ms, max_pixels=most, track=entity.track)
-            return decode_image(path, max_pixels=most)
+            return self.picture_of(entity, path)
+
+    def picture_of(self, entity: MediaEntity, path: Path) -> Image.Image:
+        """Return what an entity shows at its full size, from its file; raises MediaError."""
+        most = self._settings.media.max_pixels
+        with closing(open_media(path, max_pixels=most, track=entity.track)) as media:
+            return media.frame_at(0 if entity.is_live else entity.pts_ms).image
 
     def _still(self, entity: MediaEntity) -> Path:
         path = Path(entity.uri)

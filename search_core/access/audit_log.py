@@ -41,6 +41,7 @@ Action = Literal[
     "cameras",
     "folders",
     "users",
+    "case",
 ]
 _MIGRATIONS = (
     """

@@ -14,7 +14,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 #: The last letter that Pillow's own font has, and the punctuation it has beyond.
 _LAST_LATIN, _PUNCTUATION = 0x24F, range(0x2000, 0x2070)
 #: Fonts that systems have for Chinese, Japanese and Korean, then for other scripts.
-_WIDE_FONTS = (
+WIDE_FONTS = (
     *("NotoSansCJK-Regular.ttc", "NotoSansCJKsc-Regular.otf", "SourceHanSansSC-Regular.otf"),
     *("wqy-microhei.ttc", "wqy-zenhei.ttc", "DroidSansFallbackFull.ttf", "PingFang.ttc"),
     *("Hiragino Sans GB.ttc", "msyh.ttc", "simhei.ttf", "DejaVuSans.ttf"),
@@ -53,7 +53,7 @@ def font_for(text: str, size_px: int) -> Font:
 
 @cache
 def _wide_font(size_px: int) -> Font:
-    for name in _WIDE_FONTS:
+    for name in WIDE_FONTS:
         try:
             return ImageFont.truetype(name, size_px)
         except OSError:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sightline.cli import demo, index, search
+from sightline.cli import demo, evidence, index, search
 from sightline.cli.admin import audit, doctor, users
 from sightline.cli.cameras import cameras, folders, watch
 from sightline.cli.errors import told_plainly
@@ -129,6 +129,8 @@ app.command("ingest", rich_help_panel=_FIND)(ingest.ingest)
 app.command("plan", rich_help_panel=_FIND)(plan.plan)
 app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
+app.command("clip", rich_help_panel=_FIND)(evidence.clip)
+app.add_typer(evidence.app, name="case", rich_help_panel=_FIND)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)
 app.command("status", rich_help_panel=_MANAGE)(status.status)
 app.command("failures", rich_help_panel=_MANAGE)(failures.failures)

@@ -17,10 +17,11 @@ def record(
 ) -> None:
     """Write down what is about to be done; raises AuditUnavailable, and then it is not done."""
     with closing(AuditLog(settings.audit_path)) as log:
-        log.record(_who(), action, library, {**(detail or {}), "by": "command"})
+        log.record(who(), action, library, {**(detail or {}), "by": "command"})
 
 
-def _who() -> str:
+def who() -> str:
+    """Return the user of the operating system, with "@" and the machine after it."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # an id that this machine has no name for, as in containers
