@@ -228,13 +228,13 @@ def _copy(asked: _Asked, container: InputContainer, video: VideoStream, part: Pa
         for packet in container.demux(tracks):
             if wanted.are_over:
                 break
-            if not wanted.takes(packet):
-                continue
-            if wanted.is_first:
-                asked.describe(output, wanted.start_ms)
-            _shift(packet, wanted.begins)
-            packet.stream = copies[packet.stream.index]
-            output.mux(packet)
+            for taken in wanted.taken(packet):
+                if taken.stream.index == video.index and not wanted.is_described:
+                    asked.describe(output, wanted.start_ms)
+                    wanted.is_described = True
+                _shift(taken, wanted.begins)
+                taken.stream = copies[taken.stream.index]
+                output.mux(taken)
         if wanted.is_empty:
             raise CorruptMedia("has no picture there that decoding can begin at")
     return Span(wanted.start_ms, max(wanted.end_ms, wanted.start_ms + 1))
@@ -247,44 +247,47 @@ class _Wanted:
         self._asked = asked
         self._video = video
         self._clock = StreamClock(video.time_base, container.start_time or 0, video.guessed_rate)
+        self._until_ms = asked.span.end_ms
+        self._held: list[Packet[Stream]] = []
         self.begins = Fraction(0)
-        self.start_ms = self.end_ms = self._last_ms = 0
-        self.is_first = False
+        self.start_ms = self.end_ms = 0
         self.is_empty = True
+        self.is_described = False
         self.are_over = False
 
-    def takes(self, packet: Packet[Stream]) -> bool:
-        """Whether a packet belongs into the clip."""
+    def taken(self, packet: Packet[Stream]) -> list[Packet[Stream]]:
+        """Return the packets that belong into the clip, as far as that is known with this one."""
         if packet.pts is None or packet.time_base is None:
-            return False
+            return []
         if packet.stream.index == self._video.index:
-            return self._takes_picture(packet)
+            return self._taken_picture(packet, packet.pts * packet.time_base)
         length = Fraction(self._asked.span.end_ms - self.start_ms, 1000)
         at = packet.pts * packet.time_base
-        return not self.is_empty and self.begins <= at < self.begins + length
+        return [packet] if not self.is_empty and self.begins <= at < self.begins + length else []
 
-    def _takes_picture(self, packet: Packet[Stream]) -> bool:
+    def _taken_picture(self, packet: Packet[Stream], at: Fraction) -> list[Packet[Stream]]:
         shown_ms = self._clock.pts_ms(packet.pts)
-        if shown_ms is None or packet.pts is None or packet.time_base is None:
-            return False
-        at = packet.pts * packet.time_base
-        self.is_first = self.is_empty and packet.is_keyframe
-        if self.is_first:
+        if shown_ms is None:
+            return []
+        if self.is_empty and packet.is_keyframe:
             self.begins, self.start_ms, self.is_empty = at, shown_ms, False
         if self.is_empty or at < self.begins:
-            return False  # it cannot be decoded without the picture group before
+            return []  # it cannot be decoded without the picture group before
         stamp = packet.dts if packet.dts is not None else packet.pts
         decoded_ms = self._clock.pts_ms(stamp) or 0
-        end_ms = self._asked.span.end_ms
-        if decoded_ms >= end_ms and shown_ms >= self._last_ms:
-            # Nothing of the clip needs it, and no picture between those taken is missing.
-            self.are_over = decoded_ms >= end_ms + _SOUND_LATE_MS
-            return False
-        self._last_ms = max(self._last_ms, shown_ms)
-        ends_s = self._clock.end_s(packet.pts, packet.duration) or 0.0
-        self.end_ms = max(self.end_ms, round(ends_s * 1000))
+        self.are_over = decoded_ms >= self._until_ms + _SOUND_LATE_MS
+        # A picture beyond the end is held back: one before it may be made from it. Where that is
+        # so, those between the two are taken as well, so that none is missing.
+        self._held.append(packet)
+        if shown_ms >= self._until_ms:
+            return []
+        found, self._held = self._held, []
+        for taken in found:
+            ends_s = self._clock.end_s(taken.pts, taken.duration) or 0.0
+            self.end_ms = max(self.end_ms, round(ends_s * 1000))
+            self._until_ms = max(self._until_ms, self._clock.pts_ms(taken.pts) or 0)
         self._asked.reached(shown_ms)
-        return True
+        return found
 
 
 def _shift(packet: Packet[Stream], begins: Fraction) -> None:
