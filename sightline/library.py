@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
 from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from ingest.curation.tagging import Retagged
     from ingest.curation.verification import Finding
     from ingest.engines.base import Engine
+    from ingest.evidence.clips import Clip
     from ingest.options import IngestOptions
     from ingest.report import IngestReport, Progress, ReembedReport
     from search_core.indexes import IndexSpec, SearchParams
@@ -134,6 +137,50 @@ class Library:
     def facets(self, where: Filter = _EVERYTHING) -> Facets:
         """Return counts by camera, tag and kind over all that passes a filter."""
         return self._workspace.store().facets(self.name, where)
+
+    def clip(
+        self,
+        moment: str | MediaEntity,
+        folder: str | Path,
+        *,
+        before_s: float = 5.0,
+        after_s: float = 5.0,
+        exact: bool = False,
+    ) -> Clip:
+        """Cut the footage around a moment of a video, an entity or its id, into a file.
+
+        It is copied as recorded, from the codec keyframe before on, or ``exact`` and encoded anew;
+        what is returned says what it really shows. Raises EntityNotFound, UsageError for what is no
+        moment of a video, and MediaError where the footage is gone or has changed.
+        """
+        from ingest.evidence.bundle import file_stem
+        from ingest.evidence.clips import cut_clip, span_around
+        from ingest.evidence.originals import Originals
+
+        settings, zone = self._workspace.settings, datetime.now().astimezone().tzinfo or UTC
+        entity = moment if not isinstance(moment, str) else self._entity(moment)
+        with Originals(settings, self._workspace.ledger()).file(self.name, entity) as source:
+            return cut_clip(
+                source,
+                Path(folder),
+                lambda shown: file_stem(entity, shown, zone),
+                span_around(entity, before_s, after_s),
+                exact=exact,
+                track=entity.track,
+                taken_at_ms=entity.captured_at - entity.pts_ms,
+                max_pixels=settings.media.max_pixels,
+            )
+
+    def _entity(self, entity_id: str) -> MediaEntity:
+        found = self.entities(Filter(ids=(entity_id,)), limit=1)
+        if not found:
+            raise EntityNotFound(
+                "There is nothing with the id {id} in the library {name}.",
+                "Search again: it may have been deleted.",
+                id=entity_id,
+                name=self.name,
+            )
+        return found[0]
 
     # Ingest and curation
 

@@ -10,6 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
@@ -20,6 +21,8 @@ from search_core.store.endpoint import resolve_endpoint
 from search_core.store.lite.read_only import read_only
 
 if TYPE_CHECKING:
+    from ingest.evidence.bundle import Written
+    from ingest.evidence.cases import Cases
     from ingest.jobs import Jobs
     from ingest.ledger import Ledger
     from search_core.encoders.base import Encoder
@@ -165,6 +168,39 @@ class Workspace:
         from ingest.jobs import Jobs
 
         return self._once("jobs", lambda: self._opened.enter_context(closing(Jobs(self.settings))))
+
+    def cases(self) -> Cases:
+        """Return the cases that evidence is collected in."""
+        from ingest.evidence.cases import Cases
+
+        path = self.settings.cases_path
+        return self._once("cases", lambda: self._opened.enter_context(Cases(path)))
+
+    def export_case(
+        self,
+        name: str,
+        target: str | Path,
+        *,
+        by: str = "",
+        zone: tzinfo | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Written:
+        """Write a case into one zip with everything that proves it; times are shown in ``zone``.
+
+        ``by`` is who exports it. See :func:`ingest.evidence.bundle.verify_bundle`. Raises
+        CaseNotFound, UsageError where it cannot be written, and DiskFull.
+        """
+        from ingest.evidence.bundle import BundleWriter, case_bundle
+        from search_core.access.audit_log import AuditLog
+
+        shown_in = zone or datetime.now().astimezone().tzinfo or UTC
+        writer = BundleWriter(
+            self.settings, self.ledger(), should_stop=should_stop, on_progress=on_progress
+        )
+        with closing(AuditLog(self.settings.audit_path)) as log:
+            bundle = case_bundle(self.cases().get(name), shown_in, by, log)
+            return writer.save(bundle, Path(target))
 
     def query_log(self) -> QueryLog:
         """Return where searches are recorded."""

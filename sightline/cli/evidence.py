@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -389,30 +389,21 @@ def export(
     where the original of an item could not be had and its thumbnail stands for it.
     """
     settings = settings_of(ctx)
-    from ingest.evidence.bundle import BundleWriter, case_bundle
-    from ingest.ledger import Ledger
-    from search_core.access.audit_log import AuditLog
-
-    with _cases(settings) as cases:
-        case = cases.get(name)
-    if not case.items:
-        raise UsageError(
-            "Nothing is in the case {name} yet.", "`sightline case add` adds to it.", name=name
-        )
-    target = out or Path(f"{name.replace('/', '-')}.zip")
-    by = operator.who()
-    operator.record(settings, "export", detail={"case": name, "file": str(target)})
-    with (
-        closing(AuditLog(settings.audit_path)) as log,
-        Ledger(settings.ledger_path) as ledger,
-        err().status("Writing …") as status,
-    ):
-        writer = BundleWriter(
-            settings,
-            ledger,
-            on_progress=lambda done, total: status.update(f"Writing item {done} of {total} …"),
-        )
-        written = writer.save(case_bundle(case, _zone(), by, log), target)
+    with open_workspace(settings) as workspace:
+        case = workspace.cases().get(name)
+        if not case.items:
+            raise UsageError(
+                "Nothing is in the case {name} yet.", "`sightline case add` adds to it.", name=name
+            )
+        target = out or Path(f"{name.replace('/', '-')}.zip")
+        operator.record(settings, "export", detail={"case": name, "file": str(target)})
+        with err().status("Writing …") as status:
+            written = workspace.export_case(
+                name,
+                target,
+                by=operator.who(),
+                on_progress=lambda done, total: status.update(f"Writing item {done} of {total} …"),
+            )
     sealed = {"case": name, "file": str(target), "fingerprint": written.fingerprint}
     operator.record(settings, "case", detail={**sealed, "does": "seal"})
     if json:
