@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ingest.curation.tagging import Retagged
     from ingest.curation.verification import Finding
     from ingest.engines.base import Engine
-    from ingest.evidence.clips import Clip
+    from ingest.media.video.clips import Clip
     from ingest.options import IngestOptions
     from ingest.report import IngestReport, Progress, ReembedReport
     from search_core.indexes import IndexSpec, SearchParams
@@ -154,8 +154,8 @@ class Library:
         moment of a video, and MediaError where the footage is gone or has changed.
         """
         from ingest.evidence.bundle import file_stem
-        from ingest.evidence.clips import cut_clip, span_around
-        from ingest.evidence.originals import Originals
+        from ingest.evidence.originals import Originals, span_around
+        from ingest.media.video.clips import cut_clip
 
         settings, zone = self._workspace.settings, datetime.now().astimezone().tzinfo or UTC
         entity = moment if not isinstance(moment, str) else self._entity(moment)

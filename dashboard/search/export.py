@@ -5,19 +5,14 @@ The files are in English in every language: programs read them, and others than 
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import io
 import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Any
 
 import streamlit as st
-from search_core.search.evidence_pdf import Evidence, evidence_pdf
 
 from dashboard import resources
 from dashboard.auth import identity
@@ -25,21 +20,16 @@ from dashboard.components import video_serving as footage
 from dashboard.i18n.formatting import local_time, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.query.request import SearchRequest
+from ingest.evidence.bundle import Bundle, BundleWriter, as_csv
+from ingest.evidence.cases import picture_item
 from ingest.ledger import Ledger
-from ingest.sources.fingerprints import FileState, Fingerprint, fingerprint
+from ingest.sources.fingerprints import fingerprint
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
+from search_core.settings import Settings
 
 #: A zip carries photographs and stills as they are up to so much in all, thumbnails beyond.
 _ORIGINAL_BYTES = 256 * 1024 * 1024
-#: What a sheet says of the file that a picture is from.
-_FILE_NOTES: dict[FileState, str] = {
-    "as taken in": "",
-    "changed": "The file has changed since it was taken in.",
-    "gone": "The file is gone.",
-    "not compared": "",
-}
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +40,27 @@ class Export:
     hits: Sequence[Hit]
     zone: tzinfo
     encoder: str
-    data_dir: Path
-    ledger_path: Path
+    settings: Settings
+    by: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one record a hit: its fields, local time, and the SHA-256 of its content.
 
         ``file`` says whether the file still has the content that was taken in.
         """
-        prints = self._fingerprints()
+        with Ledger(self.settings.ledger_path) as ledger:
+            prints = [
+                fingerprint(ledger, hit.entity, footage.place_of(hit.entity)) for hit in self.hits
+            ]
         return [
             {
                 **hit.to_dict(),
                 "captured_local": local_time(hit.entity.captured_at, self.zone),
-                "sha256": prints[hit.entity.id].sha256,
-                "file": prints[hit.entity.id].file,
+                "sha256": known.sha256,
+                "file": known.file,
             }
-            for hit in self.hits
+            for hit, known in zip(self.hits, prints, strict=True)
         ]
-
-    def _fingerprints(self) -> dict[str, Fingerprint]:
-        with Ledger(self.ledger_path) as ledger:
-            return {
-                hit.entity.id: fingerprint(ledger, hit.entity, footage.place_of(hit.entity))
-                for hit in self.hits
-            }
 
     def about(self) -> dict[str, Any]:
         """Return what was asked, as plain JSON values."""
@@ -94,64 +80,40 @@ class Export:
         return json.dumps(record, indent=2, ensure_ascii=False).encode()
 
     def as_csv(self) -> bytes:
-        """Return the hits as CSV in UTF-8 with a byte-order mark, which spreadsheets look for.
-
-        Text that a spreadsheet would take for a formula gets an apostrophe before it.
-        """
-        file = io.StringIO()
-        rows = [{**row, "tags": " ".join(row["tags"])} for row in self.rows()]
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["rank"])
-        writer.writeheader()
-        writer.writerows({name: _harmless(value) for name, value in row.items()} for row in rows)
-        return file.getvalue().encode("utf-8-sig")
+        """Return the hits as CSV in UTF-8 with a byte-order mark, which spreadsheets look for."""
+        return as_csv(self.rows())
 
     def as_zip(self) -> bytes:
-        """Return the pictures with the table, the query and the pictures' SHA-256 sums."""
-        file, sums, room = io.BytesIO(), [], _ORIGINAL_BYTES
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-            prints = self._fingerprints()
-            for hit in self.hits:
-                path = self._picture(hit, room, prints[hit.entity.id])
-                if path is None:
-                    continue
-                data = path.read_bytes()
-                room -= len(data)
-                name = f"{hit.rank:04d}-{hit.entity.id}{path.suffix.lower()}"
-                archive.writestr(name, data)
-                sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
-            archive.writestr("hits.csv", self.as_csv())
-            archive.writestr("query.json", json.dumps(self.about(), indent=2, ensure_ascii=False))
-            archive.writestr("SHA256SUMS", "".join(sums))
+        """Return a bundle of the pictures at full size; `sightline case verify` checks it."""
+        file = io.BytesIO()
+        with Ledger(self.settings.ledger_path) as ledger:
+            BundleWriter(self.settings, ledger, room_bytes=_ORIGINAL_BYTES).write(
+                self._bundle(), file
+            )
         return file.getvalue()
 
     def as_pdf(self) -> bytes:
         """Return the sheet to print."""
+        with Ledger(self.settings.ledger_path) as ledger:
+            return BundleWriter(self.settings, ledger).sheet(self._bundle())
+
+    def _bundle(self) -> Bundle:
         about = self.about()
+        items = [
+            replace(
+                picture_item(
+                    self.request.library, hit.entity, self.by, asked=about["asked"], score=hit.score
+                ),
+                number=hit.rank,
+            )
+            for hit in self.hits
+        ]
         lines = [
             f"Library {about['library']}, searched with {about['encoder']}",
             f"Filter: {about['filter']}",
-            f"{len(self.hits)} hits of at most {about['k']}. "
-            "SHA-256 is that of the whole file that a picture is from, as it was taken in.",
+            f"{len(self.hits)} hits of at most {about['k']}.",
         ]
-        prints = self._fingerprints()
-        evidence = Evidence(
-            about["asked"],
-            lines,
-            self.hits,
-            {id: known.sha256 for id, known in prints.items()},
-            datetime.now(UTC),
-            self.zone,
-            {id: _FILE_NOTES[known.file] for id, known in prints.items()},
-        )
-        return evidence_pdf(evidence, self.data_dir)
-
-    def _picture(self, hit: Hit, room: int, known: Fingerprint) -> Path | None:
-        original = None if hit.entity.in_video else footage.place_of(hit.entity)
-        unchanged = known.file == "as taken in" or hit.entity.is_live
-        if original is not None and unchanged and original.stat().st_size <= room:
-            return original
-        thumbnail = self.data_dir / hit.entity.thumbnail
-        return thumbnail if hit.entity.thumbnail and thumbnail.is_file() else None
+        return Bundle(about["asked"], items, self.zone, about, lines)
 
 
 def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
@@ -162,8 +124,8 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
         hits,
         viewer_zone(),
         library.encoder.label,
-        resources.settings().data_dir,
-        resources.settings().ledger_path,
+        resources.settings(),
+        identity.current().name,
     )
     with st.popover(_("Export"), icon=":material/download:", disabled=not hits):
         for label, name, icon, make in (
@@ -204,7 +166,3 @@ def filter_in_words(where: Filter, zone: tzinfo) -> str:
     if where.media_type:
         parts.append("video only" if where.media_type == "frame" else "photos only")
     return "; ".join(parts) or "none"
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

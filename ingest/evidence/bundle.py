@@ -25,10 +25,10 @@ from typing import IO, Any
 from PIL import Image
 
 from ingest.evidence.cases import Case, Item
-from ingest.evidence.clips import Span, cut_clip
-from ingest.evidence.originals import Originals, blurred
+from ingest.evidence.originals import Originals
 from ingest.evidence.sheet import PICTURE_PX, Exhibit, sheet_pdf
 from ingest.ledger import Ledger
+from ingest.media.video.clips import Span, blurred, cut_clip
 from ingest.sources.fingerprints import FileState, fingerprint
 from search_core.access.audit_log import AuditLog
 from search_core.errors import CorruptMedia, MediaError, UsageError, in_words
@@ -98,19 +98,24 @@ class Verified:
 
 
 class BundleWriter:
-    """Writes bundles from the originals that a ledger knows."""
+    """Writes bundles from the originals that a ledger knows.
+
+    Photographs are copied as they are, up to ``room_bytes`` in all where that is given.
+    """
 
     def __init__(
         self,
         settings: Settings,
         ledger: Ledger,
         *,
+        room_bytes: int | None = None,
         should_stop: Callable[[], bool] = lambda: False,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> None:
         self._settings = settings
         self._ledger = ledger
         self._originals = Originals(settings, ledger)
+        self._room_bytes = room_bytes
         self._should_stop = should_stop
         self._on_progress = on_progress
 
@@ -174,6 +179,18 @@ class BundleWriter:
         self._on_progress(len(bundle.items), len(bundle.items))
         return Written(hashlib.sha256(listing).hexdigest(), tuple(remarks))
 
+    def sheet(self, bundle: Bundle) -> bytes:
+        """Return a bundle's sheet alone, as a PDF of thumbnails: no original is decoded."""
+        exhibits = []
+        for place, item in enumerate(bundle.items, start=1):
+            thumbnail = self._thumbnail(item)
+            picture = _rgb(thumbnail) if thumbnail is not None else None
+            if picture is not None:
+                picture = blurred(picture, item.boxes)
+            record = self.record(item, place, bundle.zone)
+            exhibits.append(_exhibit(record, item, picture, bundle.zone))
+        return sheet_pdf(bundle.title, _head(bundle), exhibits)
+
     def record(self, item: Item, place: int, zone: tzinfo) -> dict[str, Any]:
         """Return what a bundle's lists say of an item, as plain JSON values.
 
@@ -231,8 +248,8 @@ class BundleWriter:
                 return self._put_original(archive, sums, record, item, scratch / stem, source, zone)
         except MediaError as error:
             why = Message("{name} {reason}", name=Path(entity.uri).name, reason=error.message)
-        thumbnail = self._settings.data_dir / entity.thumbnail
-        if not entity.thumbnail or not thumbnail.is_file():
+        thumbnail = self._thumbnail(item)
+        if thumbnail is None:
             record["remark"] = f"{why}: there is no picture of it."
             return None
         record["remark"] = f"{why}: this is its thumbnail."
@@ -243,6 +260,12 @@ class BundleWriter:
         else:
             self._store(archive, sums, record, f"{stem}.jpg", thumbnail.read_bytes())
         return image
+
+    def _thumbnail(self, item: Item) -> Path | None:
+        if item.entity is None or not item.entity.thumbnail:
+            return None
+        path = self._settings.data_dir / item.entity.thumbnail
+        return path if path.is_file() else None
 
     def _put_original(
         self,
@@ -282,6 +305,11 @@ class BundleWriter:
         elif entity.in_video or item.boxes:
             self._store(archive, sums, record, f"{target.name}.jpg", _jpeg(image))
         else:
+            if self._room_bytes is not None:
+                size = source.stat().st_size
+                if size > self._room_bytes:
+                    raise MediaError("is larger than what is left for originals in a download")
+                self._room_bytes -= size
             self._store(archive, sums, record, target.name + source.suffix.lower(), source)
         return image
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
-from ingest.evidence.clips import Span, require_video
-from ingest.evidence.originals import Box
+from ingest.evidence.originals import require_video
+from ingest.media.video.clips import Box, Span
 from search_core.errors import CaseNotFound, UsageError
 from search_core.schema.entity import MediaEntity
 from search_core.system.clock import now_ms

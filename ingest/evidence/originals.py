@@ -1,68 +1,34 @@
-"""The media that an entity was made of: its file with the content that was taken in, and pictures.
+"""The media that entities were made of: files with the content that was taken in, and spans.
 
 Messages of the errors it raises are predicates ("is gone"), to be put after a file's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from ingest.ledger import Ledger
 from ingest.media.decoding import open_media
+from ingest.media.video.clips import Span
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
-from search_core.errors import MediaError
+from search_core.errors import MediaError, UsageError
 from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
+from search_core.store.library import Store
 
 _CHANGED = "has changed since it was taken in"
 _GONE = "is gone"
-#: A region that is blurred keeps so many colours across: nothing that a face is told by.
-_MOSAIC = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle in a picture, in shares of its width and height from the upper left corner.
-
-    Raises ValueError for one that is empty or outside of it.
-    """
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
-            raise ValueError("a box lies within 0 to 1, from left to right and top to bottom")
-
-    def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
-        """Return (left, top, right, bottom) in a picture of this size, never empty."""
-        width, height = size
-        left, top = min(int(self.left * width), width - 1), min(int(self.top * height), height - 1)
-        right = max(left + 1, min(width, round(self.right * width)))
-        return left, top, right, max(top + 1, min(height, round(self.bottom * height)))
-
-
-def blurred(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
-    """Return a picture whose boxes cannot be recognised any more."""
-    if not boxes:
-        return image
-    made = image.copy()
-    for box in boxes:
-        corners = box.pixels(image.size)
-        region = image.crop(corners)
-        small = region.resize((_MOSAIC, _MOSAIC), Image.Resampling.BOX)
-        soft = small.resize(region.size, Image.Resampling.BICUBIC)
-        made.paste(soft.filter(ImageFilter.GaussianBlur(2)), corners[:2])
-    return made
+#: No recording is taken to be longer: earlier keyframes are not looked at for a span of time.
+_LONGEST_MS = 24 * 3600 * 1000
 
 
 class Originals:
@@ -120,3 +86,54 @@ class Originals:
             if content.source_id != entity.source_id:
                 raise MediaError(_CHANGED)
             yield path
+
+
+def span_around(entity: MediaEntity, before_s: float, after_s: float) -> Span:
+    """Return the span around a moment of a video, within the video; raises UsageError."""
+    require_video(entity)
+    start = max(0, entity.pts_ms - round(before_s * 1000))
+    end = entity.pts_ms + round(after_s * 1000)
+    if entity.duration_ms:
+        end = min(end, entity.duration_ms)
+    if before_s < 0 or after_s < 0 or end <= start:
+        raise UsageError(
+            "A clip of {before} s before and {after} s after the moment has no length.",
+            "Give seconds above 0.",
+            before=f"{before_s:g}",
+            after=f"{after_s:g}",
+        )
+    return Span(start, end)
+
+
+def require_video(entity: MediaEntity) -> None:
+    """Raise UsageError for what is no moment of a video file."""
+    if not entity.in_video:
+        raise UsageError(
+            "{id} is no moment of a video file: there is nothing to cut a clip from.",
+            "Pictures of live cameras and photographs go into a case as pictures.",
+            id=entity.id,
+        )
+
+
+def spans_between(
+    store: Store, library: str, where: Filter, after_ms: int, before_ms: int
+) -> list[tuple[MediaEntity, Span]]:
+    """Return the spans of videos recorded between two moments (epoch ms), in order of time.
+
+    ``where`` narrows cameras and the like; each span comes with a moment of its video.
+    """
+    earliest = datetime.fromtimestamp((after_ms - _LONGEST_MS) / 1000, UTC)
+    latest = datetime.fromtimestamp((before_ms + _LONGEST_MS) / 1000, UTC)
+    near = replace(where, after=earliest, before=latest, media_type="frame")
+    videos: dict[tuple[str, int], MediaEntity] = {}
+    for page in store.vectors(library, where=near):
+        for entity in page.entities:
+            if entity.in_video:
+                videos.setdefault((entity.source_id, entity.track), entity)
+    found = []
+    for entity in videos.values():
+        begins = entity.captured_at - entity.pts_ms
+        start, end = max(0, after_ms - begins), min(entity.duration_ms, before_ms - begins)
+        if start < end:
+            found.append((begins, entity, Span(start, end)))
+    return [(entity, span) for _, entity, span in sorted(found, key=lambda item: item[0])]

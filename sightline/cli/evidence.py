@@ -43,8 +43,7 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.evidence.cases import Cases, Item
-    from ingest.evidence.clips import Span
-    from ingest.evidence.originals import Box
+    from ingest.media.video.clips import Box, Span
 
 app = typer.Typer(
     name="case",
@@ -101,7 +100,7 @@ def clip(
             "Say what to cut: the id of a moment, or --after and --before.",
             "Ids: `sightline search --json`.",
         )
-    from ingest.evidence.clips import span_around, spans_between
+    from ingest.evidence.originals import span_around, spans_between
 
     with open_workspace(settings) as workspace:
         store = workspace.store()
@@ -138,9 +137,9 @@ def _cut(
 ) -> int:
     """Cut clips, each told when it is written; return how many could not be."""
     from ingest.evidence.bundle import file_stem
-    from ingest.evidence.clips import cut_clip
     from ingest.evidence.originals import Originals
     from ingest.ledger import Ledger
+    from ingest.media.video.clips import cut_clip
 
     rows: list[dict[str, Any]] = []
     with Ledger(settings.ledger_path) as ledger, err().status("Cutting …") as status:
@@ -262,7 +261,7 @@ def add(
     """Add moments to a case, as pictures at full size or as clips of the footage around them."""
     settings = settings_of(ctx, library)
     from ingest.evidence.cases import clip_item, picture_item
-    from ingest.evidence.clips import span_around
+    from ingest.evidence.originals import span_around
 
     by = operator.who()
     with open_workspace(settings) as workspace, _cases(settings) as cases:
@@ -474,7 +473,7 @@ def _entity(found: list[MediaEntity], wanted: str) -> MediaEntity:
 
 
 def _box(text: str) -> Box:
-    from ingest.evidence.originals import Box
+    from ingest.media.video.clips import Box
 
     try:
         left, top, right, bottom = (float(part) / 100 for part in text.split(","))

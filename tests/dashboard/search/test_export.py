@@ -8,19 +8,21 @@ import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from PIL import Image, ImageDraw
-from search_core.search.evidence_pdf import A_PAGE
+from PIL import Image
+from pypdf import PdfReader
 
 from dashboard.query.request import SearchRequest
 from dashboard.search.export import Export, filter_in_words
+from ingest.evidence.bundle import verify_bundle
+from ingest.evidence.sheet import PER_PAGE
 from ingest.sources.contents import content_of
 from search_core.schema.filters import Filter
 from search_core.schema.hours_of_day import Hours
 from search_core.search.engine import Hit
+from search_core.settings import Settings
 from tests.conftest import make_entity
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -49,7 +51,7 @@ def export(tmp_path: Path, photo: Path) -> Export:
     frame = make_entity(1, camera="=cmd()", thumbnail="thumbnails/1.jpg")
     hits = [Hit(1, 0.9, taken), Hit(2, 0.8, frame)]
     request = SearchRequest("main", text="a red car", without=("rain",))
-    return Export(request, hits, BERLIN, "an encoder", tmp_path, tmp_path / "ledger.sqlite")
+    return Export(request, hits, BERLIN, "an encoder", Settings(data_dir=tmp_path), "anna")
 
 
 def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: Path) -> None:
@@ -64,7 +66,7 @@ def test_json_holds_what_was_asked_and_the_files_hashes(export: Export, photo: P
 def test_a_hash_is_that_of_the_content_taken_in(export: Export, photo: Path) -> None:
     taken_in = json.loads(export.as_json())["hits"][0]
     assert taken_in["file"] == "as taken in"
-    thumbnail = export.data_dir / "thumbnails" / "0.jpg"
+    thumbnail = export.settings.data_dir / "thumbnails" / "0.jpg"
     Image.new("RGB", (32, 18), (200, 30, 30)).save(thumbnail)
 
     Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
@@ -79,22 +81,18 @@ def test_a_hash_is_that_of_the_content_taken_in(export: Export, photo: Path) -> 
     assert (gone["sha256"], gone["file"]) == (taken_in["sha256"], "gone")
 
 
+def text_of(pdf: bytes) -> str:
+    return "".join(page.extract_text() for page in PdfReader(io.BytesIO(pdf)).pages)
+
+
 def test_a_sheet_shows_the_hash_taken_in_and_that_the_file_has_changed(
-    export: Export, photo: Path, monkeypatch: pytest.MonkeyPatch
+    export: Export, photo: Path
 ) -> None:
     digest = json.loads(export.as_json())["hits"][0]["sha256"]
     Image.new("RGB", (64, 36), (30, 200, 30)).save(photo)
-    drawn: list[str] = []
-    text = ImageDraw.ImageDraw.text
-
-    def noting(self: ImageDraw.ImageDraw, xy: Any, said: str, **options: Any) -> None:
-        drawn.append(said)
-        text(self, xy, said, **options)
-
-    monkeypatch.setattr(ImageDraw.ImageDraw, "text", noting)
-    export.as_pdf()
-    assert digest[:32] in drawn and digest[32:] in drawn
-    assert "The file has changed since it was taken in." in drawn
+    said = text_of(export.as_pdf())
+    assert digest[:32] in said and digest[32:] in said
+    assert "The file has changed since it was taken in." in said
 
 
 def test_a_spreadsheet_takes_no_name_for_a_formula(export: Export) -> None:
@@ -102,23 +100,39 @@ def test_a_spreadsheet_takes_no_name_for_a_formula(export: Export) -> None:
     assert [row["camera"] for row in rows] == ["cam-0", "'=cmd()"]
 
 
-def test_a_zip_holds_the_pictures_with_their_sums(export: Export, photo: Path) -> None:
-    with zipfile.ZipFile(io.BytesIO(export.as_zip())) as archive:
+def test_a_zip_holds_the_originals_with_sums_over_all_of_it(
+    export: Export, photo: Path, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "hits.zip"
+    bundle.write_bytes(export.as_zip())
+    assert verify_bundle(bundle).problems == ()
+    with zipfile.ZipFile(bundle) as archive:
         first, second = sorted(name for name in archive.namelist() if name.endswith(".jpg"))
+        assert first == "001-cam-0-2026-03-02T09-00-00.jpg"
         assert archive.read(first) == photo.read_bytes()
-        assert archive.read(second) == (export.data_dir / "thumbnails" / "1.jpg").read_bytes()
-        for line in archive.read("SHA256SUMS").decode().splitlines():
-            digest, name = line.split("  ")
-            assert hashlib.sha256(archive.read(name)).hexdigest() == digest
-        assert json.loads(archive.read("query.json"))["hits"] == 2
+        assert archive.read(second) == (tmp_path / "thumbnails" / "1.jpg").read_bytes()
+        manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["hits"] == 2 and manifest["encoder"] == "an encoder"
+    assert [item["remark"] for item in manifest["items"]] == [
+        "",
+        "1.mp4 is gone: this is its thumbnail.",
+    ]
+
+
+def test_a_zip_has_room_for_so_many_originals(
+    export: Export, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.search.export._ORIGINAL_BYTES", 10)
+    with zipfile.ZipFile(io.BytesIO(export.as_zip())) as archive:
+        first, _ = json.loads(archive.read("manifest.json"))["items"]
+    assert "larger than what is left for originals" in first["remark"]
 
 
 def test_a_sheet_has_a_page_for_every_twelve_hits(export: Export) -> None:
-    hits = [Hit(rank, 0.5, make_entity(rank)) for rank in range(1, A_PAGE + 2)]
-    assert replace(export, hits=hits[:A_PAGE]).as_pdf().count(b"/Type /Page\n") == 1
-    pdf = replace(export, hits=hits).as_pdf()
-    assert pdf.startswith(b"%PDF-")
-    assert pdf.count(b"/Type /Page\n") == 2
+    hits = [Hit(rank, 0.5, make_entity(rank)) for rank in range(1, PER_PAGE + 2)]
+    one = PdfReader(io.BytesIO(replace(export, hits=hits[:PER_PAGE]).as_pdf()))
+    assert len(one.pages) == 1
+    assert len(PdfReader(io.BytesIO(replace(export, hits=hits).as_pdf())).pages) == 2
 
 
 def test_a_filter_is_said_in_words() -> None:

@@ -21,9 +21,9 @@ from pypdf import PdfReader
 
 from ingest.evidence.bundle import BundleWriter, Written, case_bundle, verify_bundle
 from ingest.evidence.cases import Cases, Item, clip_item, note_item, picture_item
-from ingest.evidence.clips import Span, span_around, spans_between
-from ingest.evidence.originals import Box
+from ingest.evidence.originals import span_around, spans_between
 from ingest.ledger import Ledger
+from ingest.media.video.clips import Box, Span
 from search_core.access.audit_log import AuditLog
 from search_core.errors import CaseNotFound, CorruptMedia, UsageError
 from search_core.schema.entity import MediaEntity

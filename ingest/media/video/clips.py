@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
 from itertools import chain
@@ -29,19 +29,15 @@ from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageFilter, ImageOps
 
-from ingest.evidence.originals import Box, blurred
 from ingest.media.damage import last_words
 from ingest.media.video.container import number_of, open_container, video_tracks
 from ingest.media.video.discontinuity import true_extent
 from ingest.media.video.timestamps import StreamClock
 from ingest.media.video.video import Video
-from search_core.errors import CorruptMedia, MediaError, UsageError, in_words
+from search_core.errors import CorruptMedia, MediaError, in_words
 from search_core.messages import Message
-from search_core.schema.entity import MediaEntity
-from search_core.schema.filters import Filter
-from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
 from search_core.system.disk import disk_full, is_full
 
@@ -60,8 +56,48 @@ _FRAMES_PER_S = 30
 _GAP_SAMPLES = 2400
 #: So long after a picture's packet that of the sound of the same time may follow.
 _SOUND_LATE_MS = 1000
-#: No recording is taken to be longer: earlier keyframes are not looked at for a span of time.
-_LONGEST_MS = 24 * 3600 * 1000
+
+
+#: A region that is blurred keeps so many colours across: nothing that a face is told by.
+_MOSAIC = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A rectangle in a picture, in shares of its width and height from the upper left corner.
+
+    Raises ValueError for one that is empty or outside of it.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.left < self.right <= 1 and 0 <= self.top < self.bottom <= 1):
+            raise ValueError("a box lies within 0 to 1, from left to right and top to bottom")
+
+    def pixels(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return (left, top, right, bottom) in a picture of this size, never empty."""
+        width, height = size
+        left, top = min(int(self.left * width), width - 1), min(int(self.top * height), height - 1)
+        right = max(left + 1, min(width, round(self.right * width)))
+        return left, top, right, max(top + 1, min(height, round(self.bottom * height)))
+
+
+def blurred(image: Image.Image, boxes: Sequence[Box]) -> Image.Image:
+    """Return a picture whose boxes cannot be recognised any more."""
+    if not boxes:
+        return image
+    made = image.copy()
+    for box in boxes:
+        corners = box.pixels(image.size)
+        region = image.crop(corners)
+        small = region.resize((_MOSAIC, _MOSAIC), Image.Resampling.BOX)
+        soft = small.resize(region.size, Image.Resampling.BICUBIC)
+        made.paste(soft.filter(ImageFilter.GaussianBlur(2)), corners[:2])
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,60 +192,6 @@ class _Asked:
         if self.taken_at_ms is not None:
             began = datetime.fromtimestamp((self.taken_at_ms + start_ms) / 1000, UTC)
             output.metadata["creation_time"] = began.isoformat(timespec="milliseconds")
-
-
-# Spans
-
-
-def span_around(entity: MediaEntity, before_s: float, after_s: float) -> Span:
-    """Return the span around a moment of a video, within the video; raises UsageError."""
-    require_video(entity)
-    start = max(0, entity.pts_ms - round(before_s * 1000))
-    end = entity.pts_ms + round(after_s * 1000)
-    if entity.duration_ms:
-        end = min(end, entity.duration_ms)
-    if before_s < 0 or after_s < 0 or end <= start:
-        raise UsageError(
-            "A clip of {before} s before and {after} s after the moment has no length.",
-            "Give seconds above 0.",
-            before=f"{before_s:g}",
-            after=f"{after_s:g}",
-        )
-    return Span(start, end)
-
-
-def require_video(entity: MediaEntity) -> None:
-    """Raise UsageError for what is no moment of a video file."""
-    if not entity.in_video:
-        raise UsageError(
-            "{id} is no moment of a video file: there is nothing to cut a clip from.",
-            "Pictures of live cameras and photographs go into a case as pictures.",
-            id=entity.id,
-        )
-
-
-def spans_between(
-    store: Store, library: str, where: Filter, after_ms: int, before_ms: int
-) -> list[tuple[MediaEntity, Span]]:
-    """Return the spans of videos recorded between two moments (epoch ms), in order of time.
-
-    ``where`` narrows cameras and the like; each span comes with a moment of its video.
-    """
-    earliest = datetime.fromtimestamp((after_ms - _LONGEST_MS) / 1000, UTC)
-    latest = datetime.fromtimestamp((before_ms + _LONGEST_MS) / 1000, UTC)
-    near = replace(where, after=earliest, before=latest, media_type="frame")
-    videos: dict[tuple[str, int], MediaEntity] = {}
-    for page in store.vectors(library, where=near):
-        for entity in page.entities:
-            if entity.in_video:
-                videos.setdefault((entity.source_id, entity.track), entity)
-    found = []
-    for entity in videos.values():
-        begins = entity.captured_at - entity.pts_ms
-        start, end = max(0, after_ms - begins), min(entity.duration_ms, before_ms - begins)
-        if start < end:
-            found.append((begins, entity, Span(start, end)))
-    return [(entity, span) for _, entity, span in sorted(found, key=lambda item: item[0])]
 
 
 # Copied

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.evidence.clips import Clip, Span, cut_clip
-from ingest.evidence.originals import Box
 from ingest.media.decoding import frame_at
+from ingest.media.video.clips import Box, Clip, Span, cut_clip
 from search_core.errors import MediaError
 from search_core.system.cancellation import Interrupted
 from tests.support.made_media import GIVEN_DATA, make_clip, shade
