@@ -113,10 +113,8 @@ def test_a_zip_holds_the_originals_with_sums_over_all_of_it(
         assert archive.read(second) == (tmp_path / "thumbnails" / "1.jpg").read_bytes()
         manifest = json.loads(archive.read("manifest.json"))
     assert manifest["hits"] == 2 and manifest["encoder"] == "an encoder"
-    assert [item["remark"] for item in manifest["items"]] == [
-        "",
-        "1.mp4 is gone: this is its thumbnail.",
-    ]
+    first_remark, second_remark = (item["remark"] for item in manifest["items"])
+    assert first_remark == "" and second_remark.startswith("1.mp4 is gone")
 
 
 def test_a_zip_has_room_for_so_many_originals(
