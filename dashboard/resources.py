@@ -23,6 +23,7 @@ from dashboard.auth.guarded_jobs import GuardedJobs
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
 from search_core.errors import SightlineError, StoreError
+from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
@@ -59,6 +60,12 @@ def store() -> Store:
 def store_for(access: Access) -> Store:
     """Return the store with a user's rights."""
     return GuardedStore(_milvus(), access, identity.audit_log(), identity.address())
+
+
+def entity(library: str, entity_id: str, access: Access | None = None) -> MediaEntity | None:
+    """Return an entity that the page's user, or one with this access, may see; else None."""
+    store = store_for(access or identity.current())
+    return next(iter(store.entities(library, Filter(ids=(entity_id,)), limit=1)), None)
 
 
 def close_store() -> None:
@@ -157,8 +164,7 @@ def query_log() -> QueryLog | None:
 @st.cache_resource(show_spinner=False)
 def query_pictures() -> QueryPictures | None:
     """Return where pictures searched by are kept; None where searches are not recorded."""
-    known = settings()
-    return QueryPictures(known.query_pictures_dir) if known.record_searches else None
+    return _workspace().query_pictures()
 
 
 def libraries() -> list[LibraryInfo]:

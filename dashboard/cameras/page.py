@@ -7,10 +7,9 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cameras.add_form import adding_form
 from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
 from dashboard.cameras.folders import folder_section, gap_frame, state_words, time_or_dash
-from dashboard.cameras.forms import camera_card
+from dashboard.cameras.forms import adding_form, camera_card
 from dashboard.components.errors import shown_in_words
 from dashboard.components.routes import Page
 from dashboard.i18n.core_translation import said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
@@ -61,11 +60,6 @@ def show_removing(library: str, facets: Facets) -> None:
 def confirm_delete(library: str, where: Filter, what: str) -> None:
     """Ask whether to delete what passes the filter, with its count."""
     st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
-
-
-def asked(where: Filter) -> dict[str, Any]:
-    """Return what the audit log says of a filter."""
-    return {"filter": filter_to_dict(where)}
 
 
 def show_trash(library: str) -> None:
@@ -158,7 +152,7 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
         if st.button(label, type="primary", disabled=not count):
             identity.require_removing("deleting")
             store, tell = resources.store(), counting(_("Deleting"), count)
-            identity.record("delete", library, {**asked(where), "count": count})
+            identity.record("delete", library, {"filter": filter_to_dict(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
             told = ngettext(

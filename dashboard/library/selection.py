@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.components.browser import begin_page_at_top
 from dashboard.components.cards import card_text, cards_of_entities, picture_name
-from dashboard.components.thumbnails import show_thumbnail
+from dashboard.components.stills import show_thumbnail
 from dashboard.i18n.gettext import _
 from search_core.messages import Message
 from search_core.schema.entity import MediaEntity

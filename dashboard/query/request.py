@@ -115,6 +115,7 @@ def forget_answer() -> None:
 
 
 def _still(library: str, entity_id: str) -> Image.Image:
-    for entity in resources.store().entities(library, Filter(ids=(entity_id,)), limit=1):
-        return still_of(entity)
-    raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
+    entity = resources.entity(library, entity_id)
+    if entity is None:
+        raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
+    return still_of(entity)
