@@ -10,7 +10,7 @@ import typer
 from search_core.access.passwords import MAX_CHARACTERS, check_password
 from search_core.access.users import Users, check_cameras, check_name, check_role
 from search_core.errors import UsageError
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of
 from sightline.cli.terminal import confirmed, local_time, note, print_json, say, table, warn
 
@@ -71,7 +71,7 @@ def add(
     first = not users.exist
     password = None if oidc else _new_password(known_as)
     detail = {"added": known_as, "role": known_role, "cameras": cameras}
-    operator.record(settings, "users", detail=detail)
+    audit.record(settings, "users", detail=detail)
     users.add(known_as, known_role, cameras, password)
     say(f"Added {known_as}, {known_role}.")
     if first:
@@ -114,7 +114,7 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     if not confirmed(f"Remove the user {known_as}?", yes=yes):
         note("Nobody was removed.")
         raise typer.Exit(1)
-    operator.record(settings, "users", detail={"removed": known_as})
+    audit.record(settings, "users", detail={"removed": known_as})
     users.remove(known_as)
     say(f"Removed {known_as}.")
     if not users.all():
@@ -136,7 +136,7 @@ def passwd(ctx: typer.Context, name: NameArgument) -> None:
             "Remove the user and add it again without --oidc to change that.",
         )
     password = _new_password(user.name)
-    operator.record(settings, "users", detail={"password changed": user.name})
+    audit.record(settings, "users", detail={"password changed": user.name})
     users.set_password(user.name, password)
     say(f"Changed the password of {user.name}, who is logged out everywhere.")
 
@@ -151,7 +151,7 @@ def set_role(
     settings = settings_of(ctx)
     users, known_role = Users(settings.users_path), check_role(role)
     user = users.get(name)
-    operator.record(settings, "users", detail={"changed": user.name, "role": known_role})
+    audit.record(settings, "users", detail={"changed": user.name, "role": known_role})
     users.set_role(user.name, known_role)
     say(f"{user.name} was {user.role}, and is {known_role}.")
 
@@ -173,7 +173,7 @@ def cameras(
         raise UsageError("Name the cameras, or give --all or --none.")
     users, kept = Users(settings.users_path), check_cameras(None if everything else camera or ())
     user = users.get(name)
-    operator.record(settings, "users", detail={"changed": user.name, "cameras": kept})
+    audit.record(settings, "users", detail={"changed": user.name, "cameras": kept})
     users.set_cameras(user.name, kept)
     shown = "all cameras" if kept is None else ", ".join(kept) or "no camera"
     say(f"{user.name} may see {shown}.")

@@ -17,7 +17,7 @@ from search_core.schema.entity import MediaEntity, iso_from_ms
 from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
-from sightline.cli.cameras.address import PasswordFileOption, read_address
+from sightline.cli.cameras.cameras import PasswordFileOption, read_address
 from sightline.cli.options import JsonOption, LibraryOption, RetainOption, UdpOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (

@@ -1,8 +1,16 @@
-"""`sightline index compare`: which index answers a library best, measured on its own vectors."""
+"""`sightline index compare`: which index answers a library best, measured on its own vectors, and
+`sightline index report`: the report of a comparison, or of several side by side.
+
+What they share with `sightline index set` is here too: parameters without an option of their own,
+by their Milvus names, and making another index a library's, saying how far it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,9 +18,11 @@ import typer
 from rich.text import Text
 
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
+from search_core.indexes import IndexSpec, SearchParams
+from search_core.lab.plan import FilterCase
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from sightline.cli.index.building import build_index, native_warnings_away
-from sightline.cli.index.options import read_filter, read_numbers, read_sweeps
+from search_core.store.library import LibraryInfo
 from sightline.cli.index.tables import (
     batches_table,
     builds_table,
@@ -21,8 +31,24 @@ from sightline.cli.index.tables import (
     notes_of,
     searches_table,
 )
-from sightline.cli.options import JsonOption, LibraryOption, finite, settings_of
-from sightline.cli.terminal import err, note, open_workspace, print_json, progress_bar, say, warn
+from sightline.cli.options import (
+    JsonOption,
+    LibraryOption,
+    check_period,
+    finite,
+    moment,
+    settings_of,
+)
+from sightline.cli.terminal import (
+    err,
+    note,
+    open_workspace,
+    print_json,
+    progress_bar,
+    say,
+    shown_path,
+    warn,
+)
 
 if TYPE_CHECKING:
     from search_core.encoders.base import Embeddings
@@ -32,6 +58,8 @@ if TYPE_CHECKING:
     from search_core.lab.records import Comparison
     from search_core.store.library import LibraryInfo
     from search_core.store.milvus.store import MilvusStore
+
+_RUNS = "runs.jsonl"
 
 
 def compare(
@@ -284,3 +312,173 @@ def _write_report(folder: Path, comparison: Comparison) -> None:
     with err().status("Drawing the report …"):
         write_report(folder, [comparison])
     note(f"Report: {folder / 'report.html'}")
+
+
+def report(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR…",
+            help="What `index compare --out` wrote; two or more are laid side by side.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Where to write; the one DIR itself, or `report` beside the first of several.",
+        ),
+    ] = None,
+    target_recall: Annotated[
+        float | None,
+        typer.Option(
+            "--target-recall",
+            min=0.0,
+            max=1.0,
+            help="The recall to advise for; what the comparison was asked for, unless given.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the report of a comparison: a page with charts, their pictures, and runs.csv.
+
+    The page is one file and works without a network. Nothing is measured again.
+    """
+    comparisons = [_read_comparison(directory) for directory in directories]
+    into = out or (directories[0] if len(directories) == 1 else directories[0].parent / "report")
+    from search_core.lab.report.writer import write_report
+
+    with err().status("Drawing the report …"):
+        try:
+            written = write_report(into, comparisons, target_recall=target_recall)
+        except OSError as error:
+            raise UsageError(
+                f"The report cannot be written to {into}: {error.strerror}.",
+                "Name another folder with --out.",
+            ) from error
+    if json:
+        print_json([str(path) for path in written])
+        return
+    for path in written:
+        say(shown_path(str(path)))
+
+
+def _read_comparison(directory: Path) -> Comparison:
+    """Read a comparison's runs; raises UsageError where there are none."""
+    from search_core.lab.records import read_jsonl
+
+    file = directory / _RUNS if directory.is_dir() else directory
+    try:
+        return read_jsonl(file)
+    except OSError as error:
+        raise UsageError(
+            f"{directory} holds no comparison: {file.name} cannot be read.",
+            "`sightline index compare --out DIR` writes one.",
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{file} does not hold the measurements of a comparison.",
+            "`sightline index compare --out DIR` writes one.",
+        ) from error
+
+
+def build_index(
+    store: MilvusStore, library: str, spec: IndexSpec, search: SearchParams, *, in_place: bool
+) -> LibraryInfo:
+    """Build the index beside the serving collection and switch, or in place; return the library."""
+    name = spec.index_type
+    with native_warnings_away(), err().status(f"Building {name} …") as line:
+        return store.rebuild(
+            library,
+            spec,
+            search,
+            on_progress=lambda doing, share: line.update(f"{name}: {doing}, {share:.0%} …"),
+            in_place=in_place,
+        )
+
+
+@contextmanager
+def native_warnings_away() -> Iterator[None]:
+    """Keep off the terminal what native code writes to stderr past Python.
+
+    The faiss in Milvus Lite writes a warning there when clusters have fewer than 39 vectors each.
+    What Python prints goes to where it went.
+    """
+    try:
+        stderr = sys.stderr.fileno()
+    except OSError:  # nothing that native code could write to
+        yield
+        return
+    before, kept = sys.stderr, os.dup(stderr)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", encoding=before.encoding, errors="replace", buffering=1) as shown:
+        before.flush()
+        os.dup2(nowhere, stderr)
+        sys.stderr = shown
+        try:
+            yield
+        finally:
+            sys.stderr = before
+            shown.flush()
+            os.dup2(kept, stderr)
+            os.close(nowhere)
+
+
+_FIELDS = "camera, tag, source, type, after, before"
+
+
+def read_sweeps(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read ``nprobe=1,4,16`` and the like; values of one name add up. Raises UsageError."""
+    sweeps: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, listed = (part.strip() for part in text.partition("="))
+        values = read_numbers(f"--sweep {name}", listed)
+        if not name or not values:
+            raise UsageError(
+                f"{text} is not a sweep.", "Write a parameter and its values: nprobe=1,4,16."
+            )
+        sweeps[name] = (*sweeps.get(name, ()), *values)
+    return sweeps
+
+
+def read_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between them; raises UsageError, naming the option."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise UsageError(
+            f"{option} takes whole numbers, not {text}.", "Separate them by commas: 1,10,100."
+        ) from None
+
+
+def read_filter(text: str) -> FilterCase:
+    """Read a share of the rows such as ``1%``, or facets such as ``camera=gate-3,tag=odd``.
+
+    Raises UsageError for what is neither.
+    """
+    if (share := FilterCase.of_share(text)) is not None:
+        return share
+    given: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or name.strip() not in _FIELDS.split(", "):
+            raise UsageError(
+                f"{text} is not a filter.",
+                f"Give a share such as 1%, or NAME=VALUE of {_FIELDS}, with commas between them.",
+            )
+        given.setdefault(name.strip(), []).append(value.strip())
+    kind = given.get("type", [None])[-1]
+    if kind not in (None, "image", "frame"):
+        raise UsageError(f"{kind} is not a media type.", "Give type=image or type=frame.")
+    where = Filter(
+        cameras=tuple(given.get("camera", ())),
+        source_ids=tuple(given.get("source", ())),
+        tags=tuple(given.get("tag", ())),
+        after=moment(given["after"][-1]) if "after" in given else None,
+        before=moment(given["before"][-1]) if "before" in given else None,
+        media_type="image" if kind == "image" else "frame" if kind == "frame" else None,
+    )
+    check_period(where.after, where.before)
+    where.expression()  # refuses what Milvus cannot carry before anything is copied
+    return FilterCase(text.strip(), where)

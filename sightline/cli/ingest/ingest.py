@@ -1,10 +1,12 @@
-"""`sightline ingest`: take footage and photographs into a library."""
+"""`sightline ingest`: take footage and photographs into a library, and `sightline failures`: what
+could not be taken in, and trying it again.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event
@@ -14,13 +16,15 @@ import typer
 from rich.text import Text
 
 from ingest.media.keyframes import parse_selector, selector_help
+from search_core.schema.entity import iso_from_ms
 from search_core.settings import MOST_WORKERS, Settings
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import (
     ClockOffsetOption,
     JsonOption,
     LibraryOption,
     NamePatternOption,
+    OnlyLibraryOption,
     TagOption,
     TimezoneOption,
     clock_offsets,
@@ -31,6 +35,7 @@ from sightline.cli.options import (
 from sightline.cli.terminal import (
     counted,
     err,
+    local_time,
     note,
     open_workspace,
     print_json,
@@ -43,6 +48,7 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.engines.base import Engine
+    from ingest.ledger import LedgerRow
     from ingest.options import IngestOptions
     from ingest.report import IngestReport
     from ingest.report import Progress as IngestProgress
@@ -240,7 +246,7 @@ def _correct_known(
     all_given = options.to_json()
     given = {name: all_given[name] for name in ("camera", "started_at", "tags")}
     detail = {"count": len(known.ids), "paths": sorted(known.uris)[:_AUDITED_PATHS]}
-    operator.record(settings, "ingest", settings.library, {"corrected": given, **detail})
+    audit.record(settings, "ingest", settings.library, {"corrected": given, **detail})
     with err().status("Correcting what was in the library already …"):
         correct_known(settings, store, known, report)
 
@@ -386,3 +392,92 @@ def _print_times(report: IngestReport) -> None:
             "--timezone gives the zone of a camera's clock, and --clock-offset corrects one that "
             "is wrong."
         )
+
+
+def failures(
+    ctx: typer.Context,
+    library: OnlyLibraryOption = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 100,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Take them in again now, all that are listed.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the files that could not be taken in: when, which, at what stage, and why.
+
+    Files that were left because they are still being written are listed too, at the stage "wait";
+    files that were deleted since are not. With --retry they are tried again, with the options of
+    the ingest they failed in; the exit code is 1 where any of them fails again.
+    """
+    settings = settings_of(ctx)
+    rows = _failed(settings, library)
+    if retry and rows:
+        worked = [_retry(settings, name, rows[:limit], json) for name in _libraries(rows[:limit])]
+        if json:
+            print_json(_records(_failed(settings, library)))
+        if not all(worked):
+            raise typer.Exit(1)
+        return
+    if json:
+        print_json(_records(rows[:limit]))
+        return
+    if not rows:
+        say("No failures.")
+        return
+    made = table("When", "Library", "Stage", "File", "Reason", fold=("File", "Reason"))
+    for row in rows[:limit]:
+        made.add_row(
+            local_time(row.updated_ms), row.library, row.stage, shown_path(row.uri), row.reason
+        )
+    say(made)
+    if len(rows) > limit:
+        say(f"… and {counted(len(rows) - limit, 'older failure')}; --limit shows more.")
+    say("`sightline failures --retry` tries them again.")
+
+
+def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
+    if not settings.ledger_path.exists():
+        return []
+    from ingest.curation.failures import present
+    from ingest.ledger import Ledger
+
+    with Ledger(settings.ledger_path) as ledger:
+        rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]
+        rows = present(settings, ledger, rows)
+    return sorted(rows, key=lambda row: -row.updated_ms)
+
+
+def _libraries(rows: Sequence[LedgerRow]) -> list[str]:
+    return sorted({row.library for row in rows})
+
+
+def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
+    keys = ("library", "uri", "stage", "reason")
+    return [
+        {"at": iso_from_ms(row.updated_ms), **{key: getattr(row, key) for key in keys}}
+        for row in rows
+    ]
+
+
+def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
+    """Ingest one library's failed files again; return whether none of them fails now."""
+    from ingest.options import IngestOptions
+    from ingest.sources.discovery import file_of
+
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        if row.library == library:
+            files.setdefault(row.options, []).append(file_of(row.uri))
+    worked = True
+    for text, paths in files.items():
+        options = IngestOptions.from_text(text) if text else IngestOptions(alone=False)
+        unique = list(dict.fromkeys(paths))
+        report = run_ingest(
+            settings.model_copy(update={"library": library}),
+            unique,
+            options,
+        )
+        if not quiet:
+            print_summary(report, library)
+        worked = worked and not (report.failed or report.interrupted)
+    return worked

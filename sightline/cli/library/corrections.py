@@ -17,7 +17,7 @@ from search_core.schema.durations import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -253,7 +253,7 @@ def _run(
                 note("Nothing was changed.")
                 raise typer.Exit(1)
             detail = {**correction.asked, "count": len(correction.rows)}
-            operator.record(settings, action, settings.library, detail)
+            audit.record(settings, action, settings.library, detail)
             _apply(settings, store, correction)
     if json:
         print_json(_record(correction, written=True))
@@ -283,7 +283,7 @@ def _resume(
             note("Nothing was changed.")
             raise typer.Exit(1)
         detail = {**pending.asked, "count": pending.left, "resumed": True}
-        operator.record(settings, pending.action, settings.library, detail)
+        audit.record(settings, pending.action, settings.library, detail)
     with _noting_where_it_stopped(settings), progress_bar("Correcting", "keyframes") as on_progress:
         total = resume_correction(settings, store, settings.library, on_progress)
     if json:

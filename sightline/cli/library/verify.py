@@ -16,7 +16,7 @@ from search_core.errors import UsageError
 from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
 from sightline.cli.terminal import (
     confirmed,
@@ -199,7 +199,7 @@ def _forget(
     for library, ids in due.items():
         if not ids:
             continue
-        operator.record(settings, "delete", library, {"missing": True, "count": len(ids)})
+        audit.record(settings, "delete", library, {"missing": True, "count": len(ids)})
         delete_missing(settings, store, library, ids)
     return left, count
 
