@@ -164,7 +164,8 @@ def query_log() -> QueryLog | None:
 @st.cache_resource(show_spinner=False)
 def query_pictures() -> QueryPictures | None:
     """Return where pictures searched by are kept; None where searches are not recorded."""
-    return _workspace().query_pictures()
+    known = settings()
+    return QueryPictures(known.query_pictures_dir) if known.record_searches else None
 
 
 def libraries() -> list[LibraryInfo]:

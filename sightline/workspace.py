@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from search_core.encoders.base import Encoder
     from search_core.search.match_strength import Relevance
     from search_core.search.query_log import QueryLog
-    from search_core.search.query_pictures import QueryPictures
     from search_core.search.selectivity import Selectivities
     from search_core.store.library import LibraryInfo
     from search_core.store.milvus.bulk_insert import BulkStorage
@@ -172,13 +171,6 @@ class Workspace:
 
         path = self.settings.searches_path
         return self._once("log", lambda: self._opened.enter_context(closing(QueryLog(path))))
-
-    def query_pictures(self) -> QueryPictures | None:
-        """Return where pictures searched by are kept; None where searches are not recorded."""
-        from search_core.search.query_pictures import QueryPictures
-
-        settings = self.settings
-        return QueryPictures(settings.query_pictures_dir) if settings.record_searches else None
 
     def selectivities(self) -> Selectivities:
         """Return what tells how many rows pass a filter, which all searches share."""

@@ -22,9 +22,8 @@ from dashboard.auth.gate import LOGIN
 from dashboard.auth.provider_login import Provider
 from dashboard.components.routes import Page
 from dashboard.i18n import gettext as language
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import plain
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from dashboard.theme import LOGO, MARK
 from search_core.access.sessions import LONGEST_S
 from search_core.errors import LoginRefused, SightlineError

@@ -20,9 +20,8 @@ from dashboard.cameras.changes import (
 )
 from dashboard.cameras.forms import pause_and_remove, removal_buttons
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.status_log import CameraState, Gap

@@ -26,9 +26,8 @@ from dashboard.cameras.changes import (
     watched_when,
 )
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from ingest.cameras.camera import Camera
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.probe import Glimpse, look_at

@@ -12,9 +12,8 @@ from dashboard.cameras.folders import folder_section, gap_frame, state_words, ti
 from dashboard.cameras.forms import adding_form, camera_card
 from dashboard.components.errors import shown_in_words
 from dashboard.components.routes import Page
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap

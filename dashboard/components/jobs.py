@@ -8,9 +8,8 @@ from typing import Any
 import streamlit as st
 
 from dashboard import resources
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import clock, local_time, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from dashboard.query.request import forget_answer
 from ingest.jobs import Job
 from search_core.system.clock import now_ms

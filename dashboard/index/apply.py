@@ -15,7 +15,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.i18n.formatting import counted, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from dashboard.index.jobs import ask_for_index
 from search_core.errors import IndexParameterError
 from search_core.indexes import (
@@ -28,7 +28,7 @@ from search_core.indexes import (
 )
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.plan import search_params_of, spec_of
-from search_core.lab.recommendation import Recommendation, recommend
+from search_core.lab.recommendation import Recommendation, recommend, setting_text
 from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl
 from search_core.lab.report.frames import runs_frame
 from search_core.lab.report.sections import standings
@@ -46,58 +46,16 @@ _READ_AT_ONCE = 64
 
 def setting_words(run: IndexRun) -> str:
     """Return an index and its setting as people say it: ``HNSW (M 16) with ef 64``."""
-    built = ", ".join(f"{name} {value}" for name, value in run.build_params.items())
-    searched = ", ".join(f"{name} {value}" for name, value in run.search_params.items())
-    index = f"{run.index_type} ({built})" if built else run.index_type
-    if not searched:
-        return index
-    return _("{index} with {searched}").format(index=index, searched=searched)
+    index, searched, setting = setting_text(run).partition(" with ")
+    return _("{index} with {searched}").format(index=index, searched=setting) if searched else index
 
 
 def recommendation_words(advice: Recommendation) -> str:
     """Return which setting to use, how fast it is, and with what margin."""
-    chosen = advice.chosen
-    run, hardest = chosen.run, chosen.hardest
-    found = _("it finds {recall} of the true neighbours in {time} ms (median)")
-    if hardest.filter:
-        found = _(
-            "it finds {recall} of the true neighbours under the filter {filter} in {time} ms "
-            "(median)"
-        )
-    found = found.format(
-        recall=f"{chosen.recall:.1%}", filter=hardest.filter, time=f"{run.p50_ms or 0.0:.2g}"
-    )
-    words = {
-        "setting": setting_words(run),
-        "found": found,
-        "short": f"{-advice.margin:.1%}",
-        "points": f"{100 * advice.margin:.1f}",
-        "target": f"{advice.target_recall:.1%}",
-    }
-    if not chosen.meets:
-        return _(
-            "Nothing measured reaches the target of {target}; {setting} comes nearest: {found}, "
-            "{short} short."
-        ).format(**words)
-    low = hardest.recall_low
-    text = _("Use {setting}: {found}, {points} points above the target of {target}.")
-    if low is not None and low < advice.target_recall:
-        words["low"] = f"{low:.1%}"
-        text = _(
-            "Use {setting}: {found}, {points} points above the target of {target} "
-            "(95 % interval from {low}: more queries would tell)."
-        )
-    said = text.format(**words)
-    return f"{said} {_ties(advice)}" if advice.ties else said
-
-
-def _ties(advice: Recommendation) -> str:
-    names = ", ".join(setting_words(setting.run) for setting in advice.ties[:2])
-    more = len(advice.ties) - 2
-    text = _("In speed it cannot be told apart from {settings}.")
-    if more > 0:
-        text = _("In speed it cannot be told apart from {settings} and {more} more.")
-    return text.format(settings=names, more=more)
+    words = said(advice.sentence)
+    for setting in (advice.chosen, *advice.ties):
+        words = words.replace(setting_text(setting.run), setting_words(setting.run))
+    return words
 
 
 @dataclass(frozen=True, slots=True)

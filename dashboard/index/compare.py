@@ -12,9 +12,8 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import draw_in_words, said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, draw_in_words, said
 from dashboard.index.apply import (
     KeptComparison,
     kept_comparisons,

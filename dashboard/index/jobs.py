@@ -9,9 +9,8 @@ import streamlit as st
 from dashboard import resources
 from dashboard.components.errors import shown_in_words
 from dashboard.components.jobs import draw_head, follow, say_when_stuck
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import plain
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.options import CompareOptions

@@ -14,9 +14,8 @@ from dashboard import resources
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.components.routes import Page
 from dashboard.components.url_choices import choose_in_address
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from dashboard.index.apply import pick_index
 from dashboard.index.compare import show_comparisons
 from dashboard.index.jobs import show_index_jobs

@@ -14,9 +14,8 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain, viewer_zone
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from dashboard.library import corrections
 from dashboard.library.deletion import confirm_delete, counting, settle
 from dashboard.library.selection import Selection, clear_selection, select_cards

@@ -9,9 +9,8 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import _, ngettext
+from dashboard.i18n.gettext import _, ngettext, said
 from dashboard.library.selection import clear_selection
 from dashboard.query.request import forget_answer
 from ingest.rows.deletion import KEPT, deletions, discard, drop_library, purge, put_back

@@ -14,9 +14,8 @@ import streamlit as st
 from dashboard import resources
 from dashboard.components.errors import shown_in_words
 from dashboard.components.jobs import draw_head, follow, say_when_stuck
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import _, ngettext
+from dashboard.i18n.gettext import _, ngettext, said
 from dashboard.library.adding import sent_name, sent_path
 from ingest.curation.failures import present
 from ingest.jobs import Job

@@ -19,9 +19,8 @@ from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.components.routes import Page
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain, viewer_zone
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.grid import show_cards
 from search_core.errors import SightlineError
 from search_core.schema.entity import MediaEntity

@@ -12,8 +12,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.components import image_input as query_image
-from dashboard.i18n.core_translation import said
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from dashboard.query import terms as search_terms
 from search_core.errors import MediaError, UnsupportedMedia
 from search_core.search.query_pictures import KEPT

@@ -16,9 +16,8 @@ from dashboard import resources
 from dashboard.components.cards import cards_of_moments
 from dashboard.components.errors import shown_in_words
 from dashboard.components.url_choices import choose_in_address, slide_in_address
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain, time_range, viewer_zone
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.grid import draw_cards
 from dashboard.query.request import SearchRequest, embeddings
 from dashboard.search import export as search_export

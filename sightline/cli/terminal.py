@@ -135,6 +135,11 @@ def say(message: RenderableType = "") -> None:
     out().print(message)
 
 
+def say_done(*message: str | tuple[str, str]) -> None:
+    """Print that something was done; parts may be given with their style."""
+    say(Text.assemble(("✓ ", "green"), *message))
+
+
 def note(message: str) -> None:
     """Print something beside the answer, to stderr."""
     err().print(_indented(message), style="dim")
@@ -282,6 +287,16 @@ class _TerminalMessages:
 def open_workspace(settings: Settings) -> Workspace:
     """Return the workspace of a command's settings; what it does meanwhile is said on stderr."""
     return Workspace(settings, _TerminalMessages())
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask before something is done; say what is ``otherwise`` and end the command on a no.
+
+    Raises UsageError without a terminal.
+    """
+    if not confirmed(question, yes=yes):
+        note(otherwise)
+        raise typer.Exit(1)
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

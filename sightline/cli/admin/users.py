@@ -12,7 +12,15 @@ from search_core.access.users import Users, check_cameras, check_name, check_rol
 from search_core.errors import UsageError
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of
-from sightline.cli.terminal import confirmed, local_time, note, print_json, say, table, warn
+from sightline.cli.terminal import (
+    confirm,
+    local_time,
+    note,
+    print_json,
+    say,
+    table,
+    warn,
+)
 
 app = typer.Typer(
     name="users",
@@ -111,9 +119,7 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     settings = settings_of(ctx)
     users = Users(settings.users_path)
     known_as = users.get(name).name
-    if not confirmed(f"Remove the user {known_as}?", yes=yes):
-        note("Nobody was removed.")
-        raise typer.Exit(1)
+    confirm(f"Remove the user {known_as}?", yes=yes, otherwise="Nobody was removed.")
     audit.record(settings, "users", detail={"removed": known_as})
     users.remove(known_as)
     say(f"Removed {known_as}.")

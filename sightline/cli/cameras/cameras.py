@@ -34,7 +34,15 @@ from sightline.cli.options import (
     YesOption,
     settings_of,
 )
-from sightline.cli.terminal import confirmed, local_time, note, print_json, say, table, warn
+from sightline.cli.terminal import (
+    confirm,
+    local_time,
+    note,
+    print_json,
+    say,
+    table,
+    warn,
+)
 
 if TYPE_CHECKING:
     from ingest.cameras.folders.roster import FolderRoster
@@ -299,9 +307,8 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     settings = settings_of(ctx)
     roster = _roster(settings)
     camera = roster.get(name)
-    if not confirmed(f"Remove the camera {name}? Its keyframes stay.", yes=yes):
-        note("Nothing was removed.")
-        raise typer.Exit(1)
+    question = f"Remove the camera {name}? Its keyframes stay."
+    confirm(question, yes=yes, otherwise="Nothing was removed.")
     detail = {"removed": name, "address": camera.address}
     audit.record(settings, "cameras", camera.library, detail)
     roster.remove(name)

@@ -24,7 +24,15 @@ from sightline.cli.options import (
     YesOption,
     settings_of,
 )
-from sightline.cli.terminal import confirmed, counted, local_time, note, print_json, say, table
+from sightline.cli.terminal import (
+    confirm,
+    counted,
+    local_time,
+    note,
+    print_json,
+    say,
+    table,
+)
 
 if TYPE_CHECKING:
     from ingest.cameras.folders.log import FolderFailure, FolderState
@@ -268,9 +276,8 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     settings = settings_of(ctx)
     roster = _roster(settings)
     folder = roster.get(name)
-    if not confirmed(f"Remove the folder {name}? What was taken in stays.", yes=yes):
-        note("Nothing was removed.")
-        raise typer.Exit(1)
+    question = f"Remove the folder {name}? What was taken in stays."
+    confirm(question, yes=yes, otherwise="Nothing was removed.")
     detail = {"removed": name, "path": str(folder.path)}
     audit.record(settings, "folders", folder.library, detail)
     roster.remove(name)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import typer
-from rich.text import Text
 
 from search_core.errors import ServeError, UsageError
 from search_core.schema.camera import CameraSettings
@@ -27,6 +26,7 @@ from sightline.cli.terminal import (
     note,
     open_workspace,
     say,
+    say_done,
     shown_path,
     warn,
 )
@@ -227,7 +227,7 @@ def _teller() -> Observer:
             return
         said[camera.name] = words
         if state == "live":
-            say(Text.assemble(("✓ ", "green"), f"{camera.name} is live"))
+            say_done(f"{camera.name} is live")
         else:
             again = "; it is tried again" if state == "lost" else ""
             warn(f"{camera.name} {reason}{again}")
@@ -241,7 +241,7 @@ def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
         if told:
             warn(f"{folder.name} {told}; it is tried again")
         else:
-            say(Text.assemble(("✓ ", "green"), f"{folder.name} is watched"))
+            say_done(f"{folder.name} is watched")
     elif told.status == "done":
         found = counted(told.keyframes, "keyframe")
         say(f"  {folder.name}  {shown_path(told.uri)}: {found}")

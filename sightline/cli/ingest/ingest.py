@@ -41,6 +41,7 @@ from sightline.cli.terminal import (
     print_json,
     progress_bar,
     say,
+    say_done,
     shown_path,
     table,
     warn,
@@ -296,13 +297,10 @@ def print_summary(report: IngestReport, library: str) -> None:
         say("There are no images and no videos there.")
         return
     if report.done:
-        say(
-            Text.assemble(
-                ("✓ ", "green"),
-                f"{counted(report.done, 'source')} taken into the library {library}: "
-                f"{counted(report.keyframes, 'keyframe')} in {report.seconds:.1f} s "
-                f"({report.keyframes_per_s:.1f} keyframes/s).",
-            )
+        say_done(
+            f"{counted(report.done, 'source')} taken into the library {library}: "
+            f"{counted(report.keyframes, 'keyframe')} in {report.seconds:.1f} s "
+            f"({report.keyframes_per_s:.1f} keyframes/s)."
         )
     if report.left_out:
         say(f"{counted(report.left_out, 'frame')} left out: nothing new to be seen.")
@@ -311,12 +309,9 @@ def print_summary(report: IngestReport, library: str) -> None:
     _print_skipped(report)
     if report.corrected:
         keyframes = counted(report.corrected_keyframes, "keyframe")
-        say(
-            Text.assemble(
-                ("✓ ", "green"),
-                f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
-                "have the camera, time or tags given.",
-            )
+        say_done(
+            f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
+            "have the camera, time or tags given."
         )
     _print_warnings(report)
     _print_times(report)

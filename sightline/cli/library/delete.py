@@ -33,7 +33,7 @@ from sightline.cli.options import (
     why_nothing_passes,
 )
 from sightline.cli.terminal import (
-    confirmed,
+    confirm,
     counted,
     err,
     note,
@@ -88,18 +88,12 @@ def delete(
         count = store.count(settings.library, where)
         known = not warn_of_unknown(store, settings.library, where)
         nothing = why_nothing_passes(store, settings.library, where) if known and not count else ""
-        if count and not confirmed(
-            f"Delete {counted(count, 'keyframe')} from the library {settings.library}?", yes=yes
-        ):
-            note("Nothing was deleted.")
-            raise typer.Exit(1)
+        deleted = forgotten = 0
         if count:
-            detail = {"filter": filter_to_dict(where), "count": count}
-            audit.record(settings, "delete", settings.library, detail)
-        with err().status("Deleting …"):
-            deleted, forgotten = (
-                delete_entities(settings, store, settings.library, where) if count else (0, 0)
-            )
+            question = f"Delete {counted(count, 'keyframe')} from the library {settings.library}?"
+            _confirm(settings, question, {"filter": filter_to_dict(where), "count": count}, yes=yes)
+            with err().status("Deleting …"):
+                deleted, forgotten = delete_entities(settings, store, settings.library, where)
     if json:
         print_json({"library": settings.library, "deleted": deleted, "sources": forgotten})
     elif deleted:
@@ -122,19 +116,21 @@ def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool)
         for reason, count in found.away.items():
             warn(f"{counted(count, 'keyframe')} left as they are: a file {reason}.")
         count = len(found.ids)
-        question = f"Delete {counted(count, 'keyframe')} of deleted files from {library}?"
-        if count and not confirmed(question, yes=yes):
-            note("Nothing was deleted.")
-            raise typer.Exit(1)
         if count:
+            question = f"Delete {counted(count, 'keyframe')} of deleted files from {library}?"
             detail = {"filter": filter_to_dict(where), "missing": True, "count": count}
-            audit.record(settings, "delete", library, detail)
+            _confirm(settings, question, detail, yes=yes)
         with err().status("Deleting …"):
             deleted = delete_missing(settings, store, library, found.ids)
     if json:
         print_json({"library": library, "deleted": deleted, "away": found.away.total()})
     else:
         say(f"Deleted {counted(deleted, 'keyframe')} of deleted files from the library {library}.")
+
+
+def _confirm(settings: Settings, question: str, detail: dict[str, object], *, yes: bool) -> None:
+    confirm(question, yes=yes, otherwise="Nothing was deleted.")
+    audit.record(settings, "delete", settings.library, detail)
 
 
 def prune(
@@ -206,11 +202,9 @@ def prune(
             due = run(settings, store, rules[0], now, dry_run=True).keyframes
             what = f"{counted(due, 'keyframe')} older than {format_duration(older_than)}"
             where = f" of {camera}" if camera else ""
-            if due and not confirmed(
-                f"Remove {what}{where} from the library {settings.library}?", yes=yes
-            ):
-                note("Nothing was removed.")
-                raise typer.Exit(1)
+            if due:
+                question = f"Remove {what}{where} from the library {settings.library}?"
+                confirm(question, yes=yes, otherwise="Nothing was removed.")
         if not dry_run:
             _record_rules(settings, rules)
             for name in missing:

@@ -21,7 +21,7 @@ from sightline.cli.admin import audit
 from sightline.cli.library import corrections
 from sightline.cli.options import JsonOption, NameArgument, YesOption, settings_of
 from sightline.cli.terminal import (
-    confirmed,
+    confirm,
     counted,
     err,
     facts,
@@ -31,6 +31,7 @@ from sightline.cli.terminal import (
     print_json,
     progress_bar,
     say,
+    say_done,
     shown_path,
     table,
     warn,
@@ -138,7 +139,7 @@ def reembed(
     if json:
         print_json({"library": settings.library, **report.to_json()})
         return
-    say(Text.assemble(("✓ ", "green"), f"{settings.library}: {report.summary}."))
+    say_done(f"{settings.library}: {report.summary}.")
     for uri, reason in list(report.reasons.items())[:_SHOWN]:
         warn(f"{shown_path(uri)} {reason}")
     if len(report.reasons) > _SHOWN:
@@ -174,9 +175,8 @@ def drop(
     with open_workspace(settings) as workspace:
         store = workspace.store()
         count = store.count(name)
-        if not confirmed(f"Drop the library {name} with {counted(count, 'keyframe')}?", yes=yes):
-            note("Nothing was dropped.")
-            raise typer.Exit(1)
+        question = f"Drop the library {name} with {counted(count, 'keyframe')}?"
+        confirm(question, yes=yes, otherwise="Nothing was dropped.")
         audit.record(settings, "drop", name, {"count": count})
         drop_library(settings, store, name)
     if json:

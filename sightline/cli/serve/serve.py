@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from search_core.access.users import Users
 from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError, UsageError
@@ -36,7 +35,14 @@ from search_core.store.endpoint import (
 from search_core.system.cancellation import Stop, stopped_by
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
 from sightline.cli.serve.children import Child, Children
-from sightline.cli.terminal import err, note, open_workspace, print_json, say, warn
+from sightline.cli.terminal import (
+    err,
+    note,
+    open_workspace,
+    print_json,
+    say_done,
+    warn,
+)
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
@@ -313,7 +319,7 @@ def _dashboard_app() -> Path:
 
 
 def _print_ready(settings: Settings, url: str, cameras: list[str], folders: list[str]) -> None:
-    say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
+    say_done("Sightline is at ", (url, "bold"))
     if cameras:
         note(f"  Watching {', '.join(cameras)}; `sightline cameras` shows them.")
     if folders:
