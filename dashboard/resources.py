@@ -30,7 +30,6 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.search.match_strength import Relevance
 from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
-from search_core.search.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
 from search_core.store.library import LibraryInfo, Store
 from sightline.workspace import Workspace
@@ -111,7 +110,7 @@ def engine(library: str) -> SearchEngine:
         encoder(),
         store_for(access),
         library,
-        selectivities=selectivities(),
+        selectivities=_workspace().selectivities(),
         relevance=relevance(),
         log=query_log(),
         cameras=access.cameras,
@@ -143,11 +142,6 @@ def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
         "k": k,
     }
     identity.record("search", library, {name: value for name, value in asked.items() if value})
-
-
-def selectivities() -> Selectivities:
-    """Return what tells how many pictures pass a filter, which all searches share."""
-    return _workspace().selectivities()
 
 
 def relevance() -> Relevance:

@@ -140,7 +140,8 @@ def _try(request: Request, body: bytes) -> Response:
         max_age=round(LONGEST_S),
         httponly=True,
         samesite="lax",
-        secure=_by_https(request),
+        # Whether the browser speaks https, be it with a proxy before this server.
+        secure="https" in (_origin(request).scheme, request.url.scheme),
     )
     return answer
 
@@ -168,14 +169,12 @@ def _is_own_form(request: Request) -> bool:
     """Whether a form was sent from this very site, as browsers say: no other site may log in."""
     if request.headers.get("sec-fetch-site") == "same-origin":
         return True
-    origin = urllib.parse.urlsplit(request.headers.get("origin", ""))
+    origin = _origin(request)
     return bool(origin.netloc) and origin.netloc == request.headers.get("host")
 
 
-def _by_https(request: Request) -> bool:
-    """Whether the browser speaks https, be it with a proxy before this server."""
-    origin = urllib.parse.urlsplit(request.headers.get("origin", ""))
-    return "https" in (origin.scheme, request.url.scheme)
+def _origin(request: Request) -> urllib.parse.SplitResult:
+    return urllib.parse.urlsplit(request.headers.get("origin", ""))
 
 
 ROUTES = [Route(LOGIN, _answer, methods=["GET", "POST"])]
@@ -199,12 +198,13 @@ def login_page(
     )
     told = f'<p class="wrong" role="alert">{escape(wrong)}</p>' if wrong else ""
     title = escape(_("Log in"))
+    logo = LOGO.replace("<svg ", '<svg role="img" aria-label="Sightline" ', 1)
     return (
         f'<!doctype html><html lang="{language.TAGS[language.current()]}"><head>'
         '<meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<title>{title} · Sightline</title><link rel="icon" href="{_ICON}">'
-        f"<style>{_CSS}</style></head><body><main>{_logo()}<h1>{title}</h1>{told}"
+        f"<style>{_CSS}</style></head><body><main>{logo}<h1>{title}</h1>{told}"
         f"{form}{divider}{links}{_other_languages(wanted)}</main></body></html>"
     )
 
@@ -232,10 +232,6 @@ def _other_languages(wanted: str) -> str:
         if key != language.current()
     )
     return f'<p class="languages">{" ".join(links)}</p>'
-
-
-def _logo() -> str:
-    return LOGO.replace("<svg ", '<svg role="img" aria-label="Sightline" ', 1)
 
 
 def page() -> None:

@@ -202,16 +202,12 @@ def _removal_form(camera: Camera) -> None:
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
         if kept := _count(camera, None):
-            st.markdown(_what_stays(camera, counted(kept, "keyframe")))
+            told = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
+            if camera.retain:
+                told = _("Still kept, and found: {keyframes}, each until it is {time} old.")
+            keyframes, time = counted(kept, "keyframe"), lasting(camera.retain)
+            st.markdown(told.format(keyframes=keyframes, time=time))
     removal_buttons(camera)
-
-
-def _what_stays(camera: Camera, keyframes: str) -> str:
-    if camera.retain:
-        text = _("Still kept, and found: {keyframes}, each until it is {time} old.")
-        return text.format(keyframes=keyframes, time=format_duration(camera.retain))
-    text = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
-    return text.format(keyframes=keyframes)
 
 
 def _count(camera: Camera, rule: Rule | None) -> int:

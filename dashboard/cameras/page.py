@@ -120,7 +120,13 @@ def _cameras() -> None:
     settings, access = resources.settings(), identity.current()
     states = _states()
     if not states:
-        st.info(_nothing_yet(may_change=access.may_remove), icon=":material/videocam:")
+        text = _("No camera has been watched yet. An administrator of all cameras can add one.")
+        if access.may_remove:
+            text = _(
+                "No camera has been watched yet. Add one with its address: what moves before it "
+                "becomes a keyframe that is found within seconds, and no video is recorded."
+            )
+        st.info(text, icon=":material/videocam:")
         return
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
@@ -135,12 +141,3 @@ def _cameras() -> None:
     if gaps:
         with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(gap_frame(gaps, _("Camera")), hide_index=True, width="stretch")
-
-
-def _nothing_yet(*, may_change: bool) -> str:
-    if not may_change:
-        return _("No camera has been watched yet. An administrator of all cameras can add one.")
-    return _(
-        "No camera has been watched yet. Add one with its address: what moves before it becomes a "
-        "keyframe that is found within seconds, and no video is recorded."
-    )

@@ -68,7 +68,7 @@ PAGE = Page("index", N_("Index"), ":material/speed:", page, right="index")
 
 def _current(info: LibraryInfo, rows: int) -> None:
     search = info.index.search_params(info.search, 1)
-    recall = latest_recall(info)
+    check = _latest_check(info)
     with st.container(horizontal=True, key="current-index", gap="large"):
         st.metric(_("Index"), info.index.index_type, width="content")
         st.metric(_("Built with"), params_text(info.index.build_params()), width="content")
@@ -76,10 +76,9 @@ def _current(info: LibraryInfo, rows: int) -> None:
         st.metric(_("Vectors"), f"{rows:,}", width="content")
         st.metric(_("Dimensions"), f"{info.encoder.dim}", width="content")
         st.metric(_("Metric"), info.metric, width="content")
-        if recall is not None:
-            found = share(recall.ann_recall_at_k)
-            label = _("Live recall@{k}").format(k=recall.k)
-            st.metric(label, found, width="content")
+        if check is not None:
+            label = _("Live recall@{k}").format(k=check.measured.k)
+            st.metric(label, share(check.measured.ann_recall_at_k), width="content")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ def show_live_recall(info: LibraryInfo, rows: int) -> None:
     """Draw the last check of the index that serves, and the button that checks it now."""
     if rows < 2:
         return
-    check = _latest().get(info.name)
-    if check is not None and not _is_of(check.measured, info):
-        check = None  # another index serves by now
+    check = _latest_check(info)
     with st.container(horizontal=True, vertical_alignment="center", key="live-recall"):
         pressed = st.button(_("Check recall now"), icon=":material/speed:")
         if check is not None:
@@ -120,10 +117,11 @@ def show_live_recall(info: LibraryInfo, rows: int) -> None:
         st.rerun()
 
 
-def latest_recall(info: LibraryInfo) -> LiveRecall | None:
+def _latest_check(info: LibraryInfo) -> _Check | None:
     """Return what was last measured of the index that serves now; None where nothing was."""
     check = _latest().get(info.name)
-    return check.measured if check is not None and _is_of(check.measured, info) else None
+    of = check and (check.measured.library.index, check.measured.library.search)
+    return check if of == (info.index, info.search) else None
 
 
 def check_text(measured: LiveRecall, at_ms: int) -> str:
@@ -170,10 +168,6 @@ def _check(library: str) -> _Check:
     return _Check(measured, now_ms())
 
 
-def _is_of(measured: LiveRecall, info: LibraryInfo) -> bool:
-    return (measured.library.index, measured.library.search) == (info.index, info.search)
-
-
 def show_advising(info: LibraryInfo, rows: int) -> None:
     """Draw the form, and what it comes to for what is in it."""
     server = resources.store().server()
@@ -195,11 +189,8 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     found = advise(
         int(wanted), int(dim), memory_bytes, float(target), None if where == _ANY else server
     )
-    best = found[0]
-    if best.verdict == "recommended":
-        st.success(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
-    else:
-        st.warning(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
+    draw = st.success if found[0].verdict == "recommended" else st.warning
+    draw(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
     st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
     if server.embedded and where != _ANY and wanted > LITE_ROWS:
         slowly = _(

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import streamlit as st
 
@@ -246,11 +246,7 @@ def _save(file: Upload, folder: Path, number: int) -> Path:
     part = target.with_name(f".{target.name}.part")
     file.seek(0)
     with part.open("wb") as kept:
-        _copy(file, kept)
+        while chunk := file.read(1024 * 1024):
+            kept.write(chunk)
     part.replace(target)
     return target
-
-
-def _copy(file: Upload, kept: BinaryIO) -> None:
-    while chunk := file.read(1024 * 1024):
-        kept.write(chunk)

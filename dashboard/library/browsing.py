@@ -38,7 +38,10 @@ _MOST_ROWS = 6
 def browse(library: str, facets: Facets) -> None:
     """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
     if not facets.count:
-        st.info(_("There is nothing in the library to be seen.") + _how_to_add())
+        text = _("There is nothing in the library to be seen.")
+        if identity.current().may("ingest"):
+            text += " " + _("**Add footage** puts something into it.")
+        st.info(text)
         return
     chosen = _cameras(library, facets)
     days, choosing = _days_and_choosing(library, facets)
@@ -102,15 +105,6 @@ def newest_entities(
         window_ms *= 4
 
 
-def _how_to_add() -> str:
-    """Return where footage is added, for those who may, else nothing."""
-    return (
-        " " + _("**Add footage** puts something into it.")
-        if identity.current().may("ingest")
-        else ""
-    )
-
-
 def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
     """Draw what restricts the pictures; return the first and the last day, and whether to tick."""
     zone = viewer_zone()
@@ -159,17 +153,15 @@ def _everything(
     return Selection(where, resources.store().count(library, where), ", ".join(said))
 
 
-def _table_px(rows: int) -> int:
-    """Return the height of a table; of a long one half a row shows that it scrolls."""
-    return 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
-
-
 def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
+    rows = len(facets.cameras)
+    # Of a long table half a row shows that it scrolls.
+    height = 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
     chosen = st.dataframe(
         camera_frame(facets),
         hide_index=True,
         width="stretch",
-        height=_table_px(len(facets.cameras)),
+        height=height,
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
@@ -179,8 +171,7 @@ def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
         },
         key=f"cameras-{library}",
     )
-    rows = [row for row in chosen["selection"]["rows"] if row < len(facets.cameras)]
-    return [facets.cameras[row] for row in rows]
+    return [facets.cameras[row] for row in chosen["selection"]["rows"] if row < rows]
 
 
 def offer(library: str, selection: Selection | None, facets: Facets) -> None:
@@ -195,21 +186,17 @@ def offer(library: str, selection: Selection | None, facets: Facets) -> None:
     if selection is None:
         return
     if tag:
-        _tag(library, selection, facets)
+        st.dialog(_("Tag pictures"))(_tag_form)(library, selection, facets)
     elif correct:
         corrections.correct(library, selection, facets)
     elif move:
-        _move(library, selection)
+        st.dialog(_("Move pictures to another library"))(_move_form)(library, selection)
     elif delete:
         confirm_delete(library, selection.where, selection.what)
 
 
 def _named(selection: Selection) -> str:
     return f"**{counted(selection.count, 'picture')}** ({plain(said(selection.what))})"
-
-
-def _tag(library: str, selection: Selection, facets: Facets) -> None:
-    st.dialog(_("Tag pictures"))(_tag_form)(library, selection, facets)
 
 
 @shown_in_words()
@@ -230,10 +217,6 @@ def _tag_form(library: str, selection: Selection, facets: Facets) -> None:
         if done.full:
             told = _("Changed the tags of {pictures}. {full} had no room for more.")
         settle(told.format(pictures=counted(done.changed, "picture"), full=f"{done.full:,}"))
-
-
-def _move(library: str, selection: Selection) -> None:
-    st.dialog(_("Move pictures to another library"))(_move_form)(library, selection)
 
 
 @shown_in_words()

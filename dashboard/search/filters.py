@@ -7,7 +7,6 @@ does not offer, so that a link to one camera would search all of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
@@ -48,17 +47,11 @@ _CALLED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Narrowing:
-    """What the panel says: a filter, how many hits, and the least score, None for any."""
+def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
+    """Draw the filters in the sidebar.
 
-    where: Filter
-    k: int
-    min_score: float | None
-
-
-def pick_filters(facets: Facets) -> Narrowing:
-    """Draw the filters in the sidebar and return what they say."""
+    Return what they say: a filter, how many hits, and the least score, None for any.
+    """
     with st.sidebar:
         cameras = _several(_("Cameras"), "camera", [camera.camera for camera in facets.cameras])
         after, before = _times(facets)
@@ -92,7 +85,7 @@ def pick_filters(facets: Facets) -> Narrowing:
         media_type=KINDS[media],
         hours=hours,
     )
-    return Narrowing(where, k or _DEFAULT_K, min_score or None)
+    return where, k or _DEFAULT_K, min_score or None
 
 
 def clear_filters() -> None:

@@ -4,8 +4,6 @@ to leave out, and what is looked for now.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import streamlit as st
 
 from dashboard import resources
@@ -58,20 +56,20 @@ def page() -> None:
     note_what_is_not_there(facets, asked_for)
     pictures.take_up()
     search_bar()
-    narrowing = pick_filters(facets)
-    weights = terms(info.name)
+    where, k, min_score = pick_filters(facets)
+    text_weight, without_weight = terms(info.name)
     request = SearchRequest(
         library=info.name,
         text=search_terms.sentence().wanted,
         picture=search_terms.picture(),
         like=search_terms.like(),
         region=search_terms.region(),
-        text_weight=weights.text,
+        text_weight=text_weight,
         without=search_terms.left_out(),
-        without_weight=weights.without,
-        where=narrowing.where,
-        k=narrowing.k,
-        min_score=narrowing.min_score,
+        without_weight=without_weight,
+        where=where,
+        k=k,
+        min_score=min_score,
     )
     if is_stopped():
         return
@@ -146,14 +144,6 @@ def _sentences(title: str, texts: list[str], key: str) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
-    """How much the sentence counts beside a picture, and how strongly something is left out."""
-
-    text: float = 0.5
-    without: float = WITHOUT_WEIGHT
-
-
 def search_bar() -> None:
     """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
@@ -178,14 +168,17 @@ def search_bar() -> None:
         show(failed)
 
 
-def terms(library: str) -> Weights:
-    """Show what is looked for besides the sentence, and how much each counts."""
+def terms(library: str) -> tuple[float, float]:
+    """Show what is looked for besides the sentence, and how much each counts.
+
+    Return how much the sentence counts beside a picture, and how strongly something is left out.
+    """
     picture, like = search_terms.picture(), search_terms.like()
     without = search_terms.left_out()
-    text = without_weight = None
+    text_weight, without_weight = 0.5, WITHOUT_WEIGHT
     pictures.say_what_links_hold()
     if not (picture or like or without):
-        return Weights()
+        return text_weight, without_weight
     with st.container(horizontal=True, vertical_alignment="center", key="terms"):
         if picture is not None:
             part = search_terms.region()
@@ -201,7 +194,7 @@ def terms(library: str) -> Weights:
         elif like:
             _show_like(library, like)
         if (picture or like) and search_terms.sentence().wanted:
-            text = st.slider(
+            text_weight = st.slider(
                 _("Picture – sentence"),
                 0.0,
                 1.0,
@@ -227,10 +220,7 @@ def terms(library: str) -> Weights:
                 help=_("0 leaves nothing out; towards 1 what is looked for counts less and less."),
                 width=180,
             )
-    return Weights(
-        0.5 if text is None else text,
-        WITHOUT_WEIGHT if without_weight is None else without_weight,
-    )
+    return text_weight, without_weight
 
 
 def _leave_out() -> None:
@@ -340,10 +330,10 @@ def _region_form() -> None:
     st.caption(_("Draw a rectangle, or move it with the arrow keys."))
     with st.container(horizontal=True, horizontal_alignment="right"):
         whole = st.button(_("Whole picture"), on_click=search_terms.set_region, args=(None,))
-        chosen = st.button(_("Search this region"), type="primary", on_click=_search, args=(key,))
+        chosen = st.button(
+            _("Search this region"),
+            type="primary",
+            on_click=lambda: search_terms.set_region(picked_region(key)),
+        )
     if whole or chosen:
         st.rerun()
-
-
-def _search(key: str) -> None:
-    search_terms.set_region(picked_region(key))

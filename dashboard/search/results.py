@@ -69,20 +69,16 @@ def show_results(request: SearchRequest, found: Answer) -> None:
         text = _("These words mean nothing to this encoder: {words}.")
         st.caption(text.format(words=plain(_(", ").join(found.unknown))))
     if found.fits_nothing:
-        _say_that_nothing_stands_out(request)
+        text = _(
+            "**No good match.** No picture stands out: it may not be there, or be in too many "
+            "pictures to tell. Say more of it, such as a colour, or look at the nearest pictures."
+        )
+        if not request.where.is_empty:
+            text += " " + _("Only pictures that pass the filters were looked at.")
+        st.info(text, icon=":material/search_off:")
         if not _nearest_too(found):
             return
     _show_hits(request, found, found.hits, f"{hash(request):x}")
-
-
-def _say_that_nothing_stands_out(request: SearchRequest) -> None:
-    text = _(
-        "**No good match.** No picture stands out: it may not be there, or be in too many pictures "
-        "to tell. Say more of it, such as a colour, or look at the nearest pictures."
-    )
-    if not request.where.is_empty:
-        text += " " + _("Only pictures that pass the filters were looked at.")
-    st.info(text, icon=":material/search_off:")
 
 
 def _nearest_too(found: Answer) -> bool:
@@ -226,7 +222,8 @@ def show_timeline(hits: Sequence[Hit], cameras: Sequence[str], key: str) -> Span
 def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """Return bars by time and camera: ``from`` and ``until`` in epoch ms, ``camera``, ``hits``."""
     times = [hit.entity.captured_at for hit in hits] or [0]
-    width = _width(max(times) - min(times))
+    span_ms = max(times) - min(times)
+    width = next((each for each in _WIDTHS_MS if span_ms <= each * _BINS), _WIDTHS_MS[-1])
     # Bars of a day or more begin at the viewer's midnight.
     zone = viewer_zone()
     shift = round(
@@ -256,13 +253,6 @@ def brushed(state: Any) -> Span | None:
         return None
     first, last = sorted(float(end) for end in ends)
     return Span(round(first), round(last))
-
-
-def _width(span_ms: int) -> int:
-    for width in _WIDTHS_MS:
-        if span_ms <= width * _BINS:
-            return width
-    return _WIDTHS_MS[-1]
 
 
 def colours_of(shown: Sequence[str], cameras: Sequence[str]) -> list[str]:
