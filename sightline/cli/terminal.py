@@ -62,11 +62,6 @@ def one_line(text: str) -> str:
     return _IN_LINE.sub(_escape, text)
 
 
-def escaped_json(text: str) -> str:
-    """Return JSON text with control characters in its strings as JSON escapes."""
-    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-
-
 def _escape(found: re.Match[str]) -> str:
     return ascii(found[0])[1:-1]
 
@@ -171,7 +166,8 @@ def print_json(value: Any) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON in which control characters are escapes."""
     is_utf8 = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
-    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
+    text = json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
+    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(*names: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:

@@ -159,14 +159,12 @@ def check(
     """
     settings = settings_of(ctx, library)
     from search_core.lab.serving_recall import live_recall
-    from search_core.search.query_log import QueryLog
 
     with open_workspace(settings) as workspace, err().status("Checking the index …") as line:
-        store = workspace.store()
         measured = live_recall(
-            store,
+            workspace.store(),
             settings.library,
-            QueryLog(settings.searches_path),
+            workspace.query_log(),
             queries=queries,
             k=k,
             on_progress=lambda share: line.update(f"Checking the index … {share:.0%}"),

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from search_core.lab.records import Comparison
     from search_core.store.library import LibraryInfo
     from search_core.store.milvus.store import MilvusStore
+    from sightline.workspace import Workspace
 
 _RUNS = "runs.jsonl"
 
@@ -176,7 +177,7 @@ def compare(
         raise UsageError("--in-place says how to --apply the advice.", "Add --apply.")
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        comparison = run_comparison(settings, store, options, text=text, out=out)
+        comparison = run_comparison(workspace, options, text=text, out=out)
         advice = recommend(comparison.runs, target_recall)
         if json:
             print_json(
@@ -195,8 +196,7 @@ def compare(
 
 
 def run_comparison(
-    settings: Settings,
-    store: MilvusStore,
+    workspace: Workspace,
     options: CompareOptions,
     *,
     text: bool = True,
@@ -205,12 +205,10 @@ def run_comparison(
     """Measure with a bar on stderr; with ``out`` each measurement is written as it is made."""
     from search_core.lab.benchmark import IndexBenchmark
     from search_core.lab.records import IndexRun, RunContext, write_jsonl
-    from search_core.search.query_log import QueryLog
 
+    settings, store = workspace.settings, workspace.store()
     info = store.library(settings.library)
-    log = QueryLog(settings.searches_path)
-    recorded = log.recent(settings.library, info.encoder, 20 * options.queries)
-    log.close()
+    recorded = workspace.query_log().recent(settings.library, info.encoder, 20 * options.queries)
     runs_file = _new_runs_file(out) if out is not None else None
 
     def keep(context: RunContext, run: IndexRun) -> None:

@@ -16,6 +16,7 @@ import typer
 from rich.text import Text
 
 from ingest.media.keyframes import parse_selector, selector_help
+from search_core.schema.clocks import parse_offset, parse_zone
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import MOST_WORKERS, Settings
 from sightline.cli.admin import audit
@@ -27,10 +28,9 @@ from sightline.cli.options import (
     OnlyLibraryOption,
     TagOption,
     TimezoneOption,
-    clock_offsets,
     moment,
+    of_cameras,
     settings_of,
-    zones,
 )
 from sightline.cli.terminal import (
     counted,
@@ -162,8 +162,8 @@ def ingest(
         camera=camera,
         started_at=started_at,
         tags=tuple(tag or ()),
-        timezones=zones(timezone),
-        clock_offsets=clock_offsets(clock_offset),
+        timezones=of_cameras(timezone, parse_zone),
+        clock_offsets=of_cameras(clock_offset, parse_offset),
         name_patterns=tuple(name_pattern or ()),
     )
     parse_selector(keyframes)  # refused before anything is loaded
@@ -407,7 +407,8 @@ def failures(
     settings = settings_of(ctx)
     rows = _failed(settings, library)
     if retry and rows:
-        worked = [_retry(settings, name, rows[:limit], json) for name in _libraries(rows[:limit])]
+        libraries = sorted({row.library for row in rows[:limit]})
+        worked = [_retry(settings, name, rows[:limit], json) for name in libraries]
         if json:
             print_json(_records(_failed(settings, library)))
         if not all(worked):
@@ -442,10 +443,6 @@ def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     return sorted(rows, key=lambda row: -row.updated_ms)
 
 
-def _libraries(rows: Sequence[LedgerRow]) -> list[str]:
-    return sorted({row.library for row in rows})
-
-
 def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
     keys = ("library", "uri", "stage", "reason")
     return [
@@ -466,12 +463,8 @@ def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: b
     worked = True
     for text, paths in files.items():
         options = IngestOptions.from_text(text) if text else IngestOptions(alone=False)
-        unique = list(dict.fromkeys(paths))
-        report = run_ingest(
-            settings.model_copy(update={"library": library}),
-            unique,
-            options,
-        )
+        its_settings = settings.model_copy(update={"library": library})
+        report = run_ingest(its_settings, list(dict.fromkeys(paths)), options)
         if not quiet:
             print_summary(report, library)
         worked = worked and not (report.failed or report.interrupted)

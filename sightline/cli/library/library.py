@@ -52,19 +52,17 @@ def list_libraries(ctx: typer.Context, json: JsonOption = False) -> None:
         "Library", "Keyframes", "Index", "Encoder", "Created",
         right=("Keyframes",), fold=("Encoder",),
     )  # fmt: skip
-    if not open_workspace(settings).is_untouched:
-        with open_workspace(settings) as workspace:
-            store = workspace.store()
-            for info in store.libraries():
-                count = store.count(info.name)
-                records.append({**info.to_dict(), "keyframes": count})
-                rows.add_row(
-                    info.name,
-                    f"{count:,}",
-                    info.index.index_type,
-                    info.encoder.label,
-                    local_time(info.created_at),
-                )
+    with open_workspace(settings) as workspace:
+        for info in workspace.libraries():
+            count = workspace.store().count(info.name)
+            records.append({**info.to_dict(), "keyframes": count})
+            rows.add_row(
+                info.name,
+                f"{count:,}",
+                info.index.index_type,
+                info.encoder.label,
+                local_time(info.created_at),
+            )
     if json:
         print_json(records)
     elif records:
@@ -77,14 +75,11 @@ def list_libraries(ctx: typer.Context, json: JsonOption = False) -> None:
 def show(ctx: typer.Context, name: NameArgument = None, json: JsonOption = False) -> None:
     """Show one library: its size, encoder, index and what was ingested into it."""
     settings = settings_of(ctx, name)
-    from ingest.ledger import Ledger
-
     with open_workspace(settings) as workspace:
         store = workspace.store()
         info = store.library(settings.library)
         count = store.count(info.name)
-    with Ledger(settings.ledger_path) as ledger:
-        sources = ledger.counts(info.name)
+        sources = workspace.ledger().counts(info.name)
     if json:
         print_json({**info.to_dict(), "keyframes": count, "sources": sources})
         return

@@ -149,7 +149,7 @@ class _Check:
             if self._library is not None and self._library not in names:
                 store.library(self._library)  # says which there are
             wanted = [self._library] if self._library else sorted(names)
-            found = list(verify(settings, store, wanted, self._counted))
+            found = list(verify(settings, store, wanted, self._say_rows))
             self.left = found
             if mend and found:
                 self.left = repair(
@@ -160,7 +160,7 @@ class _Check:
     def _encoder(self) -> Encoder:
         return open_workspace(self._settings).encoder()
 
-    def _counted(self, rows: int) -> None:
+    def _say_rows(self, rows: int) -> None:
         self._say_so(f"Looked at {counted(rows, 'keyframe')} …")
 
     def _progress(self, progress: Progress) -> None:

@@ -151,11 +151,13 @@ def _start(
             milvus_uri = _start_lite(settings, children)
         token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
         endpoint = Endpoint(milvus_uri, token, settings.milvus.timeout_s, embedded)
-        if not embedded:
-            _ask_version(endpoint)  # a server is there or it is not
-        elif not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
+        if embedded and not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
             return None
-        _remove_leftovers(endpoint)
+        from search_core.store.milvus.store import MilvusStore
+
+        with closing(MilvusStore(endpoint)) as store:
+            store.server()  # a server is there or it is not
+            store.remove_leftovers()  # of comparisons and rebuilds that were killed
         # From here on other commands use this Milvus.
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         state = ServeState(os.getpid(), milvus_uri, url, started_at, embedded)
@@ -247,28 +249,17 @@ def _how(child: Child) -> str:
 
 
 def _milvus_answers(endpoint: Endpoint) -> bool:
-    if not _listens(int(endpoint.uri.rpartition(":")[2])):
-        return False  # asked first, for pymilvus tries for long
+    from search_core.store.milvus.store import MilvusStore
+
+    port = int(endpoint.uri.rpartition(":")[2])
     try:
-        _ask_version(endpoint)
-    except StoreError:
+        # Asked first, for pymilvus tries for long.
+        socket.create_connection((LOOPBACK, port), timeout=2.0).close()
+        with closing(MilvusStore(endpoint)) as store:
+            store.server()
+    except (OSError, StoreError):
         return False
     return True
-
-
-def _ask_version(endpoint: Endpoint) -> None:
-    from search_core.store.milvus.store import MilvusStore
-
-    with closing(MilvusStore(endpoint)) as store:
-        store.server()
-
-
-def _remove_leftovers(endpoint: Endpoint) -> None:
-    """Remove what comparisons and rebuilds that were killed left in Milvus."""
-    from search_core.store.milvus.store import MilvusStore
-
-    with closing(MilvusStore(endpoint)) as store:
-        store.remove_leftovers()
 
 
 def _is_healthy(address: str, port: int) -> bool:
@@ -280,14 +271,6 @@ def _is_healthy(address: str, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection((LOOPBACK, port), timeout=2.0).close()
-    except OSError:
-        return False
-    return True
 
 
 def _free_port() -> int:
