@@ -72,7 +72,8 @@ def _about(library: str, jobs: Sequence[Job]) -> list[Job]:
 
 
 def _draw(job: Job) -> None:
-    draw_head(job, f"**{_(_TITLES[job.kind])}** {plain(_title(job))}")
+    doing = _(_TITLES[job.kind])
+    draw_head(job, f"**{doing}** {plain(_title(job))}")
     if job.state == "running":
         share = min(1.0, max(0.0, job.progress))
         doing = said(job.message) or _("starting")

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ingest.options import IngestOptions
 from search_core.errors import SightlineError
+from search_core.lab.records import IndexRun
 from search_core.schema.entity import clock_from_ms
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
@@ -32,12 +33,11 @@ from sightline.cli.terminal import (
     say,
     shown_path,
 )
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from search_core.lab.records import IndexRun
     from search_core.search.engine import Hit, SearchEngine
     from sightline.demo.footage import Footage, Moment
-    from sightline.workspace import Workspace
 
 TOP = 3
 SHEET_HITS = 5

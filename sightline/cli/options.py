@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -17,10 +17,8 @@ from search_core.schema.durations import parse_duration
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings, load_settings
+from search_core.store.library import Store
 from sightline.cli.terminal import warn
-
-if TYPE_CHECKING:
-    from search_core.store.library import Store
 
 S = TypeVar("S")
 T = TypeVar("T")

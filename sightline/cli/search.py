@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
@@ -41,8 +42,6 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from search_core.search.engine import Hit, Query
     from search_core.store.milvus.store import MilvusStore
 

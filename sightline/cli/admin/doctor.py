@@ -17,6 +17,7 @@ import typer
 from rich.filesize import decimal
 from rich.text import Text
 
+from ingest.ledger import Ledger
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
 from search_core.errors import (
     EncoderUnavailable,
@@ -261,7 +262,6 @@ def _expected_rows(settings: Settings) -> dict[str, int]:
     if not settings.ledger_path.exists():
         return {}
     from ingest.curation.verification import expected_keyframes
-    from ingest.ledger import Ledger
 
     with Ledger(settings.ledger_path) as ledger:
         return {

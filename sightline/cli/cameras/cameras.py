@@ -12,11 +12,16 @@ import time
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
 
+from ingest.cameras.camera import is_watched
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
+from ingest.cameras.status_log import CameraState, Diary, Gap
+from search_core.access.audit_log import Action
 from search_core.errors import UsageError, in_words
 from search_core.schema.camera import check_address, public_address, with_login
 from search_core.schema.durations import format_duration
@@ -43,12 +48,6 @@ from sightline.cli.terminal import (
     table,
     warn,
 )
-
-if TYPE_CHECKING:
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.roster import Roster
-    from ingest.cameras.status_log import CameraState, Gap
-    from search_core.access.audit_log import Action
 
 app = typer.Typer(name="cameras", invoke_without_command=True)
 NameArgument = Annotated[
@@ -107,10 +106,6 @@ def _read(
 
     A camera without a watching process is not seen since its last frame.
     """
-    from ingest.cameras.camera import is_watched
-    from ingest.cameras.roster import Roster
-    from ingest.cameras.status_log import Diary, Gap
-
     known = {state.name: state for state in Roster(settings).states()}
     missed: list[Gap] = []
     if settings.ledger_path.exists():
@@ -136,8 +131,6 @@ def _read(
 
 def _state_of(settings: Settings, state: CameraState) -> str:
     """Return a camera's state in a word; one whose process is gone is not watched."""
-    from ingest.cameras.camera import is_watched
-
     if state.state == "paused" or is_watched(settings, state.name):
         return state.state
     return "not watched"
@@ -330,8 +323,6 @@ def set_paused(
 
 
 def _roster(settings: Settings) -> Roster:
-    from ingest.cameras.roster import Roster
-
     return Roster(settings)
 
 

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from ingest.cameras.folders.folder import AddedFolder
+from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.status_log import Gap
 from search_core.errors import UsageError
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
@@ -33,11 +36,6 @@ from sightline.cli.terminal import (
     say,
     table,
 )
-
-if TYPE_CHECKING:
-    from ingest.cameras.folders.log import FolderFailure, FolderState
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.status_log import Gap
 
 _SHOWN_FAILURES = 100
 
@@ -82,9 +80,6 @@ def folders(
     if ctx.invoked_subcommand is not None:
         return
     settings = settings_of(ctx)
-    from ingest.cameras.folders.log import FolderLog
-    from ingest.cameras.folders.roster import FolderRoster
-
     states = FolderRoster(settings).states()
     missed: list[Gap] = []
     failed: list[FolderFailure] = []
@@ -289,6 +284,4 @@ def _absolute(path: Path) -> Path:
 
 
 def _roster(settings: Settings) -> FolderRoster:
-    from ingest.cameras.folders.roster import FolderRoster
-
     return FolderRoster(settings)

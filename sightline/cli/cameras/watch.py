@@ -10,6 +10,12 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from ingest.cameras.camera import Camera, is_watched, make_camera
+from ingest.cameras.events import Lost, Seen, Trouble
+from ingest.cameras.folders.folder import WatchedFolder, make_folder
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
+from ingest.report import SourceOutcome
 from search_core.errors import ServeError, UsageError
 from search_core.schema.camera import CameraSettings
 from search_core.schema.entity import MediaEntity, iso_from_ms
@@ -32,10 +38,7 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.cameras.camera import Camera
-    from ingest.cameras.folders.folder import WatchedFolder
     from ingest.cameras.service import Observer
-    from ingest.report import SourceOutcome
 
 
 def watch(
@@ -95,10 +98,6 @@ def watch(
         raise UsageError(
             "--keyframes and --tag are for folders.", "Leave them out to watch live cameras."
         )
-    from ingest.cameras.camera import make_camera
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.roster import Roster
-
     folders: list[WatchedFolder] = []
     if source is None:
         if retain is not None or udp:
@@ -146,9 +145,6 @@ def _folder_at(
     tag: list[str] | None,
 ) -> WatchedFolder:
     """Return the folder to watch: as it is known, but for what is given."""
-    from ingest.cameras.folders.folder import make_folder
-    from ingest.cameras.folders.roster import FolderRoster
-
     path = _path_of(source)
     known = next((one for one in FolderRoster(settings).folders() if one.path == path), None)
     given = FolderSettings(
@@ -164,7 +160,6 @@ def _folder_at(
 def _watch(
     settings: Settings, cameras: list[Camera], folders: list[WatchedFolder], json: bool
 ) -> None:
-    from ingest.cameras.camera import is_watched
     from ingest.cameras.service import watch as run
 
     held = {f"The camera {camera.name}": camera.name for camera in cameras}
@@ -286,8 +281,6 @@ def _tell_programs(camera: Camera, told: object) -> None:
 
 
 def _state(event: object) -> tuple[Literal["live", "lost", "trouble", ""], str]:
-    from ingest.cameras.events import Lost, Seen, Trouble
-
     match event:
         case Seen():
             return "live", ""

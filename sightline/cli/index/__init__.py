@@ -15,6 +15,7 @@ from search_core.indexes import (
     make_index_spec,
     parameters_of,
 )
+from search_core.store.library import LibraryInfo
 from sightline.cli.index.advise import advise
 from sightline.cli.index.compare import build_index, compare, report
 from sightline.cli.index.tables import params as params_text
@@ -23,7 +24,6 @@ from sightline.cli.terminal import counted, err, facts, open_workspace, print_js
 
 if TYPE_CHECKING:
     from search_core.lab.serving_recall import LiveRecall
-    from search_core.store.library import LibraryInfo
 
 Values = dict[str, int | str | bool | None]
 app = typer.Typer(

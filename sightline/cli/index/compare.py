@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from search_core.encoders.base import Embeddings
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
 from search_core.indexes import IndexSpec, SearchParams
 from search_core.lab.plan import FilterCase
+from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl, write_jsonl
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import LibraryInfo
@@ -49,16 +51,13 @@ from sightline.cli.terminal import (
     shown_path,
     warn,
 )
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from search_core.encoders.base import Embeddings
     from search_core.lab.options import CompareOptions
     from search_core.lab.queries import Encode
     from search_core.lab.recommendation import Recommendation
-    from search_core.lab.records import Comparison
-    from search_core.store.library import LibraryInfo
     from search_core.store.milvus.store import MilvusStore
-    from sightline.workspace import Workspace
 
 _RUNS = "runs.jsonl"
 
@@ -204,7 +203,6 @@ def run_comparison(
 ) -> Comparison:
     """Measure with a bar on stderr; with ``out`` each measurement is written as it is made."""
     from search_core.lab.benchmark import IndexBenchmark
-    from search_core.lab.records import IndexRun, RunContext, write_jsonl
 
     settings, store = workspace.settings, workspace.store()
     info = store.library(settings.library)
@@ -364,8 +362,6 @@ def report(
 
 def _read_comparison(directory: Path) -> Comparison:
     """Read a comparison's runs; raises UsageError where there are none."""
-    from search_core.lab.records import read_jsonl
-
     file = directory / _RUNS if directory.is_dir() else directory
     try:
         return read_jsonl(file)

@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
+from ingest.engines.base import Engine
+from ingest.ledger import Ledger, LedgerRow
+from ingest.media.capture_time.report import file_time_warning, time_summary
 from ingest.media.keyframes import parse_selector, selector_help
+from ingest.options import IngestOptions
+from ingest.report import IngestReport
+from ingest.report import Progress as IngestProgress
+from ingest.rows.journal import pending_correction
+from ingest.sources.completeness import WAIT_STAGE
+from ingest.sources.discovery import file_of
 from search_core.schema.clocks import parse_offset, parse_zone
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import MOST_WORKERS, Settings
@@ -48,11 +57,6 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.engines.base import Engine
-    from ingest.ledger import LedgerRow
-    from ingest.options import IngestOptions
-    from ingest.report import IngestReport
-    from ingest.report import Progress as IngestProgress
     from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
@@ -155,8 +159,6 @@ def ingest(
     code is 1 only when nothing was taken in or skipped and something failed, or when stopped.
     """
     settings = settings_of(ctx, library)
-    from ingest.options import IngestOptions
-
     options = IngestOptions(
         keyframes=keyframes,
         camera=camera,
@@ -231,7 +233,6 @@ def _correct_known(
 ) -> None:
     """Give camera, time and tags to what was in the library already, and audit it."""
     from ingest.curation.known_sources import correct_known, find_known, leave_known
-    from ingest.rows.journal import pending_correction
 
     known = find_known(store, settings.library, report, options.camera, options.tags)
     if not known.ids:
@@ -348,7 +349,6 @@ def _print_skipped(report: IngestReport) -> None:
     """Print why sources were skipped, counted by reason; those still being written by name."""
     from ingest.curation.known_sources import CORRECTED
     from ingest.intake import KNOWN
-    from ingest.sources.completeness import WAIT_STAGE
 
     skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
     waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
@@ -368,8 +368,6 @@ def _print_skipped(report: IngestReport) -> None:
 
 def _print_times(report: IngestReport) -> None:
     """Print where capture times come from, and warn of those that may be wrong."""
-    from ingest.media.capture_time.report import file_time_warning, time_summary
-
     if report.done:
         say(time_summary(report.captured_from))
     if warning := file_time_warning(report.captured_from["file"], report.done):
@@ -435,7 +433,6 @@ def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     if not settings.ledger_path.exists():
         return []
     from ingest.curation.failures import present
-    from ingest.ledger import Ledger
 
     with Ledger(settings.ledger_path) as ledger:
         rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]
@@ -453,9 +450,6 @@ def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
 
 def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
     """Ingest one library's failed files again; return whether none of them fails now."""
-    from ingest.options import IngestOptions
-    from ingest.sources.discovery import file_of
-
     files: dict[str, list[str]] = {}
     for row in rows:
         if row.library == library:

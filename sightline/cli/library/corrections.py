@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ingest.rows.journal import Pending, pending_correction
 from search_core.access.audit_log import Action
 from search_core.errors import UsageError
 from search_core.schema.clocks import format_offset
@@ -49,7 +50,6 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.curation.corrections import Change, Correction
-    from ingest.rows.journal import Pending
     from search_core.store.milvus.store import MilvusStore
 
 _SHOWN = 10
@@ -229,7 +229,6 @@ def _run(
         is_resumed_by,
         plan_correction,
     )
-    from ingest.rows.journal import pending_correction
 
     pending = pending_correction(settings, settings.library)
     again = (
@@ -301,8 +300,6 @@ def _say_corrected(count: int, library: str) -> None:
 @contextmanager
 def _correcting(settings: Settings) -> Iterator[ShowProgress]:
     """Show how far a correction is; where Ctrl-C or a signal ends it, say how to go on."""
-    from ingest.rows.journal import pending_correction
-
     try:
         with progress_bar("Correcting", "keyframes") as on_progress:
             yield on_progress

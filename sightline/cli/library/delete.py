@@ -15,6 +15,7 @@ from search_core.errors import UsageError
 from search_core.schema.durations import format_duration
 from search_core.schema.filters import Filter
 from search_core.search.query_log import filter_to_dict
+from search_core.search.query_pictures import QueryPictures
 from search_core.settings import Settings
 from sightline.cli.admin import audit
 from sightline.cli.options import (
@@ -265,8 +266,6 @@ def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
 
 
 def _forget_query_pictures(settings: Settings, *, dry_run: bool) -> None:
-    from search_core.search.query_pictures import QueryPictures
-
     count = QueryPictures(settings.query_pictures_dir).forget_old(dry_run=dry_run)
     if count:
         forgotten = "To be forgotten" if dry_run else "Forgotten"

@@ -13,6 +13,7 @@ from rich.console import RenderableType
 from rich.filesize import decimal
 from rich.text import Text
 
+from ingest.ledger import Ledger
 from search_core.errors import StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
@@ -238,7 +239,6 @@ def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
     if not settings.ledger_path.exists():
         return
     from ingest.curation.failures import present
-    from ingest.ledger import Ledger
 
     with Ledger(settings.ledger_path) as ledger:
         for library in libraries:

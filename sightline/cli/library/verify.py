@@ -12,10 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from ingest.report import Progress
+from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
 from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
+from search_core.store.library import Store
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
 from sightline.cli.terminal import (
@@ -32,9 +35,6 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.curation.verification import Finding
-    from ingest.report import Progress
-    from search_core.encoders.base import Encoder
-    from search_core.store.library import Store
 
 _SHOWN = 20
 

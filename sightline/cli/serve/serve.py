@@ -22,6 +22,8 @@ from typing import Annotated
 
 import typer
 
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
 from search_core.access.users import Users
 from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError, UsageError
 from search_core.settings import Settings
@@ -101,9 +103,6 @@ def run_serve(
     open_workspace(settings).require_writable()
     app = _dashboard_app()
     listening = listening_at(address, settings)
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.roster import Roster
-
     roster, folder_roster = Roster(settings), FolderRoster(settings)
     cameras = [camera.name for camera in roster.watched()]  # refused before anything is started
     folders = [str(folder.path) for folder in folder_roster.watched()]
