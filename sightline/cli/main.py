@@ -79,7 +79,6 @@ def sightline(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            "--data-dir",
             envvar="SIGHTLINE_DATA_DIR",
             metavar="FOLDER",
             help="Where everything is kept: vectors, thumbnails, the ledger. Default: ./data",
@@ -88,7 +87,6 @@ def sightline(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
             envvar="SIGHTLINE_MODEL",
             metavar="NAME",
             help="The encoder: a name `sightline doctor` lists, any open_clip name, "
@@ -98,7 +96,6 @@ def sightline(
     pretrained: Annotated[
         str | None,
         typer.Option(
-            "--pretrained",
             envvar="SIGHTLINE_PRETRAINED",
             metavar="TAG|FILE",
             help="The encoder's weights: an open_clip tag or a checkpoint file.",

@@ -26,24 +26,22 @@ def audit(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="NAME", help="What this user did."),
+        typer.Option(metavar="NAME", help="What this user did."),
     ] = None,
     action: Annotated[
         str | None,
-        typer.Option(
-            "--action", metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."
-        ),
+        typer.Option(metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."),
     ] = None,
     after: Annotated[
         datetime | None,
-        typer.Option("--after", parser=moment, metavar="MOMENT", help="From this moment on."),
+        typer.Option(parser=moment, metavar="MOMENT", help="From this moment on."),
     ] = None,
     before: Annotated[
         datetime | None,
-        typer.Option("--before", parser=moment, metavar="MOMENT", help="Before this moment."),
+        typer.Option(parser=moment, metavar="MOMENT", help="Before this moment."),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most, newest first.")
+        int, typer.Option(min=1, max=1_000_000, help="How many at most, newest first.")
     ] = 50,
     json: JsonOption = False,
 ) -> None:

@@ -50,7 +50,6 @@ def add(
     camera: Annotated[
         list[str] | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="Only what this camera took may be seen; give it again for several.",
         ),

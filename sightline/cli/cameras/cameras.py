@@ -73,7 +73,7 @@ def cameras(
     ] = False,
     camera: Annotated[
         str | None,
-        typer.Option("--camera", metavar="NAME", help="Only this one."),
+        typer.Option(metavar="NAME", help="Only this one."),
     ] = None,
     last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,

@@ -54,7 +54,6 @@ def watch(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="What the camera is called; of a folder, the camera all of it is from; without "
             "either, one that is known already.",
@@ -63,14 +62,13 @@ def watch(
     keyframes: Annotated[
         str | None,
         typer.Option(
-            "--keyframes",
             metavar="HOW",
             help="Of a folder: which frames of a video, as for `sightline ingest`.",
         ),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Of a folder: put this tag on all of it."),
+        typer.Option(metavar="TAG", help="Of a folder: put this tag on all of it."),
     ] = None,
     retain: RetainOption = None,
     udp: UdpOption = False,

@@ -53,28 +53,25 @@ def set_index(
     index_type: Annotated[
         str, typer.Argument(metavar="TYPE", help=f"One of {', '.join(INDEX_SPECS)}.")
     ],
-    nlist: Annotated[
-        int | None, typer.Option("--nlist", help="IVF: clusters to make (1 to 65536).")
-    ] = None,
+    nlist: Annotated[int | None, typer.Option(help="IVF: clusters to make (1 to 65536).")] = None,
     nprobe: Annotated[
         int | None,
-        typer.Option("--nprobe", help="IVF: clusters a search looks into, up to nlist."),
+        typer.Option(help="IVF: clusters a search looks into, up to nlist."),
     ] = None,
     m: Annotated[
-        int | None, typer.Option("--m", help="HNSW: links each vector keeps (2 to 2048).")
+        int | None, typer.Option(help="HNSW: links each vector keeps (2 to 2048).")
     ] = None,
     ef_construction: Annotated[
         int | None,
-        typer.Option("--ef-construction", help="HNSW: candidates while building, from 8."),
+        typer.Option(help="HNSW: candidates while building, from 8."),
     ] = None,
     ef: Annotated[
         int | None,
-        typer.Option("--ef", help="HNSW: candidates a search keeps (1 to 32768)."),
+        typer.Option(help="HNSW: candidates a search keeps (1 to 32768)."),
     ] = None,
     option: Annotated[
         list[str] | None,
         typer.Option(
-            "--option",
             metavar="NAME=VALUE",
             help="Any other parameter of the type or its searches, by Milvus's name: nbits=8, "
             "search_list=100; repeat it for several.",
@@ -140,14 +137,14 @@ def _print_index(info: LibraryInfo, rows: int) -> None:
 def check(
     ctx: typer.Context,
     queries: Annotated[
-        int, typer.Option("--queries", min=1, max=100_000, help="How many searches to repeat.")
+        int, typer.Option(min=1, max=100_000, help="How many searches to repeat.")
     ] = 100,
     k: Annotated[
         int, typer.Option("-k", "--k", min=1, help="How many neighbours of each count.")
     ] = 10,
     least_recall: Annotated[
         float,
-        typer.Option("--least-recall", min=0.0, max=1.0, help="Exit with 1 when less is found."),
+        typer.Option(min=0.0, max=1.0, help="Exit with 1 when less is found."),
     ] = 0.95,
     library: LibraryOption = None,
     json: JsonOption = False,

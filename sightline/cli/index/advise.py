@@ -40,26 +40,20 @@ def advise(
     ctx: typer.Context,
     rows: Annotated[
         int,
-        typer.Option(
-            "--rows", parser=count, metavar="COUNT", help="How many vectors, e.g. 250000 or 10M."
-        ),
+        typer.Option(parser=count, metavar="COUNT", help="How many vectors, e.g. 250000 or 10M."),
     ],
     memory: Annotated[
         int,
         typer.Option(
-            "--memory",
             parser=byte_count,
             metavar="SIZE",
             help="All memory of the machine Milvus runs on, e.g. 16GiB.",
         ),
     ],
-    dim: Annotated[
-        int, typer.Option("--dim", help="Dimensions of a vector: 512 of ViT-B-32.")
-    ] = 512,
+    dim: Annotated[int, typer.Option(help="Dimensions of a vector: 512 of ViT-B-32.")] = 512,
     target_recall: Annotated[
         float,
         typer.Option(
-            "--target-recall",
             parser=share,
             metavar="SHARE",
             help="How many of the true neighbours a search must find: 0.95, or 95%.",
@@ -68,7 +62,6 @@ def advise(
     server: Annotated[
         str | None,
         typer.Option(
-            "--server",
             metavar="MILVUS",
             help="Which Milvus: `lite`, `any`, a version such as 2.6.0, or 2.6.0-gpu of a server "
             "with a GPU. Default: the one in use, else any.",

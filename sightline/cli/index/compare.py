@@ -67,7 +67,6 @@ def compare(
     types: Annotated[
         list[str] | None,
         typer.Option(
-            "--types",
             metavar="TYPE,…",
             help="Index types to compare; FLAT, IVF_FLAT, IVF_SQ8 and HNSW without it.",
         ),
@@ -75,7 +74,6 @@ def compare(
     sweep: Annotated[
         list[str] | None,
         typer.Option(
-            "--sweep",
             metavar="NAME=V,V",
             help="Values of a search parameter (nprobe, ef, reorder_k …) or a build parameter "
             "(nlist, M …) to measure; repeat it for several: all combinations are measured.",
@@ -83,11 +81,11 @@ def compare(
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many neighbours each query asks.")] = 10,
     queries: Annotated[
-        int, typer.Option("--queries", min=1, help="How many queries of each kind are measured.")
+        int, typer.Option(min=1, help="How many queries of each kind are measured.")
     ] = 100,
     max_rows: Annotated[
         int,
-        typer.Option("--max-rows", min=0, help="How many of the library's vectors; 0: all."),
+        typer.Option(min=0, help="How many of the library's vectors; 0: all."),
     ] = 20_000,
     filters: Annotated[
         list[str] | None,
@@ -100,29 +98,21 @@ def compare(
     ] = None,
     nq: Annotated[
         str,
-        typer.Option(
-            "--nq", metavar="N,N", help="Also time requests with these numbers of queries."
-        ),
+        typer.Option(metavar="N,N", help="Also time requests with these numbers of queries."),
     ] = "1",
     concurrency: Annotated[
         str,
-        typer.Option(
-            "--concurrency", metavar="N,N", help="Also time these numbers of concurrent clients."
-        ),
+        typer.Option(metavar="N,N", help="Also time these numbers of concurrent clients."),
     ] = "",
     target_recall: Annotated[
         float,
-        typer.Option(
-            "--target-recall", callback=finite, help="The recall an index has to reach, 0 to 1."
-        ),
+        typer.Option(callback=finite, help="The recall an index has to reach, 0 to 1."),
     ] = 0.95,
-    repeats: Annotated[
-        int, typer.Option("--repeats", min=2, help="How many times each setting is timed.")
-    ] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Draws the same vectors and queries.")] = 0,
+    repeats: Annotated[int, typer.Option(min=2, help="How many times each setting is timed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Draws the same vectors and queries.")] = 0,
     time_limit: Annotated[
         float,
-        typer.Option("--time-limit", callback=finite, help="Seconds an index may take to build."),
+        typer.Option(callback=finite, help="Seconds an index may take to build."),
     ] = 1800.0,
     text: Annotated[
         bool,
@@ -131,7 +121,6 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="FOLDER",
             help="Write measurements (JSON Lines, CSV), charts and an HTML report there.",
         ),
@@ -321,7 +310,6 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="DIR",
             help="Where to write; the one DIR itself, or `report` beside the first of several.",
         ),
@@ -329,7 +317,6 @@ def report(
     target_recall: Annotated[
         float | None,
         typer.Option(
-            "--target-recall",
             min=0.0,
             max=1.0,
             help="The recall to advise for; what the comparison was asked for, unless given.",

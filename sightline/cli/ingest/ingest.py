@@ -109,7 +109,6 @@ def ingest(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="The camera all of it is from; otherwise files say it by their names, or the "
             "folders they lie in.",
@@ -118,7 +117,6 @@ def ingest(
     started_at: Annotated[
         datetime | None,
         typer.Option(
-            "--started-at",
             parser=moment,
             metavar="ISO8601",
             help="When the recording started (without a zone, in that of --timezone); otherwise it "
@@ -132,7 +130,6 @@ def ingest(
     keyframes: Annotated[
         str,
         typer.Option(
-            "--keyframes",
             metavar="HOW",
             help=f"Which frames of a video: {selector_help()}",
         ),
@@ -390,7 +387,7 @@ def _print_times(report: IngestReport) -> None:
 def failures(
     ctx: typer.Context,
     library: OnlyLibraryOption = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many, newest first.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
     retry: Annotated[
         bool, typer.Option("--retry", help="Take them in again now, all that are listed.")
     ] = False,

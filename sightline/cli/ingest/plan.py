@@ -49,13 +49,12 @@ def plan(
     ],
     library: LibraryOption = None,
     keyframes: Annotated[
-        str, typer.Option("--keyframes", metavar="HOW", help="As for `sightline ingest`.")
+        str, typer.Option(metavar="HOW", help="As for `sightline ingest`.")
     ] = "auto",
     name_pattern: NamePatternOption = None,
     budget: Annotated[
         float,
         typer.Option(
-            "--budget",
             min=1.0,
             callback=finite,
             metavar="SECONDS",

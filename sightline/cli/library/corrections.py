@@ -151,7 +151,7 @@ def recamera(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="NAME", help="The camera it is of in truth."
+            metavar="NAME", help="The camera it is of in truth."
         ),
     ] = None,
     reread: Annotated[

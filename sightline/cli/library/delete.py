@@ -139,7 +139,6 @@ def prune(
     older_than: Annotated[
         timedelta | None,
         typer.Option(
-            "--older-than",
             parser=duration,
             metavar="TIME",
             help="Remove what is older than this, such as 30d, instead of following the rules.",
@@ -147,7 +146,7 @@ def prune(
     ] = None,
     camera: Annotated[
         str | None,
-        typer.Option("--camera", metavar="NAME", help="Only what is of this camera."),
+        typer.Option(metavar="NAME", help="Only what is of this camera."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be removed.")

@@ -52,7 +52,6 @@ def verify(
     older_than: Annotated[
         timedelta | None,
         typer.Option(
-            "--older-than",
             parser=duration,
             metavar="TIME",
             help="With --forget-missing: only what was captured longer ago than this, such as 7d.",

@@ -47,7 +47,7 @@ _GRACE_S = 20.0
 def list_jobs(
     ctx: typer.Context,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=10_000, help="How many at most, newest first.")
+        int, typer.Option(min=1, max=10_000, help="How many at most, newest first.")
     ] = 20,
     json: JsonOption = False,
 ) -> None:

@@ -64,7 +64,6 @@ def serve(
     address: Annotated[
         str,
         typer.Option(
-            "--address",
             metavar="ADDRESS",
             help="What the dashboard listens at: this machine only, unless there are users "
             "(`sightline users add`). 0.0.0.0 is every network this machine is in.",
