@@ -189,10 +189,11 @@ def _bounded(
     return after, max(after, before), hours
 
 
-def set_times(after: datetime, before: datetime) -> None:
-    """Let through only what was captured in this time, in the viewer's zone; for callbacks."""
-    st.session_state["after"] = after
-    st.session_state["before"] = before
+def set_times(first_ms: int, last_ms: int) -> None:
+    """Let through only what was captured in this time, to whole minutes; for callbacks."""
+    for key, edge_ms in (("after", first_ms), ("before", last_ms + 59_999)):
+        moment = datetime.fromtimestamp(edge_ms / 1000, viewer_zone())
+        st.session_state[key] = moment.replace(tzinfo=None, second=0, microsecond=0)
 
 
 def note_what_is_not_there(facets: Facets, libraries: Sequence[str]) -> None:

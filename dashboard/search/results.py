@@ -21,7 +21,7 @@ from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.grid import draw_cards
 from dashboard.query.request import SearchRequest, embeddings
 from dashboard.search import export as search_export
-from dashboard.search import filters as filters_panel
+from dashboard.search.filters import set_times
 from search_core.search.engine import Answer, Hit
 from search_core.search.grouping import Moment, fold_alike, fold_moments
 
@@ -172,19 +172,10 @@ def _brushed(span: Span, shown: int, of: int) -> None:
             icon=":material/search:",
             type="tertiary",
             help=_("Looks for more hits in it. To show all hits again, double-click the chart."),
-            on_click=_search_only,
-            args=(span,),
+            on_click=set_times,
+            args=(span.first_ms, span.last_ms),
         ):
             st.rerun()
-
-
-def _search_only(span: Span) -> None:
-    zone = viewer_zone()
-    first, last = (
-        datetime.fromtimestamp(edge / 1000, zone).replace(tzinfo=None, second=0, microsecond=0)
-        for edge in (span.first_ms, span.last_ms + 59_999)
-    )
-    filters_panel.set_times(first, last)
 
 
 @dataclass(frozen=True, slots=True)
