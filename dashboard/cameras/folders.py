@@ -12,12 +12,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity, server_files
-from dashboard.cameras.changes import (
-    add_folder,
-    change_folder,
-    folder_roster,
-    watched_when,
-)
+from dashboard.cameras.changes import add_folder, change_folder, folder_roster, watched_when
 from dashboard.cameras.forms import pause_and_remove, removal_buttons
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, local_time, plain

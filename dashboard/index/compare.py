@@ -14,12 +14,7 @@ from dashboard.auth import identity
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, local_time, plain
 from dashboard.i18n.gettext import N_, _, draw_in_words, said
-from dashboard.index.apply import (
-    KeptComparison,
-    kept_comparisons,
-    offered_types,
-    show_advice,
-)
+from dashboard.index.apply import KeptComparison, kept_comparisons, offered_types, show_advice
 from dashboard.index.jobs import ask_for_comparison, open_jobs
 from search_core.indexes import INDEX_SPECS
 from search_core.lab.options import CompareOptions

@@ -10,12 +10,7 @@ from dashboard import resources
 from dashboard.components import image_input as query_image
 from dashboard.components.browser import page_keys, picked_region, region_picker
 from dashboard.components.errors import show, shown_in_words
-from dashboard.components.library_picker import (
-    LIBRARY,
-    how_to_begin,
-    link_to_adding,
-    pick_library,
-)
+from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_adding, pick_library
 from dashboard.components.routes import Page
 from dashboard.components.stills import still_of
 from dashboard.i18n.formatting import counted, plain, time_range

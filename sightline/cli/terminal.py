@@ -18,14 +18,7 @@ from typing import Any, Protocol
 
 import typer
 from rich import box
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    Group,
-    JustifyMethod,
-    RenderableType,
-    RenderResult,
-)
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,

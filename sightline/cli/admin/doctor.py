@@ -19,12 +19,7 @@ from rich.text import Text
 
 from ingest.ledger import Ledger
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
-from search_core.errors import (
-    EncoderUnavailable,
-    QueueUnavailable,
-    SightlineError,
-    StoreBusy,
-)
+from search_core.errors import EncoderUnavailable, QueueUnavailable, SightlineError, StoreBusy
 from search_core.indexes.advice import LITE_ROWS
 from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings

@@ -12,15 +12,7 @@ from search_core.access.users import Users, check_cameras, check_name, check_rol
 from search_core.errors import UsageError
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of
-from sightline.cli.terminal import (
-    confirm,
-    local_time,
-    note,
-    print_json,
-    say,
-    table,
-    warn,
-)
+from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
 
 app = typer.Typer(
     name="users",

@@ -39,15 +39,7 @@ from sightline.cli.options import (
     YesOption,
     settings_of,
 )
-from sightline.cli.terminal import (
-    confirm,
-    local_time,
-    note,
-    print_json,
-    say,
-    table,
-    warn,
-)
+from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
 
 app = typer.Typer(name="cameras", invoke_without_command=True)
 NameArgument = Annotated[

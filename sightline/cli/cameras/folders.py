@@ -27,15 +27,7 @@ from sightline.cli.options import (
     YesOption,
     settings_of,
 )
-from sightline.cli.terminal import (
-    confirm,
-    counted,
-    local_time,
-    note,
-    print_json,
-    say,
-    table,
-)
+from sightline.cli.terminal import confirm, counted, local_time, note, print_json, say, table
 
 _SHOWN_FAILURES = 100
 

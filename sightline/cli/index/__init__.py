@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_core.errors import IndexParameterError
-from search_core.indexes import (
-    INDEX_SPECS,
-    IndexSpec,
-    SearchParams,
-    make_index_spec,
-    parameters_of,
-)
+from search_core.indexes import INDEX_SPECS, IndexSpec, SearchParams, make_index_spec, parameters_of
 from search_core.store.library import LibraryInfo
 from sightline.cli.index.advise import advise
 from sightline.cli.index.compare import build_index, compare, report

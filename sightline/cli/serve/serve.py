@@ -37,14 +37,7 @@ from search_core.store.endpoint import (
 from search_core.system.cancellation import Stop, stopped_by
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
 from sightline.cli.serve.children import Child, Children
-from sightline.cli.terminal import (
-    err,
-    note,
-    open_workspace,
-    print_json,
-    say_done,
-    warn,
-)
+from sightline.cli.terminal import err, note, open_workspace, print_json, say_done, warn
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
