@@ -207,7 +207,7 @@ def add(
     Its address is kept in cameras.toml in the data directory, which you alone can read.
     """
     settings = settings_of(ctx, library)
-    roster = _roster(settings)
+    roster = Roster(settings)
     url = read_address(address, password_file)
     camera = roster.make(name, url, retain=retain, transport="udp" if udp else "tcp")
     detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
@@ -244,7 +244,7 @@ def change(
 ) -> None:
     """Change a camera that was added: its address, how it sends, how long keyframes are kept."""
     settings = settings_of(ctx)
-    roster = _roster(settings)
+    roster = Roster(settings)
     if retain is not None and for_ever:
         raise UsageError("--retain and --keep-for-ever are not meant together.", "Give one.")
     if address is None and udp is None and retain is None and not for_ever:
@@ -270,16 +270,14 @@ def change(
 @app.command()
 def pause(ctx: typer.Context, name: NameArgument) -> None:
     """Stop watching a camera that was added, until it is resumed."""
-    settings = settings_of(ctx)
-    set_paused(settings, "cameras", _roster(settings), name, paused=True)
+    set_paused(ctx, "cameras", Roster, name, paused=True)
     say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")
 
 
 @app.command()
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused camera again."""
-    settings = settings_of(ctx)
-    set_paused(settings, "cameras", _roster(settings), name, paused=False)
+    set_paused(ctx, "cameras", Roster, name, paused=False)
     say(f"Resumed {name}.")
 
 
@@ -290,7 +288,7 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     Its keyframes stay: they go when they are as old as they were to be, or by `sightline delete`.
     """
     settings = settings_of(ctx)
-    roster = _roster(settings)
+    roster = Roster(settings)
     camera = roster.get(name)
     question = f"Remove the camera {name}? Its keyframes stay."
     confirm(question, yes=yes, otherwise="Nothing was removed.")
@@ -305,17 +303,19 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
 
 
 def set_paused(
-    settings: Settings, action: Action, roster: Roster | FolderRoster, name: str, *, paused: bool
+    ctx: typer.Context,
+    action: Action,
+    roster: type[Roster] | type[FolderRoster],
+    name: str,
+    *,
+    paused: bool,
 ) -> None:
     """Pause a camera or folder that was added, or resume it."""
-    item = roster.get(name)
+    settings = settings_of(ctx)
+    known = roster(settings)
     detail = {"paused" if paused else "resumed": name}
-    audit.record(settings, action, item.library, detail)
-    roster.pause(name, paused=paused)
-
-
-def _roster(settings: Settings) -> Roster:
-    return Roster(settings)
+    audit.record(settings, action, known.get(name).library, detail)
+    known.pause(name, paused=paused)
 
 
 def say_when(settings: Settings, what: str) -> None:

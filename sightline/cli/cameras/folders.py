@@ -184,7 +184,7 @@ def add(
     It is kept in folders.toml in the data directory.
     """
     settings = settings_of(ctx, library)
-    roster = _roster(settings)
+    roster = FolderRoster(settings)
     given = AddedFolder(
         path=_absolute(path),
         library=settings.library,
@@ -219,7 +219,7 @@ def change(
     taken in again.
     """
     settings = settings_of(ctx)
-    roster = _roster(settings)
+    roster = FolderRoster(settings)
     if path is None and library is None and camera is None and keyframes is None and not tag:
         raise UsageError(
             "There is nothing to change.",
@@ -244,16 +244,14 @@ def change(
 @app.command()
 def pause(ctx: typer.Context, name: NameArgument) -> None:
     """Stop watching a folder that was added, until it is resumed."""
-    settings = settings_of(ctx)
-    set_paused(settings, "folders", _roster(settings), name, paused=True)
+    set_paused(ctx, "folders", FolderRoster, name, paused=True)
     say(f"Paused {name}; `sightline folders resume {name}` watches it again.")
 
 
 @app.command()
 def resume(ctx: typer.Context, name: NameArgument) -> None:
     """Watch a paused folder again; what appeared in it meanwhile is taken in."""
-    settings = settings_of(ctx)
-    set_paused(settings, "folders", _roster(settings), name, paused=False)
+    set_paused(ctx, "folders", FolderRoster, name, paused=False)
     say(f"Resumed {name}.")
 
 
@@ -261,7 +259,7 @@ def resume(ctx: typer.Context, name: NameArgument) -> None:
 def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
     """Remove a folder that was added: it is not watched any longer. What was taken in stays."""
     settings = settings_of(ctx)
-    roster = _roster(settings)
+    roster = FolderRoster(settings)
     folder = roster.get(name)
     question = f"Remove the folder {name}? What was taken in stays."
     confirm(question, yes=yes, otherwise="Nothing was removed.")
@@ -273,7 +271,3 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
 
 def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
-
-
-def _roster(settings: Settings) -> FolderRoster:
-    return FolderRoster(settings)
