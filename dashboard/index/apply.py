@@ -37,8 +37,6 @@ from search_core.store.library import LibraryInfo
 
 _FEW_ROWS = 5_000
 _FLOAT_BYTES = 4
-
-
 _RUNS = "runs.jsonl"
 _REPORT = "report.html"
 _READ_AT_ONCE = 64

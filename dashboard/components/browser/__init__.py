@@ -65,8 +65,6 @@ _region_picker = st.components.v2.component(
 _page_top = st.components.v2.component(
     "sightline_page_top", html="<span hidden></span>", js=_script("page_top.js")
 )
-
-
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )

@@ -281,7 +281,7 @@ def _new_runs_file(folder: Path) -> Path:
             f"{folder} is a file: a comparison is written into a folder.",
             "Name a folder with --out; it is made where there is none.",
         )
-    path = folder / "runs.jsonl"
+    path = folder / _RUNS
     if path.exists():
         raise UsageError(
             f"{folder} holds a comparison already.",
