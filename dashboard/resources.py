@@ -26,10 +26,10 @@ from search_core.errors import SightlineError, StoreError
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
+from search_core.search.filtered_search import Selectivities
 from search_core.search.match_strength import Relevance
 from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
-from search_core.search.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
 from search_core.store.library import LibraryInfo, Store
 from sightline.workspace import Workspace

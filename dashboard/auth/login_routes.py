@@ -15,7 +15,7 @@ from dashboard.auth.login_page import HEADERS, login_page
 from dashboard.i18n import gettext as language
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.gettext import _
-from search_core.access.sessions import LONGEST_S
+from search_core.access.login import LONGEST_S
 from search_core.errors import LoginRefused, SightlineError
 
 _MOST_BYTES = 16_384

@@ -16,8 +16,7 @@ from dashboard.index.jobs import ask_for_comparison, open_jobs
 from search_core.errors import IndexParameterError
 from search_core.indexes import INDEX_SPECS
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.lab.options import CompareOptions
-from search_core.lab.plan import FilterCase
+from search_core.lab.plan import CompareOptions, FilterCase
 from search_core.lab.report.sections import subject_of
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter

@@ -16,7 +16,7 @@ from dashboard.library.job_list import is_stuck
 from dashboard.query.request import forget_answer
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
-from search_core.lab.options import CompareOptions
+from search_core.lab.plan import CompareOptions
 from search_core.system.clock import now_ms
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)

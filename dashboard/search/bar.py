@@ -19,7 +19,7 @@ from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.filters import Filter
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT
 
 _FAILED = "picture_failed"
 _ADDRESS = "picture_address"

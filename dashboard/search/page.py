@@ -23,7 +23,7 @@ from dashboard.search.filters import pick_filters
 from dashboard.search.link_check import is_stopped, note_what_is_not_there
 from dashboard.search.results import show_results
 from search_core.encoders.catalogue import ENCODERS
-from search_core.encoders.vocabulary import understands
+from search_core.encoders.prompts import understands
 from search_core.schema.facets import Facets
 
 EXAMPLES = (

@@ -23,11 +23,11 @@ from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    Replacement,
     Store,
     VectorPage,
     require_filter,
 )
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import Trial
 
 

@@ -21,8 +21,7 @@ from search_core.indexes.catalogue import (
 from search_core.indexes.flat import AutoIndex, BinFlat, Flat
 from search_core.indexes.graphs import DiskAnn, GpuCagra, Hnsw, HnswSq
 from search_core.indexes.ivf import BinIvfFlat, GpuIvfFlat, IvfFlat, IvfPq, IvfRabitq, IvfSq8, Scann
-from search_core.indexes.parameters import Parameter, parameters_of, usual_nlist
-from search_core.indexes.search_params import SearchParams
+from search_core.indexes.parameters import Parameter, SearchParams, parameters_of, usual_nlist
 
 __all__ = [
     "BINARY_METRICS",

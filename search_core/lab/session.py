@@ -1,8 +1,11 @@
-"""One lot of indexes, built side by side and measured in turns."""
+"""Trials filled with a comparison's vectors, and lots of indexes built in them side by side and
+measured in turns.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -10,38 +13,129 @@ from typing import TypeVar
 import numpy as np
 
 from search_core.errors import SightlineError
-from search_core.indexes import IndexSpec, SearchParams
-from search_core.lab.ground_truth import Case
-from search_core.lab.options import CompareOptions, Progress
-from search_core.lab.plan import PlannedIndex
+from search_core.indexes import BINARY_METRICS, BinFlat, Flat, IndexSpec, SearchParams
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.lab.ground_truth import Case, sign_bits
+from search_core.lab.plan import CompareOptions, PlannedIndex, Progress
+from search_core.lab.queries import VectorSpool
 from search_core.lab.recommendation import reach_ignored, sweep_ignored
 from search_core.lab.records import IndexRun
-from search_core.lab.results import (
-    Asked,
-    batch_run,
-    build_run,
-    drift_of,
-    failed_run,
-    same_as_fixed,
-    search_run,
-    throughput_run,
-)
-from search_core.lab.scratch_indexes import Failure, build_all, said
 from search_core.lab.timing import (
+    Asked,
     Built,
     Job,
     Seconds,
     Step,
     Throughput,
+    batch_run,
+    build_run,
+    drift_of,
+    failed_run,
     find_all,
-    in_turns,
+    same_as_fixed,
+    search_run,
+    throughput_run,
     time_clients,
     time_requests,
 )
-from search_core.lab.vector_spool import VectorSpool
 from search_core.messages import Message
 from search_core.search.filtered_search import plan_effort
-from search_core.store.scratch import Trial
+from search_core.store.library import Store
+from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+
+#: Indexes over this many bytes of vectors in all stand side by side and are measured in turns;
+#: more of them are built one after another, in fewer copies of the vectors. Milvus Lite holds about
+#: eight times the bytes of the vectors in this process: 20,000 of 512 dimensions fit four times.
+SIDE_BY_SIDE_BYTES = 2**30
+SIDE_BY_SIDE_BYTES_LITE = 160 * 2**20
+#: Enough for its searches to take what searches take here, and soon copied.
+_REFERENCE_ROWS = 10_000
+
+
+def refusal(
+    planned: PlannedIndex, server: ServerInfo, rows: int, dim: int, k: int, metric: str
+) -> str:
+    """Return why an index cannot be measured here, in words; "" where it can."""
+    spec = planned.spec
+    try:
+        spec.require_offered(server)
+        spec.require_dim(dim)
+        spec.require_rows(rows)
+        spec.require_hits(k)
+        spec.metric_for(metric)
+        if spec.vector_kind == "binary" and dim % 8:
+            return f"vectors of bits need a multiple of 8 dimensions, not {dim}"
+    except SightlineError as error:
+        return said(error)
+    return ""
+
+
+def said(error: SightlineError) -> str:
+    """Return what an error says, with its hint."""
+    return f"{error.message} {error.hint}".strip()
+
+
+@contextmanager
+def filled_trials(
+    store: Store,
+    spool: VectorSpool,
+    count: int,
+    *,
+    metric: str,
+    binary: bool,
+    timeout_s: float = TRIAL_TIMEOUT_S,
+    rows: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[list[Trial]]:
+    """Open ``count`` trials with the vectors of the spool in them; they are removed at the end.
+
+    Of some more than ``rows`` vectors, where that is given.
+    """
+    with ExitStack() as open_trials:
+        trials = [
+            open_trials.enter_context(
+                store.open_trial(
+                    spool.dim,
+                    metric=metric,
+                    vector_kind="binary" if binary else "float",
+                    timeout_s=timeout_s,
+                )
+            )
+            for _ in range(count)
+        ]
+        for page in spool.pages():
+            vectors = sign_bits(page.embeddings) if binary else page.embeddings
+            for trial in trials:
+                trial.insert(page.rows, vectors, page.facets)
+            done = int(page.rows[-1]) + 1
+            on_progress(done, spool.rows)
+            if rows is not None and done > rows:
+                break
+        for trial in trials:
+            trial.settle()
+        yield trials
+
+
+@contextmanager
+def reference_job(
+    store: Store, spool: VectorSpool, case: Case, metric: str, k: int
+) -> Iterator[Job]:
+    """Open a small trial that is searched exactly, to be asked the same while lots come and go."""
+    spec: IndexSpec = BinFlat() if metric in BINARY_METRICS else Flat()
+    binary = spec.vector_kind == "binary"
+    filled = filled_trials(store, spool, 1, metric=metric, binary=binary, rows=_REFERENCE_ROWS)
+    with filled as [trial]:
+        yield Job(Built(trial, spec, metric, trial.build(spec)), SearchParams(), case, k)
+
+
+def chunks_of(
+    planned: Sequence[PlannedIndex], rows: int, dim: int, *, embedded: bool
+) -> list[list[PlannedIndex]]:
+    """Return the indexes in lots that stand side by side, each in its own copy of the vectors."""
+    limit = SIDE_BY_SIDE_BYTES_LITE if embedded else SIDE_BY_SIDE_BYTES
+    size = max(1, min(len(planned), limit // max(1, rows * dim * 4)))
+    return [list(planned[start : start + size]) for start in range(0, len(planned), size)]
+
 
 _T = TypeVar("_T")
 #: Milvus answers at most so many hits.
@@ -55,14 +149,6 @@ class _Lot:
     asked: dict[Job, Asked]
     notes: dict[Built, tuple[str, ...]]
     failed: dict[Built, str]
-
-    def tell(self, index: Built, error: SightlineError) -> None:
-        """Note that an index failed."""
-        self.failed[index] = said(error)
-
-    def standing(self, jobs: Sequence[Job]) -> list[Job]:
-        """Return the jobs of indexes that have not failed."""
-        return [job for job in jobs if job.built not in self.failed]
 
 
 class Session:
@@ -96,13 +182,14 @@ class Session:
         One that fails is recorded as such; the others go on. ``reference`` is asked in turns with
         them where there are several lots, to tell how the speed changed from one to the next.
         """
-
-        def tell(spec: IndexSpec) -> None:
-            self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
-
-        built, failures = build_all(planned, trials, metric, tell)
-        for failure in failures:
-            self.tell_failure(failure, metric)
+        built: dict[PlannedIndex, Built] = {}
+        for item, trial in zip(planned, trials, strict=False):
+            doing = Message("building {index}", index=item.spec.index_type)
+            self._on_progress(Progress(doing, 0, 0))
+            try:
+                built[item] = Built(trial, item.spec, metric, trial.build(item.spec))
+            except SightlineError as error:
+                self.tell_failure(item, said(error), metric)
         runs = {
             index: build_run(index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim)
             for index in built.values()
@@ -117,13 +204,12 @@ class Session:
             self._on_run(run)
         for item, index in built.items():
             if index in lot.failed:
-                self.tell_failure(Failure(item, lot.failed[index]), metric)
+                self.tell_failure(item, lot.failed[index], metric)
 
-    def tell_failure(self, failure: Failure, metric: str) -> None:
-        """Record an index that gave no numbers."""
-        rows = self._spool.rows
-        spec = failure.planned.spec
-        self._on_run(failed_run(spec, metric, failure.error, k=self._options.k, rows=rows))
+    def tell_failure(self, planned: PlannedIndex, error: str, metric: str) -> None:
+        """Record an index that gave no numbers, and why."""
+        k, rows = self._options.k, self._spool.rows
+        self._on_run(failed_run(planned.spec, metric, error, k=k, rows=rows))
 
     # Within
 
@@ -251,13 +337,21 @@ class Session:
     def _in_turns(
         self, lot: _Lot, jobs: Sequence[Job], measure: Callable[[Job], _T]
     ) -> dict[Job, list[_T]]:
-        return in_turns(
-            lot.standing(jobs),
-            measure,
-            repeats=self._options.repeats,
-            rng=self._rng,
-            on_failure=lot.tell,
-        )
+        """Measure each job so many times, in an order drawn anew each time.
+
+        An index that fails is left out, the others go on.
+        """
+        jobs = [job for job in jobs if job.built not in lot.failed]
+        found: dict[Job, list[_T]] = {job: [] for job in jobs}
+        for _ in range(self._options.repeats):
+            for at in self._rng.permutation(len(jobs)).tolist():
+                job = jobs[at]
+                try:
+                    if job.built not in lot.failed:
+                        found[job].append(measure(job))
+                except SightlineError as error:
+                    lot.failed[job.built] = said(error)
+        return {job: parts for job, parts in found.items() if job.built not in lot.failed}
 
     def _stepper(self, doing: str, total: int) -> Step:
         done = 0

@@ -72,7 +72,7 @@ class Background:
 
     ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
     rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
-    ``unknown`` is the share of its words that mean nothing to the encoder (see vocabulary).
+    ``unknown`` is the share of its words that mean nothing to the encoder (see prompts).
     """
 
     best: float

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from search_core.errors import ServeError
 from search_core.settings import Settings
-from search_core.store.lite.read_only import read_only
+from search_core.store.lite.layout import read_only
 from search_core.system.locks import file_lock, is_held
 
 STATE_FILE = "serve.json"

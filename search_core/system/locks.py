@@ -1,4 +1,6 @@
-"""Advisory locks on files: a process holds one until it lets go or ends, however that comes."""
+"""Files between processes: advisory locks, which a process holds until it lets go or ends, however
+that comes; and files that hold secrets, which only their owner can read, from the first byte on.
+"""
 
 from __future__ import annotations
 
@@ -42,3 +44,21 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def write_privately(path: Path, text: str) -> None:
+    """Put a new file with this text in a file's place, whole or not at all; raises OSError.
+
+    One writer at a time: whoever calls this holds a lock of its own.
+    """
+    draft = path.with_suffix(f".{os.getpid()}.tmp")
+    draft.unlink(missing_ok=True)
+    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123  # it is open already
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

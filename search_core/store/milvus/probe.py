@@ -2,7 +2,7 @@
 
 A version's number does not tell what a server does: it may be a fork, a managed service, a build
 without some index types, or its user may lack privileges. The probe makes scratch collections
-(removed by cleanup.py where it is killed), asks, and says of each thing whether it works and what
+(removed as leftovers where it is killed), asks, and says of each thing whether it works and what
 Sightline does where it does not. Index types that cannot be built are then not offered.
 """
 
@@ -32,15 +32,20 @@ from search_core.schema.entity import EMBEDDING_FIELD, FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint, write_lock
 from search_core.store.milvus.bulk_insert import BulkStorage, columns, insert_file
 from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, milvus_errors
-from search_core.store.milvus.index_build import build_index, remove_index
 from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
-from search_core.store.milvus.schema import collection_schema, scalar_fields, to_rows
+from search_core.store.milvus.schema import (
+    build_index,
+    collection_schema,
+    remove_index,
+    scalar_fields,
+    to_rows,
+)
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
 from search_core.system.clock import now_ms
-from search_core.system.private_files import write_privately
+from search_core.system.locks import write_privately
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.
 Outcome = Literal["works", "adapted", "fails", "not tried"]

@@ -43,10 +43,9 @@ from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.messages import Message, joined
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.store.endpoint import write_lock
-from search_core.store.library import LibraryInfo
+from search_core.store.library import LibraryInfo, Replacement
 from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.index_build import flush, remove_index, wait_for_index
 from search_core.store.milvus.queries import (
     EVERYTHING,
     count_rows,
@@ -57,9 +56,15 @@ from search_core.store.milvus.queries import (
     to_entities,
     to_entity,
 )
-from search_core.store.milvus.schema import last_of_each, to_rows, whole_row
+from search_core.store.milvus.schema import (
+    flush,
+    last_of_each,
+    remove_index,
+    to_rows,
+    wait_for_index,
+    whole_row,
+)
 from search_core.store.milvus.session import REMEMBERED_S, MilvusSession
-from search_core.store.replacement import Replacement
 from search_core.system.cancellation import Interrupted
 
 Row = dict[str, Any]

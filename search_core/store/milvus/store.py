@@ -29,16 +29,16 @@ from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    Replacement,
     VectorPage,
     check_k,
     check_library_name,
     require_filter,
 )
 from search_core.store.lite.inspection import Health
-from search_core.store.lite.read_only import is_read_only, make_view
+from search_core.store.lite.layout import is_read_only, make_view
 from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
-from search_core.store.milvus.index_build import flush
 from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
 from search_core.store.milvus.queries import (
     EVERYTHING,
@@ -52,7 +52,7 @@ from search_core.store.milvus.queries import (
     vector_pages,
 )
 from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
-from search_core.store.milvus.schema import last_of_each, to_rows
+from search_core.store.milvus.schema import flush, last_of_each, to_rows
 from search_core.store.milvus.scratch import (
     MilvusTrial,
     VectorSpace,
@@ -60,7 +60,6 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
 from search_core.system.clock import now_ms
 from search_core.system.disk import require_room

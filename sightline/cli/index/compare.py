@@ -26,7 +26,7 @@ from sightline.cli.terminal import err, note, open_workspace, print_json, progre
 
 if TYPE_CHECKING:
     from search_core.encoders.base import Embeddings
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.queries import Encode
     from search_core.lab.recommendation import Recommendation
     from search_core.lab.records import Comparison
@@ -127,7 +127,7 @@ def compare(
     Queries are searches recorded lately where there are enough, else sentences and stored pictures.
     """
     settings = settings_of(ctx, library)
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.recommendation import recommend
 
     options = CompareOptions(
