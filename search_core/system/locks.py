@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,17 +47,13 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def write_privately(path: Path, text: str) -> None:
-    """Put a new file with this text in a file's place, whole or not at all; raises OSError.
-
-    One writer at a time: whoever calls this holds a lock of its own.
-    """
-    draft = path.with_suffix(f".{os.getpid()}.tmp")
-    draft.unlink(missing_ok=True)
-    number = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+def write_privately(path: Path, content: str | bytes) -> None:
+    """Put a new file with this content in a file's place, whole or not at all; raises OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # its owner alone reads it
+    draft = Path(name)
     try:
-        with open(number, "w", encoding="utf-8") as file:  # noqa: PTH123  # it is open already
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

@@ -19,14 +19,9 @@ from markupsafe import Markup
 
 from search_core.lab.recommendation import Recommendation, recommend
 from search_core.lab.records import Comparison, IndexRun, RunContext
+from search_core.lab.report import tables
 from search_core.lab.report.frames import params_text, runs_frame, series_names
 from search_core.lab.report.sections import Section, Subject, sections, subject_of
-from search_core.lab.report.tables import (
-    contexts_table,
-    settings_table,
-    shared_table,
-    standings_table,
-)
 from search_core.lab.report.theme import theme
 
 _NOTHING = "Nothing was measured that could be advised."
@@ -58,10 +53,10 @@ def report_page(
             }
             for letter, context, one in zip(letters, contexts, advice, strict=True)
         ],
-        standings=standings_table(subjects, letters),
-        shared=shared_table(subjects, letters),
-        settings=settings_table(subjects, letters),
-        contexts=contexts_table(contexts, letters),
+        standings=tables.standings_table(subjects, letters),
+        shared=tables.shared_table(subjects, letters),
+        settings=tables.settings_table(subjects, letters),
+        contexts=tables.contexts_table(contexts, letters),
         sections=laid_out,
         remarks=[
             {"letter": letter, **remark}

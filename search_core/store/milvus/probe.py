@@ -8,12 +8,11 @@ Sightline does where it does not. Index types that cannot be built are then not 
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +20,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
+from pydantic import TypeAdapter
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import SightlineError, StoreError
@@ -89,6 +89,9 @@ class ProbeRecord:
         return [finding for finding in self.findings if finding.outcome == "fails"]
 
 
+_RECORDS = TypeAdapter(dict[str, ProbeRecord])
+
+
 def probe(
     session: MilvusSession,
     server: ServerInfo,
@@ -143,20 +146,13 @@ class ProbeRecords:
             known = self._read()
             known[_key(record.server, record.version)] = record
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({key: asdict(value) for key, value in known.items()}, indent=1)
-            write_privately(self._path, text)
+            write_privately(self._path, _RECORDS.dump_json(known, indent=1))
 
     def _read(self) -> dict[str, ProbeRecord]:
         try:
-            records: dict[str, dict[str, Any]] = json.loads(self._path.read_text("utf-8"))
-            return {key: _record(value) for key, value in records.items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _RECORDS.validate_json(self._path.read_bytes())
+        except (OSError, ValueError):
             return {}
-
-
-def _record(value: dict[str, Any]) -> ProbeRecord:
-    findings = tuple(Finding(**finding) for finding in value["findings"])
-    return ProbeRecord(**{**value, "findings": findings, "lacks": tuple(value["lacks"])})
 
 
 def _key(server: str, version: str) -> str:

@@ -37,20 +37,10 @@ from search_core.store.library import (
 )
 from search_core.store.lite.inspection import Health
 from search_core.store.lite.layout import is_read_only, make_view
+from search_core.store.milvus import queries
 from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
 from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
-from search_core.store.milvus.queries import (
-    EVERYTHING,
-    count_rows,
-    exact_matches,
-    facets_of,
-    matches,
-    rows_of,
-    rows_where,
-    to_entities,
-    vector_pages,
-)
 from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
 from search_core.store.milvus.schema import flush, last_of_each, to_rows
 from search_core.store.milvus.scratch import (
@@ -232,7 +222,7 @@ class MilvusStore:
         def flush_all(info: LibraryInfo) -> None:
             for collection in info.collections:
                 self._flush_once(collection)
-            count_rows(self.session.client, info.collection, "")
+            queries.count_rows(self.session.client, info.collection, "")
 
         with write_lock(self.endpoint):
             self.session.read(name, "flushing", flush_all, fresh=True)
@@ -257,7 +247,9 @@ class MilvusStore:
         return self.session.read(
             name,
             "counting entities",
-            lambda info: count_rows(self.session.client, info.collection, expression, level),
+            lambda info: queries.count_rows(
+                self.session.client, info.collection, expression, level
+            ),
             fresh=fresh,
         )
 
@@ -265,11 +257,13 @@ class MilvusStore:
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        client, expression = self.session.client, where.expression() or EVERYTHING
+        client, expression = self.session.client, where.expression() or queries.EVERYTHING
         part: dict[str, Any] = {"limit": limit, "offset": offset}
 
         def ask(info: LibraryInfo) -> list[MediaEntity]:
-            return to_entities(rows_where(client, info.collection, expression, info.fields, **part))
+            return queries.to_entities(
+                queries.rows_where(client, info.collection, expression, info.fields, **part)
+            )
 
         return self.session.read(name, "reading entities", ask, fresh=True)
 
@@ -278,7 +272,7 @@ class MilvusStore:
         client, expression = self.session.client, where.expression()
 
         def ask(info: LibraryInfo) -> Facets:
-            return facets_of(client, info.collection, expression)
+            return queries.facets_of(client, info.collection, expression)
 
         return self.session.read(name, "reading entities", ask, fresh=True)
 
@@ -288,7 +282,7 @@ class MilvusStore:
 
         def ask(info: LibraryInfo, level: str = "Session") -> list[dict[str, Any]]:
             ids, fields = [entity_id], [EMBEDDING_FIELD]
-            return rows_of(client, info.collection, ids, fields, consistency=level)
+            return queries.rows_of(client, info.collection, ids, fields, consistency=level)
 
         rows = self.session.read(name, "reading an embedding", ask)
         if not rows:  # or another process has just written it
@@ -314,7 +308,7 @@ class MilvusStore:
         return self.session.read_through(
             name,
             Message("reading vectors"),
-            lambda info: vector_pages(self.session.client, info, expression, limit, seed),
+            lambda info: queries.vector_pages(self.session.client, info, expression, limit, seed),
         )
 
     def search(
@@ -331,7 +325,7 @@ class MilvusStore:
         expression = where.expression()
 
         def ask(info: LibraryInfo) -> list[list[Match]]:
-            return matches(self.session.client, info, vectors, k, expression, params)
+            return queries.matches(self.session.client, info, vectors, k, expression, params)
 
         found = self.session.read(name, "searching", ask)
         if all(found) or self.endpoint.embedded:
@@ -349,7 +343,7 @@ class MilvusStore:
         return self.session.read(
             name,
             "searching",
-            lambda info: exact_matches(self.session.client, info, vectors, k, expression),
+            lambda info: queries.exact_matches(self.session.client, info, vectors, k, expression),
         )
 
     # The index
