@@ -18,8 +18,7 @@ from pydantic_settings import (
 
 from search_core.errors import SettingsError
 from search_core.schema.camera import CameraSettings
-from search_core.schema.clocks import Clocks, ClockSettings, Zone, clocks_of
-from search_core.schema.durations import Duration
+from search_core.schema.clocks import Clocks, ClockSettings, Duration, Zone, clocks_of
 
 DEFAULT_MODEL = "sightline-demo"
 #: Each worker is a process; more than any machine has cores only exhaust its memory.

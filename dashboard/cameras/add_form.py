@@ -13,7 +13,7 @@ from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.camera import Camera
 from search_core.schema.camera import with_login
-from search_core.schema.durations import parse_duration
+from search_core.schema.clocks import parse_duration
 from search_core.store.library import check_library_name
 
 _PLACE = "new camera"

@@ -31,7 +31,7 @@ from ingest.cameras.folders.folder import WatchedFolder
 from ingest.rows.retention import Rule
 from search_core.errors import LibraryNotFound, StoreError, UsageError
 from search_core.schema.camera import with_login
-from search_core.schema.durations import format_duration, parse_duration
+from search_core.schema.clocks import format_duration, parse_duration
 from search_core.schema.filters import Filter
 
 _CHOSEN = "one-camera"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.settings import Settings
 from search_core.system.clock import now_ms
 from sightline.cli.cameras import changes as camera_changes

@@ -9,7 +9,7 @@ import typer
 
 from search_core.errors import UsageError
 from search_core.schema.camera import public_address
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
 from sightline.cli.admin import operator

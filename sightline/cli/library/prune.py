@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_core.errors import UsageError
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.settings import Settings
 from sightline.cli.admin import operator
 from sightline.cli.options import JsonOption, LibraryOption, YesOption, duration, settings_of
