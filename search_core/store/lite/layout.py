@@ -39,7 +39,7 @@ MANIFEST = "manifest.json"
 MANIFEST_BACKUP = "manifest.json.prev"
 DATABASE_PROPERTIES = "database_properties.json"
 PARTITION = "_default"
-_LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
+LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
 _MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
@@ -181,7 +181,7 @@ def remove_flushed_logs(lite_dir: Path) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             continue  # unreadable: leave it to Milvus Lite
         for log in manifest.parent.glob("wal/*.arrow"):
-            named = _LOG_NAME.fullmatch(log.name)
+            named = LOG_NAME.fullmatch(log.name)
             if named and active is not None and int(named.group(1)) < active:
                 log.unlink(missing_ok=True)
 

@@ -40,7 +40,6 @@ from search_core.system.locks import file_lock
 
 #: A collection's name: its library, when it was made, and a random part.
 _COLLECTION_NAME = re.compile(r"(?P<library>\w+)_(?P<made>\d{14})_[0-9a-f]+")
-_LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 
 
 class Restoration:
@@ -279,7 +278,7 @@ def _next_log(folder: Path, last: int) -> int:
 
     numbers: dict[int, int] = {}
     for path in (folder / "wal").glob("*.arrow"):
-        named = _LOG_NAME.fullmatch(path.name)
+        named = layout.LOG_NAME.fullmatch(path.name)
         if named is None:
             continue
         newest = numbers.get(int(named[1]), 0)

@@ -51,7 +51,6 @@ from search_core.store.milvus.schema import (
     flush,
     last_of_each,
     remove_index,
-    to_rows,
     wait_for_index,
     whole_row,
 )
@@ -147,12 +146,9 @@ class MilvusReplacement(Replacement):
 
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
-        pairs = zip(*last_of_each(entities, embeddings), strict=True)
-        rows = to_rows(pairs, self.new.fields)
         with milvus_errors("storing vectors", self._old.name):
-            for start in range(0, len(rows), _ROWS):
-                with write_lock(self._endpoint):
-                    self._client.upsert(self.new.collection, rows[start : start + _ROWS])
+            with write_lock(self._endpoint):
+                self._session.upsert(self.new.collection, *last_of_each(entities, embeddings))
             if time.monotonic() - self._owned_s > _OWN_EVERY_S:
                 self._own()
 

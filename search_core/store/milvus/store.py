@@ -22,7 +22,7 @@ from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchPara
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
-from search_core.schema.facets import Facets
+from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
@@ -42,7 +42,7 @@ from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
 from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
 from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
-from search_core.store.milvus.schema import flush, last_of_each, to_rows
+from search_core.store.milvus.schema import flush, last_of_each
 from search_core.store.milvus.scratch import (
     MilvusTrial,
     VectorSpace,
@@ -57,7 +57,6 @@ from search_core.system.disk import require_room
 if TYPE_CHECKING:
     from search_core.store.milvus.bulk_insert import BulkInserter, BulkStorage
 
-UPSERT_ROWS = 1000
 _T = TypeVar("_T")
 
 
@@ -201,9 +200,8 @@ class MilvusStore:
         entities, embeddings = last_of_each(entities, embeddings)
         if self.endpoint.folder is not None:
             require_room(self.endpoint.folder)
-        for start in range(0, len(entities), UPSERT_ROWS):
-            part = slice(start, start + UPSERT_ROWS)
-            write = partial(self._upsert, list(zip(entities[part], embeddings[part], strict=True)))
+        if entities:
+            write = partial(self.session.upsert, entities=entities, embeddings=embeddings)
             self.session.write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
@@ -258,21 +256,21 @@ class MilvusStore:
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
         client, expression = self.session.client, where.expression() or queries.EVERYTHING
-        part: dict[str, Any] = {"limit": limit, "offset": offset}
 
-        def ask(info: LibraryInfo) -> list[MediaEntity]:
-            return queries.to_entities(
-                queries.rows_where(client, info.collection, expression, info.fields, **part)
-            )
+        def ask(info: LibraryInfo) -> list[dict[str, Any]]:
+            of = (client, info.collection, expression, info.fields)
+            return queries.rows_where(*of, limit=limit, offset=offset)
 
-        return self.session.read(name, "reading entities", ask, fresh=True)
+        rows = self.session.read(name, "reading entities", ask, fresh=True)
+        return queries.to_entities(rows)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
         client, expression = self.session.client, where.expression()
 
         def ask(info: LibraryInfo) -> Facets:
-            return queries.facets_of(client, info.collection, expression)
+            found = queries.pages(client, info.collection, expression, FACET_FIELDS)
+            return count_facets(row for page in found for row in page)
 
         return self.session.read(name, "reading entities", ask, fresh=True)
 
@@ -435,7 +433,3 @@ class MilvusStore:
                 if meaning_of(error) is not Meaning.RATE_LIMITED:
                     raise
             self._flushed_s[collection] = began_s
-
-    def _upsert(self, pairs: list[tuple[MediaEntity, Embeddings]], collection: str) -> None:
-        rows = to_rows(pairs, self.session.catalog.fields(collection))
-        self.session.client.upsert(collection, rows)
