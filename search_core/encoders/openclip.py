@@ -148,11 +148,6 @@ class OpenClipEncoder(EncoderRuntime):
         """How images become this encoder's input pixels."""
         return self._preprocess
 
-    @property
-    def device(self) -> str:
-        """Where it runs, e.g. ``cpu`` or ``cuda``."""
-        return str(self._device)
-
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""
         torch = self._torch

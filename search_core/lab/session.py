@@ -15,29 +15,13 @@ import numpy as np
 from search_core.errors import SightlineError
 from search_core.indexes import BINARY_METRICS, BinFlat, Flat, IndexSpec, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.lab import timing
 from search_core.lab.ground_truth import Case, sign_bits
 from search_core.lab.plan import CompareOptions, PlannedIndex, Progress
 from search_core.lab.queries import VectorSpool
 from search_core.lab.recommendation import reach_ignored, sweep_ignored
 from search_core.lab.records import IndexRun
-from search_core.lab.timing import (
-    Asked,
-    Built,
-    Job,
-    Seconds,
-    Step,
-    Throughput,
-    batch_run,
-    build_run,
-    drift_of,
-    failed_run,
-    find_all,
-    same_as_fixed,
-    search_run,
-    throughput_run,
-    time_clients,
-    time_requests,
-)
+from search_core.lab.timing import Asked, Built, Job, Seconds, Step, Throughput
 from search_core.messages import Message
 from search_core.search.filtered_search import plan_effort
 from search_core.store.library import Store
@@ -191,7 +175,9 @@ class Session:
             except SightlineError as error:
                 self.tell_failure(item, said(error), metric)
         runs = {
-            index: build_run(index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim)
+            index: timing.build_run(
+                index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim
+            )
             for index in built.values()
         }
         lot = self._first_pass(built, cases)
@@ -209,7 +195,7 @@ class Session:
     def tell_failure(self, planned: PlannedIndex, error: str, metric: str) -> None:
         """Record an index that gave no numbers, and why."""
         k, rows = self._options.k, self._spool.rows
-        self._on_run(failed_run(planned.spec, metric, error, k=k, rows=rows))
+        self._on_run(timing.failed_run(planned.spec, metric, error, k=k, rows=rows))
 
     # Within
 
@@ -253,7 +239,7 @@ class Session:
         return asked
 
     def _ask(self, job: Job, step: Step) -> Asked:
-        rows = find_all(job, step)
+        rows = timing.find_all(job, step)
         return Asked(rows, job.case.truth.shares(rows, self._spool))
 
     def _ignored(
@@ -296,7 +282,7 @@ class Session:
         jobs += [reference] if reference else []
         requests = sum(len(job.case.queries) for job in jobs)
         step = self._stepper(Message("timing"), self._options.repeats * requests)
-        seconds = self._in_turns(lot, jobs, partial(time_requests, nq=1, on_step=step))
+        seconds = self._in_turns(lot, jobs, partial(timing.time_requests, nq=1, on_step=step))
         apart, drift = self._apart(seconds.get(reference, ()) if reference else ())
         for index, run in runs.items():
             runs[index] = replace(run, lot=self._lot, drift_low=drift[0], drift_high=drift[1])
@@ -305,10 +291,10 @@ class Session:
             if job.built in lot.failed:
                 continue
             if _does_nothing(job):
-                found.append(same_as_fixed(found[-1]))
+                found.append(timing.same_as_fixed(found[-1]))
             else:
                 notes = (*lot.notes[job.built], *apart)
-                found.append(search_run(runs[job.built], job, asked, seconds[job], notes))
+                found.append(timing.search_run(runs[job.built], job, asked, seconds[job], notes))
         return found
 
     def _extras(self, lot: _Lot, runs: dict[Built, IndexRun]) -> Iterator[IndexRun]:
@@ -320,19 +306,19 @@ class Session:
             requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
             doing = Message("timing {count} queries a request", count=nq)
             step = self._stepper(doing, options.repeats * requests)
-            seconds = self._in_turns(lot, jobs, partial(time_requests, nq=nq, on_step=step))
+            seconds = self._in_turns(lot, jobs, partial(timing.time_requests, nq=nq, on_step=step))
             for job, parts in seconds.items():
-                yield batch_run(runs[job.built], job, lot.asked[job], parts, nq)
+                yield timing.batch_run(runs[job.built], job, lot.asked[job], parts, nq)
         for clients in options.concurrency:
             doing = Message("timing {count} clients", count=clients)
             step = self._stepper(doing, options.repeats * len(jobs))
 
             def ask(job: Job, clients: int = clients, step: Step = step) -> Throughput:
                 step(1)
-                return time_clients(job, clients)
+                return timing.time_clients(job, clients)
 
             for job, measured in self._in_turns(lot, jobs, ask).items():
-                yield throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
+                yield timing.throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
 
     def _in_turns(
         self, lot: _Lot, jobs: Sequence[Job], measure: Callable[[Job], _T]
@@ -371,7 +357,7 @@ class Session:
         if not self._first_reference:
             self._first_reference = reference
             return (), (1.0, 1.0)
-        low, high = drift_of(reference, self._first_reference)
+        low, high = timing.drift_of(reference, self._first_reference)
         note = (
             "Measured apart from the first indexes: a reference asked both times took "
             f"{low:.2f} to {high:.2f} of its time then, which is allowed for."
