@@ -87,19 +87,17 @@ def _parts(message: Message) -> list[Any]:
     return [
         message.template,
         {
-            name: _parts(value)
-            if isinstance(value, Message)
-            else as_utf8(value)
-            if isinstance(value, str)
-            else value
+            name: _parts(value) if isinstance(value, Message) else _storable(value)
             for name, value in message.values.items()
         },
     ]
 
 
-def as_utf8(text: str) -> str:
-    """Return a text as files hold it: what UTF-8 cannot hold, as in names of files, as escapes."""
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+def _storable(value: Value) -> Value:
+    """Return a value as files hold it: names of files need not be valid Unicode."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value
 
 
 def _message(parts: list[Any]) -> Message:

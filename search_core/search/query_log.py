@@ -18,10 +18,9 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import SightlineError, in_words
-from search_core.messages import as_utf8
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter, Hours
-from search_core.system.database import LateRecords
+from search_core.system.database import LateRecords, as_utf8
 
 _log = logging.getLogger(__name__)
 #: How many searches are kept; with 512 dimensions these are some 15 MB.

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
-from search_core.messages import as_utf8, stored
+from search_core.messages import stored
 from search_core.system.disk import disk_full, free_bytes, is_full
 
 _BUSY_S = 30.0
@@ -244,3 +244,8 @@ def storable(value: object) -> object:
     A column that may hold messages is read with :func:`search_core.messages.restored`.
     """
     return as_utf8(str(stored(value))) if isinstance(value, str) else value
+
+
+def as_utf8(text: str) -> str:
+    """Return a text with what UTF-8 cannot hold written as escapes."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
