@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ingest.options import IngestOptions
     from ingest.report import IngestReport, Progress, ReembedReport
     from search_core.indexes import IndexSpec, SearchParams
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.records import Comparison
     from search_core.schema.entity import MediaEntity
     from search_core.schema.facets import Facets
@@ -265,7 +265,7 @@ class Library:
         Recorded searches are asked as well. See :func:`search_core.lab.recommendation.recommend`.
         """
         from search_core.lab.benchmark import IndexBenchmark
-        from search_core.lab.options import CompareOptions
+        from search_core.lab.plan import CompareOptions
 
         workspace = self._workspace
         options = options or CompareOptions()

@@ -135,7 +135,7 @@ def identity() -> EncoderIdentity:
 
 def make_tiny_model(folder: Path) -> None:
     """Make the model of ``tiny_model_dir``."""
-    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+    from search_core.encoders.openclip import ensure_torchvision_ops
 
     ensure_torchvision_ops()
     import open_clip

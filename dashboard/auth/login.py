@@ -25,7 +25,7 @@ from dashboard.i18n import gettext as language
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import N_, _, said
 from dashboard.theme import LOGO, MARK
-from search_core.access.sessions import LONGEST_S
+from search_core.access.login import LONGEST_S
 from search_core.errors import LoginRefused, SightlineError
 
 _MOST_BYTES = 16_384

@@ -34,7 +34,7 @@ from ingest.cameras.probe import Glimpse, look_at
 from ingest.rows.retention import Rule
 from search_core.errors import LibraryNotFound, MediaError, StoreError, UsageError
 from search_core.schema.camera import with_login
-from search_core.schema.durations import format_duration, parse_duration
+from search_core.schema.clocks import format_duration, parse_duration
 from search_core.schema.filters import Filter
 from search_core.store.library import check_library_name
 

@@ -17,8 +17,7 @@ from dashboard.i18n.gettext import N_, _, draw_in_words, said
 from dashboard.index.apply import KeptComparison, kept_comparisons, offered_types, show_advice
 from dashboard.index.jobs import ask_for_comparison, open_jobs
 from search_core.indexes import INDEX_SPECS
-from search_core.lab.options import CompareOptions
-from search_core.lab.plan import FilterCase
+from search_core.lab.plan import CompareOptions, FilterCase
 from search_core.lab.records import Comparison, IndexRun
 from search_core.lab.report.frames import recall_latency_frame
 from search_core.lab.report.sections import Panel, Section, Subject, sections, subject_of

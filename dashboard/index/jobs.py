@@ -13,7 +13,7 @@ from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import N_, _, said
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
-from search_core.lab.options import CompareOptions
+from search_core.lab.plan import CompareOptions
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200

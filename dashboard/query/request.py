@@ -14,8 +14,7 @@ from dashboard.components.stills import still_of
 from search_core.encoders.base import Embeddings
 from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
-from search_core.search.engine import Answer, Query
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
 from search_core.store.library import NO_FILTER
 
 _ANSWERED = "answered"

@@ -18,8 +18,7 @@ from dashboard.i18n.formatting import plain, time_range, viewer_zone
 from dashboard.i18n.gettext import N_, _
 from search_core.schema.entity import MediaType
 from search_core.schema.facets import Facets
-from search_core.schema.filters import Filter
-from search_core.schema.hours_of_day import MOST_DAYS, Hours
+from search_core.schema.filters import MOST_DAYS, Filter, Hours
 
 _ALL = N_("All")
 KINDS: dict[str, MediaType | None] = {

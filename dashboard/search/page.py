@@ -22,10 +22,10 @@ from dashboard.query.request import SearchRequest, answer, forget_answer
 from dashboard.search.filters import is_stopped, note_what_is_not_there, pick_filters
 from dashboard.search.results import show_results
 from search_core.encoders.catalogue import ENCODERS
-from search_core.encoders.vocabulary import understands
+from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT
 
 EXAMPLES = (
     "a person in a blue top riding a bicycle",

@@ -33,9 +33,32 @@ from search_core.encoders.base import (
 )
 from search_core.encoders.catalogue import find_encoder, packaged_weights
 from search_core.encoders.prompts import apply_templates, read_by
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.errors import EncoderUnavailable, SettingsError, in_words
 from search_core.messages import Message
+
+_SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+_OPERATORS = ("nms", "qnms")
+_declared: list[object] = []
+
+
+def ensure_torchvision_ops() -> None:
+    """Declare torchvision's ``nms`` and ``qnms`` where they are missing.
+
+    Call it before anything imports torchvision or open_clip; calling it again does nothing.
+    """
+    if _declared:
+        return
+    import torch
+
+    if torch.version.cuda is not None:
+        return  # torch and torchvision are both CUDA builds: the compiled operators load
+    make_library: Any = torch.library.Library  # untyped in torch
+    library = make_library("torchvision", "FRAGMENT")
+    for name in _OPERATORS:
+        if not hasattr(torch.ops.torchvision, name):
+            library.define(name + _SCHEMA)
+    _declared.append(library)  # the definitions live as long as this object
+
 
 if TYPE_CHECKING:
     import torch
@@ -124,11 +147,6 @@ class OpenClipEncoder(EncoderRuntime):
     def preprocess(self) -> Preprocess:
         """How images become this encoder's input pixels."""
         return self._preprocess
-
-    @property
-    def device(self) -> str:
-        """Where it runs, e.g. ``cpu`` or ``cuda``."""
-        return str(self._device)
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""

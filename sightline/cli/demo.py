@@ -173,7 +173,7 @@ def _is_true(hit: Hit, moments: tuple[Moment, ...]) -> bool:
 
 def _compare(workspace: Workspace) -> list[IndexRun]:
     """Compare, and keep it where the dashboard shows it, in place of what was measured before."""
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.recommendation import recommend
     from search_core.lab.report.writer import write_report
 

@@ -12,8 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from search_core.errors import UsageError
-from search_core.schema.clocks import by_camera, check_moment, parse_offset
-from search_core.schema.durations import parse_duration
+from search_core.schema.clocks import by_camera, check_moment, parse_duration, parse_offset
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings, load_settings

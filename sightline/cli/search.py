@@ -15,7 +15,7 @@ from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import clock_from_ms
 from search_core.schema.filters import Filter
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT
 from search_core.settings import Settings
 from sightline.cli.options import (
     AfterFilter,

@@ -7,8 +7,14 @@ from typing import Annotated
 
 import typer
 
-from search_core.access.passwords import MAX_CHARACTERS, check_password
-from search_core.access.users import Users, check_cameras, check_name, check_role
+from search_core.access.users import (
+    MAX_CHARACTERS,
+    Users,
+    check_cameras,
+    check_name,
+    check_password,
+    check_role,
+)
 from search_core.errors import UsageError
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of

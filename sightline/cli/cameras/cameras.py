@@ -24,7 +24,7 @@ from ingest.cameras.status_log import CameraState, Diary, Gap
 from search_core.access.audit_log import Action
 from search_core.errors import UsageError, in_words
 from search_core.schema.camera import check_address, public_address, with_login
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve

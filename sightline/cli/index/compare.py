@@ -54,7 +54,7 @@ from sightline.cli.terminal import (
 from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.queries import Encode
     from search_core.lab.recommendation import Recommendation
     from search_core.store.milvus.store import MilvusStore
@@ -144,7 +144,7 @@ def compare(
     Queries are searches recorded lately where there are enough, else sentences and stored pictures.
     """
     settings = settings_of(ctx, library)
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.recommendation import recommend
 
     options = CompareOptions(

@@ -12,8 +12,7 @@ import typer
 from ingest.rows.journal import Pending, pending_correction
 from search_core.access.audit_log import Action
 from search_core.errors import UsageError
-from search_core.schema.clocks import format_offset
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration, format_offset
 from search_core.schema.entity import iso_from_ms
 from search_core.schema.filters import Filter
 from search_core.settings import Settings

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from search_core.errors import UsageError
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.schema.filters import Filter
 from search_core.search.query_log import filter_to_dict
 from search_core.search.query_pictures import QueryPictures

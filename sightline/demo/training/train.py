@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.encoders.vocabulary import WORDS_FILE
+from search_core.encoders.openclip import ensure_torchvision_ops
+from search_core.encoders.prompts import WORDS_FILE
 from sightline.demo.training.batches import Themes, augment, draw_batch
 from sightline.demo.training.cache import make_group, open_cache
 from sightline.demo.training.replicas import Replicas

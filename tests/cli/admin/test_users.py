@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from search_core.access.passwords import verify_password
-from search_core.access.users import Users
+from search_core.access.users import Users, verify_password
 from search_core.errors import UsageError
 from search_core.settings import load_settings
 from sightline.cli.main import app

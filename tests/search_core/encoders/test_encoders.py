@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search_core.encoders.base import MAX_ASPECT, EncoderIdentity, Preprocess
-from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.encoders.openclip import OpenClipEncoder, ensure_torchvision_ops
 from search_core.errors import EncoderMismatch, EncoderUnavailable
 from search_core.store.memory.store import MemoryStore
 

@@ -11,9 +11,8 @@ import pytest
 from PIL import Image
 
 from search_core.encoders.catalogue import ENCODERS
-from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.encoders.vocabulary import understands
+from search_core.encoders.openclip import OpenClipEncoder, ensure_torchvision_ops
+from search_core.encoders.prompts import understands
 
 
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
