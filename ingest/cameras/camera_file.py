@@ -17,10 +17,9 @@ from pydantic import ConfigDict, ValidationError, create_model
 from search_core.errors import SettingsError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.camera import CameraSettings
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.settings import FolderSettings
-from search_core.system.locks import file_lock
-from search_core.system.private_files import write_privately
+from search_core.system.locks import file_lock, write_privately
 
 Given = TypeVar("Given", bound=CameraSettings | FolderSettings)
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from search_core.errors import EntityNotFound, UsageError
 from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
 from search_core.schema.filters import Filter, quoted
-from search_core.store.iteration import chunks_where
-from search_core.store.library import Store
+from search_core.store.library import Store, chunks_where
 
 
 @dataclass(frozen=True, slots=True)

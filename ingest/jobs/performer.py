@@ -15,7 +15,7 @@ from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
 from search_core.encoders.base import Encoder
 from search_core.errors import EncoderUnavailable, UsageError
-from search_core.lab.options import Progress as LabProgress
+from search_core.lab.plan import Progress as LabProgress
 from search_core.messages import Message, joined
 from search_core.schema.entity import is_address
 from search_core.settings import Settings

@@ -16,8 +16,7 @@ from search_core.errors import EncoderMismatch, SightlineError, UsageError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where
-from search_core.store.library import NO_FILTER, Store, require_filter
+from search_core.store.library import NO_FILTER, Store, chunks_where, require_filter
 from search_core.system.clock import now_ms
 
 

@@ -16,8 +16,7 @@ from ingest.sources.mounts import NO_MOUNT, Mount, mount_of
 from search_core.schema.entity import is_address
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where
-from search_core.store.library import Store
+from search_core.store.library import Store, chunks_where
 
 _T = TypeVar("_T")
 

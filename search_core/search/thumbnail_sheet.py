@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from search_core.schema.entity import MediaEntity
 
@@ -23,22 +23,15 @@ WIDE_FONTS = (
 
 def tile(entity: MediaEntity, data_dir: Path, size: tuple[int, int]) -> Image.Image:
     """Return an entity's thumbnail fitted into (width, height), or an empty tile without one."""
-    made = Image.new("RGB", size, MISSING)
     try:
         with Image.open(data_dir / entity.thumbnail) as opened:
-            picture = opened.convert("RGB")
+            return ImageOps.pad(opened.convert("RGB"), size, color=MISSING)
     except OSError:
+        made = Image.new("RGB", size, MISSING)
         pen = ImageDraw.Draw(made)
         middle = (size[0] / 2, size[1] / 2)
         pen.text(middle, "no thumbnail", fill=QUIET, font=ImageFont.load_default(14), anchor="mm")
         return made
-    scale = min(size[0] / picture.width, size[1] / picture.height)
-    fitted = picture.resize(
-        (max(1, round(picture.width * scale)), max(1, round(picture.height * scale))),
-        Image.Resampling.BICUBIC,
-    )
-    made.paste(fitted, ((size[0] - fitted.width) // 2, (size[1] - fitted.height) // 2))
-    return made
 
 
 def font_for(text: str, size_px: int) -> Font:

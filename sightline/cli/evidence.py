@@ -17,7 +17,7 @@ from search_core.errors import EntityNotFound, MediaError, UsageError
 from search_core.schema.entity import MediaEntity, clock_from_ms, ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -29,7 +29,7 @@ from sightline.cli.options import (
     settings_of,
 )
 from sightline.cli.terminal import (
-    confirmed,
+    confirm,
     counted,
     err,
     local_time,
@@ -147,7 +147,7 @@ def _cut(
         for entity, span in spans:
             name = Path(entity.uri).name
             detail = {"id": entity.id, "file": entity.uri, "clip": [span.start_ms, span.end_ms]}
-            operator.record(settings, "export", settings.library, detail)
+            audit.record(settings, "export", settings.library, detail)
             try:
                 with originals.file(settings.library, entity) as source:
                     made = cut_clip(
@@ -196,8 +196,8 @@ def new(ctx: typer.Context, name: NameArgument) -> None:
     """Begin a case."""
     settings = settings_of(ctx)
     with _cases(settings) as cases:
-        operator.record(settings, "case", detail={"case": name, "does": "begin"})
-        made = cases.create(name, operator.who())
+        audit.record(settings, "case", detail={"case": name, "does": "begin"})
+        made = cases.create(name, audit.who())
     say(f"The case {made.name} is begun. `sightline case add {made.name!r} ID` adds to it.")
 
 
@@ -263,7 +263,7 @@ def add(
     from ingest.evidence.cases import clip_item, picture_item
     from ingest.evidence.originals import span_around
 
-    by = operator.who()
+    by = audit.who()
     with open_workspace(settings) as workspace, _cases(settings) as cases:
         cases.get(name)
         found = workspace.library().entities(Filter(ids=tuple(ids)), limit=len(ids))
@@ -275,7 +275,7 @@ def add(
             for entity in entities
         ]
         detail = {"case": name, "does": "add", "ids": [entity.id for entity in entities]}
-        operator.record(settings, "case", settings.library, detail)
+        audit.record(settings, "case", settings.library, detail)
         cases.add(name, [replace(item, note=text.strip(), asked=asked.strip()) for item in items])
     say(f"Added to the case {name}: {counted(len(items), 'clip' if as_clip else 'picture')}.")
 
@@ -296,9 +296,9 @@ def add_note(
 
     with _cases(settings) as cases:
         case = cases.get(name)
-        operator.record(settings, "case", detail={"case": name, "does": "note"})
+        audit.record(settings, "case", detail={"case": name, "does": "note"})
         if item is None:
-            cases.add(name, [note_item(text, operator.who())])
+            cases.add(name, [note_item(text, audit.who())])
         else:
             cases.change(name, replace(case.item(item), note=checked_note(text)))
     say(f"Noted in the case {name}.")
@@ -325,7 +325,7 @@ def blur(
     with _cases(settings) as cases:
         case = cases.get(name)
         changed = replace(case.item(item), boxes=wanted)
-        operator.record(settings, "case", detail={"case": name, "does": "blur", "item": item})
+        audit.record(settings, "case", detail={"case": name, "does": "blur", "item": item})
         cases.change(name, changed)
     say(f"Item {item} of the case {name}: {counted(len(wanted), 'region')} to blur.")
 
@@ -341,7 +341,7 @@ def move(
     settings = settings_of(ctx)
     with _cases(settings) as cases:
         cases.get(name).item(item)
-        operator.record(settings, "case", detail={"case": name, "does": "move", "item": item})
+        audit.record(settings, "case", detail={"case": name, "does": "move", "item": item})
         cases.move(name, item, place)
     say(f"Item {item} of the case {name} is at place {place}.")
 
@@ -352,7 +352,7 @@ def remove(ctx: typer.Context, name: NameArgument, item: ItemArgument) -> None:
     settings = settings_of(ctx)
     with _cases(settings) as cases:
         cases.get(name).item(item)
-        operator.record(settings, "case", detail={"case": name, "does": "remove", "item": item})
+        audit.record(settings, "case", detail={"case": name, "does": "remove", "item": item})
         cases.remove(name, item)
     say(f"Item {item} is not in the case {name} any more.")
 
@@ -363,10 +363,9 @@ def delete(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     settings = settings_of(ctx)
     with _cases(settings) as cases:
         count = len(cases.get(name).items)
-        if not confirmed(f"Delete the case {name} with {counted(count, 'item')}?", yes=yes):
-            note("Nothing was deleted.")
-            raise typer.Exit(1)
-        operator.record(settings, "case", detail={"case": name, "does": "delete"})
+        question = f"Delete the case {name} with {counted(count, 'item')}?"
+        confirm(question, yes=yes, otherwise="Nothing was deleted.")
+        audit.record(settings, "case", detail={"case": name, "does": "delete"})
         cases.delete(name)
     say(f"The case {name} is deleted.")
 
@@ -395,16 +394,16 @@ def export(
                 "Nothing is in the case {name} yet.", "`sightline case add` adds to it.", name=name
             )
         target = out or Path(f"{name.replace('/', '-')}.zip")
-        operator.record(settings, "export", detail={"case": name, "file": str(target)})
+        audit.record(settings, "export", detail={"case": name, "file": str(target)})
         with err().status("Writing …") as status:
             written = workspace.export_case(
                 name,
                 target,
-                by=operator.who(),
+                by=audit.who(),
                 on_progress=lambda done, total: status.update(f"Writing item {done} of {total} …"),
             )
     sealed = {"case": name, "file": str(target), "fingerprint": written.fingerprint}
-    operator.record(settings, "case", detail={**sealed, "does": "seal"})
+    audit.record(settings, "case", detail={**sealed, "does": "seal"})
     if json:
         print_json({**sealed, "items": len(case.items), "remarks": list(written.remarks)})
     else:

@@ -19,8 +19,7 @@ from dashboard.search.export import Export, filter_in_words
 from ingest.evidence.bundle import verify_bundle
 from ingest.evidence.sheet import PER_PAGE
 from ingest.sources.contents import content_of
-from search_core.schema.filters import Filter
-from search_core.schema.hours_of_day import Hours
+from search_core.schema.filters import Filter, Hours
 from search_core.search.engine import Hit
 from search_core.settings import Settings
 from tests.conftest import make_entity
