@@ -48,11 +48,9 @@ def show(title: str, medians: Mapping[str, float], floor: str, per: int, unit: s
 def preprocessing() -> None:
     """Compare Preprocess with open_clip's torchvision transform on 1080p JPEG photographs."""
     from search_core.encoders.base import Preprocess
-    from search_core.encoders.openclip import ensure_torchvision_ops
+    from tests.support.open_clip_transforms import open_clip_with_transforms
 
-    ensure_torchvision_ops()
-    from open_clip.transform import image_transform
-
+    image_transform = open_clip_with_transforms().transform.image_transform
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (54, 96, 3), dtype=np.uint8)
     buffer = io.BytesIO()
@@ -83,9 +81,9 @@ def encoding() -> None:
     from search_core.encoders.openclip import OpenClipEncoder
 
     encoder = OpenClipEncoder("sightline-demo")
-    import open_clip
+    from search_core.encoders.open_clip_import import import_open_clip
 
-    model = open_clip.create_model(f"local-dir:{_demo_weights()}").eval()
+    model = import_open_clip(timm=True).create_model(f"local-dir:{_demo_weights()}").eval()
     height, width = encoder.preprocess.size
     rng = np.random.default_rng(0)
     pixels = list(rng.integers(0, 256, (64, height, width, 3), dtype=np.uint8))

@@ -36,7 +36,8 @@ from search_core.encoders.base import (
     Preprocess,
     l2_normalised,
 )
-from search_core.encoders.openclip import OpenClipEncoder, ensure_torchvision_ops
+from search_core.encoders.open_clip_import import import_open_clip
+from search_core.encoders.openclip import OpenClipEncoder
 from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
@@ -115,8 +116,7 @@ def blind(model: str, folder: Path) -> OpenClipEncoder:
 
     It is as fast as the one whose weights have to be downloaded.
     """
-    ensure_torchvision_ops()
-    import open_clip
+    open_clip = import_open_clip(timm=True)
     from safetensors.torch import save_file
 
     place = folder / model
