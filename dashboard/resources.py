@@ -20,6 +20,7 @@ from streamlit import runtime
 
 from dashboard.auth import identity
 from dashboard.auth.guarded_jobs import GuardedJobs
+from ingest.evidence.cases import Cases
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
 from search_core.errors import SightlineError, StoreError
@@ -153,6 +154,11 @@ def relevance() -> Relevance:
 def query_log() -> QueryLog | None:
     """Return where searches are recorded; None where the settings say that they are not."""
     return _workspace().query_log() if settings().record_searches else None
+
+
+def cases() -> Cases:
+    """Return the cases that evidence is collected in; pages show what their user may see."""
+    return _workspace().cases()
 
 
 @st.cache_resource(show_spinner=False)

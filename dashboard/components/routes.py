@@ -44,12 +44,13 @@ def pages() -> tuple[Page, ...]:
     # Imported when they are asked for: pages import this module, to switch between them.
     from dashboard.auth.login import PAGE as ACCOUNT
     from dashboard.cameras.page import PAGE as CAMERAS
+    from dashboard.cases.page import PAGE as CASES
     from dashboard.index.page import PAGE as INDEX
     from dashboard.library.page import PAGE as LIBRARY
     from dashboard.map.page import PAGE as MAP
     from dashboard.search.page import PAGE as SEARCH
 
-    return (SEARCH, LIBRARY, MAP, CAMERAS, INDEX, ACCOUNT)
+    return (SEARCH, LIBRARY, MAP, CASES, CAMERAS, INDEX, ACCOUNT)
 
 
 def pages_of(access: Access) -> list[st.Page]:

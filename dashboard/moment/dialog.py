@@ -13,6 +13,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.cases.adding import add_moment, may_collect
 from dashboard.components import image_input as query_image
 from dashboard.components import routes as pages
 from dashboard.components import video_serving as footage
@@ -240,6 +241,9 @@ def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
     )
     with st.popover(_("Download"), icon=":material/download:"):
         _downloads(library, entity)
+    if may_collect():
+        with st.popover(_("Add to case"), icon=":material/cases:"):
+            add_moment(library, entity)
     with st.popover(_("Link"), icon=":material/link:"):
         st.caption(_("Opens this moment. The button at the right of it copies."))
         with st.container(key="moment-link"):

@@ -16,6 +16,7 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.cases.adding import add_hits, may_collect
 from dashboard.components import video_serving as footage
 from dashboard.i18n.formatting import local_time, viewer_zone
 from dashboard.i18n.gettext import _
@@ -143,6 +144,9 @@ def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
                 width="stretch",
                 key=f"export-{name}",
             )
+        if may_collect():
+            with st.expander(_("Add all to a case"), icon=":material/cases:"):
+                add_hits(request.library, hits, export.about()["asked"])
         about = _("With what was asked, the times, and SHA-256 hashes of the files.")
         st.caption(about, width=240)
 

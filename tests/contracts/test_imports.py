@@ -20,11 +20,13 @@ ALLOW = (
     "ingest.curation.failures",
     "ingest.curation.moving",
     "ingest.curation.tagging",
+    "ingest.evidence",
     "ingest.jobs",
     "ingest.ledger",
     "ingest.media.images.png",
     "ingest.media.images.raw_photo",
     "ingest.media.keyframes",  # how selectors are typed
+    "ingest.media.video.clips",  # regions to blur
     "ingest.options",
     "ingest.rows.deletion",
     "ingest.rows.journal",

@@ -1,0 +1,1 @@
+"""The page Cases, and adding what was found to a case."""
