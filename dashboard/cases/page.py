@@ -67,7 +67,8 @@ def page() -> None:
                 _delete(case)
     text = _("Begun {when} by {who}")
     begun = text.format(when=local_time(case.made_ms), who=plain(case.made_by))
-    st.caption(begun if shown.items else f"{begun} · {_('nothing is in it yet')}")
+    empty = _("nothing is in it yet")
+    st.caption(begun if shown.items else f"{begun} · {empty}")
     for place, item in enumerate(shown.items, start=1):
         with st.container(border=True, key=f"case-item-{item.number}"):
             _item(case, item, place, len(shown.items))
