@@ -6,14 +6,14 @@ is pending; that is all there is to resuming.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ingest.sources.contents import Content
-from ingest.sources.mounts import NO_MOUNT, Mount
+from ingest.media.files import Content
 from search_core.messages import Message, restored
 from search_core.schema.entity import is_address
 from search_core.system.clock import now_ms
@@ -155,6 +155,32 @@ class LedgerRow:
     updated_ms: int
     left_out: int
     options: str = ""
+
+
+class Mount(NamedTuple):
+    """A mounted file system: its mount point, and its id as the operating system states it.
+
+    On which one a file lay is kept, so that one that is away is not taken for a deletion. The id is
+    not stable for every kind of file system: equal ids mean the same one, different ids may mean
+    the same one after a restart.
+    """
+
+    point: str = ""
+    filesystem: str = ""
+
+    @classmethod
+    def of(cls, path: Path) -> Mount:
+        """Return that of a file or folder, links resolved; NO_MOUNT when it is not there."""
+        try:
+            place = os.path.realpath(path, strict=True)
+            while not os.path.ismount(place):
+                place = os.path.dirname(place)  # noqa: PTH120 - strings: done for every file
+            return cls(place, str(os.statvfs(place).f_fsid))
+        except OSError:
+            return NO_MOUNT
+
+
+NO_MOUNT = Mount()
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,7 +423,7 @@ class Ledger(Records):
     def locate(self, locations: Iterable[Location]) -> None:
         """Note that paths have the content of sources; nothing is forgotten that is known."""
         rows = [
-            (place.library, place.source_id, place.uri, *astuple(place.mount), place.options)
+            (place.library, place.source_id, place.uri, *place.mount, place.options)
             for place in locations
         ]
         with self._database.writing() as connection:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePath
@@ -33,15 +33,10 @@ from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.report import IngestReport, Progress, SourceOutcome
-from ingest.rows.bulk_writer import BulkInsert, BulkWriter
-from ingest.rows.consecutive import Segments, folds
-from ingest.rows.embedding import Batches
-from ingest.rows.existing import KEPT
-from ingest.rows.replacement import Replacement
-from ingest.rows.retry import PATIENCE_S, Outages
-from ingest.rows.writer import Ending, Writer
+from ingest.rows.embedding import Batches, Segments, folds
+from ingest.rows.replacement import KEPT, Replacement
+from ingest.rows.writer import PATIENCE_S, BulkInsert, BulkWriter, Ending, Outages, Writer
 from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
-from ingest.sources.duplicates import Duplicates
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
@@ -72,7 +67,18 @@ class Accounts:
 
     def finish(self, outcome: SourceOutcome) -> None:
         """Count one source."""
-        self.report.add(outcome)
+        report = self.report
+        report.outcomes.append(outcome)
+        if outcome.status == "done":
+            report.done += 1
+            report.keyframes += outcome.keyframes
+            report.left_out += outcome.left_out
+            if outcome.captured_from is not None:
+                report.captured_from[outcome.captured_from] += 1
+        elif outcome.status == "skipped":
+            report.skipped += 1
+        else:
+            report.failed += 1
         self.tell(outcome.uri)
 
     def leave_out(self, uris: Iterable[str]) -> None:
@@ -198,7 +204,7 @@ class _Run:
         self._encoder = encoder
         self._batch_size = batch_size
         self._asked = asked
-        self._duplicates = Duplicates()
+        self._duplicates = _Duplicates()
         #: Sources that the library holds already, and a note about that.
         self._held: dict[str, str] = {}
         self._accounts = Accounts(on_progress)
@@ -403,6 +409,48 @@ class _Run:
                 )
             outcome = SourceOutcome(task.uri, "failed", reason, event.stage)
         return Ending(task.source_id, outcome, refused=refused)
+
+
+#: Where a file fails for what its content is, so that every copy of it does.
+_BY_CONTENT = ("open", "decode")
+
+
+@dataclass(slots=True)
+class _Duplicates:
+    """Holds files with the content of another one of the ingest until that has ended: as they do.
+
+    ``again`` are those to be taken in themselves, because the first one failed for another reason
+    than its content; the caller empties it.
+    """
+
+    again: list[SourceOutcome] = field(default_factory=list)
+    _waiting: dict[str, list[SourceOutcome]] = field(default_factory=dict)
+    _ended: dict[str, Finished | Failed] = field(default_factory=dict)
+
+    def offer(self, duplicate: SourceOutcome) -> list[SourceOutcome]:
+        """Take a duplicate; return the outcomes that are true now."""
+        self._waiting.setdefault(duplicate.source_id, []).append(duplicate)
+        first = self._ended.get(duplicate.source_id)
+        return [] if first is None else self._settled(duplicate.source_id, first)
+
+    def end(self, source_id: str, event: Finished | Failed) -> list[SourceOutcome]:
+        """Note how the first file ended; return the outcomes of its duplicates so far."""
+        self._ended[source_id] = event
+        return self._settled(source_id, event)
+
+    def _settled(self, source_id: str, event: Finished | Failed) -> list[SourceOutcome]:
+        duplicates = self._waiting.pop(source_id, [])
+        if isinstance(event, Finished):
+            return duplicates
+        if event.stage in _BY_CONTENT:
+            return [
+                replace(item, status="failed", stage=event.stage, reason=event.reason)
+                for item in duplicates
+            ]
+        if duplicates:
+            self._ended.pop(source_id)
+            self.again += duplicates
+        return []
 
 
 def _id_of_uri(uri: str) -> str:

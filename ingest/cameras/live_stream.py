@@ -24,7 +24,7 @@ from PIL import Image
 
 from ingest.cameras.motion_gate import GREY_WIDTH_PX, Grey
 from ingest.media.damage import check_pixels
-from ingest.media.video.orientation import square_size
+from ingest.media.video.frames import square_size
 from search_core.errors import MediaError
 from search_core.messages import Message
 from search_core.system.clock import now_ms

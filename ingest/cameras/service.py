@@ -22,8 +22,7 @@ from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import keep_name
 from ingest.cameras.supervisor import Patience, Sink, Supervisor
 from ingest.options import LIVE_RECIPE, recipe_of
-from ingest.rows.missing import forget_missing
-from ingest.rows.retention import prune, rules_of
+from ingest.rows.retention import forget_missing, prune, rules_of
 from search_core.encoders.base import Encoder
 from search_core.errors import SightlineError, StoreError
 from search_core.schema.entity import MediaEntity

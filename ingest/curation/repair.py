@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ingest.curation.verification import Finding
-from ingest.ledger import Ledger, Location
+from ingest.ledger import Ledger, Location, Mount
 from ingest.media.decoding import decode_image, frame_at
 from ingest.media.thumbnails import write_thumbnail
 from ingest.options import EVERYTHING_USUAL, IngestOptions, is_maker, options_of, recorded_options
@@ -20,7 +20,6 @@ from ingest.report import IngestReport, Progress
 from ingest.rows.deletion import delete_entities
 from ingest.sources.discovery import file_of
 from ingest.sources.media_locator import Whereabouts
-from ingest.sources.mounts import mount_of
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
@@ -110,7 +109,7 @@ def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whe
     moved = [replace(entity, uri=path) for entity in finding.entities]
     vectors = [store.embedding(finding.library, entity.id) for entity in moved]
     store.upsert(finding.library, moved, np.stack(vectors))
-    ledger.locate([Location(finding.library, finding.source_id, path, mount_of(Path(path)))])
+    ledger.locate([Location(finding.library, finding.source_id, path, Mount.of(Path(path)))])
     ledger.leave(finding.library, finding.source_id, finding.subject, path)
 
 

@@ -1,6 +1,6 @@
 """How many keyframes an ingest would fold away, estimated from files that were sampled whole.
 
-The files are compared by the code of the ingest itself (:mod:`ingest.rows.consecutive`).
+The files are compared by the code of the ingest itself (:mod:`ingest.rows.embedding`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ingest.engines.base import DecodeTask, Opened, camera_of_track
 from ingest.estimate.probe import Sample, SampledFrame
 from ingest.intake import Plan
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS
-from ingest.rows.consecutive import Shown, is_judged, repeated_keyframes
+from ingest.rows.embedding import Shown, is_judged, repeated_keyframes
 
 _UNREAD = Opened("video", 0)
 

@@ -22,10 +22,10 @@ from ingest.engines.base import (
     Opened,
     SampleOf,
 )
-from ingest.engines.decoder import Decoder
+from ingest.engines.local import Decoder
 from ingest.media.keyframe_selector import SmallPicture
 from ingest.report import SourceOutcome
-from ingest.rows.consecutive import first_and_last_minute, folds, small_picture
+from ingest.rows.embedding import first_and_last_minute, folds, small_picture
 from search_core.encoders.base import Pixels
 
 _MOST_PIXELS = 16

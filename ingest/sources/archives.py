@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZipInfo
 
-from ingest.sources.contents import Content, ContentDigest
+from ingest.media.files import Content, ContentDigest
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 from search_core.messages import Message

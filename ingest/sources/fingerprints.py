@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from ingest.ledger import Ledger
-from ingest.sources.contents import Content, content_of
+from ingest.media.files import Content, content_of
 from search_core.schema.entity import MediaEntity
 
 FileState = Literal["as taken in", "changed", "gone", "not compared"]

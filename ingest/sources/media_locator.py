@@ -8,12 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from ingest.ledger import Ledger
-from ingest.sources.contents import content_of
-from ingest.sources.mounts import mount_of, nearest_folder
-from ingest.sources.remote.errors import NotThere, Unreachable
+from ingest.ledger import Ledger, Mount
+from ingest.media.files import content_of
 from ingest.sources.remote.fetching import fetched
-from ingest.sources.remote.files import RemoteFiles
+from ingest.sources.remote.files import NotThere, RemoteFiles, Unreachable
 from search_core.errors import MediaError, StoreReadOnly, in_words
 from search_core.messages import Message
 from search_core.schema.entity import is_address
@@ -113,10 +111,10 @@ class Whereabouts:
                 self._mounted[key] = self._not_mounted(*key)
             return self._mounted[key]
         # From before mounts were recorded: what else is there has to tell.
-        folder = nearest_folder(path)
+        folder = next((at for at in path.parents if at.is_dir()), Path(path.anchor or "/"))
         if folder == path.parent and any(os.scandir(folder)):
             return ""
-        known = self._ledger.locations_below(str(folder), mount_of(folder).point)
+        known = self._ledger.locations_below(str(folder), Mount.of(folder).point)
         if any(_is_file(place)[0] for place in known):
             return ""
         return Message(
@@ -127,7 +125,7 @@ class Whereabouts:
     def _not_mounted(self, point: str, filesystem: str) -> str:
         if not os.path.ismount(point):
             return Message("is on the file system at {point}, which is not mounted", point=point)
-        if mount_of(Path(point)).filesystem == filesystem:
+        if Mount.of(Path(point)).filesystem == filesystem:
             return ""
         if any(_is_file(place)[0] for place in self._ledger.locations_below("", point)):
             return ""

@@ -19,7 +19,7 @@ from ingest.media.decoding import listen_to_libav
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
-from ingest.rows.bulk_writer import BulkInsert
+from ingest.rows.writer import BulkInsert
 from search_core.encoders.base import Encoder
 from search_core.settings import MediaSettings, Settings
 from search_core.store.library import Store

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.cameras.folders.scan import FileVersion
-from ingest.media.file_types import HEAD_BYTES, kind_of, named_like_media
-from ingest.sources.completeness import still_written
+from ingest.media.files import HEAD_BYTES, kind_of, named_like_media, still_written
 
 #: What is taken in at once: newer recordings wait no longer than this takes.
 BATCH_FILES = 32

@@ -21,11 +21,11 @@ from ingest.cameras.folders.log import NO_VERSION, FolderLog
 from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailable
 from ingest.cameras.supervisor import Backoff
 from ingest.ledger import Status
+from ingest.media.files import WAIT_STAGE
 from ingest.media.keyframes import parse_selector
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome
-from ingest.sources.completeness import WAIT_STAGE
 from search_core.encoders.base import Encoder
 from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
 from search_core.messages import Message

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ingest.media.keyframe_selector import NamedSelector, SeenFrame
-from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS, Novelty
+from ingest.media.keyframes.analysis.background import LEAST_BLOCKS, Novelty
 from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout
-from ingest.media.keyframes.analysis.targets import Moments
+from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout, Moments
 from ingest.media.video.gop import Stretch
 
 #: Encoders' usual longest distance between keyframes is 250 frames: 10.4 s at 24 frames/s. Only

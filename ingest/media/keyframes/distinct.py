@@ -111,28 +111,3 @@ def difference_hash(picture: SmallPicture) -> NDArray[np.bool_]:
 
 def _columns(width: int) -> list[NDArray[np.intp]]:
     return np.array_split(np.arange(width), 9)
-
-
-class NearDuplicates:
-    """Tells of the keyframes of several sources which embeddings hardly differ from the last."""
-
-    def __init__(self, least_distance: float) -> None:
-        self._least_distance = least_distance
-        self._kept: dict[str, NDArray[np.float32]] = {}
-
-    def is_near(self, source_id: str, embedding: NDArray[np.float32]) -> bool:
-        """Whether a source's next embedding (dim,), of length 1, is a near-duplicate.
-
-        If not, it is the one that the next is compared with.
-        """
-        if not self._least_distance:
-            return False
-        kept = self._kept.get(source_id)
-        if kept is not None and 1.0 - float(kept @ embedding) < self._least_distance:
-            return True
-        self._kept[source_id] = embedding.copy()
-        return False
-
-    def forget(self, source_id: str) -> None:
-        """Forget a source that has no more keyframes."""
-        self._kept.pop(source_id, None)

@@ -16,8 +16,7 @@ from ingest.media.keyframe_selector import (
 )
 from ingest.media.keyframes.analysis.background import Background, changed_blocks
 from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import Lookout
-from ingest.media.keyframes.analysis.targets import Moments
+from ingest.media.keyframes.analysis.sampling import Lookout, Moments
 from ingest.media.video.gop import Stretch
 
 #: Three blocks of the low-resolution picture: a walker who fills a third of its height.

@@ -20,8 +20,7 @@ from ingest.media.video.container import (
     VideoPacket,
     has_encrypted_frame,
 )
-from ingest.media.video.discontinuity import may_jump
-from ingest.media.video.timestamps import StreamClock, Timeline
+from ingest.media.video.timestamps import StreamClock, Timeline, may_jump
 from search_core.errors import UnsupportedMedia
 
 

@@ -1,7 +1,11 @@
-"""A decoded video frame as it is meant to be seen, and as those who choose keyframes see it."""
+"""A decoded video frame as it is meant to be seen, and as those who choose keyframes see it.
+
+It is seen with its pixel shape, then rotated or mirrored.
+"""
 
 from __future__ import annotations
 
+import struct
 from contextlib import suppress
 from fractions import Fraction
 from functools import cache
@@ -19,8 +23,47 @@ from ingest.media.base import DecodedFrame, LeastSize
 from ingest.media.damage import last_words
 from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH
 from ingest.media.keyframes import SmallPicture
-from ingest.media.video.orientation import display_operation, square_size
 from search_core.errors import CorruptMedia
+
+_Turn = Image.Transpose
+#: The signs of a display matrix's a, b, c, d (x' = ax + cy, y' = bx + dy, y downwards).
+_OPERATIONS: dict[tuple[int, int, int, int], Image.Transpose] = {
+    (-1, 0, 0, -1): _Turn.ROTATE_180,
+    (0, 1, -1, 0): _Turn.ROTATE_270,  # Pillow turns anticlockwise: this is a quarter clockwise
+    (0, -1, 1, 0): _Turn.ROTATE_90,
+    (-1, 0, 0, 1): _Turn.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): _Turn.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): _Turn.TRANSPOSE,
+    (0, -1, -1, 0): _Turn.TRANSVERSE,
+}
+_MATRIX = struct.Struct("=9i")
+_ONE = 1 << 16
+#: Beyond this a pixel shape is a broken header, not an anamorphic lens.
+_MOST_STRETCH = 8
+
+
+def display_operation(matrix: bytes | None) -> Image.Transpose | None:
+    """Return what turns a frame upright, from libav's 3x3 display matrix (nine 16.16 int32).
+
+    None when there is nothing to do, or for angles that are no quarter turns.
+    """
+    if matrix is None or len(matrix) < _MATRIX.size:
+        return None
+    a, b, _, c, d, *_ = _MATRIX.unpack_from(matrix)
+    a_sign, b_sign, c_sign, d_sign = (round(value / _ONE) for value in (a, b, c, d))
+    return _OPERATIONS.get((a_sign, b_sign, c_sign, d_sign))
+
+
+def square_size(width: int, height: int, pixel_shape: Fraction | None) -> tuple[int, int]:
+    """Return (width, height) that shows the frame with square pixels, never smaller than it is."""
+    if not pixel_shape or pixel_shape <= 0 or pixel_shape == 1:
+        return width, height
+    if not 1 <= max(pixel_shape, 1 / pixel_shape) <= _MOST_STRETCH:
+        return width, height
+    if pixel_shape > 1:
+        return round(width * pixel_shape), height
+    return width, round(height / pixel_shape)
+
 
 Transfer = Literal["pq", "hlg"]
 

@@ -347,7 +347,7 @@ def _print_skipped(report: IngestReport) -> None:
     """Print why sources were skipped, counted by reason; those still being written by name."""
     from ingest.curation.known_sources import CORRECTED
     from ingest.intake import KNOWN
-    from ingest.sources.completeness import WAIT_STAGE
+    from ingest.media.files import WAIT_STAGE
 
     skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
     waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
@@ -367,7 +367,7 @@ def _print_skipped(report: IngestReport) -> None:
 
 def _print_times(report: IngestReport) -> None:
     """Print where capture times come from, and warn of those that may be wrong."""
-    from ingest.media.capture_time.report import file_time_warning, time_summary
+    from ingest.media.capture_time.claims import file_time_warning, time_summary
 
     if report.done:
         say(time_summary(report.captured_from))

@@ -187,7 +187,7 @@ def _print(
     milvus: _Milvus,
     types: list[dict[str, Any]],
 ) -> None:
-    from ingest.media.capture_time.report import file_time_warning
+    from ingest.media.capture_time.claims import file_time_warning
 
     failing = [*found.failing, *expected.unreadable]
     apart = {

@@ -101,7 +101,7 @@ def delete(
 
 
 def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool) -> None:
-    from ingest.rows.missing import delete_missing, find_missing
+    from ingest.rows.retention import delete_missing, find_missing
 
     library = settings.library
     with open_workspace(settings) as workspace:

@@ -66,8 +66,7 @@ def prune(
     """
     settings = settings_of(ctx, library)
     from ingest.rows.deletion import purge_outdated
-    from ingest.rows.missing import forget_missing
-    from ingest.rows.retention import Rule, rules_of
+    from ingest.rows.retention import Rule, forget_missing, rules_of
     from ingest.rows.retention import prune as run
 
     if older_than is not None:

@@ -176,7 +176,7 @@ def _forget(
     yes: bool,
 ) -> tuple[list[Finding], int]:
     """Delete the keyframes of deleted files; return the findings left, and how many went."""
-    from ingest.rows.missing import delete_missing
+    from ingest.rows.retention import delete_missing
 
     until = None if older_than is None else ms_from_datetime(datetime.now(UTC) - older_than)
     due: dict[str, list[str]] = {}

@@ -14,7 +14,7 @@ from ingest.curation.verification import Finding, verify
 from ingest.engines.base import DecodeTask, Prepared, Told
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
-from ingest.sources.contents import content_of
+from ingest.media.files import content_of
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn

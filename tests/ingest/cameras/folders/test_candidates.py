@@ -8,7 +8,7 @@ import pytest
 
 from ingest.cameras.folders.candidates import BATCH_FILES, LOOK_EVERY_S, Candidates
 from ingest.cameras.folders.scan import FileVersion
-from ingest.sources.completeness import ABANDONED_S, QUIET_S
+from ingest.media.files import ABANDONED_S, QUIET_S
 from tests.support.made_media import make_clip
 
 
