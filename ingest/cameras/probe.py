@@ -78,17 +78,8 @@ def look_at(
 
 def _ask(task: _Task, entry: str) -> Glimpse:
     patience_s = 2 * task.connect_s + task.look_s + _SLACK_S
-    process = ChildProcess(entry)
-    try:
-        process.connection.send(task)
-        if not process.connection.poll(patience_s):
-            raise MediaError("sent no picture that can be shown within {time:g} s", time=patience_s)
-        told: Glimpse | str = process.connection.recv()
-    except (EOFError, OSError):
-        raise MediaError("made its decoder crash ({status})", status=process.bury()) from None
-    finally:
-        if process.alive:
-            process.kill()
+    with closing(ChildProcess(entry, patience_s)) as process:
+        told: Glimpse | str = next(filter(None, process.told(task, lambda message: True)))
     if isinstance(told, str):
         raise MediaError(told)
     return told

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 
 from ingest.engines.base import Alive, DecodeTask, Event, Failed, Finished, Opened, Prepared, Told
 from ingest.report import SourceOutcome
-from search_core.messages import Message
+from search_core.errors import MediaError
 from search_core.system.child_process import ChildProcess
 from search_core.system.machine import available_memory_bytes, cores
 
@@ -25,17 +24,11 @@ ENTRY = "ingest.engines.decode_process:main"
 _LOOK_EVERY_S = 0.1
 
 
-class Decoder:
-    """Decodes one source after the other in a process of its own, started when it is needed.
-
-    ``hang_s`` is how long the process may be silent; ``entry`` is what it runs,
-    ``module:function``.
-    """
+class Decoder(ChildProcess):
+    """Decodes one source after the other in a process of its own, started when it is needed."""
 
     def __init__(self, entry: str = ENTRY, hang_s: float = HANG_S) -> None:
-        self._entry = entry
-        self._hang_s = hang_s
-        self._process: ChildProcess | None = None
+        super().__init__(entry, hang_s)
         #: What starting a process took, once one has begun a source: seconds of a core.
         self.start_s = 0.0
 
@@ -44,48 +37,21 @@ class Decoder:
 
         Closing it before the end ends the process. Raises SightlineError when no process can start.
         """
-        if self._process is None or not self._process.alive:
-            self._process = ChildProcess(self._entry)
-        process, over = self._process, False
         try:
-            process.connection.send(task)
-            heard_s = time.monotonic()
-            while not over:
-                if process.connection.poll(_LOOK_EVERY_S):
-                    event: Event = process.connection.recv()
+            with closing(
+                self.told(task, lambda event: isinstance(event, Finished | Failed))
+            ) as told:
+                for event in told:
                     if isinstance(event, Alive):
                         self.start_s = self.start_s or event.cpu_s
-                    over = isinstance(event, Finished | Failed)
                     yield event
-                    # Only from here: while the event was dealt with, nobody was listening.
-                    heard_s = time.monotonic()
-                elif time.monotonic() - heard_s <= self._hang_s:
-                    yield None
-                else:
-                    process.kill()
-                    over = True
-                    reason = Message(
-                        "made the decoder hang: it gave nothing for {seconds:.0f} s",
-                        seconds=self._hang_s,
-                    )
-                    yield Failed("decode", reason)
-        except (EOFError, OSError):
-            over = True
-            reason = Message("made the decoder crash ({status})", status=process.bury())
-            yield Failed("decode", reason)
-        finally:
-            if not over:
-                process.kill()
+        except MediaError as error:
+            yield Failed("decode", error.message)
 
     def header(self, task: DecodeTask) -> Opened | Failed:
         """Return what a source is by its header, or why that cannot be told."""
         told = list(self.events(replace(task, header_only=True)))
         return next(event for event in told if isinstance(event, Opened | Failed))
-
-    def close(self) -> None:
-        """End the process."""
-        if self._process is not None and self._process.alive:
-            self._process.kill()
 
 
 _EVENTS_IN_FLIGHT = 128

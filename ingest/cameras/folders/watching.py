@@ -19,7 +19,7 @@ from ingest.cameras.folders.candidates import Candidates
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.log import NO_VERSION, FolderLog
 from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailable
-from ingest.cameras.supervisor import Backoff
+from ingest.cameras.supervisor import Backoff, Watchers
 from ingest.ledger import Status
 from ingest.media.files import WAIT_STAGE
 from ingest.media.keyframes import parse_selector
@@ -77,50 +77,28 @@ def watch_folders(
     timing, ingesting = timing or Timing(), threading.Lock()
     with FolderLog(settings.ledger_path) as log:
 
-        def watcher_of(folder: WatchedFolder) -> _Watcher:
+        def begin(folder: WatchedFolder) -> _Watcher:
             mine = threading.Event()
-            return _Watcher(folder, settings, store, encoder, mine, observe, timing, ingesting, log)
+            watcher = _Watcher(
+                folder, settings, store, encoder, mine, observe, timing, ingesting, log
+            )
+            watcher.start()
+            return watcher
 
-        running: dict[str, _Watcher] = {}
-        following = _Following(wanted)
+        watchers = Watchers[WatchedFolder, _Watcher](
+            begin, lambda one, folder: one.folder == folder
+        )
         while True:
-            folders = following.now()
-            for name, watcher in list(running.items()):
+            watchers.ask(wanted)
+            for watcher in watchers.running.values():
                 watcher.note_hang()
-                if folders.get(name) != watcher.folder:
-                    watcher.stop_asked.set()
-                    if not watcher.is_alive():
-                        del running[name]
-            for name, folder in folders.items():
-                if name not in running:
-                    running[name] = watcher_of(folder)
-                    running[name].start()
+            watchers.follow()
             if stop.wait(min(LOOK_EVERY_S, timing.hang_s)):
                 break
-        for watcher in running.values():
-            watcher.stop_asked.set()
+        watchers.stop()
         until_s = time.monotonic() + _END_S
-        for watcher in running.values():  # one that hangs in a mounted file system ends with us
+        for watcher in watchers.running.values():  # one that hangs in a mount ends with us
             watcher.join(max(0.0, until_s - time.monotonic()))
-
-
-class _Following:
-    """The folders that are wanted by name; while they cannot be read nothing changes."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._folders: dict[str, WatchedFolder] = {}
-        self._said = ""
-
-    def now(self) -> dict[str, WatchedFolder]:
-        try:
-            self._folders = {folder.name: folder for folder in self._wanted()}
-            self._said = ""
-        except SightlineError as error:
-            if error.message != self._said:
-                self._said = error.message
-                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
-        return self._folders
 
 
 class _Watcher(threading.Thread):
@@ -143,7 +121,7 @@ class _Watcher(threading.Thread):
         self._settings = settings
         self._store = store
         self._encoder = encoder
-        self.stop_asked = stop
+        self.stop = stop
         self._observe = observe
         self._timing = timing
         self._ingesting = ingesting
@@ -159,7 +137,7 @@ class _Watcher(threading.Thread):
 
     def run(self) -> None:
         """Watch until asked to stop; restart after any error."""
-        while not self.stop_asked.is_set():
+        while not self.stop.is_set():
             began_s = time.monotonic()
             try:
                 with only_watcher(self._settings, self.folder.lock_name):
@@ -176,7 +154,7 @@ class _Watcher(threading.Thread):
             except Exception:
                 _log.exception("watching the folder %s", self.folder.name)
                 self._lose(Message("cannot be watched: see the log"))
-            self.stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
+            self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def note_hang(self) -> None:
         """Say so when reading the folder takes too long; for another thread."""
@@ -193,7 +171,7 @@ class _Watcher(threading.Thread):
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
         scan_s = retry_s = 0.0
         backoff = Backoff()
-        while not self.stop_asked.is_set():
+        while not self.stop.is_set():
             now_s = time.monotonic()
             if now_s >= scan_s:
                 self._look()
@@ -210,7 +188,7 @@ class _Watcher(threading.Thread):
                     self._trouble = Message("cannot be taken in: {reason}", reason=error.message)
                     self._lose(self._trouble)
                     retry_s = time.monotonic() + backoff.next_s()
-            self.stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+            self.stop.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
 
     def _forget_if_library_is_new(self) -> None:
         try:
@@ -293,7 +271,7 @@ class _Watcher(threading.Thread):
                 store=self._store,
                 encoder=self._encoder,
                 library=self.folder.library,
-                should_stop=self.stop_asked.is_set,
+                should_stop=self.stop.is_set,
                 patience_s=self._timing.store_patience_s,
                 watched=True,
             )
