@@ -16,8 +16,8 @@ from typing import Literal, NamedTuple
 from ingest.media.files import Content
 from search_core.messages import Message, restored
 from search_core.schema.entity import is_address
-from search_core.system.clock import now_ms
 from search_core.system.database import Records, storable
+from search_core.system.machine import now_ms
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -240,11 +240,11 @@ class Ledger(Records):
                 values,
             )
 
-    def is_done(self, library: str, source_id: str, recipe: str) -> bool:
-        """Whether this content is in the library, made with this recipe."""
+    def is_done(self, library: str, source_id: str, recipe: str | None = None) -> bool:
+        """Whether this content is in the library, made with this recipe or, without one, any."""
         found = self._database.read(
-            "SELECT 1 FROM sources WHERE library = ? AND source_id = ? AND recipe = ?"
-            " AND status = 'done'",
+            "SELECT 1 FROM sources WHERE library = ?1 AND source_id = ?2"
+            " AND (?3 IS NULL OR recipe = ?3) AND status = 'done' LIMIT 1",
             (library, source_id, recipe),
         )
         return bool(found)

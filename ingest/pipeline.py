@@ -394,7 +394,7 @@ class _Run:
             outcome = SourceOutcome(
                 task.uri,
                 "done",
-                warning=joined(event.warning, held or ""),
+                warning=joined(event.warning, held) if held else event.warning,
                 left_out=event.left_out,
                 source_id="" if held is None else task.source_id,
                 given_ms=None if held is None else task.given_ms,

@@ -17,7 +17,7 @@ from dashboard.i18n.formatting import counted, local_time
 from dashboard.i18n.gettext import _
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.status_log import CameraState, Gap
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _SHOWN_FAILURES = 200

@@ -17,7 +17,7 @@ from dashboard.query.request import forget_answer
 from ingest.jobs import CompareRequest, IndexRequest, Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.options import CompareOptions
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200

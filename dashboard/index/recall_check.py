@@ -12,7 +12,7 @@ from dashboard.i18n.gettext import _
 from search_core.lab.report.tables import share
 from search_core.lab.serving_recall import LiveRecall, live_recall
 from search_core.store.library import LibraryInfo
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _QUERIES, _K = 50, 10
 

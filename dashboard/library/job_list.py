@@ -14,7 +14,7 @@ from dashboard.i18n.formatting import clock, counted, local_time, plain
 from dashboard.i18n.gettext import _
 from dashboard.library.job_results import sent, show_results
 from ingest.jobs import Job
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _SHOWN_JOBS = 20
 _IDLE_MS = 6_000

@@ -15,7 +15,7 @@ from ingest.curation.moving import rename_library
 from search_core.errors import UsageError
 from search_core.indexes.sizing import estimate
 from search_core.store.library import LibraryInfo, check_library_name
-from search_core.system.disk import bytes_below
+from search_core.system.machine import bytes_below
 
 _KEPT_S = 300
 #: How many libraries were made: the key of the next one's name, which is empty again.

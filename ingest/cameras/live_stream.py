@@ -27,7 +27,7 @@ from ingest.media.damage import check_pixels
 from ingest.media.video.frames import square_size
 from search_core.errors import MediaError
 from search_core.messages import Message
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: How long the smallest delay seen counts: longer than bursts last, shorter than clocks drift.
 _WINDOW_MS = 30_000

@@ -26,7 +26,7 @@ from search_core.errors import EncoderMismatch, LibraryNotFound, StoreError
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: A batch waits for more this long after its first keyframe.
 FLUSH_S = 0.25

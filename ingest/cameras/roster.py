@@ -18,7 +18,7 @@ from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
 from search_core.schema.filters import quoted
 from search_core.settings import Settings
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 
 class Roster:

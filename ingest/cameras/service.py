@@ -28,7 +28,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: How often it is asked which cameras are to be watched.
 LOOK_EVERY_S = 1.0

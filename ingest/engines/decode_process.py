@@ -36,7 +36,7 @@ from search_core.errors import MediaError, in_words
 from search_core.messages import Message
 from search_core.schema.entity import FrameRef
 from search_core.system.child_process import parent_process
-from search_core.system.disk import is_full
+from search_core.system.machine import is_full
 
 #: A part of a video is first watched this long, until the selector knows what nothing looks like.
 WARM_UP_MS = 20_000

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from ingest.jobs.job import Job
 from ingest.jobs.table import Change, JobTable
-from search_core.system.clock import now_ms
 from search_core.system.database import Database
+from search_core.system.machine import now_ms
 
 #: The fourth script: files of before it have a table of other columns, and a queue beside it.
 MIGRATIONS: tuple[str, ...] = (

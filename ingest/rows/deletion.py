@@ -28,8 +28,8 @@ from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.iteration import chunks_where
 from search_core.store.library import NO_FILTER, Store, VectorPage, require_filter
-from search_core.system.clock import now_ms
 from search_core.system.database import Records, storable
+from search_core.system.machine import now_ms
 
 MIGRATIONS: tuple[str, ...] = (
     """

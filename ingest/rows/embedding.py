@@ -35,7 +35,7 @@ from search_core.messages import joined
 from search_core.schema.entity import FrameRef, MediaEntity
 from search_core.schema.filters import Filter
 from search_core.store.library import Store
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: More keyframes in a minute than any recorder's files have.
 _MOST_BEFORE = 1000
@@ -421,7 +421,7 @@ def _dated(outcome: SourceOutcome, captured: CaptureTime) -> SourceOutcome:
     """Return an outcome with where its time comes from, and what contradicts that."""
     return replace(
         outcome,
-        warning=joined(outcome.warning, captured.warning),
+        warning=joined(outcome.warning, captured.warning) if captured.warning else outcome.warning,
         captured_from=captured.captured_from,
         time_warning=captured.warning,
     )

@@ -133,7 +133,7 @@ class Replacement:
         Return what the library holds of it already, None where that is nothing.
         """
         self._ledger.locate([self._location(uri, source_id, self._options(uri))])
-        if not self._is_done(source_id):
+        if not self._ledger.is_done(self._library, source_id):
             return None
         existing = self._patiently(
             lambda: find_existing(self._settings, self._store, self._library, source_id)
@@ -147,7 +147,7 @@ class Replacement:
 
     def withdraw(self, source_id: str) -> None:
         """Remove the rows of an attempt that was refused, but none that were there before it."""
-        if source_id not in self._before and self._is_done(source_id):
+        if source_id not in self._before and self._ledger.is_done(self._library, source_id):
             return  # another process took it in meanwhile
         before = self._before.get(source_id)
         ids = before.ids if before is not None else frozenset[str]()
@@ -158,7 +158,11 @@ class Replacement:
 
         What other paths still have stays, and points to them.
         """
-        seen = {uri: content for uri, content in self._seen.items() if self._is_done(content)}
+        seen = {
+            uri: content
+            for uri, content in self._seen.items()
+            if self._ledger.is_done(self._library, content)
+        }
         self._ledger.locate(self._location(uri, content) for uri, content in seen.items())
         self._ledger.clear_failures(self._library, seen)
         for uri, content in seen.items():
@@ -206,10 +210,6 @@ class Replacement:
         for page in chunks_where(self._store, self._library, Filter(source_ids=(source_id,))):
             refused = [entity for entity in page.entities if entity.id not in kept]
             remove_rows(self._settings, self._store, self._library, refused)
-
-    def _is_done(self, source_id: str) -> bool:
-        rows = self._ledger.of_sources(self._library, [source_id])
-        return any(row.status == "done" for row in rows)
 
     def _location(self, uri: str, source_id: str, options: str = "") -> Location:
         mount = NO_MOUNT

@@ -17,8 +17,8 @@ from search_core.access.roles import ROLES, Access, Role
 from search_core.errors import SettingsError, UsageError, in_words
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.schema.filters import quoted
-from search_core.system.clock import now_ms
 from search_core.system.locks import file_lock
+from search_core.system.machine import now_ms
 from search_core.system.private_files import write_privately
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")

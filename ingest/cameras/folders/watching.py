@@ -32,7 +32,7 @@ from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _FORGET_AT_ONCE = 200
 #: With this many files waiting, only those just recorded are looked for.

@@ -35,13 +35,11 @@ class Auto(NamedSelector):
 
     name: ClassVar[str] = "auto"
     help: ClassVar[str] = "one per thing that comes and goes"
+    #: With the numbers it works with, so that changing them is a new recipe.
+    recipe: ClassVar[str] = (
+        f"auto:{MIN_SPACING_MS}:{MAX_GAP_MS}:{FILL_EVERY_MS}:{LONGEST_UNSEEN_MS}:{LONGEST_SPAN_MS}:2"
+    )
     least_distance: float = 0.0
-
-    @property
-    def recipe(self) -> str:
-        """``auto`` and the numbers it works with, so that changing them is a new recipe."""
-        numbers = (MIN_SPACING_MS, MAX_GAP_MS, FILL_EVERY_MS, LONGEST_UNSEEN_MS, LONGEST_SPAN_MS)
-        return ":".join(["auto", *map(str, numbers), "2"])
 
     def chooser(self) -> _Chooser:
         """Return a chooser that knows nothing of the video yet."""

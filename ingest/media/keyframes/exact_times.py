@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from ingest.media.keyframe_selector import ANIMATION_STEP_MS, SeenFrame
 from ingest.media.video.gop import Stretch
@@ -19,13 +19,9 @@ class GivenMoments:
     """
 
     moments_ms: frozenset[int]
+    recipe: ClassVar[str] = "given"
     animation_step_ms: int = ANIMATION_STEP_MS
     least_distance: float = 0.0
-
-    @property
-    def recipe(self) -> str:
-        """``given``."""
-        return "given"
 
     def chooser(self) -> _Chooser:
         """Return a chooser that takes these moments' frames."""

@@ -16,12 +16,8 @@ class CodecKeyframes(NamedSelector):
 
     name: ClassVar[str] = "iframe"
     help: ClassVar[str] = "all of the codec's"
+    recipe: ClassVar[str] = "iframe"
     least_distance: float = 0.0
-
-    @property
-    def recipe(self) -> str:
-        """``iframe``."""
-        return "iframe"
 
     def chooser(self) -> _Chooser:
         """Return a chooser that takes every codec keyframe."""

@@ -39,7 +39,7 @@ from search_core.store.milvus.schema import collection_schema, scalar_fields, to
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 from search_core.system.private_files import write_privately
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.

@@ -13,7 +13,7 @@ import typer
 
 from search_core.schema.durations import format_duration
 from search_core.settings import Settings
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 from sightline.cli.cameras import changes as camera_changes
 from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
 from sightline.cli.options import JsonOption, LastOption, settings_of

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from search_core.schema.durations import format_duration
 from search_core.schema.entity import iso_from_ms
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 from sightline.cli.terminal import local_time, say, table
 
 if TYPE_CHECKING:

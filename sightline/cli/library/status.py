@@ -13,7 +13,7 @@ from rich.text import Text
 from search_core.errors import StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
-from search_core.system.disk import bytes_below
+from search_core.system.machine import bytes_below
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.terminal import (
     err,
