@@ -33,12 +33,12 @@ from ingest.media.files import (
     named_like_media,
     still_written,
 )
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
 from ingest.sources.discovery import Source
-from ingest.sources.names import Naming
+from ingest.sources.names.reading import Naming
 from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
 from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
-from ingest.sources.names import Naming
+from ingest.media.keyframes.registry import parse_selector
+from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
 from search_core.schema.entity import MediaEntity

@@ -11,8 +11,15 @@ from pathlib import Path
 from dashboard.auth.server_files import allowed_address, allowed_path
 from dashboard.i18n.gettext import _
 from ingest.curation.failures import present
-from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
-from ingest.jobs.requests import ReembedRequest
+from ingest.jobs.client import Jobs
+from ingest.jobs.job import Job
+from ingest.jobs.requests import (
+    CompareRequest,
+    IndexRequest,
+    IngestRequest,
+    ReembedRequest,
+    Request,
+)
 from ingest.ledger import Ledger, LedgerRow
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.discovery import file_of

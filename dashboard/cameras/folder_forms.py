@@ -19,7 +19,7 @@ from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
-from ingest.media.keyframes import selector_examples
+from ingest.media.keyframes.registry import selector_examples
 from search_core.errors import UsageError
 from search_core.store.library import check_library_name
 

@@ -29,7 +29,7 @@ from ingest.ledger import Ledger
 from ingest.options import IngestOptions, recorded_options
 from ingest.report import SourceOutcome
 from ingest.sources.discovery import Source, file_of, find_sources
-from ingest.sources.names import Naming
+from ingest.sources.names.reading import Naming
 from ingest.sources.remote.files import RemoteFiles
 from search_core.messages import Message
 from search_core.schema.entity import CapturedFrom, is_address

@@ -29,7 +29,7 @@ from ingest.engines.base import (
 from ingest.media.base import DecodedFrame, OpenedMedia
 from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.files import CHANGED_WHILE_READ
-from ingest.media.keyframes import KeyframeSelector
+from ingest.media.keyframe_selector import KeyframeSelector
 from ingest.media.thumbnails import write_thumbnail
 from ingest.media.video.video import Video
 from search_core.errors import MediaError, in_words

@@ -20,8 +20,7 @@ from ingest.estimate.folding import FoldingEstimate
 from ingest.estimate.probe import Prober, Sample, spread
 from ingest.estimate.survey import Pending, Survey
 from ingest.intake import Plan
-from ingest.media.keyframes import Auto
-from ingest.media.keyframes.auto import LONGEST_SPAN_MS
+from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto
 from ingest.report import SourceOutcome
 from ingest.rows.embedding import folds
 from ingest.sources.discovery import place_of

@@ -9,8 +9,14 @@ from typing import Any
 
 from ingest.curation.known_sources import correct_known, find_known, leave_known
 from ingest.curation.reembedding import reembed
-from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, ReembedRequest, Request
 from ingest.jobs.control import Watch
+from ingest.jobs.requests import (
+    CompareRequest,
+    IndexRequest,
+    IngestRequest,
+    ReembedRequest,
+    Request,
+)
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
 from search_core.encoders.base import Encoder

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ingest.jobs import Claim, Claims, request_of
-from ingest.jobs.claims import BELIEVED_MS
+from ingest.jobs.claims import BELIEVED_MS, Claim, Claims
 from ingest.jobs.control import Watch, beating
 from ingest.jobs.job import JobState
 from ingest.jobs.performer import LoadEncoder, Performer, other_encoders_refused
+from ingest.jobs.requests import request_of
 from search_core.encoders.base import Encoder
 from search_core.errors import DiskFull, QueueUnavailable, ServeError, SightlineError, in_words
 from search_core.messages import Message, joined

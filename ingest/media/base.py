@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 from PIL import Image
 
 from ingest.media.capture_time.claims import TimeClaim
-from ingest.media.keyframes import KeyframeSelector
+from ingest.media.keyframe_selector import KeyframeSelector
 
 MediaKind = Literal["image", "animation", "video"]
 

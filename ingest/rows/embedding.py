@@ -22,10 +22,15 @@ from PIL import Image
 
 from ingest.engines.base import Decoded, DecodeTask, Embedded, Keyframe, Opened, camera_of_track
 from ingest.media.capture_time.claims import CaptureTime
-from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH, SeenFrame, SmallPicture
-from ingest.media.keyframes import Auto, KeyframeSelector
+from ingest.media.keyframe_selector import (
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    KeyframeSelector,
+    SeenFrame,
+    SmallPicture,
+)
 from ingest.media.keyframes.analysis.background import Novelty
-from ingest.media.keyframes.auto import LONGEST_SPAN_MS
+from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto
 from ingest.media.keyframes.distinct import Distinct
 from ingest.report import SourceOutcome
 from ingest.rows.replacement import Existing

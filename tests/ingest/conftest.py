@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypedDict, Unpack
 import pytest
 
 from ingest.engines.base import Engine
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
 from ingest.media.decoding import listen_to_libav

@@ -20,7 +20,7 @@ from ingest.cameras.folders.folder import (
     make_folder,
 )
 from ingest.cameras.folders.log import FolderLog, FolderState
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import UsageError
 from search_core.messages import Message
 from search_core.settings import Settings

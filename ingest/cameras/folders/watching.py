@@ -22,7 +22,7 @@ from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailab
 from ingest.cameras.supervisor import Backoff, Watchers
 from ingest.ledger import Status
 from ingest.media.files import WAIT_STAGE
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome

@@ -21,8 +21,7 @@ from PIL import Image, ImageFilter
 
 from ingest.media.base import DecodedFrame, LeastSize
 from ingest.media.damage import last_words
-from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH
-from ingest.media.keyframes import SmallPicture
+from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH, SmallPicture
 from search_core.errors import CorruptMedia
 
 _Turn = Image.Transpose
@@ -175,7 +174,7 @@ class Projector:
 
 
 class SeenVideoFrame:
-    """A decoded frame, as choosers see it: :class:`ingest.media.keyframes.SeenFrame`."""
+    """A decoded frame, as choosers see it: :class:`ingest.media.keyframe_selector.SeenFrame`."""
 
     __slots__ = ("_picture", "_reformatter", "ends_ms", "frame", "pts_ms")
 

@@ -29,7 +29,7 @@ from ingest.media.damage import (
     rate_note,
     unread_note,
 )
-from ingest.media.keyframes import FrameChooser, KeyframeSelector, SeenFrame
+from ingest.media.keyframe_selector import FrameChooser, KeyframeSelector, SeenFrame
 from ingest.media.video.container import (
     JoinedMp4,
     is_cut_short,

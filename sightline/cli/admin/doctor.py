@@ -271,7 +271,7 @@ def _expected_rows(settings: Settings) -> dict[str, int]:
 
 
 def _queue(settings: Settings) -> Iterator[Check]:
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
 
     if settings.queue is None and not settings.jobs_path.exists():
         yield Check("Jobs", "ok", f"{settings.queue_shown} (made on first use)")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
-from ingest.media.keyframes import parse_selector, selector_help
+from ingest.media.keyframes.registry import parse_selector, selector_help
 from search_core.settings import MOST_WORKERS, Settings
 from sightline.cli.admin import operator
 from sightline.cli.options import (

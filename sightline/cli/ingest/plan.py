@@ -67,7 +67,7 @@ def plan(
     code is 1 when a path does not exist, or something below it cannot be listed or read.
     """
     settings = settings_of(ctx, library)
-    from ingest.media.keyframes import parse_selector
+    from ingest.media.keyframes.registry import parse_selector
     from ingest.options import IngestOptions
 
     asked = IngestOptions(keyframes, name_patterns=tuple(name_pattern or ()))

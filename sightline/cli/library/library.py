@@ -137,7 +137,8 @@ def reembed(
 
 
 def _queue_reembedding(settings: Settings, *, json: bool) -> None:
-    from ingest.jobs import Jobs, ReembedRequest
+    from ingest.jobs.client import Jobs
+    from ingest.jobs.requests import ReembedRequest
 
     with closing(Jobs(settings)) as jobs:
         job_id = jobs.submit(ReembedRequest(settings.library, settings.model, settings.pretrained))

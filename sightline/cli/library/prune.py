@@ -152,7 +152,7 @@ def prune(
 def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
     if settings.queue is None and not settings.jobs_path.exists():
         return
-    from ingest.jobs import KEPT, Jobs
+    from ingest.jobs.client import KEPT, Jobs
 
     with closing(Jobs(settings)) as jobs:
         count = jobs.forget_finished(dry_run=dry_run)

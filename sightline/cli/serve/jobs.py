@@ -21,7 +21,8 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.jobs import Job, Jobs
+    from ingest.jobs.client import Jobs
+    from ingest.jobs.job import Job
 
 app = typer.Typer(
     name="jobs",
@@ -114,7 +115,7 @@ def retry(ctx: typer.Context, job_id: IdArgument) -> None:
 
 def _opened(ctx: typer.Context) -> closing[Jobs]:
     settings = settings_of(ctx)
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
 
     return closing(Jobs(settings))
 

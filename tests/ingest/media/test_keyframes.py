@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import UsageError
 from tests.support.made_frames import Frame, moments, stretch
 
