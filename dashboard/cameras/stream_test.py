@@ -10,7 +10,7 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from ingest.cameras.camera import Camera
-from ingest.cameras.probe import Glimpse, look_at
+from ingest.cameras.decode_process import Glimpse, look_at
 from search_core.errors import MediaError
 
 _SEEN = "stream_seen"

@@ -14,8 +14,8 @@ from dashboard.i18n.formatting import clock, local_time, plain
 from dashboard.i18n.gettext import N_, _
 from dashboard.library.job_list import is_stuck
 from dashboard.query.request import forget_answer
-from ingest.jobs.job import Job
 from ingest.jobs.requests import CompareRequest, IndexRequest
+from ingest.jobs.table import Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.options import CompareOptions
 from search_core.system.machine import now_ms

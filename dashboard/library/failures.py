@@ -13,8 +13,8 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time
 from dashboard.i18n.gettext import _
 from dashboard.library.uploads import sent_path
-from ingest.curation.failures import present
 from ingest.ledger import Ledger, LedgerRow
+from ingest.sources.media_locator import present
 
 _SHOWN = 1000
 

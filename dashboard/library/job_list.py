@@ -13,7 +13,7 @@ from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import clock, counted, local_time, plain
 from dashboard.i18n.gettext import _
 from dashboard.library.job_results import sent, show_results
-from ingest.jobs.job import Job
+from ingest.jobs.table import Job
 from search_core.system.machine import now_ms
 
 _SHOWN_JOBS = 20

@@ -13,7 +13,7 @@ from dashboard import resources
 from dashboard.i18n.core_translation import said
 from dashboard.i18n.gettext import _, ngettext
 from dashboard.library.uploads import sent_name
-from ingest.jobs.job import Job
+from ingest.jobs.table import Job
 
 #: How many files of a running job are read and sent again every second.
 _SHOWN_LIVE = 200

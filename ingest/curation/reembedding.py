@@ -21,7 +21,7 @@ from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Fini
 from ingest.engines.local import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
-from ingest.media.keyframes.exact_times import GivenMoments
+from ingest.media.keyframes.interval import GivenMoments
 from ingest.options import renamed_recipes
 from ingest.report import ReembedReport, SourceOutcome
 from ingest.sources.media_locator import Whereabouts

@@ -10,7 +10,7 @@ from typing import Protocol, Self
 from ingest.media.base import LeastSize, MediaKind
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.keyframe_selector import KeyframeSelector
-from ingest.media.keyframes.exact_times import GivenMoments
+from ingest.media.keyframes.interval import GivenMoments
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Embeddings, Encoder, EncoderIdentity, Pixels, Preprocess
 from search_core.schema.entity import CAMERA_MAX_LENGTH

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 
 from ingest.engines.base import Failed, Opened
 from ingest.engines.decode_process import PART_MS, WHOLE_MS
-from ingest.estimate.extrapolation import Expected, Sampled, extrapolate
-from ingest.estimate.folding import FoldingEstimate
+from ingest.estimate.extrapolation import Expected, FoldingEstimate, Sampled, extrapolate
 from ingest.estimate.probe import Prober, Sample, spread
 from ingest.estimate.survey import Pending, Survey
 from ingest.intake import Plan

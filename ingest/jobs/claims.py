@@ -11,8 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from ingest.jobs.client import open_table
-from ingest.jobs.job import Job, JobState
-from ingest.jobs.table import JobTable
+from ingest.jobs.table import Job, JobState, JobTable
 from search_core.messages import Message
 from search_core.settings import Settings
 

@@ -6,11 +6,8 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from ingest.jobs.job import Job
-from ingest.jobs.redis_table import RedisJobTable
 from ingest.jobs.requests import IngestRequest, Request
-from ingest.jobs.sqlite_table import SqliteJobTable
-from ingest.jobs.table import JobTable
+from ingest.jobs.table import Job, JobTable, RedisJobTable, SqliteJobTable
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.remote.addresses import has_secrets
 from search_core.errors import UsageError

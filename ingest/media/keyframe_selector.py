@@ -68,7 +68,7 @@ class FrameChooser(Protocol):
 
     def finish(self) -> Sequence[SeenFrame]:
         """Return what is chosen at the end of the frames."""
-        ...
+        return []
 
 
 class KeyframeSelector(Protocol):

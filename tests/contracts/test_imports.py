@@ -17,7 +17,6 @@ ROOT = Path(__file__).parents[2]
 ALLOW = (
     "ingest.cameras",  # cameras and watched folders, as they are recorded, and the test of one
     "ingest.curation.corrections",
-    "ingest.curation.failures",
     "ingest.curation.moving",
     "ingest.curation.tagging",
     "ingest.jobs",
@@ -31,7 +30,7 @@ ALLOW = (
     "ingest.rows.retention",
     "ingest.rows.deletion",
     "ingest.sources.discovery",
-    "ingest.sources.fingerprints",
+    "ingest.sources.media_locator",
     "ingest.sources.remote.addresses",
     "ingest.sources.remote.files",
 )

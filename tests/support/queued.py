@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.jobs.client import Jobs
-from ingest.jobs.job import Job
+from ingest.jobs.table import Job
 from ingest.jobs.worker import Timing
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.lab.options import CompareOptions

@@ -15,10 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ingest.cameras.camera import only_watcher
-from ingest.cameras.folders.candidates import Candidates
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.log import NO_VERSION, FolderLog
-from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailable
+from ingest.cameras.folders.scan import Candidates, FileVersion, FolderScan, FolderUnavailable
 from ingest.cameras.supervisor import Backoff, Watchers
 from ingest.ledger import Status
 from ingest.media.files import WAIT_STAGE

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from search_core.messages import Message
-from search_core.schema.clocks import Clock
 from search_core.schema.entity import CapturedFrom
+
+if TYPE_CHECKING:  # a camera's process does without pydantic
+    from search_core.schema.clocks import Clock
 
 SourceKey = Literal[
     "given",

@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 
 from ingest.media.keyframe_selector import NamedSelector, SeenFrame
 from ingest.media.keyframes.analysis.background import LEAST_BLOCKS, Novelty
-from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout, Moments
+from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout, Moments, sizes_of
 from ingest.media.video.gop import Stretch
 
 #: Encoders' usual longest distance between keyframes is 250 frames: 10.4 s at 24 frames/s. Only

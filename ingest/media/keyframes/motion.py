@@ -10,13 +10,13 @@ from ingest.media.keyframe_selector import (
     SMALL_HEIGHT,
     SMALL_WIDTH,
     Argument,
+    FrameChooser,
     NamedSelector,
     SeenFrame,
     SmallPicture,
 )
 from ingest.media.keyframes.analysis.background import Background, changed_blocks
-from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import Lookout, Moments
+from ingest.media.keyframes.analysis.sampling import Lookout, Moments, sizes_of
 from ingest.media.video.gop import Stretch
 
 #: Three blocks of the low-resolution picture: a walker who fills a third of its height.
@@ -62,9 +62,10 @@ class Motion(NamedSelector):
         return _Chooser(max(1, round(self.percent / 100 * SMALL_WIDTH * SMALL_HEIGHT)))
 
 
-class _Chooser:
+class _Chooser(FrameChooser):
+    left_out = 0
+
     def __init__(self, least_blocks: int) -> None:
-        self.left_out = 0
         self._least_blocks = least_blocks
         self._lookout = Lookout(LONGEST_UNSEEN_MS, least_blocks)
         self._background = Background()
@@ -117,6 +118,3 @@ class _Chooser:
                 return []
         self._kept, self._moving = picture, frame
         return [frame]
-
-    def finish(self) -> Sequence[SeenFrame]:
-        return []

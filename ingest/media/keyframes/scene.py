@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ingest.media.keyframe_selector import (
     Argument,
+    FrameChooser,
     NamedSelector,
     SeenFrame,
     SmallPicture,
@@ -58,7 +59,7 @@ class Scene(NamedSelector):
         return _Chooser(self.threshold)
 
 
-class _Chooser:
+class _Chooser(FrameChooser):
     left_out = 0
 
     def __init__(self, threshold: float) -> None:
@@ -83,9 +84,6 @@ class _Chooser:
                 return []
         self._kept, self._kept_ms = content, frame.pts_ms
         return [frame]
-
-    def finish(self) -> Sequence[SeenFrame]:
-        return []
 
 
 def content_of(picture: SmallPicture) -> NDArray[np.float32]:

@@ -211,7 +211,7 @@ def _milvus(settings: Settings) -> Iterator[Check]:
     where = f"Milvus Lite in {endpoint.uri}" if endpoint.embedded else f"server {endpoint.uri}"
     if "://" in endpoint.uri and endpoint.embedded:
         where = f"Milvus Lite of the running serve, {endpoint.uri}"
-    from ingest.curation.restoration import damaged_files
+    from ingest.curation.repair import damaged_files
 
     damaged = damaged_files(settings, endpoint)
     for finding in damaged:

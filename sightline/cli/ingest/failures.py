@@ -61,8 +61,8 @@ def failures(
 def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     if not settings.ledger_path.exists():
         return []
-    from ingest.curation.failures import present
     from ingest.ledger import Ledger
+    from ingest.sources.media_locator import present
 
     with Ledger(settings.ledger_path) as ledger:
         rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]

@@ -83,8 +83,8 @@ def _status(settings: Settings) -> dict[str, Any]:
 def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
     if not settings.ledger_path.exists():
         return
-    from ingest.curation.failures import present
     from ingest.ledger import Ledger
+    from ingest.sources.media_locator import present
 
     with Ledger(settings.ledger_path) as ledger:
         for library in libraries:

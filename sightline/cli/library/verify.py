@@ -114,7 +114,7 @@ class _Check:
 
     def look(self, *, mend: bool) -> None:
         """Find what does not fit and, to ``mend``, mend it; files first, then rows."""
-        from ingest.curation.restoration import damaged_files, restore_files
+        from ingest.curation.repair import damaged_files, restore_files
 
         with err().status("Looking …") as line:
             self._say_so = lambda text: line.update(Text(text))

@@ -22,7 +22,7 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.jobs.client import Jobs
-    from ingest.jobs.job import Job
+    from ingest.jobs.table import Job
 
 app = typer.Typer(
     name="jobs",

@@ -19,7 +19,7 @@ from dashboard.index.apply import Choice, cost_text, recommendation_words
 from dashboard.index.compare import filter_case, offered_types
 from dashboard.index.comparisons import kept_comparisons
 from dashboard.index.jobs import worth_showing
-from ingest.jobs.job import Job, JobState
+from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import Timing, run_worker
 from search_core.indexes import IvfFlat
 from search_core.indexes.advice import advise

@@ -15,7 +15,7 @@ from dashboard.library.browsing import newest_entities
 from dashboard.library.job_list import is_stuck
 from dashboard.library.job_results import result_frame
 from ingest.jobs.client import Jobs
-from ingest.jobs.job import Job, JobState
+from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import run_worker
 from ingest.ledger import Ledger
 from ingest.options import IngestOptions

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from ingest.engines.base import Opened
-from ingest.estimate.folding import FoldingEstimate
+from ingest.estimate.extrapolation import FoldingEstimate
 from ingest.estimate.planner import Planner
 from ingest.estimate.probe import Prober
 from ingest.estimate.survey import Survey, surveyed
