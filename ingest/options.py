@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -14,8 +14,10 @@ from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
+from search_core.errors import UsageError
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.filters import quoted
 from search_core.settings import Settings
 
 #: The selector of live keyframes, as the ledger's recipe names it.
@@ -144,3 +146,25 @@ def renamed_recipes(
 def is_maker(encoder: EncoderIdentity, ledger: Ledger, library: str) -> bool:
     """Whether the ledger's sources of a library were taken in with an encoder."""
     return bool(renamed_recipes(ledger, library, encoder.digest, encoder.digest))
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags without blanks and repetitions; raises UsageError for what cannot be stored."""
+    unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(unique) > TAGS_MAX_CAPACITY:
+        raise UsageError(
+            "{count} tags are more than the {most} there can be.",
+            "Remove some.",
+            count=len(unique),
+            most=TAGS_MAX_CAPACITY,
+        )
+    for tag in unique:
+        quoted(tag)  # a tag that cannot be filtered by is refused
+        if len(tag.encode()) > TAG_MAX_LENGTH:
+            raise UsageError(
+                "The tag {tag!r}… is longer than {most} bytes.",
+                "Use a shorter one.",
+                tag=tag[:20],
+                most=TAG_MAX_LENGTH,
+            )
+    return unique

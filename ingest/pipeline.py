@@ -31,7 +31,7 @@ from ingest.engines.local import LocalEngine
 from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.options import EVERYTHING_USUAL, IngestOptions
+from ingest.options import EVERYTHING_USUAL, IngestOptions, checked_tags
 from ingest.report import IngestReport, Progress, SourceOutcome
 from ingest.rows.embedding import Batches, Segments, folds
 from ingest.rows.replacement import KEPT, Replacement
@@ -39,10 +39,8 @@ from ingest.rows.writer import PATIENCE_S, BulkInsert, BulkWriter, Ending, Outag
 from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
-from search_core.errors import UsageError
 from search_core.messages import Message, joined
-from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
-from search_core.schema.filters import Filter, quoted
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
@@ -160,7 +158,7 @@ def ingest(
     if asked.started_at is not None:
         starts_ms = starts_in_sequence(sources, plan, asked.started_at, settings, remote)
         plan = replace(plan, starts_ms=starts_ms)
-    asked = replace(asked, tags=_checked(asked.tags))
+    asked = replace(asked, tags=checked_tags(asked.tags))
     run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
     should_stop = should_stop or (lambda: False)
     outages = Outages(store.address, should_stop, run.wait, patience_s)
@@ -457,22 +455,3 @@ def _id_of_uri(uri: str) -> str:
     """Return the ledger's key for a source whose content could not be read."""
     digest = hashlib.blake2b(uri.encode("utf-8", "surrogateescape"), digest_size=16)
     return f"uri-{digest.hexdigest()}"
-
-
-def _checked(tags: Sequence[str]) -> tuple[str, ...]:
-    unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(unique) > TAGS_MAX_CAPACITY:
-        raise UsageError(
-            "{count} tags are more than the {most} there can be.",
-            count=len(unique),
-            most=TAGS_MAX_CAPACITY,
-        )
-    for tag in unique:
-        quoted(tag)  # a tag that cannot be filtered by is refused
-        if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError(
-                "The tag {tag!r}… is longer than {most} bytes.",
-                tag=tag[:20],
-                most=TAG_MAX_LENGTH,
-            )
-    return unique

@@ -11,8 +11,14 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from ingest.cameras.camera import Camera, check_camera_name, configured_cameras, make_camera
-from ingest.cameras.camera_file import AddedCamera, AddedCameras
+from ingest.cameras.camera import (
+    AddedCamera,
+    AddedCameras,
+    Camera,
+    check_camera_name,
+    configured_cameras,
+    make_camera,
+)
 from ingest.cameras.status_log import CameraState, Diary
 from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from ingest.cameras.camera_file import AddedCameras
+from ingest.cameras.camera import AddedCameras
 from ingest.cameras.folders.folder import AddedFolders
 from ingest.cameras.folders.log import FolderLog
 from ingest.ledger import Ledger

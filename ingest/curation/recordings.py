@@ -224,7 +224,7 @@ class Rereader:
             camera=None,
             uploads_dir=settings.uploads_dir,
             clocks=settings.camera_clocks,
-            options=DecodeOptions.for_headers(settings),
+            options=DecodeOptions.of(settings),
         )
 
     def read(

@@ -18,6 +18,8 @@ from search_core.settings import Settings
 
 #: The stage at which a source may fail and keep the keyframes that came of it before.
 KEEPS_KEYFRAMES = "decode"
+#: Chooses no frame: for sources that are opened alone.
+HEADERS_ALONE = GivenMoments(frozenset())
 #: Opening draws nothing; the size that pictures may be reduced to does not matter.
 _ANY_SIZE = Preprocess((224, 224))
 
@@ -38,32 +40,21 @@ class DecodeOptions:
     max_animation_frames: int
 
     @classmethod
-    def of(cls, settings: Settings, selector: KeyframeSelector, encoder: Encoder) -> Self:
-        """Return how the settings have sources decoded for an encoder."""
-        return cls._of(settings, selector, encoder.identity, encoder.preprocess)
-
-    @classmethod
-    def for_headers(cls, settings: Settings) -> Self:
-        """Return how the settings have sources opened of which no frame is wanted."""
-        return cls._of(settings, GivenMoments(frozenset()), None, _ANY_SIZE)
-
-    @classmethod
-    def _of(
+    def of(
         cls,
         settings: Settings,
-        selector: KeyframeSelector,
-        encoder: EncoderIdentity | None,
-        preprocess: Preprocess,
+        selector: KeyframeSelector = HEADERS_ALONE,
+        encoder: Encoder | None = None,
     ) -> Self:
-        media = settings.media
+        """Return how the settings have sources decoded, by default to be opened alone."""
         return cls(
             selector,
-            encoder,
-            preprocess,
+            encoder.identity if encoder else None,
+            encoder.preprocess if encoder else _ANY_SIZE,
             settings.data_dir,
-            media.thumbnail_px,
-            media.max_pixels,
-            media.max_animation_frames,
+            settings.media.thumbnail_px,
+            settings.media.max_pixels,
+            settings.media.max_animation_frames,
         )
 
     @property

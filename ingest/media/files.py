@@ -95,20 +95,8 @@ _UNREADABLE: tuple[tuple[bytes, str], ...] = (
 )
 _RIFF: dict[bytes, Kind] = {b"WEBP": "image", b"AVI ": "video", b"WAVE": "audio"}
 _IMAGE_BRANDS = frozenset(
-    (
-        b"heic",
-        b"heix",
-        b"heim",
-        b"heis",
-        b"hevc",
-        b"hevx",
-        b"mif1",
-        b"msf1",
-        b"avif",
-        b"avis",
-        b"crx ",
-    )
-)
+    b"heic heix heim heis hevc hevx mif1 msf1 avif avis".split()  # HEIF and AVIF
+) | {b"crx "}  # Canon's CR3
 _AUDIO_BRANDS = frozenset((b"M4A ", b"M4B "))
 _QUICKTIME_ATOMS = frozenset((b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot"))
 
