@@ -24,10 +24,10 @@ from ingest.engines.base import (
     Event,
     Failed,
     Finished,
+    LocalEngine,
     Opened,
     Told,
 )
-from ingest.engines.local import LocalEngine
 from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger

@@ -69,12 +69,66 @@ class Patience:
 Sink = Callable[[Camera, StreamEvent], None]
 
 
-class Supervisor(threading.Thread):
-    """Watches a camera until ``stop`` is set; ``sink`` receives its events.
+class Watcher(threading.Thread):
+    """Watches a camera or a folder until ``stop`` is set; again after any error.
 
-    ``admit`` is called before; while it raises SightlineError or OSError the camera is not watched.
-    Between two connections it waits, longer each time (see Backoff). ``sink`` is called from this
-    camera's thread, and so is ``admit``.
+    ``lock_name`` is what is held meanwhile. ``admit`` is called before, in this thread; while it
+    raises SightlineError or OSError nothing is watched.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        lock_name: str,
+        stop: threading.Event,
+        backoff: Backoff | None = None,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.stop = stop
+        self._settings = settings
+        self._lock_name = lock_name
+        self._backoff = backoff or Backoff()
+        self._admit = admit
+
+    def run(self) -> None:
+        """Watch until asked to stop."""
+        while not self.stop.is_set():
+            began_s = time.monotonic()
+            try:
+                self._admit()
+                with only_watcher(self._settings, self._lock_name):
+                    self._watch()
+                return
+            except ServeError:
+                self._say(Message("is watched by another process already"))
+            except SightlineError as error:
+                self._lose(Message("cannot be watched: {reason}", reason=error.message))
+            except OSError as error:
+                self._lose(Message("cannot be watched: {reason}", reason=in_words(error)))
+            except Exception:
+                _log.exception("watching the %s", self.name)
+                self._lose(Message("cannot be watched: see the log"))
+            self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+
+    def _watch(self) -> None:
+        """Watch until asked to stop; raises what makes that impossible."""
+        raise NotImplementedError
+
+    def _lose(self, reason: str) -> None:
+        """Note that it cannot be watched now, and say so."""
+        raise NotImplementedError
+
+    def _say(self, reason: str) -> None:
+        """Say why it cannot be watched, where another process takes note."""
+        self._lose(reason)
+
+
+class Supervisor(Watcher):
+    """Watches a camera; ``sink`` receives its events, called from this camera's thread.
+
+    Between two connections it waits, longer each time (see Backoff).
     """
 
     def __init__(
@@ -90,14 +144,10 @@ class Supervisor(threading.Thread):
         backoff: Backoff | None = None,
         entry: str = ENTRY,
     ) -> None:
-        super().__init__(name=f"camera {camera.name}", daemon=True)
+        super().__init__(settings, f"camera {camera.name}", camera.name, stop, backoff, admit)
         self.camera = camera
-        self.stop = stop
-        self._settings = settings
         self._sink = sink
-        self._admit = admit
         self._patience = patience or Patience()
-        self._backoff = backoff or Backoff()
         self._process = ChildProcess(entry, self._patience.hang_s)
         self._task = self._make_task(preprocess)
 
@@ -106,22 +156,8 @@ class Supervisor(threading.Thread):
         """The process that decodes this camera, None when there is none."""
         return self._process.pid
 
-    def run(self) -> None:
-        """Watch, again after any error, until asked to stop."""
-        while not self.stop.is_set():
-            began_s = time.monotonic()
-            try:
-                self._admit()
-                with only_watcher(self._settings, self.camera.name):
-                    self._watch()
-                return
-            except ServeError:
-                self._tell(Lost(Message("is watched by another process already")))
-            except SightlineError as error:
-                self._tell(Lost(Message("cannot be watched: {reason}", reason=error.message)))
-            except OSError as error:
-                self._tell(Lost(Message("cannot be watched: {reason}", reason=in_words(error))))
-            self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+    def _lose(self, reason: str) -> None:
+        self._tell(Lost(reason))
 
     def _watch(self) -> None:
         """Connect again and again."""
@@ -178,14 +214,8 @@ class _Named(Protocol):
     def name(self) -> str: ...
 
 
-class _Watcher(Protocol):
-    stop: threading.Event
-
-    def is_alive(self) -> bool: ...
-
-
 _Item = TypeVar("_Item", bound=_Named)
-_W = TypeVar("_W", bound=_Watcher)
+_W = TypeVar("_W", bound=Watcher)
 
 
 class Watchers(Generic[_Item, _W]):

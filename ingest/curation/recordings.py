@@ -22,12 +22,12 @@ from ingest.engines.base import (
     DecodeOptions,
     DecodeTask,
     Failed,
+    LocalEngine,
     Opened,
     Prepared,
     camera_of_track,
     main_camera,
 )
-from ingest.engines.local import LocalEngine
 from ingest.estimate.sequence import name_order
 from ingest.intake import Intake, Plan
 from ingest.ledger import Ledger

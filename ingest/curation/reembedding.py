@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
 
-from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Finished
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Finished, LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.interval import GivenMoments

@@ -1,6 +1,6 @@
 """The decoding process: takes tasks from a connection, sends events back; never loads torch.
 
-Started by :mod:`ingest.engines.local`. Decoders are C code fed with strangers' files: this process
+Started by :mod:`ingest.engines.base`. Decoders are C code fed with strangers' files: this process
 may crash or hang, and only the source it is at is lost. Of a sample it sends the frames of a part
 of the source, and marks that say which part they stand for.
 """
@@ -26,10 +26,9 @@ from ingest.engines.base import (
     Opened,
     SampleOf,
 )
-from ingest.media.base import DecodedFrame, OpenedMedia
+from ingest.media.base import DecodedFrame, KeyframeSelector, OpenedMedia
 from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.files import CHANGED_WHILE_READ
-from ingest.media.keyframe_selector import KeyframeSelector
 from ingest.media.thumbnails import write_thumbnail
 from ingest.media.video.video import Video
 from search_core.errors import MediaError, in_words

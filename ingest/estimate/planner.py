@@ -15,8 +15,15 @@ from dataclasses import dataclass, replace
 
 from ingest.engines.base import Failed, Opened
 from ingest.engines.decode_process import PART_MS, WHOLE_MS
-from ingest.estimate.extrapolation import Expected, FoldingEstimate, Sampled, extrapolate
-from ingest.estimate.probe import Prober, Sample, spread
+from ingest.estimate.probe import (
+    Expected,
+    FoldingEstimate,
+    Prober,
+    Sample,
+    Sampled,
+    extrapolate,
+    spread,
+)
 from ingest.estimate.survey import Pending, Survey
 from ingest.intake import Plan
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto

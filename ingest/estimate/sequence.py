@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from ingest.engines.base import DecodeTask, Failed, Opened
-from ingest.engines.local import Decoder
+from ingest.engines.base import Decoder, DecodeTask, Failed, Opened
 from ingest.estimate.survey import Pending, survey
 from ingest.intake import Plan
 from ingest.media.capture_time.claims import DISAGREEMENT_MS

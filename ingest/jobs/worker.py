@@ -17,7 +17,7 @@ from typing import Any
 
 from ingest.curation.known_sources import correct_known, find_known, leave_known
 from ingest.curation.reembedding import reembed
-from ingest.jobs.claims import BELIEVED_MS, Claim, Claims
+from ingest.jobs.client import BELIEVED_MS, Claim, Claims
 from ingest.jobs.requests import (
     CompareRequest,
     IndexRequest,

@@ -21,17 +21,17 @@ import numpy as np
 from PIL import Image
 
 from ingest.engines.base import Decoded, DecodeTask, Embedded, Keyframe, Opened, camera_of_track
-from ingest.media.capture_time.claims import CaptureTime
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     SMALL_HEIGHT,
     SMALL_WIDTH,
     KeyframeSelector,
     SeenFrame,
     SmallPicture,
 )
+from ingest.media.capture_time.claims import CaptureTime
 from ingest.media.keyframes.analysis.background import Novelty
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto
-from ingest.media.keyframes.distinct import Distinct
+from ingest.media.keyframes.registry import Distinct
 from ingest.report import SourceOutcome
 from ingest.rows.replacement import Existing
 from ingest.rows.writer import Ending, Rows, Writer

@@ -14,11 +14,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ingest.cameras.camera import only_watcher
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.log import NO_VERSION, FolderLog
 from ingest.cameras.folders.scan import Candidates, FileVersion, FolderScan, FolderUnavailable
-from ingest.cameras.supervisor import Backoff, Watchers
+from ingest.cameras.supervisor import Backoff, Watcher, Watchers
 from ingest.ledger import Status
 from ingest.media.files import WAIT_STAGE
 from ingest.media.keyframes.registry import parse_selector
@@ -26,7 +25,7 @@ from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
-from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
+from search_core.errors import LibraryNotFound, SightlineError, StoreError
 from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.store.library import Store
@@ -100,7 +99,7 @@ def watch_folders(
             watcher.join(max(0.0, until_s - time.monotonic()))
 
 
-class _Watcher(threading.Thread):
+class _Watcher(Watcher):
     """Watches one folder."""
 
     def __init__(
@@ -115,45 +114,21 @@ class _Watcher(threading.Thread):
         ingesting: threading.Lock,
         log: FolderLog,
     ) -> None:
-        super().__init__(name=f"folder {folder.name}", daemon=True)
+        super().__init__(settings, f"folder {folder.name}", folder.lock_name, stop)
         self.folder = folder
-        self._settings = settings
         self._store = store
         self._encoder = encoder
-        self.stop = stop
         self._observe = observe
         self._timing = timing
         self._ingesting = ingesting
         self._log = log
         self._scan = FolderScan(folder.path, settings.data_dir)
         self._candidates = Candidates()
-        self._backoff = Backoff()
         self._reading_since_s: float | None = None
         self._trouble = ""
         self._said: str | None = None
         self._unlisted: dict[str, str] = {}
         self._checked = ""
-
-    def run(self) -> None:
-        """Watch until asked to stop; restart after any error."""
-        while not self.stop.is_set():
-            began_s = time.monotonic()
-            try:
-                with only_watcher(self._settings, self.folder.lock_name):
-                    self._watch()
-                    self._log.end(self.folder.name, now_ms())
-                return
-            except ServeError:
-                # That process writes the log.
-                self._say(Message("is watched by another process already"))
-            except SightlineError as error:
-                self._lose(Message("cannot be watched: {reason}", reason=error.message))
-            except OSError as error:
-                self._lose(Message("cannot be watched: {reason}", reason=in_words(error)))
-            except Exception:
-                _log.exception("watching the folder %s", self.folder.name)
-                self._lose(Message("cannot be watched: see the log"))
-            self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def note_hang(self) -> None:
         """Say so when reading the folder takes too long; for another thread."""
@@ -188,6 +163,7 @@ class _Watcher(threading.Thread):
                     self._lose(self._trouble)
                     retry_s = time.monotonic() + backoff.next_s()
             self.stop.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+        self._log.end(self.folder.name, now_ms())
 
     def _forget_if_library_is_new(self) -> None:
         try:

@@ -23,8 +23,18 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ingest.engines.base import DecodeOptions, DecodeTask, Failed, Finished, Prepared, Told
-from ingest.engines.local import ENTRY, HANG_S, WORKER_BYTES, Threads
+from ingest.engines.base import (
+    ENTRY,
+    HANG_S,
+    WORKER_BYTES,
+    DecodeOptions,
+    DecodeTask,
+    Failed,
+    Finished,
+    Prepared,
+    Threads,
+    Told,
+)
 from ingest.engines.ray.cluster import encoder_share, joined, require_ray
 from ingest.engines.ray.stages import (
     DecodeStage,

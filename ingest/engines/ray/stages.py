@@ -22,8 +22,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.engines.base import Alive, Decoded, DecodeTask, Embedded, Event, Keyframe
-from ingest.engines.local import Decoder
+from ingest.engines.base import Alive, Decoded, Decoder, DecodeTask, Embedded, Event, Keyframe
 from search_core.encoders.base import Embeddings, Encoder, EncoderIdentity, Pixels
 from search_core.errors import EncoderMismatch, EngineError, SightlineError
 

@@ -18,12 +18,11 @@ import pi_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
-from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
+from ingest.media.base import DecodedFrame, KeyframeSelector, LeastSize, MediaInfo
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.capture_time.metadata import photograph_claims
 from ingest.media.damage import check_pixels
 from ingest.media.images.formats import tiff_pages, without_long_text
-from ingest.media.keyframe_selector import KeyframeSelector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 from search_core.messages import Message, joined
 

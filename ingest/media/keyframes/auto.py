@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import NamedSelector, SeenFrame
+from ingest.media.base import NamedSelector, SeenFrame
 from ingest.media.keyframes.analysis.background import LEAST_BLOCKS, Novelty
 from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout, Moments, sizes_of
 from ingest.media.video.gop import Stretch

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     ANIMATION_STEP_MS,
     Argument,
     FrameChooser,

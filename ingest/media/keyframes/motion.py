@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     SMALL_HEIGHT,
     SMALL_WIDTH,
     Argument,
@@ -46,11 +46,6 @@ class Motion(NamedSelector):
     )
     percent: float = DEFAULT_PERCENT
     least_distance: float = 0.0
-
-    @classmethod
-    def of(cls, number: float) -> Self:
-        """Return the selector to which ``number`` percent of the picture are a movement."""
-        return cls(number)
 
     @property
     def recipe(self) -> str:

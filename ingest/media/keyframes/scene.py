@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     Argument,
     FrameChooser,
     NamedSelector,
@@ -43,11 +43,6 @@ class Scene(NamedSelector):
     )
     threshold: float = DEFAULT_THRESHOLD
     least_distance: float = 0.0
-
-    @classmethod
-    def of(cls, number: float) -> Self:
-        """Return the selector whose cuts change the content by ``number``."""
-        return cls(number)
 
     @property
     def recipe(self) -> str:

@@ -19,7 +19,14 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
+from ingest.media.base import (
+    DecodedFrame,
+    FrameChooser,
+    KeyframeSelector,
+    LeastSize,
+    MediaInfo,
+    SeenFrame,
+)
 from ingest.media.capture_time.metadata import container_claims
 from ingest.media.damage import (
     ENCRYPTED,
@@ -29,7 +36,6 @@ from ingest.media.damage import (
     rate_note,
     unread_note,
 )
-from ingest.media.keyframe_selector import FrameChooser, KeyframeSelector, SeenFrame
 from ingest.media.video.container import (
     JoinedMp4,
     is_cut_short,
@@ -42,8 +48,7 @@ from ingest.media.video.container import (
     unread_recording,
     video_tracks,
 )
-from ingest.media.video.decoder import Decoder
-from ingest.media.video.frames import Projector, SeenVideoFrame
+from ingest.media.video.frames import Decoder, Projector, SeenVideoFrame
 from ingest.media.video.gop import decode_stretches, stretches
 from ingest.media.video.timestamps import (
     LAST_PTS_MS,

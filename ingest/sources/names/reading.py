@@ -15,8 +15,15 @@ from typing import Final
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.capture_time.metadata import is_believable
 from ingest.sources.discovery import local_path, place_of
-from ingest.sources.names.patterns import NamePattern, parse_template
-from ingest.sources.names.stamps import LONGEST, Found, Stamp, stamp_of, stamps_in
+from ingest.sources.names.patterns import (
+    LONGEST,
+    Found,
+    NamePattern,
+    Stamp,
+    parse_template,
+    stamp_of,
+    stamps_in,
+)
 from ingest.sources.names.table import PATTERNS
 from search_core.messages import Message
 from search_core.schema.entity import is_address

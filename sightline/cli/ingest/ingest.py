@@ -185,7 +185,7 @@ def _engine_of(
         return RayEngine(settings, address=ray_address, workers=workers)
     if workers is None:
         return None
-    from ingest.engines.local import LocalEngine
+    from ingest.engines.base import LocalEngine
 
     return LocalEngine(workers)
 

@@ -30,7 +30,7 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.estimate.extrapolation import Expected
+    from ingest.estimate.probe import Expected
     from ingest.estimate.survey import Survey
 
 _SHOWN_FAILURES = 5
@@ -75,7 +75,7 @@ def plan(
     asked.naming(settings, paths)
     milvus = _milvus(settings)
     encoder = open_workspace(settings).encoder()
-    from ingest.engines.local import fitting_workers
+    from ingest.engines.base import fitting_workers
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed
     from ingest.intake import Plan

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.ledger import Ledger
 from ingest.report import IngestReport
 from ingest.sources.media_locator import present

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from ingest.curation.reembedding import reembed
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.registry import parse_selector

@@ -10,9 +10,8 @@ from typing import Protocol
 
 import pytest
 
-from ingest.estimate.extrapolation import Expected
 from ingest.estimate.planner import Planner
-from ingest.estimate.probe import spread
+from ingest.estimate.probe import Expected, spread
 from ingest.estimate.survey import Survey, surveyed
 from ingest.intake import Plan
 from ingest.ledger import Ledger

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs.claims import Claim
-from ingest.jobs.client import Jobs
+from ingest.jobs.client import Claim, Jobs
 from ingest.jobs.requests import CompareRequest, IndexRequest, ReembedRequest
 from ingest.jobs.worker import run_worker
 from search_core.indexes import Hnsw, IvfFlat, VectorKind, index_spec_to_dict

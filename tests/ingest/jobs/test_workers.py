@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ingest.jobs.claims import Claim, Claims
-from ingest.jobs.client import Jobs
+from ingest.jobs.client import Claim, Claims, Jobs
 from ingest.jobs.worker import Timing, run_worker
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.errors import QueueUnavailable, ServeError

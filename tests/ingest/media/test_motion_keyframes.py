@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ingest.media.keyframe_selector import FrameChooser, SmallPicture
+from ingest.media.base import FrameChooser, SmallPicture
 from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS
 from ingest.media.keyframes.auto import FILL_EVERY_MS, LONGEST_SPAN_MS
 from ingest.media.keyframes.registry import parse_selector

@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from ingest.media.keyframe_selector import KeyframeSelector, NamedSelector, typed
+from ingest.media.base import KeyframeSelector, NamedSelector, typed
 from ingest.media.keyframes.registry import (
     SELECTORS,
     parse_selector,

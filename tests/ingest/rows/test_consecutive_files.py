@@ -11,9 +11,8 @@ import numpy as np
 import pytest
 
 from ingest.engines.base import Opened
-from ingest.estimate.extrapolation import FoldingEstimate
 from ingest.estimate.planner import Planner
-from ingest.estimate.probe import Prober
+from ingest.estimate.probe import FoldingEstimate, Prober
 from ingest.estimate.survey import Survey, surveyed
 from ingest.intake import Plan
 from ingest.ledger import Ledger

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import SeenFrame, SmallPicture
+from ingest.media.base import SeenFrame, SmallPicture
 
 #: Grey levels by which a block of a thing differs at least; compression alone changes up to some 5.
 LEAST_LEVELS = 12

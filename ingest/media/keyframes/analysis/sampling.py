@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import SeenFrame, SmallPicture
+from ingest.media.base import SeenFrame, SmallPicture
 from ingest.media.keyframes.analysis.background import changed_blocks
 from ingest.media.video.gop import Stretch
 
