@@ -20,6 +20,7 @@ from typing import BinaryIO, Self, TypeAlias
 from ingest.engines.base import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.ledger import Ledger
 from ingest.media.capture_time.claims import CaptureTime, TimeClaim, choose_capture_time
+from ingest.media.capture_time.metadata import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from ingest.media.files import (
     CHANGED_WHILE_READ,
     DIGEST_BYTES,
@@ -41,7 +42,6 @@ from ingest.sources.discovery import Source
 from ingest.sources.names.reading import Naming
 from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
-from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.encoders.base import Encoder
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
@@ -70,30 +72,24 @@ class IngestOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        started_at = self.started_at.isoformat() if self.started_at else None
-        return {**asdict(self), "started_at": started_at}
+        return dict(_JSON.dump_python(self, mode="json"))
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
+    def from_json(cls, record: Mapping[str, Any]) -> IngestOptions:
         """Read what :meth:`to_json` wrote; other keys are left."""
-        names = [item.name for item in fields(cls) if item.name in record]
-        given: dict[str, Any] = {name: record[name] for name in names}
-        if given.get("started_at"):
-            given["started_at"] = datetime.fromisoformat(given["started_at"])
-        for name in given.keys() & {"tags", "timezones", "clock_offsets", "name_patterns"}:
-            given[name] = tuple(given[name])
-        return cls(**given)
+        return _JSON.validate_python(dict(record))
 
     def to_text(self) -> str:
         """Return it as JSON text."""
         return json.dumps(self.to_json(), ensure_ascii=False)
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
+    def from_text(cls, text: str) -> IngestOptions:
         """Read what :meth:`to_text` wrote; a file was not ingested alone where it does not say."""
         return cls.from_json({"alone": False, **json.loads(text)})
 
 
+_JSON = TypeAdapter(IngestOptions)
 #: Nothing but the defaults.
 EVERYTHING_USUAL = IngestOptions()
 
