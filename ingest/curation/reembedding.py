@@ -33,6 +33,7 @@ from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.store.replacement import Replacement
+from search_core.system.cancellation import Interrupted
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
@@ -108,13 +109,9 @@ def _source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
     return entity.uri, entity.source_id, entity.track
 
 
-class _Stopped(Exception):
-    """Nothing more is to be fetched."""
-
-
 def _go_on(stopped: threading.Event) -> None:
     if stopped.is_set():
-        raise _Stopped
+        raise Interrupted
 
 
 class _Run:
@@ -187,7 +184,7 @@ class _Run:
                     continue
                 try:
                     yield self._task(self._source_of(entities[0], fetcher), entities)
-                except _Stopped:
+                except Interrupted:  # nothing more is to be fetched
                     return
                 except OSError as error:
                     reason = Message("cannot be read: {error}", error=in_words(error))

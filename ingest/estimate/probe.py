@@ -79,36 +79,27 @@ class Sample:
     failed: SourceOutcome | None = None
 
 
-class Prober:
+class Prober(Decoder):
     """Looks into sources in a decoding process; closing it ends that, and removes what it wrote.
 
     A sample takes about ``limit_s`` at most.
     """
 
     def __init__(self, limit_s: float) -> None:
+        super().__init__(hang_s=_HANG_S + limit_s)
         self._limit_s = limit_s
-        self._decoder = Decoder(hang_s=_HANG_S + limit_s)
         self._folder = TemporaryDirectory(prefix="sightline-plan-")
         self._cpu_s = self._clock_s = 0.0
 
     def close(self) -> None:
-        """End the process."""
-        self._decoder.close()
+        """End the process, and remove what it wrote."""
+        super().close()
         self._folder.cleanup()
-
-    @property
-    def start_s(self) -> float:
-        """What starting the process took, as it does for each that decodes: seconds of a core."""
-        return self._decoder.start_s
 
     @property
     def slowed(self) -> float:
         """How much longer than on an idle core samples took: 1 or more."""
         return max(1.0, self._clock_s / self._cpu_s) if self._cpu_s else 1.0
-
-    def header(self, task: DecodeTask) -> Opened | Failed:
-        """Return what a source is; raises SightlineError when no process can start."""
-        return self._decoder.header(task)
 
     def sample(self, task: DecodeTask, start_ms: float) -> Sample:
         """Sample a source, or, where it is long, a part of it from ``start_ms`` on.
@@ -123,7 +114,7 @@ class Prober:
         )
         seen = _Seen(data_dir, folds(task.options.selector))
         began_s = time.monotonic()
-        with closing(self._decoder.events(task)) as events:
+        with closing(self.events(task)) as events:
             for event in events:
                 match event:
                     case Alive():

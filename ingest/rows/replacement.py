@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from ingest.engines.base import camera_of_track, main_camera
 from ingest.ledger import NO_MOUNT, Ledger, Location, Mount
@@ -97,9 +96,6 @@ def find_existing(
     return Existing(frozenset(ids), captured, cameras, curated)
 
 
-_T = TypeVar("_T")
-
-
 class Replacement:
     """Keeps a library's rows in step with the contents of its paths, for one ingest.
 
@@ -122,7 +118,7 @@ class Replacement:
         self._ledger = ledger
         self._library = library
         self._options = options
-        self._outages = outages
+        self._patiently = outages.outlast
         self._mounts: dict[Path, Mount] = {}
         self._seen: dict[str, str] = {}
         self._before: dict[str, Existing | None] = {}
@@ -219,6 +215,3 @@ class Replacement:
                 self._mounts[folder] = Mount.of(folder)
             mount = self._mounts[folder]
         return Location(self._library, source_id, uri, mount, options)
-
-    def _patiently(self, call: Callable[[], _T]) -> _T:
-        return self._outages.outlast(call)

@@ -93,12 +93,8 @@ class PacketActivity:
         self._key_bytes: deque[int] = deque(maxlen=_MOST_QUIET)
         self._profile: NDArray[np.float64] = np.zeros(0)
         self._least_mean = self._least_bin = self._least_end = float("inf")
-        self._trusted = False
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the sizes of this video can show that something small moves."""
-        return self._trusted
+        #: Whether the sizes of this video can show that something small moves.
+        self.trusted = False
 
     def moves(self, sizes: Sizes) -> Movement:
         """Tell whether something moves, as far as the sizes can be trusted."""
@@ -152,7 +148,7 @@ class PacketActivity:
         self._least_mean = max(_SIGMAS * _sigma(np.nanmean(beyond, axis=1)), floor)
         self._least_end = max(_SIGMAS * _sigma(np.nanmean(beyond[:, :_END_BINS], axis=1)), floor)
         self._least_bin = max((_SIGMAS + 1) * _sigma(beyond[np.isfinite(beyond)]), 2 * floor)
-        self._trusted = bool(
+        self.trusted = bool(
             self._least_mean <= _VISIBLE_SHARE * key_bytes
             and np.mean(self._profile) <= _MOST_QUIET_SHARE * key_bytes
         )
