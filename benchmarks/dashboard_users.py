@@ -31,7 +31,7 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.typing import Origin
 
-from search_core.lab.results import percentile_ms
+from search_core.lab.timing import percentile_ms
 
 SENTENCES = tuple(
     f"a {colour} {thing}"

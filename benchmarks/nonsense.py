@@ -6,7 +6,7 @@ from string import ascii_lowercase
 
 import numpy as np
 
-from search_core.encoders.vocabulary import known_words
+from search_core.encoders.prompts import known_words
 
 _KEYS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "1234567890")
 #: What gets into a search box by mistake.

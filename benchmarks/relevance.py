@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from benchmarks.nonsense import nonsense, shuffled
 from search_core.encoders.catalogue import Calibration
 from search_core.encoders.loading import load_encoder
-from search_core.encoders.vocabulary import unknown_words
+from search_core.encoders.prompts import unknown_words
 from search_core.schema.entity import MediaEntity
 from search_core.search.match_strength import Relevance
 from search_core.settings import Settings, load_settings

@@ -12,7 +12,7 @@ import streamlit.starlette
 from starlette.middleware import Middleware
 
 from dashboard import resources
-from dashboard.auth import login_routes
+from dashboard.auth import login
 from dashboard.auth.gate import Gate, refuse_other_addresses
 from dashboard.components import video_serving as footage
 
@@ -20,6 +20,6 @@ refuse_other_addresses()
 app = streamlit.starlette.App(
     Path(__file__).with_name("navigation.py"),
     lifespan=resources.warm_while_serving,
-    routes=[*footage.ROUTES, *login_routes.ROUTES],
+    routes=[*footage.ROUTES, *login.ROUTES],
     middleware=[Middleware(Gate)],
 )

@@ -23,13 +23,13 @@ from dashboard.auth.guarded_jobs import GuardedJobs
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
 from search_core.errors import SightlineError, StoreError
+from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
 from search_core.search.match_strength import Relevance
 from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
-from search_core.search.selectivity import Selectivities
 from search_core.settings import Settings, load_settings
 from search_core.store.library import LibraryInfo, Store
 from sightline.workspace import Workspace
@@ -59,6 +59,12 @@ def store() -> Store:
 def store_for(access: Access) -> Store:
     """Return the store with a user's rights."""
     return GuardedStore(_milvus(), access, identity.audit_log(), identity.address())
+
+
+def entity(library: str, entity_id: str, access: Access | None = None) -> MediaEntity | None:
+    """Return an entity that the page's user, or one with this access, may see; else None."""
+    store = store_for(access or identity.current())
+    return next(iter(store.entities(library, Filter(ids=(entity_id,)), limit=1)), None)
 
 
 def close_store() -> None:
@@ -104,7 +110,7 @@ def engine(library: str) -> SearchEngine:
         encoder(),
         store_for(access),
         library,
-        selectivities=selectivities(),
+        selectivities=_workspace().selectivities(),
         relevance=relevance(),
         log=query_log(),
         cameras=access.cameras,
@@ -136,11 +142,6 @@ def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
         "k": k,
     }
     identity.record("search", library, {name: value for name, value in asked.items() if value})
-
-
-def selectivities() -> Selectivities:
-    """Return what tells how many pictures pass a filter, which all searches share."""
-    return _workspace().selectivities()
 
 
 def relevance() -> Relevance:

@@ -7,12 +7,10 @@ import streamlit as st
 #: Names in it are keys of containers, which Streamlit writes as classes ``st-key-…``.
 _CSS = """
 .stMainBlockContainer { padding: 4.2rem 2rem 2rem; }
-@media (max-width: 640px) { .stMainBlockContainer { padding: 4.2rem 1rem 2rem; } }
 @media (max-width: 640px) {
+  .stMainBlockContainer { padding: 4.2rem 1rem 2rem; }
   .st-key-search-bar > .stElementContainer:has(.stTextInput) { flex: 1 0 100%; }
-}
-/* On a phone the buttons above the results are their icons, and times go on in the next line. */
-@media (max-width: 640px) {
+  /* On a phone the buttons above the results are their icons, and times go on in the next line. */
   .st-key-results-head { column-gap: 0.4rem; }
   .st-key-results-head .stPopover button p {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);

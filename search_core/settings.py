@@ -18,8 +18,7 @@ from pydantic_settings import (
 
 from search_core.errors import SettingsError
 from search_core.schema.camera import CameraSettings
-from search_core.schema.clocks import Clocks, ClockSettings, Zone, clocks_of
-from search_core.schema.durations import Duration
+from search_core.schema.clocks import Clocks, ClockSettings, Duration, Zone, clocks_of
 
 DEFAULT_MODEL = "sightline-demo"
 #: Each worker is a process; more than any machine has cores only exhaust its memory.
@@ -115,6 +114,16 @@ class NamesSettings(BaseModel):
     patterns: tuple[str, ...] = ()
 
 
+class InDataDir:
+    """A file or folder of the data directory, by its name there; of a Settings it is the path."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, settings: Settings, owner: type[Settings]) -> Path:
+        return settings.data_dir / self._name
+
+
 class Settings(BaseSettings):
     """Everything that can be configured.
 
@@ -134,6 +143,7 @@ class Settings(BaseSettings):
         toml_file="sightline.toml",
         extra="ignore",
         protected_namespaces=(),
+        ignored_types=(InDataDir,),
     )
 
     data_dir: Path = Path("data")
@@ -202,85 +212,38 @@ class Settings(BaseSettings):
         """How the times that cameras wrote are read."""
         return clocks_of(self.timezone, self.clocks)
 
-    @property
-    def milvus_lite_dir(self) -> Path:
-        """The embedded Milvus's data directory."""
-        return self.data_dir / "milvus.db"
-
-    @property
-    def ledger_path(self) -> Path:
-        """The ingest ledger (SQLite)."""
-        return self.data_dir / "ledger.sqlite"
-
-    @property
-    def jobs_path(self) -> Path:
-        """The job queue (SQLite)."""
-        return self.data_dir / "jobs.sqlite"
-
-    @property
-    def comparisons_dir(self) -> Path:
-        """The folder of index comparisons."""
-        return self.data_dir / "comparisons"
-
-    @property
-    def searches_path(self) -> Path:
-        """The recorded searches (SQLite)."""
-        return self.data_dir / "searches.sqlite"
-
-    @property
-    def query_pictures_dir(self) -> Path:
-        """The folder of pictures that were searched by, kept for links to such searches."""
-        return self.data_dir / "query-pictures"
-
-    @property
-    def users_path(self) -> Path:
-        """The users and what they may do; there is a login when it exists."""
-        return self.data_dir / "users.json"
-
-    @property
-    def logins_path(self) -> Path:
-        """Who is logged in, and failed attempts (SQLite)."""
-        return self.data_dir / "logins.sqlite"
-
-    @property
-    def cameras_path(self) -> Path:
-        """The cameras that were added while Sightline runs, with their passwords."""
-        return self.data_dir / "cameras.toml"
-
-    @property
-    def folders_path(self) -> Path:
-        """The watched folders that were added while Sightline runs."""
-        return self.data_dir / "folders.toml"
-
-    @property
-    def probes_path(self) -> Path:
-        """What probes of Milvus servers found."""
-        return self.data_dir / "milvus-probes.json"
-
-    @property
-    def audit_path(self) -> Path:
-        """The audit log (SQLite)."""
-        return self.data_dir / "audit.sqlite"
-
-    @property
-    def thumbnails_dir(self) -> Path:
-        """The folder of thumbnails."""
-        return self.data_dir / "thumbnails"
-
-    @property
-    def stills_dir(self) -> Path:
-        """The folder of the pictures kept of live cameras."""
-        return self.data_dir / "stills"
-
-    @property
-    def spool_dir(self) -> Path:
-        """The folder of remote files while they are decoded."""
-        return self.data_dir / "spool"
-
-    @property
-    def uploads_dir(self) -> Path:
-        """The folder that keeps files uploaded through the dashboard and members of archives."""
-        return self.data_dir / "uploads"
+    #: The embedded Milvus's data directory.
+    milvus_lite_dir = InDataDir("milvus.db")
+    #: The ingest ledger (SQLite).
+    ledger_path = InDataDir("ledger.sqlite")
+    #: The job queue (SQLite).
+    jobs_path = InDataDir("jobs.sqlite")
+    #: The folder of index comparisons.
+    comparisons_dir = InDataDir("comparisons")
+    #: The recorded searches (SQLite).
+    searches_path = InDataDir("searches.sqlite")
+    #: The folder of pictures that were searched by, kept for links to such searches.
+    query_pictures_dir = InDataDir("query-pictures")
+    #: The users and what they may do; there is a login when it exists.
+    users_path = InDataDir("users.json")
+    #: Who is logged in, and failed attempts (SQLite).
+    logins_path = InDataDir("logins.sqlite")
+    #: The cameras that were added while Sightline runs, with their passwords.
+    cameras_path = InDataDir("cameras.toml")
+    #: The watched folders that were added while Sightline runs.
+    folders_path = InDataDir("folders.toml")
+    #: What probes of Milvus servers found.
+    probes_path = InDataDir("milvus-probes.json")
+    #: The audit log (SQLite).
+    audit_path = InDataDir("audit.sqlite")
+    #: The folder of thumbnails.
+    thumbnails_dir = InDataDir("thumbnails")
+    #: The folder of the pictures kept of live cameras.
+    stills_dir = InDataDir("stills")
+    #: The folder of remote files while they are decoded.
+    spool_dir = InDataDir("spool")
+    #: The folder that keeps files uploaded through the dashboard and members of archives.
+    uploads_dir = InDataDir("uploads")
 
 
 def load_settings(

@@ -44,11 +44,7 @@ if TYPE_CHECKING:
     from sightline.library import Library
     from sightline.workspace import Workspace
 
-_ERRORS = (
-    "EncoderMismatch", "EncoderUnavailable", "EntityNotFound", "FilterError",
-    "IndexParameterError", "LibraryNotFound", "MediaError", "SettingsError", "SightlineError",
-    "StoreBusy", "StoreDamaged", "StoreError", "StoreReadOnly", "StoreUnavailable", "UsageError",
-)  # fmt: skip
+#: Where the names below are; those that are not here are errors.
 _HOMES = {
     "Answer": "search_core.search.engine",
     "Filter": "search_core.schema.filters",
@@ -60,7 +56,6 @@ _HOMES = {
     "Query": "search_core.search.engine",
     "SearchParams": "search_core.indexes",
     "Workspace": "sightline.workspace",
-    **dict.fromkeys(_ERRORS, "search_core.errors"),
 }
 
 __all__ = [
@@ -124,9 +119,9 @@ def open(
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in __all__:
         raise AttributeError(f"module 'sightline' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(_HOMES.get(name, "search_core.errors")), name)
 
 
 def __dir__() -> list[str]:

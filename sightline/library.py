@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from search_core.schema.filters import Filter
 from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
+from search_core.store.library import NO_FILTER
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
     from ingest.options import IngestOptions
     from ingest.report import IngestReport, Progress, ReembedReport
     from search_core.indexes import IndexSpec, SearchParams
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.records import Comparison
     from search_core.schema.entity import MediaEntity
     from search_core.schema.facets import Facets
     from search_core.store.library import LibraryInfo
     from sightline.workspace import Workspace
-
-_EVERYTHING = Filter()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Library:
         image: str | Path | Image.Image | None = None,
         like: str | None = None,
         k: int = DEFAULT_K,
-        where: Filter = _EVERYTHING,
+        where: Filter = NO_FILTER,
         without: Sequence[str] = (),
         text_weight: float = 0.5,
         params: SearchParams | None = None,
@@ -114,24 +113,24 @@ class Library:
         query: Query,
         *,
         k: int = DEFAULT_K,
-        where: Filter = _EVERYTHING,
+        where: Filter = NO_FILTER,
         params: SearchParams | None = None,
         min_score: float | None = None,
     ) -> Answer:
         """Return a query's hits with what it cost and what was done about its filter."""
         return self.engine.answer(query, k=k, where=where, params=params, min_score=min_score)
 
-    def count(self, where: Filter = _EVERYTHING) -> int:
+    def count(self, where: Filter = NO_FILTER) -> int:
         """Return how many keyframes and photographs pass a filter."""
         return self._workspace.store().count(self.name, where)
 
     def entities(
-        self, where: Filter = _EVERYTHING, *, limit: int = 100, offset: int = 0
+        self, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return keyframes and photographs that pass a filter, in no promised order."""
         return self._workspace.store().entities(self.name, where, limit=limit, offset=offset)
 
-    def facets(self, where: Filter = _EVERYTHING) -> Facets:
+    def facets(self, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and kind over all that passes a filter."""
         return self._workspace.store().facets(self.name, where)
 
@@ -266,7 +265,7 @@ class Library:
         Recorded searches are asked as well. See :func:`search_core.lab.recommendation.recommend`.
         """
         from search_core.lab.benchmark import IndexBenchmark
-        from search_core.lab.options import CompareOptions
+        from search_core.lab.plan import CompareOptions
 
         workspace = self._workspace
         options = options or CompareOptions()

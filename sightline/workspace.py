@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from search_core.errors import LibraryNotFound, StoreDamaged, StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
-from search_core.store.lite.read_only import read_only
+from search_core.store.lite.layout import read_only
 
 if TYPE_CHECKING:
     from ingest.jobs.client import Jobs
     from ingest.ledger import Ledger
     from search_core.encoders.base import Encoder
+    from search_core.search.filtered_search import Selectivities
     from search_core.search.match_strength import Relevance
     from search_core.search.query_log import QueryLog
-    from search_core.search.query_pictures import QueryPictures
-    from search_core.search.selectivity import Selectivities
     from search_core.store.library import LibraryInfo
     from search_core.store.milvus.bulk_insert import BulkStorage
     from search_core.store.milvus.store import MilvusStore
@@ -173,16 +172,9 @@ class Workspace:
         path = self.settings.searches_path
         return self._once("log", lambda: self._opened.enter_context(closing(QueryLog(path))))
 
-    def query_pictures(self) -> QueryPictures | None:
-        """Return where pictures searched by are kept; None where searches are not recorded."""
-        from search_core.search.query_pictures import QueryPictures
-
-        settings = self.settings
-        return QueryPictures(settings.query_pictures_dir) if settings.record_searches else None
-
     def selectivities(self) -> Selectivities:
         """Return what tells how many rows pass a filter, which all searches share."""
-        from search_core.search.selectivity import Selectivities
+        from search_core.search.filtered_search import Selectivities
 
         return self._once("selectivities", lambda: Selectivities(self.store()))
 

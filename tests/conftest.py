@@ -135,16 +135,14 @@ def identity() -> EncoderIdentity:
 
 def make_tiny_model(folder: Path) -> None:
     """Make the model of ``tiny_model_dir``."""
-    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-
-    ensure_torchvision_ops()
-    import open_clip
     import torch
     from safetensors.torch import save_file
 
+    from search_core.encoders.open_clip_import import import_open_clip
+
     (folder / "open_clip_config.json").write_text(json.dumps(TINY_MODEL_CONFIG))
     torch.manual_seed(0)
-    model = open_clip.create_model(f"local-dir:{folder}")
+    model = import_open_clip().create_model(f"local-dir:{folder}")
     save_file(model.state_dict(), str(folder / "open_clip_model.safetensors"))
 
 

@@ -48,7 +48,7 @@ def show(title: str, medians: Mapping[str, float], floor: str, per: int, unit: s
 def preprocessing() -> None:
     """Compare Preprocess with open_clip's torchvision transform on 1080p JPEG photographs."""
     from search_core.encoders.base import Preprocess
-    from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+    from search_core.encoders.openclip import ensure_torchvision_ops
 
     ensure_torchvision_ops()
     from open_clip.transform import image_transform

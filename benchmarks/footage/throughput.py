@@ -36,8 +36,7 @@ from search_core.encoders.base import (
     Preprocess,
     l2_normalised,
 )
-from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
+from search_core.encoders.openclip import OpenClipEncoder, ensure_torchvision_ops
 from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore

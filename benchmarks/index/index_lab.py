@@ -27,8 +27,7 @@ from benchmarks.index.milvus_server import milvus_server
 from search_core.encoders.base import EncoderIdentity
 from search_core.indexes import IndexSpec, VectorKind
 from search_core.lab.benchmark import IndexBenchmark
-from search_core.lab.options import CompareOptions
-from search_core.lab.plan import FilterCase, search_params_of, spec_of
+from search_core.lab.plan import CompareOptions, FilterCase, search_params_of, spec_of
 from search_core.lab.records import Comparison, IndexRun
 from search_core.schema.entity import MediaEntity
 from search_core.search.filtered_search import plan_effort

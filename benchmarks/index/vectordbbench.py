@@ -35,9 +35,15 @@ from search_core.indexes import (
     usual_nlist,
 )
 from search_core.lab.ground_truth import Case, find_truth
-from search_core.lab.results import percentile_ms, repeated_interval
-from search_core.lab.timing import Built, Job, find_all, time_requests
-from search_core.lab.vector_spool import VectorSpool
+from search_core.lab.queries import VectorSpool
+from search_core.lab.timing import (
+    Built,
+    Job,
+    find_all,
+    percentile_ms,
+    repeated_interval,
+    time_requests,
+)
 from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore

@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
-from search_core.access.roles import Access
 from search_core.errors import SightlineError
 from search_core.settings import load_settings
 
@@ -56,7 +55,9 @@ class Gate:
         """Return the answer to what may not pass, None for what may."""
         try:
             if not identity.login().is_required:
-                allowed = self._open_to_all or _arrived_on_loopback(asked.scope)
+                server = asked.scope.get("server")  # this machine's address, as it was asked at
+                arrived_on_loopback = server is not None and is_loopback(str(server[0]))
+                allowed = self._open_to_all or arrived_on_loopback
                 return None if allowed else PlainTextResponse(_NO_LOGIN, status_code=403)
             path = asked.url.path
             if path in _OPEN:
@@ -66,7 +67,9 @@ class Gate:
             return PlainTextResponse(f"{error.message}\n{error.hint}\n", status_code=503)
         if access is None:
             return _to_login(asked)
-        return None if _may_have(access, path) else PlainTextResponse("Not found", status_code=404)
+        if not path.startswith(media_owners.MEDIA) or media_owners.may_have(access, path):
+            return None
+        return PlainTextResponse("Not found", status_code=404)
 
 
 def refuse_other_addresses() -> None:
@@ -86,12 +89,6 @@ def is_loopback(address: str) -> bool:
         return address == "localhost"
 
 
-def _may_have(access: Access, path: str) -> bool:
-    if not path.startswith(media_owners.MEDIA):
-        return True
-    return media_owners.may_have(access, path)
-
-
 def _to_login(asked: HTTPConnection) -> Response:
     """Send a browser that opens a page to the login, and back after it."""
     opens_page = asked.scope.get("method") == "GET" and "text/html" in asked.headers.get(
@@ -102,12 +99,6 @@ def _to_login(asked: HTTPConnection) -> Response:
     wanted = asked.url.path + (f"?{asked.url.query}" if asked.url.query else "")
     query = "" if wanted == "/" else f"?{urllib.parse.urlencode({'next': wanted})}"
     return RedirectResponse(f"{LOGIN}{query}", status_code=303)
-
-
-def _arrived_on_loopback(scope: Scope) -> bool:
-    """Whether a connection was made to this machine's loopback address."""
-    server = scope.get("server")
-    return server is not None and is_loopback(str(server[0]))
 
 
 def _with_headers(send: Send, path: str) -> Send:

@@ -32,11 +32,6 @@ class Provider:
     url: str
 
 
-def is_configured() -> bool:
-    """Whether there is a provider to log in at."""
-    return bool(_section())
-
-
 def providers() -> list[Provider]:
     """Return the providers that are configured."""
     section = _section()
@@ -71,7 +66,7 @@ def why_not_in(cookies: Mapping[str, str]) -> str:
 
 def _claims_in(cookies: Mapping[str, str]) -> Mapping[str, Any]:
     """Return what a provider says in Streamlit's cookie, nothing where it does not hold here."""
-    if USER_COOKIE_NAME not in cookies or not is_configured():
+    if USER_COOKIE_NAME not in cookies or not _section():
         return {}
     secret = get_cookie_secret()
 

@@ -19,7 +19,7 @@ from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.roster import Roster
 from search_core.access.audit_log import Action
 from search_core.schema.camera import public_address
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.settings import load_settings
 from search_core.store.endpoint import running_serve
 

@@ -1,22 +1,28 @@
-"""The watched folders on the page Cameras: their state, what failed, and when they were away."""
+"""The watched folders on the page Cameras: their state, what failed, when they were away; one
+added, and one changed, paused and removed.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
 
 from dashboard import resources
-from dashboard.auth import identity
-from dashboard.cameras.changes import folder_roster
-from dashboard.cameras.folder_forms import folder_adding_form, folder_card
+from dashboard.auth import identity, server_files
+from dashboard.cameras.changes import add_folder, change_folder, folder_roster, watched_when
+from dashboard.cameras.forms import pause_and_remove, removal_buttons
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
-from dashboard.i18n.formatting import counted, local_time
-from dashboard.i18n.gettext import _
+from dashboard.i18n.formatting import counted, local_time, plain
+from dashboard.i18n.gettext import _, said
+from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.status_log import CameraState, Gap
+from ingest.media.keyframes.registry import selector_examples
+from search_core.errors import UsageError
+from search_core.store.library import check_library_name
 from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
@@ -27,6 +33,10 @@ path = "/srv/recordings"
 library = "main"
 """
 _FORM_PX = 640
+_CHOSEN = "one-folder"
+_ROUND = "folders_added"
+#: Where the session keeps the name of the folder that was added last, until it is shown.
+_JUST_ADDED = "folder_just_added"
 
 
 @shown_in_words()
@@ -133,3 +143,165 @@ def gap_frame(gaps: Sequence[Gap], heading: str) -> pd.DataFrame:
 def time_or_dash(epoch_ms: int | None) -> str:
     """Return a local time, a dash where there is none."""
     return local_time(epoch_ms) if epoch_ms else "–"
+
+
+@st.fragment
+@shown_in_words()
+def folder_adding_form() -> None:
+    """Draw the form that adds a folder, for an administrator of all cameras."""
+    st.markdown("##### " + _("Add a folder"))
+    if not resources.settings().media.server_folders:
+        st.markdown(
+            _(
+                "A folder that a recorder writes to can be added here when `sightline.toml` says "
+                "where such folders are. On the server the command adds any folder."
+            )
+        )
+        st.code('[media]\nserver_folders = ["/srv/recordings"]', language="toml")
+        return
+    number = int(st.session_state.get(_ROUND, 0))  # another one empties the fields
+    with st.form(f"add-folder-{number}", border=False):
+        name = st.text_input(_("Name"), placeholder=_("such as nvr"), key=f"folder-name-{number}")
+        given = _fields(f"new-folder-{number}", None)
+        added = st.form_submit_button(_("Add"), icon=":material/add:", type="primary")
+    if added:
+        folder = add_folder(name, _checked(given))
+        st.session_state[_ROUND] = number + 1
+        st.session_state[_JUST_ADDED] = folder.name
+        text = _("Added {name}. {when}")
+        st.toast(text.format(name=plain(folder.name), when=watched_when()))
+        st.rerun()
+
+
+@st.fragment
+@shown_in_words()
+def folder_card() -> None:
+    """Draw one folder, chosen from those on the roster, with what may be done with it."""
+    st.markdown("##### " + _("One folder"))
+    folders = {folder.name: folder for folder in folder_roster().folders()}
+    if (new := st.session_state.pop(_JUST_ADDED, None)) in folders:
+        st.session_state[_CHOSEN] = new
+    name = st.selectbox(_("Folder"), list(folders), key=_CHOSEN)
+    folder = folders.get(name or "")
+    if folder is None:
+        st.caption(_("No folder is to be watched."))
+        return
+    st.caption(_about(folder))
+    if not identity.current().may_remove:
+        st.caption(_("An administrator of all cameras can change it."))
+        return
+    if folder.added:
+        with st.container(horizontal=True):
+            paused = _("Paused {name}. What appears in it is taken in when it is resumed.")
+            if pause_and_remove(f"folder-{folder.name}", folder, paused):
+                st.dialog(_("Remove the folder?"))(_removal_form)(folder)
+        with st.expander(_("Change it"), icon=":material/edit:"):
+            _changing_form(folder)
+
+
+def _about(folder: WatchedFolder) -> str:
+    """Return where a folder is, and how what appears in it is taken in."""
+    parts = [plain(str(folder.path))]
+    if folder.paused:
+        parts.append(_("paused"))
+    if folder.camera:
+        parts.append(_("Camera {camera}").format(camera=plain(folder.camera)))
+    if folder.keyframes != "auto":
+        parts.append(_("Keyframes {how}").format(how=plain(folder.keyframes)))
+    if folder.tags:
+        parts.append(_("Tags {tags}").format(tags=plain(", ".join(folder.tags))))
+    parts.append(_("Library {library}.").format(library=plain(folder.library)))
+    text = " · ".join(parts)
+    if not folder.added:
+        text += " " + _("From `sightline.toml` on the server; it is changed there.")
+    return text
+
+
+def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
+    """Draw what is asked of a folder, as ``folder`` has it now; return what was given."""
+    choices = server_files.choices(resources.settings())
+    if folder is not None and str(folder.path) not in choices:
+        choices = [str(folder.path), *choices]
+    path = st.selectbox(
+        _("Folder on the server"),
+        choices,
+        index=choices.index(str(folder.path)) if folder else None,
+        accept_new_options=True,
+        placeholder=_("Choose one, or type the path of one further down"),
+        help=_("What is in it and below it is taken in, and then what appears in it."),
+        key=f"{key}-path",
+    )
+    left, right = st.columns(2)
+    with left:
+        names = resources.library_names(folder.library if folder else None)
+        library = st.selectbox(_("Library"), names, accept_new_options=True, key=f"{key}-library")
+    with right:
+        camera = st.text_input(
+            _("Camera"),
+            value=(folder and folder.camera) or "",
+            placeholder=_("as names and folders say"),
+            help=_("Which camera all of it is from. Of several cameras leave it empty."),
+            key=f"{key}-camera",
+        )
+    left, right = st.columns(2)
+    with left:
+        keyframes = st.text_input(
+            _("Keyframes"),
+            value=folder.keyframes if folder else "auto",
+            help=_("Which frames of a video: {ways}.").format(ways=", ".join(selector_examples())),
+            key=f"{key}-keyframes",
+        )
+    with right:
+        tags = st.multiselect(
+            _("Tags"),
+            folder.tags if folder else (),
+            default=folder.tags if folder else None,
+            accept_new_options=True,
+            placeholder=_("none"),
+            key=f"{key}-tags",
+        )
+    return AddedFolder(
+        path=Path((path or "").strip()),
+        library=library or resources.settings().library,
+        camera=camera.strip() or None,
+        keyframes=keyframes.strip() or "auto",
+        tags=tuple(tags),
+    )
+
+
+def _checked(given: AddedFolder) -> AddedFolder:
+    if given.path == Path():
+        raise UsageError(_("No folder was given."), _("Choose one, or type its path."))
+    check_library_name(given.library or "")
+    return given
+
+
+def _changing_form(folder: WatchedFolder) -> None:
+    # Another key when it was changed: the fields then hold what it is now.
+    key = f"change-folder-{folder.name}-{hash(folder)}"
+    with st.form(key, border=False):
+        given = _fields(key, folder)
+        st.caption(
+            _(
+                "What was taken in stays as it is. Into another library, or with other keyframes, "
+                "the files are taken in again."
+            )
+        )
+        saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")
+    if saved:
+        change_folder(folder.name, _checked(given))
+        st.toast(_("Changed {name}.").format(name=plain(folder.name)))
+        st.rerun()
+
+
+@shown_in_words()
+def _removal_form(folder: WatchedFolder) -> None:
+    identity.require_removing("removing a folder")
+    text = _("**{folder}** will not be watched any more.")
+    st.markdown(text.format(folder=plain(folder.name)))
+    taken = {state.name: state.taken for state in folder_roster().states()}.get(folder.name, 0)
+    if taken:
+        told = _("{files} of it were taken in: they stay in the library, and are found.")
+        st.markdown(told.format(files=counted(taken, "file")))
+    st.caption(_("Its files are not touched."))
+    removal_buttons(folder)

@@ -1,4 +1,7 @@
-"""One live camera: tested, paused, given another address or retention, and removed."""
+"""Live cameras: one added, its address tried before it is kept; one tested, paused, given another
+address or retention, and removed. A test looks at a stream for some seconds, and shows what it
+sends, or says why not.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,8 @@ from pydantic import SecretStr
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cameras.add_form import JUST_ADDED, address_fields
 from dashboard.cameras.changes import (
+    add_camera,
     change_address,
     keep_for,
     lasting,
@@ -22,20 +25,27 @@ from dashboard.cameras.changes import (
     roster,
     watched_when,
 )
-from dashboard.cameras.stream_test import forget_seen, show_seen, try_stream
 from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from ingest.cameras.camera import Camera
+from ingest.cameras.decode_process import Glimpse, look_at
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.rows.retention import Rule
-from search_core.errors import LibraryNotFound, StoreError, UsageError
+from search_core.errors import LibraryNotFound, MediaError, StoreError, UsageError
 from search_core.schema.camera import with_login
-from search_core.schema.durations import format_duration, parse_duration
+from search_core.schema.clocks import format_duration, parse_duration
 from search_core.schema.filters import Filter
+from search_core.store.library import check_library_name
 
 _CHOSEN = "one-camera"
 _ROUND = "addresses_changed"
+_PLACE = "new camera"
+_ADDED = "cameras_added"
+#: Where the session keeps the name of the camera that was added last, until it is shown.
+_JUST_ADDED = "camera_just_added"
+_SEEN = "stream_seen"
+_CODECS = {"h264": "H.264", "hevc": "H.265", "mjpeg": "MJPEG", "mpeg4": "MPEG-4", "av1": "AV1"}
 
 
 @st.fragment
@@ -44,7 +54,7 @@ def camera_card() -> None:
     """Draw one camera, chosen from those that may be seen, with what may be done with it."""
     st.markdown("##### " + _("One camera"))
     cameras = _seen_cameras()
-    if (new := st.session_state.pop(JUST_ADDED, None)) in cameras:
+    if (new := st.session_state.pop(_JUST_ADDED, None)) in cameras:
         st.session_state[_CHOSEN] = new
     name = st.selectbox(_("Camera"), list(cameras), key=_CHOSEN)
     camera = cameras.get(name or "")
@@ -192,16 +202,12 @@ def _removal_form(camera: Camera) -> None:
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
         if kept := _count(camera, None):
-            st.markdown(_what_stays(camera, counted(kept, "keyframe")))
+            told = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
+            if camera.retain:
+                told = _("Still kept, and found: {keyframes}, each until it is {time} old.")
+            keyframes, time = counted(kept, "keyframe"), lasting(camera.retain)
+            st.markdown(told.format(keyframes=keyframes, time=time))
     removal_buttons(camera)
-
-
-def _what_stays(camera: Camera, keyframes: str) -> str:
-    if camera.retain:
-        text = _("Still kept, and found: {keyframes}, each until it is {time} old.")
-        return text.format(keyframes=keyframes, time=format_duration(camera.retain))
-    text = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
-    return text.format(keyframes=keyframes)
 
 
 def _count(camera: Camera, rule: Rule | None) -> int:
@@ -211,3 +217,115 @@ def _count(camera: Camera, rule: Rule | None) -> int:
         return resources.store().count(camera.library, where)
     except LibraryNotFound:
         return 0
+
+
+@st.fragment
+@shown_in_words()
+def adding_form() -> None:
+    """Draw the form, for an administrator of all cameras."""
+    st.markdown("##### " + _("Add a camera"))
+    number = int(st.session_state.get(_ADDED, 0))  # another one empties the fields
+    with st.form(f"add-camera-{number}", border=False):
+        name = st.text_input(_("Name"), placeholder=_("such as front-gate"), key=f"name-{number}")
+        address, user, password = address_fields(f"new-{number}")
+        left, right = st.columns(2)
+        with left:
+            library = st.selectbox(
+                _("Library"),
+                resources.library_names(),
+                accept_new_options=True,
+                key=f"camera-library-{number}",
+            )
+        with right:
+            kept = st.text_input(
+                _("Kept for"),
+                placeholder=_("for ever"),
+                help=_("How long its keyframes are kept, such as 12h, 30d or 2w."),
+                key=f"kept-{number}",
+            )
+        with st.container(horizontal=True):
+            tested = st.form_submit_button(_("Test"), icon=":material/play_circle:")
+            added = st.form_submit_button(_("Add"), icon=":material/add:", type="primary")
+    into = check_library_name(library or resources.settings().library)
+    if tested:
+        url = SecretStr(with_login(address, user, password))
+        try_stream(Camera(name.strip() or _PLACE, url, into), _PLACE)
+    if added:
+        retain = parse_duration(kept) if kept.strip() else None
+        url = SecretStr(with_login(address, user, password))
+        camera = roster().make(name, url.get_secret_value(), library=into, retain=retain)
+        add_camera(camera)
+        forget_seen()
+        st.session_state[_ADDED] = number + 1
+        st.session_state[_JUST_ADDED] = camera.name
+        st.toast(_("Added {name}. {when}").format(name=plain(camera.name), when=watched_when()))
+        st.rerun()
+    show_seen(_PLACE)
+
+
+def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
+    """Draw the fields of an address; return address, user name and password, "" if not given.
+
+    What is typed into them is sent here, and never back. ``hint`` stands where nothing is typed.
+    """
+    address = st.text_input(
+        _("Address"),
+        placeholder=hint or "rtsp://192.0.2.10:554/stream1",
+        type="password",
+        autocomplete="off",
+        help=_(
+            "It begins with rtsp:// or rtsps://; the camera's manual or its own page says it. It "
+            "is kept on the server, where only its owner can read it, and never shown."
+        ),
+        key=f"{key}-address",
+    )
+    left, right = st.columns(2)
+    with left:
+        user = st.text_input(
+            _("User name"),
+            autocomplete="off",
+            help=_("As the camera knows it, unless it is in the address."),
+            key=f"{key}-user",
+        )
+    with right:
+        password = st.text_input(
+            _("Password"), type="password", autocomplete="new-password", key=f"{key}-password"
+        )
+    return address, user.strip(), password
+
+
+def try_stream(camera: Camera, place: str) -> None:
+    """Look at a camera, and remember what was seen for as long as ``place`` is shown."""
+    identity.record("view", "", {"camera": camera.name, "stream tested": camera.address})
+    with st.spinner(_("Looking at {address} …").format(address=camera.address)):
+        try:
+            seen: Glimpse | str = look_at(camera, resources.settings().media.max_pixels)
+        except MediaError as error:
+            seen = _("{address} {what}.").format(address=camera.address, what=said(error.message))
+    st.session_state[_SEEN] = (place, camera.name, seen)
+
+
+def show_seen(place: str) -> None:
+    """Draw what the last test showed, if it was made at this place."""
+    tested, name, seen = st.session_state.get(_SEEN, ("", "", ""))
+    if tested != place:
+        return
+    if isinstance(seen, str):
+        st.error(plain(seen), icon=":material/videocam_off:")
+        return
+    st.success(
+        _("It answers: {width} × {height}, {codec}, {fps} frames a second.").format(
+            width=seen.width,
+            height=seen.height,
+            codec=_CODECS.get(seen.codec, seen.codec),
+            fps=f"{seen.fps:.0f}",
+        ),
+        icon=":material/videocam:",
+    )
+    alt = _("What the camera {name} sends").format(name=name)
+    st.image(seen.still, width="stretch", alt=alt)
+
+
+def forget_seen() -> None:
+    """Forget what the last test showed."""
+    st.session_state.pop(_SEEN, None)

@@ -7,19 +7,17 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cameras.add_form import adding_form
 from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
 from dashboard.cameras.folders import folder_section, gap_frame, state_words, time_or_dash
-from dashboard.cameras.forms import camera_card
+from dashboard.cameras.forms import adding_form, camera_card
 from dashboard.components.errors import shown_in_words
 from dashboard.components.routes import Page
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
@@ -122,7 +120,13 @@ def _cameras() -> None:
     settings, access = resources.settings(), identity.current()
     states = _states()
     if not states:
-        st.info(_nothing_yet(may_change=access.may_remove), icon=":material/videocam:")
+        text = _("No camera has been watched yet. An administrator of all cameras can add one.")
+        if access.may_remove:
+            text = _(
+                "No camera has been watched yet. Add one with its address: what moves before it "
+                "becomes a keyframe that is found within seconds, and no video is recorded."
+            )
+        st.info(text, icon=":material/videocam:")
         return
     gaps: list[Gap] = []
     if settings.ledger_path.exists():
@@ -137,12 +141,3 @@ def _cameras() -> None:
     if gaps:
         with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(gap_frame(gaps, _("Camera")), hide_index=True, width="stretch")
-
-
-def _nothing_yet(*, may_change: bool) -> str:
-    if not may_change:
-        return _("No camera has been watched yet. An administrator of all cameras can add one.")
-    return _(
-        "No camera has been watched yet. Add one with its address: what moves before it becomes a "
-        "keyframe that is found within seconds, and no video is recorded."
-    )

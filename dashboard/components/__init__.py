@@ -1,3 +1,3 @@
-"""Parts that several pages draw: cards, thumbnails, stills, error boxes, the library picker,
+"""Parts that several pages draw: cards, stills, jobs, error boxes, the library picker,
 routes, and the serving of videos. Pages import them; they import no page.
 """

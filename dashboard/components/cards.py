@@ -16,17 +16,11 @@ MOST_FOLDED = 4
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One picture of a grid, numbered from 1.
-
-    ``score`` is None when nothing was searched for, ``strength`` where it cannot be told. A card
-    that stands for several hits of a search has their ``moment``.
-    """
+    """One picture of a grid, numbered from 1; what a search found has its ``moment``."""
 
     number: int
     entity: MediaEntity
-    score: float | None = None
     moment: Moment | None = None
-    strength: float | None = None
 
     @property
     def is_less_sure(self) -> bool:
@@ -37,8 +31,7 @@ class Card:
 def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
     """Return moments as cards, in their order; the best hit of each is its picture."""
     return [
-        Card(number, moment.best.entity, moment.best.score, moment, moment.best.strength)
-        for number, moment in enumerate(moments, start=1)
+        Card(number, moment.best.entity, moment) for number, moment in enumerate(moments, start=1)
     ]
 
 
@@ -50,7 +43,7 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 def card_text(card: Card) -> str:
     """Return a card's lines as Markdown: which, how well, where; the position, and when."""
     camera = plain(card.entity.camera) or _("no camera")
-    score = "" if card.score is None else f"{card.score:.3f} · "
+    score = "" if card.moment is None else f"{card.moment.best.score:.3f} · "
     lines = [
         f"**{card.number}** · {score}{camera}",
         f":small[:gray[{plain(position(card.entity))} · {plain(_when(card))}]]",
@@ -76,20 +69,17 @@ def folded_pictures(card: Card) -> dict[str, str]:
 
 def folded_text(card: Card) -> str:
     """Return how sure a card's match is and what it stands for besides its picture, or ""."""
-    if card.moment is None:
+    moment, parts = card.moment, []
+    if moment is None:
         return ""
-    parts = []
-    if card.strength is not None:
-        text = _("weak, {share}") if card.moment.best.is_weak else _("match {share}")
-        parts.append(text.format(share=f"{card.strength:.0%}"))
-    if len(card.moment.hits) > 1:
-        seconds = (card.moment.last_ms - card.moment.first_ms) / 1000
-        text = _("{hits} in {time}")
-        parts.append(
-            text.format(hits=counted(len(card.moment.hits), "hit"), time=_duration(seconds))
-        )
-    if card.moment.alike:
-        parts.append(_("{count} alike").format(count=f"{card.moment.alike:,}"))
+    if moment.best.strength is not None:
+        text = _("weak, {share}") if moment.best.is_weak else _("match {share}")
+        parts.append(text.format(share=f"{moment.best.strength:.0%}"))
+    if len(moment.hits) > 1:
+        time = _duration((moment.last_ms - moment.first_ms) / 1000)
+        parts.append(_("{hits} in {time}").format(hits=counted(len(moment.hits), "hit"), time=time))
+    if moment.alike:
+        parts.append(_("{count} alike").format(count=f"{moment.alike:,}"))
     return _(", ").join(parts)
 
 

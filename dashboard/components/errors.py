@@ -9,9 +9,8 @@ from itertools import count
 
 import streamlit as st
 
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from search_core.errors import QueueUnavailable, SightlineError, StoreUnavailable
 
 _log = logging.getLogger(__name__)

@@ -132,7 +132,12 @@ def _decode(file: BinaryIO, max_pixels: int, longest_px: int) -> Image.Image:
             ) from error
         with opened:
             if opened.width * opened.height > max_pixels:
-                raise _too_large(max_pixels)
+                raise MediaTooLarge(
+                    _("The picture has more than {count} million pixels.").format(
+                        count=f"{max_pixels / 1e6:.0f}"
+                    ),
+                    _("Scale it down, or raise SIGHTLINE_MEDIA_MAX_PIXELS."),
+                )
             try:
                 opened.draft("RGB", (longest_px, longest_px))
                 upright = ImageOps.exif_transpose(opened)
@@ -152,12 +157,3 @@ def _on_white(image: Image.Image) -> Image.Image:
         white = Image.new("RGBA", layered.size, "white")
         return Image.alpha_composite(white, layered).convert("RGB")
     return image.convert("RGB")
-
-
-def _too_large(max_pixels: int) -> MediaTooLarge:
-    return MediaTooLarge(
-        _("The picture has more than {count} million pixels.").format(
-            count=f"{max_pixels / 1e6:.0f}"
-        ),
-        _("Scale it down, or raise SIGHTLINE_MEDIA_MAX_PIXELS."),
-    )

@@ -42,7 +42,7 @@ class Page:
 def pages() -> tuple[Page, ...]:
     """Return every page, in the order of the menu."""
     # Imported when they are asked for: pages import this module, to switch between them.
-    from dashboard.auth.account_page import PAGE as ACCOUNT
+    from dashboard.auth.login import PAGE as ACCOUNT
     from dashboard.cameras.page import PAGE as CAMERAS
     from dashboard.index.page import PAGE as INDEX
     from dashboard.library.page import PAGE as LIBRARY
@@ -72,9 +72,9 @@ def switch_to(url: str, **address: str) -> None:
 
 def logged_out_page() -> st.Page:
     """Return what is seen when a session is over."""
-    from dashboard.auth import account_page as account
+    from dashboard.auth.login import logged_out
 
-    return st.Page(account.logged_out, title=_("Logged out"), default=True)
+    return st.Page(logged_out, title=_("Logged out"), default=True)
 
 
 def _refused(page: Page) -> st.Page:

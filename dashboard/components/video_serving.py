@@ -25,7 +25,6 @@ from ingest.sources.media_locator import is_as_taken_in
 from search_core.access.roles import Access
 from search_core.errors import SightlineError
 from search_core.schema.entity import MediaEntity
-from search_core.schema.filters import Filter
 
 _PATH = "/footage"
 #: Pieces of one video asked for with no longer pause than this are one viewing.
@@ -76,11 +75,6 @@ def plays_in_browsers(path: Path) -> bool:
     return path.suffix.lower() in _VIDEO_TYPES
 
 
-def _entity(access: Access, library: str, entity_id: str) -> MediaEntity | None:
-    found = resources.store_for(access).entities(library, Filter(ids=(entity_id,)), limit=1)
-    return found[0] if found else None
-
-
 def _serve(request: Request) -> Response:
     """Answer with a video or a part of it, as the Range header asks."""
     library, entity_id = request.path_params["library"], request.path_params["entity_id"]
@@ -88,7 +82,7 @@ def _serve(request: Request) -> Response:
         access = identity.who(request.cookies)
         if access is None:
             return PlainTextResponse("Log in first.", status_code=401)
-        entity = _entity(access, library, entity_id)
+        entity = resources.entity(library, entity_id, access)
         if entity is not None:
             _record(access, library, entity, request)
     except SightlineError:
@@ -104,13 +98,11 @@ def _serve(request: Request) -> Response:
             "X-Content-Type-Options": "nosniff",
             "Content-Security-Policy": "sandbox; default-src 'none'; media-src 'self'",
             # Somebody else may log in at the same browser.
-            "Cache-Control": "private, no-cache" if _has_login() else "private, max-age=3600",
+            "Cache-Control": "private, no-cache"
+            if identity.login().is_required
+            else "private, max-age=3600",
         },
     )
-
-
-def _has_login() -> bool:
-    return identity.login().is_required
 
 
 def _record(access: Access, library: str, entity: MediaEntity, request: Request) -> None:

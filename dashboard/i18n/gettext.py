@@ -1,7 +1,11 @@
-"""The languages people read the dashboard in: ``_`` and ``ngettext`` as GNU gettext has them.
+"""The languages people read the dashboard in: ``_`` and ``ngettext`` as GNU gettext has them, and
+``said`` for what search_core and ingest say.
 
 English is what the code says. Another language is a catalogue in ``locale/``, read when somebody
 first asks for it. Every session has its own: what its user chose, else what the browser prefers.
+
+The core speaks English: what it says goes to terminals, logs and files as well. Its messages keep
+the templates they were made of, and it is those that are translated.
 """
 
 from __future__ import annotations
@@ -13,9 +17,11 @@ from functools import cache
 from gettext import GNUTranslations, NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
+
+from search_core.messages import Message
 
 Language = Literal["en", "zh"]
 #: What each language calls itself, and its tag in HTML.
@@ -29,6 +35,10 @@ LOCALE = Path(__file__).with_name("locale")
 _CHOSEN = "chosen_language"
 _BROWSERS = "browsers_language"
 _spoken: ContextVar[Language | None] = ContextVar("spoken", default=None)
+#: What these keys hold in a chart names columns and looks; it is not shown.
+_NOT_SHOWN = {
+    *("field", "type", "style", "mark", "data", "name", "sort", "filter", "known_from"),
+}
 
 
 def _(message: str) -> str:
@@ -61,9 +71,9 @@ def current() -> Language:
 
 def preferred(cookies: Mapping[str, str], locales: str) -> Language:
     """Return what a browser's cookie says, else the first of its locales (``zh-CN,en;q=0.8``)."""
-    said = cookies.get(COOKIE, "")
+    chosen = cookies.get(COOKIE, "")
     for known in NAMES:
-        if known == said:
+        if known == chosen:
             return known
     first = locales.partition(",")[0].strip().lower()
     return "zh" if first.partition("-")[0].partition("_")[0] == "zh" else "en"
@@ -109,3 +119,64 @@ def catalogue(language: Language) -> NullTranslations:
         write_mo(compiled, read_po(file, locale=language))
     compiled.seek(0)
     return GNUTranslations(compiled)
+
+
+#: Words of the core that are names of states in its code.
+_STATES = (
+    N_("queued"),
+    N_("running"),
+    N_("done"),
+    N_("failed"),
+    N_("cancelled"),
+    N_("skipped"),
+    N_("live"),
+    N_("lost"),
+    N_("connecting"),
+    N_("starting"),
+    N_("watching"),
+    N_("stopped"),
+    N_("paused"),
+    N_("recommended"),
+    N_("fits"),
+    N_("slow"),
+    N_("finds too little"),
+    N_("too large"),
+    N_("not offered"),
+)
+#: How messages are joined; see search_core.messages.joined.
+_JOINED = (N_("{first}; {then}"), N_("{first}, {then}"), N_("{first} {then}"))
+
+
+def said(text: str) -> str:
+    """Return a message of search_core or ingest in the language of the page.
+
+    English where it is not known: it may be another program's.
+    """
+    if current() == "en" or not text:
+        return text
+    if not isinstance(text, Message) or not text.values:
+        return _(text)
+    return _(text.template).format(
+        **{
+            name: said(value) if isinstance(value, Message) else value
+            for name, value in text.values.items()
+        }
+    )
+
+
+def draw_in_words(chart: Any) -> None:
+    """Draw one of the lab's charts, its titles and legends in the language of the page."""
+    if current() == "en":
+        st.altair_chart(chart, width="stretch", theme=None)
+    else:
+        st.vega_lite_chart(spec=_translated(chart.to_dict()), width="stretch", theme=None)
+
+
+def _translated(part: Any) -> Any:
+    if isinstance(part, dict):
+        return {
+            key: value if key in _NOT_SHOWN else _translated(value) for key, value in part.items()
+        }
+    if isinstance(part, list):
+        return [_translated(one) for one in part]
+    return said(part) if isinstance(part, str) else part

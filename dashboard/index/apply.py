@@ -1,81 +1,59 @@
-"""What a comparison advises, and making it the library's index, with what that costs."""
+"""Making another index the library's: as a kept comparison advises, with what that costs, or by
+hand, with only the parameters that the chosen type has.
+
+The data directory has a folder for each job that measured a comparison.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
 
 import streamlit as st
 
+from dashboard import resources
 from dashboard.i18n.formatting import counted, plain
-from dashboard.i18n.gettext import _
-from dashboard.index.comparisons import KeptComparison
+from dashboard.i18n.gettext import _, said
 from dashboard.index.jobs import ask_for_index
-from search_core.indexes import INDEX_SPECS
+from search_core.errors import IndexParameterError
+from search_core.indexes import (
+    INDEX_SPECS,
+    IndexSpec,
+    Parameter,
+    SearchParams,
+    make_index_spec,
+    parameters_of,
+)
+from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.plan import search_params_of, spec_of
-from search_core.lab.recommendation import Recommendation
-from search_core.lab.records import IndexRun
+from search_core.lab.recommendation import Recommendation, recommend, setting_text
+from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl
+from search_core.lab.report.frames import runs_frame
 from search_core.lab.report.sections import standings
 from search_core.lab.report.tables import number, share, size
 from search_core.store.library import LibraryInfo
 
 _FEW_ROWS = 5_000
 _FLOAT_BYTES = 4
+_RUNS = "runs.jsonl"
+_REPORT = "report.html"
+_READ_AT_ONCE = 64
 
 
 def setting_words(run: IndexRun) -> str:
     """Return an index and its setting as people say it: ``HNSW (M 16) with ef 64``."""
-    built = ", ".join(f"{name} {value}" for name, value in run.build_params.items())
-    searched = ", ".join(f"{name} {value}" for name, value in run.search_params.items())
-    index = f"{run.index_type} ({built})" if built else run.index_type
-    if not searched:
-        return index
-    return _("{index} with {searched}").format(index=index, searched=searched)
+    index, searched, setting = setting_text(run).partition(" with ")
+    return _("{index} with {searched}").format(index=index, searched=setting) if searched else index
 
 
 def recommendation_words(advice: Recommendation) -> str:
     """Return which setting to use, how fast it is, and with what margin."""
-    chosen = advice.chosen
-    run, hardest = chosen.run, chosen.hardest
-    found = _("it finds {recall} of the true neighbours in {time} ms (median)")
-    if hardest.filter:
-        found = _(
-            "it finds {recall} of the true neighbours under the filter {filter} in {time} ms "
-            "(median)"
-        )
-    found = found.format(
-        recall=f"{chosen.recall:.1%}", filter=hardest.filter, time=f"{run.p50_ms or 0.0:.2g}"
-    )
-    words = {
-        "setting": setting_words(run),
-        "found": found,
-        "short": f"{-advice.margin:.1%}",
-        "points": f"{100 * advice.margin:.1f}",
-        "target": f"{advice.target_recall:.1%}",
-    }
-    if not chosen.meets:
-        return _(
-            "Nothing measured reaches the target of {target}; {setting} comes nearest: {found}, "
-            "{short} short."
-        ).format(**words)
-    low = hardest.recall_low
-    text = _("Use {setting}: {found}, {points} points above the target of {target}.")
-    if low is not None and low < advice.target_recall:
-        words["low"] = f"{low:.1%}"
-        text = _(
-            "Use {setting}: {found}, {points} points above the target of {target} "
-            "(95 % interval from {low}: more queries would tell)."
-        )
-    said = text.format(**words)
-    return f"{said} {_ties(advice)}" if advice.ties else said
-
-
-def _ties(advice: Recommendation) -> str:
-    names = ", ".join(setting_words(setting.run) for setting in advice.ties[:2])
-    more = len(advice.ties) - 2
-    text = _("In speed it cannot be told apart from {settings}.")
-    if more > 0:
-        text = _("In speed it cannot be told apart from {settings} and {more} more.")
-    return text.format(settings=names, more=more)
+    words = said(advice.sentence)
+    for setting in (advice.chosen, *advice.ties):
+        words = words.replace(setting_text(setting.run), setting_words(setting.run))
+    return words
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,3 +179,139 @@ def _advised(kept: KeptComparison, advice: Recommendation) -> Choice:
         run,
     )
     return Choice(run, build, advice.chosen.recall, advised=True)
+
+
+def pick_index(info: LibraryInfo, rows: int) -> None:
+    """Draw the form; its button asks for the index, which is built while the library answers."""
+    current = info.index.index_type
+    kinds = offered_types(resources.store().server(), info.encoder.dim)
+    if current not in kinds:
+        kinds.append(current)
+    kind = st.selectbox(_("Type"), kinds, index=kinds.index(current), key=f"kind-{info.name}")
+    st.caption(_(INDEX_SPECS[kind].explanation))
+    start = info.index if kind == current else INDEX_SPECS[kind].sized(rows, info.encoder.dim)
+    with st.form(f"index-{info.name}-{kind}", border=False):
+        build = {
+            name: _value(parameter, getattr(start, name))
+            for name, parameter in parameters_of(start)
+        }
+        search = _search_params(start, info.search)
+        pressed = st.form_submit_button(_("Apply"), type="primary", width="stretch")
+    builds = _("Builds over {vectors}; searches go on meanwhile.")
+    st.caption(builds.format(vectors=counted(rows, "vector")))
+    if pressed:
+        ask_for_index(info.name, make_index_spec(kind, build), search)
+
+
+def _search_params(start: IndexSpec, now: SearchParams) -> SearchParams:
+    """Return what the form says of the parameter that trades time for recall, if there is one."""
+    if start.sweep is None:
+        return SearchParams()
+    parameter = dict(parameters_of(now))[start.sweep]
+    value = getattr(now, start.sweep)
+    if value is None:
+        value = start.search_params(SearchParams(), 1)[start.sweep]
+    return SearchParams(**{start.sweep: int(_value(parameter, value))})
+
+
+def _value(parameter: Parameter, value: int | str | bool) -> int | str | bool:
+    """Draw what sets a parameter, with what more of it does; return what is set."""
+    chosen: int | str | bool
+    effect = _(parameter.effect)
+    if parameter.choices:
+        at = parameter.choices.index(str(value))
+        chosen = st.selectbox(parameter.name, parameter.choices, index=at)
+        about = effect
+    elif parameter.high:
+        low, high = parameter.low, parameter.high
+        chosen = int(st.number_input(parameter.name, low, high, min(max(int(value), low), high)))
+        about = _("{unit}, {low} to {high}; more: {effect}").format(
+            unit=_(parameter.unit), low=f"{low:,}", high=f"{high:,}", effect=effect
+        )
+    else:
+        chosen = st.checkbox(parameter.name, bool(value))
+        about = effect
+    st.caption(about)
+    return chosen
+
+
+@dataclass(frozen=True)
+class KeptComparison:
+    """One comparison and the job that measured it."""
+
+    job_id: str
+    folder: Path
+    comparison: Comparison
+
+    @property
+    def context(self) -> RunContext:
+        """What its measurements share."""
+        return self.comparison.context
+
+    @property
+    def measured_ms(self) -> int:
+        """When it began, epoch milliseconds."""
+        return round(datetime.fromisoformat(self.context.started_at).timestamp() * 1000)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it came to its end: what was cancelled has no report."""
+        return self.report_path.is_file()
+
+    @property
+    def report_path(self) -> Path:
+        """Its report, one page of HTML; there only where the comparison came to its end."""
+        return self.folder / _REPORT
+
+    @cached_property
+    def index_types(self) -> tuple[str, ...]:
+        """The index types it has searches of, in the order they were measured."""
+        return tuple(dict.fromkeys(run.index_type for run in self.comparison.searches))
+
+    @cached_property
+    def advice(self) -> Recommendation | None:
+        """The setting to use for the recall that was asked for; None where none gave numbers."""
+        return recommend(self.comparison.runs, self.context.target_recall)
+
+    def to_csv(self) -> str:
+        """Return all its measurements, a line each."""
+        return str(runs_frame([self.comparison]).to_csv(index=False))
+
+
+def kept_comparisons(folder: Path, library: str) -> list[KeptComparison]:
+    """Return the comparisons of a library in ``folder`` that have searches, newest first.
+
+    What cannot be read as one is left out; the disk is asked about each file every time, and a
+    file is read once.
+    """
+    found = []
+    for path in folder.glob(f"*/{_RUNS}"):
+        try:
+            stat = path.stat()
+            kept = _read(path, stat.st_mtime_ns, stat.st_size)
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+        if kept.context.library == library and kept.comparison.searches:
+            found.append(kept)
+    return sorted(found, key=lambda kept: kept.measured_ms, reverse=True)
+
+
+@lru_cache(maxsize=_READ_AT_ONCE)
+def _read(path: Path, _changed_ns: int, _size: int) -> KeptComparison:
+    kept = KeptComparison(path.parent.name, path.parent, read_jsonl(path))
+    datetime.fromisoformat(kept.context.started_at)  # what is not a time is damage, found here
+    return kept
+
+
+def offered_types(server: ServerInfo, dim: int) -> list[str]:
+    """Return the index types for a library's vectors that this Milvus has."""
+    found = []
+    for name, spec in INDEX_SPECS.items():
+        if spec.vector_kind != "float" or spec.refusal(server, surely=True):
+            continue
+        try:
+            spec().require_dim(dim)
+        except IndexParameterError:
+            continue
+        found.append(name)
+    return found

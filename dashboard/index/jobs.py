@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import streamlit as st
 
 from dashboard import resources
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
-from dashboard.i18n.formatting import clock, local_time, plain
-from dashboard.i18n.gettext import N_, _
-from dashboard.library.job_list import is_stuck
-from dashboard.query.request import forget_answer
+from dashboard.components.jobs import draw_head, follow, say_when_stuck
+from dashboard.i18n.formatting import plain
+from dashboard.i18n.gettext import N_, _, said
 from ingest.jobs.requests import CompareRequest, IndexRequest
 from ingest.jobs.table import Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
-from search_core.lab.options import CompareOptions
-from search_core.system.machine import now_ms
+from search_core.lab.plan import CompareOptions
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200
-_OPEN = "open_index_jobs"
 _TITLES = {CompareRequest.kind: N_("Comparing"), IndexRequest.kind: N_("Building")}
-_COLOURS: dict[str, Any] = {
-    "queued": "gray", "running": "blue", "done": "green", "failed": "red", "cancelled": "orange",
-}  # fmt: skip
 
 
 def ask_for_comparison(library: str, options: CompareOptions) -> None:
@@ -59,9 +51,9 @@ def show_index_jobs(library: str) -> None:
 def _watch(library: str) -> None:
     every = resources.jobs().list(_LOOKED_AT)
     jobs = _about(library, every)
-    _follow(library, jobs)
-    if any(job.is_open for job in jobs) and is_stuck(every, now_ms()):
-        st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
+    follow(jobs, f"open_index_jobs-{library}")
+    if any(job.is_open for job in jobs):
+        say_when_stuck(every)
     for job in worth_showing(jobs):
         with st.container(border=True, key=f"index-job-{job.id}"):
             _draw(job)
@@ -80,29 +72,9 @@ def _about(library: str, jobs: Sequence[Job]) -> list[Job]:
     return [job for job in jobs if job.kind in _KINDS and job.request.get("library") == library]
 
 
-def _follow(library: str, jobs: Sequence[Job]) -> None:
-    """Reload the page when a job begins or ends."""
-    key = f"{_OPEN}-{library}"
-    now_open = {job.id for job in jobs if job.is_open}
-    before: set[str] = st.session_state.get(key, now_open)
-    st.session_state[key] = now_open
-    if before != now_open:
-        resources.forget_what_was_read()
-        forget_answer()
-        st.rerun()
-
-
 def _draw(job: Job) -> None:
-    with st.container(horizontal=True, vertical_alignment="center"):
-        st.badge(said(job.state), color=_COLOURS[job.state])
-        doing = _(_TITLES[job.kind])
-        st.markdown(f"**{doing}** {plain(_title(job))}", width="content")
-        st.caption(_when(job), width="content")
-        st.space("stretch")
-        if job.is_open:
-            st.button(_("Cancel"), key=f"cancel-{job.id}", on_click=_cancel, args=(job.id,))
-        elif job.state != "done":
-            st.button(_("Try again"), key=f"retry-{job.id}", on_click=_retry, args=(job.id,))
+    doing = _(_TITLES[job.kind])
+    draw_head(job, f"**{doing}** {plain(_title(job))}")
     if job.state == "running":
         share = min(1.0, max(0.0, job.progress))
         doing = said(job.message) or _("starting")
@@ -121,19 +93,3 @@ def _title(job: Job) -> str:
         )
     indexes = ", ".join(asked["options"]["types"]) or _("indexes")
     return _("{indexes} of {library}").format(indexes=indexes, library=library)
-
-
-def _when(job: Job) -> str:
-    if job.finished_ms is not None and job.started_ms is not None:
-        return _("{when}, took {time}").format(
-            when=local_time(job.finished_ms), time=clock(job.finished_ms - job.started_ms)
-        )
-    return _("since {when}").format(when=local_time(job.started_ms or job.created_ms))
-
-
-def _cancel(job_id: str) -> None:
-    resources.jobs().cancel(job_id)
-
-
-def _retry(job_id: str) -> None:
-    resources.jobs().retry(job_id)

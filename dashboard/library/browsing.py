@@ -1,4 +1,6 @@
-"""Browsing a library: its cameras, and the newest pictures of each."""
+"""Browsing a library: its cameras, the newest pictures of each, and what can be done with many
+pictures at once: tag, correct, move and delete them.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,21 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
-from dashboard.i18n.formatting import counted, viewer_zone
-from dashboard.i18n.gettext import _
-from dashboard.library import bulk_actions as curating
-from dashboard.library.selection import Selection, select_cards
+from dashboard.components.errors import shown_in_words
+from dashboard.i18n.formatting import counted, plain, viewer_zone
+from dashboard.i18n.gettext import _, said
+from dashboard.library import corrections
+from dashboard.library.deletion import confirm_delete, counting, settle
+from dashboard.library.selection import Selection, clear_selection, select_cards
 from dashboard.moment.grid import show_cards
+from ingest.curation.moving import move_entities
+from ingest.curation.tagging import change_tags
 from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, ms_from_datetime
 from search_core.schema.facets import CameraFacet, Facets
 from search_core.schema.filters import Filter
-from search_core.store.library import Store
+from search_core.search.query_log import filter_to_dict
+from search_core.store.library import Store, check_library_name
 
 NEWEST = 400
 _FIRST_WINDOW_MS = 60_000
@@ -31,7 +38,10 @@ _MOST_ROWS = 6
 def browse(library: str, facets: Facets) -> None:
     """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
     if not facets.count:
-        st.info(_("There is nothing in the library to be seen.") + _how_to_add())
+        text = _("There is nothing in the library to be seen.")
+        if identity.current().may("ingest"):
+            text += " " + _("**Add footage** puts something into it.")
+        st.info(text)
         return
     chosen = _cameras(library, facets)
     days, choosing = _days_and_choosing(library, facets)
@@ -50,7 +60,7 @@ def browse(library: str, facets: Facets) -> None:
     actions = st.container(horizontal=True, vertical_alignment="center", key="select-actions")
     selection = select_cards(library, newest, everything)
     with actions:
-        curating.offer(library, selection, facets)
+        offer(library, selection, facets)
 
 
 def camera_frame(facets: Facets) -> pd.DataFrame:
@@ -93,15 +103,6 @@ def newest_entities(
             found = store.entities(library, within, limit=_READ_ROWS)
             return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:count]
         window_ms *= 4
-
-
-def _how_to_add() -> str:
-    """Return where footage is added, for those who may, else nothing."""
-    return (
-        " " + _("**Add footage** puts something into it.")
-        if identity.current().may("ingest")
-        else ""
-    )
 
 
 def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
@@ -152,17 +153,15 @@ def _everything(
     return Selection(where, resources.store().count(library, where), ", ".join(said))
 
 
-def _table_px(rows: int) -> int:
-    """Return the height of a table; of a long one half a row shows that it scrolls."""
-    return 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
-
-
 def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
+    rows = len(facets.cameras)
+    # Of a long table half a row shows that it scrolls.
+    height = 38 + 35 * rows if rows <= _MOST_ROWS else 38 + 35 * (_MOST_ROWS - 1) + 17
     chosen = st.dataframe(
         camera_frame(facets),
         hide_index=True,
         width="stretch",
-        height=_table_px(len(facets.cameras)),
+        height=height,
         on_select="rerun",
         selection_mode="multi-row",
         column_config={
@@ -172,5 +171,85 @@ def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
         },
         key=f"cameras-{library}",
     )
-    rows = [row for row in chosen["selection"]["rows"] if row < len(facets.cameras)]
-    return [facets.cameras[row] for row in rows]
+    return [facets.cameras[row] for row in chosen["selection"]["rows"] if row < rows]
+
+
+def offer(library: str, selection: Selection | None, facets: Facets) -> None:
+    """Draw the buttons that work on a selection."""
+    nothing, access = selection is None, identity.current()
+    tag = st.button(_("Tag …"), icon=":material/sell:", disabled=nothing)
+    correct = st.button(_("Correct …"), icon=":material/schedule:", disabled=nothing)
+    move = delete = False
+    if access.may_remove:
+        move = st.button(_("Move …"), icon=":material/drive_file_move:", disabled=nothing)
+        delete = st.button(_("Delete …"), icon=":material/delete:", disabled=nothing)
+    if selection is None:
+        return
+    if tag:
+        st.dialog(_("Tag pictures"))(_tag_form)(library, selection, facets)
+    elif correct:
+        corrections.correct(library, selection, facets)
+    elif move:
+        st.dialog(_("Move pictures to another library"))(_move_form)(library, selection)
+    elif delete:
+        confirm_delete(library, selection.where, selection.what)
+
+
+def _named(selection: Selection) -> str:
+    return f"**{counted(selection.count, 'picture')}** ({plain(said(selection.what))})"
+
+
+@shown_in_words()
+def _tag_form(library: str, selection: Selection, facets: Facets) -> None:
+    st.markdown(_named(selection))
+    add = st.multiselect(
+        _("Add"),
+        list(facets.tags),
+        accept_new_options=True,
+        placeholder=_("Choose or type tags"),
+    )
+    remove = st.multiselect(_("Remove"), list(facets.tags), placeholder=_("Choose tags"))
+    if st.button(_("Change tags"), type="primary", disabled=not (add or remove)):
+        with st.spinner(_("Changing tags …")):
+            done = change_tags(resources.store(), library, selection.where, add=add, remove=remove)
+        clear_selection()
+        told = _("Changed the tags of {pictures}.")
+        if done.full:
+            told = _("Changed the tags of {pictures}. {full} had no room for more.")
+        settle(told.format(pictures=counted(done.changed, "picture"), full=f"{done.full:,}"))
+
+
+@shown_in_words()
+def _move_form(library: str, selection: Selection) -> None:
+    here = resources.store().library(library)
+    others = [
+        info.name
+        for info in resources.libraries()
+        if info.name != library and info.encoder.same_space(here.encoder)
+    ]
+    st.markdown(_named(selection))
+    target = st.selectbox(
+        _("Library"),
+        others,
+        index=None,
+        accept_new_options=True,
+        placeholder=_("Choose one, or type a new name"),
+        help=_("Libraries of the same encoder: the vectors move as they are."),
+    )
+    if st.button(_("Move"), type="primary", disabled=not target) and target:
+        identity.require_removing("moving")
+        name = check_library_name(target)
+        identity.record(
+            "move", library, {"moved to": name, "filter": filter_to_dict(selection.where)}
+        )
+        moved = move_entities(
+            resources.settings(),
+            resources.store(),
+            library,
+            selection.where,
+            name,
+            counting(_("Moving"), selection.count),
+        )
+        clear_selection()
+        told = _("Moved {pictures} to {library}.")
+        settle(told.format(pictures=counted(moved, "picture"), library=plain(name)))

@@ -10,9 +10,8 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain, viewer_zone
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, said
 from dashboard.library.deletion import counting, settle
 from dashboard.library.selection import Selection, clear_selection
 from ingest.curation.corrections import (

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.errors import shown_in_words
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import _, ngettext
+from dashboard.i18n.gettext import _, ngettext, said
 from dashboard.library.selection import clear_selection
 from dashboard.query.request import forget_answer
 from ingest.rows.deletion import KEPT, Deletion, deletions, discard, drop_library, purge, put_back
@@ -60,11 +58,6 @@ def show_removing(library: str, facets: Facets) -> None:
 def confirm_delete(library: str, where: Filter, what: str) -> None:
     """Ask whether to delete what passes the filter, with its count."""
     st.dialog(_("Delete pictures?"))(_delete_form)(library, where, what)
-
-
-def asked(where: Filter) -> dict[str, Any]:
-    """Return what the audit log says of a filter."""
-    return {"filter": filter_to_dict(where)}
 
 
 def show_trash(library: str) -> None:
@@ -157,7 +150,7 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
         if st.button(label, type="primary", disabled=not count):
             identity.require_removing("deleting")
             store, tell = resources.store(), counting(_("Deleting"), count)
-            identity.record("delete", library, {**asked(where), "count": count})
+            identity.record("delete", library, {"filter": filter_to_dict(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
             told = ngettext(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from dashboard.components.browser import begin_page_at_top
 from dashboard.components.cards import card_text, cards_of_entities, picture_name
-from dashboard.components.thumbnails import show_thumbnail
+from dashboard.components.stills import show_thumbnail
 from dashboard.i18n.gettext import _
 from search_core.messages import Message
 from search_core.schema.entity import MediaEntity
@@ -110,14 +110,13 @@ def _tick(entity_id: str) -> None:
     chosen = st.session_state.get(_CHOSEN, frozenset())
     ticked = st.session_state[f"tick-{entity_id}"]
     if st.session_state.get(_WHOLE) is not None:  # from all to the page, but for this one
-        ids = (str(key).removeprefix("tick-") for key in st.session_state if _is_ticked(str(key)))
-        chosen = frozenset(ids)
+        chosen = frozenset(
+            str(key).removeprefix("tick-")
+            for key, value in st.session_state.items()
+            if str(key).startswith("tick-") and value
+        )
     st.session_state[_WHOLE] = None
     st.session_state[_CHOSEN] = chosen | {entity_id} if ticked else chosen - {entity_id}
-
-
-def _is_ticked(key: str) -> bool:
-    return key.startswith("tick-") and bool(st.session_state[key])
 
 
 def _choose(ids: list[str]) -> None:

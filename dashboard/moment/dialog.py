@@ -1,26 +1,38 @@
-"""One card, opened: the video playing from its moment, or the photograph or still, its facts."""
+"""One card, opened: the video playing from its moment, or the photograph or still; its facts; what
+can be done with it (search by it, link to it, take it along, delete it); and the keyframes before
+and after it, as a strip to walk along.
+"""
 
 from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import image_input as query_image
+from dashboard.components import routes as pages
 from dashboard.components import video_serving as footage
+from dashboard.components.browser import begin_strip_at, picked_region, region_picker
 from dashboard.components.cards import Card
 from dashboard.components.errors import show, shown_in_words
-from dashboard.components.thumbnails import show_thumbnail
-from dashboard.i18n.formatting import clock, plain
-from dashboard.i18n.gettext import _
-from dashboard.moment import actions as moment_actions
-from dashboard.moment import why_matched
-from dashboard.moment.facts import show_facts
-from dashboard.moment.neighbours import show_strip
+from dashboard.components.image_input import Box
+from dashboard.components.stills import show_thumbnail, still_of, thumbnail_file
+from dashboard.i18n.formatting import clock, counted, local_time, plain
+from dashboard.i18n.gettext import _, ngettext
+from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
+from dashboard.query import terms as search_terms
+from dashboard.query.request import forget_answer
+from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
+from search_core.search.query_log import filter_to_dict
+from search_core.store.library import Store
 
 #: What an address opens: the id of an entity.
 MOMENT = "moment"
@@ -30,6 +42,12 @@ _OPENING = "opening"
 _LOOK_PX = 1600
 #: Without the dashboard's own server a whole file goes through its memory.
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
+_CHOOSING = "choosing_region_of"
+_DONE = "done_to_moment"
+EACH_WAY = 4
+#: Ever longer times around a moment are asked for until they hold enough: rows come in no order.
+_REACHES_MS = (20_000, 200_000, 3_600_000)
+_READ_ROWS = 2000
 
 
 def aim_at(index: int) -> None:
@@ -45,19 +63,19 @@ def open_when_aimed(
 
     ``looked_for`` is what was searched by, where the cards are what was found.
     """
-    moment_actions.say_what_was_done()
+    _say_what_was_done()
     if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
-        moment_actions.stop_choosing()
+        _stop_choosing()
         _dialog(library, cards, searching, looked_for)
 
 
 def open_from_address(library: str) -> None:
     """Open the dialog once for the entity that the page's address names."""
-    moment_actions.say_what_was_done()
+    _say_what_was_done()
     entity_id = st.query_params.pop(MOMENT, "")
     if not entity_id:
         return
-    entity = _read(library, entity_id)
+    entity = resources.entity(library, entity_id)
     if entity is None:
         text = _("The moment {id} is not in the library {library}.")
         st.warning(text.format(id=plain(entity_id), library=plain(library)))
@@ -76,12 +94,11 @@ def _dialog(
 def _opened(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None
 ) -> None:
-    if moment_actions.is_done():
+    if _DONE in st.session_state:  # deleted just now
         st.rerun()
     index = min(st.session_state[_AIM], len(cards) - 1)
     card = cards[index]
-    shown = st.session_state.get(_BESIDE) or card.entity.id
-    entity = _read(library, shown)
+    entity = resources.entity(library, st.session_state.get(_BESIDE) or card.entity.id)
     if entity is None:
         st.info(_("This picture was deleted."))
         _steps(index, len(cards))
@@ -91,25 +108,27 @@ def _opened(
     with picture:
         with st.container(key="moment-picture"):
             _picture(library, entity, searching, looked_for)
-        if not moment_actions.is_choosing(entity):  # which has buttons of its own
+        if not _is_choosing(entity):  # which has buttons of its own
             with st.container(horizontal=True, key="moment-actions"):
                 _steps(index, len(cards))
-                moment_actions.show_actions(library, entity, searching)
+                _actions(library, entity, searching)
             if looked_for is not None:
-                why_matched.switch()
-        show_strip(library, entity, _look_beside)
+                why_switch()
+        _strip(library, entity, _look_beside)
     with facts:
         show_facts(library, entity, card)
-        moment_actions.show_delete(library, entity)
+        if identity.current().may_remove:
+            with st.popover(_("Delete"), icon=":material/delete:"):
+                _delete(library, entity)
 
 
 def _picture(
     library: str, entity: MediaEntity, searching: bool, looked_for: Embeddings | None
 ) -> None:
-    if moment_actions.is_choosing(entity):
-        moment_actions.choose_region(library, entity, searching)
-    elif looked_for is not None and why_matched.is_asked():
-        why_matched.show_why(entity, looked_for)
+    if _is_choosing(entity):
+        _choose_region(library, entity, searching)
+    elif looked_for is not None and is_why_asked():
+        show_why(entity, looked_for)
     elif entity.in_video:
         _video(library, entity)
     else:
@@ -120,38 +139,25 @@ def _steps(index: int, count: int) -> None:
     if count < 2:
         return
     with st.container(horizontal=True, width="content", key="moment-steps"):
-        _step_buttons(index, count)
-
-
-def _step_buttons(index: int, count: int) -> None:
-    for label, icon, to, shortcut in (
-        (_("Previous"), ":material/chevron_left:", index - 1, "Left"),
-        (_("Next"), ":material/chevron_right:", index + 1, "Right"),
-    ):
-        st.button(
-            label,
-            icon=icon,
-            disabled=not 0 <= to < count,
-            shortcut=shortcut,
-            on_click=_step,
-            args=(to,),
-        )
+        for label, icon, to, shortcut in (
+            (_("Previous"), ":material/chevron_left:", index - 1, "Left"),
+            (_("Next"), ":material/chevron_right:", index + 1, "Right"),
+        ):
+            disabled = not 0 <= to < count
+            st.button(
+                label, icon=icon, disabled=disabled, shortcut=shortcut, on_click=_step, args=(to,)
+            )
 
 
 def _step(index: int) -> None:
     st.session_state[_AIM] = index
     st.session_state[_BESIDE] = ""
-    moment_actions.stop_choosing()
+    _stop_choosing()
 
 
 def _look_beside(entity_id: str) -> None:
     st.session_state[_BESIDE] = entity_id
-    moment_actions.stop_choosing()
-
-
-def _read(library: str, entity_id: str) -> MediaEntity | None:
-    found = resources.store().entities(library, Filter(ids=(entity_id,)), limit=1)
-    return found[0] if found else None
+    _stop_choosing()
 
 
 def _video(library: str, entity: MediaEntity) -> None:
@@ -213,3 +219,177 @@ def _gone(entity: MediaEntity) -> None:
     if footage.place_of(entity) is not None:
         text = _("The file has other content now than this was made of: {uri}")
     st.warning(text.format(uri=plain(entity.uri)))
+
+
+def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
+    """Draw the buttons of what people need; ``searching`` says that this is the search page."""
+    if st.button(
+        _("More like this"),
+        icon=":material/image_search:",
+        type="primary",
+        on_click=search_terms.look_for_more_like,
+        args=(entity.id,),
+    ):
+        _go(library, entity, None, searching)
+    st.button(
+        _("Region"),
+        icon=":material/crop:",
+        help=_("Search by a part of this picture"),
+        on_click=_toggle_choosing,
+        args=(entity.id,),
+    )
+    with st.popover(_("Download"), icon=":material/download:"):
+        _downloads(library, entity)
+    with st.popover(_("Link"), icon=":material/link:"):
+        st.caption(_("Opens this moment. The button at the right of it copies."))
+        with st.container(key="moment-link"):
+            st.code(_link(library, entity), language=None, wrap_lines=True)
+
+
+def _say_what_was_done() -> None:
+    """Say what closed the dialog, on the page that is drawn then: said before, it is lost."""
+    done = st.session_state.pop(_DONE, None)
+    if done is not None:
+        st.toast(done)
+
+
+def _is_choosing(entity: MediaEntity) -> bool:
+    """Whether a region of this entity is being chosen."""
+    return bool(st.session_state.get(_CHOOSING) == entity.id)
+
+
+def _stop_choosing() -> None:
+    """Show the picture itself again."""
+    st.session_state.pop(_CHOOSING, None)
+
+
+def _choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
+    """Let a region be drawn on an entity's still, to search by."""
+    key = f"region-{entity.id}"
+    region_picker(still_of(entity), None, key)
+    with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
+        st.caption(_("Draw a rectangle, or move it with the arrow keys."), width="content")
+        st.space("stretch")
+        st.button(_("Cancel"), on_click=_stop_choosing)
+        if st.button(
+            _("Search this region"),
+            type="primary",
+            on_click=lambda: search_terms.look_for_more_like(entity.id, picked_region(key)),
+        ):
+            _go(library, entity, picked_region(key), searching)
+
+
+def _toggle_choosing(entity_id: str) -> None:
+    chosen = st.session_state.get(_CHOOSING)
+    st.session_state[_CHOOSING] = "" if chosen == entity_id else entity_id
+
+
+def _go(library: str, entity: MediaEntity, part: Box | None, searching: bool) -> None:
+    if searching:
+        st.rerun()
+    address = {"library": library, search_terms.LIKE: entity.id}
+    if part is not None:
+        address[search_terms.REGION] = query_image.box_to_text(part)
+    pages.switch_to("search", **address)
+
+
+def _link(library: str, entity: MediaEntity) -> str:
+    here = urllib.parse.urlsplit(st.context.url or "")
+    query = urllib.parse.urlencode({"library": library, "moment": entity.id})
+    return urllib.parse.urlunsplit((here.scheme, here.netloc, "/", query, ""))
+
+
+def _downloads(library: str, entity: MediaEntity) -> None:
+    path = footage.file_of(entity)
+    picture = thumbnail_file(entity.thumbnail) if entity.in_video else path
+    if picture is not None:
+        st.download_button(
+            _("The keyframe, small") if entity.in_video else _("The picture"),
+            data=identity.download(library, {"id": entity.id}, picture.read_bytes),
+            file_name=f"{entity.id}{picture.suffix}",
+            icon=":material/image:",
+            on_click="ignore",
+            width="stretch",
+        )
+    url = footage.url_of(library, entity) if entity.in_video else None
+    if url is not None and path is not None:
+        st.link_button(
+            _("The whole video"), f"{url}?download", icon=":material/movie:", width="stretch"
+        )
+    if picture is None and url is None:
+        st.caption(_("Nothing of it is left to download."))
+
+
+def _delete(library: str, entity: MediaEntity) -> None:
+    text = _(
+        "Deletes this picture from the library. **Library**, **Trash** can put it back for {days} "
+        "days."
+    ).format(days=KEPT.days)
+    kept = "" if entity.is_live else " " + _("The footage itself is not touched.")
+    st.markdown(text + kept)
+    st.button(
+        _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity)
+    )
+
+
+def _delete_now(library: str, entity: MediaEntity) -> None:
+    where = Filter(ids=(entity.id,))
+    # The trash calls it that.
+    what = ", ".join(filter(None, (entity.camera, local_time(entity.captured_at))))
+    identity.record("delete", library, {"filter": filter_to_dict(where), "count": 1})
+    discard(resources.settings(), resources.store(), library, where, what)
+    resources.forget_what_was_read()
+    forget_answer()
+    done = ngettext(
+        "Deleted {pictures}. **Trash** can put it back.",
+        "Deleted {pictures}. **Trash** can put them back.",
+        1,
+    )
+    st.session_state[_DONE] = done.format(pictures=counted(1, "picture"))
+
+
+def neighbours(store: Store, library: str, entity: MediaEntity) -> list[MediaEntity]:
+    """Return the entity with those captured just before and after it, in order of time.
+
+    They are of the same video, or of the same camera; a picture of no camera has none.
+    """
+    if not (entity.in_video or entity.camera):
+        return [entity]
+    found, place = [entity], 0
+    for reach_ms in _REACHES_MS:
+        where = Filter(
+            cameras=(entity.camera,) if entity.camera else (),
+            source_ids=(entity.source_id,) if entity.in_video else (),
+            after=datetime.fromtimestamp((entity.captured_at - reach_ms) / 1000, UTC),
+            before=datetime.fromtimestamp((entity.captured_at + reach_ms + 1) / 1000, UTC),
+        )
+        found = store.entities(library, where, limit=_READ_ROWS)
+        found.sort(key=lambda other: (other.captured_at, other.id))
+        ids = [other.id for other in found]
+        if entity.id not in ids:
+            return [entity]
+        place = ids.index(entity.id)
+        if place >= EACH_WAY and len(found) - place > EACH_WAY:
+            break
+    return found[max(0, place - EACH_WAY) : place + EACH_WAY + 1]
+
+
+def _strip(library: str, entity: MediaEntity, on_choose: Callable[[str], None]) -> None:
+    """Draw the strip; ``on_choose`` hears the id of the keyframe that is clicked."""
+    found = neighbours(resources.store(), library, entity)
+    if len(found) < 2:
+        return
+    with st.container(horizontal=True, key="strip"):
+        for place, other in enumerate(found):
+            here = other.id == entity.id
+            with st.container(key=f"card-{'here' if here else 'beside'}-{place}"):
+                when = clock(other.pts_ms) if other.in_video else local_time(other.captured_at)
+                label = _("Keyframe at {when}").format(when=when)
+                show_thumbnail(other.thumbnail, alt=label)
+                st.button(
+                    _("Keyframe at {when}, shown now").format(when=when) if here else label,
+                    key=f"strip-{other.id}",
+                    on_click=on_choose,
+                    args=(other.id,),
+                )
+    begin_strip_at(entity.id)

@@ -7,7 +7,7 @@ import streamlit as st
 from dashboard.components.browser import begin_page_at_top
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
-from dashboard.components.thumbnails import show_thumbnail, show_thumbnails
+from dashboard.components.stills import show_thumbnail, show_thumbnails
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
 from search_core.encoders.base import Embeddings
@@ -74,18 +74,6 @@ def draw_cards(
     if pages > 1:
         begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
-
-
-def choose_cards(cards: list[Card], key: str) -> list[str]:
-    """Draw cards with a box to tick each; return the ids of those that are ticked."""
-    chosen: list[str] = []
-    with st.container(key="results"):
-        for card in cards:
-            with st.container(key=f"tick-{card.number}"):
-                show_thumbnail(card.entity.thumbnail, alt=picture_name(card))
-                if st.checkbox(card_text(card), key=f"tick-{key}-{card.entity.id}"):
-                    chosen.append(card.entity.id)
-    return chosen
 
 
 def _begin_again(page_key: str, key: str, pages: int) -> None:

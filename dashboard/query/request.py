@@ -14,8 +14,7 @@ from dashboard.components.stills import still_of
 from search_core.encoders.base import Embeddings
 from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
-from search_core.search.engine import Answer, Query
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
 from search_core.store.library import NO_FILTER
 
 _ANSWERED = "answered"
@@ -115,6 +114,7 @@ def forget_answer() -> None:
 
 
 def _still(library: str, entity_id: str) -> Image.Image:
-    for entity in resources.store().entities(library, Filter(ids=(entity_id,)), limit=1):
-        return still_of(entity)
-    raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
+    entity = resources.entity(library, entity_id)
+    if entity is None:
+        raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
+    return still_of(entity)

@@ -28,7 +28,7 @@ from ingest.ledger import Ledger
 from ingest.sources.media_locator import FileState, Fingerprint, fingerprint
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
-from search_core.search.evidence_pdf import Evidence, evidence_pdf
+from search_core.search.thumbnail_sheet import Evidence, evidence_pdf
 
 #: A zip carries photographs and stills as they are up to so much in all, thumbnails beyond.
 _ORIGINAL_BYTES = 256 * 1024 * 1024

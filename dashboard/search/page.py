@@ -1,30 +1,31 @@
-"""Search: a sentence or a picture in, moments out."""
+"""Search: a sentence or a picture in, moments out. The box to type in, pictures to search by, what
+to leave out, and what is looked for now.
+"""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from dashboard import resources
-from dashboard.components.library_picker import (
-    LIBRARY,
-    how_to_begin,
-    link_to_adding,
-    pick_library,
-)
+from dashboard.components import image_input as query_image
+from dashboard.components.browser import page_keys, picked_region, region_picker
+from dashboard.components.errors import show, shown_in_words
+from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_adding, pick_library
 from dashboard.components.routes import Page
+from dashboard.components.stills import still_of
 from dashboard.i18n.formatting import counted, plain, time_range
 from dashboard.i18n.gettext import N_, _
 from dashboard.moment import dialog as moment_dialog
-from dashboard.query import linked_picture
+from dashboard.query import pictures
 from dashboard.query import terms as search_terms
-from dashboard.query.request import SearchRequest, answer
-from dashboard.search.bar import search_bar, terms
-from dashboard.search.filters import pick_filters
-from dashboard.search.link_check import is_stopped, note_what_is_not_there
+from dashboard.query.request import SearchRequest, answer, forget_answer
+from dashboard.search.filters import is_stopped, note_what_is_not_there, pick_filters
 from dashboard.search.results import show_results
 from search_core.encoders.catalogue import ENCODERS
-from search_core.encoders.vocabulary import understands
+from search_core.encoders.prompts import understands
+from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
+from search_core.search.engine import WITHOUT_WEIGHT
 
 EXAMPLES = (
     "a person in a blue top riding a bicycle",
@@ -34,6 +35,9 @@ EXAMPLES = (
     "a car without red",
 )
 RECENT = 6
+_FAILED = "picture_failed"
+_ADDRESS = "picture_address"
+_LOOK_PX = 96
 
 
 def page() -> None:
@@ -45,22 +49,22 @@ def page() -> None:
         return
     facets = resources.facets(info.name)
     note_what_is_not_there(facets, asked_for)
-    linked_picture.take_up()
+    pictures.take_up()
     search_bar()
-    narrowing = pick_filters(facets)
-    weights = terms(info.name)
+    where, k, min_score = pick_filters(facets)
+    text_weight, without_weight = terms(info.name)
     request = SearchRequest(
         library=info.name,
         text=search_terms.sentence().wanted,
         picture=search_terms.picture(),
         like=search_terms.like(),
         region=search_terms.region(),
-        text_weight=weights.text,
+        text_weight=text_weight,
         without=search_terms.left_out(),
-        without_weight=weights.without,
-        where=narrowing.where,
-        k=narrowing.k,
-        min_score=narrowing.min_score,
+        without_weight=without_weight,
+        where=where,
+        k=k,
+        min_score=min_score,
     )
     if is_stopped():
         return
@@ -133,3 +137,198 @@ def _sentences(title: str, texts: list[str], key: str) -> None:
                 on_click=search_terms.look_for,
                 args=(text,),
             )
+
+
+def search_bar() -> None:
+    """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
+        st.text_input(
+            _("What are you looking for?"),
+            key=search_terms.SENTENCE,
+            bind="query-params",
+            type="search",
+            placeholder=_("Describe it in a sentence, then press Enter"),
+            icon=":material/search:",
+            label_visibility="collapsed",
+            max_chars=search_terms.MAX_CHARACTERS,
+        )
+        with st.popover(_("Picture"), icon=":material/add_photo_alternate:"):
+            _uploader()
+        with st.popover(_("Leave out"), icon=":material/block:"):
+            _leave_out()
+        st.button(_("Search"), type="primary", on_click=forget_answer)
+    page_keys(_take)
+    failed = st.session_state.pop(_FAILED, None)
+    if failed is not None:
+        show(failed)
+
+
+def terms(library: str) -> tuple[float, float]:
+    """Show what is looked for besides the sentence, and how much each counts.
+
+    Return how much the sentence counts beside a picture, and how strongly something is left out.
+    """
+    picture, like = search_terms.picture(), search_terms.like()
+    without = search_terms.left_out()
+    text_weight, without_weight = 0.5, WITHOUT_WEIGHT
+    pictures.say_what_links_hold()
+    if not (picture or like or without):
+        return text_weight, without_weight
+    with st.container(horizontal=True, vertical_alignment="center", key="terms"):
+        if picture is not None:
+            part = search_terms.region()
+            st.image(
+                part.of(picture.image) if part else picture.image,
+                width=_LOOK_PX,
+                alt=_("The picture searched by"),
+            )
+            about = _("Search by a part of it")
+            if st.button(_("Region …"), icon=":material/crop:", help=about):
+                st.dialog(_("Search by a region"), width="medium")(_region_form)()
+            st.button(_("Remove picture"), on_click=search_terms.remove_picture)
+        elif like:
+            _show_like(library, like)
+        if (picture or like) and search_terms.sentence().wanted:
+            text_weight = st.slider(
+                _("Picture – sentence"),
+                0.0,
+                1.0,
+                0.5,
+                0.05,
+                key="mix",
+                bind="query-params",
+                help=_("How much the sentence counts beside the picture."),
+                width=220,
+            )
+        if without:
+            words = ", ".join(f"**{plain(one)}**" for one in without)
+            left_out = _("without {words}").format(words=words)
+            st.markdown(f":material/block: {left_out}", width="content")
+            without_weight = st.slider(
+                _("How strongly"),
+                0.0,
+                1.0,
+                WITHOUT_WEIGHT,
+                0.05,
+                key="strength",
+                bind="query-params",
+                help=_("0 leaves nothing out; towards 1 what is looked for counts less and less."),
+                width=180,
+            )
+    return text_weight, without_weight
+
+
+def _leave_out() -> None:
+    st.multiselect(
+        _("Leave out pictures that show"),
+        [],
+        key=search_terms.WITHOUT,
+        accept_new_options=True,
+        max_selections=search_terms.MOST_LEFT_OUT,
+        bind="query-params",
+        placeholder=_("an umbrella, a person …"),
+        width=320,
+    )
+    st.caption(_("Or say it in the sentence: “a person without an umbrella”."))
+
+
+def _uploader() -> None:
+    key = f"picture-{search_terms.uploader_number()}"
+    st.file_uploader(
+        _("Search by a picture"),
+        type=["jpg", "jpeg", "png", "webp", "bmp", "gif", "tif", "tiff"],
+        max_upload_size=query_image.MAX_BYTES // 2**20,
+        key=key,
+        help=_("Alone, or together with the sentence."),
+        on_change=_upload,
+        args=(key,),
+    )
+    st.caption(_("Or paste one anywhere on this page, or drop it there."))
+    if pictures.may_be_fetched():
+        st.text_input(
+            _("Or its address on the web"),
+            key=_ADDRESS,
+            placeholder="https://…",
+            on_change=_fetch,
+            max_chars=2000,
+        )
+
+
+def _upload(key: str) -> None:
+    """Search by what the uploader holds now, or without a picture where that was taken out."""
+    uploaded = st.session_state[key]
+    if uploaded is None:
+        search_terms.remove_picture()
+        return
+    try:
+        _search_by(_read(uploaded.getvalue()), uploaded=True)
+    except MediaError as error:
+        st.session_state[_FAILED] = error
+
+
+def _fetch() -> None:
+    """Search by the picture at the address that was typed in; the box is empty again."""
+    address = str(st.session_state[_ADDRESS] or "").strip()
+    st.session_state[_ADDRESS] = ""
+    if not address:
+        return
+    try:
+        _search_by(pictures.fetch_picture(address))
+    except SightlineError as error:
+        st.session_state[_FAILED] = error
+
+
+def _take(data: bytes | None) -> None:
+    """Search by a picture that was pasted or dropped; it is read before the page is drawn."""
+    try:
+        if data is None:
+            raise UnsupportedMedia(
+                _("What was pasted or dropped is not a picture this browser can read."),
+                _("Choose it with the button Picture instead."),
+            )
+        _search_by(_read(data))
+    except SightlineError as error:
+        st.session_state[_FAILED] = error
+
+
+def _search_by(picture: query_image.QueryPicture, *, uploaded: bool = False) -> None:
+    search_terms.set_picture(picture, kept=pictures.keep(picture), uploaded=uploaded)
+
+
+def _read(data: bytes) -> query_image.QueryPicture:
+    return query_image.read_picture(data, resources.settings().media.max_pixels)
+
+
+def _show_like(library: str, entity_id: str) -> None:
+    part = search_terms.region()
+    if (entity := resources.entity(library, entity_id)) is not None:
+        try:
+            still = still_of(entity)
+            st.image(
+                part.of(still) if part else still,
+                width=_LOOK_PX,
+                alt=_("The picture to find more like"),
+            )
+        except MediaError as error:
+            show(error)
+    st.markdown(_("This region") if part else _("More like this"), width="content")
+    st.button(_("Stop"), on_click=search_terms.stop_looking_like)
+
+
+@shown_in_words()
+def _region_form() -> None:
+    picture = search_terms.picture()
+    if picture is None:
+        return
+    key = f"region-{picture.digest}"
+    region_picker(picture.image, search_terms.region(), key)
+    st.caption(_("Draw a rectangle, or move it with the arrow keys."))
+    with st.container(horizontal=True, horizontal_alignment="right"):
+        whole = st.button(_("Whole picture"), on_click=search_terms.set_region, args=(None,))
+        chosen = st.button(
+            _("Search this region"),
+            type="primary",
+            on_click=lambda: search_terms.set_region(picked_region(key)),
+        )
+    if whole or chosen:
+        st.rerun()

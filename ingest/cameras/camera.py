@@ -21,12 +21,11 @@ from ingest.cameras.stills import folder_of
 from search_core.errors import ServeError, SettingsError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.camera import CameraSettings, Transport, check_address, public_address
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.settings import FolderSettings, Settings
 from search_core.store.library import check_library_name
-from search_core.system.locks import file_lock, is_held
-from search_core.system.private_files import write_privately
+from search_core.system.locks import file_lock, is_held, write_privately
 
 _LOCKS_DIR = "cameras"
 

@@ -13,8 +13,7 @@ from search_core.messages import Message
 from search_core.schema.entity import CAMERA_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where, entities_where
-from search_core.store.library import Store
+from search_core.store.library import Store, chunks_where, entities_where
 
 CORRECTED = Message("already in the library; corrected as given")
 LEFT = Message("already in the library; its camera, time and tags stay as they are")

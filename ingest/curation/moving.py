@@ -14,8 +14,7 @@ from ingest.rows.journal import rename_corrections
 from search_core.errors import UsageError
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where
-from search_core.store.library import Store, require_filter
+from search_core.store.library import Store, chunks_where, require_filter
 
 
 def rename_library(settings: Settings, store: Store, library: str, name: str) -> None:

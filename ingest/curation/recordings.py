@@ -41,8 +41,7 @@ from search_core.messages import Message
 from search_core.schema.entity import CapturedFrom, MediaEntity, MediaType, is_address
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import entities_where
-from search_core.store.library import Store
+from search_core.store.library import Store, entities_where
 
 #: An expression with more ids takes Milvus long to parse.
 _SOURCES_AT_ONCE = 200

@@ -31,8 +31,7 @@ from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
-from search_core.store.library import Store
-from search_core.store.replacement import Replacement
+from search_core.store.library import Replacement, Store
 from search_core.system.cancellation import Interrupted
 
 #: So few keyframes written meanwhile may be embedded while writers wait.

@@ -9,8 +9,7 @@ from ingest.options import checked_tags
 from search_core.errors import EntityNotFound
 from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity
 from search_core.schema.filters import Filter
-from search_core.store.iteration import chunks_where
-from search_core.store.library import Store
+from search_core.store.library import Store, chunks_where
 
 
 @dataclass(frozen=True, slots=True)

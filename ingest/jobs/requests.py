@@ -15,7 +15,7 @@ from ingest.jobs.table import Job
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from search_core.errors import UsageError
 from search_core.indexes import IndexSpec, SearchParams, index_spec_from_dict
-from search_core.lab.options import CompareOptions
+from search_core.lab.plan import CompareOptions
 
 
 class Request(ABC):

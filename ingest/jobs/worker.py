@@ -39,7 +39,7 @@ from search_core.errors import (
     UsageError,
     in_words,
 )
-from search_core.lab.options import Progress as LabProgress
+from search_core.lab.plan import Progress as LabProgress
 from search_core.messages import Message, joined
 from search_core.schema.entity import is_address
 from search_core.settings import Settings

@@ -26,8 +26,7 @@ from search_core.messages import restored, stored
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where
-from search_core.store.library import NO_FILTER, Store, VectorPage, require_filter
+from search_core.store.library import NO_FILTER, Store, VectorPage, chunks_where, require_filter
 from search_core.system.database import Records, storable
 from search_core.system.machine import now_ms
 

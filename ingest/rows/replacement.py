@@ -23,8 +23,7 @@ from search_core.messages import Message
 from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity, is_address
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import chunks_where, entities_where
-from search_core.store.library import Store
+from search_core.store.library import Store, chunks_where, entities_where
 
 #: Said of a source; the commands do what the ingest leaves undone.
 KEPT = Message(

@@ -24,8 +24,7 @@ from search_core.errors import LibraryNotFound
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.iteration import entities_where
-from search_core.store.library import NO_FILTER, Store
+from search_core.store.library import NO_FILTER, Store, entities_where
 
 _PAGE_IDS = 500
 

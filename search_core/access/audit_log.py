@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from search_core.errors import AuditUnavailable, SightlineError, in_words
-from search_core.system.database import Database
+from search_core.system.database import LateRecords
 from search_core.system.machine import now_ms
 
 Action = Literal[
@@ -56,11 +54,11 @@ _MIGRATIONS = (
     CREATE INDEX events_who ON events (who, id);
     CREATE INDEX events_action ON events (action, id)
     """,
-)
-_TRIGGERS = tuple(
-    f"CREATE TRIGGER IF NOT EXISTS no_{change.lower()} BEFORE {change} ON events"
-    " BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
-    for change in ("UPDATE", "DELETE")
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS no_{change.lower()} BEFORE {change} ON events"
+        " BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+        for change in ("UPDATE", "DELETE")
+    ),
 )
 _NARROWED = """
 SELECT id, at_ms, who, action, library, detail, address FROM events
@@ -92,23 +90,13 @@ class Event:
         return asdict(self)
 
 
-class AuditLog:
+class AuditLog(LateRecords):
     """The audit log in the file at ``path``, made when something is first written to it.
 
     Every method raises AuditUnavailable when the file cannot be used.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._opening = threading.Lock()
-        self._database: Database | None = None
-
-    def close(self) -> None:
-        """Close the file; it is opened again when it is needed."""
-        with self._opening:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
+    migrations = _MIGRATIONS
 
     def record(
         self,
@@ -160,15 +148,6 @@ class AuditLog:
             Event(number, at_ms, who, action, library, json.loads(detail), address)
             for number, at_ms, who, action, library, detail, address in rows
         ]
-
-    def _opened(self) -> Database:
-        with self._opening:
-            if self._database is None:
-                opened = Database(self.path, _MIGRATIONS, private=True)
-                for trigger in _TRIGGERS:
-                    opened.write(trigger)
-                self._database = opened
-            return self._database
 
     def _unavailable(self, error: Exception) -> AuditUnavailable:
         why = in_words(error)

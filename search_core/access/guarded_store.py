@@ -23,11 +23,11 @@ from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    Replacement,
     Store,
     VectorPage,
     require_filter,
 )
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import Trial
 
 
@@ -87,8 +87,13 @@ class GuardedStore:
         """Store entities of cameras that may be seen, in place of none that may not be."""
         self._access.require("tag", "changing pictures")
         ids = tuple(entity.id for entity in entities)
-        hidden = [entity for entity in entities if not self._access.sees(entity.camera)]
-        if hidden or (ids and self._count_hidden(name, ids)):
+        is_hidden = any(not self._access.sees(entity.camera) for entity in entities)
+        if (
+            ids and self._access.cameras is not None and not is_hidden
+        ):  # what they take the place of
+            where = Filter(ids=ids)
+            is_hidden = self._store.count(name, where) > self.count(name, where)
+        if is_hidden:
             raise NotAllowed("Some of these pictures are of a camera that you may not see.")
         self._record("tag", name, {"ids": list(ids)})
         self._store.upsert(name, entities, embeddings)
@@ -178,13 +183,6 @@ class GuardedStore:
 
     def _seen(self, where: Filter) -> Filter:
         return where.seen_by(self._access.cameras)
-
-    def _count_hidden(self, name: str, ids: tuple[str, ...]) -> int:
-        """Return how many of these entities are there and may not be seen."""
-        if self._access.cameras is None:
-            return 0
-        where = Filter(ids=ids)
-        return self._store.count(name, where) - self.count(name, where)
 
     def _record(self, action: Action, name: str, detail: dict[str, Any] | None = None) -> None:
         self._audit.record(self._access.name, action, name, detail, self._asked_from)

@@ -1,25 +1,75 @@
-"""The users: names, roles, cameras and password hashes, in one file only its owner can read."""
+"""The users: names, roles, cameras and password hashes, in one file only its owner can read.
+
+Passwords are kept as argon2id hashes, made and compared without telling by the time what was wrong.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 import secrets
+import threading
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from search_core.access.passwords import hash_password
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
 from search_core.access.roles import ROLES, Access, Role
 from search_core.errors import SettingsError, UsageError, in_words
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.schema.filters import quoted
-from search_core.system.locks import file_lock
+from search_core.system.locks import file_lock, write_privately
 from search_core.system.machine import now_ms
-from search_core.system.private_files import write_privately
+
+MIN_CHARACTERS = 10
+MAX_CHARACTERS = 1000
+#: A comparison takes 64 MB and some 50 ms of a core: no more than these at once.
+_AT_ONCE = threading.BoundedSemaphore(2)
+_hasher = PasswordHasher()
+
+
+def check_password(password: str) -> str:
+    """Return a password that may be used; raises UsageError, which does not repeat it."""
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        raise UsageError(
+            "A password has from {least} to {most:,} characters.",
+            "Several words in a row are long, and easy to remember.",
+            least=MIN_CHARACTERS,
+            most=MAX_CHARACTERS,
+        )
+    return password
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a password that :func:`check_password` accepts."""
+    with _AT_ONCE:
+        return _hasher.hash(check_password(password).encode("utf-8", "surrogatepass"))
+
+
+def verify_password(hashed: str, password: str) -> bool:
+    """Whether a password is the one that was hashed.
+
+    Without a hash, for a name that nobody has, it takes as long and is False.
+    """
+    given = password[:MAX_CHARACTERS].encode("utf-8", "surrogatepass")
+    with _AT_ONCE:
+        try:
+            same = _hasher.verify(hashed or _nobodys_hash(), given)
+        except (Argon2Error, InvalidHashError):
+            return False
+    return bool(hashed) and same
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher.hash(b"nobody has this password, and no comparison with it succeeds")
+
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,127}")
 _MAX_CAMERAS = 1000

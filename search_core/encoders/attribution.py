@@ -76,7 +76,7 @@ def _of_pooled(tower: Any, pixels: torch.Tensor, query: torch.Tensor) -> torch.T
 
     pool = tower.head.pool
     finer = tower.trunk.get_submodule(_finer_layer(tower.trunk))
-    with torch.enable_grad(), _outputs([finer, pool.qkv, tower.trunk]) as found:
+    with torch.enable_grad(), _collected([finer, pool.qkv, tower.trunk]) as found:
         embedding = tower(pixels)[0]
         features, last, joined = found
         likeness = embedding @ query / embedding.norm().detach()
@@ -94,7 +94,10 @@ def _of_pooled(tower: Any, pixels: torch.Tensor, query: torch.Tensor) -> torch.T
 
 def _of_transformer(tower: Any, pixels: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
     blocks = list(tower.transformer.resblocks)[-_LAST_LAYERS:]
-    with _outputs([block.ln_1 for block in blocks]) as attended, _inputs(tower.ln_post) as last:
+    with (
+        _collected([block.ln_1 for block in blocks]) as attended,
+        _collected([tower.ln_post], inputs=True) as last,
+    ):
         embedding = tower(pixels)[0]
     [tokens] = last
     class_token = tokens[0, 0] if tokens.ndim == 3 else tokens[0]
@@ -142,11 +145,13 @@ def _brought(attention: Any, tokens: torch.Tensor) -> torch.Tensor:
 
 
 @contextmanager
-def _outputs(modules: list[Any]) -> Iterator[list[torch.Tensor]]:
-    """Collect what modules give while the tower runs, in the order of their turns."""
+def _collected(modules: list[Any], *, inputs: bool = False) -> Iterator[list[torch.Tensor]]:
+    """Collect what modules give while the tower runs, or what they are given, in their turns."""
     found: list[torch.Tensor] = []
     hooks = [
-        module.register_forward_hook(lambda _, given, result: found.append(result))
+        module.register_forward_hook(
+            lambda _, given, result: found.append(given[0] if inputs else result)
+        )
         for module in modules
     ]
     try:
@@ -154,14 +159,3 @@ def _outputs(modules: list[Any]) -> Iterator[list[torch.Tensor]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-@contextmanager
-def _inputs(module: Any) -> Iterator[list[torch.Tensor]]:
-    """Collect what a module is given while the tower runs."""
-    found: list[torch.Tensor] = []
-    hook = module.register_forward_pre_hook(lambda _, given: found.append(given[0]))
-    try:
-        yield found
-    finally:
-        hook.remove()

@@ -37,14 +37,12 @@ class EncoderSpec:
 
     ``package`` names the installed package whose ``encoder`` folder holds the weights; encoders
     without one are downloaded by open_clip from a model hub on first use. ``parameters_m`` is in
-    millions, ``image_px`` the input as (height, width). ``languages`` says whether sentences may
-    be in many languages, or must be English.
+    millions. ``languages`` says whether sentences may be in many languages, or must be English.
     """
 
     name: str
     pretrained: str
     dim: int
-    image_px: tuple[int, int]
     parameters_m: float
     about: str
     package: str | None = None
@@ -57,7 +55,6 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "sightline-demo",
         "",
         192,
-        (72, 128),
         7.4,
         "Ships with Sightline; trained on rendered street scenes to try the system, "
         "not for real footage.",
@@ -83,7 +80,6 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "ViT-B-32",
         "laion2b_s34b_b79k",
         512,
-        (224, 224),
         151.3,
         "A good first choice for real footage on a CPU.",
     ),
@@ -91,7 +87,6 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "ViT-B-16",
         "laion2b_s34b_b88k",
         512,
-        (224, 224),
         149.6,
         "Finer detail than ViT-B-32 at about four times its cost.",
     ),
@@ -99,7 +94,6 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "ViT-L-14",
         "laion2b_s32b_b82k",
         768,
-        (224, 224),
         427.6,
         "Best of these; wants a GPU.",
     ),
@@ -107,7 +101,6 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "xlm-roberta-base-ViT-B-32",
         "laion5b_s13b_b90k",
         512,
-        (224, 224),
         366.1,
         "Queries in some hundred languages; needs pip install 'sightline[multilingual]'.",
         languages="many",

@@ -1,10 +1,8 @@
-"""Any open_clip model as an Encoder: by name and tag, hf-hub: name, local checkpoint, or packaged.
-
-The only module that imports open_clip.
-"""
+"""Any open_clip model as an Encoder: by name and tag, of the hub, a local checkpoint, packaged."""
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
 import threading
@@ -32,8 +30,8 @@ from search_core.encoders.base import (
     weights_digest,
 )
 from search_core.encoders.catalogue import find_encoder, packaged_weights
+from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.prompts import apply_templates, read_by
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.errors import EncoderUnavailable, SettingsError, in_words
 from search_core.messages import Message
 
@@ -76,7 +74,6 @@ class OpenClipEncoder(EncoderRuntime):
         precision: str = "auto",
         batch_size: int = 32,
     ) -> None:
-        ensure_torchvision_ops()
         import torch
 
         self._torch = torch
@@ -124,11 +121,6 @@ class OpenClipEncoder(EncoderRuntime):
     def preprocess(self) -> Preprocess:
         """How images become this encoder's input pixels."""
         return self._preprocess
-
-    @property
-    def device(self) -> str:
-        """Where it runs, e.g. ``cpu`` or ``cuda``."""
-        return str(self._device)
 
     def encode_pixels(self, pixels: Sequence[Pixels]) -> Embeddings:
         """Embed preprocessed images, each (height, width, 3) RGB uint8; returns (n, dim)."""
@@ -196,8 +188,6 @@ class OpenClipEncoder(EncoderRuntime):
 
 def _build(source: str, tag: str) -> Any:
     """Return the open_clip model with its weights; the log chatter of the loaders is silenced."""
-    import open_clip
-
     local_file = bool(tag) and Path(tag).suffix in {".safetensors", ".pt", ".pth", ".bin"}
     if local_file and not Path(tag).is_file():
         raise EncoderUnavailable(
@@ -205,6 +195,7 @@ def _build(source: str, tag: str) -> Any:
         )
     if not source.startswith((_LOCAL_DIR, _HUB)):
         _check_name(source, tag, local_file)
+    open_clip = import_open_clip(timm=_needs_timm(source))
     offline = _asks_hub(source, local_file) and not _hub_answers()
     with _quiet_loading(offline):
         try:
@@ -227,7 +218,7 @@ def _build(source: str, tag: str) -> Any:
 
 def _asks_hub(source: str, local_file: bool) -> bool:
     """Whether the hub is asked for weights, or for a text tower and tokenizer that lie there."""
-    import open_clip
+    open_clip = import_open_clip()
 
     if source.startswith(_LOCAL_DIR):
         return False
@@ -237,9 +228,26 @@ def _asks_hub(source: str, local_file: bool) -> bool:
     return "hf_model_name" in config.get("text_cfg", {})
 
 
+def _needs_timm(source: str) -> bool:
+    """Whether a model's vision tower is one of timm; what lies on the hub may have one."""
+    if source.startswith(_HUB):
+        return True
+    if not source.startswith(_LOCAL_DIR):
+        return _has_timm_tower(import_open_clip().get_model_config(source))
+    try:
+        described = Path(source.removeprefix(_LOCAL_DIR), "open_clip_config.json").read_text()
+        return _has_timm_tower(json.loads(described).get("model_cfg"))
+    except (OSError, ValueError, AttributeError):
+        return True  # open_clip says what is wrong with it
+
+
+def _has_timm_tower(config: Any) -> bool:
+    return "timm_model_name" in (config or {}).get("vision_cfg", {})
+
+
 def _check_name(name: str, tag: str, local_file: bool) -> None:
     """Refuse a model or tag open_clip does not list, before anything is downloaded."""
-    import open_clip
+    open_clip = import_open_clip()
 
     if name not in open_clip.list_models():
         raise EncoderUnavailable(
@@ -302,7 +310,7 @@ _WAYS_OUT = (
 
 
 def _tokenizer(source: str) -> Any:
-    import open_clip
+    open_clip = import_open_clip()
 
     options: dict[str, str] = {}
     if source.startswith(_LOCAL_DIR):

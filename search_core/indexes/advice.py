@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from search_core.errors import IndexParameterError, UsageError
+from search_core.indexes import FASTEST_FIRST, index_spec_to_dict, start_for
 from search_core.indexes.base import IndexSpec, Start
-from search_core.indexes.catalogue import FASTEST_FIRST, index_spec_to_dict, start_for
 from search_core.indexes.milvus_version import ServerInfo, release_of
-from search_core.indexes.search_params import SearchParams
+from search_core.indexes.parameters import SearchParams
 from search_core.indexes.sizing import IndexSize, estimate
 from search_core.messages import Message
 

@@ -6,10 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from search_core.indexes.base import BINARY_METRICS, IndexSpec, Offer, Start, VectorKind
-from search_core.indexes.parameters import N_
-from search_core.indexes.parts import Part, bits, links, vectors
-from search_core.indexes.search_params import SearchParams
+from search_core.indexes.base import (
+    BINARY_METRICS,
+    IndexSpec,
+    Offer,
+    Part,
+    Start,
+    VectorKind,
+    bits,
+    links,
+    vectors,
+)
+from search_core.indexes.parameters import N_, SearchParams
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,14 @@ from search_core.indexes.base import (
     GPU_SOURCE,
     IndexSpec,
     Offer,
+    Part,
     Start,
     at_least_k,
     doubling,
+    links,
+    refining,
+    rounded,
+    vectors,
 )
 from search_core.indexes.ivf import REFINE_TYPES, refine_params
 from search_core.indexes.milvus_version import ServerInfo
@@ -27,12 +32,11 @@ from search_core.indexes.parameters import (
     EF_CONSTRUCTION_RANGE,
     M_RANGE,
     N_,
+    SearchParams,
     choice,
     number,
     switch,
 )
-from search_core.indexes.parts import Part, links, refining, rounded, vectors
-from search_core.indexes.search_params import SearchParams
 from search_core.indexes.starting_points import Reached
 
 #: DISKANN at Milvus's configuration: the links of a node, and the sectors that nodes are read in.

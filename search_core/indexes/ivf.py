@@ -18,22 +18,26 @@ from search_core.indexes.base import (
     GPU_SOURCE,
     IndexSpec,
     Offer,
+    Part,
     Start,
     VectorKind,
     at_least_k,
+    bits,
+    clusters,
     doubling,
+    refining,
+    vectors,
 )
 from search_core.indexes.parameters import (
     N_,
     NLIST_RANGE,
+    SearchParams,
     choice,
     largest_divisor,
     number,
     switch,
     usual_nlist,
 )
-from search_core.indexes.parts import Part, bits, clusters, refining, vectors
-from search_core.indexes.search_params import SearchParams
 from search_core.indexes.starting_points import Reached
 
 #: What the candidates of a quantised index may be compared again with, smallest first.

@@ -12,25 +12,31 @@ from datetime import UTC, datetime
 
 from search_core.errors import EncoderError, UsageError
 from search_core.lab.ground_truth import Mask, find_masks, make_cases
-from search_core.lab.options import CompareOptions, Progress
-from search_core.lab.plan import FilterCase, PlannedIndex, make_plan, thinned
+from search_core.lab.plan import (
+    CompareOptions,
+    FilterCase,
+    PlannedIndex,
+    Progress,
+    make_plan,
+    thinned,
+)
 from search_core.lab.queries import (
     Encode,
     QuerySet,
+    VectorSpool,
     how_many_held_out,
     image_queries,
+    spool_library,
     text_queries,
 )
 from search_core.lab.records import Comparison, IndexRun, RunContext, machine, versions
-from search_core.lab.scratch_indexes import (
-    Failure,
+from search_core.lab.session import (
+    Session,
     chunks_of,
     filled_trials,
     reference_job,
     refusal,
 )
-from search_core.lab.session import Session
-from search_core.lab.vector_spool import VectorSpool, spool_library
 from search_core.messages import Message
 from search_core.search.query_log import RecordedQuery
 from search_core.store.library import LibraryInfo, Store
@@ -215,7 +221,7 @@ class IndexBenchmark:
             wanted: list[PlannedIndex] = []
             for item in group:
                 if why := refusal(item, server, spool.rows, spool.dim, options.k, metric):
-                    session.tell_failure(Failure(item, why), metric)
+                    session.tell_failure(item, why, metric)
                 else:
                     wanted.append(item)
             if not wanted:

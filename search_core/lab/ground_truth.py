@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from search_core.encoders.base import Embeddings
 from search_core.indexes import BINARY_METRICS
 from search_core.lab.plan import FilterCase
-from search_core.lab.queries import QuerySet
+from search_core.lab.queries import QuerySet, VectorSpool
 from search_core.lab.records import QueryKind
-from search_core.lab.vector_spool import VectorSpool
 from search_core.store.exact_search import SIMILARITIES, NearestSoFar, distances
 
 Mask = NDArray[np.bool_]

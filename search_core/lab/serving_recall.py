@@ -15,11 +15,11 @@ from search_core.errors import UsageError
 from search_core.indexes import index_spec_to_dict
 from search_core.lab.ground_truth import TIE
 from search_core.lab.queries import FEW_RECORDED
-from search_core.lab.results import recall_interval
+from search_core.lab.timing import recall_interval
 from search_core.schema.filters import Filter
 from search_core.search.engine import find
+from search_core.search.filtered_search import Selectivities
 from search_core.search.query_log import QueryLog
-from search_core.search.selectivity import Selectivities
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, VectorPage
 
 

@@ -1,8 +1,11 @@
-"""One lot of indexes, built side by side and measured in turns."""
+"""Trials filled with a comparison's vectors, and lots of indexes built in them side by side and
+measured in turns.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -10,38 +13,113 @@ from typing import TypeVar
 import numpy as np
 
 from search_core.errors import SightlineError
-from search_core.indexes import IndexSpec, SearchParams
-from search_core.lab.ground_truth import Case
-from search_core.lab.options import CompareOptions, Progress
-from search_core.lab.plan import PlannedIndex
+from search_core.indexes import BINARY_METRICS, BinFlat, Flat, IndexSpec, SearchParams
+from search_core.indexes.milvus_version import ServerInfo
+from search_core.lab import timing
+from search_core.lab.ground_truth import Case, sign_bits
+from search_core.lab.plan import CompareOptions, PlannedIndex, Progress
+from search_core.lab.queries import VectorSpool
 from search_core.lab.recommendation import reach_ignored, sweep_ignored
 from search_core.lab.records import IndexRun
-from search_core.lab.results import (
-    Asked,
-    batch_run,
-    build_run,
-    drift_of,
-    failed_run,
-    same_as_fixed,
-    search_run,
-    throughput_run,
-)
-from search_core.lab.scratch_indexes import Failure, build_all, said
-from search_core.lab.timing import (
-    Built,
-    Job,
-    Seconds,
-    Step,
-    Throughput,
-    find_all,
-    in_turns,
-    time_clients,
-    time_requests,
-)
-from search_core.lab.vector_spool import VectorSpool
+from search_core.lab.timing import Asked, Built, Job, Seconds, Step, Throughput
 from search_core.messages import Message
 from search_core.search.filtered_search import plan_effort
-from search_core.store.scratch import Trial
+from search_core.store.library import Store
+from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+
+#: Indexes over this many bytes of vectors in all stand side by side and are measured in turns;
+#: more of them are built one after another, in fewer copies of the vectors. Milvus Lite holds about
+#: eight times the bytes of the vectors in this process: 20,000 of 512 dimensions fit four times.
+SIDE_BY_SIDE_BYTES = 2**30
+SIDE_BY_SIDE_BYTES_LITE = 160 * 2**20
+#: Enough for its searches to take what searches take here, and soon copied.
+_REFERENCE_ROWS = 10_000
+
+
+def refusal(
+    planned: PlannedIndex, server: ServerInfo, rows: int, dim: int, k: int, metric: str
+) -> str:
+    """Return why an index cannot be measured here, in words; "" where it can."""
+    spec = planned.spec
+    try:
+        spec.require_offered(server)
+        spec.require_dim(dim)
+        spec.require_rows(rows)
+        spec.require_hits(k)
+        spec.metric_for(metric)
+        if spec.vector_kind == "binary" and dim % 8:
+            return f"vectors of bits need a multiple of 8 dimensions, not {dim}"
+    except SightlineError as error:
+        return said(error)
+    return ""
+
+
+def said(error: SightlineError) -> str:
+    """Return what an error says, with its hint."""
+    return f"{error.message} {error.hint}".strip()
+
+
+@contextmanager
+def filled_trials(
+    store: Store,
+    spool: VectorSpool,
+    count: int,
+    *,
+    metric: str,
+    binary: bool,
+    timeout_s: float = TRIAL_TIMEOUT_S,
+    rows: int | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[list[Trial]]:
+    """Open ``count`` trials with the vectors of the spool in them; they are removed at the end.
+
+    Of some more than ``rows`` vectors, where that is given.
+    """
+    with ExitStack() as open_trials:
+        trials = [
+            open_trials.enter_context(
+                store.open_trial(
+                    spool.dim,
+                    metric=metric,
+                    vector_kind="binary" if binary else "float",
+                    timeout_s=timeout_s,
+                )
+            )
+            for _ in range(count)
+        ]
+        for page in spool.pages():
+            vectors = sign_bits(page.embeddings) if binary else page.embeddings
+            for trial in trials:
+                trial.insert(page.rows, vectors, page.facets)
+            done = int(page.rows[-1]) + 1
+            on_progress(done, spool.rows)
+            if rows is not None and done > rows:
+                break
+        for trial in trials:
+            trial.settle()
+        yield trials
+
+
+@contextmanager
+def reference_job(
+    store: Store, spool: VectorSpool, case: Case, metric: str, k: int
+) -> Iterator[Job]:
+    """Open a small trial that is searched exactly, to be asked the same while lots come and go."""
+    spec: IndexSpec = BinFlat() if metric in BINARY_METRICS else Flat()
+    binary = spec.vector_kind == "binary"
+    filled = filled_trials(store, spool, 1, metric=metric, binary=binary, rows=_REFERENCE_ROWS)
+    with filled as [trial]:
+        yield Job(Built(trial, spec, metric, trial.build(spec)), SearchParams(), case, k)
+
+
+def chunks_of(
+    planned: Sequence[PlannedIndex], rows: int, dim: int, *, embedded: bool
+) -> list[list[PlannedIndex]]:
+    """Return the indexes in lots that stand side by side, each in its own copy of the vectors."""
+    limit = SIDE_BY_SIDE_BYTES_LITE if embedded else SIDE_BY_SIDE_BYTES
+    size = max(1, min(len(planned), limit // max(1, rows * dim * 4)))
+    return [list(planned[start : start + size]) for start in range(0, len(planned), size)]
+
 
 _T = TypeVar("_T")
 #: Milvus answers at most so many hits.
@@ -55,14 +133,6 @@ class _Lot:
     asked: dict[Job, Asked]
     notes: dict[Built, tuple[str, ...]]
     failed: dict[Built, str]
-
-    def tell(self, index: Built, error: SightlineError) -> None:
-        """Note that an index failed."""
-        self.failed[index] = said(error)
-
-    def standing(self, jobs: Sequence[Job]) -> list[Job]:
-        """Return the jobs of indexes that have not failed."""
-        return [job for job in jobs if job.built not in self.failed]
 
 
 class Session:
@@ -96,15 +166,18 @@ class Session:
         One that fails is recorded as such; the others go on. ``reference`` is asked in turns with
         them where there are several lots, to tell how the speed changed from one to the next.
         """
-
-        def tell(spec: IndexSpec) -> None:
-            self._on_progress(Progress(Message("building {index}", index=spec.index_type), 0, 0))
-
-        built, failures = build_all(planned, trials, metric, tell)
-        for failure in failures:
-            self.tell_failure(failure, metric)
+        built: dict[PlannedIndex, Built] = {}
+        for item, trial in zip(planned, trials, strict=False):
+            doing = Message("building {index}", index=item.spec.index_type)
+            self._on_progress(Progress(doing, 0, 0))
+            try:
+                built[item] = Built(trial, item.spec, metric, trial.build(item.spec))
+            except SightlineError as error:
+                self.tell_failure(item, said(error), metric)
         runs = {
-            index: build_run(index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim)
+            index: timing.build_run(
+                index, k=self._options.k, rows=self._spool.rows, dim=self._spool.dim
+            )
             for index in built.values()
         }
         lot = self._first_pass(built, cases)
@@ -117,13 +190,12 @@ class Session:
             self._on_run(run)
         for item, index in built.items():
             if index in lot.failed:
-                self.tell_failure(Failure(item, lot.failed[index]), metric)
+                self.tell_failure(item, lot.failed[index], metric)
 
-    def tell_failure(self, failure: Failure, metric: str) -> None:
-        """Record an index that gave no numbers."""
-        rows = self._spool.rows
-        spec = failure.planned.spec
-        self._on_run(failed_run(spec, metric, failure.error, k=self._options.k, rows=rows))
+    def tell_failure(self, planned: PlannedIndex, error: str, metric: str) -> None:
+        """Record an index that gave no numbers, and why."""
+        k, rows = self._options.k, self._spool.rows
+        self._on_run(timing.failed_run(planned.spec, metric, error, k=k, rows=rows))
 
     # Within
 
@@ -167,7 +239,7 @@ class Session:
         return asked
 
     def _ask(self, job: Job, step: Step) -> Asked:
-        rows = find_all(job, step)
+        rows = timing.find_all(job, step)
         return Asked(rows, job.case.truth.shares(rows, self._spool))
 
     def _ignored(
@@ -210,7 +282,7 @@ class Session:
         jobs += [reference] if reference else []
         requests = sum(len(job.case.queries) for job in jobs)
         step = self._stepper(Message("timing"), self._options.repeats * requests)
-        seconds = self._in_turns(lot, jobs, partial(time_requests, nq=1, on_step=step))
+        seconds = self._in_turns(lot, jobs, partial(timing.time_requests, nq=1, on_step=step))
         apart, drift = self._apart(seconds.get(reference, ()) if reference else ())
         for index, run in runs.items():
             runs[index] = replace(run, lot=self._lot, drift_low=drift[0], drift_high=drift[1])
@@ -219,10 +291,10 @@ class Session:
             if job.built in lot.failed:
                 continue
             if _does_nothing(job):
-                found.append(same_as_fixed(found[-1]))
+                found.append(timing.same_as_fixed(found[-1]))
             else:
                 notes = (*lot.notes[job.built], *apart)
-                found.append(search_run(runs[job.built], job, asked, seconds[job], notes))
+                found.append(timing.search_run(runs[job.built], job, asked, seconds[job], notes))
         return found
 
     def _extras(self, lot: _Lot, runs: dict[Built, IndexRun]) -> Iterator[IndexRun]:
@@ -234,30 +306,38 @@ class Session:
             requests = sum(-(-len(job.case.queries) // nq) for job in jobs)
             doing = Message("timing {count} queries a request", count=nq)
             step = self._stepper(doing, options.repeats * requests)
-            seconds = self._in_turns(lot, jobs, partial(time_requests, nq=nq, on_step=step))
+            seconds = self._in_turns(lot, jobs, partial(timing.time_requests, nq=nq, on_step=step))
             for job, parts in seconds.items():
-                yield batch_run(runs[job.built], job, lot.asked[job], parts, nq)
+                yield timing.batch_run(runs[job.built], job, lot.asked[job], parts, nq)
         for clients in options.concurrency:
             doing = Message("timing {count} clients", count=clients)
             step = self._stepper(doing, options.repeats * len(jobs))
 
             def ask(job: Job, clients: int = clients, step: Step = step) -> Throughput:
                 step(1)
-                return time_clients(job, clients)
+                return timing.time_clients(job, clients)
 
             for job, measured in self._in_turns(lot, jobs, ask).items():
-                yield throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
+                yield timing.throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
 
     def _in_turns(
         self, lot: _Lot, jobs: Sequence[Job], measure: Callable[[Job], _T]
     ) -> dict[Job, list[_T]]:
-        return in_turns(
-            lot.standing(jobs),
-            measure,
-            repeats=self._options.repeats,
-            rng=self._rng,
-            on_failure=lot.tell,
-        )
+        """Measure each job so many times, in an order drawn anew each time.
+
+        An index that fails is left out, the others go on.
+        """
+        jobs = [job for job in jobs if job.built not in lot.failed]
+        found: dict[Job, list[_T]] = {job: [] for job in jobs}
+        for _ in range(self._options.repeats):
+            for at in self._rng.permutation(len(jobs)).tolist():
+                job = jobs[at]
+                try:
+                    if job.built not in lot.failed:
+                        found[job].append(measure(job))
+                except SightlineError as error:
+                    lot.failed[job.built] = said(error)
+        return {job: parts for job, parts in found.items() if job.built not in lot.failed}
 
     def _stepper(self, doing: str, total: int) -> Step:
         done = 0
@@ -277,7 +357,7 @@ class Session:
         if not self._first_reference:
             self._first_reference = reference
             return (), (1.0, 1.0)
-        low, high = drift_of(reference, self._first_reference)
+        low, high = timing.drift_of(reference, self._first_reference)
         note = (
             "Measured apart from the first indexes: a reference asked both times took "
             f"{low:.2f} to {high:.2f} of its time then, which is allowed for."

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, SecretStr
 
 from search_core.errors import UsageError
-from search_core.schema.durations import Duration
+from search_core.schema.clocks import Duration
 
 SCHEMES = ("rtsp", "rtsps")
 Transport = Literal["tcp", "udp"]

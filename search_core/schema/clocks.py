@@ -1,4 +1,6 @@
-"""Camera clocks: the time zone of times written without one, and corrections of wrong clocks."""
+"""Times as people write them: camera clocks with the time zone of times written without one, and
+corrections of wrong clocks; and durations (``30d``, ``12h``, ``90m``, ``45s``, ``2w``).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone, tzinfo
 from difflib import get_close_matches
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
@@ -20,14 +22,18 @@ T = TypeVar("T")
 
 #: The year of the oldest photograph: nothing was captured before it.
 FIRST_YEAR = 1826
-#: A clock that is wrong by more was never set; a correction would hide that.
-LONGEST_OFFSET = timedelta(days=36_500)
+#: A clock that is wrong by more was never set; a correction would hide that. And so that the moment
+#: a duration ago can be written as a date.
+LONGEST = timedelta(days=36_500)
 #: The name under which a value for all cameras without one of their own is kept.
 EVERY_CAMERA = ""
 _FIXED_ZONE = re.compile(r"(?:UTC|GMT)?([+-])(\d{1,2}):?(\d{2})?", re.IGNORECASE)
 _CLOCK_OFFSET = re.compile(r"([+-]?)(?:(\d{1,3}):)?(\d{1,2}):(\d{2})")
 _UNIT_OFFSET = re.compile(r"([+-]?)((?:\d{1,6}[dhms])+)")
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_UNITS = {"w": "weeks", "d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
+_DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")
+#: How long the units are that offsets and durations are written in, in seconds.
+_LENGTHS_S = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +132,7 @@ def parse_offset(text: str) -> timedelta:
             timedelta(),
         )
         sign = units[1]
-    if offset is None or offset > LONGEST_OFFSET:
+    if offset is None or offset > LONGEST:
         raise UsageError(
             "{text!r} is not a clock offset.",
             "Write what to add to the clock's times: +1h, -2m30s, +1d, or -00:02:30.",
@@ -139,10 +145,35 @@ def format_offset(offset: timedelta) -> str:
     """Return what :func:`parse_offset` reads, with its sign: ``-1h30m``; whole seconds."""
     text = "-" if offset < timedelta() else "+"
     left_s = round(abs(offset).total_seconds())
-    for unit, length_s in (("d", 86_400), ("h", 3_600), ("m", 60)):
+    for unit, length_s in _LENGTHS_S:
         number, left_s = divmod(left_s, length_s)
         text += f"{number}{unit}" if number else ""
     return text + (f"{left_s}s" if left_s or text in "+-" else "")
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return how long ``text`` says: a whole number and s, m, h, d or w, above 0 to LONGEST.
+
+    Raises UsageError for anything else.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    duration = timedelta(**{_UNITS[found[2]]: int(found[1])}) if found else timedelta()
+    if not timedelta() < duration <= LONGEST:
+        raise UsageError(
+            "{text!r} is not a duration.",
+            "Write a number and a unit: 45s, 90m, 12h, 30d or 2w, up to a hundred years.",
+            text=text,
+        )
+    return duration
+
+
+def format_duration(duration: timedelta) -> str:
+    """Return what :func:`parse_duration` reads, in the largest unit that divides it evenly."""
+    seconds = round(duration.total_seconds())
+    for unit, length_s in _LENGTHS_S:
+        if seconds and seconds % length_s == 0:
+            return f"{seconds // length_s}{unit}"
+    return f"{seconds}s"
 
 
 def by_camera(values: Sequence[str], parse: Callable[[str], T]) -> dict[str, T]:
@@ -178,26 +209,38 @@ def check_moment(moment: datetime) -> datetime:
     return moment
 
 
-def _validated(parse: Callable[[str], object]) -> Callable[[str | None], str | None]:
-    def check(text: str | None) -> str | None:
-        if text is not None:
-            try:
-                parse(text)
-            except UsageError as error:
-                raise ValueError(f"{error.message} {error.hint}") from None
+def as_setting(parse: Callable[[str], T]) -> Callable[[Any], Any]:
+    """Return what reads the text of a setting, for pydantic; other values are left to it."""
+
+    def read(value: Any) -> Any:
+        try:
+            return parse(value) if isinstance(value, str) else value
+        except UsageError as error:
+            raise ValueError(f"{error.message} {error.hint}") from None
+
+    return read
+
+
+def _kept(parse: Callable[[str], object]) -> AfterValidator:
+    """Return what checks the text of a setting and leaves it as it is written."""
+
+    def check(text: str) -> str:
+        parse(text)
         return text
 
-    return check
+    return AfterValidator(as_setting(check))
 
 
 #: A setting that is a time zone; "" is none.
 Zone = Annotated[
     str | None,
     BeforeValidator(lambda value: None if value == "" else value),
-    AfterValidator(_validated(parse_zone)),
+    _kept(parse_zone),
 ]
 #: A setting that is a clock's correction.
-Offset = Annotated[str | None, AfterValidator(_validated(parse_offset))]
+Offset = Annotated[str | None, _kept(parse_offset)]
+#: A setting that is a duration.
+Duration = Annotated[timedelta, BeforeValidator(as_setting(parse_duration))]
 
 
 class ClockSettings(BaseModel):

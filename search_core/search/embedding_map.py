@@ -54,6 +54,7 @@ WORDS = (
     Message("a blank picture"),
 )
 _ROUNDS, _STARTS = 25, 3
+_BLOCK_ROWS = 1000
 
 
 def groups_of(vectors: Embeddings, count: int, seed: int = 0) -> NDArray[np.int64]:
@@ -61,11 +62,23 @@ def groups_of(vectors: Embeddings, count: int, seed: int = 0) -> NDArray[np.int6
 
     Spherical k-means with ``count`` groups at most, the best of some starts; the same every time.
     """
-    chance = np.random.default_rng(seed)
-    data = np.asarray(vectors, dtype=np.float32)
-    tries = [_k_means(data, min(count, len(data)), chance) for _ in range(_STARTS)]
-    _, groups = max(tries, key=lambda found: found[0])
-    sizes = np.bincount(groups)
+    import faiss
+
+    data = np.ascontiguousarray(vectors, dtype=np.float32)
+    means = faiss.Kmeans(
+        data.shape[1],
+        min(count, len(data)),
+        niter=_ROUNDS,
+        nredo=_STARTS,
+        spherical=True,
+        seed=seed,
+        init_method=faiss.ClusteringInitMethod_KMEANS_PLUS_PLUS,
+        min_points_per_centroid=1,
+        max_points_per_centroid=len(data),
+    )
+    means.train(data)
+    _, nearest = means.assign(data)
+    _, groups, sizes = np.unique(nearest, return_inverse=True, return_counts=True)
     rank = np.empty(len(sizes), dtype=np.int64)
     rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
     return rank[groups]
@@ -86,48 +99,6 @@ def telling_words(
         best = np.argsort(-lift, kind="stable")[:count]
         told.append([int(row) for row in best if lift[row] > 0])
     return told
-
-
-def _k_means(
-    data: NDArray[np.float32], count: int, chance: np.random.Generator
-) -> tuple[float, NDArray[np.int64]]:
-    """Return how alike all are to their groups' centres, and the groups; none of them is empty."""
-    centres = _spread_centres(data, count, chance)
-    groups = np.zeros(len(data), dtype=np.int64)
-    for _ in range(_ROUNDS):
-        alike = data @ centres.T
-        now = alike.argmax(axis=1)
-        if np.array_equal(now, groups):
-            break
-        groups = now
-        centres = _unit(np.stack([data[groups == group].sum(axis=0) for group in range(count)]))
-    _, numbered = np.unique(groups, return_inverse=True)
-    return float((data @ centres.T).max(axis=1).sum()), numbered.astype(np.int64)
-
-
-def _spread_centres(
-    data: NDArray[np.float32], count: int, chance: np.random.Generator
-) -> NDArray[np.float32]:
-    """Return rows by chance as centres, the likelier the farther from those before (k-means++)."""
-    chosen = [int(chance.integers(len(data)))]
-    away = np.full(len(data), np.inf)
-    for _ in range(count - 1):
-        away = np.minimum(away, np.maximum(0.0, 1.0 - data @ data[chosen[-1]]))
-        total = float(away.sum())
-        if total <= 0:
-            break  # all that is left is the same as a centre
-        chosen.append(int(chance.choice(len(data), p=away / total)))
-    rows = chosen + [chosen[0]] * (count - len(chosen))
-    return data[rows]
-
-
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: NDArray[np.float32] = vectors / np.maximum(lengths, 1e-12)
-    return unit
-
-
-_BLOCK_ROWS = 1000
 
 
 def principal_components(vectors: Embeddings) -> tuple[NDArray[np.float64], float]:

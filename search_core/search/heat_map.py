@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from search_core.encoders.base import HeatMap
@@ -32,7 +31,8 @@ def draw_heat(image: Image.Image, heat: HeatMap, seen: Sides) -> Image.Image:
     base = np.asarray(image.convert("RGB"), dtype=np.float32)
     left, right = round(seen[0] * image.width), round(seen[2] * image.width)
     top, bottom = round(seen[1] * image.height), round(seen[3] * image.height)
-    fitted = Image.fromarray(_relative(heat)).resize(
+    relative = np.maximum(heat, 0).astype(np.float32) / np.float32(max(float(heat.max()), 1e-12))
+    fitted = Image.fromarray(relative).resize(
         (max(1, right - left), max(1, bottom - top)), Image.Resampling.BICUBIC
     )
     whole = Image.new("F", image.size, -1.0)
@@ -59,9 +59,3 @@ def hottest_point(heat: HeatMap) -> tuple[float, float] | None:
         return None
     row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
     return float((column + 0.5) / heat.shape[1]), float((row + 0.5) / heat.shape[0])
-
-
-def _relative(heat: HeatMap) -> NDArray[np.float32]:
-    hottest = max(float(heat.max()), 1e-12)
-    result: NDArray[np.float32] = np.maximum(heat, 0).astype(np.float32) / np.float32(hottest)
-    return result

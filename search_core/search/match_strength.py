@@ -72,7 +72,7 @@ class Background:
 
     ``ordinary`` is its cosine to the middle of what people ask, ``nearest`` to the nearest of its
     rivals; ``outdone`` is the share of rivals that its best picture answers better, 0 to 1.
-    ``unknown`` is the share of its words that mean nothing to the encoder (see vocabulary).
+    ``unknown`` is the share of its words that mean nothing to the encoder (see prompts).
     """
 
     best: float
@@ -94,12 +94,8 @@ class Background:
             *(self.mean * self.mean, self.mean * z, self.unknown),
         )
 
-    def strength(self, score: float, calibration: Calibration) -> float:
-        """Return how sure a hit of this score is a match, 0 to 1; from MATCH on it is one."""
-        return self.strengths([score], calibration)[0]
-
     def strengths(self, scores: Sequence[float], calibration: Calibration) -> list[float]:
-        """Return how sure a hit of each of these scores is a match, as :meth:`strength` does."""
+        """Return how sure a hit of each of these scores is a match, 0 to 1; from MATCH on it is."""
         *weights, bias, fall = astuple(calibration)
         best = bias + sum(map(mul, weights, self.signs()))
         slope = fall / self.deviation if self.deviation else 0.0

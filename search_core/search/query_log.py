@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -21,9 +19,8 @@ import numpy as np
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import SightlineError, in_words
 from search_core.schema.entity import ms_from_datetime
-from search_core.schema.filters import Filter
-from search_core.schema.hours_of_day import Hours
-from search_core.system.database import Database, as_utf8
+from search_core.schema.filters import Filter, Hours
+from search_core.system.database import LateRecords, as_utf8
 
 _log = logging.getLogger(__name__)
 #: How many searches are kept; with 512 dimensions these are some 15 MB.
@@ -60,26 +57,12 @@ class RecordedQuery:
     where: Filter
     k: int
 
-    @property
-    def where_expression(self) -> str:
-        """The filter as a Milvus expression, "" without one."""
-        return self.where.expression()
 
-
-class QueryLog:
+class QueryLog(LateRecords):
     """The recorded searches in the file at ``path``, which the first of them makes."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = threading.Lock()
-        self._database: Database | None = None
-
-    def close(self) -> None:
-        """Close the file; it is opened again when it is needed."""
-        with self._lock:
-            if self._database is not None:
-                self._database.close()
-                self._database = None
+    migrations = (_SCHEMA,)
+    busy_s = _BUSY_S
 
     def record(self, library: str, encoder: EncoderIdentity, query: RecordedQuery) -> None:
         """Add a search, and forget the oldest beyond KEPT; what cannot be written is let go."""
@@ -147,12 +130,6 @@ class QueryLog:
         except (SightlineError, OSError) as error:
             _log.warning("%s cannot be read: %s", self.path, in_words(error))
             return []
-
-    def _opened(self) -> Database:
-        with self._lock:
-            if self._database is None:
-                self._database = Database(self.path, [_SCHEMA], private=True, busy_s=_BUSY_S)
-            return self._database
 
 
 def _to_query(row: tuple[Any, ...]) -> RecordedQuery:

@@ -11,11 +11,12 @@ import hashlib
 import logging
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+
+from search_core.system.locks import write_privately
 
 _log = logging.getLogger(__name__)
 #: How long after it was last searched by a picture is kept, and how much all of them may take.
@@ -45,7 +46,7 @@ class QueryPictures:
             if path.is_file():
                 os.utime(path)
             else:
-                _write(path, data)
+                write_privately(path, data)
         except OSError as error:
             _log.warning("A picture searched by is not kept: %s", error)
             return False
@@ -58,7 +59,7 @@ class QueryPictures:
             return None
         path = self._folder / digest
         try:
-            if _age_s(path) > self._kept.total_seconds():
+            if time.time() - path.stat().st_mtime > self._kept.total_seconds():
                 return None
             data = path.read_bytes()
             if digest_of(data) != digest:
@@ -93,19 +94,3 @@ class QueryPictures:
         except FileNotFoundError:
             return
         yield from sorted(found, key=lambda pair: -pair[1].st_mtime)
-
-
-def _write(path: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # its owner alone reads it
-    part = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
-
-
-def _age_s(path: Path) -> float:
-    return time.time() - path.stat().st_mtime

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from search_core.errors import ServeError
 from search_core.settings import Settings
-from search_core.store.lite.read_only import read_only
+from search_core.store.lite.layout import read_only
 from search_core.system.locks import file_lock, is_held
 
 STATE_FILE = "serve.json"
@@ -63,27 +63,21 @@ class ServeState:
 
 def resolve_endpoint(settings: Settings) -> Endpoint:
     """Return the Milvus these settings mean; a running serve's where there is one."""
-    return replace(_resolved(settings), probes=settings.probes_path)
-
-
-def _resolved(settings: Settings) -> Endpoint:
-    uri = settings.milvus.uri
-    token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
-    timeout_s = settings.milvus.timeout_s
-    if uri and "://" in uri:
-        # A serve on this data directory hands its own embedded Milvus to its children this way.
-        state = running_serve(settings)
-        own = state is not None and state.embedded and state.milvus_uri == uri
-        lock = settings.data_dir / WRITE_LOCK_FILE if own else None
-        lite_dir = settings.milvus_lite_dir if own else None
-        return Endpoint(uri, token, timeout_s, own, lock, lite_dir)
-    lock = settings.data_dir / WRITE_LOCK_FILE
-    state = running_serve(settings)
-    if state is not None and not uri and "://" in state.milvus_uri:
-        own_lock = lock if state.embedded else None
-        lite_dir = settings.milvus_lite_dir if state.embedded else None
-        return Endpoint(state.milvus_uri, token, timeout_s, state.embedded, own_lock, lite_dir)
-    return Endpoint(uri or str(settings.milvus_lite_dir), token, timeout_s, write_lock=lock)
+    milvus, state = settings.milvus, running_serve(settings)
+    served = state.milvus_uri if state is not None and "://" in state.milvus_uri else ""
+    uri = milvus.uri or served or str(settings.milvus_lite_dir)
+    # A serve on this data directory hands its own embedded Milvus to its children by its address.
+    is_serves = state is not None and state.embedded and uri == served
+    embedded = is_serves or "://" not in uri
+    return Endpoint(
+        uri,
+        milvus.token.get_secret_value() if milvus.token else "",
+        milvus.timeout_s,
+        embedded,
+        write_lock=settings.data_dir / WRITE_LOCK_FILE if embedded else None,
+        lite_dir=settings.milvus_lite_dir if is_serves else None,
+        probes=settings.probes_path,
+    )
 
 
 def running_serve(settings: Settings) -> ServeState | None:

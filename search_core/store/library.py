@@ -1,12 +1,15 @@
-"""What a library is, and the protocol of the stores that hold libraries."""
+"""What a library is, the protocol of the stores that hold libraries, a library's replacement, and
+going through what passes a filter while it is being changed.
+"""
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EncoderMismatch, UsageError
@@ -23,8 +26,53 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+
+
+class Replacement(ABC):
+    """A context manager; left before :meth:`switch`, the library is as it was.
+
+    What an Interrupted that puts it off leaves can be gone on with for a day.
+
+    The library is searched and written to throughout. What is written to it meanwhile is pending
+    again. From :meth:`close_writing` to the switch, writers are refused with StoreBusy.
+
+    Entered after a process that was killed, or put it off, it goes on with what that one left:
+    ``kept`` is how many rows that are.
+    """
+
+    kept = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Leave the library as it was, unless it was switched."""
+        return
+
+    @abstractmethod
+    def pending(self) -> Iterator[list[MediaEntity]]:
+        """Yield the entities that the new collection lacks, or has as they were, by their ids.
+
+        What the library lost meanwhile is removed from the new collection.
+        """
+
+    @abstractmethod
+    def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
+        """Write entities with their new embeddings (n, dim) to the new collection."""
+
+    def build(self, on_progress: Callable[[float], None] = lambda share: None) -> None:
+        """Index and load the new collection; to be called once most of it is there."""
+        return
+
+    def close_writing(self) -> None:
+        """Let no more writes to the library be acknowledged."""
+        return
+
+    @abstractmethod
+    def switch(self) -> None:
+        """Make the new collection the library's, in one step; raises StoreBusy."""
+
 
 NO_FILTER = Filter()
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -280,3 +328,31 @@ def require_filter(where: Filter) -> None:
         raise UsageError(
             "A delete needs a filter or ids.", "To remove everything, drop the library."
         )
+
+
+CHUNK_ROWS = 500
+_FEW_ROWS = 10_000
+
+
+def chunks_where(store: Store, library: str, where: Filter) -> Iterator[VectorPage]:
+    """Yield what passes a filter, some at a time, with embeddings; each once, whatever is written.
+
+    What passes is settled before the first chunk: only ids are held of it. What was deleted since
+    is left out.
+    """
+    ids = list(dict.fromkeys(where.ids))
+    if not ids or where != Filter(ids=where.ids):
+        ids = [entity.id for page in entities_where(store, library, where) for entity in page]
+    for start in range(0, len(ids), CHUNK_ROWS):
+        chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]))
+        yield from store.vectors(library, where=chosen)
+
+
+def entities_where(store: Store, library: str, where: Filter) -> Iterator[list[MediaEntity]]:
+    """Yield all entities that pass a filter, some at a time, in no promised order."""
+    few = store.entities(library, where, limit=_FEW_ROWS)
+    if len(few) < _FEW_ROWS:
+        yield few
+        return
+    for page in store.vectors(library, where=where):
+        yield page.entities

@@ -25,8 +25,9 @@ _NO_ROOM_BYTES = 64 << 10
 class Database:
     """An open SQLite file, created when it is missing and migrated when it is old.
 
-    ``migrations`` are SQL scripts; PRAGMA user_version counts the ones that were applied. A change
-    of the schema is a new script at the end, never a change of an old one. A file in a folder that
+    ``migrations`` are SQL scripts of statements divided by a semicolon at the end of a line; PRAGMA
+    user_version counts the ones that were applied. A change of the schema is a new script at the
+    end, never a change of an old one. A file in a folder that
     cannot be written is opened to be read. A ``private`` file is made for its owner alone to read.
     ``busy_s`` is how long to wait for other writers. Raises DiskFull, StoreReadOnly, and StoreError
     for a file that cannot be read or written for another reason.
@@ -87,7 +88,7 @@ class Database:
         with self.writing() as connection:
             applied = self._applied()  # another process may just have done it
             for number, script in enumerate(migrations[applied:], start=applied + 1):
-                for statement in script.split(";"):
+                for statement in script.split(";\n"):  # a trigger has others within
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {number:d}")
 
@@ -140,6 +141,35 @@ class Records:
     def close(self) -> None:
         """Close the file; nothing can be asked of it afterwards."""
         self._database.close()
+
+
+class LateRecords:
+    """Records for their owner alone, in a SQLite file that is opened, or made, at its first use.
+
+    ``migrations`` and ``busy_s`` are those of :class:`Database`.
+    """
+
+    migrations: ClassVar[Sequence[str]]
+    busy_s: ClassVar[float] = _BUSY_S
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._opening = threading.Lock()
+        self._database: Database | None = None
+
+    def close(self) -> None:
+        """Close the file; it is opened again when it is needed."""
+        with self._opening:
+            if self._database is not None:
+                self._database.close()
+                self._database = None
+
+    def _opened(self) -> Database:
+        with self._opening:
+            if self._database is None:
+                made = Database(self.path, self.migrations, private=True, busy_s=self.busy_s)
+                self._database = made
+            return self._database
 
 
 def is_damaged(path: Path) -> bool:

@@ -1,9 +1,12 @@
-"""Advisory locks on files: a process holds one until it lets go or ends, however that comes."""
+"""Files between processes: advisory locks, which a process holds until it lets go or ends, however
+that comes; and files that hold secrets, which only their owner can read, from the first byte on.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,3 +45,17 @@ def is_held(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def write_privately(path: Path, content: str | bytes) -> None:
+    """Put a new file with this content in a file's place, whole or not at all; raises OSError."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".")  # its owner alone reads it
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ingest.options import IngestOptions
 from search_core.errors import SightlineError
+from search_core.lab.records import IndexRun
 from search_core.schema.entity import clock_from_ms
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
@@ -32,11 +33,10 @@ from sightline.cli.terminal import (
     say,
     shown_path,
 )
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from search_core.lab.records import IndexRun
     from search_core.search.engine import Hit, SearchEngine
-    from search_core.store.milvus.store import MilvusStore
     from sightline.demo.footage import Footage, Moment
 
 TOP = 3
@@ -91,10 +91,9 @@ def _run(settings: Settings) -> dict[str, Any]:
     if report.failed or report.interrupted:
         raise SightlineError("The sample footage could not all be ingested.")
     with open_workspace(settings) as workspace:
-        store = workspace.store()
         engine = workspace.library().engine
         searches = _search(settings, footage, engine)
-        runs = _compare(settings, store)
+        runs = _compare(workspace)
     return {
         "footage": str(footage.folder),
         "ingest": report.to_json(),
@@ -172,17 +171,17 @@ def _is_true(hit: Hit, moments: tuple[Moment, ...]) -> bool:
     )
 
 
-def _compare(settings: Settings, store: MilvusStore) -> list[IndexRun]:
+def _compare(workspace: Workspace) -> list[IndexRun]:
     """Compare, and keep it where the dashboard shows it, in place of what was measured before."""
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.recommendation import recommend
     from search_core.lab.report.writer import write_report
 
     _heading("Comparing indexes on these vectors")
     options = CompareOptions(queries=20, repeats=4, settings=3)
-    folder = settings.comparisons_dir / "demo"
+    folder = workspace.settings.comparisons_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    comparison = run_comparison(settings, store, options, text=False, out=folder)
+    comparison = run_comparison(workspace, options, text=False, out=folder)
     write_report(folder, [comparison])
     say(searches_table(comparison.runs, advice := recommend(comparison.runs)) or "")
     if advice is not None:

@@ -12,12 +12,11 @@ from typer.core import TyperGroup
 from sightline.cli import demo, index, search
 from sightline.cli.admin import audit, doctor, users
 from sightline.cli.cameras import cameras, folders, watch
-from sightline.cli.errors import told_plainly
-from sightline.cli.ingest import failures, ingest, plan
-from sightline.cli.library import delete, library, prune, status, verify
+from sightline.cli.errors import ended_in_order, told_plainly
+from sightline.cli.ingest import ingest, plan
+from sightline.cli.library import delete, library, verify
 from sightline.cli.options import GlobalOptions
-from sightline.cli.serve import jobs, serve, worker
-from sightline.cli.serve.stop_signals import ended_in_order
+from sightline.cli.serve import jobs, serve
 from sightline.cli.terminal import make_printable
 
 _ANYWHERE = ("--data-dir", "--model", "--pretrained")
@@ -80,7 +79,6 @@ def sightline(
     data_dir: Annotated[
         Path | None,
         typer.Option(
-            "--data-dir",
             envvar="SIGHTLINE_DATA_DIR",
             metavar="FOLDER",
             help="Where everything is kept: vectors, thumbnails, the ledger. Default: ./data",
@@ -89,7 +87,6 @@ def sightline(
     model: Annotated[
         str | None,
         typer.Option(
-            "--model",
             envvar="SIGHTLINE_MODEL",
             metavar="NAME",
             help="The encoder: a name `sightline doctor` lists, any open_clip name, "
@@ -99,7 +96,6 @@ def sightline(
     pretrained: Annotated[
         str | None,
         typer.Option(
-            "--pretrained",
             envvar="SIGHTLINE_PRETRAINED",
             metavar="TAG|FILE",
             help="The encoder's weights: an open_clip tag or a checkpoint file.",
@@ -130,11 +126,11 @@ app.command("plan", rich_help_panel=_FIND)(plan.plan)
 app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)
-app.command("status", rich_help_panel=_MANAGE)(status.status)
-app.command("failures", rich_help_panel=_MANAGE)(failures.failures)
+app.command("status", rich_help_panel=_MANAGE)(library.status)
+app.command("failures", rich_help_panel=_MANAGE)(ingest.failures)
 app.add_typer(cameras.app, name="cameras", rich_help_panel=_MANAGE)
 app.add_typer(folders.app, name="folders", rich_help_panel=_MANAGE)
-app.command("prune", rich_help_panel=_MANAGE)(prune.prune)
+app.command("prune", rich_help_panel=_MANAGE)(delete.prune)
 app.command("delete", rich_help_panel=_MANAGE)(delete.delete)
 app.command("verify", rich_help_panel=_MANAGE)(verify.verify)
 app.add_typer(library.app, name="library", rich_help_panel=_MANAGE)
@@ -142,7 +138,7 @@ app.add_typer(index.app, name="index", rich_help_panel=_MANAGE)
 app.command("serve", rich_help_panel=_RUN)(serve.serve)
 app.add_typer(users.app, name="users", rich_help_panel=_RUN)
 app.command("audit", rich_help_panel=_RUN)(audit.audit)
-app.command("worker", rich_help_panel=_RUN)(worker.worker)
+app.command("worker", rich_help_panel=_RUN)(jobs.worker)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_RUN)
 app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 

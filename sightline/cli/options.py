@@ -7,20 +7,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from search_core.errors import UsageError
-from search_core.schema.clocks import by_camera, check_moment, parse_offset, parse_zone
-from search_core.schema.durations import parse_duration
+from search_core.schema.clocks import by_camera, check_moment, parse_duration, parse_offset
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.filters import Filter
 from search_core.settings import Settings, load_settings
+from search_core.store.library import Store
 from sightline.cli.terminal import warn
-
-if TYPE_CHECKING:
-    from search_core.store.library import Store
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -71,15 +68,9 @@ def duration(text: str) -> timedelta:
     return _read(parse_duration, text)
 
 
-def zones(written: list[str] | None) -> tuple[str, ...]:
-    """Return time zones given as ZONE or CAMERA=ZONE, each checked."""
-    _read(lambda values: by_camera(values, parse_zone), written or [])
-    return tuple(written or ())
-
-
-def clock_offsets(written: list[str] | None) -> tuple[str, ...]:
-    """Return corrections of clocks given as OFFSET or CAMERA=OFFSET, each checked."""
-    _read(lambda values: by_camera(values, parse_offset), written or [])
+def of_cameras(written: list[str] | None, parse: Callable[[str], object]) -> tuple[str, ...]:
+    """Return what was given as VALUE or CAMERA=VALUE, each value checked."""
+    _read(lambda values: by_camera(values, parse), written or [])
     return tuple(written or ())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +15,7 @@ from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import clock_from_ms
 from search_core.schema.filters import Filter
-from search_core.search.exclusion import WITHOUT_WEIGHT
+from search_core.search.engine import WITHOUT_WEIGHT
 from search_core.settings import Settings
 from sightline.cli.options import (
     AfterFilter,
@@ -41,8 +42,6 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
-
     from search_core.search.engine import Hit, Query
     from search_core.store.milvus.store import MilvusStore
 
@@ -55,7 +54,7 @@ def search(
     ] = None,
     image: Annotated[
         Path | None,
-        typer.Option("--image", metavar="FILE", help="Look for what looks like this picture."),
+        typer.Option(metavar="FILE", help="Look for what looks like this picture."),
     ] = None,
     entity_id: Annotated[
         str | None,
@@ -64,7 +63,6 @@ def search(
     text_weight: Annotated[
         float,
         typer.Option(
-            "--text-weight",
             min=0.0,
             max=1.0,
             help="With a sentence and a picture: the sentence's share, 0 to 1.",
@@ -72,15 +70,11 @@ def search(
     ] = 0.5,
     without: Annotated[
         list[str] | None,
-        typer.Option(
-            "--without", metavar="TEXT", help="Leave out what shows this; may be repeated."
-        ),
+        typer.Option(metavar="TEXT", help="Leave out what shows this; may be repeated."),
     ] = None,
     without_weight: Annotated[
         float,
-        typer.Option(
-            "--without-weight", min=0.0, max=1.0, help="How strongly it is left out, 0 to 1."
-        ),
+        typer.Option(min=0.0, max=1.0, help="How strongly it is left out, 0 to 1."),
     ] = WITHOUT_WEIGHT,
     k: Annotated[int, typer.Option("-k", help="How many hits, at most.")] = 50,
     camera: CameraFilter = None,
@@ -89,22 +83,19 @@ def search(
     tag: TagFilter = None,
     min_score: Annotated[
         float | None,
-        typer.Option(
-            "--min-score", callback=finite, help="Leave out hits that score lower than this."
-        ),
+        typer.Option(callback=finite, help="Leave out hits that score lower than this."),
     ] = None,
     nprobe: Annotated[
         int | None,
-        typer.Option("--nprobe", help="IVF indexes: clusters to look into, for this search."),
+        typer.Option(help="IVF indexes: clusters to look into, for this search."),
     ] = None,
     ef: Annotated[
         int | None,
-        typer.Option("--ef", help="HNSW: candidates to keep, for this search; at least -k."),
+        typer.Option(help="HNSW: candidates to keep, for this search; at least -k."),
     ] = None,
     template: Annotated[
         list[str] | None,
         typer.Option(
-            "--template",
             metavar="TEXT",
             help='Put the sentence into this prompt, such as "a photo of {}"; '
             "several are averaged.",
@@ -116,9 +107,7 @@ def search(
     library: LibraryOption = None,
     sheet: Annotated[
         Path | None,
-        typer.Option(
-            "--sheet", metavar="FILE.jpg", help="Also write the hits' pictures as one sheet."
-        ),
+        typer.Option(metavar="FILE.jpg", help="Also write the hits' pictures as one sheet."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

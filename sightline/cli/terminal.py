@@ -18,14 +18,7 @@ from typing import Any, Protocol
 
 import typer
 from rich import box
-from rich.console import (
-    Console,
-    ConsoleOptions,
-    Group,
-    JustifyMethod,
-    RenderableType,
-    RenderResult,
-)
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -60,11 +53,6 @@ def escaped(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return text with control characters and line ends as escapes such as ``\x1b`` and ``\n``."""
     return _IN_LINE.sub(_escape, text)
-
-
-def escaped_json(text: str) -> str:
-    """Return JSON text with control characters in its strings as JSON escapes."""
-    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -135,6 +123,11 @@ def say(message: RenderableType = "") -> None:
     out().print(message)
 
 
+def say_done(*message: str | tuple[str, str]) -> None:
+    """Print that something was done; parts may be given with their style."""
+    say(Text.assemble(("✓ ", "green"), *message))
+
+
 def note(message: str) -> None:
     """Print something beside the answer, to stderr."""
     err().print(_indented(message), style="dim")
@@ -166,7 +159,8 @@ def print_json(value: Any) -> None:
 def json_text(value: Any, indent: int | None = None) -> str:
     """Return a value as JSON in which control characters are escapes."""
     is_utf8 = "utf" in (getattr(sys.stdout, "encoding", None) or "").lower()
-    return escaped_json(json.dumps(value, indent=indent, ensure_ascii=not is_utf8))
+    text = json.dumps(value, indent=indent, ensure_ascii=not is_utf8)
+    return _IN_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def table(*names: str, right: Sequence[str] = (), fold: Sequence[str] = ()) -> Table:
@@ -282,6 +276,16 @@ class _TerminalMessages:
 def open_workspace(settings: Settings) -> Workspace:
     """Return the workspace of a command's settings; what it does meanwhile is said on stderr."""
     return Workspace(settings, _TerminalMessages())
+
+
+def confirm(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask before something is done; say what is ``otherwise`` and end the command on a no.
+
+    Raises UsageError without a terminal.
+    """
+    if not confirmed(question, yes=yes):
+        note(otherwise)
+        raise typer.Exit(1)
 
 
 def confirmed(question: str, *, yes: bool) -> bool:

@@ -15,7 +15,7 @@ def test_a_bug_is_one_line_and_a_log(
     def fail(settings: object) -> None:
         raise ZeroDivisionError("something odd")
 
-    monkeypatch.setattr("sightline.cli.library.status._status", fail)
+    monkeypatch.setattr("sightline.cli.library.library._status", fail)
     outcome = run("status", "--json", "--data-dir", tmp_path)
     assert outcome.exit_code == 1
     assert outcome.out == ""
@@ -29,7 +29,7 @@ def test_ctrl_c_ends_with_a_word(run: Run, tmp_path: Path, monkeypatch: pytest.M
     def interrupt(settings: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sightline.cli.library.status._status", interrupt)
+    monkeypatch.setattr("sightline.cli.library.library._status", interrupt)
     outcome = run("status", "--data-dir", tmp_path)
     assert outcome.exit_code == 1
     assert "Stopped." in outcome.err

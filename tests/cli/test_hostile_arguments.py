@@ -164,7 +164,7 @@ def test_what_is_nobodys_fault_is_no_bug(
         (OSError(errno.EIO, "Input/output error"), "refused something: Input/output error."),
         (MemoryError(), "There is not enough memory for this."),
     ):
-        monkeypatch.setattr("sightline.cli.library.status._status", raising(error))
+        monkeypatch.setattr("sightline.cli.library.library._status", raising(error))
         outcome = run("status", "--data-dir", tmp_path)
         assert outcome.exit_code == 1
         assert said in outcome.err and "bug" not in outcome.err

@@ -43,7 +43,7 @@ from search_core.store.endpoint import resolve_endpoint
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.bulk_insert import bulk_storage
 from search_core.store.milvus.session import connect
-from sightline.cli.serve.listening import listening_at
+from sightline.cli.serve.serve import listening_at
 from tests.cli.conftest import Run, data_dir_of
 from tests.support.loopback_servers import serving
 from tests.support.made_media import HistogramEncoder

@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
-from dashboard.auth import identity, login_routes
+from dashboard.auth import identity, login
 from dashboard.auth.gate import Gate
 from dashboard.components import video_serving as footage
 
@@ -54,7 +54,7 @@ def _app() -> Starlette:
     return Starlette(
         routes=[
             *footage.ROUTES,
-            *login_routes.ROUTES,
+            *login.ROUTES,
             WebSocketRoute("/_stcore/stream", stream),
             *pages,
         ],

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from search_core.encoders.vocabulary import WORDS_FILE
+from search_core.encoders.prompts import WORDS_FILE
 from sightline.demo.scenes.facts import ANY, ATTRIBUTES, Facts, ThingClaim, claim_of
 from sightline.demo.scenes.scenes import Dog, Person, Place, Placement, Scene, Vehicle, Weather
 from sightline.demo.training.captions import caption, plain_phrase, say

@@ -10,8 +10,7 @@ from ingest.jobs.client import Jobs
 from ingest.jobs.table import Job
 from ingest.jobs.worker import Timing
 from search_core.encoders.base import Embeddings, Pixels
-from search_core.lab.options import CompareOptions
-from search_core.lab.plan import FilterCase
+from search_core.lab.plan import CompareOptions, FilterCase
 from search_core.settings import Settings
 from tests.support.made_media import HistogramEncoder, make_photo
 

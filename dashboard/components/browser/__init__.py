@@ -65,8 +65,6 @@ _region_picker = st.components.v2.component(
 _page_top = st.components.v2.component(
     "sightline_page_top", html="<span hidden></span>", js=_script("page_top.js")
 )
-
-
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
@@ -113,10 +111,12 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
 
     Callbacks ask :func:`picked_region` for it, which is newer than the page that was drawn last.
     """
+    file = io.BytesIO()
+    image.convert("RGB").save(file, "JPEG", quality=85)
     beginning = region or _MIDDLE
     sides = [beginning.left, beginning.top, beginning.right, beginning.bottom]
     data: dict[str, Any] = {
-        "picture": _data_url(image),
+        "picture": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
         "region": sides,
         "alt": _("The picture to choose a region of"),
         "label": _("The region. Arrows move it, Shift with arrows resizes it."),
@@ -128,9 +128,3 @@ def picked_region(key: str) -> Box | None:
     """Return the rectangle of a picker, None where it is all of the picture."""
     sides = (st.session_state.get(key) or {}).get("region")
     return _MIDDLE if sides is None else box_of([float(side) for side in sides])
-
-
-def _data_url(image: Image.Image) -> str:
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,20 +1,184 @@
-"""The report of a comparison, or of several side by side: a page, pictures, a table of all runs."""
+"""The report of a comparison, or of several side by side: one page of HTML that works without a
+network, pictures, a table of all runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from functools import cache
+from importlib import resources
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import altair as alt
+import vl_convert
+from jinja2 import Environment, FunctionLoader
+from markupsafe import Markup
 
-from search_core.lab.recommendation import recommend
-from search_core.lab.records import Comparison
-from search_core.lab.report.frames import runs_frame
-from search_core.lab.report.html_page import comparison_name, report_page
-from search_core.lab.report.sections import Section, sections, subject_of
+from search_core.lab.recommendation import Recommendation, recommend
+from search_core.lab.records import Comparison, IndexRun, RunContext
+from search_core.lab.report import tables
+from search_core.lab.report.frames import params_text, runs_frame, series_names
+from search_core.lab.report.sections import Section, Subject, sections, subject_of
 from search_core.lab.report.theme import theme
+
+_NOTHING = "Nothing was measured that could be advised."
+
+
+def report_page(
+    subjects: Sequence[Subject],
+    made: Sequence[Section],
+    advice: Sequence[Recommendation | None],
+) -> str:
+    """Return the page. Names of libraries and of all else are written as text, whatever they say.
+
+    ``made`` are its sections, ``advice`` is what each comparison recommends.
+    """
+    contexts = [one.comparison.context for one in subjects]
+    letters = [_letter(place) for place in range(len(subjects))]
+    specs: list[dict[str, Any]] = []
+    laid_out = [_section(section, contexts, letters, specs) for section in made]
+    template = _environment().get_template("report.html")
+    return template.render(
+        title="Index comparison" + ("s side by side" if len(subjects) > 1 else ""),
+        several=len(subjects) > 1,
+        comparisons=[
+            {
+                "letter": letter,
+                "facts": _facts(context),
+                "advice": one.sentence if one is not None else _NOTHING,
+                "command": one.command if one is not None else "",
+            }
+            for letter, context, one in zip(letters, contexts, advice, strict=True)
+        ],
+        standings=tables.standings_table(subjects, letters),
+        shared=tables.shared_table(subjects, letters),
+        settings=tables.settings_table(subjects, letters),
+        contexts=tables.contexts_table(contexts, letters),
+        sections=laid_out,
+        remarks=[
+            {"letter": letter, **remark}
+            for letter, one in zip(letters, subjects, strict=True)
+            for remark in _remarks(one.comparison)
+        ],
+        charts={
+            "specs": specs,
+            "themes": {"light": theme(), "dark": theme(dark=True)},
+        },
+        css=Markup(_text("report.css")),  # noqa: S704 - the package's own
+        js=Markup(_text("report.js")),  # noqa: S704 - the package's own
+        scripts=Markup(_scripts()),  # noqa: S704 - vl-convert's own
+    )
+
+
+def comparison_name(context: RunContext) -> str:
+    """Return what a comparison is called beside others: its library, Milvus, and when."""
+    parts = [context.library, f"{context.rows:,} vectors", _milvus(context), _when(context)]
+    return ", ".join(part for part in parts if part)
+
+
+def _facts(context: RunContext) -> str:
+    of = f" of {context.library_rows:,}" if context.library_rows != context.rows else ""
+    parts = [
+        context.library,
+        f"{context.rows:,}{of} vectors, {context.dim} dimensions, {context.metric}",
+        context.encoder,
+        _milvus(context),
+        str(context.machine.get("cpu", "")),
+        _when(context),
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _milvus(context: RunContext) -> str:
+    said = context.versions.get("milvus", "")
+    return said if not said or said.startswith("Milvus") else f"Milvus {said}"
+
+
+def _when(context: RunContext) -> str:
+    try:
+        return datetime.fromisoformat(context.started_at).strftime("%-d %b %Y %H:%M UTC")
+    except ValueError:
+        return context.started_at
+
+
+def _section(
+    section: Section,
+    contexts: Sequence[RunContext],
+    letters: Sequence[str],
+    specs: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return a section for the template; its charts are added to ``specs``."""
+    sides: list[dict[str, Any]] = [
+        {"letter": letter, "name": comparison_name(context), "panels": []}
+        for context, letter in zip(contexts, letters, strict=True)
+    ]
+    for panel in section.panels:
+        first = len(specs)
+        specs += panel.specs(section.title)
+        places = range(first, len(specs))
+        sides[panel.comparison]["panels"].append({"title": panel.title, "charts": places})
+    return {
+        "name": section.name,
+        "title": section.title,
+        "caption": section.caption,
+        "wide": section.wide,
+        "sides": sides,
+    }
+
+
+def _remarks(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """Return what failed, then the notes, each said once with all settings it is about."""
+    names = series_names(comparison.runs)
+    failed: dict[str, dict[str, None]] = {}
+    noted: dict[str, dict[str, None]] = {}
+    for run in comparison.runs:
+        said = _named(run, names)
+        if run.error:
+            failed.setdefault(run.error, {})[said] = None
+        # What filter-aware search did is told in its charts.
+        for note in run.notes if run.strategy == "fixed" else ():
+            noted.setdefault(note, {})[said] = None
+    for remark in comparison.context.remarks:
+        yield {"of": "", "text": remark, "failed": False}
+    for texts, is_failure in ((failed, True), (noted, False)):
+        for text, settings in texts.items():
+            yield {"of": _listed(list(settings)), "text": text, "failed": is_failure}
+
+
+def _named(run: IndexRun, names: dict[tuple[str, str], str]) -> str:
+    series = names[run.index_type, params_text(run.build_params)]
+    return f"{series}, {params_text(run.search_params)}" if run.search_params else series
+
+
+def _listed(names: Sequence[str], most: int = 4) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more
+
+
+def _letter(place: int) -> str:
+    return chr(ord("A") + place) if place < 26 else str(place + 1)
+
+
+def _text(name: str) -> str:
+    return (resources.files("search_core.lab.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+@cache
+def _scripts() -> str:
+    """Return Vega, Vega-Lite and Vega-Embed as one script that needs nothing else."""
+    bundle: Callable[..., str] = vl_convert.javascript_bundle  # its stub asks for more than it does
+    # The Vega-Lite that Altair writes, as vl-convert names it.
+    return bundle(vl_version=".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2]))
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=FunctionLoader(_text), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+
 
 _PNG_SCALE = 1.5
 _WIDE_PX, _NARROW_PX = 520, 300

@@ -19,24 +19,8 @@ from search_core.encoders.base import Embeddings
 from search_core.errors import StoreDamaged, StoreUnavailable, in_words
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD
-from search_core.store.lite.layout import (
-    ALIASES,
-    DATABASE_PROPERTIES,
-    MANIFEST,
-    MANIFEST_BACKUP,
-    SCHEMA,
-    Unreadable,
-    blank,
-    collections,
-    is_owned,
-    library_record,
-    listed_files,
-    partitions,
-    read_aliases,
-    read_manifest,
-    read_object,
-    read_schema,
-)
+from search_core.store.lite import layout
+from search_core.store.lite.layout import Unreadable
 
 Part = Literal[
     "aliases", "properties", "collection", "schema", "manifest", "backup", "vectors", "deletions",
@@ -136,19 +120,19 @@ class _Inspection:
         self._lite_dir = lite_dir
         self._deep = deep
         self._aliases: dict[str, str] = {}
-        self._are_known = (lite_dir / ALIASES).exists()
+        self._are_known = (lite_dir / layout.ALIASES).exists()
         self._is_told = False  # whether the aliases are known to be damaged
 
     def run(self) -> Iterator[Damage]:
-        properties = self._lite_dir / DATABASE_PROPERTIES
-        if properties.exists() and (fault := _fault(read_object, properties)):
+        properties = self._lite_dir / layout.DATABASE_PROPERTIES
+        if properties.exists() and (fault := _fault(layout.read_object, properties)):
             yield Damage("properties", properties, fault)
         try:
-            self._aliases = read_aliases(self._lite_dir)
+            self._aliases = layout.read_aliases(self._lite_dir)
         except Unreadable as why:
             self._are_known, self._is_told = False, True
-            yield Damage("aliases", self._lite_dir / ALIASES, str(why))
-        folders = {folder.name: folder for folder in collections(self._lite_dir)}
+            yield Damage("aliases", self._lite_dir / layout.ALIASES, str(why))
+        folders = {folder.name: folder for folder in layout.collections(self._lite_dir)}
         for alias, name in self._aliases.items():
             if name not in folders:
                 path = self._lite_dir / "collections" / name
@@ -159,29 +143,29 @@ class _Inspection:
     def _collection(self, name: str, folder: Path) -> Iterator[Damage]:
         library = next((alias for alias, of in self._aliases.items() if of == name), "")
         try:
-            schema = read_schema(folder)
+            schema = layout.read_schema(folder)
         except (Unreadable, FileNotFoundError) as why:
             if isinstance(why, Unreadable) or library or not is_leftover(folder, self._are_known):
-                yield Damage("schema", folder / SCHEMA, _said(why), name, library)
+                yield Damage("schema", folder / layout.SCHEMA, _said(why), name, library)
         else:
-            record = library_record(schema)
-            if record is not None and not library and not is_owned(schema):
+            record = layout.library_record(schema)
+            if record is not None and not library and not layout.is_owned(schema):
                 library = str(record["library"])
                 if library not in self._aliases and not self._is_told:
                     fault = Message("lacks a library") if self._are_known else Message("is missing")
-                    yield Damage("aliases", self._lite_dir / ALIASES, fault, "", library)
+                    yield Damage("aliases", self._lite_dir / layout.ALIASES, fault, "", library)
         yield from self._files(name, folder, library)
 
     def _files(self, name: str, folder: Path, library: str) -> Iterator[Damage]:
         manifest, fault = _manifest(folder)
         if fault is not None:
-            yield Damage("manifest", folder / MANIFEST, fault, name, library)
+            yield Damage("manifest", folder / layout.MANIFEST, fault, name, library)
         if manifest is None:
             return
         if fault is None and (why := _backup_fault(folder, manifest)):
-            yield Damage("backup", folder / MANIFEST_BACKUP, why, name, library)
+            yield Damage("backup", folder / layout.MANIFEST_BACKUP, why, name, library)
         for part, kind in _PARQUET_FILES:
-            for partition, relative in listed_files(manifest, kind):
+            for partition, relative in layout.listed_files(manifest, kind):
                 path = folder / "partitions" / partition / relative
                 if why := parquet_fault(path, deep=self._deep, unit_length=bool(library)):
                     yield Damage(part, path, why, name, library)
@@ -231,13 +215,13 @@ def _said(error: Unreadable | FileNotFoundError) -> str:
 
 def _manifest(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
     """Return a collection's manifest and what is wrong with it; a new collection has none."""
-    path, backup = folder / MANIFEST, folder / MANIFEST_BACKUP
+    path, backup = folder / layout.MANIFEST, folder / layout.MANIFEST_BACKUP
     try:
-        return read_manifest(path), None
+        return layout.read_manifest(path), None
     except Unreadable as why:
         fault = str(why)
     except FileNotFoundError:
-        files = any(any(part.glob("*/*.parquet")) for part in partitions(folder))
+        files = any(any(part.glob("*/*.parquet")) for part in layout.partitions(folder))
         if not files and not backup.exists():
             return None, None
         fault = Message("is missing")
@@ -246,10 +230,10 @@ def _manifest(folder: Path) -> tuple[dict[str, Any] | None, str | None]:
 
 def _backup_fault(folder: Path, manifest: dict[str, Any]) -> str | None:
     """Return what is wrong with the backup of a manifest; its first version has none."""
-    path = folder / MANIFEST_BACKUP
+    path = folder / layout.MANIFEST_BACKUP
     if not path.exists():
         return Message("is missing") if int(manifest.get("version", 0)) > 1 else None
-    return _fault(read_manifest, path)
+    return _fault(layout.read_manifest, path)
 
 
 def parquet_fault(path: Path, *, deep: bool = True, unit_length: bool = False) -> str | None:
@@ -271,12 +255,12 @@ def _parquet_ends(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(len(_PARQUET))
         if size < 12:
-            return blank(head) or Message("is cut")
+            return layout.blank(head) or Message("is cut")
         file.seek(-8, 2)
         length, tail = struct.unpack("<I4s", file.read(8))
     if head == _PARQUET and tail == _PARQUET and length <= size - 12:
         return None
-    return blank(head + tail) or (
+    return layout.blank(head + tail) or (
         Message("is cut") if head == _PARQUET else Message("is overwritten")
     )
 
@@ -314,7 +298,7 @@ def _index_ends(path: Path) -> str | None:
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(128)
-    if (why := blank(head)) is not None:
+    if (why := layout.blank(head)) is not None:
         return why
     if head.startswith(_NPY):
         try:
@@ -362,7 +346,7 @@ def _log_fault(path: Path) -> str | None:
         head = file.read(4096)
     if not head:
         return None  # made, and not yet written to
-    return blank(head) or (None if head.startswith(_ARROW) else Message("is overwritten"))
+    return layout.blank(head) or (None if head.startswith(_ARROW) else Message("is overwritten"))
 
 
 class Health:

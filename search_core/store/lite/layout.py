@@ -1,4 +1,5 @@
-"""Where Milvus Lite 3.2 keeps what in its folder, and reading its small files.
+"""Where Milvus Lite 3.2 keeps what in its folder, and reading it without Milvus Lite, or where it
+cannot be written.
 
     aliases.json                          alias -> collection; a library is an alias
     collections/NAME/schema.json          fields, and the properties Sightline keeps there
@@ -10,17 +11,26 @@
 
 Milvus Lite deletes data files that its manifest does not name when it opens a collection. So a
 collection whose manifest is damaged must not be opened before the manifest is restored.
+
+Milvus Lite takes a lock in its folder, and writes logs and indexes there. Where that cannot be
+written it is started on a view: a temporary folder that holds copies of the small files, and links
+to the vectors and indexes, which are never changed once they are written. Whatever is written to a
+view is lost with it; `write_lock` (endpoint.py) refuses every write before that.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import NoneType
 from typing import Any
 
+from search_core.errors import StoreReadOnly, in_words
 from search_core.messages import Message
 
 ALIASES = "aliases.json"
@@ -29,7 +39,7 @@ MANIFEST = "manifest.json"
 MANIFEST_BACKUP = "manifest.json.prev"
 DATABASE_PROPERTIES = "database_properties.json"
 PARTITION = "_default"
-_LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
+LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 DATA_NAME = re.compile(r"(?:data|delta)_(\d+)_(\d+)\.parquet")
 _MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
@@ -171,6 +181,59 @@ def remove_flushed_logs(lite_dir: Path) -> None:
         except (OSError, ValueError, KeyError, TypeError):
             continue  # unreadable: leave it to Milvus Lite
         for log in manifest.parent.glob("wal/*.arrow"):
-            named = _LOG_NAME.fullmatch(log.name)
+            named = LOG_NAME.fullmatch(log.name)
             if named and active is not None and int(named.group(1)) < active:
                 log.unlink(missing_ok=True)
+
+
+_LINKED = (".parquet", ".idx", ".sidx")
+
+
+def is_read_only(lite_dir: Path) -> bool:
+    """Whether an embedded Milvus is there that this user cannot write to."""
+    if not lite_dir.is_dir():
+        return False
+    places = (lite_dir, lite_dir / "LOCK", lite_dir / "collections")
+    return any(place.exists() and not os.access(place, os.W_OK) for place in places)
+
+
+def make_view(lite_dir: Path) -> tempfile.TemporaryDirectory[str]:
+    """Return a view of a folder, removed when it is closed; raises StoreReadOnly."""
+    try:
+        view = tempfile.TemporaryDirectory(prefix="sightline-view-")
+        _fill(lite_dir, Path(view.name) / lite_dir.name)
+    except OSError as error:
+        raise StoreReadOnly(
+            "The embedded Milvus in {lite_dir} cannot be written, and not be read from a view "
+            "either: {path}: {reason}.",
+            "Give this user the right to read the data directory, or copy it and name the copy "
+            "with --data-dir.",
+            lite_dir=lite_dir,
+            path=str(error.filename),
+            reason=in_words(error),
+        ) from error
+    return view
+
+
+def _fill(lite_dir: Path, view: Path) -> None:
+    def refused(error: OSError) -> None:
+        raise error
+
+    for folder, _, names in os.walk(lite_dir, onerror=refused):
+        place = view / Path(folder).relative_to(lite_dir)
+        place.mkdir(parents=True)
+        for name in names:
+            path = Path(folder).resolve() / name
+            if path.suffix in _LINKED:
+                (place / name).symlink_to(path)
+            elif name != "LOCK":
+                shutil.copyfile(path, place / name)
+
+
+def read_only(data_dir: Path) -> StoreReadOnly:
+    """Return the error for something that writes to a data directory that cannot be written."""
+    return StoreReadOnly(
+        "The data directory {data_dir} cannot be written by this user: it can be searched only.",
+        "Change its permissions, or choose another with --data-dir.",
+        data_dir=data_dir,
+    )

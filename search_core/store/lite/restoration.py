@@ -32,31 +32,14 @@ from search_core.schema.entity import (
     TAGS_MAX_CAPACITY,
 )
 from search_core.store.library import LibraryInfo
+from search_core.store.lite import layout
 from search_core.store.lite.inspection import Damage, Part, parquet_fault, vectors_in
-from search_core.store.lite.layout import (
-    ALIASES,
-    DATA_NAME,
-    LIBRARY_PROPERTY,
-    MANIFEST,
-    MANIFEST_BACKUP,
-    PARTITION,
-    SCHEMA,
-    Unreadable,
-    collections,
-    is_owned,
-    library_record,
-    listed_files,
-    partitions,
-    read_aliases,
-    read_manifest,
-    read_schema,
-)
+from search_core.store.lite.layout import Unreadable
 from search_core.store.milvus.schema import VARCHAR_LENGTHS
 from search_core.system.locks import file_lock
 
 #: A collection's name: its library, when it was made, and a random part.
 _COLLECTION_NAME = re.compile(r"(?P<library>\w+)_(?P<made>\d{14})_[0-9a-f]+")
-_LOG_NAME = re.compile(r"wal_(?:data|delta)_(\d+)\.arrow")
 
 
 class Restoration:
@@ -144,8 +127,8 @@ class Restoration:
             if parts.keys() & {"manifest", "vectors", "deletions"}:
                 self._write_manifest(folder)
             elif "backup" in parts:
-                self._keep(folder / MANIFEST_BACKUP)
-                shutil.copy2(folder / MANIFEST, folder / MANIFEST_BACKUP)
+                self._keep(folder / layout.MANIFEST_BACKUP)
+                shutil.copy2(folder / layout.MANIFEST, folder / layout.MANIFEST_BACKUP)
 
     def _write_schema(self, folder: Path, library: str, encoder: EncoderIdentity) -> None:
         """Write a collection's description anew, from its vector files and their encoder."""
@@ -167,10 +150,10 @@ class Restoration:
             "schema_format_version": 2,
             "version": 1,
             "enable_dynamic_field": False,
-            "properties": {LIBRARY_PROPERTY: json.dumps(info.to_dict())},
+            "properties": {layout.LIBRARY_PROPERTY: json.dumps(info.to_dict())},
             "fields": _fields(folder, encoder.dim),
         }
-        self._replace(folder / SCHEMA, schema)
+        self._replace(folder / layout.SCHEMA, schema)
 
     def _write_manifest(self, folder: Path) -> None:
         """Write a collection's list of vector files anew, of those that are there and whole.
@@ -179,16 +162,20 @@ class Restoration:
         """
         listed: dict[str, Any] | None = None
         with suppress(Unreadable, FileNotFoundError):
-            listed = read_manifest(folder / MANIFEST)
+            listed = layout.read_manifest(folder / layout.MANIFEST)
         before = listed or _backup(folder) or {}
         parts: dict[str, dict[str, list[str]]] = {}
         last = int(before.get("current_seq", 0)) if listed else 0
-        for partition in sorted({PARTITION, *(path.name for path in partitions(folder))}):
+        for partition in sorted(
+            {layout.PARTITION, *(path.name for path in layout.partitions(folder))}
+        ):
             parts[partition] = {}
             for kind, name in (("data_files", "data"), ("delta_files", "delta")):
                 found = sorted((folder / "partitions" / partition / name).glob("*.parquet"))
                 if listed is not None:
-                    names = {path for of, path in listed_files(listed, kind) if of == partition}
+                    names = {
+                        path for of, path in layout.listed_files(listed, kind) if of == partition
+                    }
                     found = [path for path in found if f"{name}/{path.name}" in names]
                 sound = [path for path in found if self._is_sound(path)]
                 counting = _not_merged(sound) if listed is None else sound
@@ -204,13 +191,13 @@ class Restoration:
             "partitions": parts,
             "index_specs": before.get("index_specs") or ({EMBEDDING_FIELD: spec} if spec else {}),
         }
-        self._replace(folder / MANIFEST, manifest)
-        self._keep(folder / MANIFEST_BACKUP)
-        shutil.copy2(folder / MANIFEST, folder / MANIFEST_BACKUP)
+        self._replace(folder / layout.MANIFEST, manifest)
+        self._keep(folder / layout.MANIFEST_BACKUP)
+        shutil.copy2(folder / layout.MANIFEST, folder / layout.MANIFEST_BACKUP)
 
     def _is_sound(self, path: Path) -> bool:
         """Whether a Parquet file can be read; one that cannot is kept aside."""
-        if DATA_NAME.fullmatch(path.name) and not parquet_fault(path):
+        if layout.DATA_NAME.fullmatch(path.name) and not parquet_fault(path):
             return True
         self._keep(path)
         return False
@@ -218,16 +205,16 @@ class Restoration:
     def _write_aliases(self, stuck: set[str]) -> None:
         """Write the list of libraries anew, from what the collections say that they are of."""
         try:
-            aliases = read_aliases(self._lite_dir)
+            aliases = layout.read_aliases(self._lite_dir)
         except Unreadable:
             aliases = {}
-        folders = {folder.name: folder for folder in collections(self._lite_dir)}
+        folders = {folder.name: folder for folder in layout.collections(self._lite_dir)}
         wanted = {alias: name for alias, name in aliases.items() if name in folders}
         for name, folder in folders.items():  # by their names, in which the newest comes last
             with suppress(Unreadable, FileNotFoundError):
-                schema = read_schema(folder)
-                record = library_record(schema)
-                if record is None or is_owned(schema):
+                schema = layout.read_schema(folder)
+                record = layout.library_record(schema)
+                if record is None or layout.is_owned(schema):
                     continue
                 library = str(record["library"])
                 if library not in aliases or aliases[library] not in folders:
@@ -236,8 +223,8 @@ class Restoration:
             named = _COLLECTION_NAME.fullmatch(name)
             if named and named["library"] not in wanted:
                 wanted[named["library"]] = name
-        if wanted != aliases or not (self._lite_dir / ALIASES).exists():
-            self._replace(self._lite_dir / ALIASES, wanted)
+        if wanted != aliases or not (self._lite_dir / layout.ALIASES).exists():
+            self._replace(self._lite_dir / layout.ALIASES, wanted)
 
     def _replace(self, path: Path, content: Mapping[str, Any]) -> None:
         """Write a JSON file in one step; the one that was there is kept."""
@@ -250,7 +237,9 @@ class Restoration:
 def row_files(collection: Path) -> list[Path]:
     """Return a collection's vector files that can be read, listed or not."""
     found = sorted(collection.glob("partitions/*/data/*.parquet"))
-    return [path for path in found if DATA_NAME.fullmatch(path.name) and not parquet_fault(path)]
+    return [
+        path for path in found if layout.DATA_NAME.fullmatch(path.name) and not parquet_fault(path)
+    ]
 
 
 def sample_rows(collection: Path, limit: int) -> list[tuple[str, Embeddings]]:
@@ -266,7 +255,7 @@ def sample_rows(collection: Path, limit: int) -> list[tuple[str, Embeddings]]:
 
 def _sequence(path: Path) -> tuple[int, int]:
     """Return the first and the last number of the writes in a Parquet file."""
-    named = DATA_NAME.fullmatch(path.name)
+    named = layout.DATA_NAME.fullmatch(path.name)
     return (int(named[1]), int(named[2])) if named else (0, 0)
 
 
@@ -289,7 +278,7 @@ def _next_log(folder: Path, last: int) -> int:
 
     numbers: dict[int, int] = {}
     for path in (folder / "wal").glob("*.arrow"):
-        named = _LOG_NAME.fullmatch(path.name)
+        named = layout.LOG_NAME.fullmatch(path.name)
         if named is None:
             continue
         newest = numbers.get(int(named[1]), 0)
@@ -303,7 +292,7 @@ def _next_log(folder: Path, last: int) -> int:
 
 def _backup(folder: Path) -> dict[str, Any]:
     with suppress(Unreadable, FileNotFoundError):
-        return read_manifest(folder / MANIFEST_BACKUP)
+        return layout.read_manifest(folder / layout.MANIFEST_BACKUP)
     return {}
 
 
@@ -311,7 +300,7 @@ def _index_spec(folder: Path) -> dict[str, Any]:
     """Return the vector index that a manifest, or its backup, names; {} where none does."""
     manifest = _backup(folder)
     with suppress(Unreadable, FileNotFoundError):
-        manifest = read_manifest(folder / MANIFEST)
+        manifest = layout.read_manifest(folder / layout.MANIFEST)
     return dict((manifest.get("index_specs") or {}).get(EMBEDDING_FIELD) or {})
 
 
@@ -365,7 +354,7 @@ def _index_of(spec: Mapping[str, Any]) -> IndexSpec:
 def _spec_of(folder: Path) -> dict[str, Any]:
     """Return the index of a library's record as a manifest has it, {} where it is not known."""
     try:
-        record = library_record(read_schema(folder))
+        record = layout.library_record(layout.read_schema(folder))
     except (Unreadable, FileNotFoundError):
         return {}
     if record is None:

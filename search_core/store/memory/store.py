@@ -30,12 +30,12 @@ from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    Replacement,
     VectorPage,
     check_k,
     check_library_name,
     require_filter,
 )
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import BuildTimes, Rows, Trial, Vectors, bucket_of, facet_row
 
 MemoryRows: TypeAlias = dict[str, tuple[MediaEntity, Embeddings]]

@@ -34,7 +34,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.settings import Settings
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
-from search_core.store.milvus.schema import last_of_each, to_rows
+from search_core.store.milvus.schema import last_of_each
 from search_core.store.milvus.session import MilvusSession
 
 _FOLDER = "sightline-bulk"
@@ -141,7 +141,6 @@ def _written_s(info: dict[str, Any]) -> float:
     return written.timestamp() if isinstance(written, datetime) else float(written)
 
 
-_UPSERT_ROWS = 1000
 #: Ids in one request: some 200 kB of expression.
 _ID_ROWS = 5000
 _LOOK_EVERY_S = 0.2
@@ -197,7 +196,7 @@ class BulkInserter:
                     self._looked_at.discard(collection)  # what was handed over may still come in
                     raise
             else:  # a rebuild fills it, which knows of upserts
-                self._upsert(collection, kept, vectors)
+                self._session.upsert(collection, kept, vectors)
 
         if kept:
             encoder = self._encoders.get(name)
@@ -216,7 +215,7 @@ class BulkInserter:
                 self._take_in(name, collection, path)
         if there:
             known = [entity for entity in entities if entity.id in there]
-            self._upsert(collection, known, embeddings[~new])
+            self._session.upsert(collection, known, embeddings[~new])
         self._await_served(name, collection, entities, embeddings)
 
     def _await_others(self, collection: str) -> None:
@@ -286,16 +285,7 @@ class BulkInserter:
                     )
                 time.sleep(_LOOK_EVERY_S)
             if served > len(entities[part]):
-                self._upsert(collection, entities[part], embeddings[part])
-
-    def _upsert(
-        self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
-    ) -> None:
-        fields = self._session.catalog.fields(collection)
-        for start in range(0, len(entities), _UPSERT_ROWS):
-            part = slice(start, start + _UPSERT_ROWS)
-            pairs = zip(entities[part], embeddings[part], strict=True)
-            self._session.client.upsert(collection, to_rows(pairs, fields))
+                self._session.upsert(collection, entities[part], embeddings[part])
 
 
 def insert_file(client: MilvusClient, collection: str, path: str, timeout_s: float) -> str:

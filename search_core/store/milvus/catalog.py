@@ -20,7 +20,6 @@ from search_core.errors import LibraryNotFound, StoreBusy, StoreUnavailable, Usa
 from search_core.store.endpoint import Endpoint, write_lock
 from search_core.store.library import LibraryInfo, check_library_name
 from search_core.store.lite.inspection import Health
-from search_core.store.milvus.index_build import build_index, remove_index, seconds_left
 from search_core.store.milvus.properties import (
     BEFORE_PROPERTY,
     PROPERTY,
@@ -31,7 +30,13 @@ from search_core.store.milvus.properties import (
     owner_in,
     properties_of,
 )
-from search_core.store.milvus.schema import collection_schema, scalar_fields
+from search_core.store.milvus.schema import (
+    build_index,
+    collection_schema,
+    remove_index,
+    scalar_fields,
+    seconds_left,
+)
 
 _LOOK_EVERY_S = 0.1
 #: Loading reads every index file from the object store: minutes for millions of rows.

@@ -2,18 +2,17 @@
 
 A version's number does not tell what a server does: it may be a fork, a managed service, a build
 without some index types, or its user may lack privileges. The probe makes scratch collections
-(removed by cleanup.py where it is killed), asks, and says of each thing whether it works and what
+(removed as leftovers where it is killed), asks, and says of each thing whether it works and what
 Sightline does where it does not. Index types that cannot be built are then not offered.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
@@ -21,6 +20,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
+from pydantic import TypeAdapter
 from pymilvus.exceptions import MilvusException
 
 from search_core.errors import SightlineError, StoreError
@@ -32,15 +32,20 @@ from search_core.schema.entity import EMBEDDING_FIELD, FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint, write_lock
 from search_core.store.milvus.bulk_insert import BulkStorage, columns, insert_file
 from search_core.store.milvus.errors import Meaning, is_missing, meaning_of, milvus_errors
-from search_core.store.milvus.index_build import build_index, remove_index
 from search_core.store.milvus.properties import owned, properties_of
 from search_core.store.milvus.queries import count_rows, pages
-from search_core.store.milvus.schema import collection_schema, scalar_fields, to_rows
+from search_core.store.milvus.schema import (
+    build_index,
+    collection_schema,
+    remove_index,
+    scalar_fields,
+    to_rows,
+)
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
+from search_core.system.locks import write_privately
 from search_core.system.machine import now_ms
-from search_core.system.private_files import write_privately
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.
 Outcome = Literal["works", "adapted", "fails", "not tried"]
@@ -82,6 +87,9 @@ class ProbeRecord:
     def failed(self) -> list[Finding]:
         """What does not work."""
         return [finding for finding in self.findings if finding.outcome == "fails"]
+
+
+_RECORDS = TypeAdapter(dict[str, ProbeRecord])
 
 
 def probe(
@@ -138,20 +146,13 @@ class ProbeRecords:
             known = self._read()
             known[_key(record.server, record.version)] = record
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps({key: asdict(value) for key, value in known.items()}, indent=1)
-            write_privately(self._path, text)
+            write_privately(self._path, _RECORDS.dump_json(known, indent=1))
 
     def _read(self) -> dict[str, ProbeRecord]:
         try:
-            records: dict[str, dict[str, Any]] = json.loads(self._path.read_text("utf-8"))
-            return {key: _record(value) for key, value in records.items()}
-        except (OSError, ValueError, TypeError, KeyError, AttributeError):
+            return _RECORDS.validate_json(self._path.read_bytes())
+        except (OSError, ValueError):
             return {}
-
-
-def _record(value: dict[str, Any]) -> ProbeRecord:
-    findings = tuple(Finding(**finding) for finding in value["findings"])
-    return ProbeRecord(**{**value, "findings": findings, "lacks": tuple(value["lacks"])})
 
 
 def _key(server: str, version: str) -> str:

@@ -124,7 +124,7 @@ class CollectionNotes:
     def is_own(self, collection: str) -> bool:
         """Whether this process owns a collection."""
         owner = self._owner(collection)
-        return owner is not None and owner.is_this_process()
+        return owner is not None and owner == replace(Owner.current(), since=owner.since)
 
     def is_abandoned(self, collection: str) -> bool:
         """Whether a collection is owned by a process that has ended, and nobody may go on with it.
@@ -237,10 +237,6 @@ class Owner:
     def is_old(self) -> bool:
         """Whether it began a day ago or earlier."""
         return now_ms() - self.since > BELIEVED_MS
-
-    def is_this_process(self) -> bool:
-        """Whether it is the process that asks."""
-        return self == replace(Owner.current(), since=self.since)
 
 
 @cache

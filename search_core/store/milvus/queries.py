@@ -15,7 +15,6 @@ from pymilvus import MilvusClient
 from search_core.encoders.base import Embeddings
 from search_core.indexes import MetricType, SearchParams
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
-from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import quoted
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import LibraryInfo, Match, VectorPage
@@ -113,12 +112,6 @@ def count_rows(
         consistency_level=consistency,
     )
     return int(row["count(*)"])
-
-
-def facets_of(client: MilvusClient, collection: str, expression: str) -> Facets:
-    """Return counts by camera, tag and media type over all rows that pass the expression."""
-    found = pages(client, collection, expression, FACET_FIELDS)
-    return count_facets(row for page in found for row in page)
 
 
 def rows_where(

@@ -43,23 +43,18 @@ from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.messages import Message, joined
 from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.store.endpoint import write_lock
-from search_core.store.library import LibraryInfo
+from search_core.store.library import LibraryInfo, Replacement
+from search_core.store.milvus import queries
 from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.index_build import flush, remove_index, wait_for_index
-from search_core.store.milvus.queries import (
-    EVERYTHING,
-    count_rows,
-    ids_expression,
-    page_rows,
-    pages,
-    rows_of,
-    to_entities,
-    to_entity,
+from search_core.store.milvus.schema import (
+    flush,
+    last_of_each,
+    remove_index,
+    wait_for_index,
+    whole_row,
 )
-from search_core.store.milvus.schema import last_of_each, to_rows, whole_row
 from search_core.store.milvus.session import REMEMBERED_S, MilvusSession
-from search_core.store.replacement import Replacement
 from search_core.system.cancellation import Interrupted
 
 Row = dict[str, Any]
@@ -144,19 +139,16 @@ class MilvusReplacement(Replacement):
             try:
                 for page in self._pages(self._old, self._old.fields, _ROWS):
                     if lacking := self._lacking(page):
-                        yield to_entities(lacking)
+                        yield queries.to_entities(lacking)
             except MilvusException:
                 self._require_unchanged()
                 raise
 
     def put(self, entities: Sequence[MediaEntity], embeddings: Embeddings) -> None:
         """Write entities with their new embeddings (n, dim) to the new collection."""
-        pairs = zip(*last_of_each(entities, embeddings), strict=True)
-        rows = to_rows(pairs, self.new.fields)
         with milvus_errors("storing vectors", self._old.name):
-            for start in range(0, len(rows), _ROWS):
-                with write_lock(self._endpoint):
-                    self._client.upsert(self.new.collection, rows[start : start + _ROWS])
+            with write_lock(self._endpoint):
+                self._session.upsert(self.new.collection, *last_of_each(entities, embeddings))
             if time.monotonic() - self._owned_s > _OWN_EVERY_S:
                 self._own()
 
@@ -208,7 +200,7 @@ class MilvusReplacement(Replacement):
                 self._catalog.set_heir(self._old.collection, "")
             self._own()
         self.build()  # what is not indexed is not read
-        self.kept = count_rows(self._client, left, "")
+        self.kept = queries.count_rows(self._client, left, "")
         self._is_kept = False
 
     def _own(self) -> None:
@@ -251,10 +243,10 @@ class MilvusReplacement(Replacement):
             self._is_successor = True
 
     def _copy_all(self, on_progress: Tell) -> None:
-        total = max(1, count_rows(self._client, self._old.collection, ""))
+        total = max(1, queries.count_rows(self._client, self._old.collection, ""))
         done = 0
         on_progress("copying", 0.0)
-        for page in self._pages(self._old, self._whole, page_rows(self._old.encoder.dim)):
+        for page in self._pages(self._old, self._whole, queries.page_rows(self._old.encoder.dim)):
             self._mirror({str(row["id"]): row for row in page})
             done += len(page)
             on_progress("copying", min(1.0, done / total))
@@ -272,7 +264,7 @@ class MilvusReplacement(Replacement):
             seen = {key: now[key] for key, row in seen.items() if not _same(row, now[key])}
 
     def _look(self, ids: Sequence[str]) -> dict[str, Row | None]:
-        rows = rows_of(self._client, self._old.collection, ids, self._whole)
+        rows = queries.rows_of(self._client, self._old.collection, ids, self._whole)
         found = {str(row["id"]): row for row in rows}
         return {key: found.get(key) for key in ids}
 
@@ -283,29 +275,29 @@ class MilvusReplacement(Replacement):
         return [*self._old.fields, EMBEDDING_FIELD]
 
     def _pages(self, of: LibraryInfo, fields: Sequence[str], rows: int) -> Iterator[list[Row]]:
-        return pages(
-            self._client, of.collection, EVERYTHING, fields, rows=rows, consistency="Strong"
+        return queries.pages(
+            self._client, of.collection, queries.EVERYTHING, fields, rows=rows, consistency="Strong"
         )
 
     def _lacking(self, page: Sequence[Row]) -> list[Row]:
         if not self._is_built:
             return list(page)  # nothing is there yet, and a collection without index is not read
         ids = [str(row["id"]) for row in page]
-        found = rows_of(self._client, self.new.collection, ids, self.new.fields)
-        there = {str(row["id"]): to_entity(row) for row in found}
-        return [row for row in page if there.get(str(row["id"])) != to_entity(row)]
+        found = queries.rows_of(self._client, self.new.collection, ids, self.new.fields)
+        there = {str(row["id"]): queries.to_entity(row) for row in found}
+        return [row for row in page if there.get(str(row["id"])) != queries.to_entity(row)]
 
     def _only_in(self, one: LibraryInfo, other: LibraryInfo) -> Iterator[list[str]]:
         """Yield the ids that one collection has and the other lacks, some at a time."""
         for page in self._pages(one, ["id"], _ID_ROWS):
             ids = [str(row["id"]) for row in page]
-            found = rows_of(self._client, other.collection, ids, ["id"])
+            found = queries.rows_of(self._client, other.collection, ids, ["id"])
             there = {str(row["id"]) for row in found}
             yield [key for key in ids if key not in there]
 
     def _delete(self, ids: Sequence[str]) -> None:
         if ids:
-            self._client.delete(self.new.collection, filter=ids_expression(ids))
+            self._client.delete(self.new.collection, filter=queries.ids_expression(ids))
 
 
 def _same(one: Row | None, other: Row | None) -> bool:

@@ -1,14 +1,20 @@
-"""How a library's collection looks in Milvus: its fields, its index, its rows."""
+"""How a library's collection looks in Milvus: its fields, its rows, and its index, which is built
+with a time limit, and dropped; what is to be indexed is flushed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pymilvus import DataType, MilvusClient
+from pymilvus.exceptions import MilvusException
 
 from search_core.encoders.base import Embeddings
+from search_core.errors import StoreError, TrialTimeout
 from search_core.indexes import IndexSpec
+from search_core.messages import Message
 from search_core.schema.entity import (
     CAMERA_MAX_LENGTH,
     CAPTION_MAX_LENGTH,
@@ -20,6 +26,7 @@ from search_core.schema.entity import (
     URI_MAX_LENGTH,
     MediaEntity,
 )
+from search_core.store.milvus.errors import Meaning, meaning_of
 
 INDEX_NAME = "embedding"
 VARCHAR_LENGTHS = {
@@ -115,3 +122,148 @@ def last_of_each(
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
     return {"span_ms": 0, **row}
+
+
+_FIRST_PAUSE_S = 0.02
+_LONGEST_PAUSE_S = 0.5
+_LONGEST_FLUSH_PAUSE_S = 2.0
+FLUSH_TIMEOUT_S = 600.0
+#: One segment of a gigabyte takes half an hour as HNSW on two cores, and shows as no progress.
+STALLED_S = 2 * 3600.0
+#: How often an index is dropped that a search loads again meanwhile.
+_DROPS = 5
+
+
+def build_index(
+    client: MilvusClient,
+    collection: str,
+    index: IndexSpec,
+    metric: str,
+    *,
+    embedded: bool,
+    deadline: float | None = None,
+) -> None:
+    """Build an index over the flushed rows of a collection that has none.
+
+    ``deadline`` is a moment of time.monotonic(); past it TrialTimeout is raised, and Milvus may go
+    on building. Milvus Lite builds when the collection is loaded. Raises StoreError where Milvus
+    says that it failed, or has not indexed one row more for STALLED_S.
+    """
+    wanted = index_params(client, index, metric, embedded=embedded)
+    # pymilvus's own waiting has no end: it ignores a time limit that is not a whole number.
+    client.create_index(collection, wanted, sync=False, timeout=seconds_left(deadline))
+    if not embedded:
+        wait_for_index(client, collection, index, deadline=deadline)
+
+
+def wait_for_index(
+    client: MilvusClient,
+    collection: str,
+    index: IndexSpec,
+    *,
+    deadline: float | None = None,
+    on_progress: Callable[[float], None] = lambda share: None,
+    stalled_s: float = STALLED_S,
+) -> None:
+    """Return when a server has indexed all flushed rows of a collection; see build_index.
+
+    Milvus tries most builds that fail again for ever, so that one which makes no progress for
+    ``stalled_s`` seconds counts as failed.
+    """
+    pause_s = _FIRST_PAUSE_S
+    most, moved_s = -1.0, time.monotonic()
+    while True:
+        state = client.describe_index(collection, INDEX_NAME, timeout=seconds_left(deadline))
+        if state is None:
+            raise StoreError(
+                "The index {index_type} of the collection {collection} is gone: another "
+                "command dropped it while it was built.",
+                "Try again.",
+                index_type=index.index_type,
+                collection=collection,
+            )
+        if state["state"] == "Finished":
+            return
+        share = state.get("indexed_rows", 0) / max(1, state.get("total_rows", 0))
+        if share > most:
+            most, moved_s = share, time.monotonic()
+        is_stalled = time.monotonic() - moved_s > stalled_s
+        if state["state"] == "Failed" or is_stalled:
+            raise _not_built(client, collection, index, stalled_s if is_stalled else 0.0)
+        on_progress(share)
+        time.sleep(min(pause_s, seconds_left(deadline) or pause_s))
+        pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+
+
+def flush(client: MilvusClient, collection: str, timeout_s: float) -> None:
+    """Have Milvus seal and store a collection's rows; wait where it limits how often.
+
+    By default a server flushes a collection once in ten seconds (since 2.3.9 and 2.4), whoever
+    asks. Raises what it answers when it still refuses after ``timeout_s`` seconds.
+    """
+    until_s = time.monotonic() + timeout_s
+    pause_s = _FIRST_PAUSE_S
+    while True:
+        try:
+            client.flush(collection, timeout=FLUSH_TIMEOUT_S, retry_on_rate_limit=False)
+            return
+        except MilvusException as error:
+            if meaning_of(error) is not Meaning.RATE_LIMITED or time.monotonic() >= until_s:
+                raise
+        time.sleep(pause_s)
+        pause_s = min(2 * pause_s, _LONGEST_FLUSH_PAUSE_S)
+
+
+def _not_built(
+    client: MilvusClient, collection: str, index: IndexSpec, stalled_s: float
+) -> StoreError:
+    """Return the error of a build that failed, with the reason where Milvus tells it.
+
+    MilvusClient.describe_index leaves the reason out of what the server answers (3.0.2).
+    """
+    handler: Any = client._get_connection()
+    context = client._generate_call_context()
+    _, reason = handler.get_index_state(collection, INDEX_NAME, timeout=60, context=context)
+    what = Message("Milvus could not build {index}", index=index.index_type)
+    if stalled_s:
+        what = Message(
+            "Milvus has made no progress building {index} for {seconds:.0f} s",
+            index=index.index_type,
+            seconds=stalled_s,
+        )
+    why = reason.strip().rstrip(";.")
+    return StoreError(
+        "{what}: {reason}." if why else "{what}; it does not say why.",
+        "The log of its data node (before 2.6, its index node) says more. Another index type may "
+        "work: `sightline index advise`.",
+        what=what,
+        reason=why,
+    )
+
+
+def remove_index(client: MilvusClient, collection: str) -> None:
+    """Remove the index of a collection, where it has one."""
+    # A search that has found it loaded a moment ago may load it once more.
+    for attempt in range(_DROPS):
+        client.release_collection(collection)
+        try:
+            for name in client.list_indexes(collection):
+                client.drop_index(collection, name)
+        except MilvusException:
+            if attempt + 1 == _DROPS:
+                raise
+        else:
+            return
+
+
+def seconds_left(deadline: float | None) -> float | None:
+    """Return how long it is until a moment of time.monotonic(); raises TrialTimeout past it."""
+    if deadline is None:
+        return None
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TrialTimeout(
+            "Milvus did not build the index within the time limit.",
+            "Allow more time, or leave this index type out.",
+        )
+    return left

@@ -28,10 +28,9 @@ from search_core.store.exact_search import NearestSoFar
 from search_core.store.lite.inspection import is_leftover
 from search_core.store.lite.layout import ALIASES, SCHEMA, Unreadable, collections, read_aliases
 from search_core.store.milvus.errors import milvus_errors
-from search_core.store.milvus.index_build import build_index, flush, seconds_left
 from search_core.store.milvus.properties import owned
 from search_core.store.milvus.queries import few_or_pages, page_rows
-from search_core.store.milvus.schema import add_scalars
+from search_core.store.milvus.schema import add_scalars, build_index, flush, seconds_left
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import (
     TRIAL_PREFIX,

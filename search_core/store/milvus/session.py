@@ -29,7 +29,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
@@ -38,9 +38,10 @@ import grpc
 from pymilvus import MilvusClient
 from pymilvus.exceptions import MilvusException
 
-from search_core.encoders.base import EncoderIdentity
+from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import StoreBusy, StoreError, StoreUnavailable
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.schema.entity import MediaEntity
 from search_core.store.endpoint import Endpoint, is_locked, write_lock
 from search_core.store.library import LibraryInfo
 from search_core.store.lite.inspection import Health
@@ -54,6 +55,7 @@ from search_core.store.milvus.errors import (
     reason_of,
     to_error,
 )
+from search_core.store.milvus.schema import to_rows
 
 #: How long what a Milvus that others use too said of a library is believed, in seconds.
 REMEMBERED_S = 2.0
@@ -64,6 +66,7 @@ _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.05, 1.0
 #: ten seconds, for which the server would close the connection in the middle of long requests.
 _LITE_OPTIONS = {"grpc.keepalive_time_ms": 360_000, "grpc.keepalive_permit_without_calls": 0}
 _RECONNECT_S = 5.0
+_UPSERT_ROWS = 1000
 _T = TypeVar("_T")
 #: How many sessions of this process share an embedded Milvus, by its folder.
 _sharers: Counter[Path] = Counter()
@@ -254,6 +257,16 @@ class MilvusSession:
                 )
         except (MilvusException, grpc.RpcError) as error:
             raise to_error(error, doing, name) from error
+
+    def upsert(
+        self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
+    ) -> None:
+        """Write entities and their embeddings (n, dim) to one collection, some at a time."""
+        fields = self.catalog.fields(collection)
+        for start in range(0, len(entities), _UPSERT_ROWS):
+            part = slice(start, start + _UPSERT_ROWS)
+            pairs = zip(entities[part], embeddings[part], strict=True)
+            self.client.upsert(collection, to_rows(pairs, fields))
 
     # Within
 

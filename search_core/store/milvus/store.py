@@ -22,37 +22,27 @@ from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchPara
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
-from search_core.schema.facets import Facets
+from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
     NO_FILTER,
     LibraryInfo,
     Match,
+    Replacement,
     VectorPage,
     check_k,
     check_library_name,
     require_filter,
 )
 from search_core.store.lite.inspection import Health
-from search_core.store.lite.read_only import is_read_only, make_view
+from search_core.store.lite.layout import is_read_only, make_view
+from search_core.store.milvus import queries
 from search_core.store.milvus.catalog import new_collection_name
 from search_core.store.milvus.errors import Meaning, meaning_of, milvus_errors
-from search_core.store.milvus.index_build import flush
 from search_core.store.milvus.probe import ProbeRecord, ProbeRecords, probe
-from search_core.store.milvus.queries import (
-    EVERYTHING,
-    count_rows,
-    exact_matches,
-    facets_of,
-    matches,
-    rows_of,
-    rows_where,
-    to_entities,
-    vector_pages,
-)
 from search_core.store.milvus.replacement import MilvusReplacement, replace_in_place
-from search_core.store.milvus.schema import last_of_each, to_rows
+from search_core.store.milvus.schema import flush, last_of_each
 from search_core.store.milvus.scratch import (
     MilvusTrial,
     VectorSpace,
@@ -60,14 +50,12 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
-from search_core.store.replacement import Replacement
 from search_core.store.scratch import TRIAL_TIMEOUT_S
 from search_core.system.machine import now_ms, require_room
 
 if TYPE_CHECKING:
     from search_core.store.milvus.bulk_insert import BulkInserter, BulkStorage
 
-UPSERT_ROWS = 1000
 _T = TypeVar("_T")
 
 
@@ -211,9 +199,8 @@ class MilvusStore:
         entities, embeddings = last_of_each(entities, embeddings)
         if self.endpoint.folder is not None:
             require_room(self.endpoint.folder)
-        for start in range(0, len(entities), UPSERT_ROWS):
-            part = slice(start, start + UPSERT_ROWS)
-            write = partial(self._upsert, list(zip(entities[part], embeddings[part], strict=True)))
+        if entities:
+            write = partial(self.session.upsert, entities=entities, embeddings=embeddings)
             self.session.write(name, "storing vectors", write, self._encoders.get(name))
 
     def bulk_inserter(self, storage: BulkStorage) -> BulkInserter:
@@ -232,7 +219,7 @@ class MilvusStore:
         def flush_all(info: LibraryInfo) -> None:
             for collection in info.collections:
                 self._flush_once(collection)
-            count_rows(self.session.client, info.collection, "")
+            queries.count_rows(self.session.client, info.collection, "")
 
         with write_lock(self.endpoint):
             self.session.read(name, "flushing", flush_all, fresh=True)
@@ -257,7 +244,9 @@ class MilvusStore:
         return self.session.read(
             name,
             "counting entities",
-            lambda info: count_rows(self.session.client, info.collection, expression, level),
+            lambda info: queries.count_rows(
+                self.session.client, info.collection, expression, level
+            ),
             fresh=fresh,
         )
 
@@ -265,20 +254,22 @@ class MilvusStore:
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        client, expression = self.session.client, where.expression() or EVERYTHING
-        part: dict[str, Any] = {"limit": limit, "offset": offset}
+        client, expression = self.session.client, where.expression() or queries.EVERYTHING
 
-        def ask(info: LibraryInfo) -> list[MediaEntity]:
-            return to_entities(rows_where(client, info.collection, expression, info.fields, **part))
+        def ask(info: LibraryInfo) -> list[dict[str, Any]]:
+            of = (client, info.collection, expression, info.fields)
+            return queries.rows_where(*of, limit=limit, offset=offset)
 
-        return self.session.read(name, "reading entities", ask, fresh=True)
+        rows = self.session.read(name, "reading entities", ask, fresh=True)
+        return queries.to_entities(rows)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
         client, expression = self.session.client, where.expression()
 
         def ask(info: LibraryInfo) -> Facets:
-            return facets_of(client, info.collection, expression)
+            found = queries.pages(client, info.collection, expression, FACET_FIELDS)
+            return count_facets(row for page in found for row in page)
 
         return self.session.read(name, "reading entities", ask, fresh=True)
 
@@ -288,7 +279,7 @@ class MilvusStore:
 
         def ask(info: LibraryInfo, level: str = "Session") -> list[dict[str, Any]]:
             ids, fields = [entity_id], [EMBEDDING_FIELD]
-            return rows_of(client, info.collection, ids, fields, consistency=level)
+            return queries.rows_of(client, info.collection, ids, fields, consistency=level)
 
         rows = self.session.read(name, "reading an embedding", ask)
         if not rows:  # or another process has just written it
@@ -314,7 +305,7 @@ class MilvusStore:
         return self.session.read_through(
             name,
             Message("reading vectors"),
-            lambda info: vector_pages(self.session.client, info, expression, limit, seed),
+            lambda info: queries.vector_pages(self.session.client, info, expression, limit, seed),
         )
 
     def search(
@@ -331,7 +322,7 @@ class MilvusStore:
         expression = where.expression()
 
         def ask(info: LibraryInfo) -> list[list[Match]]:
-            return matches(self.session.client, info, vectors, k, expression, params)
+            return queries.matches(self.session.client, info, vectors, k, expression, params)
 
         found = self.session.read(name, "searching", ask)
         if all(found) or self.endpoint.embedded:
@@ -349,7 +340,7 @@ class MilvusStore:
         return self.session.read(
             name,
             "searching",
-            lambda info: exact_matches(self.session.client, info, vectors, k, expression),
+            lambda info: queries.exact_matches(self.session.client, info, vectors, k, expression),
         )
 
     # The index
@@ -441,7 +432,3 @@ class MilvusStore:
                 if meaning_of(error) is not Meaning.RATE_LIMITED:
                     raise
             self._flushed_s[collection] = began_s
-
-    def _upsert(self, pairs: list[tuple[MediaEntity, Embeddings]], collection: str) -> None:
-        rows = to_rows(pairs, self.session.catalog.fields(collection))
-        self.session.client.upsert(collection, rows)

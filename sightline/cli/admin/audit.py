@@ -1,7 +1,13 @@
-"""`sightline audit`: who searched, viewed, exported, changed and deleted what, and when."""
+"""`sightline audit`: who searched, viewed, exported, changed and deleted what, and when.
+
+What a command changes is written down here too, as the user of the operating system.
+"""
 
 from __future__ import annotations
 
+import getpass
+import socket
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from typing import Annotated, Any, get_args
@@ -11,6 +17,7 @@ import typer
 from search_core.access.audit_log import Action, AuditLog
 from search_core.errors import UsageError
 from search_core.schema.entity import iso_from_ms, ms_from_datetime
+from search_core.settings import Settings
 from sightline.cli.options import JsonOption, check_period, moment, settings_of
 from sightline.cli.terminal import local_time, print_json, say, table
 
@@ -19,24 +26,22 @@ def audit(
     ctx: typer.Context,
     user: Annotated[
         str | None,
-        typer.Option("--user", metavar="NAME", help="What this user did."),
+        typer.Option(metavar="NAME", help="What this user did."),
     ] = None,
     action: Annotated[
         str | None,
-        typer.Option(
-            "--action", metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."
-        ),
+        typer.Option(metavar="ACTION", help=f"Only this: {', '.join(get_args(Action))}."),
     ] = None,
     after: Annotated[
         datetime | None,
-        typer.Option("--after", parser=moment, metavar="MOMENT", help="From this moment on."),
+        typer.Option(parser=moment, metavar="MOMENT", help="From this moment on."),
     ] = None,
     before: Annotated[
         datetime | None,
-        typer.Option("--before", parser=moment, metavar="MOMENT", help="Before this moment."),
+        typer.Option(parser=moment, metavar="MOMENT", help="Before this moment."),
     ] = None,
     limit: Annotated[
-        int, typer.Option("--limit", min=1, max=1_000_000, help="How many at most, newest first.")
+        int, typer.Option(min=1, max=1_000_000, help="How many at most, newest first.")
     ] = 50,
     json: JsonOption = False,
 ) -> None:
@@ -89,3 +94,19 @@ def _value(value: Any) -> str:
         shown = ", ".join(map(str, value[:3]))
         return shown if len(value) <= 3 else f"{shown} and {len(value) - 3} more"
     return str(value)
+
+
+def record(
+    settings: Settings, action: Action, library: str = "", detail: Mapping[str, Any] | None = None
+) -> None:
+    """Write down what is about to be done; raises AuditUnavailable, and then it is not done."""
+    with closing(AuditLog(settings.audit_path)) as log:
+        log.record(_who(), action, library, {**(detail or {}), "by": "command"})
+
+
+def _who() -> str:
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):  # an id that this machine has no name for, as in containers
+        name = "somebody"
+    return f"{name}@{socket.gethostname()}"

@@ -17,13 +17,9 @@ import typer
 from rich.filesize import decimal
 from rich.text import Text
 
+from ingest.ledger import Ledger
 from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
-from search_core.errors import (
-    EncoderUnavailable,
-    QueueUnavailable,
-    SightlineError,
-    StoreBusy,
-)
+from search_core.errors import EncoderUnavailable, QueueUnavailable, SightlineError, StoreBusy
 from search_core.indexes.advice import LITE_ROWS
 from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings
@@ -261,7 +257,6 @@ def _expected_rows(settings: Settings) -> dict[str, int]:
     if not settings.ledger_path.exists():
         return {}
     from ingest.curation.verification import expected_keyframes
-    from ingest.ledger import Ledger
 
     with Ledger(settings.ledger_path) as ledger:
         return {

@@ -7,12 +7,18 @@ from typing import Annotated
 
 import typer
 
-from search_core.access.passwords import MAX_CHARACTERS, check_password
-from search_core.access.users import Users, check_cameras, check_name, check_role
+from search_core.access.users import (
+    MAX_CHARACTERS,
+    Users,
+    check_cameras,
+    check_name,
+    check_password,
+    check_role,
+)
 from search_core.errors import UsageError
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of
-from sightline.cli.terminal import confirmed, local_time, note, print_json, say, table, warn
+from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
 
 app = typer.Typer(
     name="users",
@@ -42,7 +48,6 @@ def add(
     camera: Annotated[
         list[str] | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="Only what this camera took may be seen; give it again for several.",
         ),
@@ -71,7 +76,7 @@ def add(
     first = not users.exist
     password = None if oidc else _new_password(known_as)
     detail = {"added": known_as, "role": known_role, "cameras": cameras}
-    operator.record(settings, "users", detail=detail)
+    audit.record(settings, "users", detail=detail)
     users.add(known_as, known_role, cameras, password)
     say(f"Added {known_as}, {known_role}.")
     if first:
@@ -111,10 +116,8 @@ def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> No
     settings = settings_of(ctx)
     users = Users(settings.users_path)
     known_as = users.get(name).name
-    if not confirmed(f"Remove the user {known_as}?", yes=yes):
-        note("Nobody was removed.")
-        raise typer.Exit(1)
-    operator.record(settings, "users", detail={"removed": known_as})
+    confirm(f"Remove the user {known_as}?", yes=yes, otherwise="Nobody was removed.")
+    audit.record(settings, "users", detail={"removed": known_as})
     users.remove(known_as)
     say(f"Removed {known_as}.")
     if not users.all():
@@ -136,7 +139,7 @@ def passwd(ctx: typer.Context, name: NameArgument) -> None:
             "Remove the user and add it again without --oidc to change that.",
         )
     password = _new_password(user.name)
-    operator.record(settings, "users", detail={"password changed": user.name})
+    audit.record(settings, "users", detail={"password changed": user.name})
     users.set_password(user.name, password)
     say(f"Changed the password of {user.name}, who is logged out everywhere.")
 
@@ -151,7 +154,7 @@ def set_role(
     settings = settings_of(ctx)
     users, known_role = Users(settings.users_path), check_role(role)
     user = users.get(name)
-    operator.record(settings, "users", detail={"changed": user.name, "role": known_role})
+    audit.record(settings, "users", detail={"changed": user.name, "role": known_role})
     users.set_role(user.name, known_role)
     say(f"{user.name} was {user.role}, and is {known_role}.")
 
@@ -173,7 +176,7 @@ def cameras(
         raise UsageError("Name the cameras, or give --all or --none.")
     users, kept = Users(settings.users_path), check_cameras(None if everything else camera or ())
     user = users.get(name)
-    operator.record(settings, "users", detail={"changed": user.name, "cameras": kept})
+    audit.record(settings, "users", detail={"changed": user.name, "cameras": kept})
     users.set_cameras(user.name, kept)
     shown = "all cameras" if kept is None else ", ".join(kept) or "no camera"
     say(f"{user.name} may see {shown}.")

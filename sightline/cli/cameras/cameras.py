@@ -1,28 +1,60 @@
-"""`sightline cameras`: each live camera's state, its last frame, and when it was not seen.
+"""`sightline cameras`: each live camera's state, its last frame, and when it was not seen; and
+adding, changing, pausing and removing cameras while Sightline runs.
 
-Its subcommands (camera_changes.py) add, change, pause and remove cameras.
+A camera's password comes from where others do not see it.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 import time
+from collections.abc import Iterable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 
-from search_core.schema.durations import format_duration
+from ingest.cameras.camera import is_watched
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
+from ingest.cameras.status_log import CameraState, Diary, Gap
+from search_core.access.audit_log import Action
+from search_core.errors import UsageError, in_words
+from search_core.schema.camera import check_address, public_address, with_login
+from search_core.schema.clocks import format_duration
+from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
+from search_core.store.endpoint import running_serve
 from search_core.system.machine import now_ms
-from sightline.cli.cameras import changes as camera_changes
-from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
-from sightline.cli.options import JsonOption, LastOption, settings_of
-from sightline.cli.terminal import local_time, note, print_json, say, table
-
-if TYPE_CHECKING:
-    from ingest.cameras.status_log import CameraState, Gap
+from sightline.cli.admin import audit
+from sightline.cli.options import (
+    JsonOption,
+    LastOption,
+    LibraryOption,
+    RetainOption,
+    UdpOption,
+    YesOption,
+    settings_of,
+)
+from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
 
 app = typer.Typer(name="cameras", invoke_without_command=True)
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the camera is called, such as gate-3.")
+]
+PASSWORD_VARIABLE = "SIGHTLINE_CAMERA_PASSWORD"  # noqa: S105 - its name
+PasswordFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help=f"Read the camera's password from the first line of this file; without it, from "
+        f"{PASSWORD_VARIABLE}, or at the terminal.",
+    ),
+]
 
 
 @app.callback()
@@ -33,7 +65,7 @@ def cameras(
     ] = False,
     camera: Annotated[
         str | None,
-        typer.Option("--camera", metavar="NAME", help="Only this one."),
+        typer.Option(metavar="NAME", help="Only this one."),
     ] = None,
     last: LastOption = "1d",  # type: ignore[assignment]  # the parser reads it
     json: JsonOption = False,
@@ -66,10 +98,6 @@ def _read(
 
     A camera without a watching process is not seen since its last frame.
     """
-    from ingest.cameras.camera import is_watched
-    from ingest.cameras.roster import Roster
-    from ingest.cameras.status_log import Diary, Gap
-
     known = {state.name: state for state in Roster(settings).states()}
     missed: list[Gap] = []
     if settings.ledger_path.exists():
@@ -95,8 +123,6 @@ def _read(
 
 def _state_of(settings: Settings, state: CameraState) -> str:
     """Return a camera's state in a word; one whose process is gone is not watched."""
-    from ingest.cameras.camera import is_watched
-
     if state.state == "paused" or is_watched(settings, state.name):
         return state.state
     return "not watched"
@@ -160,8 +186,219 @@ def _total(gaps: list[Gap], last: timedelta) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d} in {len(gaps):,}"
 
 
-app.command("add")(camera_changes.add)
-app.command("change")(camera_changes.change)
-app.command("pause")(camera_changes.pause)
-app.command("resume")(camera_changes.resume)
-app.command("remove")(camera_changes.remove)
+@app.command()
+def add(
+    ctx: typer.Context,
+    name: NameArgument,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="rtsp://user@host/path; without it, or with -, asked for or read from stdin.",
+        ),
+    ] = None,
+    password_file: PasswordFileOption = None,
+    library: LibraryOption = None,
+    retain: RetainOption = None,
+    udp: UdpOption = False,
+) -> None:
+    """Add a camera: `sightline serve` watches it within seconds.
+
+    Its address is kept in cameras.toml in the data directory, which you alone can read.
+    """
+    settings = settings_of(ctx, library)
+    roster = Roster(settings)
+    url = read_address(address, password_file)
+    camera = roster.make(name, url, retain=retain, transport="udp" if udp else "tcp")
+    detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
+    audit.record(settings, "cameras", camera.library, detail)
+    roster.add(camera)
+    say(
+        f"Added {camera.name} at {camera.address}: its keyframes go into {camera.library} and are "
+        f"kept {_lasting(retain)}."
+    )
+    say_when(settings, "It is watched")
+
+
+@app.command()
+def change(
+    ctx: typer.Context,
+    name: NameArgument,
+    address: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[ADDRESS]",
+            help="Its new address; - asks for it or reads it from stdin. Without it the address "
+            "stays.",
+        ),
+    ] = None,
+    password_file: PasswordFileOption = None,
+    retain: RetainOption = None,
+    for_ever: Annotated[
+        bool, typer.Option("--keep-for-ever", help="Keep its keyframes whatever their age.")
+    ] = False,
+    udp: Annotated[
+        bool | None,
+        typer.Option("--udp/--tcp", help="How the camera sends."),
+    ] = None,
+) -> None:
+    """Change a camera that was added: its address, how it sends, how long keyframes are kept."""
+    settings = settings_of(ctx)
+    roster = Roster(settings)
+    if retain is not None and for_ever:
+        raise UsageError("--retain and --keep-for-ever are not meant together.", "Give one.")
+    if address is None and udp is None and retain is None and not for_ever:
+        raise UsageError("There is nothing to change.", "Give ADDRESS, --retain, --udp or --tcp.")
+    roster.get(name)
+    new = None if address is None else read_address(address, password_file)
+    detail: dict[str, object] = {"changed": name}
+    if new is not None:
+        detail["address"] = public_address(new)
+    if udp is not None:
+        detail["transport"] = "udp" if udp else "tcp"
+    if retain is not None or for_ever:
+        detail["kept"] = _lasting(retain)
+    audit.record(settings, "cameras", detail=detail)
+    roster.change(name, address=new, transport=None if udp is None else "udp" if udp else "tcp")
+    if retain is not None or for_ever:
+        roster.keep_for(name, retain)
+    say(f"Changed {name}.")
+    if new is not None or udp is not None:
+        say_when(settings, "It is watched so")
+
+
+@app.command()
+def pause(ctx: typer.Context, name: NameArgument) -> None:
+    """Stop watching a camera that was added, until it is resumed."""
+    set_paused(ctx, "cameras", Roster, name, paused=True)
+    say(f"Paused {name}; `sightline cameras resume {name}` watches it again.")
+
+
+@app.command()
+def resume(ctx: typer.Context, name: NameArgument) -> None:
+    """Watch a paused camera again."""
+    set_paused(ctx, "cameras", Roster, name, paused=False)
+    say(f"Resumed {name}.")
+
+
+@app.command()
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a camera that was added, and its address with it.
+
+    Its keyframes stay: they go when they are as old as they were to be, or by `sightline delete`.
+    """
+    settings = settings_of(ctx)
+    roster = Roster(settings)
+    camera = roster.get(name)
+    question = f"Remove the camera {name}? Its keyframes stay."
+    confirm(question, yes=yes, otherwise="Nothing was removed.")
+    detail = {"removed": name, "address": camera.address}
+    audit.record(settings, "cameras", camera.library, detail)
+    roster.remove(name)
+    option = f" --library {camera.library}" if camera.library != settings.library else ""
+    say(
+        f"Removed {name}. Its keyframes stay; `sightline delete --camera {name}{option}` deletes "
+        "them."
+    )
+
+
+def set_paused(
+    ctx: typer.Context,
+    action: Action,
+    roster: type[Roster] | type[FolderRoster],
+    name: str,
+    *,
+    paused: bool,
+) -> None:
+    """Pause a camera or folder that was added, or resume it."""
+    settings = settings_of(ctx)
+    known = roster(settings)
+    detail = {"paused" if paused else "resumed": name}
+    audit.record(settings, action, known.get(name).library, detail)
+    known.pause(name, paused=paused)
+
+
+def say_when(settings: Settings, what: str) -> None:
+    """Note when ``what`` comes true: in some seconds where `sightline serve` runs."""
+    serving = running_serve(settings)
+    note(f"{what} in some seconds." if serving else f"{what} when `sightline serve` runs.")
+
+
+def _lasting(retain: timedelta | None) -> str:
+    return format_duration(retain) if retain else "for ever"
+
+
+def read_address(given: str | None, password_file: Path | None = None) -> str:
+    """Return a camera's address with its password.
+
+    None or "-" asks for an address at the terminal, which does not show it, or reads it from
+    standard input. The password of a user named without one is that of ``password_file``, or of
+    the environment, or is asked for where there is a terminal. Raises UsageError for an address
+    that cannot be used.
+    """
+    if given in (None, "-"):
+        line = _asked("The camera's address") if sys.stdin.isatty() else sys.stdin.readline()
+        if not line.strip():
+            raise UsageError(
+                "There is no address.", "Give it as an argument, or on standard input, on one line."
+            )
+        return check_address(line.strip())
+    login = urlsplit(check_address(given))
+    if login.password:
+        warn(
+            "A password on the command line can be seen by other users of this machine. Leave it "
+            "out of the address to be asked for it."
+        )
+        return check_address(given)
+    # Taken out of the environment, which processes that are started from here inherit.
+    password = os.environ.pop(PASSWORD_VARIABLE, "")
+    if password_file is not None:
+        password = _first_line(password_file)
+    user = unquote(login.username or "")
+    if user and not password and sys.stdin.isatty():
+        password = _asked(f"The password of {user}")
+    return with_login(given, user, password)
+
+
+def _asked(what: str) -> str:
+    """Ask at the terminal, which does not show the answer."""
+    return str(typer.prompt(what, default="", hide_input=True, show_default=False, err=True))
+
+
+def _first_line(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8").partition("\n")[0].rstrip("\r")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(
+            f"The password file {file} cannot be read: {in_words(error)}.",
+            "Give another --password-file.",
+        ) from None
+
+
+def iso(epoch_ms: int | None) -> str | None:
+    """Return a time as ISO 8601 in UTC, None where there is none."""
+    return None if epoch_ms is None else iso_from_ms(epoch_ms)
+
+
+def gap_records(gaps: Iterable[Gap], name: str) -> list[dict[str, str | None]]:
+    """Return the gaps of one camera or folder as plain JSON values."""
+    return [
+        {"from": iso(gap.began_ms), "to": iso(gap.ended_ms), "reason": gap.reason}
+        for gap in gaps
+        if gap.name == name
+    ]
+
+
+def print_gaps(gaps: Iterable[Gap], last: timedelta, heading: str) -> None:
+    """Print gaps, each with its length; ``heading`` is over the names."""
+    made = table(heading, "From", "To", "Seconds", "Why", right=("Seconds",), fold=("Why",))
+    at_ms = now_ms()
+    for gap in gaps:
+        made.add_row(
+            gap.name,
+            local_time(gap.began_ms),
+            local_time(gap.ended_ms) if gap.ended_ms else "now",
+            f"{((gap.ended_ms or at_ms) - gap.began_ms) / 1000:,.0f}",
+            gap.reason,
+        )
+    say(made if made.row_count else f"No gaps in the last {format_duration(last)}.")

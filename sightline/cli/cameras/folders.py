@@ -1,29 +1,54 @@
-"""`sightline folders`: each watched folder's state, its failures, and when it was not watched.
-
-Its subcommands (folder_changes.py) add, change, pause and remove folders.
+"""`sightline folders`: each watched folder's state, its failures, and when it was not watched; and
+adding, changing, pausing and removing folders while Sightline runs.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from ingest.cameras.folders.folder import AddedFolder
+from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.status_log import Gap
+from search_core.errors import UsageError
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
-from sightline.cli.cameras import folder_changes
-from sightline.cli.cameras.gaps import gap_records, iso, print_gaps
-from sightline.cli.options import JsonOption, LastOption, settings_of
-from sightline.cli.terminal import counted, local_time, note, print_json, say, table
-
-if TYPE_CHECKING:
-    from ingest.cameras.folders.log import FolderFailure, FolderState
-    from ingest.cameras.status_log import Gap
+from sightline.cli.admin import audit
+from sightline.cli.cameras.cameras import gap_records, iso, print_gaps, say_when, set_paused
+from sightline.cli.options import (
+    JsonOption,
+    LastOption,
+    LibraryOption,
+    TagOption,
+    YesOption,
+    settings_of,
+)
+from sightline.cli.terminal import confirm, counted, local_time, note, print_json, say, table
 
 _SHOWN_FAILURES = 100
 
 app = typer.Typer(name="folders", invoke_without_command=True)
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="What the folder is called, such as nvr.")
+]
+CameraOption = Annotated[
+    str | None,
+    typer.Option(
+        "--camera",
+        metavar="NAME",
+        help="The camera all of it is from; without it, what names and folders say.",
+    ),
+]
+KeyframesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--keyframes", metavar="HOW", help="Which frames of a video, as for `sightline ingest`."
+    ),
+]
 
 
 @app.callback()
@@ -47,9 +72,6 @@ def folders(
     if ctx.invoked_subcommand is not None:
         return
     settings = settings_of(ctx)
-    from ingest.cameras.folders.log import FolderLog
-    from ingest.cameras.folders.roster import FolderRoster
-
     states = FolderRoster(settings).states()
     missed: list[Gap] = []
     failed: list[FolderFailure] = []
@@ -145,8 +167,107 @@ def _print_failures(failed: list[FolderFailure]) -> None:
     note("A file is tried again when it changes; `sightline failures --retry` tries it now.")
 
 
-app.command("add")(folder_changes.add)
-app.command("change")(folder_changes.change)
-app.command("pause")(folder_changes.pause)
-app.command("resume")(folder_changes.resume)
-app.command("remove")(folder_changes.remove)
+@app.command()
+def add(
+    ctx: typer.Context,
+    name: NameArgument,
+    path: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="The folder that recordings are written to.")
+    ],
+    library: LibraryOption = None,
+    camera: CameraOption = None,
+    keyframes: KeyframesOption = None,
+    tag: TagOption = None,
+) -> None:
+    """Add a folder to watch: `sightline serve` watches it within seconds.
+
+    It is kept in folders.toml in the data directory.
+    """
+    settings = settings_of(ctx, library)
+    roster = FolderRoster(settings)
+    given = AddedFolder(
+        path=_absolute(path),
+        library=settings.library,
+        camera=camera,
+        keyframes=keyframes or "auto",
+        tags=tuple(tag or ()),
+    )
+    folder = roster.make(name, given)
+    detail = {"added": folder.name, "path": str(folder.path)}
+    audit.record(settings, "folders", folder.library, detail)
+    roster.add(folder)
+    say(f"Added {folder.name}: what appears in {folder.path} goes into {folder.library}.")
+    say_when(settings, "It is watched")
+
+
+@app.command()
+def change(
+    ctx: typer.Context,
+    name: NameArgument,
+    path: Annotated[
+        Path | None,
+        typer.Argument(metavar="[FOLDER]", help="The folder it is now; without it, it stays."),
+    ] = None,
+    library: LibraryOption = None,
+    camera: CameraOption = None,
+    keyframes: KeyframesOption = None,
+    tag: TagOption = None,
+) -> None:
+    """Change a folder that was added: its path, library, camera, keyframes or tags.
+
+    What was taken in stays as it is; into another library, or with other keyframes, its files are
+    taken in again.
+    """
+    settings = settings_of(ctx)
+    roster = FolderRoster(settings)
+    if path is None and library is None and camera is None and keyframes is None and not tag:
+        raise UsageError(
+            "There is nothing to change.",
+            "Give FOLDER, --library, --camera, --keyframes or --tag.",
+        )
+    now = roster.get(name)
+    given = AddedFolder(
+        path=now.path if path is None else _absolute(path),
+        library=library or now.library,
+        camera=camera or now.camera,
+        keyframes=keyframes or now.keyframes,
+        tags=tuple(tag) if tag else now.tags,
+    )
+    folder = roster.remake(name, given)
+    detail = {"changed": name, "path": str(folder.path)}
+    audit.record(settings, "folders", folder.library, detail)
+    roster.change(folder)
+    say(f"Changed {name}.")
+    say_when(settings, "It is watched so")
+
+
+@app.command()
+def pause(ctx: typer.Context, name: NameArgument) -> None:
+    """Stop watching a folder that was added, until it is resumed."""
+    set_paused(ctx, "folders", FolderRoster, name, paused=True)
+    say(f"Paused {name}; `sightline folders resume {name}` watches it again.")
+
+
+@app.command()
+def resume(ctx: typer.Context, name: NameArgument) -> None:
+    """Watch a paused folder again; what appeared in it meanwhile is taken in."""
+    set_paused(ctx, "folders", FolderRoster, name, paused=False)
+    say(f"Resumed {name}.")
+
+
+@app.command()
+def remove(ctx: typer.Context, name: NameArgument, yes: YesOption = False) -> None:
+    """Remove a folder that was added: it is not watched any longer. What was taken in stays."""
+    settings = settings_of(ctx)
+    roster = FolderRoster(settings)
+    folder = roster.get(name)
+    question = f"Remove the folder {name}? What was taken in stays."
+    confirm(question, yes=yes, otherwise="Nothing was removed.")
+    detail = {"removed": name, "path": str(folder.path)}
+    audit.record(settings, "folders", folder.library, detail)
+    roster.remove(name)
+    say(f"Removed {name}. Its files, and what was taken in of them, stay.")
+
+
+def _absolute(path: Path) -> Path:
+    return path.expanduser().absolute()

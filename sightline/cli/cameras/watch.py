@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import typer
-from rich.text import Text
 
+from ingest.cameras.camera import Camera, is_watched, make_camera
+from ingest.cameras.events import Lost, Seen, Trouble
+from ingest.cameras.folders.folder import WatchedFolder, make_folder
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
+from ingest.report import SourceOutcome
 from search_core.errors import ServeError, UsageError
 from search_core.schema.camera import CameraSettings
 from search_core.schema.entity import MediaEntity, iso_from_ms
 from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
-from sightline.cli.cameras.address import PasswordFileOption, read_address
+from sightline.cli.cameras.cameras import PasswordFileOption, read_address
 from sightline.cli.options import JsonOption, LibraryOption, RetainOption, UdpOption, settings_of
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (
@@ -27,15 +32,13 @@ from sightline.cli.terminal import (
     note,
     open_workspace,
     say,
+    say_done,
     shown_path,
     warn,
 )
 
 if TYPE_CHECKING:
-    from ingest.cameras.camera import Camera
-    from ingest.cameras.folders.folder import WatchedFolder
     from ingest.cameras.service import Observer
-    from ingest.report import SourceOutcome
 
 
 def watch(
@@ -51,7 +54,6 @@ def watch(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="What the camera is called; of a folder, the camera all of it is from; without "
             "either, one that is known already.",
@@ -60,14 +62,13 @@ def watch(
     keyframes: Annotated[
         str | None,
         typer.Option(
-            "--keyframes",
             metavar="HOW",
             help="Of a folder: which frames of a video, as for `sightline ingest`.",
         ),
     ] = None,
     tag: Annotated[
         list[str] | None,
-        typer.Option("--tag", metavar="TAG", help="Of a folder: put this tag on all of it."),
+        typer.Option(metavar="TAG", help="Of a folder: put this tag on all of it."),
     ] = None,
     retain: RetainOption = None,
     udp: UdpOption = False,
@@ -95,10 +96,6 @@ def watch(
         raise UsageError(
             "--keyframes and --tag are for folders.", "Leave them out to watch live cameras."
         )
-    from ingest.cameras.camera import make_camera
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.roster import Roster
-
     folders: list[WatchedFolder] = []
     if source is None:
         if retain is not None or udp:
@@ -146,9 +143,6 @@ def _folder_at(
     tag: list[str] | None,
 ) -> WatchedFolder:
     """Return the folder to watch: as it is known, but for what is given."""
-    from ingest.cameras.folders.folder import make_folder
-    from ingest.cameras.folders.roster import FolderRoster
-
     path = _path_of(source)
     known = next((one for one in FolderRoster(settings).folders() if one.path == path), None)
     given = FolderSettings(
@@ -164,7 +158,6 @@ def _folder_at(
 def _watch(
     settings: Settings, cameras: list[Camera], folders: list[WatchedFolder], json: bool
 ) -> None:
-    from ingest.cameras.camera import is_watched
     from ingest.cameras.service import watch as run
 
     held = {f"The camera {camera.name}": camera.name for camera in cameras}
@@ -227,7 +220,7 @@ def _teller() -> Observer:
             return
         said[camera.name] = words
         if state == "live":
-            say(Text.assemble(("✓ ", "green"), f"{camera.name} is live"))
+            say_done(f"{camera.name} is live")
         else:
             again = "; it is tried again" if state == "lost" else ""
             warn(f"{camera.name} {reason}{again}")
@@ -241,7 +234,7 @@ def _tell_of_folder(folder: WatchedFolder, told: SourceOutcome | str) -> None:
         if told:
             warn(f"{folder.name} {told}; it is tried again")
         else:
-            say(Text.assemble(("✓ ", "green"), f"{folder.name} is watched"))
+            say_done(f"{folder.name} is watched")
     elif told.status == "done":
         found = counted(told.keyframes, "keyframe")
         say(f"  {folder.name}  {shown_path(told.uri)}: {found}")
@@ -286,8 +279,6 @@ def _tell_programs(camera: Camera, told: object) -> None:
 
 
 def _state(event: object) -> tuple[Literal["live", "lost", "trouble", ""], str]:
-    from ingest.cameras.events import Lost, Seen, Trouble
-
     match event:
         case Seen():
             return "live", ""

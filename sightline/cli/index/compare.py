@@ -1,18 +1,30 @@
-"""`sightline index compare`: which index answers a library best, measured on its own vectors."""
+"""`sightline index compare`: which index answers a library best, measured on its own vectors, and
+`sightline index report`: the report of a comparison, or of several side by side.
+
+What they share with `sightline index set` is here too: parameters without an option of their own,
+by their Milvus names, and making another index a library's, saying how far it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
+from search_core.encoders.base import Embeddings
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
+from search_core.indexes import IndexSpec, SearchParams
+from search_core.lab.plan import FilterCase
+from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl, write_jsonl
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from sightline.cli.index.building import build_index, native_warnings_away
-from sightline.cli.index.options import read_filter, read_numbers, read_sweeps
+from search_core.store.library import LibraryInfo
 from sightline.cli.index.tables import (
     batches_table,
     builds_table,
@@ -21,17 +33,33 @@ from sightline.cli.index.tables import (
     notes_of,
     searches_table,
 )
-from sightline.cli.options import JsonOption, LibraryOption, finite, settings_of
-from sightline.cli.terminal import err, note, open_workspace, print_json, progress_bar, say, warn
+from sightline.cli.options import (
+    JsonOption,
+    LibraryOption,
+    check_period,
+    finite,
+    moment,
+    settings_of,
+)
+from sightline.cli.terminal import (
+    err,
+    note,
+    open_workspace,
+    print_json,
+    progress_bar,
+    say,
+    shown_path,
+    warn,
+)
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
-    from search_core.encoders.base import Embeddings
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.queries import Encode
     from search_core.lab.recommendation import Recommendation
-    from search_core.lab.records import Comparison
-    from search_core.store.library import LibraryInfo
     from search_core.store.milvus.store import MilvusStore
+
+_RUNS = "runs.jsonl"
 
 
 def compare(
@@ -39,7 +67,6 @@ def compare(
     types: Annotated[
         list[str] | None,
         typer.Option(
-            "--types",
             metavar="TYPE,…",
             help="Index types to compare; FLAT, IVF_FLAT, IVF_SQ8 and HNSW without it.",
         ),
@@ -47,7 +74,6 @@ def compare(
     sweep: Annotated[
         list[str] | None,
         typer.Option(
-            "--sweep",
             metavar="NAME=V,V",
             help="Values of a search parameter (nprobe, ef, reorder_k …) or a build parameter "
             "(nlist, M …) to measure; repeat it for several: all combinations are measured.",
@@ -55,11 +81,11 @@ def compare(
     ] = None,
     k: Annotated[int, typer.Option("-k", "--k", help="How many neighbours each query asks.")] = 10,
     queries: Annotated[
-        int, typer.Option("--queries", min=1, help="How many queries of each kind are measured.")
+        int, typer.Option(min=1, help="How many queries of each kind are measured.")
     ] = 100,
     max_rows: Annotated[
         int,
-        typer.Option("--max-rows", min=0, help="How many of the library's vectors; 0: all."),
+        typer.Option(min=0, help="How many of the library's vectors; 0: all."),
     ] = 20_000,
     filters: Annotated[
         list[str] | None,
@@ -72,29 +98,21 @@ def compare(
     ] = None,
     nq: Annotated[
         str,
-        typer.Option(
-            "--nq", metavar="N,N", help="Also time requests with these numbers of queries."
-        ),
+        typer.Option(metavar="N,N", help="Also time requests with these numbers of queries."),
     ] = "1",
     concurrency: Annotated[
         str,
-        typer.Option(
-            "--concurrency", metavar="N,N", help="Also time these numbers of concurrent clients."
-        ),
+        typer.Option(metavar="N,N", help="Also time these numbers of concurrent clients."),
     ] = "",
     target_recall: Annotated[
         float,
-        typer.Option(
-            "--target-recall", callback=finite, help="The recall an index has to reach, 0 to 1."
-        ),
+        typer.Option(callback=finite, help="The recall an index has to reach, 0 to 1."),
     ] = 0.95,
-    repeats: Annotated[
-        int, typer.Option("--repeats", min=2, help="How many times each setting is timed.")
-    ] = 5,
-    seed: Annotated[int, typer.Option("--seed", help="Draws the same vectors and queries.")] = 0,
+    repeats: Annotated[int, typer.Option(min=2, help="How many times each setting is timed.")] = 5,
+    seed: Annotated[int, typer.Option(help="Draws the same vectors and queries.")] = 0,
     time_limit: Annotated[
         float,
-        typer.Option("--time-limit", callback=finite, help="Seconds an index may take to build."),
+        typer.Option(callback=finite, help="Seconds an index may take to build."),
     ] = 1800.0,
     text: Annotated[
         bool,
@@ -103,7 +121,6 @@ def compare(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out",
             metavar="FOLDER",
             help="Write measurements (JSON Lines, CSV), charts and an HTML report there.",
         ),
@@ -127,7 +144,7 @@ def compare(
     Queries are searches recorded lately where there are enough, else sentences and stored pictures.
     """
     settings = settings_of(ctx, library)
-    from search_core.lab.options import CompareOptions
+    from search_core.lab.plan import CompareOptions
     from search_core.lab.recommendation import recommend
 
     options = CompareOptions(
@@ -148,7 +165,7 @@ def compare(
         raise UsageError("--in-place says how to --apply the advice.", "Add --apply.")
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        comparison = run_comparison(settings, store, options, text=text, out=out)
+        comparison = run_comparison(workspace, options, text=text, out=out)
         advice = recommend(comparison.runs, target_recall)
         if json:
             print_json(
@@ -167,8 +184,7 @@ def compare(
 
 
 def run_comparison(
-    settings: Settings,
-    store: MilvusStore,
+    workspace: Workspace,
     options: CompareOptions,
     *,
     text: bool = True,
@@ -176,13 +192,10 @@ def run_comparison(
 ) -> Comparison:
     """Measure with a bar on stderr; with ``out`` each measurement is written as it is made."""
     from search_core.lab.benchmark import IndexBenchmark
-    from search_core.lab.records import IndexRun, RunContext, write_jsonl
-    from search_core.search.query_log import QueryLog
 
+    settings, store = workspace.settings, workspace.store()
     info = store.library(settings.library)
-    log = QueryLog(settings.searches_path)
-    recorded = log.recent(settings.library, info.encoder, 20 * options.queries)
-    log.close()
+    recorded = workspace.query_log().recent(settings.library, info.encoder, 20 * options.queries)
     runs_file = _new_runs_file(out) if out is not None else None
 
     def keep(context: RunContext, run: IndexRun) -> None:
@@ -268,7 +281,7 @@ def _new_runs_file(folder: Path) -> Path:
             f"{folder} is a file: a comparison is written into a folder.",
             "Name a folder with --out; it is made where there is none.",
         )
-    path = folder / "runs.jsonl"
+    path = folder / _RUNS
     if path.exists():
         raise UsageError(
             f"{folder} holds a comparison already.",
@@ -284,3 +297,169 @@ def _write_report(folder: Path, comparison: Comparison) -> None:
     with err().status("Drawing the report …"):
         write_report(folder, [comparison])
     note(f"Report: {folder / 'report.html'}")
+
+
+def report(
+    directories: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="DIR…",
+            help="What `index compare --out` wrote; two or more are laid side by side.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Where to write; the one DIR itself, or `report` beside the first of several.",
+        ),
+    ] = None,
+    target_recall: Annotated[
+        float | None,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="The recall to advise for; what the comparison was asked for, unless given.",
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the report of a comparison: a page with charts, their pictures, and runs.csv.
+
+    The page is one file and works without a network. Nothing is measured again.
+    """
+    comparisons = [_read_comparison(directory) for directory in directories]
+    into = out or (directories[0] if len(directories) == 1 else directories[0].parent / "report")
+    from search_core.lab.report.writer import write_report
+
+    with err().status("Drawing the report …"):
+        try:
+            written = write_report(into, comparisons, target_recall=target_recall)
+        except OSError as error:
+            raise UsageError(
+                f"The report cannot be written to {into}: {error.strerror}.",
+                "Name another folder with --out.",
+            ) from error
+    if json:
+        print_json([str(path) for path in written])
+        return
+    for path in written:
+        say(shown_path(str(path)))
+
+
+def _read_comparison(directory: Path) -> Comparison:
+    """Read a comparison's runs; raises UsageError where there are none."""
+    file = directory / _RUNS if directory.is_dir() else directory
+    try:
+        return read_jsonl(file)
+    except OSError as error:
+        raise UsageError(
+            f"{directory} holds no comparison: {file.name} cannot be read.",
+            "`sightline index compare --out DIR` writes one.",
+        ) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(
+            f"{file} does not hold the measurements of a comparison.",
+            "`sightline index compare --out DIR` writes one.",
+        ) from error
+
+
+def build_index(
+    store: MilvusStore, library: str, spec: IndexSpec, search: SearchParams, *, in_place: bool
+) -> LibraryInfo:
+    """Build the index beside the serving collection and switch, or in place; return the library."""
+    name = spec.index_type
+    with native_warnings_away(), err().status(f"Building {name} …") as line:
+        return store.rebuild(
+            library,
+            spec,
+            search,
+            on_progress=lambda doing, share: line.update(f"{name}: {doing}, {share:.0%} …"),
+            in_place=in_place,
+        )
+
+
+@contextmanager
+def native_warnings_away() -> Iterator[None]:
+    """Keep off the terminal what native code writes to stderr past Python.
+
+    The faiss in Milvus Lite writes a warning there when clusters have fewer than 39 vectors each.
+    What Python prints goes to where it went.
+    """
+    try:
+        stderr = sys.stderr.fileno()
+    except OSError:  # nothing that native code could write to
+        yield
+        return
+    before, kept = sys.stderr, os.dup(stderr)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with os.fdopen(kept, "w", encoding=before.encoding, errors="replace", buffering=1) as shown:
+        before.flush()
+        os.dup2(nowhere, stderr)
+        sys.stderr = shown
+        try:
+            yield
+        finally:
+            sys.stderr = before
+            shown.flush()
+            os.dup2(kept, stderr)
+            os.close(nowhere)
+
+
+_FIELDS = "camera, tag, source, type, after, before"
+
+
+def read_sweeps(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
+    """Read ``nprobe=1,4,16`` and the like; values of one name add up. Raises UsageError."""
+    sweeps: dict[str, tuple[int, ...]] = {}
+    for text in texts:
+        name, _, listed = (part.strip() for part in text.partition("="))
+        values = read_numbers(f"--sweep {name}", listed)
+        if not name or not values:
+            raise UsageError(
+                f"{text} is not a sweep.", "Write a parameter and its values: nprobe=1,4,16."
+            )
+        sweeps[name] = (*sweeps.get(name, ()), *values)
+    return sweeps
+
+
+def read_numbers(option: str, text: str) -> tuple[int, ...]:
+    """Read whole numbers with commas between them; raises UsageError, naming the option."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in text.split(",") if part.strip()))
+    except ValueError:
+        raise UsageError(
+            f"{option} takes whole numbers, not {text}.", "Separate them by commas: 1,10,100."
+        ) from None
+
+
+def read_filter(text: str) -> FilterCase:
+    """Read a share of the rows such as ``1%``, or facets such as ``camera=gate-3,tag=odd``.
+
+    Raises UsageError for what is neither.
+    """
+    if (share := FilterCase.of_share(text)) is not None:
+        return share
+    given: dict[str, list[str]] = {}
+    for part in text.split(","):
+        name, equals, value = part.partition("=")
+        if not equals or name.strip() not in _FIELDS.split(", "):
+            raise UsageError(
+                f"{text} is not a filter.",
+                f"Give a share such as 1%, or NAME=VALUE of {_FIELDS}, with commas between them.",
+            )
+        given.setdefault(name.strip(), []).append(value.strip())
+    kind = given.get("type", [None])[-1]
+    if kind not in (None, "image", "frame"):
+        raise UsageError(f"{kind} is not a media type.", "Give type=image or type=frame.")
+    where = Filter(
+        cameras=tuple(given.get("camera", ())),
+        source_ids=tuple(given.get("source", ())),
+        tags=tuple(given.get("tag", ())),
+        after=moment(given["after"][-1]) if "after" in given else None,
+        before=moment(given["before"][-1]) if "before" in given else None,
+        media_type="image" if kind == "image" else "frame" if kind == "frame" else None,
+    )
+    check_period(where.after, where.before)
+    where.expression()  # refuses what Milvus cannot carry before anything is copied
+    return FilterCase(text.strip(), where)

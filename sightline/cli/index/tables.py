@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 from rich.filesize import decimal
 from rich.table import Table
 
+from search_core.lab.records import IndexRun
 from sightline.cli.terminal import table
 
 if TYPE_CHECKING:
     from search_core.lab.recommendation import Recommendation
-    from search_core.lab.records import IndexRun
 
 _ASKED = {
     "image": "pictures",

@@ -1,10 +1,12 @@
-"""`sightline ingest`: take footage and photographs into a library."""
+"""`sightline ingest`: take footage and photographs into a library, and `sightline failures`: what
+could not be taken in, and trying it again.
+"""
 
 from __future__ import annotations
 
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import Event
@@ -13,39 +15,48 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.text import Text
 
+from ingest.engines.base import Engine
+from ingest.ledger import Ledger, LedgerRow
+from ingest.media.capture_time.claims import file_time_warning, time_summary
+from ingest.media.files import WAIT_STAGE
 from ingest.media.keyframes.registry import parse_selector, selector_help
+from ingest.options import IngestOptions
+from ingest.report import IngestReport
+from ingest.report import Progress as IngestProgress
+from ingest.rows.journal import pending_correction
+from ingest.sources.discovery import file_of
+from search_core.schema.clocks import parse_offset, parse_zone
+from search_core.schema.entity import iso_from_ms
 from search_core.settings import MOST_WORKERS, Settings
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import (
     ClockOffsetOption,
     JsonOption,
     LibraryOption,
     NamePatternOption,
+    OnlyLibraryOption,
     TagOption,
     TimezoneOption,
-    clock_offsets,
     moment,
+    of_cameras,
     settings_of,
-    zones,
 )
 from sightline.cli.terminal import (
     counted,
     err,
+    local_time,
     note,
     open_workspace,
     print_json,
     progress_bar,
     say,
+    say_done,
     shown_path,
     table,
     warn,
 )
 
 if TYPE_CHECKING:
-    from ingest.engines.base import Engine
-    from ingest.options import IngestOptions
-    from ingest.report import IngestReport
-    from ingest.report import Progress as IngestProgress
     from search_core.store.milvus.store import MilvusStore
 
 SHOWN_FAILURES = 10
@@ -98,7 +109,6 @@ def ingest(
     camera: Annotated[
         str | None,
         typer.Option(
-            "--camera",
             metavar="NAME",
             help="The camera all of it is from; otherwise files say it by their names, or the "
             "folders they lie in.",
@@ -107,7 +117,6 @@ def ingest(
     started_at: Annotated[
         datetime | None,
         typer.Option(
-            "--started-at",
             parser=moment,
             metavar="ISO8601",
             help="When the recording started (without a zone, in that of --timezone); otherwise it "
@@ -121,7 +130,6 @@ def ingest(
     keyframes: Annotated[
         str,
         typer.Option(
-            "--keyframes",
             metavar="HOW",
             help=f"Which frames of a video: {selector_help()}",
         ),
@@ -148,15 +156,13 @@ def ingest(
     code is 1 only when nothing was taken in or skipped and something failed, or when stopped.
     """
     settings = settings_of(ctx, library)
-    from ingest.options import IngestOptions
-
     options = IngestOptions(
         keyframes=keyframes,
         camera=camera,
         started_at=started_at,
         tags=tuple(tag or ()),
-        timezones=zones(timezone),
-        clock_offsets=clock_offsets(clock_offset),
+        timezones=of_cameras(timezone, parse_zone),
+        clock_offsets=of_cameras(clock_offset, parse_offset),
         name_patterns=tuple(name_pattern or ()),
     )
     parse_selector(keyframes)  # refused before anything is loaded
@@ -224,7 +230,6 @@ def _correct_known(
 ) -> None:
     """Give camera, time and tags to what was in the library already, and audit it."""
     from ingest.curation.known_sources import correct_known, find_known, leave_known
-    from ingest.rows.journal import pending_correction
 
     known = find_known(store, settings.library, report, options.camera, options.tags)
     if not known.ids:
@@ -240,7 +245,7 @@ def _correct_known(
     all_given = options.to_json()
     given = {name: all_given[name] for name in ("camera", "started_at", "tags")}
     detail = {"count": len(known.ids), "paths": sorted(known.uris)[:_AUDITED_PATHS]}
-    operator.record(settings, "ingest", settings.library, {"corrected": given, **detail})
+    audit.record(settings, "ingest", settings.library, {"corrected": given, **detail})
     with err().status("Correcting what was in the library already …"):
         correct_known(settings, store, known, report)
 
@@ -290,13 +295,10 @@ def print_summary(report: IngestReport, library: str) -> None:
         say("There are no images and no videos there.")
         return
     if report.done:
-        say(
-            Text.assemble(
-                ("✓ ", "green"),
-                f"{counted(report.done, 'source')} taken into the library {library}: "
-                f"{counted(report.keyframes, 'keyframe')} in {report.seconds:.1f} s "
-                f"({report.keyframes_per_s:.1f} keyframes/s).",
-            )
+        say_done(
+            f"{counted(report.done, 'source')} taken into the library {library}: "
+            f"{counted(report.keyframes, 'keyframe')} in {report.seconds:.1f} s "
+            f"({report.keyframes_per_s:.1f} keyframes/s)."
         )
     if report.left_out:
         say(f"{counted(report.left_out, 'frame')} left out: nothing new to be seen.")
@@ -305,12 +307,9 @@ def print_summary(report: IngestReport, library: str) -> None:
     _print_skipped(report)
     if report.corrected:
         keyframes = counted(report.corrected_keyframes, "keyframe")
-        say(
-            Text.assemble(
-                ("✓ ", "green"),
-                f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
-                "have the camera, time or tags given.",
-            )
+        say_done(
+            f"{counted(report.corrected, 'source')} in the library already: {keyframes} now "
+            "have the camera, time or tags given."
         )
     _print_warnings(report)
     _print_times(report)
@@ -347,7 +346,6 @@ def _print_skipped(report: IngestReport) -> None:
     """Print why sources were skipped, counted by reason; those still being written by name."""
     from ingest.curation.known_sources import CORRECTED
     from ingest.intake import KNOWN
-    from ingest.media.files import WAIT_STAGE
 
     skipped = [outcome for outcome in report.outcomes if outcome.status == "skipped"]
     waiting = [outcome for outcome in skipped if outcome.stage == WAIT_STAGE]
@@ -367,8 +365,6 @@ def _print_skipped(report: IngestReport) -> None:
 
 def _print_times(report: IngestReport) -> None:
     """Print where capture times come from, and warn of those that may be wrong."""
-    from ingest.media.capture_time.claims import file_time_warning, time_summary
-
     if report.done:
         say(time_summary(report.captured_from))
     if warning := file_time_warning(report.captured_from["file"], report.done):
@@ -386,3 +382,81 @@ def _print_times(report: IngestReport) -> None:
             "--timezone gives the zone of a camera's clock, and --clock-offset corrects one that "
             "is wrong."
         )
+
+
+def failures(
+    ctx: typer.Context,
+    library: OnlyLibraryOption = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many, newest first.")] = 100,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Take them in again now, all that are listed.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """List the files that could not be taken in: when, which, at what stage, and why.
+
+    Files that were left because they are still being written are listed too, at the stage "wait";
+    files that were deleted since are not. With --retry they are tried again, with the options of
+    the ingest they failed in; the exit code is 1 where any of them fails again.
+    """
+    settings = settings_of(ctx)
+    rows = _failed(settings, library)
+    if retry and rows:
+        libraries = sorted({row.library for row in rows[:limit]})
+        worked = [_retry(settings, name, rows[:limit], json) for name in libraries]
+        if json:
+            print_json(_records(_failed(settings, library)))
+        if not all(worked):
+            raise typer.Exit(1)
+        return
+    if json:
+        print_json(_records(rows[:limit]))
+        return
+    if not rows:
+        say("No failures.")
+        return
+    made = table("When", "Library", "Stage", "File", "Reason", fold=("File", "Reason"))
+    for row in rows[:limit]:
+        made.add_row(
+            local_time(row.updated_ms), row.library, row.stage, shown_path(row.uri), row.reason
+        )
+    say(made)
+    if len(rows) > limit:
+        say(f"… and {counted(len(rows) - limit, 'older failure')}; --limit shows more.")
+    say("`sightline failures --retry` tries them again.")
+
+
+def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
+    if not settings.ledger_path.exists():
+        return []
+    from ingest.sources.media_locator import present
+
+    with Ledger(settings.ledger_path) as ledger:
+        rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]
+        rows = present(settings, ledger, rows)
+    return sorted(rows, key=lambda row: -row.updated_ms)
+
+
+def _records(rows: Sequence[LedgerRow]) -> list[dict[str, str]]:
+    keys = ("library", "uri", "stage", "reason")
+    return [
+        {"at": iso_from_ms(row.updated_ms), **{key: getattr(row, key) for key in keys}}
+        for row in rows
+    ]
+
+
+def _retry(settings: Settings, library: str, rows: Sequence[LedgerRow], quiet: bool) -> bool:
+    """Ingest one library's failed files again; return whether none of them fails now."""
+    files: dict[str, list[str]] = {}
+    for row in rows:
+        if row.library == library:
+            files.setdefault(row.options, []).append(file_of(row.uri))
+    worked = True
+    for text, paths in files.items():
+        options = IngestOptions.from_text(text) if text else IngestOptions(alone=False)
+        its_settings = settings.model_copy(update={"library": library})
+        report = run_ingest(its_settings, list(dict.fromkeys(paths)), options)
+        if not quiet:
+            print_summary(report, library)
+        worked = worked and not (report.failed or report.interrupted)
+    return worked

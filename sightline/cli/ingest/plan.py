@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.filesize import decimal
 
+from ingest.media.capture_time.claims import file_time_warning
+from ingest.media.keyframes.registry import parse_selector
+from ingest.options import IngestOptions
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.indexes import FASTEST_FIRST, start_for
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.sizing import estimate
 from search_core.settings import Settings
+from search_core.system.machine import cores
 from sightline.cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from sightline.cli.terminal import (
     counted,
@@ -45,13 +49,12 @@ def plan(
     ],
     library: LibraryOption = None,
     keyframes: Annotated[
-        str, typer.Option("--keyframes", metavar="HOW", help="As for `sightline ingest`.")
+        str, typer.Option(metavar="HOW", help="As for `sightline ingest`.")
     ] = "auto",
     name_pattern: NamePatternOption = None,
     budget: Annotated[
         float,
         typer.Option(
-            "--budget",
             min=1.0,
             callback=finite,
             metavar="SECONDS",
@@ -67,9 +70,6 @@ def plan(
     code is 1 when a path does not exist, or something below it cannot be listed or read.
     """
     settings = settings_of(ctx, library)
-    from ingest.media.keyframes.registry import parse_selector
-    from ingest.options import IngestOptions
-
     asked = IngestOptions(keyframes, name_patterns=tuple(name_pattern or ()))
     parse_selector(keyframes)  # refused before anything is loaded
     asked.naming(settings, paths)
@@ -79,7 +79,6 @@ def plan(
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed
     from ingest.intake import Plan
-    from search_core.system.machine import cores
 
     with progress_bar("Planning", steps=True) as show:
         show(0, None, "looking for media")
@@ -187,8 +186,6 @@ def _print(
     milvus: _Milvus,
     types: list[dict[str, Any]],
 ) -> None:
-    from ingest.media.capture_time.claims import file_time_warning
-
     failing = [*found.failing, *expected.unreadable]
     apart = {
         "in the library already": found.known,

@@ -8,16 +8,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.text import Text
 
+from ingest.rows.journal import Pending, pending_correction
 from search_core.access.audit_log import Action
 from search_core.errors import UsageError
-from search_core.schema.clocks import format_offset
-from search_core.schema.durations import format_duration
+from search_core.schema.clocks import format_duration, format_offset
 from search_core.schema.entity import iso_from_ms
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -33,7 +32,8 @@ from sightline.cli.options import (
     shift,
 )
 from sightline.cli.terminal import (
-    confirmed,
+    ShowProgress,
+    confirm,
     counted,
     local_time,
     note,
@@ -41,6 +41,7 @@ from sightline.cli.terminal import (
     print_json,
     progress_bar,
     say,
+    say_done,
     shown_path,
     table,
     warn,
@@ -48,7 +49,6 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.curation.corrections import Change, Correction
-    from ingest.rows.journal import Pending
     from search_core.store.milvus.store import MilvusStore
 
 _SHOWN = 10
@@ -150,7 +150,7 @@ def recamera(
     to: Annotated[
         str | None,
         typer.Option(
-            "--to", metavar="NAME", help="The camera it is of in truth."
+            metavar="NAME", help="The camera it is of in truth."
         ),
     ] = None,
     reread: Annotated[
@@ -222,8 +222,12 @@ def _run(
     yes: bool,
     json: bool,
 ) -> None:
-    from ingest.curation.corrections import asked_of, is_resumed_by, plan_correction
-    from ingest.rows.journal import pending_correction
+    from ingest.curation.corrections import (
+        apply_correction,
+        asked_of,
+        is_resumed_by,
+        plan_correction,
+    )
 
     pending = pending_correction(settings, settings.library)
     again = (
@@ -249,23 +253,15 @@ def _run(
             note("Nothing was changed (--dry-run).")
             return
         if correction.rows:
-            if not confirmed(_question(correction, change), yes=yes):
-                note("Nothing was changed.")
-                raise typer.Exit(1)
+            confirm(_question(correction, change), yes=yes, otherwise="Nothing was changed.")
             detail = {**correction.asked, "count": len(correction.rows)}
-            operator.record(settings, action, settings.library, detail)
-            _apply(settings, store, correction)
+            audit.record(settings, action, settings.library, detail)
+            with _correcting(settings) as on_progress:
+                apply_correction(settings, store, correction, on_progress)
     if json:
         print_json(_record(correction, written=True))
     elif correction.rows:
-        _say_done(len(correction.rows), settings.library)
-
-
-def _apply(settings: Settings, store: MilvusStore, correction: Correction) -> None:
-    from ingest.curation.corrections import apply_correction
-
-    with _noting_where_it_stopped(settings), progress_bar("Correcting", "keyframes") as on_progress:
-        apply_correction(settings, store, correction, on_progress)
+        _say_corrected(len(correction.rows), settings.library)
 
 
 def _resume(
@@ -275,21 +271,20 @@ def _resume(
     from ingest.curation.corrections import resume_correction
 
     if pending is not None:
-        if not confirmed(
+        confirm(
             f"An earlier correction was stopped after {pending.done:,} of {pending.total:,} "
             f"keyframes ({_in_words(pending.asked)}). Finish it?",
             yes=yes,
-        ):
-            note("Nothing was changed.")
-            raise typer.Exit(1)
+            otherwise="Nothing was changed.",
+        )
         detail = {**pending.asked, "count": pending.left, "resumed": True}
-        operator.record(settings, pending.action, settings.library, detail)
-    with _noting_where_it_stopped(settings), progress_bar("Correcting", "keyframes") as on_progress:
+        audit.record(settings, pending.action, settings.library, detail)
+    with _correcting(settings) as on_progress:
         total = resume_correction(settings, store, settings.library, on_progress)
     if json:
         print_json({"library": settings.library, "keyframes": total, "changed": True})
     else:
-        _say_done(total, settings.library)
+        _say_corrected(total, settings.library)
 
 
 def _in_words(asked: Any) -> str:
@@ -297,21 +292,16 @@ def _in_words(asked: Any) -> str:
     return ", ".join(f"{name} {value}" for name, value in named.items())
 
 
-def _say_done(count: int, library: str) -> None:
-    say(
-        Text.assemble(
-            ("✓ ", "green"), f"Corrected {counted(count, 'keyframe')} of the library {library}."
-        )
-    )
+def _say_corrected(count: int, library: str) -> None:
+    say_done(f"Corrected {counted(count, 'keyframe')} of the library {library}.")
 
 
 @contextmanager
-def _noting_where_it_stopped(settings: Settings) -> Iterator[None]:
-    """Say how far a correction is that Ctrl-C or a signal ends, and how to go on."""
-    from ingest.rows.journal import pending_correction
-
+def _correcting(settings: Settings) -> Iterator[ShowProgress]:
+    """Show how far a correction is; where Ctrl-C or a signal ends it, say how to go on."""
     try:
-        yield
+        with progress_bar("Correcting", "keyframes") as on_progress:
+            yield on_progress
     except KeyboardInterrupt:
         pending = pending_correction(settings, settings.library)
         if pending is not None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from ingest.report import Progress
+from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
 from search_core.schema.entity import ms_from_datetime
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint
-from sightline.cli.admin import operator
+from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
 from sightline.cli.terminal import (
     confirmed,
@@ -32,9 +34,6 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from ingest.curation.verification import Finding
-    from ingest.report import Progress
-    from search_core.encoders.base import Encoder
-    from search_core.store.library import Store
 
 _SHOWN = 20
 
@@ -52,7 +51,6 @@ def verify(
     older_than: Annotated[
         timedelta | None,
         typer.Option(
-            "--older-than",
             parser=duration,
             metavar="TIME",
             help="With --forget-missing: only what was captured longer ago than this, such as 7d.",
@@ -132,11 +130,34 @@ class _Check:
 
     def forget_missing(self, older_than: timedelta | None, *, yes: bool) -> None:
         """Delete the keyframes of deleted files that :meth:`look` found."""
-        with open_workspace(self._settings) as workspace:
-            store = workspace.store()
-            self.left, self.forgotten = _forget(
-                self._settings, store, self.left, older_than, yes=yes
+        until = None if older_than is None else ms_from_datetime(datetime.now(UTC) - older_than)
+        due: dict[str, list[str]] = {}
+        left: list[Finding] = []
+        for finding in self.left:
+            lost = finding.kind == "media_missing" or (
+                finding.kind == "media_changed" and not finding.repairable
             )
+            rest = finding.entities
+            if lost:
+                rest = tuple(e for e in rest if until is not None and e.captured_at >= until)
+                old = [e.id for e in finding.entities if until is None or e.captured_at < until]
+                due.setdefault(finding.library, []).extend(old)
+            if rest or not lost:
+                left.append(replace(finding, entities=rest))
+        count = sum(len(ids) for ids in due.values())
+        question = f"Remove {counted(count, 'keyframe')} of deleted files for good?"
+        if not count or not confirmed(question, yes=yes):
+            return
+        from ingest.rows.retention import delete_missing
+
+        with open_workspace(self._settings) as workspace:
+            for library, ids in due.items():
+                if not ids:
+                    continue
+                detail = {"missing": True, "count": len(ids)}
+                audit.record(self._settings, "delete", library, detail)
+                delete_missing(self._settings, workspace.store(), library, ids)
+        self.left, self.forgotten = left, count
 
     def _compare(self, mend: bool) -> None:
         from ingest.curation.repair import repair
@@ -149,59 +170,23 @@ class _Check:
             if self._library is not None and self._library not in names:
                 store.library(self._library)  # says which there are
             wanted = [self._library] if self._library else sorted(names)
-            found = list(verify(settings, store, wanted, self._counted))
+
+            def say_rows(rows: int) -> None:
+                self._say_so(f"Looked at {counted(rows, 'keyframe')} …")
+
+            def say_source(progress: Progress) -> None:
+                self._say_so(f"Taking in again: {progress.current} …")
+
+            found = list(verify(settings, store, wanted, say_rows))
             self.left = found
             if mend and found:
                 self.left = repair(
-                    settings, store, found, self._encoder, self._progress, self.undeleted
+                    settings, store, found, self._encoder, say_source, self.undeleted
                 )
                 self.mended += [item for item in found if not _is_among(item, self.left)]
 
     def _encoder(self) -> Encoder:
         return open_workspace(self._settings).encoder()
-
-    def _counted(self, rows: int) -> None:
-        self._say_so(f"Looked at {counted(rows, 'keyframe')} …")
-
-    def _progress(self, progress: Progress) -> None:
-        self._say_so(f"Taking in again: {progress.current} …")
-
-
-def _forget(
-    settings: Settings,
-    store: Store,
-    findings: list[Finding],
-    older_than: timedelta | None,
-    *,
-    yes: bool,
-) -> tuple[list[Finding], int]:
-    """Delete the keyframes of deleted files; return the findings left, and how many went."""
-    from ingest.rows.retention import delete_missing
-
-    until = None if older_than is None else ms_from_datetime(datetime.now(UTC) - older_than)
-    due: dict[str, list[str]] = {}
-    left: list[Finding] = []
-    for finding in findings:
-        lost = finding.kind == "media_missing" or (
-            finding.kind == "media_changed" and not finding.repairable
-        )
-        rest = finding.entities
-        if lost:
-            rest = tuple(e for e in rest if until is not None and e.captured_at >= until)
-            old = [e.id for e in finding.entities if until is None or e.captured_at < until]
-            due.setdefault(finding.library, []).extend(old)
-        if rest or not lost:
-            left.append(replace(finding, entities=rest))
-    count = sum(len(ids) for ids in due.values())
-    question = f"Remove {counted(count, 'keyframe')} of deleted files for good?"
-    if not count or not confirmed(question, yes=yes):
-        return findings, 0
-    for library, ids in due.items():
-        if not ids:
-            continue
-        operator.record(settings, "delete", library, {"missing": True, "count": len(ids)})
-        delete_missing(settings, store, library, ids)
-    return left, count
 
 
 def _is_among(finding: Finding, others: list[Finding]) -> bool:

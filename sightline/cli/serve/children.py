@@ -101,25 +101,17 @@ class Children:
     def end_all(self) -> None:
         """End every child, last started first, and wait; one that does not go is killed."""
         for child in reversed(self._running):
-            _signal(child, child.end_signal)
+            if not child.has_ended:
+                child.process.send_signal(child.end_signal)
             try:
                 child.process.wait(child.grace_s)
             except subprocess.TimeoutExpired:
                 child.process.kill()
                 child.process.wait()
             # What the child itself had started is in its session: it goes with it.
-            _signal_group(child, signal.SIGKILL)
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(child.process.pid, signal.SIGKILL)
         self._running.clear()
-
-
-def _signal(child: Child, number: signal.Signals) -> None:
-    if not child.has_ended:
-        child.process.send_signal(number)
-
-
-def _signal_group(child: Child, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(child.process.pid, number)
 
 
 def main() -> None:

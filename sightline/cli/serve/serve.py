@@ -1,8 +1,12 @@
-"""`sightline serve`: dashboard, worker, cameras, watched folders and Milvus, until Ctrl-C."""
+"""`sightline serve`: dashboard, worker, cameras, watched folders and Milvus, until Ctrl-C.
+
+The dashboard listens at no address but loopback without a login.
+"""
 
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import os
 import signal
 import socket
@@ -10,16 +14,18 @@ import time
 import webbrowser
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
-from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError
+from ingest.cameras.folders.roster import FolderRoster
+from ingest.cameras.roster import Roster
+from search_core.access.users import Users
+from search_core.errors import ServeError, SettingsError, StoreBusy, StoreError, UsageError
 from search_core.settings import Settings
 from search_core.store.endpoint import (
     Endpoint,
@@ -31,8 +37,7 @@ from search_core.store.endpoint import (
 from search_core.system.cancellation import Stop, stopped_by
 from sightline.cli.options import JsonOption, LibraryOption, settings_of
 from sightline.cli.serve.children import Child, Children
-from sightline.cli.serve.listening import LOOPBACK, Listening, listening_at
-from sightline.cli.terminal import err, note, open_workspace, print_json, say, warn
+from sightline.cli.terminal import err, note, open_workspace, print_json, say_done, warn
 
 DEFAULT_PORT = 8501
 START_TIMEOUT_S = 120.0
@@ -42,6 +47,8 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PortOption = Annotated[
     int, typer.Option("--port", min=1, max=65535, help="Where the dashboard listens.")
 ]
+LOOPBACK = "127.0.0.1"
+PORTS_TRIED = 100
 
 
 def serve(
@@ -50,7 +57,6 @@ def serve(
     address: Annotated[
         str,
         typer.Option(
-            "--address",
             metavar="ADDRESS",
             help="What the dashboard listens at: this machine only, unless there are users "
             "(`sightline users add`). 0.0.0.0 is every network this machine is in.",
@@ -89,9 +95,6 @@ def run_serve(
     open_workspace(settings).require_writable()
     app = _dashboard_app()
     listening = listening_at(address, settings)
-    from ingest.cameras.folders.roster import FolderRoster
-    from ingest.cameras.roster import Roster
-
     roster, folder_roster = Roster(settings), FolderRoster(settings)
     cameras = [camera.name for camera in roster.watched()]  # refused before anything is started
     folders = [str(folder.path) for folder in folder_roster.watched()]
@@ -139,11 +142,13 @@ def _start(
             milvus_uri = _start_lite(settings, children)
         token = settings.milvus.token.get_secret_value() if settings.milvus.token else ""
         endpoint = Endpoint(milvus_uri, token, settings.milvus.timeout_s, embedded)
-        if not embedded:
-            _ask_version(endpoint)  # a server is there or it is not
-        elif not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
+        if embedded and not _wait(lambda: _milvus_answers(endpoint), children, stop, "Milvus"):
             return None
-        _remove_leftovers(endpoint)
+        from search_core.store.milvus.store import MilvusStore
+
+        with closing(MilvusStore(endpoint)) as store:
+            store.server()  # a server is there or it is not
+            store.remove_leftovers()  # of comparisons and rebuilds that were killed
         # From here on other commands use this Milvus.
         started_at = datetime.now(UTC).isoformat(timespec="seconds")
         state = ServeState(os.getpid(), milvus_uri, url, started_at, embedded)
@@ -235,28 +240,17 @@ def _how(child: Child) -> str:
 
 
 def _milvus_answers(endpoint: Endpoint) -> bool:
-    if not _listens(int(endpoint.uri.rpartition(":")[2])):
-        return False  # asked first, for pymilvus tries for long
+    from search_core.store.milvus.store import MilvusStore
+
+    port = int(endpoint.uri.rpartition(":")[2])
     try:
-        _ask_version(endpoint)
-    except StoreError:
+        # Asked first, for pymilvus tries for long.
+        socket.create_connection((LOOPBACK, port), timeout=2.0).close()
+        with closing(MilvusStore(endpoint)) as store:
+            store.server()
+    except (OSError, StoreError):
         return False
     return True
-
-
-def _ask_version(endpoint: Endpoint) -> None:
-    from search_core.store.milvus.store import MilvusStore
-
-    with closing(MilvusStore(endpoint)) as store:
-        store.server()
-
-
-def _remove_leftovers(endpoint: Endpoint) -> None:
-    """Remove what comparisons and rebuilds that were killed left in Milvus."""
-    from search_core.store.milvus.store import MilvusStore
-
-    with closing(MilvusStore(endpoint)) as store:
-        store.remove_leftovers()
 
 
 def _is_healthy(address: str, port: int) -> bool:
@@ -268,14 +262,6 @@ def _is_healthy(address: str, port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection((LOOPBACK, port), timeout=2.0).close()
-    except OSError:
-        return False
-    return True
 
 
 def _free_port() -> int:
@@ -307,9 +293,71 @@ def _dashboard_app() -> Path:
 
 
 def _print_ready(settings: Settings, url: str, cameras: list[str], folders: list[str]) -> None:
-    say(Text.assemble(("✓ ", "green"), "Sightline is at ", (url, "bold")))
+    say_done("Sightline is at ", (url, "bold"))
     if cameras:
         note(f"  Watching {', '.join(cameras)}; `sightline cameras` shows them.")
     if folders:
         note(f"  Watching {', '.join(folders)}; `sightline folders` shows them.")
     note(f"  Data: {settings.data_dir}   Ctrl-C stops it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """An IP address of this machine to listen at; ``reached_at`` is where this machine asks."""
+
+    address: str
+    reached_at: str
+    has_login: bool
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Streamlit's options.
+
+        Under which names browsers may ask is limited where there is no login: a hostile page must
+        not have its own name lead here. With one that gains it nothing: a cookie is for one name.
+        """
+        options = {"server.address": self.address, "browser.serverAddress": self.reached_at}
+        return options if not self.has_login else {**options, "server.allowedHosts": "*"}
+
+    def url(self, port: int) -> str:
+        """Return where a browser on this machine finds the dashboard."""
+        host = f"[{self.reached_at}]" if ":" in self.reached_at else self.reached_at
+        return f"http://{host}:{port}"
+
+    def free_port_from(self, first: int) -> int:
+        """Return the first free port from one on; raises ServeError, also for another's address."""
+        family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
+        for port in range(first, min(first + PORTS_TRIED, 65536)):
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind((self.address, port))
+                except OSError:
+                    continue
+                return port
+        raise ServeError(
+            f"No port from {first} on is free at {self.address}.",
+            "Choose another with --port, or an --address of this machine.",
+        )
+
+
+def listening_at(address: str, settings: Settings) -> Listening:
+    """Return where to listen.
+
+    Raises UsageError for what is not an address, and for any but the loopback address while
+    there is no login.
+    """
+    try:
+        ip = ipaddress.ip_address(LOOPBACK if address == "localhost" else address.strip("[]"))
+    except ValueError:
+        raise UsageError(
+            f"{address!r} is not an IP address.", "Use one of this machine, or 0.0.0.0 for all."
+        ) from None
+    users = Users(settings.users_path)
+    if not (ip.is_loopback or settings.access.without_login or users.all()):
+        raise UsageError(
+            f"Without users the dashboard listens on {LOOPBACK} only, not at {address}.",
+            "`sightline users add NAME --role admin` adds one, who then has to log in.",
+        )
+    anywhere = LOOPBACK if ip.version == 4 else "::1"
+    return Listening(str(ip), anywhere if ip.is_unspecified else str(ip), users.exist)

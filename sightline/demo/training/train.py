@@ -24,8 +24,8 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.encoders.vocabulary import WORDS_FILE
+from search_core.encoders.open_clip_import import import_open_clip
+from search_core.encoders.prompts import WORDS_FILE
 from sightline.demo.training.batches import Themes, augment, draw_batch
 from sightline.demo.training.cache import make_group, open_cache
 from sightline.demo.training.replicas import Replicas
@@ -65,20 +65,16 @@ class Recipe:
 
 def build_model(folder: Path = ENCODER_FOLDER) -> Any:
     """The model that the folder's configuration describes, its weights random."""
-    ensure_torchvision_ops()
-    import open_clip
-
-    return open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    return import_open_clip(timm=True).create_model(f"local-dir:{folder}", load_weights=False)
 
 
 def build_tokenizer(folder: Path = ENCODER_FOLDER) -> Any:
     """The tokenizer of the folder's vocabulary: called with sentences, it returns int64 (n,
     context_length).
     """
-    ensure_torchvision_ops()
-    import open_clip
-
-    return open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / VOCABULARY))
+    return import_open_clip(timm=True).get_tokenizer(
+        f"local-dir:{folder}", bpe_path=str(folder / VOCABULARY)
+    )
 
 
 def save_weights(model: torch.nn.Module, path: Path) -> None:
@@ -109,9 +105,6 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
     """Trains by the recipe and writes the weights into ``folder``; frames and checkpoints are kept
     in ``cache``.
     """
-    ensure_torchvision_ops()
-    import open_clip
-
     torch.set_num_threads(recipe.threads)
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -122,7 +115,7 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
     themes = Themes(groups)
     model = build_model(folder).to(device=device, memory_format=torch.channels_last)
     tokenizer = build_tokenizer(folder)
-    loss_of = open_clip.loss.ClipLoss()
+    loss_of = import_open_clip().loss.ClipLoss()
     optimizer = _optimizer(model, recipe)
     checkpoint, first, spent = cache / "checkpoint.pt", 0, time.monotonic() - began
     if resume and checkpoint.is_file():

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from search_core.access.passwords import verify_password
-from search_core.access.users import Users
+from search_core.access.users import Users, verify_password
 from search_core.errors import UsageError
 from search_core.settings import load_settings
 from sightline.cli.main import app
-from sightline.cli.serve.listening import listening_at
+from sightline.cli.serve.serve import listening_at
 from tests.cli.conftest import Outcome, Run
 
 PASSWORD = "four words are long"

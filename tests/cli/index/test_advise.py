@@ -7,7 +7,7 @@ import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sightline.cli.amounts import byte_count, count, share, shown_bytes
+from sightline.cli.index.advise import byte_count, count, share, shown_bytes
 from tests.cli.conftest import Run
 
 ASKED = ("index", "advise", "--dim", 512, "--rows")

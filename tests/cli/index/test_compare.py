@@ -14,7 +14,7 @@ from search_core.lab.records import read_jsonl
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
-from sightline.cli.index.options import read_filter, read_sweeps
+from sightline.cli.index.compare import read_filter, read_sweeps
 from tests.cli.conftest import Run
 from tests.conftest import clip_like_vectors, make_entity
 

@@ -100,7 +100,7 @@ def test_reembed_gives_a_library_another_encoder(
 
 
 def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sightline.cli.library.library.confirmed", lambda question, *, yes: False)
+    monkeypatch.setattr("sightline.cli.terminal.confirmed", lambda question, *, yes: False)
     assert run("library", "drop", "main", *own).exit_code == 1
     assert run("library", "show", "--json", *own).json["keyframes"] == 10
 

@@ -15,7 +15,7 @@ from dashboard import resources
 from dashboard.auth import identity, provider_login
 from dashboard.auth import media_access as media_owners
 from dashboard.auth.gate import refuse_other_addresses
-from search_core.access import throttle as attempts
+from search_core.access.login import Patience
 from search_core.access.roles import Access
 from search_core.access.users import Users
 from search_core.schema.entity import MediaEntity
@@ -145,10 +145,10 @@ def test_the_login_is_in_the_browsers_language_or_the_chosen_one(users: Users) -
 
 
 def test_too_many_attempts_wait(users: Users, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait_s(patience: attempts.Patience, failures: int) -> float:
+    def wait_s(patience: Patience, failures: int) -> float:
         return 60.0 if failures >= patience.free else 0.0
 
-    monkeypatch.setattr(attempts.Patience, "wait_s", wait_s)
+    monkeypatch.setattr(Patience, "wait_s", wait_s)
     answers = [post("anna", "wrong password", client=f"198.51.100.{n}") for n in range(7)]
 
     assert [answer.status for answer in answers] == [401] * 5 + [429] * 2

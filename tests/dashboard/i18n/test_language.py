@@ -14,9 +14,8 @@ from babel.messages.pofile import read_po
 from streamlit.testing.v1 import AppTest
 
 from dashboard.i18n import gettext as language
-from dashboard.i18n.core_translation import said
 from dashboard.i18n.formatting import counted, plain
-from dashboard.i18n.gettext import LOCALE, ngettext, preferred, speaking
+from dashboard.i18n.gettext import LOCALE, ngettext, preferred, said, speaking
 from dashboard.search.page import EXAMPLES
 from search_core.errors import LibraryNotFound
 from search_core.indexes import INDEX_SPECS

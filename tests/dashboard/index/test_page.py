@@ -14,11 +14,16 @@ from dashboard import resources
 from dashboard.i18n import gettext as language
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import speaking
-from dashboard.index.advisor import advice_frame, advice_sentence
-from dashboard.index.apply import Choice, cost_text, recommendation_words
-from dashboard.index.compare import filter_case, offered_types
-from dashboard.index.comparisons import kept_comparisons
+from dashboard.index.apply import (
+    Choice,
+    cost_text,
+    kept_comparisons,
+    offered_types,
+    recommendation_words,
+)
+from dashboard.index.compare import filter_case
 from dashboard.index.jobs import worth_showing
+from dashboard.index.page import advice_frame, advice_sentence
 from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import Timing, run_worker
 from search_core.indexes import IvfFlat

@@ -11,9 +11,9 @@ from streamlit.testing.v1.element_tree import Button
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.components.jobs import is_stuck
 from dashboard.library.browsing import newest_entities
-from dashboard.library.job_list import is_stuck
-from dashboard.library.job_results import result_frame
+from dashboard.library.jobs import result_frame
 from ingest.jobs.client import Jobs
 from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import run_worker

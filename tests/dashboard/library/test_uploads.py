@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dashboard.library.uploads import MAX_FILES, safe_name, save_uploads
+from dashboard.library.adding import MAX_FILES, safe_name, save_uploads
 from search_core.errors import UsageError
 
 

@@ -5,7 +5,7 @@ import json
 
 import pandas as pd
 
-from dashboard.map.chart import CAMERA, GROUP, TIME, chosen_rows, map_figure
+from dashboard.map.page import CAMERA, GROUP, TIME, chosen_rows, map_figure
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import HOSTILE, ROWS, Look, OpenPage, words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dashboard.query.picture_from_web import fetch_picture
+from dashboard.query.pictures import fetch_picture
 from search_core.errors import MediaError
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import ROWS, OpenPage, words

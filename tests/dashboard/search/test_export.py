@@ -17,10 +17,9 @@ from PIL import Image, ImageDraw
 from dashboard.query.request import SearchRequest
 from dashboard.search.export import Export, filter_in_words
 from ingest.media.files import content_of
-from search_core.schema.filters import Filter
-from search_core.schema.hours_of_day import Hours
+from search_core.schema.filters import Filter, Hours
 from search_core.search.engine import Hit
-from search_core.search.evidence_pdf import A_PAGE
+from search_core.search.thumbnail_sheet import A_PAGE
 from tests.conftest import make_entity
 
 BERLIN = ZoneInfo("Europe/Berlin")

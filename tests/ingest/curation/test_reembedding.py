@@ -29,10 +29,9 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint
-from search_core.store.library import Store
+from search_core.store.library import Replacement, Store
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
-from search_core.store.replacement import Replacement
 from search_core.system.cancellation import Interrupted
 from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
 

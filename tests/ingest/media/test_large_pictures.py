@@ -13,10 +13,10 @@ from ingest.media.base import LeastSize
 from ingest.media.decoding import open_media
 from ingest.media.keyframes.interval import CodecKeyframes
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from sightline.demo.scenes.render import render_scene
 from sightline.demo.training.sampling import sample_scene
 from tests.support.made_media import make_clip
+from tests.support.open_clip_transforms import open_clip_with_transforms
 
 SCENES = 12
 NEED = LeastSize((224, 224), 384)
@@ -42,9 +42,7 @@ def test_an_encoder_sees_what_open_clips_own_transform_shows_it(
     suffix: str,
     enlarged: int,
 ) -> None:
-    ensure_torchvision_ops()
-    from open_clip.transform import image_transform
-
+    image_transform = open_clip_with_transforms().transform.image_transform
     preprocess = encoder.preprocess
     need = need_of(encoder)
     transform = image_transform(

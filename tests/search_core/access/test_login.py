@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search_core.access import sessions
-from search_core.access import throttle as attempts
+from search_core.access import login as logins
 from search_core.access.audit_log import AuditLog
 from search_core.access.login import Login
 from search_core.access.roles import Access
@@ -65,14 +64,14 @@ def test_sessions_end(login: Login, clock: Clock) -> None:
     assert login.who(out) is None
     assert login.who(stays)
 
-    clock.now += sessions.IDLE_S - 1
+    clock.now += logins.IDLE_S - 1
     assert login.who(stays)
     assert login.who(old)
     clock.now += 2
     assert login.who(idle) is None
-    while clock.now < 1_000_000 + sessions.LONGEST_S:
+    while clock.now < 1_000_000 + logins.LONGEST_S:
         assert login.who(old)
-        clock.now += sessions.IDLE_S / 2
+        clock.now += logins.IDLE_S / 2
     clock.now += 1
     assert login.who(old) is None
 
@@ -93,7 +92,7 @@ def test_another_password_and_removal_end_sessions_at_once(login: Login) -> None
 
 
 def test_each_failure_beyond_some_waits_twice_as_long(login: Login, clock: Clock) -> None:
-    for _ in range(attempts.BY_NAME.free):
+    for _ in range(logins.BY_NAME.free):
         assert "do not belong together" in fail(login, "ann")
     waits = []
     for number in range(12):
@@ -104,18 +103,18 @@ def test_each_failure_beyond_some_waits_twice_as_long(login: Login, clock: Clock
             clock.now += 1
         waits.append(clock.now - before)
     assert waits[:5] == [1, 2, 4, 8, 16]
-    assert max(waits) == attempts.BY_NAME.longest_s
+    assert max(waits) == logins.BY_NAME.longest_s
 
     # The right password waits like any other, and then all is forgotten.
     with pytest.raises(LoginRefused, match="Too many"):
         login.log_in("ann", PASSWORD, HERE)
-    clock.now += attempts.BY_NAME.longest_s
+    clock.now += logins.BY_NAME.longest_s
     assert login.log_in("ann", PASSWORD, HERE)
     assert "do not belong" in fail(login, "ann")
 
 
 def test_one_address_cannot_try_many_names(login: Login, clock: Clock) -> None:
-    for number in range(attempts.BY_ADDRESS.free):
+    for number in range(logins.BY_ADDRESS.free):
         assert "do not belong" in fail(login, f"name{number}")
     assert "Too many" in fail(login, "one more")
     with pytest.raises(LoginRefused):
@@ -127,14 +126,14 @@ def test_one_address_cannot_try_many_names(login: Login, clock: Clock) -> None:
     clock.now += 1
     fail(login, "name1")
     assert "Too many" in fail(login, "name2")
-    clock.now += attempts.FORGOTTEN_S + 1
+    clock.now += logins.FORGOTTEN_S + 1
     assert "do not belong" in fail(login, "name2")
 
 
 def test_attempts_made_at_once_are_all_counted(login: Login) -> None:
     with ThreadPoolExecutor(8) as pool:
         said = list(pool.map(lambda _: fail(login, "ann"), range(16)))
-    assert sum("do not belong" in message for message in said) == attempts.BY_NAME.free
+    assert sum("do not belong" in message for message in said) == logins.BY_NAME.free
 
 
 def test_logins_are_written_down_without_what_was_typed(

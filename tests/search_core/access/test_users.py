@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from search_core.access.passwords import hash_password, verify_password
-from search_core.access.users import Users
+from search_core.access.users import Users, hash_password, verify_password
 from search_core.errors import FilterError, SettingsError, UsageError
 
 PASSWORD = "four words are long"
@@ -103,7 +102,7 @@ def test_none_is_lost_when_several_are_added_at_once(tmp_path: Path) -> None:
 def test_comparing_with_nobodys_hash_costs_as_much() -> None:
     from argon2 import extract_parameters
 
-    from search_core.access.passwords import _nobodys_hash
+    from search_core.access.users import _nobodys_hash
 
     assert extract_parameters(_nobodys_hash()) == extract_parameters(hash_password(PASSWORD))
     assert not verify_password("not a hash", PASSWORD)

@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from search_core.encoders.base import MAX_ASPECT, EncoderIdentity, Preprocess
+from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
 from search_core.errors import EncoderMismatch, EncoderUnavailable
 from search_core.store.memory.store import MemoryStore
+from tests.support.open_clip_transforms import open_clip_with_transforms
 
 
 @settings(max_examples=60, deadline=None)
@@ -37,9 +38,7 @@ def test_preprocessing_equals_open_clips_own(
     interpolation: Literal["bicubic", "bilinear"],
     seed: int,
 ) -> None:
-    ensure_torchvision_ops()
-    from open_clip.transform import image_transform
-
+    image_transform = open_clip_with_transforms().transform.image_transform
     assume(max(width, height) <= MAX_ASPECT * min(width, height))
     if mode == "shortest" and size[0] != size[1]:
         interpolation = "bicubic"  # open_clip ignores the interpolation here
@@ -71,9 +70,9 @@ assert pixels.shape == (224, 224, 3) and (pixels == (255, 0, 0)).all()
 
 def test_embeddings_equal_open_clips_own(tiny_model_dir: Path) -> None:
     encoder = OpenClipEncoder(f"local-dir:{tiny_model_dir}")
-    import open_clip
     import torch
 
+    open_clip = open_clip_with_transforms()
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{tiny_model_dir}")
     rng = np.random.default_rng(0)
     images = [Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)) for _ in range(3)]
@@ -87,10 +86,10 @@ def test_embeddings_equal_open_clips_own(tiny_model_dir: Path) -> None:
 def test_a_checkpoint_file_is_the_same_encoder(
     tiny_model_dir: Path, tmp_path: Path, suffix: str
 ) -> None:
-    import open_clip
     import torch
     from safetensors.torch import load_file, save_file
 
+    open_clip = import_open_clip()
     config = json.loads((tiny_model_dir / "open_clip_config.json").read_text())["model_cfg"]
     (tmp_path / "tiny-clip.json").write_text(json.dumps(config))
     open_clip.add_model_config(tmp_path / "tiny-clip.json")

@@ -10,6 +10,7 @@ from PIL import Image
 from search_core.encoders.base import Preprocess, explain
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.search.heat_map import draw_heat, hottest_point
+from tests.support.open_clip_transforms import open_clip_with_transforms
 
 
 @pytest.mark.parametrize(
@@ -30,9 +31,9 @@ def test_what_an_encoder_sees_of_an_image(
 
 def test_a_transformers_patches_give_what_its_attention_brings(tiny_model_dir: Path) -> None:
     """Against attention as torch computes it, its weights asked for, layer by layer."""
-    import open_clip
     import torch
 
+    open_clip = open_clip_with_transforms()
     noise = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     encoder = OpenClipEncoder(f"local-dir:{tiny_model_dir}", precision="fp32")
     [query] = encoder.encode_texts(["a red car"])

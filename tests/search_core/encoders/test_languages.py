@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from search_core.encoders.catalogue import ENCODERS
+from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.openclip import OpenClipEncoder
-from search_core.encoders.torchvision_ops import ensure_torchvision_ops
-from search_core.encoders.vocabulary import understands
+from search_core.encoders.prompts import understands
 
 
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
@@ -75,11 +75,9 @@ def _write_model(folder: Path, transformers: Any) -> None:
     look = {"mean": [0.5] * 3, "std": [0.5] * 3}
     written = json.dumps({"model_cfg": config, "preprocess_cfg": look})
     (folder / "open_clip_config.json").write_text(written)
-    ensure_torchvision_ops()
-    from open_clip.model import CustomTextCLIP
     from safetensors.torch import save_file
 
-    weights = CustomTextCLIP(**config).state_dict()
+    weights = import_open_clip().model.CustomTextCLIP(**config).state_dict()
     save_file(
         {name: tensor.contiguous() for name, tensor in weights.items()},
         folder / "open_clip_model.safetensors",

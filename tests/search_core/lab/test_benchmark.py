@@ -21,8 +21,7 @@ from search_core.indexes import (
     SearchParams,
 )
 from search_core.lab.benchmark import IndexBenchmark
-from search_core.lab.options import CompareOptions, Progress
-from search_core.lab.plan import FilterCase, PlannedIndex
+from search_core.lab.plan import CompareOptions, FilterCase, PlannedIndex, Progress
 from search_core.lab.recommendation import recommend
 from search_core.lab.records import IndexRun, RunContext
 from search_core.schema.filters import Filter
@@ -263,7 +262,7 @@ def test_indexes_that_do_not_fit_side_by_side_are_measured_apart_and_it_is_said(
     plan = [planned(Flat()), planned(IvfFlat(8), 2), planned(Hnsw(4, 20), 16)]
     together = IndexBenchmark(memory, "main", options()).run(plan).runs
     assert {(run.lot, run.drift_low, run.drift_high) for run in together} == {(0, 1.0, 1.0)}
-    monkeypatch.setattr("search_core.lab.scratch_indexes.SIDE_BY_SIDE_BYTES_LITE", 1)
+    monkeypatch.setattr("search_core.lab.session.SIDE_BY_SIDE_BYTES_LITE", 1)
     runs = IndexBenchmark(memory, "main", options()).run(plan).runs
     assert [run.index_type for run in runs if run.kind == "build"] == ["FLAT", "IVF_FLAT", "HNSW"]
     for lot, name in enumerate(("FLAT", "IVF_FLAT", "HNSW")):
@@ -280,7 +279,7 @@ def test_indexes_that_do_not_fit_side_by_side_are_measured_apart_and_it_is_said(
     ("rows", "embedded", "lots"), [(100_000, False, 1), (20_000, True, 1), (1_000_000, False, 4)]
 )
 def test_indexes_stand_side_by_side(rows: int, embedded: bool, lots: int) -> None:
-    from search_core.lab.scratch_indexes import chunks_of
+    from search_core.lab.session import chunks_of
 
     plan = [planned(Flat()), planned(IvfFlat(48), 1), planned(Hnsw(4, 20), 10), planned(IvfPq(m=8))]
     assert len(chunks_of(plan, rows, 512, embedded=embedded)) == lots

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from search_core.lab.ground_truth import find_truth, sign_bits
-from search_core.lab.vector_spool import VectorSpool
+from search_core.lab.queries import VectorSpool
 from tests.conftest import clip_like_vectors, make_entity
 
 

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from search_core.lab.results import recall_interval, repeated_interval, t_quantile
+from search_core.lab.timing import recall_interval, repeated_interval, t_quantile
 
 
 def test_a_perfect_recall_still_has_an_interval() -> None:

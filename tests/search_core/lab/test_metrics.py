@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from search_core.lab.results import percentile_ms
+from search_core.lab.timing import percentile_ms
 
 
 def test_percentiles_are_milliseconds() -> None:

@@ -9,12 +9,12 @@ import pytest
 from search_core.encoders.base import Embeddings
 from search_core.lab.queries import (
     FEW_RECORDED,
+    VectorSpool,
     how_many_held_out,
     image_queries,
     sentences,
     text_queries,
 )
-from search_core.lab.vector_spool import VectorSpool
 from search_core.schema.filters import Filter
 from search_core.search.query_log import RecordedQuery
 from tests.conftest import clip_like_vectors, make_entity

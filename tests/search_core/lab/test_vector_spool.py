@@ -8,7 +8,7 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.lab.ground_truth import find_masks
 from search_core.lab.plan import FilterCase
-from search_core.lab.vector_spool import VectorSpool, spool_library
+from search_core.lab.queries import VectorSpool, spool_library
 from search_core.schema.filters import Filter
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from search_core.errors import SettingsError, UsageError
 from search_core.schema.camera import check_address, public_address
-from search_core.schema.durations import format_duration, parse_duration
+from search_core.schema.clocks import format_duration, parse_duration
 from search_core.settings import load_settings
 
 SECRET = "hunter2"

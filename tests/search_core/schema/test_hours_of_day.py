@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import FilterError
 from search_core.schema.entity import ms_from_datetime
-from search_core.schema.filters import Filter
-from search_core.schema.hours_of_day import Hours
+from search_core.schema.filters import Filter, Hours
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity

@@ -82,19 +82,19 @@ def filled(encoder: Encoder, rows: int = 200) -> DrawnStore:
 
 def test_a_score_is_held_against_its_background() -> None:
     background = Background(0.35, mean=0.2, deviation=0.05, ordinary=0.5, nearest=0.9, outdone=0.0)
-    assert background.strength(0.35, PLAIN) == pytest.approx(MATCH)  # three deviations above
-    assert background.strength(0.30, PLAIN) < 0.2  # and one below the best
-    assert replace(background, best=0.45).strength(0.45, PLAIN) > 0.95
-    assert replace(background, best=0.20).strength(0.20, PLAIN) < 0.01
-    assert replace(background, deviation=0.0).strength(0.35, PLAIN) < MATCH  # all alike
+    assert background.strengths([0.35], PLAIN)[0] == pytest.approx(MATCH)  # three deviations above
+    assert background.strengths([0.30], PLAIN)[0] < 0.2  # and one below the best
+    assert replace(background, best=0.45).strengths([0.45], PLAIN)[0] > 0.95
+    assert replace(background, best=0.20).strengths([0.20], PLAIN)[0] < 0.01
+    assert replace(background, deviation=0.0).strengths([0.35], PLAIN)[0] < MATCH  # all alike
     half_known = replace(background, best=0.37, unknown=0.5)
     assert (
-        half_known.strength(0.37, PLAIN)
+        half_known.strengths([0.37], PLAIN)[0]
         < MATCH
-        < replace(half_known, unknown=0.0).strength(0.37, PLAIN)
+        < replace(half_known, unknown=0.0).strengths([0.37], PLAIN)[0]
     )
     wary = replace(PLAIN, outdone=-10.0)
-    assert replace(background, best=0.45, outdone=0.5).strength(0.45, wary) < MATCH
+    assert replace(background, best=0.45, outdone=0.5).strengths([0.45], wary)[0] < MATCH
 
 
 def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:

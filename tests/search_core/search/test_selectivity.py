@@ -7,7 +7,7 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import StoreError
 from search_core.schema.filters import Filter
-from search_core.search.selectivity import FRESH_S, Selectivities, Selectivity
+from search_core.search.filtered_search import FRESH_S, Selectivities, Selectivity
 from search_core.store.library import NO_FILTER
 from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_core.indexes import INDEX_SPECS
-from search_core.lab.report import chart_parts, charts, frames
+from search_core.lab.report import charts, frames
 from search_core.lab.report import theme as chart_theme
 from tests.search_core.lab import made_runs
 
@@ -113,7 +113,7 @@ def test_of_many_settings_the_lowest_the_chosen_and_the_highest_are_drawn_and_na
 
 def test_a_setting_that_was_not_measured_in_batches_is_not_said_to_be_drawn() -> None:
     batches = frames.nq_frame(RUNS).query("series == 'IVF_FLAT'")
-    shown = chart_parts.few_settings(batches, "nprobe 3")
+    shown = charts.few_settings(batches, "nprobe 3")
     assert list(shown.values()) == ["triangle-down", "triangle-up"]
 
 
@@ -170,8 +170,8 @@ def luminance(colour: str) -> float:
 @given(st.lists(st.floats(1e-3, 1e5), min_size=1, max_size=20))
 def test_logarithmic_axes_have_few_ticks_within_their_values(values: list[float]) -> None:
     series = pd.Series(values)
-    low, high = chart_parts.log_scale(series).to_dict()["domain"]
-    ticks = chart_parts.log_ticks(series)
+    low, high = charts.log_scale(series).to_dict()["domain"]
+    ticks = charts.log_ticks(series)
     assert low < min(values) and max(values) < high
     assert all(low <= tick <= high for tick in ticks)
     assert ticks == sorted(set(ticks))
