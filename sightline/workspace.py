@@ -20,7 +20,7 @@ from search_core.store.endpoint import resolve_endpoint
 from search_core.store.lite.layout import read_only
 
 if TYPE_CHECKING:
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
     from ingest.ledger import Ledger
     from search_core.encoders.base import Encoder
     from search_core.search.filtered_search import Selectivities
@@ -161,7 +161,7 @@ class Workspace:
 
     def jobs(self) -> Jobs:
         """Return the queue of jobs; raises QueueUnavailable."""
-        from ingest.jobs import Jobs
+        from ingest.jobs.client import Jobs
 
         return self._once("jobs", lambda: self._opened.enter_context(closing(Jobs(self.settings))))
 

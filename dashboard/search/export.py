@@ -25,7 +25,7 @@ from dashboard.i18n.formatting import local_time, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.query.request import SearchRequest
 from ingest.ledger import Ledger
-from ingest.sources.fingerprints import FileState, Fingerprint, fingerprint
+from ingest.sources.media_locator import FileState, Fingerprint, fingerprint
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
 from search_core.search.thumbnail_sheet import Evidence, evidence_pdf

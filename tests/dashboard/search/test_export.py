@@ -16,7 +16,7 @@ from PIL import Image, ImageDraw
 
 from dashboard.query.request import SearchRequest
 from dashboard.search.export import Export, filter_in_words
-from ingest.sources.contents import content_of
+from ingest.media.files import content_of
 from search_core.schema.filters import Filter, Hours
 from search_core.search.engine import Hit
 from search_core.search.thumbnail_sheet import A_PAGE
