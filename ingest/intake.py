@@ -13,26 +13,35 @@ from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, Self, TypeAlias
 
 from ingest.engines.base import DecodeOptions, DecodeTask, Opened, Prepared
 from ingest.ledger import Ledger
-from ingest.media.capture_time.choice import CaptureTime, choose_capture_time
-from ingest.media.capture_time.claims import TimeClaim
-from ingest.media.file_types import HEAD_BYTES, Kind, kind_of, named_like_media
-from ingest.media.keyframes import parse_selector
+from ingest.media.capture_time.claims import CaptureTime, TimeClaim, choose_capture_time
+from ingest.media.capture_time.metadata import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
+from ingest.media.files import (
+    CHANGED_WHILE_READ,
+    DIGEST_BYTES,
+    HEAD_BYTES,
+    WAIT_STAGE,
+    Content,
+    ContentDigest,
+    Kind,
+    age_s,
+    kind_of,
+    named_like_media,
+    still_written,
+)
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
-from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
-from ingest.sources.contents import CHANGED_WHILE_READ, DIGEST_BYTES, Content, ContentDigest
 from ingest.sources.discovery import Source
-from ingest.sources.names import Naming
-from ingest.sources.names.time_claims import name_claims
+from ingest.sources.names.reading import Naming
 from ingest.sources.remote.fetching import AHEAD, Fetched, Fetcher
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
-from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of, taken_ms
 from search_core.encoders.base import Encoder
 from search_core.errors import MediaError, in_words
 from search_core.messages import Message
@@ -124,7 +133,8 @@ class Intake:
         self._ledger = ledger
         self._should_stop = should_stop
         self._remote = remote
-        self._fetcher = Fetcher(settings, remote, self._go_on)
+        self._settings = settings
+        self._held = ExitStack()
         self._taken: dict[str, str] = {}
         self._archive: tuple[Path, Archive, str] | None = None
         self._archive_files = ExitStack()
@@ -132,11 +142,16 @@ class Intake:
         self._sidecars: tuple[Path, list[str]] = Path(), []
 
     def __enter__(self) -> Intake:
-        self._fetcher.__enter__()
+        if self._settings.spool_dir.is_dir():
+            _ = self._fetcher  # which removes what a run that was killed left there
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self._fetcher.__exit__(*exc_info)
+        self._held.close()
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        return self._held.enter_context(Fetcher(self._settings, self._remote, self._go_on))
 
     def prepare(self, sources: Iterable[Source | SourceOutcome]) -> Iterator[Prepared]:
         """Yield a task for each source that is pending, and the outcomes of the others.
@@ -291,7 +306,8 @@ class Intake:
                 with os.scandir(folder) as listing:
                     names = [entry.name for entry in listing if entry.name.endswith(".json")]
                 self._sidecars = folder, names
-            name = sidecar_of(source.path.name, self._sidecars[1])
+            names = self._sidecars[1]
+            name = sidecar_of(source.path.name, names) if names else None
             if name is None:
                 return b""
             with (folder / name).open("rb") as file:
@@ -349,12 +365,12 @@ class Intake:
             version=version,
             camera=_fitting(camera),
             given_ms=self._plan.starts_ms.get(source.uri),
-            sidecar_ms=taken_ms(sidecar),
+            sidecar_ms=taken_ms(sidecar) if sidecar else None,
             file_ms=version[1] // 1_000_000,
             unpacked=source.member is not None,
             options=self._plan.options,
             spooled=spooled,
-            name_claims=name_claims(name),
+            name_claims=name.claims if name is not None else (),
             name_question=name.question if name is not None else "",
         )
 

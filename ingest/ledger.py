@@ -6,18 +6,18 @@ is pending; that is all there is to resuming.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from ingest.sources.contents import Content
-from ingest.sources.mounts import NO_MOUNT, Mount
+from ingest.media.files import Content
 from search_core.messages import Message, restored
 from search_core.schema.entity import is_address
-from search_core.system.clock import now_ms
 from search_core.system.database import Records, storable
+from search_core.system.machine import now_ms
 
 Status = Literal["done", "skipped", "failed"]
 
@@ -157,6 +157,32 @@ class LedgerRow:
     options: str = ""
 
 
+class Mount(NamedTuple):
+    """A mounted file system: its mount point, and its id as the operating system states it.
+
+    On which one a file lay is kept, so that one that is away is not taken for a deletion. The id is
+    not stable for every kind of file system: equal ids mean the same one, different ids may mean
+    the same one after a restart.
+    """
+
+    point: str = ""
+    filesystem: str = ""
+
+    @classmethod
+    def of(cls, path: Path) -> Mount:
+        """Return that of a file or folder, links resolved; NO_MOUNT when it is not there."""
+        try:
+            place = os.path.realpath(path, strict=True)
+            while not os.path.ismount(place):
+                place = os.path.dirname(place)  # noqa: PTH120 - strings: done for every file
+            return cls(place, str(os.statvfs(place).f_fsid))
+        except OSError:
+            return NO_MOUNT
+
+
+NO_MOUNT = Mount()
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A path or address that had the content of a source when it was ingested.
@@ -214,11 +240,11 @@ class Ledger(Records):
                 values,
             )
 
-    def is_done(self, library: str, source_id: str, recipe: str) -> bool:
-        """Whether this content is in the library, made with this recipe."""
+    def is_done(self, library: str, source_id: str, recipe: str | None = None) -> bool:
+        """Whether this content is in the library, made with this recipe or, without one, any."""
         found = self._database.read(
-            "SELECT 1 FROM sources WHERE library = ? AND source_id = ? AND recipe = ?"
-            " AND status = 'done'",
+            "SELECT 1 FROM sources WHERE library = ?1 AND source_id = ?2"
+            " AND (?3 IS NULL OR recipe = ?3) AND status = 'done' LIMIT 1",
             (library, source_id, recipe),
         )
         return bool(found)
@@ -397,7 +423,7 @@ class Ledger(Records):
     def locate(self, locations: Iterable[Location]) -> None:
         """Note that paths have the content of sources; nothing is forgotten that is known."""
         rows = [
-            (place.library, place.source_id, place.uri, *astuple(place.mount), place.options)
+            (place.library, place.source_id, place.uri, *place.mount, place.options)
             for place in locations
         ]
         with self._database.writing() as connection:

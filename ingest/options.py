@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
-from ingest.sources.names import Naming
+from ingest.media.keyframes.registry import parse_selector
+from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
+from search_core.errors import UsageError
 from search_core.schema.clocks import Clocks, by_camera, parse_offset, parse_zone
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.filters import quoted
 from search_core.settings import Settings
 
 #: The selector of live keyframes, as the ledger's recipe names it.
@@ -68,30 +72,24 @@ class IngestOptions:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
-        started_at = self.started_at.isoformat() if self.started_at else None
-        return {**asdict(self), "started_at": started_at}
+        return dict(_JSON.dump_python(self, mode="json"))
 
     @classmethod
-    def from_json(cls, record: Mapping[str, Any]) -> Self:
+    def from_json(cls, record: Mapping[str, Any]) -> IngestOptions:
         """Read what :meth:`to_json` wrote; other keys are left."""
-        names = [item.name for item in fields(cls) if item.name in record]
-        given: dict[str, Any] = {name: record[name] for name in names}
-        if given.get("started_at"):
-            given["started_at"] = datetime.fromisoformat(given["started_at"])
-        for name in given.keys() & {"tags", "timezones", "clock_offsets", "name_patterns"}:
-            given[name] = tuple(given[name])
-        return cls(**given)
+        return _JSON.validate_python(dict(record))
 
     def to_text(self) -> str:
         """Return it as JSON text."""
         return json.dumps(self.to_json(), ensure_ascii=False)
 
     @classmethod
-    def from_text(cls, text: str) -> Self:
+    def from_text(cls, text: str) -> IngestOptions:
         """Read what :meth:`to_text` wrote; a file was not ingested alone where it does not say."""
         return cls.from_json({"alone": False, **json.loads(text)})
 
 
+_JSON = TypeAdapter(IngestOptions)
 #: Nothing but the defaults.
 EVERYTHING_USUAL = IngestOptions()
 
@@ -144,3 +142,25 @@ def renamed_recipes(
 def is_maker(encoder: EncoderIdentity, ledger: Ledger, library: str) -> bool:
     """Whether the ledger's sources of a library were taken in with an encoder."""
     return bool(renamed_recipes(ledger, library, encoder.digest, encoder.digest))
+
+
+def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
+    """Return tags without blanks and repetitions; raises UsageError for what cannot be stored."""
+    unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
+    if len(unique) > TAGS_MAX_CAPACITY:
+        raise UsageError(
+            "{count} tags are more than the {most} there can be.",
+            "Remove some.",
+            count=len(unique),
+            most=TAGS_MAX_CAPACITY,
+        )
+    for tag in unique:
+        quoted(tag)  # a tag that cannot be filtered by is refused
+        if len(tag.encode()) > TAG_MAX_LENGTH:
+            raise UsageError(
+                "The tag {tag!r}… is longer than {most} bytes.",
+                "Use a shorter one.",
+                tag=tag[:20],
+                most=TAG_MAX_LENGTH,
+            )
+    return unique

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import PurePath
@@ -24,30 +24,23 @@ from ingest.engines.base import (
     Event,
     Failed,
     Finished,
+    LocalEngine,
     Opened,
     Told,
 )
-from ingest.engines.local import LocalEngine
 from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.options import EVERYTHING_USUAL, IngestOptions
+from ingest.options import EVERYTHING_USUAL, IngestOptions, checked_tags
 from ingest.report import IngestReport, Progress, SourceOutcome
-from ingest.rows.bulk_writer import BulkInsert, BulkWriter
-from ingest.rows.consecutive import Segments, folds
-from ingest.rows.embedding import Batches
-from ingest.rows.existing import KEPT
-from ingest.rows.replacement import Replacement
-from ingest.rows.retry import PATIENCE_S, Outages
-from ingest.rows.writer import Ending, Writer
+from ingest.rows.embedding import Batches, Segments, folds
+from ingest.rows.replacement import KEPT, Replacement
+from ingest.rows.writer import PATIENCE_S, BulkInsert, BulkWriter, Ending, Outages, Writer
 from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
-from ingest.sources.duplicates import Duplicates
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
-from search_core.errors import UsageError
 from search_core.messages import Message, joined
-from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY
-from search_core.schema.filters import Filter, quoted
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted
@@ -72,7 +65,18 @@ class Accounts:
 
     def finish(self, outcome: SourceOutcome) -> None:
         """Count one source."""
-        self.report.add(outcome)
+        report = self.report
+        report.outcomes.append(outcome)
+        if outcome.status == "done":
+            report.done += 1
+            report.keyframes += outcome.keyframes
+            report.left_out += outcome.left_out
+            if outcome.captured_from is not None:
+                report.captured_from[outcome.captured_from] += 1
+        elif outcome.status == "skipped":
+            report.skipped += 1
+        else:
+            report.failed += 1
         self.tell(outcome.uri)
 
     def leave_out(self, uris: Iterable[str]) -> None:
@@ -154,10 +158,10 @@ def ingest(
     if asked.started_at is not None:
         starts_ms = starts_in_sequence(sources, plan, asked.started_at, settings, remote)
         plan = replace(plan, starts_ms=starts_ms)
-    asked = replace(asked, tags=_checked(asked.tags))
-    run = _Run(plan, encoder, settings.encoder.batch_size, asked, on_progress)
+    asked = replace(asked, tags=checked_tags(asked.tags))
+    accounts = Accounts(on_progress)
     should_stop = should_stop or (lambda: False)
-    outages = Outages(store.address, should_stop, run.wait, patience_s)
+    outages = Outages(store.address, should_stop, accounts.wait, patience_s)
     began_s = time.monotonic()
     try:
         outages.outlast(lambda: store.ensure_library(library, encoder.identity))
@@ -165,21 +169,18 @@ def ingest(
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:
                 ledger.lose(library)  # it was made anew, here or in another Milvus
+            run = _Run(plan, asked, settings, store, encoder, ledger, accounts, outages, bulk)
             stop = threading.Event()
             with Intake(plan, ledger, stop.is_set, settings, remote) as intake:
                 engine = engine or LocalEngine(settings.media.workers)
-                replacement = Replacement(settings, store, ledger, library, run.options_of, outages)
-                writer = run.writer(store, ledger, outages, bulk, replacement)
-                run.work_off(sources, writer, engine, intake, stop, should_stop, replacement)
-                replacement.finish()
-                run.report.replaced = replacement.removed
+                run.work_off(sources, engine, intake, stop, should_stop)
             if run.wrote:
                 outages.outlast(lambda: store.settle(library))
-                run.leave_out_repeated(store, ledger, outages)
+                run.leave_out_repeated()
     except Interrupted:
-        run.report.interrupted = True
-    run.report.seconds = time.monotonic() - began_s
-    return run.report
+        accounts.report.interrupted = True
+    accounts.report.seconds = time.monotonic() - began_s
+    return accounts.report
 
 
 class _Run:
@@ -188,78 +189,76 @@ class _Run:
     def __init__(
         self,
         plan: Plan,
-        encoder: Encoder,
-        batch_size: int,
         asked: IngestOptions,
-        on_progress: Callable[[Progress], None] | None,
+        settings: Settings,
+        store: Store,
+        encoder: Encoder,
+        ledger: Ledger,
+        accounts: Accounts,
+        outages: Outages,
+        bulk: BulkInsert | None,
     ) -> None:
-        self.wrote = False
+        self.report = accounts.report
         self._plan = plan
-        self._encoder = encoder
-        self._batch_size = batch_size
         self._asked = asked
-        self._duplicates = Duplicates()
+        self._store = store
+        self._ledger = ledger
+        self._accounts = accounts
+        self._outages = outages
+        self._duplicates = _Duplicates()
         #: Sources that the library holds already, and a note about that.
         self._held: dict[str, str] = {}
-        self._accounts = Accounts(on_progress)
-        self._segments = Segments(plan.options.data_dir)
-        self.report = self._accounts.report
-        self.wait = self._accounts.wait
+        library, options = plan.library, self._options_of
+        self._replacement = Replacement(settings, store, ledger, library, options, outages)
+        place, withdraw = (store, ledger, library, plan.recipe), self._replacement.withdraw
+        self._writer = (
+            BulkWriter(*place, bulk, outages, options=options, withdraw=withdraw)
+            if bulk
+            else Writer(*place, outages, options=options, withdraw=withdraw)
+        )
+        self._segments = Segments(settings.data_dir)
+        self._batches = Batches(
+            encoder,
+            settings.encoder.batch_size,
+            plan.options.selector.least_distance,
+            asked.tags,
+            settings.data_dir,
+            self._writer,
+            self._segments,
+        )
 
-    def options_of(self, uri: str) -> str:
+    @property
+    def wrote(self) -> bool:
+        """Whether any row was written."""
+        return self._writer.rows > 0
+
+    def _options_of(self, uri: str) -> str:
         """Return the options that a source is taken in with, as the ledger keeps them."""
         given_ms = self._plan.starts_ms.get(uri)
         started_at = None if given_ms is None else datetime.fromtimestamp(given_ms / 1000, UTC)
         alone = place_of(uri) in self._plan.naming.alone
         return replace(self._asked, started_at=started_at, alone=alone).to_text()
 
-    def writer(
-        self,
-        store: Store,
-        ledger: Ledger,
-        outages: Outages,
-        bulk: BulkInsert | None,
-        replacement: Replacement,
-    ) -> Writer:
-        """Return what writes the rows: one upsert after the other, or in bulk."""
-        place = (store, ledger, self._plan.library, self._plan.recipe)
-        options, withdraw = self.options_of, replacement.withdraw
-        if bulk:
-            return BulkWriter(*place, bulk, outages, options=options, withdraw=withdraw)
-        return Writer(*place, outages, options=options, withdraw=withdraw)
-
     def work_off(
         self,
         sources: list[Source | SourceOutcome],
-        writer: Writer,
         engine: Engine,
         intake: Intake,
         stop: threading.Event,
         should_stop: Callable[[], bool],
-        replacement: Replacement,
     ) -> None:
         """Take in all sources, or those until it is to stop; then ``stop`` is set.
 
-        Duplicates of what failed come after all others.
+        Duplicates of what failed come after all others. What the paths gave before is removed.
         """
         by_uri = {source.uri: source for source in sources}
-        self._replacement = replacement
         self._accounts.sources_total = len(sources)
-        batches = Batches(
-            self._encoder,
-            self._batch_size,
-            self._plan.options.selector.least_distance,
-            self._asked.tags,
-            self._plan.options.data_dir,
-            writer,
-            self._segments,
-        )
         try:
-            with writer:
+            with self._writer:
                 while sources:
                     told, complete = engine.decode(intake.prepare(iter(sources))), False
                     try:
-                        complete = self._follow(told, batches, writer, should_stop)
+                        complete = self._follow(told, should_stop)
                     finally:
                         if not complete:
                             stop.set()
@@ -267,15 +266,17 @@ class _Run:
                     sources = [by_uri[uri] for uri in self._again(intake)] if complete else []
         except (KeyboardInterrupt, Interrupted):
             self.report.interrupted = True
-        self._accounts.settle(writer)
-        self.report.stages["embed"] = batches.seconds
-        self.report.stages["write"] = writer.seconds
-        self.wrote = writer.rows > 0
+        self._accounts.settle(self._writer)
+        self.report.stages["embed"] = self._batches.seconds
+        self.report.stages["write"] = self._writer.seconds
+        self._replacement.finish()
+        self.report.replaced = self._replacement.removed
 
-    def leave_out_repeated(self, store: Store, ledger: Ledger, outages: Outages) -> None:
-        """Remove keyframes that repeat those of the files before (see consecutive)."""
+    def leave_out_repeated(self) -> None:
+        """Remove keyframes that repeat those of the files before (see Segments)."""
         if not folds(self._plan.options.selector):
             return
+        store, ledger, outages = self._store, self._ledger, self._outages
         library, recipe = self._plan.library, self._plan.recipe
         repeated = outages.outlast(lambda: self._segments.repeated(store, library))
         for entity in repeated:  # first: a row too many does no harm, one too few does
@@ -289,13 +290,7 @@ class _Run:
                 (self._plan.options.data_dir / entity.thumbnail).unlink(missing_ok=True)
         self._accounts.leave_out(entity.uri for entity in repeated)
 
-    def _follow(
-        self,
-        told: Generator[Told, None, None],
-        batches: Batches,
-        writer: Writer,
-        should_stop: Callable[[], bool],
-    ) -> bool:
+    def _follow(self, told: Generator[Told, None, None], should_stop: Callable[[], bool]) -> bool:
         """Take what the engine tells; return whether that was all of it."""
         quiet = 0
         while True:
@@ -311,13 +306,13 @@ class _Run:
                 self.report.stages["decode"] += time.monotonic() - began_s
             if news is not None:
                 quiet = 0
-                self._take(news, batches)
+                self._take(news)
             elif (quiet := quiet + 1) == _QUIET_LOOKS:
-                batches.flush()
-            self._accounts.keyframes = batches.keyframes
-            self._accounts.settle(writer)
-        batches.flush()
-        self._accounts.keyframes = batches.keyframes
+                self._batches.flush()
+            self._accounts.keyframes = self._batches.keyframes
+            self._accounts.settle(self._writer)
+        self._batches.flush()
+        self._accounts.keyframes = self._batches.keyframes
         return True
 
     def _again(self, intake: Intake) -> list[str]:
@@ -327,24 +322,24 @@ class _Run:
             intake.try_again(item.source_id)
         return [item.uri for item in again]
 
-    def _take(self, news: tuple[DecodeTask, Event] | SourceOutcome, batches: Batches) -> None:
+    def _take(self, news: tuple[DecodeTask, Event] | SourceOutcome) -> None:
         if isinstance(news, SourceOutcome):
-            self._skip(news, batches)
+            self._skip(news)
             return
         task, event = news
         match event:
             case Opened():
-                self._open(task, event, batches)
+                self._open(task, event)
             case Decoded() | Embedded():
-                batches.add(task, event)
-                self._accounts.keyframes = batches.keyframes
+                self._batches.add(task, event)
+                self._accounts.keyframes = self._batches.keyframes
                 self._accounts.tell(task.uri)
             case Finished() | Failed():
-                batches.end(self._ending(task, event, batches.came_of(task.source_id)))
+                self._batches.end(self._ending(task, event, self._batches.came_of(task.source_id)))
                 for outcome in self._duplicates.end(task.source_id, event):
-                    self._end_duplicate(outcome, batches)
+                    self._end_duplicate(outcome)
 
-    def _open(self, task: DecodeTask, opened: Opened, batches: Batches) -> None:
+    def _open(self, task: DecodeTask, opened: Opened) -> None:
         """Begin a source; one that the library holds already keeps its camera and time there.
 
         Where the ingest was given a camera or a time, that counts.
@@ -359,9 +354,9 @@ class _Run:
                 captured = existing.captured
             kept = (captured.at_ms, existing.camera_of(0, camera)) != (own.at_ms, camera)
             self._held[task.source_id] = KEPT if kept else ""
-        batches.open(task.source_id, opened, captured, existing)
+        self._batches.open(task.source_id, opened, captured, existing)
 
-    def _skip(self, outcome: SourceOutcome, batches: Batches) -> None:
+    def _skip(self, outcome: SourceOutcome) -> None:
         """Take what needs no decoding."""
         if outcome.reason == KNOWN:
             self._replacement.see(outcome.uri, outcome.source_id)
@@ -370,14 +365,14 @@ class _Run:
             self._accounts.finish(outcome)  # there is no file of which anything could be listed
         elif outcome.source_id:
             for ended in self._duplicates.offer(outcome):
-                self._end_duplicate(ended, batches)
+                self._end_duplicate(ended)
         else:
-            batches.end(Ending(_id_of_uri(outcome.uri), outcome))
+            self._batches.end(Ending(_id_of_uri(outcome.uri), outcome))
 
-    def _end_duplicate(self, outcome: SourceOutcome, batches: Batches) -> None:
+    def _end_duplicate(self, outcome: SourceOutcome) -> None:
         if outcome.status == "skipped":
             self._replacement.see(outcome.uri, outcome.source_id)
-        batches.end(Ending(_id_of_uri(outcome.uri), outcome))
+        self._batches.end(Ending(_id_of_uri(outcome.uri), outcome))
 
     def _ending(self, task: DecodeTask, event: Finished | Failed, keyframes: int) -> Ending:
         refused = isinstance(event, Failed) and not event.keeps_keyframes
@@ -388,7 +383,7 @@ class _Run:
             outcome = SourceOutcome(
                 task.uri,
                 "done",
-                warning=joined(event.warning, held or ""),
+                warning=joined(event.warning, held) if held else event.warning,
                 left_out=event.left_out,
                 source_id="" if held is None else task.source_id,
                 given_ms=None if held is None else task.given_ms,
@@ -405,26 +400,49 @@ class _Run:
         return Ending(task.source_id, outcome, refused=refused)
 
 
+#: Where a file fails for what its content is, so that every copy of it does.
+_BY_CONTENT = ("open", "decode")
+
+
+@dataclass(slots=True)
+class _Duplicates:
+    """Holds files with the content of another one of the ingest until that has ended: as they do.
+
+    ``again`` are those to be taken in themselves, because the first one failed for another reason
+    than its content; the caller empties it.
+    """
+
+    again: list[SourceOutcome] = field(default_factory=list)
+    _waiting: dict[str, list[SourceOutcome]] = field(default_factory=dict)
+    _ended: dict[str, Finished | Failed] = field(default_factory=dict)
+
+    def offer(self, duplicate: SourceOutcome) -> list[SourceOutcome]:
+        """Take a duplicate; return the outcomes that are true now."""
+        self._waiting.setdefault(duplicate.source_id, []).append(duplicate)
+        first = self._ended.get(duplicate.source_id)
+        return [] if first is None else self._settled(duplicate.source_id, first)
+
+    def end(self, source_id: str, event: Finished | Failed) -> list[SourceOutcome]:
+        """Note how the first file ended; return the outcomes of its duplicates so far."""
+        self._ended[source_id] = event
+        return self._settled(source_id, event)
+
+    def _settled(self, source_id: str, event: Finished | Failed) -> list[SourceOutcome]:
+        duplicates = self._waiting.pop(source_id, [])
+        if isinstance(event, Finished):
+            return duplicates
+        if event.stage in _BY_CONTENT:
+            return [
+                replace(item, status="failed", stage=event.stage, reason=event.reason)
+                for item in duplicates
+            ]
+        if duplicates:
+            self._ended.pop(source_id)
+            self.again += duplicates
+        return []
+
+
 def _id_of_uri(uri: str) -> str:
     """Return the ledger's key for a source whose content could not be read."""
     digest = hashlib.blake2b(uri.encode("utf-8", "surrogateescape"), digest_size=16)
     return f"uri-{digest.hexdigest()}"
-
-
-def _checked(tags: Sequence[str]) -> tuple[str, ...]:
-    unique = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(unique) > TAGS_MAX_CAPACITY:
-        raise UsageError(
-            "{count} tags are more than the {most} there can be.",
-            count=len(unique),
-            most=TAGS_MAX_CAPACITY,
-        )
-    for tag in unique:
-        quoted(tag)  # a tag that cannot be filtered by is refused
-        if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError(
-                "The tag {tag!r}… is longer than {most} bytes.",
-                tag=tag[:20],
-                most=TAG_MAX_LENGTH,
-            )
-    return unique

@@ -85,20 +85,6 @@ class IngestReport:
         """Keyframes per second of the whole ingest."""
         return self.keyframes / self.seconds if self.seconds > 0 else 0.0
 
-    def add(self, outcome: SourceOutcome) -> None:
-        """Count one source's outcome."""
-        self.outcomes.append(outcome)
-        if outcome.status == "done":
-            self.done += 1
-            self.keyframes += outcome.keyframes
-            self.left_out += outcome.left_out
-            if outcome.captured_from is not None:
-                self.captured_from[outcome.captured_from] += 1
-        elif outcome.status == "skipped":
-            self.skipped += 1
-        else:
-            self.failed += 1
-
     def results(self, limit: int) -> list[dict[str, Any]]:
         """Return outcomes of sources, at most ``limit``: failed ones, then skipped, then done."""
         order = {"failed": 0, "skipped": 1, "done": 2}

@@ -14,7 +14,7 @@ from typing import Any
 Value = str | int | float
 
 #: Begins a stored message. A text that begins so by itself is stored with one more.
-_MARK = "\x1e"
+MARK = "\x1e"
 
 
 class Message(str):
@@ -61,9 +61,9 @@ def stored(value: Any) -> Any:
     :func:`restored` reads it.
     """
     if isinstance(value, Message) and value.values:
-        return _MARK + json.dumps(_parts(value))
+        return MARK + json.dumps(_parts(value))
     if isinstance(value, str):
-        return _MARK + value if value.startswith(_MARK) else str(value)
+        return MARK + value if value.startswith(MARK) else str(value)
     if isinstance(value, Mapping):
         return {key: stored(item) for key, item in value.items()}
     return [stored(item) for item in value] if isinstance(value, list | tuple) else value
@@ -71,9 +71,9 @@ def stored(value: Any) -> Any:
 
 def restored(value: Any) -> Any:
     """Return what was stored, with its messages."""
-    if isinstance(value, str) and value.startswith(_MARK):
-        text = value.removeprefix(_MARK)
-        return text if text.startswith(_MARK) else _message(json.loads(text))
+    if isinstance(value, str) and value.startswith(MARK):
+        text = value.removeprefix(MARK)
+        return text if text.startswith(MARK) else _message(json.loads(text))
     if isinstance(value, dict):
         return {key: restored(item) for key, item in value.items()}
     return [restored(item) for item in value] if isinstance(value, list) else value

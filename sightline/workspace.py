@@ -23,7 +23,7 @@ from search_core.store.lite.layout import read_only
 if TYPE_CHECKING:
     from ingest.evidence.bundle import Written
     from ingest.evidence.cases import Cases
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
     from ingest.ledger import Ledger
     from search_core.encoders.base import Encoder
     from search_core.search.filtered_search import Selectivities
@@ -164,7 +164,7 @@ class Workspace:
 
     def jobs(self) -> Jobs:
         """Return the queue of jobs; raises QueueUnavailable."""
-        from ingest.jobs import Jobs
+        from ingest.jobs.client import Jobs
 
         return self._once("jobs", lambda: self._opened.enter_context(closing(Jobs(self.settings))))
 

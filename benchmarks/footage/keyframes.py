@@ -31,7 +31,7 @@ from benchmarks.footage.static_footage import (
     write_static,
 )
 from ingest.media.decoding import listen_to_libav, open_media
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from sightline.demo.footage import render_footage
 from sightline.demo.training.truth import ground_truth
 

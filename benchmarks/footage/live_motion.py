@@ -8,8 +8,7 @@ from typing import Any
 
 import av
 
-from ingest.cameras.live_stream import small_grey
-from ingest.cameras.motion_gate import MotionGate
+from ingest.cameras.live_stream import MotionGate, small_grey
 from sightline.demo.footage import render_footage
 from sightline.demo.training.truth import ground_truth
 

@@ -26,8 +26,7 @@ from rich.table import Table
 from benchmarks.index.clip_like import ClipLike
 from benchmarks.index.milvus_server import CACHE, milvus_server
 from ingest.ledger import Ledger
-from ingest.rows.bulk_writer import BulkWriter
-from ingest.rows.writer import Rows, Writer
+from ingest.rows.writer import BulkWriter, Rows, Writer
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.indexes import IvfFlat
 from search_core.schema.entity import SCALAR_FIELDS, FrameRef, MediaEntity

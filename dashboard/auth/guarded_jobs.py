@@ -10,12 +10,19 @@ from pathlib import Path
 
 from dashboard.auth.server_files import allowed_address, allowed_path
 from dashboard.i18n.gettext import _
-from ingest.curation.failures import present
-from ingest.jobs import CompareRequest, IndexRequest, IngestRequest, Job, Jobs, Request
-from ingest.jobs.requests import ReembedRequest
+from ingest.jobs.client import Jobs
+from ingest.jobs.requests import (
+    CompareRequest,
+    IndexRequest,
+    IngestRequest,
+    ReembedRequest,
+    Request,
+)
+from ingest.jobs.table import Job
 from ingest.ledger import Ledger, LedgerRow
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from ingest.sources.discovery import file_of
+from ingest.sources.media_locator import present
 from ingest.sources.remote.addresses import without_secrets
 from search_core.access.audit_log import AuditLog
 from search_core.access.roles import Access, Right

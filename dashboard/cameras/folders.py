@@ -20,10 +20,10 @@ from dashboard.i18n.gettext import _, said
 from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.status_log import CameraState, Gap
-from ingest.media.keyframes import selector_examples
+from ingest.media.keyframes.registry import selector_examples
 from search_core.errors import UsageError
 from search_core.store.library import check_library_name
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _SHOWN_FAILURES = 200

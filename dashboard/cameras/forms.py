@@ -29,8 +29,8 @@ from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _, said
 from ingest.cameras.camera import Camera
+from ingest.cameras.decode_process import Glimpse, look_at
 from ingest.cameras.folders.folder import WatchedFolder
-from ingest.cameras.probe import Glimpse, look_at
 from ingest.rows.retention import Rule
 from search_core.errors import LibraryNotFound, MediaError, StoreError, UsageError
 from search_core.schema.camera import with_login

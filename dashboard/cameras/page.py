@@ -18,7 +18,7 @@ from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
 from search_core.schema.clocks import format_duration
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _FORM_PX = 640

@@ -13,8 +13,7 @@ from typing import BinaryIO
 from PIL import Image, ImageOps
 
 from dashboard.i18n.gettext import _
-from ingest.media.images.png import without_long_text
-from ingest.media.images.raw_photo import is_raw, preview_of
+from ingest.media.images.formats import is_raw, preview_of, without_long_text
 from search_core.errors import CorruptMedia, MediaTooLarge, UnsupportedMedia
 from search_core.search.query_pictures import digest_of
 

@@ -11,8 +11,8 @@ from dashboard import resources
 from dashboard.i18n.formatting import clock, local_time, plain
 from dashboard.i18n.gettext import _, said
 from dashboard.query.request import forget_answer
-from ingest.jobs import Job
-from search_core.system.clock import now_ms
+from ingest.jobs.table import Job
+from search_core.system.machine import now_ms
 
 _IDLE_MS = 6_000
 _COLOURS: dict[str, Any] = {

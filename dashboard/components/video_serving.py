@@ -21,7 +21,7 @@ from starlette.routing import Route
 from dashboard import resources
 from dashboard.auth import identity
 from ingest.ledger import Ledger
-from ingest.sources.fingerprints import is_as_taken_in
+from ingest.sources.media_locator import is_as_taken_in
 from search_core.access.roles import Access
 from search_core.errors import SightlineError
 from search_core.schema.entity import MediaEntity

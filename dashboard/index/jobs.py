@@ -11,7 +11,8 @@ from dashboard.components.errors import shown_in_words
 from dashboard.components.jobs import draw_head, follow, say_when_stuck
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import N_, _, said
-from ingest.jobs import CompareRequest, IndexRequest, Job
+from ingest.jobs.requests import CompareRequest, IndexRequest
+from ingest.jobs.table import Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.plan import CompareOptions
 

@@ -31,7 +31,7 @@ from search_core.lab.report.frames import params_text
 from search_core.lab.report.tables import share
 from search_core.lab.serving_recall import LiveRecall, live_recall
 from search_core.store.library import LibraryInfo
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 COMPARE, CHANGE, ADVISE = N_("Compare"), N_("Change by hand"), N_("Advise")
 _QUERIES, _K = 50, 10

@@ -13,8 +13,7 @@ from dashboard.i18n.formatting import counted, local_time, plain
 from dashboard.i18n.gettext import _, ngettext, said
 from dashboard.library.selection import clear_selection
 from dashboard.query.request import forget_answer
-from ingest.rows.deletion import KEPT, deletions, discard, drop_library, purge, put_back
-from ingest.rows.trash import Deletion
+from ingest.rows.deletion import KEPT, Deletion, deletions, discard, drop_library, purge, put_back
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.query_log import filter_to_dict

@@ -17,9 +17,9 @@ from dashboard.components.jobs import draw_head, follow, say_when_stuck
 from dashboard.i18n.formatting import counted, local_time, plain
 from dashboard.i18n.gettext import _, ngettext, said
 from dashboard.library.adding import sent_name, sent_path
-from ingest.curation.failures import present
-from ingest.jobs import Job
+from ingest.jobs.table import Job
 from ingest.ledger import Ledger, LedgerRow
+from ingest.sources.media_locator import present
 
 _SHOWN_JOBS = 20
 #: How many files of a running job are read and sent again every second.

@@ -26,7 +26,7 @@ from search_core.errors import UsageError
 from search_core.indexes.sizing import estimate
 from search_core.schema.facets import Facets
 from search_core.store.library import LibraryInfo, check_library_name
-from search_core.system.disk import bytes_below
+from search_core.system.machine import bytes_below
 
 BROWSE, ADD, FAILURES = N_("Browse"), N_("Add footage"), N_("Failures")
 TRASH, LIBRARIES = N_("Trash"), N_("Libraries")

@@ -24,7 +24,7 @@ from dashboard.query.request import SearchRequest
 from ingest.evidence.bundle import Bundle, BundleWriter, as_csv
 from ingest.evidence.cases import picture_item
 from ingest.ledger import Ledger
-from ingest.sources.fingerprints import fingerprint
+from ingest.sources.media_locator import fingerprint
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
 from search_core.settings import Settings

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from search_core.errors import EncoderMismatch, LibraryNotFound, StoreError
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: A batch waits for more this long after its first keyframe.
 FLUSH_S = 0.25
@@ -148,23 +149,14 @@ class LiveWriter:
                 _log.warning("%s", error.message)
 
     def _gathered(self, wait_s: float) -> list[tuple[Camera, LiveKeyframe]]:
-        try:
-            batch = [
-                self._keyframes.get(timeout=wait_s) if wait_s else self._keyframes.get_nowait()
-            ]
-        except queue.Empty:
-            return []
-        until_s = time.monotonic() + (FLUSH_S if wait_s else 0.0)
-        while len(batch) < self._settings.encoder.batch_size:
-            try:
-                left_s = until_s - time.monotonic()
-                batch.append(
-                    self._keyframes.get(timeout=left_s)
-                    if left_s > 0
-                    else self._keyframes.get_nowait()
-                )
-            except queue.Empty:
-                break
+        batch: list[tuple[Camera, LiveKeyframe]] = []
+        left_s = wait_s
+        with suppress(queue.Empty):
+            while len(batch) < self._settings.encoder.batch_size:
+                batch.append(self._keyframes.get(timeout=left_s))
+                if len(batch) == 1:
+                    until_s = time.monotonic() + (FLUSH_S if wait_s else 0.0)
+                left_s = max(0.0, until_s - time.monotonic())
         return batch
 
     def _upsert(self, library: str, rows: list[_Row]) -> None:

@@ -11,14 +11,20 @@ from datetime import timedelta
 
 from pydantic import SecretStr
 
-from ingest.cameras.camera import Camera, check_camera_name, configured_cameras, make_camera
-from ingest.cameras.camera_file import AddedCamera, AddedCameras
+from ingest.cameras.camera import (
+    AddedCamera,
+    AddedCameras,
+    Camera,
+    check_camera_name,
+    configured_cameras,
+    make_camera,
+)
 from ingest.cameras.status_log import CameraState, Diary
 from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
 from search_core.schema.filters import quoted
 from search_core.settings import Settings
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 
 class Roster:

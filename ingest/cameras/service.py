@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ingest.cameras.camera import Camera
@@ -20,17 +19,16 @@ from ingest.cameras.folders.watching import Wanted as WantedFolders
 from ingest.cameras.live_writer import LiveWriter
 from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import keep_name
-from ingest.cameras.supervisor import Patience, Sink, Supervisor
+from ingest.cameras.supervisor import Patience, Sink, Supervisor, Watchers
 from ingest.options import LIVE_RECIPE, recipe_of
-from ingest.rows.missing import forget_missing
-from ingest.rows.retention import prune, rules_of
+from ingest.rows.retention import forget_missing, prune, rules_of
 from search_core.encoders.base import Encoder
 from search_core.errors import SightlineError, StoreError
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: How often it is asked which cameras are to be watched.
 LOOK_EVERY_S = 1.0
@@ -39,13 +37,6 @@ _log = logging.getLogger(__name__)
 
 #: Gives the cameras that are to be watched now; may raise SightlineError.
 Wanted = Callable[[], Sequence[Camera]]
-
-
-@dataclass(slots=True)
-class _Watch:
-    camera: Camera
-    supervisor: Supervisor
-    stop: threading.Event
 
 
 class Watches:
@@ -72,17 +63,17 @@ class Watches:
         self._sink = sink
         self._on_end = on_end
         self._patience = patience
-        self._running: dict[str, _Watch] = {}
-        self._wanted: dict[str, Camera] = {}
+        self._watchers = Watchers[Camera, Supervisor](
+            self._begin, lambda one, camera: one.camera.is_watched_as(camera), self._finish
+        )
         self._libraries: set[str] = set()
         self._look_s = 0.0
-        self._said = ""
 
     def begin_with(self, cameras: Sequence[Camera]) -> None:
         """Want these, until it is asked what is wanted; raises EncoderMismatch, StoreError."""
         for library in dict.fromkeys(camera.library for camera in cameras):
             self._ensure(library)
-        self._wanted = {camera.name: camera for camera in cameras}
+        self._watchers.ask(lambda: cameras)
 
     def follow(self, wanted: Wanted) -> None:
         """Begin and end what changed; never waits for a camera.
@@ -91,52 +82,33 @@ class Watches:
         """
         if time.monotonic() >= self._look_s:
             self._look_s = time.monotonic() + LOOK_EVERY_S
-            self._ask(wanted)
-        for name, watch in list(self._running.items()):
-            camera = self._wanted.get(name)
-            if camera is None or not watch.camera.is_watched_as(camera):
-                watch.stop.set()
-                if watch.supervisor.has_ended:
-                    self._finish(watch)
-        for name, camera in self._wanted.items():
-            if name not in self._running:
-                self._begin(camera)
+            self._watchers.ask(wanted)
+        self._watchers.follow()
 
     def end(self) -> None:
         """End them all, and wait until they have ended."""
-        for watch in self._running.values():
-            watch.stop.set()
-        for watch in self._running.values():
-            watch.supervisor.join()
+        self._watchers.stop()
+        for supervisor in self._watchers.running.values():
+            supervisor.join()
 
     def note_ends(self) -> None:
         """Log the end of each."""
-        for watch in list(self._running.values()):
-            self._finish(watch)
+        for supervisor in self._watchers.running.values():
+            self._finish(supervisor)
 
-    def _ask(self, wanted: Wanted) -> None:
-        try:
-            self._wanted = {camera.name: camera for camera in wanted()}
-            self._said = ""
-        except SightlineError as error:
-            if error.message != self._said:
-                self._said = error.message
-                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
-
-    def _begin(self, camera: Camera) -> None:
-        stop = threading.Event()
+    def _begin(self, camera: Camera) -> Supervisor:
         supervisor = Supervisor(
             camera,
             self._settings,
             self._encoder.preprocess,
             self._sink,
-            stop,
+            threading.Event(),
             admit=lambda: self._admit(camera),
             patience=self._patience,
         )
         self._diary.begin(camera, now_ms())
-        self._running[camera.name] = _Watch(camera, supervisor, stop)
         supervisor.start()
+        return supervisor
 
     def _admit(self, camera: Camera) -> None:
         """Make sure of what a camera needs; called in its own thread, again until it succeeds."""
@@ -148,10 +120,9 @@ class Watches:
         self._store.ensure_library(library, self._encoder.identity)
         self._libraries.add(library)
 
-    def _finish(self, watch: _Watch) -> None:
-        del self._running[watch.camera.name]
-        self._on_end(watch.camera)
-        self._diary.end(watch.camera.name, now_ms())
+    def _finish(self, supervisor: Supervisor) -> None:
+        self._on_end(supervisor.camera)
+        self._diary.end(supervisor.camera.name, now_ms())
 
 
 PRUNE_EVERY_S = 3600.0

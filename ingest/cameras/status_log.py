@@ -44,34 +44,21 @@ class CameraState:
     name: str
     address: str
     library: str
-    state: State
-    reason: str
-    since_ms: int
-    last_frame_ms: int | None
-    frames: int
-    dropped: int
-    lag_ms: int
-    keyframes: int
-    retain_s: float | None
+    state: State = "stopped"
+    reason: str = ""
+    since_ms: int = 0
+    last_frame_ms: int | None = None
+    frames: int = 0
+    dropped: int = 0
+    lag_ms: int = 0
+    keyframes: int = 0
+    retain_s: float | None = None
 
     @classmethod
     def before(cls, camera: Camera) -> CameraState:
         """Return the state of a camera that was never watched."""
         retain_s = camera.retain.total_seconds() if camera.retain else None
-        return cls(
-            camera.name,
-            camera.address,
-            camera.library,
-            "stopped",
-            "",
-            0,
-            None,
-            0,
-            0,
-            0,
-            0,
-            retain_s,
-        )
+        return cls(camera.name, camera.address, camera.library, retain_s=retain_s)
 
     @property
     def retain(self) -> timedelta | None:

@@ -10,16 +10,17 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 from ingest.cameras.camera import Camera, only_watcher
 from ingest.cameras.events import Lost, Ready, StreamEvent, StreamTask
 from search_core.encoders.base import Preprocess
-from search_core.errors import ServeError, SightlineError, in_words
+from search_core.errors import MediaError, ServeError, SightlineError, in_words
 from search_core.messages import Message
 from search_core.settings import Settings
-from search_core.system.cancellation import Stop
 from search_core.system.child_process import ChildProcess
 
 FIRST_S = 0.5
@@ -48,7 +49,6 @@ class Backoff:
 
 
 ENTRY = "ingest.cameras.decode_process:main"
-_LOOK_EVERY_S = 0.1
 
 _log = logging.getLogger(__name__)
 
@@ -69,12 +69,66 @@ class Patience:
 Sink = Callable[[Camera, StreamEvent], None]
 
 
-class Supervisor:
-    """Watches a camera until ``stop`` is set; ``sink`` receives its events.
+class Watcher(threading.Thread):
+    """Watches a camera or a folder until ``stop`` is set; again after any error.
 
-    ``admit`` is called before; while it raises SightlineError or OSError the camera is not watched.
-    Between two connections it waits, longer each time (see Backoff). ``sink`` is called from this
-    camera's thread, and so is ``admit``.
+    ``lock_name`` is what is held meanwhile. ``admit`` is called before, in this thread; while it
+    raises SightlineError or OSError nothing is watched.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        name: str,
+        lock_name: str,
+        stop: threading.Event,
+        backoff: Backoff | None = None,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(name=name, daemon=True)
+        self.stop = stop
+        self._settings = settings
+        self._lock_name = lock_name
+        self._backoff = backoff or Backoff()
+        self._admit = admit
+
+    def run(self) -> None:
+        """Watch until asked to stop."""
+        while not self.stop.is_set():
+            began_s = time.monotonic()
+            try:
+                self._admit()
+                with only_watcher(self._settings, self._lock_name):
+                    self._watch()
+                return
+            except ServeError:
+                self._say(Message("is watched by another process already"))
+            except SightlineError as error:
+                self._lose(Message("cannot be watched: {reason}", reason=error.message))
+            except OSError as error:
+                self._lose(Message("cannot be watched: {reason}", reason=in_words(error)))
+            except Exception:
+                _log.exception("watching the %s", self.name)
+                self._lose(Message("cannot be watched: see the log"))
+            self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+
+    def _watch(self) -> None:
+        """Watch until asked to stop; raises what makes that impossible."""
+        raise NotImplementedError
+
+    def _lose(self, reason: str) -> None:
+        """Note that it cannot be watched now, and say so."""
+        raise NotImplementedError
+
+    def _say(self, reason: str) -> None:
+        """Say why it cannot be watched, where another process takes note."""
+        self._lose(reason)
+
+
+class Supervisor(Watcher):
+    """Watches a camera; ``sink`` receives its events, called from this camera's thread.
+
+    Between two connections it waits, longer each time (see Backoff).
     """
 
     def __init__(
@@ -83,101 +137,55 @@ class Supervisor:
         settings: Settings,
         preprocess: Preprocess,
         sink: Sink,
-        stop: Stop,
+        stop: threading.Event,
         *,
         admit: Callable[[], None] = lambda: None,
         patience: Patience | None = None,
         backoff: Backoff | None = None,
         entry: str = ENTRY,
     ) -> None:
+        super().__init__(settings, f"camera {camera.name}", camera.name, stop, backoff, admit)
         self.camera = camera
-        self._settings = settings
         self._sink = sink
-        self._stop = stop
-        self._admit = admit
         self._patience = patience or Patience()
-        self._backoff = backoff or Backoff()
-        self._entry = entry
-        self._process: ChildProcess | None = None
+        self._process = ChildProcess(entry, self._patience.hang_s)
         self._task = self._make_task(preprocess)
-        self._thread = threading.Thread(target=self._run, name=f"camera {camera.name}", daemon=True)
 
     @property
     def pid(self) -> int | None:
         """The process that decodes this camera, None when there is none."""
-        process = self._process
-        return process.pid if process is not None and process.alive else None
+        return self._process.pid
 
-    @property
-    def has_ended(self) -> bool:
-        """Whether watching has ended, which nothing but ``stop`` makes it do."""
-        return not self._thread.is_alive()
-
-    def start(self) -> None:
-        """Begin watching."""
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until watching has ended; ``stop`` makes it end."""
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            began_s = time.monotonic()
-            try:
-                self._admit()
-                with only_watcher(self._settings, self.camera.name):
-                    self._watch()
-                return
-            except ServeError:
-                self._tell(Lost(Message("is watched by another process already")))
-            except SightlineError as error:
-                self._tell(Lost(Message("cannot be watched: {reason}", reason=error.message)))
-            except OSError as error:
-                self._tell(Lost(Message("cannot be watched: {reason}", reason=in_words(error))))
-            self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
+    def _lose(self, reason: str) -> None:
+        self._tell(Lost(reason))
 
     def _watch(self) -> None:
         """Connect again and again."""
-        try:
-            while not self._stop.is_set():
+        with closing(self._process):
+            while not self.stop.is_set():
                 began_s = time.monotonic()
                 reason = self._follow()
-                if self._stop.is_set():
+                if self.stop.is_set():
                     return
                 self._tell(Lost(reason))
-                self._stop.wait(self._backoff.next_s(time.monotonic() - began_s))
-        finally:
-            if self._process is not None and self._process.alive:
-                self._process.kill()
+                self.stop.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def _follow(self) -> str:
         """Give the process the stream and pass on what it tells; return why that ended."""
+        told = self._process.told(self._task, lambda event: isinstance(event, Lost))
         try:
-            if self._process is None or not self._process.alive:
-                self._process = ChildProcess(self._entry)
-        except SightlineError as error:
-            return Message("cannot be decoded: {error}", error=error.message)
-        process = self._process
-        heard_s = time.monotonic()
-        try:
-            process.connection.send(self._task)
-            while not self._stop.is_set():
-                if process.connection.poll(_LOOK_EVERY_S):
-                    event: StreamEvent = process.connection.recv()
-                    heard_s = time.monotonic()
+            with closing(told):
+                for event in told:
                     if isinstance(event, Lost):
                         return event.reason
-                    if not isinstance(event, Ready):
+                    if event is not None and not isinstance(event, Ready):
                         self._tell(event)
-                elif time.monotonic() - heard_s > self._patience.hang_s:
-                    process.kill()
-                    return Message(
-                        "made its decoder hang: it said nothing for {time:g} s",
-                        time=self._patience.hang_s,
-                    )
-        except (EOFError, OSError):
-            return Message("made its decoder crash ({status})", status=process.bury())
+                    if self.stop.is_set():
+                        break
+        except MediaError as error:
+            return error.message
+        except SightlineError as error:
+            return Message("cannot be decoded: {error}", error=error.message)
         return Message("is not watched any more")
 
     def _tell(self, event: StreamEvent) -> None:
@@ -199,3 +207,61 @@ class Supervisor:
             thumbnail_px=self._settings.media.thumbnail_px,
             max_pixels=self._settings.media.max_pixels,
         )
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+_Item = TypeVar("_Item", bound=_Named)
+_W = TypeVar("_W", bound=Watcher)
+
+
+class Watchers(Generic[_Item, _W]):
+    """A watcher for each camera or folder that is wanted; all its methods are for one thread.
+
+    ``begin`` starts one, ``watches`` says whether one watches just what is wanted now, ``on_end``
+    is called when one that was to stop has ended.
+    """
+
+    def __init__(
+        self,
+        begin: Callable[[_Item], _W],
+        watches: Callable[[_W, _Item], bool],
+        on_end: Callable[[_W], None] = lambda watcher: None,
+    ) -> None:
+        self.running: dict[str, _W] = {}
+        self._begin = begin
+        self._watches = watches
+        self._on_end = on_end
+        self._wanted: dict[str, _Item] = {}
+        self._said = ""
+
+    def ask(self, wanted: Callable[[], Sequence[_Item]]) -> None:
+        """Ask what is to be watched from now on; while that cannot be read nothing changes."""
+        try:
+            self._wanted = {item.name: item for item in wanted()}
+            self._said = ""
+        except SightlineError as error:
+            if error.message != self._said:
+                self._said = error.message
+                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
+
+    def follow(self) -> None:
+        """Begin and end what changed; never waits for one."""
+        for name, watcher in list(self.running.items()):
+            item = self._wanted.get(name)
+            if item is None or not self._watches(watcher, item):
+                watcher.stop.set()
+                if not watcher.is_alive():
+                    del self.running[name]
+                    self._on_end(watcher)
+        for name, item in self._wanted.items():
+            if name not in self.running:
+                self.running[name] = self._begin(item)
+
+    def stop(self) -> None:
+        """Ask all to stop."""
+        for watcher in self.running.values():
+            watcher.stop.set()

@@ -11,8 +11,15 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from ingest.curation.recordings import Found, Recording, find_recordings, sources_at
-from ingest.curation.rereading import OnProgress, Reading, Rereader
+from ingest.curation.recordings import (
+    Found,
+    OnProgress,
+    Reading,
+    Recording,
+    Rereader,
+    find_recordings,
+    sources_at,
+)
 from ingest.engines.base import camera_of_track, main_camera
 from ingest.estimate.sequence import given_start_ms
 from ingest.ledger import Ledger

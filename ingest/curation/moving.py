@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from ingest.cameras.camera_file import AddedCameras
+from ingest.cameras.camera import AddedCameras
 from ingest.cameras.folders.folder import AddedFolders
 from ingest.cameras.folders.log import FolderLog
 from ingest.ledger import Ledger
-from ingest.rows.deletion import expect_less
+from ingest.rows.deletion import Trash, expect_less, trash_path
 from ingest.rows.journal import rename_corrections
-from ingest.rows.trash import Trash, trash_path
 from search_core.errors import UsageError
 from search_core.schema.filters import Filter
 from search_core.settings import Settings

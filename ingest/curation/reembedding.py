@@ -17,11 +17,10 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
 
-from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Finished
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Finished, LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
-from ingest.media.keyframes.exact_times import GivenMoments
+from ingest.media.keyframes.interval import GivenMoments
 from ingest.options import renamed_recipes
 from ingest.report import ReembedReport, SourceOutcome
 from ingest.sources.media_locator import Whereabouts
@@ -33,6 +32,7 @@ from search_core.messages import Message
 from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 from search_core.store.library import Replacement, Store
+from search_core.system.cancellation import Interrupted
 
 #: So few keyframes written meanwhile may be embedded while writers wait.
 _FEW = 500
@@ -108,13 +108,9 @@ def _source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
     return entity.uri, entity.source_id, entity.track
 
 
-class _Stopped(Exception):
-    """Nothing more is to be fetched."""
-
-
 def _go_on(stopped: threading.Event) -> None:
     if stopped.is_set():
-        raise _Stopped
+        raise Interrupted
 
 
 class _Run:
@@ -187,7 +183,7 @@ class _Run:
                     continue
                 try:
                     yield self._task(self._source_of(entities[0], fetcher), entities)
-                except _Stopped:
+                except Interrupted:  # nothing more is to be fetched
                     return
                 except OSError as error:
                     reason = Message("cannot be read: {error}", error=in_words(error))

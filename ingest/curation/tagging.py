@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from search_core.errors import EntityNotFound, UsageError
-from search_core.schema.entity import TAG_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
-from search_core.schema.filters import Filter, quoted
+from ingest.options import checked_tags
+from search_core.errors import EntityNotFound
+from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.filters import Filter
 from search_core.store.library import Store, chunks_where
 
 
@@ -24,7 +25,7 @@ def set_tags(store: Store, library: str, entity_id: str, tags: Iterable[str]) ->
 
     Raises EntityNotFound, and UsageError for tags that Milvus cannot hold.
     """
-    cleaned = _checked(tags)
+    cleaned = checked_tags(tags)
     embedding = store.embedding(library, entity_id)
     for entity in store.entities(library, Filter(ids=(entity_id,)), limit=1):
         tagged = replace(entity, tags=cleaned)
@@ -46,7 +47,7 @@ def change_tags(
     What has as many tags as it can have is left as it is. Raises UsageError for tags that Milvus
     cannot hold.
     """
-    added, removed = _checked(add), frozenset(remove)
+    added, removed = checked_tags(add), frozenset(remove)
     changed = full = 0
     for page in chunks_where(store, library, where):
         rows, entities = [], []
@@ -62,20 +63,3 @@ def change_tags(
             store.upsert(library, entities, page.embeddings[rows])
             changed += len(entities)
     return Retagged(changed, full)
-
-
-def _checked(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags without blanks and repetitions; raises UsageError."""
-    cleaned = tuple(dict.fromkeys(tag.strip() for tag in tags if tag.strip()))
-    if len(cleaned) > TAGS_MAX_CAPACITY:
-        raise UsageError(
-            "An entity can have {most} tags, not {count}.",
-            "Remove some.",
-            most=TAGS_MAX_CAPACITY,
-            count=len(cleaned),
-        )
-    for tag in cleaned:
-        quoted(tag)  # a tag that cannot be filtered by is refused
-        if len(tag.encode()) > TAG_MAX_LENGTH:
-            raise UsageError("The tag {tag!r} … is too long.", "Use a shorter one.", tag=tag[:20])
-    return cleaned

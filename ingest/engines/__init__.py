@@ -1,3 +1,3 @@
-"""Engines run the decoding of sources: ``local`` in supervised processes on this machine, ``ray``
-on a Ray cluster. The pipeline gives them tasks and takes frames or rows back.
+"""Engines run the decoding of sources: in supervised processes on this machine (``base``), or on a
+Ray cluster (``ray``). The pipeline gives them tasks and takes frames or rows back.
 """

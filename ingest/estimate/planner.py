@@ -14,16 +14,21 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from ingest.engines.base import Failed, Opened
-from ingest.engines.sampling import PART_MS, WHOLE_MS
-from ingest.estimate.extrapolation import Expected, Sampled, extrapolate
-from ingest.estimate.folding import FoldingEstimate
-from ingest.estimate.probe import Prober, Sample, spread
+from ingest.engines.decode_process import PART_MS, WHOLE_MS
+from ingest.estimate.probe import (
+    Expected,
+    FoldingEstimate,
+    Prober,
+    Sample,
+    Sampled,
+    extrapolate,
+    spread,
+)
 from ingest.estimate.survey import Pending, Survey
 from ingest.intake import Plan
-from ingest.media.keyframes import Auto
-from ingest.media.keyframes.auto import LONGEST_SPAN_MS
+from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto
 from ingest.report import SourceOutcome
-from ingest.rows.consecutive import folds
+from ingest.rows.embedding import folds
 from ingest.sources.discovery import place_of
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-from ingest.engines.base import DecodeTask, Failed, Opened
-from ingest.engines.decoder import Decoder
+from ingest.engines.base import Decoder, DecodeTask, Failed, Opened
 from ingest.estimate.survey import Pending, survey
 from ingest.intake import Plan
-from ingest.media.capture_time.choice import DISAGREEMENT_MS
+from ingest.media.capture_time.claims import DISAGREEMENT_MS
 from ingest.report import SourceOutcome
 from ingest.sources.discovery import Source, place_of
 from ingest.sources.remote.files import RemoteFiles

@@ -13,11 +13,9 @@ from typing import BinaryIO
 from ingest.engines.base import DecodeTask, Prepared
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
-from ingest.media.file_types import Kind, kind_of_file, named_like_media
+from ingest.media.files import WAIT_STAGE, Content, Kind, kind_of_file, named_like_media
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
-from ingest.sources.completeness import WAIT_STAGE
-from ingest.sources.contents import Content
 from ingest.sources.discovery import Source, find_sources
 from ingest.sources.remote.fetching import Fetched
 from ingest.sources.remote.files import RemoteFile, RemoteFiles

@@ -29,14 +29,14 @@ from ingest.evidence.originals import Originals
 from ingest.evidence.sheet import PICTURE_PX, Exhibit, sheet_pdf
 from ingest.ledger import Ledger
 from ingest.media.video.clips import Span, blurred, cut_clip
-from ingest.sources.fingerprints import FileState, fingerprint
+from ingest.sources.media_locator import FileState, fingerprint
 from search_core.access.audit_log import AuditLog
 from search_core.errors import CorruptMedia, MediaError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.entity import CapturedFrom, MediaEntity, clock_from_ms, iso_from_ms
 from search_core.settings import Settings
 from search_core.system.cancellation import Interrupted
-from search_core.system.disk import disk_full, is_full
+from search_core.system.machine import disk_full, is_full
 
 FORMAT = "sightline-evidence/1"
 SUMS, MANIFEST = "SHA256SUMS", "manifest.json"

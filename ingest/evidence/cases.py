@@ -16,8 +16,8 @@ from ingest.evidence.originals import require_video
 from ingest.media.video.clips import Box, Span
 from search_core.errors import CaseNotFound, UsageError
 from search_core.schema.entity import MediaEntity
-from search_core.system.clock import now_ms
 from search_core.system.database import Records
+from search_core.system.machine import now_ms
 
 ItemKind = Literal["picture", "clip", "note"]
 

@@ -9,30 +9,3 @@ Importing this loads no decoder and no torch.
 Live cameras are no jobs: they never end, and a queue of things to be done has no place for them.
 ``sightline serve`` and ``sightline watch`` run them, see :mod:`ingest.cameras.supervisor`.
 """
-
-from ingest.jobs.claims import Claim, Claims
-from ingest.jobs.client import KEPT, Jobs
-from ingest.jobs.job import Job, JobState
-from ingest.jobs.requests import (
-    CompareRequest,
-    IndexRequest,
-    IngestRequest,
-    ReembedRequest,
-    Request,
-    request_of,
-)
-
-__all__ = [
-    "KEPT",
-    "Claim",
-    "Claims",
-    "CompareRequest",
-    "IndexRequest",
-    "IngestRequest",
-    "Job",
-    "JobState",
-    "Jobs",
-    "ReembedRequest",
-    "Request",
-    "request_of",
-]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 
 from pydantic import TypeAdapter
 
-from ingest.jobs.job import Job
+from ingest.jobs.table import Job
 from ingest.options import EVERYTHING_USUAL, IngestOptions
 from search_core.errors import UsageError
 from search_core.indexes import IndexSpec, SearchParams, index_spec_from_dict

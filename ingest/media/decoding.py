@@ -16,10 +16,9 @@ import av.logging
 from PIL import Image
 
 from ingest.media.base import LeastSize, OpenedMedia
-from ingest.media.file_types import HEAD_BYTES, kind_of, kind_of_file, refuse_unreadable
+from ingest.media.files import HEAD_BYTES, kind_of, kind_of_file, refuse_unreadable
 from ingest.media.images.decode import Picture, opened
-from ingest.media.images.jpeg import what_follows
-from ingest.media.images.raw_photo import is_raw, preview_of
+from ingest.media.images.formats import is_raw, preview_of, what_follows
 from ingest.media.video.video import Video
 from search_core.errors import MediaError, UnsupportedMedia
 from search_core.messages import Message

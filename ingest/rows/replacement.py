@@ -1,24 +1,98 @@
-"""What a path gave before goes when its content changes; a refused attempt leaves nothing."""
+"""What a path gave before goes when its content changes; a refused attempt leaves nothing.
+
+A source that is ingested again, with other keyframes, may have had its camera and time corrected in
+the library, and its keyframes tagged: the new keyframes get the same camera and time, so that the
+keyframes of a file agree.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
-from ingest.ledger import Ledger, Location
+from ingest.engines.base import camera_of_track, main_camera
+from ingest.ledger import NO_MOUNT, Ledger, Location, Mount
+from ingest.media.capture_time.claims import CaptureTime
 from ingest.rows.deletion import delete_entities, remove_rows
-from ingest.rows.existing import Existing, find_existing
-from ingest.rows.retry import Outages
+from ingest.rows.journal import pending_values
+from ingest.rows.writer import Outages
 from ingest.sources.media_locator import Whereabouts
-from ingest.sources.mounts import NO_MOUNT, Mount, mount_of
-from search_core.schema.entity import is_address
+from search_core.messages import Message
+from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity, is_address
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.library import Store, chunks_where
+from search_core.store.library import Store, chunks_where, entities_where
 
-_T = TypeVar("_T")
+#: Said of a source; the commands do what the ingest leaves undone.
+KEPT = Message(
+    "keeps its camera and time in the library, which are not those of the file: `sightline library "
+    "retime --re-read` and `sightline library recamera --re-read` read them again"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """The rows of a source: their ids, and what corrections and curation gave them.
+
+    ``captured`` is when the source starts; ``cameras`` are by video track, none where the ingest
+    was given one; ``curated`` has the caption and tags of the rows (ids) that have any.
+    """
+
+    ids: frozenset[str]
+    captured: CaptureTime
+    cameras: Mapping[int, str]
+    curated: Mapping[str, tuple[str, tuple[str, ...]]]
+
+    def camera_of(self, track: int, otherwise: str) -> str:
+        """Return the camera of a video track; ``otherwise`` is the one of the ingest."""
+        if track in self.cameras or not self.cameras:
+            return self.cameras.get(track, otherwise)
+        known = min(self.cameras)
+        return camera_of_track(main_camera(self.cameras[known], known), track)
+
+    def put_into(self, entity: MediaEntity) -> MediaEntity:
+        """Return a new keyframe with the camera, and with the caption and tags of its old row."""
+        caption, tags = self.curated.get(entity.id, ("", ()))
+        both = tuple(dict.fromkeys((*tags, *entity.tags)))
+        return replace(
+            entity,
+            camera=self.camera_of(entity.track, entity.camera),
+            caption=entity.caption or caption,
+            tags=both if len(both) <= TAGS_MAX_CAPACITY else tags,
+        )
+
+
+def find_existing(
+    settings: Settings, store: Store, library: str, source_id: str
+) -> Existing | None:
+    """Return what a library holds of a source, None where it holds nothing.
+
+    A correction that was stopped midway counts as written. Raises StoreError.
+    """
+    ids: set[str] = set()
+    first: dict[int, MediaEntity] = {}
+    curated: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for page in entities_where(store, library, Filter(source_ids=(source_id,))):
+        for entity in page:
+            ids.add(entity.id)
+            known = first.setdefault(entity.track, entity)
+            if entity.pts_ms < known.pts_ms:
+                first[entity.track] = entity
+            if entity.caption or entity.tags:
+                curated[entity.id] = entity.caption, entity.tags
+    if not ids:
+        return None
+    pending = pending_values(settings, library, [entity.id for entity in first.values()])
+    rows = {
+        track: pending[entity.id].put_into(entity) if entity.id in pending else entity
+        for track, entity in first.items()
+    }
+    main = rows[min(rows)]
+    captured = CaptureTime(main.captured_at - main.pts_ms, main.captured_from)
+    cameras = {track: entity.camera for track, entity in rows.items()}
+    return Existing(frozenset(ids), captured, cameras, curated)
 
 
 class Replacement:
@@ -43,8 +117,7 @@ class Replacement:
         self._ledger = ledger
         self._library = library
         self._options = options
-        self._outages = outages
-        self._places = Whereabouts(settings, ledger)
+        self._patiently = outages.outlast
         self._mounts: dict[Path, Mount] = {}
         self._seen: dict[str, str] = {}
         self._before: dict[str, Existing | None] = {}
@@ -55,7 +128,7 @@ class Replacement:
         Return what the library holds of it already, None where that is nothing.
         """
         self._ledger.locate([self._location(uri, source_id, self._options(uri))])
-        if not self._is_done(source_id):
+        if not self._ledger.is_done(self._library, source_id):
             return None
         existing = self._patiently(
             lambda: find_existing(self._settings, self._store, self._library, source_id)
@@ -69,7 +142,7 @@ class Replacement:
 
     def withdraw(self, source_id: str) -> None:
         """Remove the rows of an attempt that was refused, but none that were there before it."""
-        if source_id not in self._before and self._is_done(source_id):
+        if source_id not in self._before and self._ledger.is_done(self._library, source_id):
             return  # another process took it in meanwhile
         before = self._before.get(source_id)
         ids = before.ids if before is not None else frozenset[str]()
@@ -80,7 +153,11 @@ class Replacement:
 
         What other paths still have stays, and points to them.
         """
-        seen = {uri: content for uri, content in self._seen.items() if self._is_done(content)}
+        seen = {
+            uri: content
+            for uri, content in self._seen.items()
+            if self._ledger.is_done(self._library, content)
+        }
         self._ledger.locate(self._location(uri, content) for uri, content in seen.items())
         self._ledger.clear_failures(self._library, seen)
         for uri, content in seen.items():
@@ -112,6 +189,10 @@ class Replacement:
         known = [*places, *self._ledger.paths_of(left.source_id)]
         return [uri for uri in dict.fromkeys(known) if uri != left.uri]
 
+    @cached_property
+    def _places(self) -> Whereabouts:
+        return Whereabouts(self._settings, self._ledger)
+
     def _keeps(self, uri: str, source_id: str) -> bool:
         return self._places.look(uri, source_id)[0] in ("there", "away")
 
@@ -125,18 +206,11 @@ class Replacement:
             refused = [entity for entity in page.entities if entity.id not in kept]
             remove_rows(self._settings, self._store, self._library, refused)
 
-    def _is_done(self, source_id: str) -> bool:
-        rows = self._ledger.of_sources(self._library, [source_id])
-        return any(row.status == "done" for row in rows)
-
     def _location(self, uri: str, source_id: str, options: str = "") -> Location:
         mount = NO_MOUNT
         if not is_address(uri) and not Path(uri).is_symlink():
             folder = Path(uri).parent
             if folder not in self._mounts:
-                self._mounts[folder] = mount_of(folder)
+                self._mounts[folder] = Mount.of(folder)
             mount = self._mounts[folder]
         return Location(self._library, source_id, uri, mount, options)
-
-    def _patiently(self, call: Callable[[], _T]) -> _T:
-        return self._outages.outlast(call)

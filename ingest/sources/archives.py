@@ -18,8 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZipInfo
 
-from ingest.sources.contents import Content, ContentDigest
-from ingest.sources.takeout import MAX_SIDECAR_BYTES, sidecar_of
+from ingest.media.capture_time.metadata import MAX_SIDECAR_BYTES, sidecar_of
+from ingest.media.files import Content, ContentDigest
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 from search_core.messages import Message
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from urllib.parse import unquote
 
-from ingest.media.file_types import HEAD_BYTES, is_zip
+from ingest.media.files import HEAD_BYTES, WAIT_STAGE, age_s, is_zip, still_written
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
-from ingest.sources.completeness import WAIT_STAGE, age_s, still_written
 from ingest.sources.remote.addresses import without_secrets
 from ingest.sources.remote.files import RemoteFile, RemoteFiles
 from search_core.errors import MediaError, in_words

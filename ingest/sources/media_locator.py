@@ -1,22 +1,27 @@
-"""Whether media is still where it was, with the content that was taken in."""
+"""Whether media is still where it was, with the content that was taken in.
+
+Its fingerprint is the SHA-256 of what an entity was made of.
+"""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from ingest.ledger import Ledger
-from ingest.sources.contents import content_of
-from ingest.sources.mounts import mount_of, nearest_folder
-from ingest.sources.remote.errors import NotThere, Unreachable
+from ingest.ledger import Ledger, LedgerRow, Mount
+from ingest.media.files import Content, content_of
+from ingest.sources.discovery import file_of
 from ingest.sources.remote.fetching import fetched
-from ingest.sources.remote.files import RemoteFiles
+from ingest.sources.remote.files import NotThere, RemoteFiles, Unreachable
 from search_core.errors import MediaError, StoreReadOnly, in_words
 from search_core.messages import Message
-from search_core.schema.entity import is_address
+from search_core.schema.entity import MediaEntity, is_address
 from search_core.settings import Settings
 
 #: ``there``: with the content that was taken in. ``changed``: with other content. ``gone``: the
@@ -113,10 +118,10 @@ class Whereabouts:
                 self._mounted[key] = self._not_mounted(*key)
             return self._mounted[key]
         # From before mounts were recorded: what else is there has to tell.
-        folder = nearest_folder(path)
+        folder = next((at for at in path.parents if at.is_dir()), Path(path.anchor or "/"))
         if folder == path.parent and any(os.scandir(folder)):
             return ""
-        known = self._ledger.locations_below(str(folder), mount_of(folder).point)
+        known = self._ledger.locations_below(str(folder), Mount.of(folder).point)
         if any(_is_file(place)[0] for place in known):
             return ""
         return Message(
@@ -127,7 +132,7 @@ class Whereabouts:
     def _not_mounted(self, point: str, filesystem: str) -> str:
         if not os.path.ismount(point):
             return Message("is on the file system at {point}, which is not mounted", point=point)
-        if mount_of(Path(point)).filesystem == filesystem:
+        if Mount.of(Path(point)).filesystem == filesystem:
             return ""
         if any(_is_file(place)[0] for place in self._ledger.locations_below("", point)):
             return ""
@@ -167,3 +172,93 @@ def _is_file(uri: str) -> tuple[bool, str]:
         return False, ""
     except (OSError, ValueError) as error:  # no permission, a stale handle of a network mount
         return False, Message("cannot be read: {error}", error=in_words(error))
+
+
+FileState = Literal["as taken in", "changed", "gone", "not compared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """``sha256`` (hex, "" where it is not known) is that of the content that was taken in.
+
+    ``file`` says what the file is now, compared with that content.
+    """
+
+    sha256: str
+    file: FileState
+
+
+def fingerprint(ledger: Ledger, entity: MediaEntity, path: Path | None) -> Fingerprint:
+    """Return an entity's fingerprint; ``path`` is its file, None where there is none to look at.
+
+    The still of a live camera is a file of Sightline's own: it is hashed as it is.
+    """
+    if entity.is_live:
+        content = _content(path)
+        return Fingerprint(content.sha256, "not compared") if content else Fingerprint("", "gone")
+    taken_in = ledger.sha256_of(entity.source_id)
+    if path is None or not path.is_file():
+        return Fingerprint(taken_in, "not compared" if entity.is_remote else "gone")
+    if taken_in and is_as_taken_in(ledger, entity, path):
+        return Fingerprint(taken_in, "as taken in")
+    content = _content(path)
+    if content is None:
+        return Fingerprint(taken_in, "not compared")
+    if content.source_id != entity.source_id:
+        return Fingerprint(taken_in, "changed")
+    ledger.remember_sha256(content)
+    return Fingerprint(content.sha256, "as taken in")
+
+
+def is_as_taken_in(ledger: Ledger, entity: MediaEntity, path: Path) -> bool:
+    """Whether a file has the content that an entity was made of; False where it cannot be read.
+
+    It is read only where its size or time is not that of its known content.
+    """
+    try:
+        status = path.stat()
+    except OSError:
+        return False
+    version = (status.st_size, status.st_mtime_ns)
+    known = ledger.known_content(str(path), *version)
+    if known is None:
+        content = _content(path)
+        if content is None:
+            return False
+        known = content.source_id
+        ledger.remember_content(str(path), *version, known)
+    return known == entity.source_id
+
+
+def _content(path: Path | None) -> Content | None:
+    """Return the hashes of a file, kept while it stays the same; None where it cannot be read."""
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+        return _read(path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=4096)
+def _read(path: Path, size: int, mtime_ns: int) -> Content:
+    return content_of(path)
+
+
+def present(settings: Settings, ledger: Ledger, rows: Iterable[LedgerRow]) -> list[LedgerRow]:
+    """Return the rows of failed or skipped files that are still there, or may be.
+
+    What lies at an address is not looked for, and what lies on a file system that is away counts.
+    """
+    places = Whereabouts(settings, ledger)
+    return [row for row in rows if _is_present(row, places)]
+
+
+def _is_present(row: LedgerRow, places: Whereabouts) -> bool:
+    if is_address(row.uri):
+        return True
+    path = Path(file_of(row.uri))
+    if path.is_dir():  # a folder fails where it cannot be listed
+        return not os.access(path, os.R_OK | os.X_OK)
+    return places.look(str(path))[0] != "gone"

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from search_core.errors import AuditUnavailable, SightlineError, in_words
-from search_core.system.clock import now_ms
 from search_core.system.database import LateRecords
+from search_core.system.machine import now_ms
 
 Action = Literal[
     "login",

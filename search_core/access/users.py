@@ -24,8 +24,8 @@ from search_core.access.roles import ROLES, Access, Role
 from search_core.errors import SettingsError, UsageError, in_words
 from search_core.schema.entity import CAMERA_MAX_LENGTH
 from search_core.schema.filters import quoted
-from search_core.system.clock import now_ms
 from search_core.system.locks import file_lock, write_privately
+from search_core.system.machine import now_ms
 
 MIN_CHARACTERS = 10
 MAX_CHARACTERS = 1000

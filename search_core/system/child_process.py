@@ -11,16 +11,19 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any
 
-from search_core.errors import SightlineError, in_words
+from search_core.errors import MediaError, SightlineError, in_words
 
 _DYING_S = 10.0
+_LOOK_EVERY_S = 0.1
 _STDERR = 2
 #: Run in the process: no main module is imported again, and sys.path is the parent's.
 _BOOT = (
@@ -31,28 +34,85 @@ _BOOT = (
 
 
 class ChildProcess:
-    """A decoding process and the connection to it; ``entry`` is what it runs, ``module:function``.
+    """A decoding process that is given one task after the other; started when it is needed.
 
-    That function is given the file descriptor of a Connection, and first sends something over it.
-    Raises SightlineError when the process cannot start.
+    ``entry`` is what it runs, ``module:function``: that function is given the file descriptor of a
+    Connection, and first sends something over it. ``hang_s`` is how long it may say nothing of a
+    task. One that was lost is replaced by a fresh one for the next task.
     """
 
-    def __init__(self, entry: str) -> None:
-        self.connection, theirs = Pipe(duplex=True)
+    def __init__(self, entry: str, hang_s: float) -> None:
+        self._entry = entry
+        self._hang_s = hang_s
+        self._running: tuple[subprocess.Popen[bytes], Connection] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id, None while there is no process."""
+        running = self._running
+        return None if running is None else running[0].pid
+
+    def told(
+        self, task: object, is_last: Callable[[Any], bool]
+    ) -> Generator[Any | None, None, None]:
+        """Yield what it says of a task, up to the last message; None while nothing comes.
+
+        Closing it before that ends the process. Raises SightlineError when no process can start,
+        and MediaError, with a predicate about what was decoded, when it hangs or crashes.
+        """
+        _, connection = self._running or self._start()
+        over = False
+        try:
+            connection.send(task)
+            heard_s = time.monotonic()
+            while not over:
+                if connection.poll(_LOOK_EVERY_S):
+                    message = connection.recv()
+                    over = is_last(message)
+                    yield message
+                    # Only from here: while the message was dealt with, nobody was listening.
+                    heard_s = time.monotonic()
+                elif time.monotonic() - heard_s <= self._hang_s:
+                    yield None
+                else:
+                    raise MediaError(
+                        "made the decoder hang: it gave nothing for {seconds:g} s",
+                        seconds=self._hang_s,
+                    )
+        except (EOFError, OSError):
+            raise MediaError("made the decoder crash ({status})", status=self._bury()) from None
+        finally:
+            if not over:
+                self.close()
+
+    def close(self) -> None:
+        """End the process at once, where there is one, and close the connection."""
+        if self._running is not None:
+            (process, connection), self._running = self._running, None
+            process.kill()
+            process.wait()
+            connection.close()
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        ours, theirs = Pipe(duplex=True)
         with theirs, TemporaryFile() as complaints:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _BOOT, json.dumps(sys.path), entry, str(theirs.fileno())],
+            process = subprocess.Popen(
+                [
+                    *(sys.executable, "-c", _BOOT, json.dumps(sys.path)),
+                    *(self._entry, str(theirs.fileno())),
+                ],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=complaints,
                 process_group=0,  # Ctrl-C in the terminal is for this process alone
             )
+            self._running = process, ours
             theirs.close()  # so that the connection breaks when the process ends
             try:
-                self.connection.recv()
+                ours.recv()
             except EOFError:
-                cause = self.bury()
+                cause = self._bury()
                 complaints.seek(0)
                 last = complaints.read().decode(errors="replace").strip().splitlines()[-1:]
                 raise SightlineError(
@@ -60,29 +120,18 @@ class ChildProcess:
                     cause=cause,
                     reason=in_words(RuntimeError(*last)),
                 ) from None
-        self.alive = True
+        return self._running
 
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self._process.pid
-
-    def kill(self) -> None:
-        """End the process at once and close the connection."""
-        self.alive = False
-        self._process.kill()
-        self._process.wait()
-        self.connection.close()
-
-    def bury(self) -> str:
+    def _bury(self) -> str:
         """Return what the process died of, after its connection broke."""
-        self.alive = False
-        self.connection.close()
+        assert self._running is not None
+        (process, connection), self._running = self._running, None
+        connection.close()
         try:
-            self._process.wait(timeout=_DYING_S)
+            process.wait(timeout=_DYING_S)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-        return _cause_of_death(self._process.wait())
+            process.kill()
+        return _cause_of_death(process.wait())
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from search_core.errors import StoreDamaged, StoreError, StoreReadOnly, in_words
-from search_core.messages import stored
-from search_core.system.disk import disk_full, free_bytes, is_full
+from search_core.messages import MARK, Message, stored
+from search_core.system.machine import disk_full, free_bytes, is_full
 
 _BUSY_S = 30.0
 _AGAIN_S = 0.01
@@ -243,7 +243,9 @@ def storable(value: object) -> object:
 
     A column that may hold messages is read with :func:`search_core.messages.restored`.
     """
-    return as_utf8(str(stored(value))) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return as_utf8(stored(value) if isinstance(value, Message) or value.startswith(MARK) else value)
 
 
 def as_utf8(text: str) -> str:

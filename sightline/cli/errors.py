@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 from search_core.errors import SightlineError, in_words
-from search_core.system.disk import disk_full, is_full
+from search_core.system.machine import disk_full, is_full
 from sightline.cli.terminal import escaped, print_error
 
 #: A polite kill, and a terminal that closes.

@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import BaseModel
 
 from dashboard.auth.server_files import allowed_address, allowed_path
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport

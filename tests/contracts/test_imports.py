@@ -17,23 +17,22 @@ ROOT = Path(__file__).parents[2]
 ALLOW = (
     "ingest.cameras",  # cameras and watched folders, as they are recorded, and the test of one
     "ingest.curation.corrections",
-    "ingest.curation.failures",
     "ingest.curation.moving",
     "ingest.curation.tagging",
     "ingest.evidence",
     "ingest.jobs",
     "ingest.ledger",
-    "ingest.media.images.png",
-    "ingest.media.images.raw_photo",
+    "ingest.media.images.formats",
+    "ingest.media.images.formats",
     "ingest.media.keyframes",  # how selectors are typed
     "ingest.media.video.clips",  # regions to blur
     "ingest.options",
     "ingest.rows.deletion",
     "ingest.rows.journal",
     "ingest.rows.retention",
-    "ingest.rows.trash",
+    "ingest.rows.deletion",
     "ingest.sources.discovery",
-    "ingest.sources.fingerprints",
+    "ingest.sources.media_locator",
     "ingest.sources.remote.addresses",
     "ingest.sources.remote.files",
 )

@@ -11,10 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs.job import Job
-from ingest.jobs.redis_table import RedisJobTable
-from ingest.jobs.sqlite_table import SqliteJobTable
-from ingest.jobs.table import JobTable
+from ingest.jobs.table import Job, JobTable, RedisJobTable, SqliteJobTable
 from search_core.errors import QueueUnavailable
 from tests.support.waiting import free_port
 

@@ -12,14 +12,14 @@ from typing import Any, Protocol, TypedDict, Unpack
 import pytest
 
 from ingest.engines.base import Engine
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
 from ingest.media.decoding import listen_to_libav
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport, Progress
-from ingest.rows.bulk_writer import BulkInsert
+from ingest.rows.writer import BulkInsert
 from search_core.encoders.base import Encoder
 from search_core.settings import MediaSettings, Settings
 from search_core.store.library import Store

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.ledger import Ledger
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.errors import EncoderMismatch, UsageError

@@ -16,7 +16,7 @@ import pytest
 from ingest.ledger import Ledger
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
-from ingest.rows.bulk_writer import BulkInsert
+from ingest.rows.writer import BulkInsert
 from search_core.errors import StoreError
 from search_core.schema.entity import MediaEntity
 from search_core.settings import MediaSettings, Settings

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.ledger import Ledger
 from search_core.errors import DiskFull, LibraryNotFound
 from search_core.settings import Settings

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.media.keyframe_selector import SMALL_HEIGHT, SMALL_WIDTH, SmallPicture
-from ingest.media.keyframes import SeenFrame, parse_selector
+from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, SeenFrame, SmallPicture
+from ingest.media.keyframes.registry import parse_selector
 from ingest.media.video.gop import Stretch
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest.jobs import Job, Jobs
+from ingest.jobs.client import Jobs
+from ingest.jobs.table import Job
 from ingest.jobs.worker import Timing
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.lab.plan import CompareOptions, FilterCase

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.cameras.camera_file import AddedTables, quoted
-from ingest.media.keyframes import parse_selector
+from ingest.cameras.camera import AddedTables, quoted
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import UsageError
 from search_core.messages import Message
 from search_core.settings import FolderSettings, Settings

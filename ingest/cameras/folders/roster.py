@@ -20,11 +20,11 @@ from ingest.cameras.folders.folder import (
     make_folder,
 )
 from ingest.cameras.folders.log import FolderLog, FolderState
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import UsageError
 from search_core.messages import Message
 from search_core.settings import Settings
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 #: One that is not on the roster is listed this long after it was last looked through.
 _LISTED_MS = 7 * 86_400_000

@@ -14,25 +14,23 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from ingest.cameras.camera import only_watcher
-from ingest.cameras.folders.candidates import Candidates
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.log import NO_VERSION, FolderLog
-from ingest.cameras.folders.scan import FileVersion, FolderScan, FolderUnavailable
-from ingest.cameras.supervisor import Backoff
+from ingest.cameras.folders.scan import Candidates, FileVersion, FolderScan, FolderUnavailable
+from ingest.cameras.supervisor import Backoff, Watcher, Watchers
 from ingest.ledger import Status
-from ingest.media.keyframes import parse_selector
+from ingest.media.files import WAIT_STAGE
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome
-from ingest.sources.completeness import WAIT_STAGE
 from search_core.encoders.base import Encoder
-from search_core.errors import LibraryNotFound, ServeError, SightlineError, StoreError, in_words
+from search_core.errors import LibraryNotFound, SightlineError, StoreError
 from search_core.messages import Message
 from search_core.settings import Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Stop
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 _FORGET_AT_ONCE = 200
 #: With this many files waiting, only those just recorded are looked for.
@@ -77,53 +75,31 @@ def watch_folders(
     timing, ingesting = timing or Timing(), threading.Lock()
     with FolderLog(settings.ledger_path) as log:
 
-        def watcher_of(folder: WatchedFolder) -> _Watcher:
+        def begin(folder: WatchedFolder) -> _Watcher:
             mine = threading.Event()
-            return _Watcher(folder, settings, store, encoder, mine, observe, timing, ingesting, log)
+            watcher = _Watcher(
+                folder, settings, store, encoder, mine, observe, timing, ingesting, log
+            )
+            watcher.start()
+            return watcher
 
-        running: dict[str, _Watcher] = {}
-        following = _Following(wanted)
+        watchers = Watchers[WatchedFolder, _Watcher](
+            begin, lambda one, folder: one.folder == folder
+        )
         while True:
-            folders = following.now()
-            for name, watcher in list(running.items()):
+            watchers.ask(wanted)
+            for watcher in watchers.running.values():
                 watcher.note_hang()
-                if folders.get(name) != watcher.folder:
-                    watcher.stop_asked.set()
-                    if not watcher.is_alive():
-                        del running[name]
-            for name, folder in folders.items():
-                if name not in running:
-                    running[name] = watcher_of(folder)
-                    running[name].start()
+            watchers.follow()
             if stop.wait(min(LOOK_EVERY_S, timing.hang_s)):
                 break
-        for watcher in running.values():
-            watcher.stop_asked.set()
+        watchers.stop()
         until_s = time.monotonic() + _END_S
-        for watcher in running.values():  # one that hangs in a mounted file system ends with us
+        for watcher in watchers.running.values():  # one that hangs in a mount ends with us
             watcher.join(max(0.0, until_s - time.monotonic()))
 
 
-class _Following:
-    """The folders that are wanted by name; while they cannot be read nothing changes."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self._wanted = wanted
-        self._folders: dict[str, WatchedFolder] = {}
-        self._said = ""
-
-    def now(self) -> dict[str, WatchedFolder]:
-        try:
-            self._folders = {folder.name: folder for folder in self._wanted()}
-            self._said = ""
-        except SightlineError as error:
-            if error.message != self._said:
-                self._said = error.message
-                _log.warning("%s Nothing changes until then. %s", error.message, error.hint)
-        return self._folders
-
-
-class _Watcher(threading.Thread):
+class _Watcher(Watcher):
     """Watches one folder."""
 
     def __init__(
@@ -138,45 +114,21 @@ class _Watcher(threading.Thread):
         ingesting: threading.Lock,
         log: FolderLog,
     ) -> None:
-        super().__init__(name=f"folder {folder.name}", daemon=True)
+        super().__init__(settings, f"folder {folder.name}", folder.lock_name, stop)
         self.folder = folder
-        self._settings = settings
         self._store = store
         self._encoder = encoder
-        self.stop_asked = stop
         self._observe = observe
         self._timing = timing
         self._ingesting = ingesting
         self._log = log
         self._scan = FolderScan(folder.path, settings.data_dir)
         self._candidates = Candidates()
-        self._backoff = Backoff()
         self._reading_since_s: float | None = None
         self._trouble = ""
         self._said: str | None = None
         self._unlisted: dict[str, str] = {}
         self._checked = ""
-
-    def run(self) -> None:
-        """Watch until asked to stop; restart after any error."""
-        while not self.stop_asked.is_set():
-            began_s = time.monotonic()
-            try:
-                with only_watcher(self._settings, self.folder.lock_name):
-                    self._watch()
-                    self._log.end(self.folder.name, now_ms())
-                return
-            except ServeError:
-                # That process writes the log.
-                self._say(Message("is watched by another process already"))
-            except SightlineError as error:
-                self._lose(Message("cannot be watched: {reason}", reason=error.message))
-            except OSError as error:
-                self._lose(Message("cannot be watched: {reason}", reason=in_words(error)))
-            except Exception:
-                _log.exception("watching the folder %s", self.folder.name)
-                self._lose(Message("cannot be watched: see the log"))
-            self.stop_asked.wait(self._backoff.next_s(time.monotonic() - began_s))
 
     def note_hang(self) -> None:
         """Say so when reading the folder takes too long; for another thread."""
@@ -193,7 +145,7 @@ class _Watcher(threading.Thread):
         self._scan.held = bool(self._log.known(self.folder.name, "", 1))
         scan_s = retry_s = 0.0
         backoff = Backoff()
-        while not self.stop_asked.is_set():
+        while not self.stop.is_set():
             now_s = time.monotonic()
             if now_s >= scan_s:
                 self._look()
@@ -210,7 +162,8 @@ class _Watcher(threading.Thread):
                     self._trouble = Message("cannot be taken in: {reason}", reason=error.message)
                     self._lose(self._trouble)
                     retry_s = time.monotonic() + backoff.next_s()
-            self.stop_asked.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+            self.stop.wait(max(0.0, min(scan_s - time.monotonic(), 1.0)))
+        self._log.end(self.folder.name, now_ms())
 
     def _forget_if_library_is_new(self) -> None:
         try:
@@ -293,7 +246,7 @@ class _Watcher(threading.Thread):
                 store=self._store,
                 encoder=self._encoder,
                 library=self.folder.library,
-                should_stop=self.stop_asked.is_set,
+                should_stop=self.stop.is_set,
                 patience_s=self._timing.store_patience_s,
                 watched=True,
             )

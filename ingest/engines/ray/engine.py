@@ -13,8 +13,9 @@ holds decoding back when its object store fills, down to the pipe of the decodin
 from __future__ import annotations
 
 import pickle
+import threading
 import uuid
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
@@ -22,21 +23,90 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ingest.engines.base import DecodeOptions, DecodeTask, Failed, Finished, Prepared, Told
-from ingest.engines.decoder import ENTRY, HANG_S
-from ingest.engines.local import WORKER_BYTES
+from ingest.engines.base import (
+    ENTRY,
+    HANG_S,
+    WORKER_BYTES,
+    DecodeOptions,
+    DecodeTask,
+    Failed,
+    Finished,
+    Prepared,
+    Threads,
+    Told,
+)
 from ingest.engines.ray.cluster import encoder_share, joined, require_ray
-from ingest.engines.ray.feed import Feed
-from ingest.engines.ray.in_flight import UnderWay
-from ingest.engines.ray.rows import Group, InOrder, unpacked
-from ingest.engines.ray.stages import DecodeStage, Encode, decode, feed
-from ingest.engines.threads import Threads
+from ingest.engines.ray.stages import (
+    DecodeStage,
+    Encode,
+    Feed,
+    Group,
+    InOrder,
+    decode,
+    feed,
+    unpacked,
+)
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
 from search_core.encoders.loading import load, options_of
 from search_core.errors import EngineError, SightlineError, in_words
 from search_core.messages import Message
 from search_core.settings import Settings
+
+_LOOK_EVERY_S = 0.1
+
+
+class UnderWay:
+    """Numbers sources as they are given out, never more than ``most`` at once; thread-safe."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._tasks: dict[int, DecodeTask] = {}
+        self._begun = 0
+        self._group_of: dict[int, int] = {}
+        self._left: dict[int, int] = {}
+        self._groups = 0
+        self._changed = threading.Condition()
+
+    def begin(self, task: DecodeTask, should_stop: Callable[[], bool]) -> int:
+        """Return a number for a source, once there is room for it or all is to stop."""
+        with self._changed:
+            while len(self._tasks) >= self._most and not should_stop():
+                self._changed.wait(_LOOK_EVERY_S)
+            number, self._begun = self._begun, self._begun + 1
+            self._tasks[number] = task
+        return number
+
+    def group(self, numbers: Iterable[int]) -> None:
+        """Say which sources are given out together; groups count from 0."""
+        with self._changed:
+            index, self._groups = self._groups, self._groups + 1
+            together = list(numbers)
+            self._group_of |= dict.fromkeys(together, index)
+            self._left[index] = len(together)
+
+    def task(self, number: int) -> DecodeTask | None:
+        """Return a source that has not ended."""
+        with self._changed:
+            return self._tasks.get(number)
+
+    def tasks(self) -> list[DecodeTask]:
+        """Return all sources that have not ended."""
+        with self._changed:
+            return list(self._tasks.values())
+
+    def end(self, number: int) -> int | None:
+        """Take note that a source has ended; return its group when that was the last of it."""
+        with self._changed:
+            del self._tasks[number]
+            group = self._group_of.pop(number)
+            self._left[group] -= 1
+            self._changed.notify_all()
+            if self._left[group]:
+                return None
+            del self._left[group]
+            return group
+
 
 _STOPPING_S = 15.0
 #: Sources of one task: as many pictures, or a long video alone.

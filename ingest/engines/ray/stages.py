@@ -1,11 +1,18 @@
-"""The stages of an ingest as Ray runs them, on whichever machine it chooses.
+"""The stages of an ingest as Ray runs them, on whichever machine it chooses, and what they pass on.
 
 ``feed`` gives groups of sources, ``decode`` makes parcels of keyframes of them, ``Encode`` embeds
-those.
+those. A block of Ray's data holds one pickled value: a group of sources to decode, or a parcel of
+rows as large as one batch of the encoder.
+
+Ray runs a task again when a machine is lost, and takes from its output what is missing by position.
+So a task that asks again must be given the same again: between the ingest, which finds sources, and
+the tasks that decode stands an actor, the ``Feed``, that keeps what may still be needed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import pickle
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
@@ -15,11 +22,130 @@ from typing import Any
 
 import pyarrow as pa
 
-from ingest.engines.base import Alive, Decoded, Event
-from ingest.engines.decoder import Decoder
-from ingest.engines.ray.rows import Row, packed, table_of, unpacked
-from search_core.encoders.base import Encoder, EncoderIdentity
+from ingest.engines.base import Alive, Decoded, Decoder, DecodeTask, Embedded, Event, Keyframe
+from search_core.encoders.base import Embeddings, Encoder, EncoderIdentity, Pixels
 from search_core.errors import EncoderMismatch, EngineError, SightlineError
+
+_COLUMN = "pickled"
+_SCHEMA = pa.schema([(_COLUMN, pa.large_binary())])
+
+#: Sources to decode, by their numbers in this ingest.
+Group = list[tuple[int, DecodeTask]]
+
+
+@dataclass(slots=True)
+class Row:
+    """What is told of a source at once: at most one keyframe, and that one's pixels.
+
+    ``position`` counts the rows of the source. Once embedded, ``embedding`` (dim,) is there instead
+    of ``pixels``, and ``seconds`` is its share of what embedding took.
+    """
+
+    number: int
+    position: int
+    said: list[Event | Keyframe]
+    pixels: Pixels | None = None
+    embedding: Embeddings | None = None
+    seconds: float = 0.0
+
+    def events(self) -> Iterator[Event]:
+        """Yield what is told, the keyframe as Embedded."""
+        for event in self.said:
+            if isinstance(event, Keyframe):
+                if self.embedding is None:
+                    raise ValueError("a keyframe came back without its embedding")
+                yield Embedded(event, self.embedding, self.seconds)
+            else:
+                yield event
+
+
+class InOrder:
+    """Puts rows in the order of their sources, whichever they come in; each is given once.
+
+    What a source's rows wait for is on its way, or made again by Ray; meanwhile embeddings wait,
+    not pixels.
+    """
+
+    def __init__(self) -> None:
+        self._next: dict[int, int] = {}
+        self._waiting: dict[int, dict[int, Row]] = {}
+
+    def add(self, row: Row) -> Iterator[Row]:
+        """Yield the rows whose turn it is, now that this one has come."""
+        waiting = self._waiting.setdefault(row.number, {})
+        if row.position >= self._next.get(row.number, 0):
+            waiting[row.position] = row
+        while (ready := waiting.pop(self._next.get(row.number, 0), None)) is not None:
+            self._next[row.number] = ready.position + 1
+            yield ready
+
+    def forget(self, number: int) -> None:
+        """Forget a source that has ended."""
+        self._next.pop(number, None)
+        self._waiting.pop(number, None)
+
+
+def packed(value: Group | list[Row]) -> pa.Table:
+    """Return a table of one row that holds a group or a parcel."""
+    return table_of(pickle.dumps(value, protocol=5))
+
+
+def table_of(pickled: bytes) -> pa.Table:
+    """Return a table of one row that holds what is pickled already."""
+    return pa.table({_COLUMN: [pickled]}, schema=_SCHEMA)
+
+
+def unpacked(table: pa.Table) -> Iterator[Any]:
+    """Yield the groups or parcels of a table; a group the feed has forgotten is an empty list."""
+    for pickled in table.column(_COLUMN):
+        value = pickled.as_py()
+        # Nobody but this same ingest has pickled it.
+        yield pickle.loads(value) if value else []  # noqa: S301
+
+
+class Feed:
+    """Groups of sources (pickled), in the order they were put in; and whether all is to stop."""
+
+    def __init__(self) -> None:
+        self._groups: list[bytes] = []
+        self._complete = False
+        self._stop = asyncio.Event()
+        self._changed = asyncio.Condition()
+
+    async def put(self, group: bytes) -> None:
+        """Add a group."""
+        async with self._changed:
+            self._groups.append(group)
+            self._changed.notify_all()
+
+    async def complete(self) -> None:
+        """Say that there are no more groups to come."""
+        async with self._changed:
+            self._complete = True
+            self._changed.notify_all()
+
+    async def group(self, index: int) -> bytes | None:
+        """Return a group, waiting until it is there; None when there are no more, or on a stop.
+
+        A group whose sources have all ended is empty.
+        """
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._complete or index < len(self._groups))
+        return self._groups[index] if index < len(self._groups) else None
+
+    async def forget(self, index: int) -> None:
+        """Let go of a group whose sources have all ended."""
+        self._groups[index] = b""
+
+    async def stop(self) -> None:
+        """Let decoding end, and give no more groups."""
+        self._stop.set()
+        await self.complete()
+
+    async def stopped(self) -> None:
+        """Return when all is to stop."""
+        await self._stop.wait()
+
 
 _LOOK_EVERY_S = 0.5
 #: Of this worker process, kept from one task to the next: starting one takes longer than a picture.

@@ -1,7 +1,6 @@
 """When footage and photographs were captured, and which source says so.
 
-``container`` and ``photograph`` read what files give (``formats`` knows how it is written),
-``claims`` is the order in which it is believed, and ``choice`` decides. Recordings that are given
-the time at which the first of them began are laid one after another by
-:mod:`ingest.estimate.sequence`.
+``metadata`` reads what files give, and ``claims`` has the order in which sources are believed, and
+decides. Recordings that are given the time at which the first of them began are laid one after
+another by :mod:`ingest.estimate.sequence`.
 """

@@ -18,13 +18,11 @@ import pi_heif
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
-from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
+from ingest.media.base import DecodedFrame, KeyframeSelector, LeastSize, MediaInfo
 from ingest.media.capture_time.claims import TimeClaim
-from ingest.media.capture_time.photograph import photograph_claims
+from ingest.media.capture_time.metadata import photograph_claims
 from ingest.media.damage import check_pixels
-from ingest.media.images import tiff
-from ingest.media.images.png import without_long_text
-from ingest.media.keyframes import KeyframeSelector
+from ingest.media.images.formats import tiff_pages, without_long_text
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia, in_words
 from search_core.messages import Message, joined
 
@@ -299,7 +297,7 @@ def _pages_note(file: Path | BytesIO, image: Image.Image) -> str:
     count = 1
     if image.format == "TIFF":
         with opened(file) as content:
-            count = tiff.pages(content)
+            count = tiff_pages(content)
     elif image.format == "HEIF":
         count = int(getattr(image, "n_frames", 1))
     return (

@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import NamedSelector, SeenFrame
-from ingest.media.keyframes.analysis.novelty import LEAST_BLOCKS, Novelty
-from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout
-from ingest.media.keyframes.analysis.targets import Moments
+from ingest.media.base import NamedSelector, SeenFrame
+from ingest.media.keyframes.analysis.background import LEAST_BLOCKS, Novelty
+from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS, Lookout, Moments, sizes_of
 from ingest.media.video.gop import Stretch
 
 #: Encoders' usual longest distance between keyframes is 250 frames: 10.4 s at 24 frames/s. Only
@@ -36,13 +34,11 @@ class Auto(NamedSelector):
 
     name: ClassVar[str] = "auto"
     help: ClassVar[str] = "one per thing that comes and goes"
+    #: With the numbers it works with, so that changing them is a new recipe.
+    recipe: ClassVar[str] = (
+        f"auto:{MIN_SPACING_MS}:{MAX_GAP_MS}:{FILL_EVERY_MS}:{LONGEST_UNSEEN_MS}:{LONGEST_SPAN_MS}:2"
+    )
     least_distance: float = 0.0
-
-    @property
-    def recipe(self) -> str:
-        """``auto`` and the numbers it works with, so that changing them is a new recipe."""
-        numbers = (MIN_SPACING_MS, MAX_GAP_MS, FILL_EVERY_MS, LONGEST_UNSEEN_MS, LONGEST_SPAN_MS)
-        return ":".join(["auto", *map(str, numbers), "2"])
 
     def chooser(self) -> _Chooser:
         """Return a chooser that knows nothing of the video yet."""

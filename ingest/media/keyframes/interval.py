@@ -1,4 +1,9 @@
-"""``interval:SECONDS``: one frame per interval, decoded from the codec keyframe before it."""
+"""Frames by time alone, or by the codec's choice alone.
+
+``iframe`` is every keyframe of the codec and nothing else, the cheapest way through footage.
+``interval:SECONDS`` is one frame per interval, decoded from the codec keyframe before it. Moments
+that are known already are those a library holds, decoded once more.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +11,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
-from ingest.media.keyframe_selector import Argument, NamedSelector, SeenFrame
+from ingest.media.base import (
+    ANIMATION_STEP_MS,
+    Argument,
+    FrameChooser,
+    NamedSelector,
+    SeenFrame,
+)
 from ingest.media.video.gop import Stretch
+
+
+@dataclass(frozen=True, slots=True)
+class CodecKeyframes(NamedSelector):
+    """Every keyframe of the codec and nothing else."""
+
+    name: ClassVar[str] = "iframe"
+    help: ClassVar[str] = "all of the codec's"
+    recipe: ClassVar[str] = "iframe"
+    least_distance: float = 0.0
+
+    def chooser(self) -> _CodecChooser:
+        """Return a chooser that takes every codec keyframe."""
+        return _CodecChooser()
+
+
+class _CodecChooser(FrameChooser):
+    left_out = 0
+
+    def depth(self, stretch: Stretch[Any]) -> int:
+        return int(stretch.begins)
+
+    def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
+        return [frame] if frame.is_keyframe else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +77,9 @@ class Interval(NamedSelector):
         """The same interval for animated images."""
         return self.every_ms
 
-    def chooser(self) -> _Chooser:
+    def chooser(self) -> _IntervalChooser:
         """Return a chooser that takes the first frame of every interval."""
-        return _Chooser(self.every_ms)
+        return _IntervalChooser(self.every_ms)
 
 
 @dataclass(slots=True)
@@ -62,7 +97,7 @@ class _Gate:
         return True
 
 
-class _Chooser:
+class _IntervalChooser(FrameChooser):
     left_out = 0
 
     def __init__(self, every_ms: int) -> None:
@@ -79,5 +114,36 @@ class _Chooser:
     def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
         return [frame] if self._gate.wants(frame.pts_ms) else []
 
-    def finish(self) -> Sequence[SeenFrame]:
-        return []
+
+@dataclass(frozen=True, slots=True)
+class GivenMoments:
+    """The frames shown at exactly these moments, in milliseconds from the start of the video.
+
+    Internal: not a selector people type, and not recorded. Animated images are taken in their
+    usual steps.
+    """
+
+    moments_ms: frozenset[int]
+    recipe: ClassVar[str] = "given"
+    animation_step_ms: int = ANIMATION_STEP_MS
+    least_distance: float = 0.0
+
+    def chooser(self) -> _MomentsChooser:
+        """Return a chooser that takes these moments' frames."""
+        return _MomentsChooser(self.moments_ms)
+
+
+class _MomentsChooser(FrameChooser):
+    left_out = 0
+
+    def __init__(self, moments_ms: frozenset[int]) -> None:
+        self._wanted_ms = moments_ms
+
+    def depth(self, stretch: Stretch[Any]) -> int:
+        if not stretch.ends or not stretch.begins or None in stretch.times_ms:
+            return len(stretch)  # a part, or frames whose times are known only once decoded
+        found = [index for index, time in enumerate(stretch.times_ms) if time in self._wanted_ms]
+        return max(found, default=-1) + 1
+
+    def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
+        return [frame] if frame.pts_ms in self._wanted_ms else []

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     SMALL_HEIGHT,
     SMALL_WIDTH,
     Argument,
+    FrameChooser,
     NamedSelector,
     SeenFrame,
     SmallPicture,
 )
 from ingest.media.keyframes.analysis.background import Background, changed_blocks
-from ingest.media.keyframes.analysis.packet_activity import sizes_of
-from ingest.media.keyframes.analysis.sampling import Lookout
-from ingest.media.keyframes.analysis.targets import Moments
+from ingest.media.keyframes.analysis.sampling import Lookout, Moments, sizes_of
 from ingest.media.video.gop import Stretch
 
 #: Three blocks of the low-resolution picture: a walker who fills a third of its height.
@@ -48,11 +47,6 @@ class Motion(NamedSelector):
     percent: float = DEFAULT_PERCENT
     least_distance: float = 0.0
 
-    @classmethod
-    def of(cls, number: float) -> Self:
-        """Return the selector to which ``number`` percent of the picture are a movement."""
-        return cls(number)
-
     @property
     def recipe(self) -> str:
         """``motion:`` and the numbers it works with."""
@@ -63,9 +57,10 @@ class Motion(NamedSelector):
         return _Chooser(max(1, round(self.percent / 100 * SMALL_WIDTH * SMALL_HEIGHT)))
 
 
-class _Chooser:
+class _Chooser(FrameChooser):
+    left_out = 0
+
     def __init__(self, least_blocks: int) -> None:
-        self.left_out = 0
         self._least_blocks = least_blocks
         self._lookout = Lookout(LONGEST_UNSEEN_MS, least_blocks)
         self._background = Background()
@@ -118,6 +113,3 @@ class _Chooser:
                 return []
         self._kept, self._moving = picture, frame
         return [frame]
-
-    def finish(self) -> Sequence[SeenFrame]:
-        return []

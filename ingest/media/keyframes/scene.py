@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.keyframe_selector import (
+from ingest.media.base import (
     Argument,
+    FrameChooser,
     NamedSelector,
     SeenFrame,
     SmallPicture,
@@ -43,11 +44,6 @@ class Scene(NamedSelector):
     threshold: float = DEFAULT_THRESHOLD
     least_distance: float = 0.0
 
-    @classmethod
-    def of(cls, number: float) -> Self:
-        """Return the selector whose cuts change the content by ``number``."""
-        return cls(number)
-
     @property
     def recipe(self) -> str:
         """``scene:`` and the threshold."""
@@ -58,7 +54,7 @@ class Scene(NamedSelector):
         return _Chooser(self.threshold)
 
 
-class _Chooser:
+class _Chooser(FrameChooser):
     left_out = 0
 
     def __init__(self, threshold: float) -> None:
@@ -83,9 +79,6 @@ class _Chooser:
                 return []
         self._kept, self._kept_ms = content, frame.pts_ms
         return [frame]
-
-    def finish(self) -> Sequence[SeenFrame]:
-        return []
 
 
 def content_of(picture: SmallPicture) -> NDArray[np.float32]:

@@ -33,13 +33,12 @@ from PIL import Image, ImageFilter, ImageOps
 
 from ingest.media.damage import last_words
 from ingest.media.video.container import number_of, open_container, video_tracks
-from ingest.media.video.discontinuity import true_extent
-from ingest.media.video.timestamps import StreamClock
+from ingest.media.video.timestamps import StreamClock, true_extent
 from ingest.media.video.video import Video
 from search_core.errors import CorruptMedia, MediaError, in_words
 from search_core.messages import Message
 from search_core.system.cancellation import Interrupted
-from search_core.system.disk import disk_full, is_full
+from search_core.system.machine import disk_full, is_full
 
 Cut = Literal["copied", "exact"]
 

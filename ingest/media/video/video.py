@@ -19,8 +19,15 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from ingest.media.base import DecodedFrame, LeastSize, MediaInfo
-from ingest.media.capture_time.container import container_claims
+from ingest.media.base import (
+    DecodedFrame,
+    FrameChooser,
+    KeyframeSelector,
+    LeastSize,
+    MediaInfo,
+    SeenFrame,
+)
+from ingest.media.capture_time.metadata import container_claims
 from ingest.media.damage import (
     ENCRYPTED,
     check_pixels,
@@ -29,23 +36,28 @@ from ingest.media.damage import (
     rate_note,
     unread_note,
 )
-from ingest.media.keyframes import FrameChooser, KeyframeSelector, SeenFrame
 from ingest.media.video.container import (
+    JoinedMp4,
     is_cut_short,
     is_encrypted,
     is_mp4,
+    joined_mp4,
     number_of,
     open_container,
     undecodable_tracks,
     unread_recording,
     video_tracks,
 )
-from ingest.media.video.decoder import Decoder
-from ingest.media.video.discontinuity import has_no_timestamps, may_jump, true_extent
-from ingest.media.video.frames import Projector, SeenVideoFrame
+from ingest.media.video.frames import Decoder, Projector, SeenVideoFrame
 from ingest.media.video.gop import decode_stretches, stretches
-from ingest.media.video.joined_mp4 import JoinedMp4, joined_mp4
-from ingest.media.video.timestamps import LAST_PTS_MS, StreamClock, Timeline
+from ingest.media.video.timestamps import (
+    LAST_PTS_MS,
+    StreamClock,
+    Timeline,
+    has_no_timestamps,
+    may_jump,
+    true_extent,
+)
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia
 from search_core.messages import Message, joined
 

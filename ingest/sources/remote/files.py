@@ -1,30 +1,221 @@
 """Files elsewhere: s3:// and gs:// addresses and, where settings allow it, those of the web.
 
 All of it goes through fsspec; credentials are found as each store's own tools find them. An address
-as it was given may hold secrets: ``uri`` is what is shown and kept, ``url`` what is opened.
+as it was given may hold secrets: ``uri`` is what is shown and kept, ``url`` what is opened. What
+reading raises is put into words about the file, and nothing of an address is quoted.
+
+The web is fetched from without being led into the network this machine is in. Anybody may write an
+address, and a harmless name may lead anywhere: by its DNS, or by redirects. So every single
+connection is looked at as it is made, and made only to public addresses, or to hosts that the
+settings name.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import re
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
+import aiohttp
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
+from ingest.media.files import CHANGED_WHILE_READ
 from ingest.sources.remote.addresses import WEB, without_secrets
-from ingest.sources.remote.errors import NotThere, translated
-from ingest.sources.remote.web import web_filesystem
-from search_core.errors import MediaError, UnsupportedMedia
+from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia, in_words
 from search_core.messages import Message
 from search_core.settings import RemoteSettings
+
+
+class NotThere(MediaError):
+    """Nothing is at the address."""
+
+
+class Unreachable(MediaError):
+    """Nothing at all can be read from there now."""
+
+
+#: Errors by the names of their classes: they are those of libraries that need not be there.
+_UNREACHABLE = {
+    "NoCredentialsError": Message(
+        "cannot be read without credentials; they are taken from the "
+        "environment (AWS_ACCESS_KEY_ID …) or ~/.aws"
+    ),
+    "PartialCredentialsError": Message("cannot be read: its credentials are incomplete"),
+    "ProfileNotFound": Message("cannot be read: AWS_PROFILE names a profile that is not in ~/.aws"),
+    "TokenRetrievalError": Message("cannot be read: the login to AWS has run out"),
+    "DefaultCredentialsError": Message(
+        "cannot be read without credentials; they are taken from "
+        "GOOGLE_APPLICATION_CREDENTIALS or `gcloud auth application-default login`"
+    ),
+    "RefreshError": Message("cannot be read: the login to Google has run out"),
+    "EndpointConnectionError": Message("cannot be read: its server cannot be reached"),
+    "ClientConnectorDNSError": Message("cannot be read: its server's name is not known"),
+    "ClientConnectorCertificateError": Message(
+        "cannot be read: its server's certificate is not valid"
+    ),
+    "ClientConnectorError": Message("cannot be read: its server cannot be reached"),
+    "ReadTimeoutError": Message("cannot be read: its server did not answer in time"),
+    "ConnectTimeoutError": Message("cannot be read: its server did not answer in time"),
+    "TimeoutError": Message("cannot be read: its server did not answer in time"),
+}
+_WORDS = {
+    "FileExpired": CHANGED_WHILE_READ,
+    "TooManyRedirects": Message("cannot be read: it is redirected in circles"),
+    "NonHttpUrlRedirectClientError": Message("is redirected to something other than a web address"),
+    "InvalidURL": Message("is not an address"),
+    "InvalidUrlClientError": Message("is not an address"),
+    "ServerDisconnectedError": Message("cannot be read: its server closed the connection"),
+}
+_CUT_OFF = ("ClientPayloadError", "IncompleteReadError", "ResponseStreamingError")
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn whatever is raised inside into a MediaError whose message is a predicate."""
+    try:
+        yield
+    except Exception as error:
+        raise _media_error(error) from None
+
+
+def _media_error(error: BaseException) -> MediaError:
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None and cause not in chain:
+        chain.append(cause)
+    for raised in reversed(chain):
+        if isinstance(raised, MediaError):
+            return raised
+        if (known := _known(raised)) is not None:
+            return known
+    if isinstance(error, FileNotFoundError):
+        return NotThere(Message("does not exist"))
+    if isinstance(error, PermissionError) or str(error).startswith("Forbidden"):  # gcsfs says so
+        return MediaError("may not be read with these credentials")
+    if isinstance(error, ValueError) and "range requests" in str(error):
+        return MediaError("is an archive on a server that gives no parts of files; download it")
+    return MediaError("cannot be read: {error}", error=in_words(error))
+
+
+def _known(error: BaseException) -> MediaError | None:
+    names = [kind.__name__ for kind in type(error).__mro__]
+    for name in names:
+        if name in _UNREACHABLE:
+            return Unreachable(_UNREACHABLE[name])
+        if name in _WORDS:
+            return MediaError(_WORDS[name])
+        if name in _CUT_OFF:
+            return CorruptMedia("ended before all of it had come; run again to fetch it anew")
+    # gcsfs calls a status code; what aiohttp calls so is its own verdict on a torn answer.
+    status = getattr(error, "code" if "HttpError" in names else "status", None)
+    return _answered(status) if isinstance(status, int) else None
+
+
+def _answered(status: int) -> MediaError:
+    if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
+        return NotThere(Message("does not exist"))
+    known = status in {item.value for item in HTTPStatus}
+    phrase = f" {HTTPStatus(status).phrase}" if known else ""
+    return MediaError(
+        "cannot be read: its server answered {status}{phrase}", status=status, phrase=phrase
+    )
+
+
+_CONNECT_S = 30.0
+_SILENCE_S = 60.0
+#: Addresses that stand for an IPv4 address behind a translator: its last four bytes.
+_TRANSLATED = IPv6Network("64:ff9b::/96")
+
+
+@dataclass(slots=True)
+class _Request:
+    """One request under way, as the connections made for it see it."""
+
+    any_address: bool
+    refused: str = ""
+
+
+_request: ContextVar[_Request] = ContextVar("request")
+
+
+def web_filesystem(settings: RemoteSettings) -> AbstractFileSystem:
+    """Return what opens http(s) addresses; raises UnsupportedMedia for one that is private."""
+    listed = {host.strip("[]").lower() for host in settings.private_hosts}
+
+    async def looked_at(
+        request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+    ) -> aiohttp.ClientResponse:
+        # Called for each redirect too; aiohttp itself follows none but to http and https.
+        current = _Request(any_address=(request.url.host or "").lower() in listed)
+        token = _request.set(current)
+        try:
+            return await handler(request)
+        except aiohttp.ClientConnectionError:
+            if current.refused:
+                raise _refusal(request.url.host, current.refused) from None
+            raise
+        finally:
+            _request.reset(token)
+
+    async def client(**given: Any) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=_socket_to),
+            middlewares=(looked_at,),
+            timeout=aiohttp.ClientTimeout(
+                total=settings.max_seconds, sock_connect=_CONNECT_S, sock_read=_SILENCE_S
+            ),
+            # What is hashed and kept is the file itself; no cookie goes from one host to another.
+            headers={"Accept-Encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            **given,
+        )
+
+    return fsspec.filesystem("https", get_client=client, skip_instance_cache=True)
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet, whatever it is wrapped in."""
+    plain = _unwrapped(ip_address(address.partition("%")[0]))
+    return plain.is_global and not plain.is_multicast
+
+
+def _unwrapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    if isinstance(address, IPv6Address):
+        if address in _TRANSLATED:
+            return IPv4Address(address.packed[-4:])
+        return address.ipv4_mapped or address.sixtofour or address
+    return address
+
+
+def _socket_to(info: tuple[Any, ...]) -> socket.socket:
+    """Return a socket for one address, the very one that is connected to; refuse private ones."""
+    family, kind, protocol, _, address = info
+    request = _request.get()
+    if not request.any_address and not is_public(address[0]):
+        request.refused = address[0]
+        raise PermissionError(errno.EACCES, "is a private address")
+    return socket.socket(family, kind, protocol)
+
+
+def _refusal(host: str | None, address: str) -> UnsupportedMedia:
+    where = address if host in (None, address) else f"{host} ({address})"
+    return UnsupportedMedia(
+        "leads to {where}, which is not on the public internet; "
+        "SIGHTLINE_REMOTE_PRIVATE_HOSTS lists hosts that are trusted all the same",
+        where=where,
+    )
+
 
 _EXTRAS = {"s3": "s3", "gs": "gcs"}
 _BLOCK_BYTES = 8 * 1024**2
@@ -59,12 +250,12 @@ class Opened:
     modified_ns: int | None
 
 
+@dataclass(slots=True)
 class RemoteFiles:
     """What addresses lead to, within what the settings allow. Safe for several threads."""
 
-    def __init__(self, settings: RemoteSettings) -> None:
-        self._settings = settings
-        self._filesystems: dict[str, AbstractFileSystem] = {}
+    _settings: RemoteSettings
+    _filesystems: dict[str, AbstractFileSystem] = field(default_factory=dict)
 
     def find(self, address: str) -> Iterator[RemoteFile]:
         """Yield the files an address names, by name: one, a folder's, or those a pattern matches.

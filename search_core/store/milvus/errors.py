@@ -33,7 +33,7 @@ from search_core.errors import (
     without_class_names,
 )
 from search_core.messages import Message
-from search_core.system.disk import FULL_HINT
+from search_core.system.machine import FULL_HINT
 
 
 class Meaning(Enum):

@@ -44,8 +44,8 @@ from search_core.store.milvus.schema import (
 from search_core.store.milvus.scratch import MilvusTrial, VectorSpace
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_PREFIX
-from search_core.system.clock import now_ms
 from search_core.system.locks import write_privately
+from search_core.system.machine import now_ms
 
 #: ``works``: as Sightline does it; ``adapted``: otherwise, and Sightline minds it; ``fails``.
 Outcome = Literal["works", "adapted", "fails", "not tried"]

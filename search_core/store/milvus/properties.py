@@ -33,7 +33,7 @@ from search_core.store.library import LibraryInfo
 from search_core.store.lite.inspection import Health
 from search_core.store.milvus.errors import is_missing
 from search_core.store.milvus.schema import scalar_fields
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 
 PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"

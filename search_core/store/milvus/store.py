@@ -51,8 +51,7 @@ from search_core.store.milvus.scratch import (
 )
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import TRIAL_TIMEOUT_S
-from search_core.system.clock import now_ms
-from search_core.system.disk import require_room
+from search_core.system.machine import now_ms, require_room
 
 if TYPE_CHECKING:
     from search_core.store.milvus.bulk_insert import BulkInserter, BulkStorage

@@ -207,7 +207,7 @@ def _milvus(settings: Settings) -> Iterator[Check]:
     where = f"Milvus Lite in {endpoint.uri}" if endpoint.embedded else f"server {endpoint.uri}"
     if "://" in endpoint.uri and endpoint.embedded:
         where = f"Milvus Lite of the running serve, {endpoint.uri}"
-    from ingest.curation.restoration import damaged_files
+    from ingest.curation.repair import damaged_files
 
     damaged = damaged_files(settings, endpoint)
     for finding in damaged:
@@ -266,7 +266,7 @@ def _expected_rows(settings: Settings) -> dict[str, int]:
 
 
 def _queue(settings: Settings) -> Iterator[Check]:
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
 
     if settings.queue is None and not settings.jobs_path.exists():
         yield Check("Jobs", "ok", f"{settings.queue_shown} (made on first use)")

@@ -28,7 +28,7 @@ from search_core.schema.clocks import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
 from search_core.store.endpoint import running_serve
-from search_core.system.clock import now_ms
+from search_core.system.machine import now_ms
 from sightline.cli.admin import audit
 from sightline.cli.options import (
     JsonOption,

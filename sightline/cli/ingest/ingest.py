@@ -17,13 +17,13 @@ from rich.text import Text
 
 from ingest.engines.base import Engine
 from ingest.ledger import Ledger, LedgerRow
-from ingest.media.capture_time.report import file_time_warning, time_summary
-from ingest.media.keyframes import parse_selector, selector_help
+from ingest.media.capture_time.claims import file_time_warning, time_summary
+from ingest.media.files import WAIT_STAGE
+from ingest.media.keyframes.registry import parse_selector, selector_help
 from ingest.options import IngestOptions
 from ingest.report import IngestReport
 from ingest.report import Progress as IngestProgress
 from ingest.rows.journal import pending_correction
-from ingest.sources.completeness import WAIT_STAGE
 from ingest.sources.discovery import file_of
 from search_core.schema.clocks import parse_offset, parse_zone
 from search_core.schema.entity import iso_from_ms
@@ -191,7 +191,7 @@ def _engine_of(
         return RayEngine(settings, address=ray_address, workers=workers)
     if workers is None:
         return None
-    from ingest.engines.local import LocalEngine
+    from ingest.engines.base import LocalEngine
 
     return LocalEngine(workers)
 
@@ -429,7 +429,7 @@ def failures(
 def _failed(settings: Settings, library: str | None) -> list[LedgerRow]:
     if not settings.ledger_path.exists():
         return []
-    from ingest.curation.failures import present
+    from ingest.sources.media_locator import present
 
     with Ledger(settings.ledger_path) as ledger:
         rows = [*ledger.outcomes(library, "failed"), *ledger.waiting(library)]

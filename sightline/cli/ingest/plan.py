@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.filesize import decimal
 
-from ingest.media.capture_time.report import file_time_warning
-from ingest.media.keyframes import parse_selector
+from ingest.media.capture_time.claims import file_time_warning
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions
 from search_core.errors import IndexParameterError, LibraryNotFound
 from search_core.indexes import FASTEST_FIRST, start_for
@@ -34,7 +34,7 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.estimate.extrapolation import Expected
+    from ingest.estimate.probe import Expected
     from ingest.estimate.survey import Survey
 
 _SHOWN_FAILURES = 5
@@ -75,7 +75,7 @@ def plan(
     asked.naming(settings, paths)
     milvus = _milvus(settings)
     encoder = open_workspace(settings).encoder()
-    from ingest.engines.local import fitting_workers
+    from ingest.engines.base import fitting_workers
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed
     from ingest.intake import Plan

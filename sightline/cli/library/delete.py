@@ -107,7 +107,7 @@ def delete(
 
 
 def _delete_missing(settings: Settings, where: Filter, *, yes: bool, json: bool) -> None:
-    from ingest.rows.missing import delete_missing, find_missing
+    from ingest.rows.retention import delete_missing, find_missing
 
     library = settings.library
     with open_workspace(settings) as workspace:
@@ -170,8 +170,7 @@ def prune(
     """
     settings = settings_of(ctx, library)
     from ingest.rows.deletion import purge_outdated
-    from ingest.rows.missing import forget_missing
-    from ingest.rows.retention import Rule, rules_of
+    from ingest.rows.retention import Rule, forget_missing, rules_of
     from ingest.rows.retention import prune as run
 
     if older_than is not None:
@@ -255,7 +254,7 @@ def prune(
 def _forget_jobs(settings: Settings, *, dry_run: bool) -> None:
     if settings.queue is None and not settings.jobs_path.exists():
         return
-    from ingest.jobs import KEPT, Jobs
+    from ingest.jobs.client import KEPT, Jobs
 
     with closing(Jobs(settings)) as jobs:
         count = jobs.forget_finished(dry_run=dry_run)

@@ -17,7 +17,7 @@ from ingest.ledger import Ledger
 from search_core.errors import StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
-from search_core.system.disk import bytes_below
+from search_core.system.machine import bytes_below
 from sightline.cli.admin import audit
 from sightline.cli.library import corrections
 from sightline.cli.options import JsonOption, NameArgument, YesOption, settings_of
@@ -143,7 +143,8 @@ def reembed(
 
 
 def _queue_reembedding(settings: Settings, *, json: bool) -> None:
-    from ingest.jobs import Jobs, ReembedRequest
+    from ingest.jobs.client import Jobs
+    from ingest.jobs.requests import ReembedRequest
 
     with closing(Jobs(settings)) as jobs:
         job_id = jobs.submit(ReembedRequest(settings.library, settings.model, settings.pretrained))
@@ -238,7 +239,7 @@ def _status(settings: Settings) -> dict[str, Any]:
 def _add_sources(settings: Settings, libraries: list[dict[str, Any]]) -> None:
     if not settings.ledger_path.exists():
         return
-    from ingest.curation.failures import present
+    from ingest.sources.media_locator import present
 
     with Ledger(settings.ledger_path) as ledger:
         for library in libraries:

@@ -112,7 +112,7 @@ class _Check:
 
     def look(self, *, mend: bool) -> None:
         """Find what does not fit and, to ``mend``, mend it; files first, then rows."""
-        from ingest.curation.restoration import damaged_files, restore_files
+        from ingest.curation.repair import damaged_files, restore_files
 
         with err().status("Looking …") as line:
             self._say_so = lambda text: line.update(Text(text))
@@ -148,7 +148,7 @@ class _Check:
         question = f"Remove {counted(count, 'keyframe')} of deleted files for good?"
         if not count or not confirmed(question, yes=yes):
             return
-        from ingest.rows.missing import delete_missing
+        from ingest.rows.retention import delete_missing
 
         with open_workspace(self._settings) as workspace:
             for library, ids in due.items():

@@ -29,7 +29,8 @@ from sightline.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from ingest.jobs import Job, Jobs
+    from ingest.jobs.client import Jobs
+    from ingest.jobs.table import Job
 
 app = typer.Typer(
     name="jobs",
@@ -123,7 +124,7 @@ def retry(ctx: typer.Context, job_id: IdArgument) -> None:
 
 def _opened(ctx: typer.Context) -> closing[Jobs]:
     settings = settings_of(ctx)
-    from ingest.jobs import Jobs
+    from ingest.jobs.client import Jobs
 
     return closing(Jobs(settings))
 

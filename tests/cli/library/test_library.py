@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from ingest.rows.deletion import discard
-from ingest.rows.trash import trash_path
+from ingest.rows.deletion import discard, trash_path
 from search_core.schema.filters import Filter
 from search_core.settings import load_settings
 from search_core.store.endpoint import resolve_endpoint

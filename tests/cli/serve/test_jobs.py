@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from search_core.search.query_pictures import QueryPictures, digest_of
 from search_core.settings import Settings
 from tests.cli.conftest import Run

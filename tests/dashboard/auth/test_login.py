@@ -241,7 +241,7 @@ def test_footage_is_only_of_cameras_that_may_be_seen(
 ) -> None:
     from dataclasses import replace
 
-    from ingest.sources.contents import content_of
+    from ingest.media.files import content_of
 
     video = tmp_path / "gate.mp4"
     video.write_bytes(bytes(100))

@@ -9,7 +9,7 @@ from starlette.applications import Starlette
 
 from dashboard import resources
 from dashboard.components import video_serving as footage
-from ingest.sources.contents import content_of
+from ingest.media.files import content_of
 from search_core.encoders.loading import load_encoder
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings

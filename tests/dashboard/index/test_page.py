@@ -24,7 +24,7 @@ from dashboard.index.apply import (
 from dashboard.index.compare import filter_case
 from dashboard.index.jobs import worth_showing
 from dashboard.index.page import advice_frame, advice_sentence
-from ingest.jobs import Job, JobState
+from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import Timing, run_worker
 from search_core.indexes import IvfFlat
 from search_core.indexes.advice import advise

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard.auth import identity
 from dashboard.auth.guarded_jobs import GuardedJobs
-from ingest.jobs import Claim, Claims, Jobs
+from ingest.jobs.client import Claim, Claims, Jobs
 from ingest.ledger import Ledger
 from ingest.options import IngestOptions
 from search_core.access.roles import Access

@@ -14,7 +14,8 @@ from dashboard.auth import identity
 from dashboard.components.jobs import is_stuck
 from dashboard.library.browsing import newest_entities
 from dashboard.library.jobs import result_frame
-from ingest.jobs import Job, Jobs, JobState
+from ingest.jobs.client import Jobs
+from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import run_worker
 from ingest.ledger import Ledger
 from ingest.options import IngestOptions

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from dashboard import resources
-from ingest.sources.contents import content_of
+from ingest.media.files import content_of
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings, load_settings

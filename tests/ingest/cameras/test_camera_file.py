@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from ingest.cameras.camera_file import AddedCamera, AddedCameras
+from ingest.cameras.camera import AddedCamera, AddedCameras
 from search_core.errors import SettingsError, UsageError
 from search_core.schema.camera import check_address, with_login
 

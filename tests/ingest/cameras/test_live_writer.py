@@ -21,7 +21,7 @@ from ingest.curation.verification import verify
 from ingest.ledger import Ledger
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from ingest.rows.deletion import delete_entities, drop_library
-from ingest.rows.missing import delete_missing, find_missing
+from ingest.rows.retention import delete_missing, find_missing
 from search_core.encoders.base import Embeddings
 from search_core.errors import StoreUnavailable
 from search_core.schema.entity import MediaEntity

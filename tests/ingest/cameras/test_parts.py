@@ -15,8 +15,13 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ingest.cameras.camera import Camera, check_camera_name, configured_cameras
-from ingest.cameras.live_stream import LiveClock
-from ingest.cameras.motion_gate import BUSY_SPACING_MS, HEARTBEAT_MS, SPACING_MS, MotionGate
+from ingest.cameras.live_stream import (
+    BUSY_SPACING_MS,
+    HEARTBEAT_MS,
+    SPACING_MS,
+    LiveClock,
+    MotionGate,
+)
 from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import (
     days_kept,

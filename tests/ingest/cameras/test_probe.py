@@ -7,7 +7,7 @@ from PIL import Image
 from pydantic import SecretStr
 
 from ingest.cameras.camera import Camera
-from ingest.cameras.probe import MOST_AT_ONCE, Glimpse, _places, look_at
+from ingest.cameras.decode_process import MOST_AT_ONCE, Glimpse, _places, look_at
 from search_core.errors import MediaError, UsageError
 from tests.ingest.cameras.footage import FPS, quiet
 from tests.support.rtsp_server import Channel, RtspServer
@@ -49,11 +49,13 @@ def test_says_why_a_camera_cannot_be_watched_without_its_address() -> None:
         look(server.url("gate"))
 
 
-@pytest.mark.parametrize(("entry", "said"), [("hang", "within"), ("end", "exit status 7")])
+@pytest.mark.parametrize(
+    ("entry", "said"), [("hang", "gave nothing for 3 s"), ("end", "exit status 7")]
+)
 def test_a_decoder_that_hangs_or_dies_is_no_matter(
     entry: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ingest.cameras.probe._SLACK_S", 0.0)
+    monkeypatch.setattr("ingest.cameras.decode_process._SLACK_S", 0.0)
     with pytest.raises(MediaError, match=said):
         look("rtsp://127.0.0.1:9/x", entry=f"tests.ingest.cameras.hostile_process:{entry}")
 

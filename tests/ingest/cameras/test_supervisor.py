@@ -20,8 +20,8 @@ GATE = Camera("gate", SecretStr("rtsp://u:hunter2@127.0.0.1:9/x"), "main")
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
-        ("hang", "made its decoder hang: it said nothing for 0.2 s"),
-        ("end", "made its decoder crash (exit status 7)"),
+        ("hang", "made the decoder hang: it gave nothing for 0.2 s"),
+        ("end", "made the decoder crash (exit status 7)"),
         ("refuse", "cannot be decoded: The decoding process cannot start (exit status 1): no lib"),
     ],
 )

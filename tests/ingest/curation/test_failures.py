@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ingest.curation.failures import present
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.ledger import Ledger
 from ingest.report import IngestReport
+from ingest.sources.media_locator import present
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn

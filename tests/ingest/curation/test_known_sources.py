@@ -16,7 +16,7 @@ from ingest.curation.corrections import (
 )
 from ingest.curation.known_sources import LEFT, correct_known, find_known
 from ingest.curation.tagging import change_tags
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.options import IngestOptions
 from ingest.report import IngestReport
 from ingest.rows.journal import Journal

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 from ingest.curation.reembedding import reembed
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions, recipe_of
 from ingest.pipeline import ingest
 from ingest.report import IngestReport

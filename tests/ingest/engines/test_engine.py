@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.engines import local
-from ingest.engines.local import LocalEngine
+from ingest.engines import base
+from ingest.engines.base import LocalEngine
 from ingest.report import IngestReport
 from search_core.errors import SightlineError
 from search_core.store.memory.store import MemoryStore
@@ -89,12 +89,12 @@ def test_jobs_and_ledger_load_no_decoder() -> None:
 
 
 def test_workers_fit_the_cores_and_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local, "cores", lambda: 64)
-    monkeypatch.setattr(local, "available_memory_bytes", lambda: None)
+    monkeypatch.setattr(base, "cores", lambda: 64)
+    monkeypatch.setattr(base, "available_memory_bytes", lambda: None)
     assert LocalEngine().workers == 8
-    monkeypatch.setattr(local, "available_memory_bytes", lambda: 2 * 1024**3)
+    monkeypatch.setattr(base, "available_memory_bytes", lambda: 2 * 1024**3)
     assert LocalEngine().workers == 4
-    monkeypatch.setattr(local, "available_memory_bytes", lambda: 0)
+    monkeypatch.setattr(base, "available_memory_bytes", lambda: 0)
     assert LocalEngine().workers == 1
     assert LocalEngine(3).workers == 3
 

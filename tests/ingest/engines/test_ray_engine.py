@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.engines.ray.cluster import require_ray
 from ingest.engines.ray.engine import RayEngine
 from ingest.report import IngestReport, Progress, SourceOutcome

@@ -10,13 +10,12 @@ from typing import Protocol
 
 import pytest
 
-from ingest.estimate.extrapolation import Expected
 from ingest.estimate.planner import Planner
-from ingest.estimate.probe import spread
+from ingest.estimate.probe import Expected, spread
 from ingest.estimate.survey import Survey, surveyed
 from ingest.intake import Plan
 from ingest.ledger import Ledger
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from ingest.options import IngestOptions, recipe_of
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore

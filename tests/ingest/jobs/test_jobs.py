@@ -6,13 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs import (
-    CompareRequest,
-    IndexRequest,
-    IngestRequest,
-    Jobs,
-    ReembedRequest,
-)
+from ingest.jobs.client import Jobs
+from ingest.jobs.requests import CompareRequest, IndexRequest, IngestRequest, ReembedRequest
 from ingest.options import IngestOptions
 from search_core.errors import SettingsError
 from search_core.indexes import Hnsw, index_spec_to_dict

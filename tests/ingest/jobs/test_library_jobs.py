@@ -5,13 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.jobs import (
-    Claim,
-    CompareRequest,
-    IndexRequest,
-    Jobs,
-    ReembedRequest,
-)
+from ingest.jobs.client import Claim, Jobs
+from ingest.jobs.requests import CompareRequest, IndexRequest, ReembedRequest
 from ingest.jobs.worker import run_worker
 from search_core.indexes import Hnsw, IvfFlat, VectorKind, index_spec_to_dict
 from search_core.lab.records import read_jsonl

@@ -15,7 +15,7 @@ from typing import Protocol
 import pytest
 from pydantic import SecretStr
 
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.jobs.worker import Timing, run_worker
 from ingest.ledger import Ledger
 from search_core.encoders.base import Embeddings, Pixels

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from ingest.jobs import Claim, Claims, Jobs
+from ingest.jobs.client import Claim, Claims, Jobs
 from ingest.jobs.worker import Timing, run_worker
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.errors import QueueUnavailable, ServeError

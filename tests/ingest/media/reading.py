@@ -13,7 +13,7 @@ from PIL import Image
 
 from ingest.media.base import DecodedFrame, MediaInfo
 from ingest.media.decoding import open_media
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 
 MOST_PIXELS = 10_000_000
 

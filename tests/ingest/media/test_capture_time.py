@@ -14,11 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
-from ingest.media.capture_time.choice import CaptureTime, choose_capture_time
-from ingest.media.capture_time.claims import SOURCES, SourceKey, TimeClaim
-from ingest.media.capture_time.container import container_claims
-from ingest.media.capture_time.formats import is_believable, read_written
-from ingest.media.capture_time.photograph import photograph_claims
+from ingest.media.capture_time.claims import (
+    SOURCES,
+    CaptureTime,
+    SourceKey,
+    TimeClaim,
+    choose_capture_time,
+)
+from ingest.media.capture_time.metadata import (
+    container_claims,
+    is_believable,
+    photograph_claims,
+    read_written,
+)
 from search_core.schema.clocks import Clock
 from search_core.schema.entity import ms_from_datetime
 

@@ -11,7 +11,7 @@ from PIL import Image
 from ingest.media.base import DecodedFrame, OpenedMedia
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.decoding import frame_at, open_media
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 from tests.support.made_media import cut_off, make_clip, make_photo, make_sound, shade
 

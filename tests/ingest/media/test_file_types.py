@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ingest.media.file_types import HEAD_BYTES, Kind, kind_of, kind_of_file, named_like_media
+from ingest.media.files import HEAD_BYTES, Kind, kind_of, kind_of_file, named_like_media
 from search_core.errors import CorruptMedia, MediaError
 from tests.support.made_media import make_clip, make_sound
 

@@ -3,13 +3,11 @@
 import contextlib
 from random import Random
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.media.keyframes import parse_selector
-from ingest.media.keyframes.distinct import NearDuplicates
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import UsageError
 from tests.support.made_frames import Frame, moments, stretch
 
@@ -148,13 +146,3 @@ def test_distinct_leaves_out_what_looks_like_the_keyframe_before() -> None:
     for frame in frames:
         chooser.offer(frame)
     assert chooser.left_out == 3
-
-
-def test_near_duplicates_are_told_per_source() -> None:
-    near, far = np.eye(3, dtype=np.float32)[:2]
-    duplicates = NearDuplicates(0.01)
-    told = [("a", near), ("b", near), ("a", near), ("a", far), ("b", far), ("a", far), ("a", near)]
-    assert [duplicates.is_near(*one) for one in told] == [0, 0, 1, 0, 0, 1, 0]
-    duplicates.forget("a")
-    assert not duplicates.is_near("a", near)
-    assert not any(NearDuplicates(0.0).is_near("a", near) for _ in range(3))

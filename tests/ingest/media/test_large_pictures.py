@@ -11,7 +11,7 @@ from PIL import Image
 
 from ingest.media.base import LeastSize
 from ingest.media.decoding import open_media
-from ingest.media.keyframes import CodecKeyframes
+from ingest.media.keyframes.interval import CodecKeyframes
 from search_core.encoders.openclip import OpenClipEncoder
 from sightline.demo.scenes.render import render_scene
 from sightline.demo.training.sampling import sample_scene

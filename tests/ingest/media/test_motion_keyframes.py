@@ -5,10 +5,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from ingest.media.keyframe_selector import SmallPicture
-from ingest.media.keyframes import FrameChooser, parse_selector
+from ingest.media.base import FrameChooser, SmallPicture
 from ingest.media.keyframes.analysis.sampling import MIN_SPACING_MS
 from ingest.media.keyframes.auto import FILL_EVERY_MS, LONGEST_SPAN_MS
+from ingest.media.keyframes.registry import parse_selector
 from tests.support.made_frames import Frame, chosen, moments, stretch
 
 

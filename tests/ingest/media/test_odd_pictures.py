@@ -15,7 +15,7 @@ from PIL import Image
 from dashboard.components.image_input import read_file
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
-from ingest.media.images import jpeg, png, raw_photo
+from ingest.media.images.formats import end_of, is_raw, preview_of, size_of, without_long_text
 from search_core.errors import MediaTooLarge, UnsupportedMedia
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
@@ -248,17 +248,17 @@ def test_the_limit_of_pixels_is_the_only_one_and_named(tmp_path: Path) -> None:
 @given(st.binary(max_size=400), st.sampled_from([b"", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"]))
 def test_any_bytes_are_raw_or_not(content: bytes, head: bytes) -> None:
     file = io.BytesIO(head + content)
-    if raw_photo.is_raw(file):
+    if is_raw(file):
         with pytest.raises(UnsupportedMedia):
-            raw_photo.preview_of(file.getvalue())
+            preview_of(file.getvalue())
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_behind_a_jpegs_start_end_somewhere_or_not(content: bytes) -> None:
     data = b"\xff\xd8\xff" + content
-    end = jpeg.end_of(data, 0)
+    end = end_of(data, 0)
     assert end is None or data[end - 2 : end] == b"\xff\xd9"
-    size = jpeg.size_of(data, 0)
+    size = size_of(data, 0)
     assert size is None or min(size) > 0
 
 
@@ -266,4 +266,4 @@ def test_any_bytes_behind_a_jpegs_start_end_somewhere_or_not(content: bytes) -> 
 def test_short_text_stays(chunks: list[tuple[bytes, bytes]]) -> None:
     body = b"".join(struct.pack(">I", len(c)) + kind + c + b"crc!" for kind, c in chunks)
     file = io.BytesIO(b"\x89PNG\r\n\x1a\n" + body)
-    assert png.without_long_text(file) is file and file.tell() == 0
+    assert without_long_text(file) is file and file.tell() == 0

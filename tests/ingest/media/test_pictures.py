@@ -10,7 +10,7 @@ from PIL import Image
 
 from ingest.media.base import DecodedFrame, LeastSize, OpenedMedia
 from ingest.media.decoding import decode_image, frame_at, open_media
-from ingest.media.keyframes import parse_selector
+from ingest.media.keyframes.registry import parse_selector
 from search_core.errors import CorruptMedia, MediaError, MediaTooLarge, UnsupportedMedia
 from tests.support.made_media import make_clip, make_photo
 

@@ -7,11 +7,9 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 
-from ingest.media.keyframe_selector import typed
-from ingest.media.keyframes import (
+from ingest.media.base import KeyframeSelector, NamedSelector, typed
+from ingest.media.keyframes.registry import (
     SELECTORS,
-    KeyframeSelector,
-    NamedSelector,
     parse_selector,
     selector_examples,
     selector_help,

@@ -17,7 +17,7 @@ import ingest.pipeline
 import ingest.rows.writer
 from ingest.ledger import Ledger, Status
 from ingest.report import Progress
-from ingest.rows.bulk_writer import BulkInsert
+from ingest.rows.writer import BulkInsert
 from search_core.encoders.base import Embeddings, Pixels
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter

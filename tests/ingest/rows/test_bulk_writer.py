@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import ingest.rows.bulk_writer
+import ingest.rows.writer
 from ingest.ledger import Ledger
 from ingest.report import SourceOutcome
-from ingest.rows.bulk_writer import BulkWriter
-from ingest.rows.writer import Ending, Rows, Writer
+from ingest.rows.writer import BulkWriter, Ending, Rows, Writer
 from search_core.encoders.base import Embeddings
 from search_core.errors import StoreError
 from search_core.schema.entity import MediaEntity
@@ -29,7 +28,7 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 
 @pytest.fixture(autouse=True)
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ingest.rows.bulk_writer, "FILE_BYTES", 4 * 64)  # four rows
+    monkeypatch.setattr(ingest.rows.writer, "FILE_BYTES", 4 * 64)  # four rows
 
 
 def give(writer: Writer, number: int, rows: int = 2) -> None:

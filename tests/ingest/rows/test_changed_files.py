@@ -11,10 +11,9 @@ import pytest
 
 from ingest.curation.repair import repair
 from ingest.curation.verification import Finding, verify
-from ingest.engines.base import DecodeTask, Prepared, Told
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import DecodeTask, LocalEngine, Prepared, Told
 from ingest.ledger import Ledger
-from ingest.sources.contents import content_of
+from ingest.media.files import content_of
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn

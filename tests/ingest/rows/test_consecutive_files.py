@@ -11,15 +11,17 @@ import numpy as np
 import pytest
 
 from ingest.engines.base import Opened
-from ingest.estimate.folding import FoldingEstimate
 from ingest.estimate.planner import Planner
-from ingest.estimate.probe import Prober
+from ingest.estimate.probe import FoldingEstimate, Prober
 from ingest.estimate.survey import Survey, surveyed
 from ingest.intake import Plan
 from ingest.ledger import Ledger
 from ingest.options import IngestOptions
+from ingest.rows.embedding import Gate
+from search_core.schema.entity import FrameRef
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
+from tests.conftest import make_entity
 from tests.ingest.conftest import TakeIn
 from tests.support.made_media import HistogramEncoder, make_clip
 
@@ -213,3 +215,33 @@ def test_ways_that_keep_every_frame_fold_nothing(
     record(media, 2)
     take_in(media, camera="yard", keyframes="interval:5")
     assert kept(store) == [0, 5, 10, 15]
+
+
+def test_near_duplicates_are_told_per_source_and_track() -> None:
+    near, far = np.eye(3, dtype=np.float32)[:2]
+    made = partial(make_entity, media_type="frame", span_ms=1_000)
+    gate = Gate(0.01)
+    offers = [
+        ("a", near),
+        ("b", near),
+        ("a", near),
+        ("a", far),
+        ("b", far),
+        ("a", far),
+        ("a", near),
+    ]
+    told = []
+    for second, (source, embedding) in enumerate(offers):
+        entity = made(second, source_id=source, pts_ms=1_000 * second)
+        told.append([row.pts_ms for row, _ in gate.offer(entity, embedding)])
+    # Each is let through when one comes that differs from it.
+    assert told == [[], [], [], [0], [1_000], [], [3_000]]
+    assert [row.span_ms for row, _ in gate.end("b")[0]] == [1_000]
+    rows, left_out = gate.end("a")
+    assert [row.pts_ms for row, _ in rows] == [6_000]
+    assert [entity.pts_ms for entity in left_out] == [2_000, 5_000]
+    assert not gate.offer(made(8, source_id="a", pts_ms=8_000), near)
+    other_track = made(9, id=FrameRef("a", 9_000, 1).primary_key, source_id="a", pts_ms=9_000)
+    assert len(gate.offer(other_track, near)) == 1 and not gate.end("a")[1]
+    everything = Gate(0.0)
+    assert all(len(everything.offer(made(n), near)) == 1 for n in range(3))

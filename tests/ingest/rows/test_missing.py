@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from ingest.curation.verification import verify
-from ingest.ledger import Ledger, Location
-from ingest.rows.missing import delete_missing, find_missing, forget_missing
-from ingest.sources.mounts import Mount, mount_of
+from ingest.ledger import Ledger, Location, Mount
+from ingest.rows.retention import delete_missing, find_missing, forget_missing
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
@@ -41,7 +40,7 @@ def kinds(settings: Settings, store: MemoryStore) -> list[str]:
 
 def lie_on(ledger: Ledger, folder: Path, mount: Mount) -> None:
     """Let the ledger say that what is below a folder lay on a mount."""
-    for uri in list(ledger.locations_below(str(folder), mount_of(folder).point)):
+    for uri in list(ledger.locations_below(str(folder), Mount.of(folder).point)):
         for place in ledger.locations_at(uri):
             ledger.locate([Location(place.library, place.source_id, uri, mount)])
 
@@ -84,7 +83,7 @@ def test_a_mount_that_is_away_is_not_taken_for_deletions(
 def test_another_file_system_at_the_same_place_is_not_taken_for_deletions(
     recordings: Path, settings: Settings, store: MemoryStore, ledger: Ledger
 ) -> None:
-    here = mount_of(recordings)
+    here = Mount.of(recordings)
     lie_on(ledger, recordings, Mount(here.point, "another id"))
     shutil.rmtree(recordings / "2026-03-01")
     assert len(find_missing(settings, store, "main").ids) == 2  # the rest of the files tell

@@ -10,8 +10,8 @@ import pytest
 
 from ingest.ledger import Ledger
 from ingest.report import Progress
-from ingest.rows import retry as outages
-from ingest.rows.retry import Outages
+from ingest.rows import writer as outages
+from ingest.rows.writer import Outages
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import StoreError, StoreUnavailable
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType

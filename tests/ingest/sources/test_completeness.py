@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ingest.ledger import Ledger
-from ingest.sources.completeness import (
+from ingest.media.files import (
     ABANDONED_S,
     QUIET_S,
     STILL_CUT,

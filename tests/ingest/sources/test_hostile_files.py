@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.engines.local import LocalEngine
+from ingest.engines.base import LocalEngine
 from ingest.pipeline import ingest
 from search_core.settings import MediaSettings, Settings
 from search_core.store.memory.store import MemoryStore

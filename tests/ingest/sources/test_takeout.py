@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.takeout import sidecar_of, taken_ms
+from ingest.media.capture_time.metadata import sidecar_of, taken_ms
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
 from tests.support.made_media import make_photo

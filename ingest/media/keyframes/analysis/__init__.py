@@ -1,3 +1,3 @@
-"""What selectors measure: packet sizes, background, novelty, sampling, target times. Selectors in
-:mod:`ingest.media.keyframes` import it; it imports no selector.
+"""What selectors measure: packet sizes, the background and what is new before it, sampling.
+Selectors in :mod:`ingest.media.keyframes` import it; it imports no selector.
 """

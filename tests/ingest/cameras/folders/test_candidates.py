@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.cameras.folders.candidates import BATCH_FILES, LOOK_EVERY_S, Candidates
-from ingest.cameras.folders.scan import FileVersion
-from ingest.sources.completeness import ABANDONED_S, QUIET_S
+from ingest.cameras.folders.scan import BATCH_FILES, LOOK_EVERY_S, Candidates, FileVersion
+from ingest.media.files import ABANDONED_S, QUIET_S
 from tests.support.made_media import make_clip
 
 

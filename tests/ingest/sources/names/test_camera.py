@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.names import Naming
+from ingest.sources.names.reading import Naming
 from search_core.settings import NamesSettings, Settings
 
 

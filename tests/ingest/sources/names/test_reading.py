@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from ingest.sources.names import PATTERNS, NameReading, read_recorder_name
+from ingest.sources.names.reading import NameReading, read_recorder_name
+from ingest.sources.names.table import PATTERNS
 
 LOCAL, UTC_CLOCK = False, True
 BEGAN = datetime(2026, 3, 1, 8, 15)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.sources.names import NameReading, name_patterns, read_recorder_name
+from ingest.sources.names.reading import NameReading, name_patterns, read_recorder_name
 from search_core.errors import UsageError
 
 BEGAN = datetime(2026, 3, 1, 8, 15)

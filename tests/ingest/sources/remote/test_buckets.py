@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.sources.contents import DIGEST_BYTES
+from ingest.media.files import DIGEST_BYTES
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn

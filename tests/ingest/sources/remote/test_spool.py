@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.sources.remote.spool import Spool
+from ingest.sources.remote.fetching import Spool
 from search_core.settings import Settings
 from tests.ingest.conftest import TakeIn
 from tests.ingest.sources.remote.conftest import Put, spooled
@@ -23,7 +23,7 @@ def test_no_room_is_said_before_anything_is_written(
 ) -> None:
     put("a.jpg")
     full = shutil.disk_usage(settings.data_dir.parent)._replace(free=0)
-    monkeypatch.setattr("ingest.sources.remote.spool.shutil.disk_usage", lambda path: full)
+    monkeypatch.setattr("ingest.sources.remote.fetching.shutil.disk_usage", lambda path: full)
     report = take_in("s3://footage/a.jpg")
     assert "are free there" in report.outcomes[0].reason
     assert spooled(settings) == []
@@ -34,7 +34,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(
 ) -> None:
     program = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from ingest.sources.remote.spool import Spool\n"
+        "from ingest.sources.remote.fetching import Spool\n"
         "with Spool(Path(sys.argv[1])) as spool:\n"
         "    spool.make_room(10, 'a.mp4', lambda: None).write_bytes(b'0123456789')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -60,7 +60,7 @@ def test_the_spool_never_holds_many_files(
         most.append(len([p for p in spooled(settings) if p.is_file()]))
         return path
 
-    monkeypatch.setattr("ingest.sources.remote.spool.MOST_FILES", 5)
+    monkeypatch.setattr("ingest.sources.remote.fetching.MOST_FILES", 5)
     monkeypatch.setattr(Spool, "make_room", counted)
     for number in range(16):
         put(f"many/{number:02d}.jpg", (number * 9, 0, 0))

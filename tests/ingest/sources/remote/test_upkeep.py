@@ -7,7 +7,7 @@ import pytest
 from ingest.curation.reembedding import reembed
 from ingest.curation.repair import repair
 from ingest.curation.verification import verify
-from ingest.jobs import Jobs
+from ingest.jobs.client import Jobs
 from ingest.jobs.worker import run_worker
 from ingest.ledger import Ledger
 from ingest.sources.remote.files import RemoteFiles

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ingest.sources.remote.addresses import without_secrets
-from ingest.sources.remote.web import is_public
+from ingest.sources.remote.files import is_public
 from search_core.settings import RemoteSettings, Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.conftest import TakeIn
