@@ -10,13 +10,14 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from ingest.evidence.originals import require_video
 from ingest.media.video.clips import Box, Span
 from search_core.errors import CaseNotFound, UsageError
 from search_core.schema.entity import MediaEntity
-from search_core.system.database import Records
+from search_core.system.database import Database, Records
 from search_core.system.machine import now_ms
 
 ItemKind = Literal["picture", "clip", "note"]
@@ -93,6 +94,9 @@ class Cases(Records):
     """
 
     migrations = MIGRATIONS
+
+    def __init__(self, path: Path) -> None:
+        self._database = Database(path, MIGRATIONS, private=True)  # notes are nobody else's
 
     def names(self) -> list[str]:
         """Return the names of all cases, the newest first."""
