@@ -19,6 +19,7 @@ from dashboard.i18n.gettext import _, said
 from dashboard.library import corrections
 from dashboard.library.deletion import confirm_delete, counting, settle
 from dashboard.library.selection import Selection, clear_selection, select_cards
+from dashboard.moment.dialog import open_from_address
 from dashboard.moment.grid import show_cards
 from ingest.curation.moving import move_entities
 from ingest.curation.tagging import change_tags
@@ -56,6 +57,7 @@ def browse(library: str, facets: Facets) -> None:
     if not choosing:
         key = f"browse-{library}-{hash(everything.where):x}"
         show_cards(library, cards_of_entities(newest), key, searching=False)
+        open_from_address(library, searching=False)
         return
     actions = st.container(horizontal=True, vertical_alignment="center", key="select-actions")
     selection = select_cards(library, newest, everything)

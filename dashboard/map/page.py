@@ -21,6 +21,7 @@ from dashboard.components.library_picker import how_to_begin, link_to_adding, pi
 from dashboard.components.routes import Page
 from dashboard.i18n.formatting import counted, plain, viewer_zone
 from dashboard.i18n.gettext import N_, _, said
+from dashboard.moment.dialog import open_from_address
 from dashboard.moment.grid import show_cards
 from search_core.errors import SightlineError
 from search_core.schema.entity import MediaEntity
@@ -237,6 +238,7 @@ def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
             st.markdown(text.format(pictures=counted(len(rows), "picture")))
     chosen = [shown.entities[row] for row in rows[:SHOWN]]
     show_cards(library, cards_of_entities(chosen), f"map-{hash(tuple(rows)):x}", searching=False)
+    open_from_address(library, searching=False)
 
 
 def map_figure(frame: pd.DataFrame, colour: str, outliers: Sequence[int]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import urllib.parse
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import streamlit as st
 
@@ -17,16 +19,24 @@ from dashboard.cases.adding import add_moment, may_collect
 from dashboard.components import image_input as query_image
 from dashboard.components import routes as pages
 from dashboard.components import video_serving as footage
-from dashboard.components.browser import begin_strip_at, picked_region, region_picker
+from dashboard.components.browser import (
+    begin_strip_at,
+    name_in_address,
+    picked_region,
+    region_picker,
+)
 from dashboard.components.cards import Card
 from dashboard.components.errors import show, shown_in_words
 from dashboard.components.image_input import Box
 from dashboard.components.stills import show_thumbnail, still_of, thumbnail_file
-from dashboard.i18n.formatting import clock, counted, local_time, plain
+from dashboard.i18n.formatting import clock, counted, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import _, ngettext
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
+from ingest.evidence.bundle import file_stem, jpeg
+from ingest.evidence.originals import picture_of, span_around
+from ingest.media.video.clips import Span, clip_suffix, cut_clip
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
@@ -40,12 +50,15 @@ MOMENT = "moment"
 _AIM = "opened_card"
 _BESIDE = "opened_neighbour"
 _OPENING = "opening"
+_IN_CARDS = "opened_in_cards"
 _LOOK_PX = 1600
 #: Without the dashboard's own server a whole file goes through its memory.
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _CHOOSING = "choosing_region_of"
 _DONE = "done_to_moment"
 EACH_WAY = 4
+#: Seconds of a clip before and after the moment that it is of.
+CLIP_S = 5
 #: Ever longer times around a moment are asked for until they hold enough: rows come in no order.
 _REACHES_MS = (20_000, 200_000, 3_600_000)
 _READ_ROWS = 2000
@@ -68,27 +81,50 @@ def open_when_aimed(
     if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
         _stop_choosing()
         _dialog(library, cards, searching, looked_for)
+        return
+    wanted = st.query_params.get(MOMENT)
+    ids = [card.entity.id for card in cards] if wanted else []
+    if wanted in ids:
+        _step(ids.index(wanted))
+        _dialog(library, cards, searching, looked_for)
 
 
-def open_from_address(library: str) -> None:
-    """Open the dialog once for the entity that the page's address names."""
+def open_from_address(library: str, *, searching: bool) -> None:
+    """Open the dialog for the entity that the page's address names, where no card did.
+
+    To be called when the page's cards were drawn.
+    """
     _say_what_was_done()
-    entity_id = st.query_params.pop(MOMENT, "")
-    if not entity_id:
+    in_cards = st.session_state.pop(_IN_CARDS, False)
+    entity_id = st.query_params.get(MOMENT)
+    if not entity_id or in_cards:
         return
     entity = resources.entity(library, entity_id)
     if entity is None:
+        close()
         text = _("The moment {id} is not in the library {library}.")
         st.warning(text.format(id=plain(entity_id), library=plain(library)))
         return
     _step(0)
-    _dialog(library, [Card(1, entity)], True)
+    _dialog(library, [Card(1, entity)], searching)
+    st.session_state.pop(_IN_CARDS, None)
+
+
+def close() -> None:
+    """Take the open moment out of the address: what is drawn next does not open it."""
+    st.query_params.pop(MOMENT, None)
 
 
 def _dialog(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None = None
 ) -> None:
-    st.dialog(_("Moment"), width="large")(_opened)(library, cards, searching, looked_for)
+    st.session_state[_IN_CARDS] = True
+    entity = cards[st.session_state[_AIM]].entity
+    if st.query_params.get(MOMENT) != entity.id:
+        st.query_params[MOMENT] = entity.id
+    title = " · ".join((plain(entity.camera) or _("no camera"), local_time(entity.captured_at)))
+    dialog = st.dialog(title, width="large", on_dismiss=close)
+    dialog(_opened)(library, cards, searching, looked_for)
 
 
 @shown_in_words()
@@ -105,6 +141,7 @@ def _opened(
         _steps(index, len(cards))
         return
     identity.record_view(library, entity)
+    name_in_address(MOMENT, entity.id)
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
         with st.container(key="moment-picture"):
@@ -289,6 +326,7 @@ def _toggle_choosing(entity_id: str) -> None:
 
 
 def _go(library: str, entity: MediaEntity, part: Box | None, searching: bool) -> None:
+    close()
     if searching:
         st.rerun()
     address = {"library": library, search_terms.LIKE: entity.id}
@@ -305,15 +343,32 @@ def _link(library: str, entity: MediaEntity) -> str:
 
 def _downloads(library: str, entity: MediaEntity) -> None:
     path = footage.file_of(entity)
+    stem = file_stem(entity, None, viewer_zone())
     picture = thumbnail_file(entity.thumbnail) if entity.in_video else path
     if picture is not None:
-        st.download_button(
+        _download(
             _("The keyframe, small") if entity.in_video else _("The picture"),
-            data=identity.download(library, {"id": entity.id}, picture.read_bytes),
-            file_name=f"{entity.id}{picture.suffix}",
-            icon=":material/image:",
-            on_click="ignore",
-            width="stretch",
+            ":material/image:",
+            f"{stem}{picture.suffix}",
+            identity.download(library, {"id": entity.id}, picture.read_bytes),
+        )
+    if entity.in_video and path is not None:
+        _download(
+            _("The keyframe, full size"),
+            ":material/photo_size_select_large:",
+            f"{stem}-full.jpg",
+            identity.download(library, {"id": entity.id}, lambda: _full_size(entity, path)),
+        )
+        span = span_around(entity, CLIP_S, CLIP_S)
+        _download(
+            _("The clip, {count} s each way").format(count=CLIP_S),
+            ":material/content_cut:",
+            f"{stem}-clip{clip_suffix(path, entity.track)}",
+            identity.download(
+                library,
+                {"id": entity.id, "clip": [span.start_ms, span.end_ms]},
+                lambda: _clip(entity, path, span),
+            ),
         )
     url = footage.url_of(library, entity) if entity.in_video else None
     if url is not None and path is not None:
@@ -322,6 +377,31 @@ def _downloads(library: str, entity: MediaEntity) -> None:
         )
     if picture is None and url is None:
         st.caption(_("Nothing of it is left to download."))
+
+
+def _download(label: str, icon: str, name: str, data: Callable[[], bytes]) -> None:
+    st.download_button(
+        label, data=data, file_name=name, icon=icon, on_click="ignore", width="stretch"
+    )
+
+
+def _full_size(entity: MediaEntity, path: Path) -> bytes:
+    limit = resources.settings().media.max_pixels
+    return jpeg(picture_of(entity, path, max_pixels=limit))
+
+
+def _clip(entity: MediaEntity, path: Path, span: Span) -> bytes:
+    with TemporaryDirectory(prefix="sightline-") as folder:
+        made = cut_clip(
+            path,
+            Path(folder),
+            lambda shown: "clip",
+            span,
+            track=entity.track,
+            taken_at_ms=entity.captured_at - entity.pts_ms,
+            max_pixels=resources.settings().media.max_pixels,
+        )
+        return made.path.read_bytes()
 
 
 def _delete(library: str, entity: MediaEntity) -> None:
@@ -342,6 +422,7 @@ def _delete_now(library: str, entity: MediaEntity) -> None:
     what = ", ".join(filter(None, (entity.camera, local_time(entity.captured_at))))
     identity.record("delete", library, {"filter": filter_to_dict(where), "count": 1})
     discard(resources.settings(), resources.store(), library, where, what)
+    close()
     resources.forget_what_was_read()
     forget_answer()
     done = ngettext(

@@ -68,9 +68,9 @@ def page() -> None:
     )
     if is_stopped():
         return
-    moment_dialog.open_from_address(info.name)
     if request.is_empty:
         _invite(info.name, facets)
+        moment_dialog.open_from_address(info.name, searching=True)
         return
     _say_what_is_understood(info.encoder.name, request)
     with st.spinner(_("Searching …"), show_time=False):
@@ -79,6 +79,7 @@ def page() -> None:
         show_results(request, found)
     else:
         _nothing(request)
+    moment_dialog.open_from_address(info.name, searching=True)
 
 
 PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)

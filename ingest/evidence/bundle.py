@@ -25,7 +25,7 @@ from typing import IO, Any
 from PIL import Image
 
 from ingest.evidence.cases import Case, Item
-from ingest.evidence.originals import Originals
+from ingest.evidence.originals import Originals, picture_of
 from ingest.evidence.sheet import PICTURE_PX, Exhibit, sheet_pdf
 from ingest.ledger import Ledger
 from ingest.media.video.clips import Span, blurred, cut_clip
@@ -256,7 +256,7 @@ class BundleWriter:
         image = _rgb(thumbnail)
         if item.boxes:
             image = blurred(image, item.boxes)
-            self._store(archive, sums, record, f"{stem}.jpg", _jpeg(image))
+            self._store(archive, sums, record, f"{stem}.jpg", jpeg(image))
         else:
             self._store(archive, sums, record, f"{stem}.jpg", thumbnail.read_bytes())
         return image
@@ -279,7 +279,9 @@ class BundleWriter:
     ) -> Image.Image:
         entity = item.entity
         assert entity is not None
-        image = blurred(self._originals.picture_of(entity, source), item.boxes)
+        image = blurred(
+            picture_of(entity, source, max_pixels=self._settings.media.max_pixels), item.boxes
+        )
         if item.kind == "clip":
             assert item.span is not None
             clip = cut_clip(
@@ -303,7 +305,7 @@ class BundleWriter:
             self._store(archive, sums, record, clip.path.name, clip.path)
             clip.path.unlink()
         elif entity.in_video or item.boxes:
-            self._store(archive, sums, record, f"{target.name}.jpg", _jpeg(image))
+            self._store(archive, sums, record, f"{target.name}.jpg", jpeg(image))
         else:
             if self._room_bytes is not None:
                 size = source.stat().st_size
@@ -525,7 +527,8 @@ def _rgb(path: Path) -> Image.Image:
         return opened.convert("RGB")
 
 
-def _jpeg(image: Image.Image) -> bytes:
+def jpeg(image: Image.Image) -> bytes:
+    """Return a picture as a JPEG of high quality, its colours at full resolution."""
     file = io.BytesIO()
     image.save(file, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     return file.getvalue()

@@ -54,17 +54,6 @@ class Originals:
             return
         yield Path(self._local(library, entity))
 
-    def picture(self, library: str, entity: MediaEntity) -> Image.Image:
-        """Return what an entity shows at its full size, upright RGB; raises MediaError."""
-        with self.file(library, entity) as path:
-            return self.picture_of(entity, path)
-
-    def picture_of(self, entity: MediaEntity, path: Path) -> Image.Image:
-        """Return what an entity shows at its full size, from its file; raises MediaError."""
-        most = self._settings.media.max_pixels
-        with closing(open_media(path, max_pixels=most, track=entity.track)) as media:
-            return media.frame_at(0 if entity.is_live else entity.pts_ms).image
-
     def _still(self, entity: MediaEntity) -> Path:
         path = Path(entity.uri)
         if not path.is_file():
@@ -86,6 +75,15 @@ class Originals:
             if content.source_id != entity.source_id:
                 raise MediaError(_CHANGED)
             yield path
+
+
+def picture_of(entity: MediaEntity, path: Path, *, max_pixels: int) -> Image.Image:
+    """Return what an entity shows at its full size, upright RGB, from its file.
+
+    Raises MediaError.
+    """
+    with closing(open_media(path, max_pixels=max_pixels, track=entity.track)) as media:
+        return media.frame_at(0 if entity.is_live else entity.pts_ms).image
 
 
 def span_around(entity: MediaEntity, before_s: float, after_s: float) -> Span:

@@ -65,6 +65,9 @@ _region_picker = st.components.v2.component(
 _page_top = st.components.v2.component(
     "sightline_page_top", html="<span hidden></span>", js=_script("page_top.js")
 )
+_address = st.components.v2.component(
+    "sightline_address", html="<span hidden></span>", js=_script("address.js")
+)
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
@@ -73,6 +76,14 @@ _strip_view = st.components.v2.component(
 def begin_strip_at(here: str) -> None:
     """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
     _strip_view(key="strip-view", data={"here": here})
+
+
+def name_in_address(parameter: str, value: str) -> None:
+    """Name what is open in the browser's address, in place of what was: Back does not return to it.
+
+    To be used for a parameter that the address has already.
+    """
+    _address(key="address", data={"parameter": parameter, "value": value})
 
 
 def begin_page_at_top(shown: str, page: int) -> None:

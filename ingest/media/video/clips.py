@@ -378,6 +378,14 @@ def _samples(
 # Files
 
 
+def clip_suffix(source: Path, track: int = 0) -> str:
+    """Return the suffix that a copied clip of a video has; raises MediaError."""
+    with closing(open_container(source)) as container:
+        tracks = video_tracks(container)
+        video = next((item for item in tracks if number_of(container, item) == track), tracks[0])
+        return _suffix(container, video, encoded=False)
+
+
 def _suffix(container: InputContainer, video: VideoStream, *, encoded: bool) -> str:
     """Return that of a container that players find these codecs in."""
     if encoded:

@@ -1,0 +1,9 @@
+// Puts what is shown into the address without a step of history: Back closes it, however far one
+// has walked through what is open.
+export default function ({ data }) {
+  const address = new URL(window.location.href);
+  if (!address.searchParams.has(data.parameter)) return;
+  if (address.searchParams.get(data.parameter) === data.value) return;
+  address.searchParams.set(data.parameter, data.value);
+  window.history.replaceState(window.history.state, "", address);
+}
