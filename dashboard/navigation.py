@@ -11,6 +11,7 @@ from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
 from dashboard.components import routes as pages
 from dashboard.components.errors import shown_in_words
+from dashboard.components.undo import show_undo
 from dashboard.i18n import gettext as language
 from dashboard.query import terms as search_terms
 from search_core.errors import NotLoggedIn
@@ -51,5 +52,6 @@ with shown_in_words(again=True):
         chosen = st.navigation([pages.logged_out_page()], position="hidden")
     if chosen.url_path:  # the search page has none
         search_terms.leave()
+    show_undo()
     chosen.run()
     media_owners.keep_shown()

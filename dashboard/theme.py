@@ -61,7 +61,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 .st-key-results > div { height: 100%; }
 .st-key-results { scroll-margin-top: 4.5rem; } /* the header lies over the page */
-.st-key-results > div:has(> .st-key-less-sure) {
+.st-key-results > div:has(> [class*="st-key-heading-"]) {
   grid-column: 1 / -1; height: auto;
   border-top: 1px solid color-mix(in srgb, currentColor 35%, transparent); padding-top: 0.35rem;
 }

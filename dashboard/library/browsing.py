@@ -4,7 +4,6 @@ pictures at once: tag, correct, move and delete them.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 
 import pandas as pd
@@ -14,6 +13,7 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.errors import shown_in_words
+from dashboard.components.newest import newest_entities
 from dashboard.i18n.formatting import counted, plain, viewer_zone
 from dashboard.i18n.gettext import _, said
 from dashboard.library import corrections
@@ -24,15 +24,12 @@ from dashboard.moment.grid import show_cards
 from ingest.curation.moving import move_entities
 from ingest.curation.tagging import change_tags
 from search_core.messages import Message
-from search_core.schema.entity import MediaEntity, ms_from_datetime
 from search_core.schema.facets import CameraFacet, Facets
 from search_core.schema.filters import Filter
 from search_core.search.query_log import filter_to_dict
-from search_core.store.library import Store, check_library_name
+from search_core.store.library import check_library_name
 
 NEWEST = 400
-_FIRST_WINDOW_MS = 60_000
-_READ_ROWS = 1000
 _MOST_ROWS = 6
 
 
@@ -80,31 +77,6 @@ def camera_frame(facets: Facets) -> pd.DataFrame:
             _("Last"): [moment(camera.last_ms) for camera in facets.cameras],
         }
     )
-
-
-def newest_entities(
-    store: Store, library: str, where: Filter, facets: Facets, count: int
-) -> list[MediaEntity]:
-    """Return the newest entities that pass a filter, newest first.
-
-    Milvus returns rows in no order, so ever longer times before the last capture are asked for
-    until they hold enough. ``facets`` are those of the library.
-    """
-    first_ms, last_ms = facets.first_ms or 0, facets.last_ms or 0
-    if where.before is not None:
-        last_ms = min(last_ms, ms_from_datetime(where.before))
-    if where.after is not None:
-        first_ms = max(first_ms, ms_from_datetime(where.after))
-    wanted = min(count, store.count(library, where))
-    window_ms = _FIRST_WINDOW_MS
-    while True:
-        reaches_all = last_ms - window_ms <= max(0, first_ms)
-        after = datetime.fromtimestamp(max(0, last_ms - window_ms) / 1000, UTC)
-        within = where if reaches_all else replace(where, after=after)
-        if reaches_all or store.count(library, within, fresh=False) >= wanted:
-            found = store.entities(library, within, limit=_READ_ROWS)
-            return sorted(found, key=lambda entity: (-entity.captured_at, entity.id))[:count]
-        window_ms *= 4
 
 
 def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:

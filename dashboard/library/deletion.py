@@ -8,15 +8,30 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.components.cards import card_text, cards_of_entities
 from dashboard.components.errors import shown_in_words
+from dashboard.components.stills import show_thumbnail
+from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import counted, local_time, plain
-from dashboard.i18n.gettext import _, ngettext, said
+from dashboard.i18n.gettext import _, said
 from dashboard.library.selection import clear_selection
 from dashboard.query.request import forget_answer
-from ingest.rows.deletion import KEPT, Deletion, deletions, discard, drop_library, purge, put_back
+from ingest.rows.deletion import (
+    KEPT,
+    Deletion,
+    deleted_entities,
+    deletions,
+    discard,
+    drop_library,
+    purge,
+    put_back,
+)
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.query_log import filter_to_dict
+
+#: How many pictures of a deletion are shown.
+_MOST_SHOWN = 60
 
 
 def show_removing(library: str, facets: Facets) -> None:
@@ -83,6 +98,8 @@ def show_trash(library: str) -> None:
             when = _("deleted {when}").format(when=local_time(item.deleted_ms))
             st.caption(plain(when), width="content")
             st.space("stretch")
+            with st.popover(_("Pictures"), icon=":material/grid_view:"):
+                _choose_deleted(library, item)
             if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
                 identity.require_removing("putting back")
                 identity.record("restore", library, {"put back": item.what, "count": item.count})
@@ -90,6 +107,28 @@ def show_trash(library: str) -> None:
                 settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
             if st.button(_("Purge now …"), key=f"purge-{item.number}"):
                 st.dialog(_("Purge for good?"))(_purge_form)(item)
+
+
+def _choose_deleted(library: str, item: Deletion) -> None:
+    """Draw the pictures of a deletion, to put back some of them."""
+    shown = deleted_entities(resources.settings(), item.number, _MOST_SHOWN)
+    chosen = []
+    with st.container(horizontal=True, key=f"trash-pictures-{item.number}"):
+        for card in cards_of_entities(shown):
+            with st.container(width=140, key=f"trash-{item.number}-{card.number}"):
+                show_thumbnail(card.entity.thumbnail, alt=card_text(card))
+                when = local_time(card.entity.captured_at)
+                if st.checkbox(when, key=f"back-{item.number}-{card.entity.id}"):
+                    chosen.append(card.entity.id)
+    if len(shown) < item.count:
+        text = _("The first {shown} of {all}")
+        st.caption(text.format(shown=f"{len(shown):,}", all=f"{item.count:,}"))
+    label = _("Put back {pictures}").format(pictures=counted(len(chosen), "picture"))
+    if st.button(label, key=f"back-{item.number}", disabled=not chosen, type="primary"):
+        identity.require_removing("putting back")
+        identity.record("restore", library, {"put back": item.what, "ids": chosen})
+        back = put_back(resources.settings(), resources.store(), item.number, chosen)
+        settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
 
 
 def settle(message: str) -> None:
@@ -153,9 +192,7 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
             identity.record("delete", library, {"filter": filter_to_dict(where), "count": count})
             deleted = discard(resources.settings(), store, library, where, what, tell)
             clear_selection()
-            told = ngettext(
-                "Deleted {pictures}. **Trash** can put it back.",
-                "Deleted {pictures}. **Trash** can put them back.",
-                deleted,
-            )
-            settle(told.format(pictures=counted(deleted, "picture")))
+            offer_undo(library, deleted)
+            resources.forget_what_was_read()
+            forget_answer()
+            st.rerun()

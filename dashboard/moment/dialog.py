@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import urllib.parse
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,8 +30,9 @@ from dashboard.components.cards import Card
 from dashboard.components.errors import show, shown_in_words
 from dashboard.components.image_input import Box
 from dashboard.components.stills import show_thumbnail, still_of, thumbnail_file
-from dashboard.i18n.formatting import clock, counted, local_time, plain, viewer_zone
-from dashboard.i18n.gettext import _, ngettext
+from dashboard.components.undo import offer_undo
+from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
+from dashboard.i18n.gettext import _
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
@@ -55,7 +57,7 @@ _LOOK_PX = 1600
 #: Without the dashboard's own server a whole file goes through its memory.
 _WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _CHOOSING = "choosing_region_of"
-_DONE = "done_to_moment"
+_DONE = "deleted_just_now"
 EACH_WAY = 4
 #: Seconds of a clip before and after the moment that it is of.
 CLIP_S = 5
@@ -77,7 +79,6 @@ def open_when_aimed(
 
     ``looked_for`` is what was searched by, where the cards are what was found.
     """
-    _say_what_was_done()
     if st.session_state.pop(_OPENING, False) and st.session_state[_AIM] < len(cards):
         _stop_choosing()
         _dialog(library, cards, searching, looked_for)
@@ -94,7 +95,6 @@ def open_from_address(library: str, *, searching: bool) -> None:
 
     To be called when the page's cards were drawn.
     """
-    _say_what_was_done()
     in_cards = st.session_state.pop(_IN_CARDS, False)
     entity_id = st.query_params.get(MOMENT)
     if not entity_id or in_cards:
@@ -131,7 +131,7 @@ def _dialog(
 def _opened(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None
 ) -> None:
-    if _DONE in st.session_state:  # deleted just now
+    if st.session_state.pop(_DONE, False):
         st.rerun()
     index = min(st.session_state[_AIM], len(cards) - 1)
     card = cards[index]
@@ -287,13 +287,6 @@ def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
             st.code(_link(library, entity), language=None, wrap_lines=True)
 
 
-def _say_what_was_done() -> None:
-    """Say what closed the dialog, on the page that is drawn then: said before, it is lost."""
-    done = st.session_state.pop(_DONE, None)
-    if done is not None:
-        st.toast(done)
-
-
 def _is_choosing(entity: MediaEntity) -> bool:
     """Whether a region of this entity is being chosen."""
     return bool(st.session_state.get(_CHOOSING) == entity.id)
@@ -359,17 +352,8 @@ def _downloads(library: str, entity: MediaEntity) -> None:
             f"{stem}-full.jpg",
             identity.download(library, {"id": entity.id}, lambda: _full_size(entity, path)),
         )
-        span = span_around(entity, CLIP_S, CLIP_S)
-        _download(
-            _("The clip, {count} s each way").format(count=CLIP_S),
-            ":material/content_cut:",
-            f"{stem}-clip{clip_suffix(path, entity.track)}",
-            identity.download(
-                library,
-                {"id": entity.id, "clip": [span.start_ms, span.end_ms]},
-                lambda: _clip(entity, path, span),
-            ),
-        )
+        with suppress(MediaError):  # such as an animation: no player's container holds it
+            _clip_download(library, entity, path, stem)
     url = footage.url_of(library, entity) if entity.in_video else None
     if url is not None and path is not None:
         st.link_button(
@@ -382,6 +366,21 @@ def _downloads(library: str, entity: MediaEntity) -> None:
 def _download(label: str, icon: str, name: str, data: Callable[[], bytes]) -> None:
     st.download_button(
         label, data=data, file_name=name, icon=icon, on_click="ignore", width="stretch"
+    )
+
+
+def _clip_download(library: str, entity: MediaEntity, path: Path, stem: str) -> None:
+    suffix = clip_suffix(path, entity.track)
+    span = span_around(entity, CLIP_S, CLIP_S)
+    _download(
+        _("The clip, {count} s each way").format(count=CLIP_S),
+        ":material/content_cut:",
+        f"{stem}-clip{suffix}",
+        identity.download(
+            library,
+            {"id": entity.id, "clip": [span.start_ms, span.end_ms]},
+            lambda: _clip(entity, path, span),
+        ),
     )
 
 
@@ -425,12 +424,8 @@ def _delete_now(library: str, entity: MediaEntity) -> None:
     close()
     resources.forget_what_was_read()
     forget_answer()
-    done = ngettext(
-        "Deleted {pictures}. **Trash** can put it back.",
-        "Deleted {pictures}. **Trash** can put them back.",
-        1,
-    )
-    st.session_state[_DONE] = done.format(pictures=counted(1, "picture"))
+    offer_undo(library, 1)
+    st.session_state[_DONE] = True
 
 
 def neighbours(store: Store, library: str, entity: MediaEntity) -> list[MediaEntity]:

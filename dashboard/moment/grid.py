@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from dashboard.components.browser import begin_page_at_top
@@ -19,9 +21,16 @@ _SHOWN = "shown_results"
 
 @st.fragment
 @shown_in_words()
-def show_cards(library: str, cards: list[Card], key: str, *, searching: bool) -> None:
+def show_cards(
+    library: str,
+    cards: list[Card],
+    key: str,
+    *,
+    searching: bool,
+    headings: Mapping[int, str] | None = None,
+) -> None:
     """Draw cards as :func:`draw_cards` does; turning pages or opening one draws nothing else."""
-    draw_cards(library, cards, key, searching=searching)
+    draw_cards(library, cards, key, searching=searching, headings=headings)
 
 
 def draw_cards(
@@ -31,12 +40,15 @@ def draw_cards(
     *,
     searching: bool,
     looked_for: Embeddings | None = None,
+    headings: Mapping[int, str] | None = None,
 ) -> None:
     """Draw cards a page at a time, and the one that was opened.
 
     ``key`` changes with what is shown, so that another search begins at its first page.
     ``searching`` says that this is the search page, whose address carries the page's number;
     ``looked_for`` is what was searched by (dim,), to tell why a card is among the results.
+    ``headings`` are Markdown, by the index of the card that they stand before; without any, the
+    less sure hits of a search have one.
     """
     pages = max(1, -(-len(cards) // PER_PAGE))
     page_key = PAGE if searching else f"page-{key}"
@@ -48,17 +60,13 @@ def draw_cards(
             page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
     first = (page - 1) * PER_PAGE
     on_page = cards[first : first + PER_PAGE]
-    sure = sum(not card.is_less_sure for card in cards)
+    headings = _less_sure(cards) if headings is None else headings
     with grid:
         for index, card in enumerate(on_page, start=first):
-            if sure and index == max(first, sure):
-                with st.container(key="less-sure"):
-                    st.caption(
-                        _(
-                            "Less sure from here on: these fit little better than much else in "
-                            "the library does."
-                        )
-                    )
+            before = [place for place in headings if place <= index]
+            if before and (index == first or before[-1] == index):
+                with st.container(key=f"heading-{index}"):
+                    st.caption(headings[before[-1]])
             with st.container(key=f"card-{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
@@ -74,6 +82,13 @@ def draw_cards(
     if pages > 1:
         begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
+
+
+def _less_sure(cards: Sequence[Card]) -> dict[int, str]:
+    """Return the heading of the hits below the line between matches and the rest."""
+    sure = sum(not card.is_less_sure for card in cards)
+    text = _("Less sure from here on: these fit little better than much else in the library does.")
+    return {sure: text} if 0 < sure < len(cards) else {}
 
 
 def _begin_again(page_key: str, key: str, pages: int) -> None:

@@ -87,22 +87,65 @@ def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
     return where, k or _DEFAULT_K, min_score or None
 
 
+#: What each filter holds when it lets everything through.
+_NOTHING: dict[str, object] = {
+    "camera": [],
+    "after": None,
+    "before": None,
+    "hour_from": None,
+    "hour_until": None,
+    "tag": [],
+    "type": _ALL,
+    "min_score": 0.0,
+    "k": _DEFAULT_K,
+}
+
+
 def clear_filters() -> None:
     """Let everything through again."""
-    nothing: dict[str, object] = {
-        "camera": [],
-        "after": None,
-        "before": None,
-        "hour_from": None,
-        "hour_until": None,
-        "tag": [],
-        "type": _ALL,
-        "min_score": 0.0,
-        "k": _DEFAULT_K,
-    }
-    for key, value in nothing.items():
+    for key, value in _NOTHING.items():
         if key in st.session_state:
             st.session_state[key] = value
+
+
+def filter_chips() -> None:
+    """Draw each active filter above the results, to be removed by a click."""
+    chips = [
+        (str(value) or _("no name"), key, value)
+        for key in ("camera", "tag")
+        for value in st.session_state.get(key) or ()
+    ]
+    for key in ("after", "before", "hour_from", "hour_until", "type", "min_score"):
+        value = st.session_state.get(key)
+        if value not in (None, _NOTHING[key]):
+            shown = _(value) if key == "type" else f"{_(_CALLED[key])} {_written(value)}"
+            chips.append((shown, key, value))
+    if not chips:
+        return
+    with st.container(horizontal=True, key="filter-chips"):
+        for number, (label, key, value) in enumerate(chips):
+            st.button(
+                plain(label),
+                icon=":material/close:",
+                key=f"chip-{number}",
+                help=_("Remove this filter"),
+                on_click=_remove,
+                args=(key, value),
+            )
+
+
+def _written(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    return f"{value:%H:%M}" if isinstance(value, time) else str(value)
+
+
+def _remove(key: str, value: object) -> None:
+    kept = st.session_state.get(key)
+    if isinstance(kept, list | tuple):
+        st.session_state[key] = [other for other in kept if other != value]
+    else:
+        st.session_state[key] = _NOTHING[key]
 
 
 def _several(label: str, key: str, options: list[str]) -> list[str]:

@@ -9,22 +9,31 @@ import streamlit as st
 from dashboard import resources
 from dashboard.components import image_input as query_image
 from dashboard.components.browser import page_keys, picked_region, region_picker
+from dashboard.components.cards import cards_of_entities
 from dashboard.components.errors import show, shown_in_words
 from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_adding, pick_library
+from dashboard.components.newest import day_headings, newest_entities
 from dashboard.components.routes import Page
 from dashboard.components.stills import still_of
 from dashboard.i18n.formatting import counted, plain, time_range
 from dashboard.i18n.gettext import N_, _
 from dashboard.moment import dialog as moment_dialog
+from dashboard.moment.grid import show_cards
 from dashboard.query import pictures
 from dashboard.query import terms as search_terms
 from dashboard.query.request import SearchRequest, answer, forget_answer
-from dashboard.search.filters import is_stopped, note_what_is_not_there, pick_filters
+from dashboard.search.filters import (
+    filter_chips,
+    is_stopped,
+    note_what_is_not_there,
+    pick_filters,
+)
 from dashboard.search.results import show_results
 from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
+from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
 
 EXAMPLES = (
@@ -38,6 +47,8 @@ RECENT = 6
 _FAILED = "picture_failed"
 _ADDRESS = "picture_address"
 _LOOK_PX = 96
+#: How many pictures are shown without a search, the newest ones.
+_NEWEST = 400
 
 
 def page() -> None:
@@ -68,8 +79,11 @@ def page() -> None:
     )
     if is_stopped():
         return
+    filter_chips()
     if request.is_empty:
-        _invite(info.name, facets)
+        if where.is_empty:
+            _invite(info.name, facets)
+        _newest(info.name, where, facets)
         moment_dialog.open_from_address(info.name, searching=True)
         return
     _say_what_is_understood(info.encoder.name, request)
@@ -123,6 +137,29 @@ def _invite(library: str, facets: Facets) -> None:
     if facets.first_ms is not None and facets.last_ms is not None:
         line += _(", ") + time_range(facets.first_ms, facets.last_ms)
     st.caption(plain(line))
+
+
+def _newest(library: str, where: Filter, facets: Facets) -> None:
+    """Draw what passes the filters, the newest first, by day."""
+    if not facets.count:
+        return
+    count = resources.store().count(library, where)
+    entities = newest_entities(resources.store(), library, where, facets, _NEWEST)
+    if not entities:
+        st.info(_("Nothing passes these filters. Clear some of them in the sidebar."))
+        return
+    text = _("**{pictures}**, the newest first")
+    if len(entities) < count:
+        text = _("**{pictures}**, the newest {shown} of them")
+    said = text.format(pictures=counted(count, "picture"), shown=f"{len(entities):,}")
+    st.markdown(said)
+    show_cards(
+        library,
+        cards_of_entities(entities),
+        f"newest-{library}-{hash(where):x}",
+        searching=True,
+        headings=day_headings(entities),
+    )
 
 
 def _sentences(title: str, texts: list[str], key: str) -> None:

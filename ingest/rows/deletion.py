@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import compress, islice
 from pathlib import Path
 
 import numpy as np
@@ -287,8 +288,10 @@ def discard(
     return touched.total()
 
 
-def put_back(settings: Settings, store: Store, number: int) -> int:
-    """Put back what was deleted at once; return how many entities.
+def put_back(
+    settings: Settings, store: Store, number: int, only: Collection[str] | None = None
+) -> int:
+    """Put back what was deleted at once, or ``only`` these ids of it; return how many entities.
 
     Raises UsageError where it is purged, LibraryNotFound, and EncoderMismatch where the library
     has vectors of another encoder by now.
@@ -303,15 +306,29 @@ def put_back(settings: Settings, store: Store, number: int) -> int:
                 library=library,
             )
         lines = trash.lines(number)
+        count = 0
         for page in trash.contents(number):
-            ids = tuple(entity.id for entity in page.entities)
+            wanted = [only is None or entity.id in only for entity in page.entities]
+            entities = list(compress(page.entities, wanted))
+            if not entities:
+                continue
+            ids = tuple(entity.id for entity in entities)
             there = {e.id for e in store.entities(library, Filter(ids=ids), limit=len(ids))}
-            store.upsert(library, page.entities, page.embeddings)
-            added = Counter(e.source_id for e in page.entities if e.id not in there)
+            store.upsert(library, entities, page.embeddings[np.array(wanted)])
+            added = Counter(e.source_id for e in entities if e.id not in there)
             for line in lines:
                 ledger.expect_more(library, line, added[line.source_id])
             trash.take(number, ids)
-    return deletion.count
+            count += len(ids)
+    return count
+
+
+def deleted_entities(settings: Settings, number: int, limit: int) -> list[MediaEntity]:
+    """Return some of what was deleted at once; raises UsageError where it is purged."""
+    with Trash(trash_path(settings)) as trash:
+        _find(trash, number)
+        pages = trash.contents(number)
+        return list(islice((entity for page in pages for entity in page.entities), limit))
 
 
 def deletions(settings: Settings, library: str | None = None) -> list[Deletion]:

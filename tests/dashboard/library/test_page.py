@@ -12,7 +12,7 @@ from streamlit.testing.v1.element_tree import Button
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.jobs import is_stuck
-from dashboard.library.browsing import newest_entities
+from dashboard.components.newest import newest_entities
 from dashboard.library.jobs import result_frame
 from ingest.jobs.client import Jobs
 from ingest.jobs.table import Job, JobState

@@ -24,8 +24,19 @@ def test_an_address_opens_a_moment(library: list[MediaEntity], open_page: OpenPa
     app = open_page("search", moment=library[3].id)
     assert library[3].id in [code.value for code in app.code]
 
+    assert app.query_params["moment"] == [library[3].id]  # a reload opens it again
+
     app = open_page("search", moment="gone-0000000000")
     assert "is not in the library" in words(app)
+
+
+@pytest.mark.parametrize("page", ["search", "library"])
+def test_an_address_opens_a_moment_among_the_cards_it_is_of(
+    library: list[MediaEntity], open_page: OpenPage, page: str
+) -> None:
+    app = open_page(page, moment=library[3].id)
+    steps = [button.label for button in app.button if button.label in ("Previous", "Next")]
+    assert steps == ["Previous", "Next"]
 
 
 def test_tags_of_a_moment_are_changed(
@@ -47,10 +58,18 @@ def test_a_moment_is_deleted(
     next(button for button in app.button if button.label == "Delete this picture").click().run()
 
     assert not app.exception
-    assert [toast.value for toast in app.toast] == ["Deleted 1 picture. **Trash** can put it back."]
+    assert "moment" not in app.query_params
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         assert store.count("main") == ROWS - 1
         assert not store.entities("main", Filter(ids=(library[3].id,)))
+
+    app.run()
+    assert "Deleted 1 picture." in words(app)
+    app.button(key="undo-now").click().run()
+    assert [toast.value for toast in app.toast] == ["Put back 1 picture."]
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        assert store.count("main") == ROWS
+    assert "Deleted 1 picture." not in words(app)
 
 
 def test_a_region_of_a_stored_picture_is_looked_for(

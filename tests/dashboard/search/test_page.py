@@ -45,6 +45,42 @@ def test_offers_examples_before_anything_is_asked(
     assert f"{ROWS} hits" in words(app)
 
 
+def test_the_newest_pictures_are_shown_before_anything_is_asked(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search")
+
+    assert f"**{ROWS} pictures**, the newest first" in words(app)
+    assert "**1970-01-01**" in words(app)  # the day they are of
+    assert "00:00:24" in card_lines(app)[0]
+    assert "00:00:23" in card_lines(app)[1]
+
+
+def test_filters_alone_answer(library: list[MediaEntity], open_page: OpenPage) -> None:
+    app = open_page("search", camera="cam-1")
+    of_it = [entity for entity in library if entity.camera == "cam-1"]
+
+    assert f"**{len(of_it)} pictures**, the newest first" in words(app)
+    assert len(opened(app)) == len(of_it)
+    assert all("cam\\-1" in line for line in card_lines(app))
+
+
+def test_each_active_filter_is_removed_by_a_click(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    asked = {"camera": ["cam-1", "cam-2"], "tag": "odd", "min_score": "0.1"}
+    app = open_page("search", q="a red square", **asked)  # type: ignore[arg-type]
+    chips = [button.label for button in app.button if str(button.key).startswith("chip-")]
+    assert chips == ["cam\\-1", "cam\\-2", "odd", "Minimum score 0\\.1"]
+
+    next(button for button in app.button if button.label == "cam\\-1").click().run()
+
+    assert app.session_state["camera"] == ["cam-2"]
+    assert all("cam\\-2" in line for line in card_lines(app))
+    next(button for button in app.button if button.label.startswith("Minimum")).click().run()
+    assert app.session_state["min_score"] == 0.0
+
+
 def test_shows_hits_a_page_at_a_time(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = ask(open_page("search", fold="never"), "a red square")
 

@@ -9,7 +9,15 @@ import pytest
 from ingest.curation.moving import move_entities
 from ingest.curation.tagging import change_tags
 from ingest.ledger import Ledger
-from ingest.rows.deletion import deletions, discard, drop_library, purge, purge_outdated, put_back
+from ingest.rows.deletion import (
+    deleted_entities,
+    deletions,
+    discard,
+    drop_library,
+    purge,
+    purge_outdated,
+    put_back,
+)
 from ingest.rows.retention import Rule, prune
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EncoderMismatch, StoreError, UsageError
@@ -69,6 +77,25 @@ def test_what_was_deleted_comes_back_as_it_was(
     assert deletions(settings) == []
     with pytest.raises(UsageError):
         put_back(settings, lite_store, deletion.number)
+
+
+def test_some_of_what_was_deleted_is_put_back(
+    lite_store: MilvusStore, settings: Settings, entities: list[MediaEntity]
+) -> None:
+    vector = lite_store.embedding("main", entities[0].id)
+    before = _ledger(settings, "main")
+    discard(settings, lite_store, "main", EVEN, "even ones")
+    [deletion] = deletions(settings)
+    gone = {entity.id for entity in deleted_entities(settings, deletion.number, ROWS)}
+    assert len(gone) == deletion.count and entities[0].id in gone
+
+    assert put_back(settings, lite_store, deletion.number, {entities[0].id}) == 1
+    assert np.array_equal(lite_store.embedding("main", entities[0].id), vector)
+    [left] = deletions(settings)
+    assert left.count == deletion.count - 1
+    put_back(settings, lite_store, deletion.number)
+    assert _ledger(settings, "main") == before
+    assert lite_store.count("main") == ROWS
 
 
 def test_emptied_sources_are_pending_until_they_are_put_back(
