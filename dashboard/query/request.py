@@ -13,6 +13,7 @@ from dashboard.components.image_input import Box, QueryPicture
 from dashboard.components.stills import still_of
 from search_core.encoders.base import Embeddings
 from search_core.errors import EntityNotFound
+from search_core.indexes import SearchParams
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
 from search_core.store.library import NO_FILTER
@@ -25,7 +26,8 @@ _EMBEDDED = "answer_embeddings"
 class SearchRequest:
     """Everything a search depends on; equal requests have equal answers.
 
-    ``region`` is a part of the picture, or of the still of the entity ``like``.
+    ``region`` is a part of the picture, or of the still of the entity ``like``; ``params`` is how
+    thoroughly the index is searched, None as the library has it.
     """
 
     library: str
@@ -39,6 +41,7 @@ class SearchRequest:
     where: Filter = NO_FILTER
     k: int = 50
     min_score: float | None = None
+    params: SearchParams | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -86,7 +89,11 @@ def answer(request: SearchRequest) -> Answer:
         kept: Answer = known[1]
         return kept
     found = resources.engine(request.library).answer(
-        request.query(), k=request.k, where=request.where, min_score=request.min_score
+        request.query(),
+        k=request.k,
+        where=request.where,
+        params=request.params,
+        min_score=request.min_score,
     )
     st.session_state[_ANSWERED] = (request, found)
     return found

@@ -16,9 +16,11 @@ from dashboard.components.library_picker import LIBRARY
 from dashboard.components.url_choices import choose_in_address
 from dashboard.i18n.formatting import plain, time_range, viewer_zone
 from dashboard.i18n.gettext import N_, _
+from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaType
 from search_core.schema.facets import Facets
 from search_core.schema.filters import MOST_DAYS, Filter, Hours
+from search_core.store.library import LibraryInfo
 
 _ALL = N_("All")
 KINDS: dict[str, MediaType | None] = {
@@ -85,6 +87,37 @@ def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
         hours=hours,
     )
     return where, k or _DEFAULT_K, min_score or None
+
+
+def pick_effort(info: LibraryInfo, k: int) -> SearchParams | None:
+    """Draw in the sidebar how thoroughly this search looks into the index; None as the library has.
+
+    A flat index is always searched through: it has nothing to choose.
+    """
+    usual = info.search_params(None, k)
+    if not usual:
+        return None
+    asked: dict[str, int] = {}
+    with st.sidebar.expander(_("Advanced")):
+        st.caption(
+            _("For this search, in place of what the library's index {index} is set to.").format(
+                index=info.index.index_type
+            )
+        )
+        for name, value in usual.items():
+            chosen = st.number_input(
+                name,
+                min_value=0,
+                value=None,
+                step=1,
+                placeholder=f"{value:,}",
+                key=f"effort_{name}",
+                bind="query-params",
+                help=_("More finds more of the true neighbours and takes longer."),
+            )
+            if chosen is not None:
+                asked[name] = int(chosen)
+    return SearchParams(**asked) if asked else None
 
 
 #: What each filter holds when it lets everything through.

@@ -26,6 +26,7 @@ from dashboard.search.filters import (
     filter_chips,
     is_stopped,
     note_what_is_not_there,
+    pick_effort,
     pick_filters,
 )
 from dashboard.search.results import show_results
@@ -63,6 +64,7 @@ def page() -> None:
     pictures.take_up()
     search_bar()
     where, k, min_score = pick_filters(facets)
+    params = pick_effort(info, k)
     text_weight, without_weight = terms(info.name)
     request = SearchRequest(
         library=info.name,
@@ -76,6 +78,7 @@ def page() -> None:
         where=where,
         k=k,
         min_score=min_score,
+        params=params,
     )
     if is_stopped():
         return

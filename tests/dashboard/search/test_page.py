@@ -65,6 +65,22 @@ def test_filters_alone_answer(library: list[MediaEntity], open_page: OpenPage) -
     assert all("cam\\-1" in line for line in card_lines(app))
 
 
+def test_how_thoroughly_an_index_is_searched_is_chosen_for_one_search(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    assert not open_page("search", q="red").number_input  # a flat index has nothing to choose
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        store.rebuild("main", Hnsw())
+    resources.forget_what_was_read()
+
+    app = open_page("search", q="red", fold="never")
+    app.number_input(key="effort_ef").set_value(100).run()
+    assert f"**{ROWS} hits**" in words(app)
+    assert app.query_params["effort_ef"] == ["100"]
+    app.number_input(key="effort_ef").set_value(0).run()
+    assert "ef" in "".join(error.value for error in app.error)  # out of its range, in words
+
+
 def test_each_active_filter_is_removed_by_a_click(
     library: list[MediaEntity], open_page: OpenPage
 ) -> None:
