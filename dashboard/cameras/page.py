@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pandas as pd
 import streamlit as st
 
@@ -11,17 +13,31 @@ from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
 from dashboard.cameras.folders import folder_section, gap_frame, state_words, time_or_dash
 from dashboard.cameras.forms import adding_form, camera_card
 from dashboard.components.errors import shown_in_words
+from dashboard.components.newest import newest_entities
 from dashboard.components.routes import Page
-from dashboard.i18n.formatting import counted
+from dashboard.components.stills import show_thumbnail
+from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import N_, _, said
 from ingest.cameras.camera import is_watched
 from ingest.cameras.roster import Roster
-from ingest.cameras.status_log import CameraState, Diary, Gap
+from ingest.cameras.status_log import CameraState, Diary, Gap, State
+from search_core.access.roles import Access
+from search_core.errors import SightlineError, StoreError
 from search_core.schema.clocks import format_duration
+from search_core.schema.filters import Filter
 from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _FORM_PX = 640
+_TILE_PX = 240
+_COLOURS: dict[State, Literal["green", "red", "orange", "gray"]] = {
+    "live": "green",
+    "lost": "red",
+    "connecting": "orange",
+    "stopped": "gray",
+    "paused": "gray",
+    "removed": "gray",
+}
 _EXAMPLE = """[cameras.front-gate]
 url = "rtsp://user:password@192.0.2.10:554/stream1"
 retain = "30d"      # how long its keyframes are kept; without it, for ever
@@ -49,7 +65,24 @@ def page() -> None:
         _other_ways()
 
 
-PAGE = Page("cameras", N_("Cameras"), ":material/videocam:", page, right="ingest")
+def lost_cameras(access: Access) -> int:
+    """Return how many cameras that a user may see are watched and send nothing."""
+    settings = resources.settings()
+    return sum(
+        state.state == "lost" and access.sees(state.name) and is_watched(settings, state.name)
+        for state in Roster(settings).states()
+    )
+
+
+def _badge(access: Access) -> str:
+    try:
+        lost = lost_cameras(access)
+    except SightlineError:  # the page itself says it
+        return ""
+    return _("{count} lost").format(count=f"{lost:,}") if lost else ""
+
+
+PAGE = Page("cameras", N_("Cameras"), ":material/videocam:", page, right="ingest", badge=_badge)
 
 
 def _other_ways() -> None:
@@ -115,6 +148,41 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
     )
 
 
+def _wall(states: list[CameraState], watched: set[str]) -> None:
+    """Draw each camera's last picture with its state in its colour, and why it is lost."""
+    with st.container(horizontal=True, key="wall"):
+        for state, word in zip(states, state_words(states, watched), strict=True):
+            with st.container(border=True, width=_TILE_PX, key=f"tile-{state.name}"):
+                about = _("The last picture of {camera}").format(camera=state.name)
+                picture = last_picture(state.library, state.name, state.keyframes)
+                if picture:
+                    show_thumbnail(picture, alt=about)
+                else:
+                    st.caption(_("No picture yet"))
+                st.markdown(f"**{plain(state.name)}**")
+                is_seen = state.name in watched or state.state == "paused"
+                st.badge(word, color=_COLOURS[state.state] if is_seen else "gray")
+                st.caption(_("Last frame {time}").format(time=time_or_dash(state.last_frame_ms)))
+                if state.reason and state.state == "lost":
+                    st.caption(plain(said(state.reason)))
+
+
+@st.cache_data(ttl=600, max_entries=256, show_spinner=False)
+def last_picture(library: str, camera: str, keyframes: int) -> str:
+    """Return the thumbnail of a camera's newest keyframe, "" without one.
+
+    It is read anew when the camera has another number of ``keyframes``.
+    """
+    where = Filter(cameras=(camera,))
+    store = resources.store()
+    try:
+        facets = store.facets(library, where)
+        newest = newest_entities(store, library, where, facets, 1)
+    except StoreError:  # it has given nothing yet, or its library is gone
+        return ""
+    return newest[0].thumbnail if newest else ""
+
+
 @shown_in_words()
 def _cameras() -> None:
     settings, access = resources.settings(), identity.current()
@@ -137,7 +205,9 @@ def _cameras() -> None:
     with st.container(horizontal=True, gap="large", key="overview"):
         st.metric(_("Cameras"), len(states), width="content")
         st.metric(_("Live"), live, width="content")
-    st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
+    _wall(states, watched)
+    with st.expander(_("As a table")):
+        st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
     if gaps:
         with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(gap_frame(gaps, _("Camera")), hide_index=True, width="stretch")

@@ -17,7 +17,8 @@ class Page:
 
     ``url`` is its path; the ``first`` page is at the root, and ``url`` is only its name. ``title``
     is marked for translation, ``icon`` a Material symbol. Those without the ``right`` may not open
-    it. A ``personal`` page is there for people who logged in, and is titled with their name.
+    it. A ``personal`` page is there for people who logged in, and is titled with their name. What
+    ``badge`` returns for a user stands behind the title in the menu.
     """
 
     url: str
@@ -27,10 +28,18 @@ class Page:
     right: Right | None = None
     first: bool = False
     personal: bool = False
+    badge: Callable[[Access], str] | None = None
 
     def may_open(self, access: Access) -> bool:
         """Whether a user may open it."""
         return self.right is None or access.may(self.right)
+
+    def titled(self, access: Access) -> str:
+        """Return what the menu shows to a user."""
+        if self.personal:
+            return access.name
+        badge = self.badge(access) if self.badge is not None else ""
+        return f"{_(self.title)} ({badge})" if badge else _(self.title)
 
     def made(self, title: str = "") -> st.Page:
         """Return it as Streamlit has it."""
@@ -60,7 +69,7 @@ def pages_of(access: Access) -> list[st.Page]:
     """
     there = [page for page in pages() if not page.personal or access is not LOCAL]
     return [
-        page.made(access.name if page.personal else "") if page.may_open(access) else _refused(page)
+        page.made(page.titled(access)) if page.may_open(access) else _refused(page)
         for page in there
     ]
 

@@ -13,12 +13,14 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from dashboard.auth import identity
+from dashboard.cameras.page import PAGE, last_picture
 from ingest.cameras.camera import Camera, only_watcher
 from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.log import FolderLog
 from ingest.cameras.folders.scan import FileVersion
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import Diary
+from search_core.access.roles import LOCAL, Access
 from search_core.access.users import Users
 from search_core.errors import EncoderMismatch, NotAllowed, UsageError
 from search_core.schema.entity import MediaEntity
@@ -101,6 +103,28 @@ def test_lists_cameras_with_their_state_and_gaps(settings: Settings, open_page: 
     assert row["Address"] == "rtsp://host"
     assert app.dataframe[1].value["Why"].tolist() == ["does not answer"]
     assert "Watched by hand" in words(app) and "Test the stream" not in labels(app)
+
+
+def test_a_lost_camera_is_on_the_wall_and_in_the_menu(
+    settings: Settings, library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    camera = Camera("cam-1", SecretStr("rtsp://u:x@host/1"), "main")
+    with Diary(settings.ledger_path) as diary:
+        diary.begin(camera, now_ms - 600_000)
+        diary.seen("cam-1", now_ms - 500_000, now_ms - 400_000, 10, 0, 0)
+        diary.lost("cam-1", "does not answer", now_ms - 300_000)
+
+    assert PAGE.titled(LOCAL) == "Cameras"  # nothing watches it: it is not missed
+    with only_watcher(settings, "cam-1"):
+        app = open_page("cameras")
+        assert PAGE.titled(LOCAL) == "Cameras (1 lost)"
+        assert PAGE.titled(Access("vera", "operator", ("cam-2",))) == "Cameras"
+        newest = max((e for e in library if e.camera == "cam-1"), key=lambda e: e.captured_at)
+        assert last_picture("main", "cam-1", 1) == newest.thumbnail
+
+    said = words(app)
+    assert ":red-badge[lost]" in said and "does not answer" in said
 
 
 def test_a_stream_is_tested_and_its_password_never_shown(
