@@ -54,8 +54,8 @@ def card_text(card: Card) -> str:
 
 
 def picture_name(card: Card) -> str:
-    """Return what a card's picture is called where it is not seen."""
-    return _("Picture {number}").format(number=card.number)
+    """Return what a card's picture is called where it is not seen: its camera and its time."""
+    return _(", ").join((card.entity.camera or _("no camera"), _when(card)))
 
 
 def folded_pictures(card: Card) -> dict[str, str]:

@@ -112,6 +112,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
   });
   on("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
+    if (event.key === "/" && !isOpen() && !isWriting(document.activeElement)) {
+      event.preventDefault();
+      document.querySelector(SENTENCE)?.focus();
+      return;
+    }
     if (!["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"].includes(event.key)) return;
     const active = document.activeElement;
     const cards = [...document.querySelectorAll(CARDS)];
