@@ -67,7 +67,8 @@ def draw_cards(
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            with st.container(key=f"card-{card.number}"):
+            kind = "newest-" if searching and card.moment is None else ""
+            with st.container(key=f"card-{kind}{card.number}"):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 if folded := folded_pictures(card):

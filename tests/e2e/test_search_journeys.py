@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ingest.evidence.bundle import verify_bundle
 from tests.e2e.test_browser import (  # noqa: F401
     address,
     chromium,
@@ -156,6 +157,76 @@ def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F81
     dialog.get_by_text("Beside the hit").wait_for()
     page.keyboard.press("Escape")
     dialog.wait_for(state="detached")
+
+
+def test_an_open_moment_has_its_address(page: Page) -> None:  # noqa: F811
+    ask(page, q="a car", fold="never")
+    page.locator(".st-key-page-keys").wait_for(state="attached")
+    page.get_by_role("button", name="Open 1", exact=True).focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("[role=dialog]")
+    dialog.get_by_text("rank 1").wait_for()
+    page.wait_for_url("**moment=*")
+    first = page.url
+    dialog.get_by_role("button", name="Next").click()
+    dialog.get_by_text("rank 2").wait_for()
+    page.wait_for_function("first => location.href !== first", arg=first)
+
+    page.reload()
+    dialog.get_by_text("rank 2").wait_for()
+    page.go_back()
+    dialog.wait_for(state="detached")
+    assert "moment=" not in page.url and "q=a+car" in page.url
+
+    page.go_forward()
+    dialog.get_by_text("rank 2").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+    page.wait_for_function("() => !location.href.includes('moment=')")
+
+
+def test_evidence_goes_from_a_hit_to_a_zip_that_proves_itself(
+    page: Page,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    ask(page, q="a car", fold="never")
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    dialog = page.locator("[role=dialog]")
+    dialog.get_by_role("button", name="Add to case").click()
+    page.get_by_text("As a clip").click()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("Car park")
+    name.press("Enter")
+    page.get_by_role("button", name="Add to the case").click()
+    page.get_by_text("Added to the case Car park").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
+
+    page.get_by_role("link", name="Cases").click()
+    item = page.locator("[class*=st-key-case-item-]")
+    item.get_by_text("clip 0:").wait_for()
+    item.locator("img").first.wait_for()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export (zip)").click()
+    bundle = tmp_path / "case.zip"
+    download.value.save_as(bundle)
+    found = verify_bundle(bundle)
+    assert (found.title, found.problems) == ("Car park", ())
+
+
+def test_filters_alone_answer_and_are_removed_by_a_click(page: Page) -> None:  # noqa: F811
+    page.locator("[class*=st-key-card-newest-1] img").first.wait_for()
+    page.goto(f"{page.url.split('?')[0]}?camera=loading-dock")
+    chips = page.locator(".st-key-filter-chips button")
+    chips.filter(has_text="loading-dock").wait_for()
+    cards = page.locator("[class*=st-key-card-newest-] [data-testid=stImageCaption]")
+    cards.first.wait_for()
+    assert all("loading-dock" in text for text in cards.all_inner_texts())
+    chips.first.click()
+    page.wait_for_function("() => !location.href.includes('camera=')")
+    page.keyboard.press("/")
+    page.wait_for_function("() => document.activeElement.matches('.st-key-search-bar input')")
 
 
 def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa: F811
