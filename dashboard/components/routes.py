@@ -38,8 +38,9 @@ class Page:
         """Return what the menu shows to a user."""
         if self.personal:
             return access.name
+        title = _(self.title)
         badge = self.badge(access) if self.badge is not None else ""
-        return f"{_(self.title)} ({badge})" if badge else _(self.title)
+        return f"{title} ({badge})" if badge else title
 
     def made(self, title: str = "") -> st.Page:
         """Return it as Streamlit has it."""

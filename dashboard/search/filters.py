@@ -151,7 +151,8 @@ def filter_chips() -> None:
     for key in ("after", "before", "hour_from", "hour_until", "type", "min_score"):
         value = st.session_state.get(key)
         if value not in (None, _NOTHING[key]):
-            shown = _(value) if key == "type" else f"{_(_CALLED[key])} {_written(value)}"
+            called = _(_CALLED[key])
+            shown = _(str(value)) if key == "type" else f"{called} {_written(value)}"
             chips.append((shown, key, value))
     if not chips:
         return

@@ -24,7 +24,7 @@ def test_an_address_opens_a_moment(library: list[MediaEntity], open_page: OpenPa
     app = open_page("search", moment=library[3].id)
     assert library[3].id in [code.value for code in app.code]
 
-    assert app.query_params["moment"] == [library[3].id]  # a reload opens it again
+    assert app.query_params["moment"] == library[3].id  # a reload opens it again
 
     app = open_page("search", moment="gone-0000000000")
     assert "is not in the library" in words(app)

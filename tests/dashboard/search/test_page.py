@@ -52,8 +52,8 @@ def test_the_newest_pictures_are_shown_before_anything_is_asked(
 
     assert f"**{ROWS} pictures**, the newest first" in words(app)
     assert "**1970-01-01**" in words(app)  # the day they are of
-    assert "00:00:24" in card_lines(app)[0]
-    assert "00:00:23" in card_lines(app)[1]
+    assert "00\\:00\\:24" in card_lines(app)[0]
+    assert "00\\:00\\:23" in card_lines(app)[1]
 
 
 def test_filters_alone_answer(library: list[MediaEntity], open_page: OpenPage) -> None:
@@ -76,7 +76,6 @@ def test_how_thoroughly_an_index_is_searched_is_chosen_for_one_search(
     app = open_page("search", q="red", fold="never")
     app.number_input(key="effort_ef").set_value(100).run()
     assert f"**{ROWS} hits**" in words(app)
-    assert app.query_params["effort_ef"] == ["100"]
     app.number_input(key="effort_ef").set_value(0).run()
     assert "ef" in "".join(error.value for error in app.error)  # out of its range, in words
 
