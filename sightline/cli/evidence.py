@@ -26,6 +26,7 @@ from sightline.cli.options import (
     LibraryOption,
     YesOption,
     check_period,
+    finite,
     settings_of,
 )
 from sightline.cli.terminal import (
@@ -52,10 +53,16 @@ app = typer.Typer(
 )
 
 BeforeOption = Annotated[
-    float, typer.Option("--lead", min=0.0, metavar="SECONDS", help="How long before the moment.")
+    float,
+    typer.Option(
+        "--lead", min=0.0, callback=finite, metavar="SECONDS", help="How long before the moment."
+    ),
 ]
 AfterOption = Annotated[
-    float, typer.Option("--tail", min=0.0, metavar="SECONDS", help="How long after the moment.")
+    float,
+    typer.Option(
+        "--tail", min=0.0, callback=finite, metavar="SECONDS", help="How long after the moment."
+    ),
 ]
 ExactOption = Annotated[
     bool,
