@@ -22,7 +22,7 @@ from dashboard.components import routes as pages
 from dashboard.components import video_serving as footage
 from dashboard.components.browser import (
     begin_strip_at,
-    name_in_address,
+    name_opened,
     picked_region,
     region_picker,
 )
@@ -122,9 +122,12 @@ def _dialog(
     entity = cards[st.session_state[_AIM]].entity
     if st.query_params.get(MOMENT) != entity.id:
         st.query_params[MOMENT] = entity.id
-    title = " · ".join((plain(entity.camera) or _("no camera"), local_time(entity.captured_at)))
-    dialog = st.dialog(title, width="large", on_dismiss=close)
+    dialog = st.dialog(plain(_title(entity)), width="large", on_dismiss=close)
     dialog(_opened)(library, cards, searching, looked_for)
+
+
+def _title(entity: MediaEntity) -> str:
+    return " · ".join((entity.camera or _("no camera"), local_time(entity.captured_at)))
 
 
 @shown_in_words()
@@ -141,7 +144,7 @@ def _opened(
         _steps(index, len(cards))
         return
     identity.record_view(library, entity)
-    name_in_address(MOMENT, entity.id)
+    name_opened(MOMENT, entity.id, _title(entity))
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
         with st.container(key="moment-picture"):

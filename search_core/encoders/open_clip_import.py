@@ -35,6 +35,7 @@ def import_open_clip(*, timm: bool = False) -> Any:
         open_clip: Any = sys.modules["open_clip"]
         if timm and open_clip.timm_model.timm is None:
             with _without_torchvision(), _without_compiler():
+                importlib.import_module("timm")  # open_clip would keep silent about why it fails
                 importlib.reload(open_clip.timm_model)
             open_clip.model.TimmModel = open_clip.timm_model.TimmModel
         return open_clip
@@ -105,8 +106,9 @@ def _without_torchvision() -> Iterator[None]:
         yield
     finally:
         sys.meta_path.remove(finder)
-        for name in [name for name in sys.modules if name.partition(".")[0] == _ABSENT]:
-            del sys.modules[name]
+        for name in list(sys.modules):  # other threads import meanwhile
+            if name.partition(".")[0] == _ABSENT:
+                del sys.modules[name]
 
 
 @contextmanager

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.browser
 
-FIRST = ".st-key-card-1"
+FIRST, SECOND = ".st-key-card-1", ".st-key-card-2"
 
 
 def ask(page: Page, **query: str) -> None:  # noqa: F811
@@ -141,6 +141,7 @@ def test_a_pasted_picture_is_searched_by(page: Page, data_dir: Path) -> None:  #
 def test_keys_walk_the_results_and_the_moments(page: Page) -> None:  # noqa: F811
     ask(page, q="a car", fold="never")
     page.locator(".st-key-page-keys").wait_for(state="attached")
+    settle(page)  # what is drawn again loses the focus
     focused = "document.activeElement.innerText.trim() === '{}'"
     page.get_by_role("button", name="Open 1", exact=True).focus()
     page.keyboard.press("ArrowRight")
@@ -171,6 +172,10 @@ def test_an_open_moment_has_its_address(page: Page) -> None:  # noqa: F811
     dialog.get_by_role("button", name="Next").click()
     dialog.get_by_text("rank 2").wait_for()
     page.wait_for_function("first => location.href !== first", arg=first)
+    shown = page.locator(f"{SECOND} [data-testid=stImageCaption]").inner_text()
+    when = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", shown)
+    assert when
+    dialog.get_by_role("heading").filter(has_text=when[0]).wait_for()
 
     page.reload()
     dialog.get_by_text("rank 2").wait_for()
@@ -219,7 +224,7 @@ def test_filters_alone_answer_and_are_removed_by_a_click(page: Page) -> None:  #
     page.locator("[class*=st-key-card-newest-1] img").first.wait_for()
     page.goto(f"{page.url.split('?')[0]}?camera=loading-dock")
     chips = page.locator(".st-key-filter-chips button")
-    chips.filter(has_text="loading-dock").wait_for()
+    chips.filter(has_text="loading-dock").first.wait_for()
     cards = page.locator("[class*=st-key-card-newest-] [data-testid=stImageCaption]")
     cards.first.wait_for()
     assert all("loading-dock" in text for text in cards.all_inner_texts())

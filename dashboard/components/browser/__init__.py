@@ -78,12 +78,12 @@ def begin_strip_at(here: str) -> None:
     _strip_view(key="strip-view", data={"here": here})
 
 
-def name_in_address(parameter: str, value: str) -> None:
-    """Name what is open in the browser's address, in place of what was: Back does not return to it.
+def name_opened(parameter: str, value: str, title: str) -> None:
+    """Name what a dialog shows now in its title and in the address, in place of what it showed.
 
-    To be used for a parameter that the address has already.
+    Back does not return to that. The address has the parameter already.
     """
-    _address(key="address", data={"parameter": parameter, "value": value})
+    _address(key="address", data={"parameter": parameter, "value": value, "title": title})
 
 
 def begin_page_at_top(shown: str, page: int) -> None:
