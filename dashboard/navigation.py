@@ -6,10 +6,10 @@ import json
 
 import streamlit as st
 
-from dashboard import theme as style
 from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
 from dashboard.components import routes as pages
+from dashboard.components import theme as style
 from dashboard.components.errors import shown_in_words
 from dashboard.components.undo import show_undo
 from dashboard.i18n import gettext as language

@@ -187,7 +187,7 @@ class Workspace:
     ) -> Written:
         """Write a case into one zip with everything that proves it; times are shown in ``zone``.
 
-        ``by`` is who exports it. See :func:`ingest.evidence.bundle.verify_bundle`. Raises
+        ``by`` is who exports it. See :func:`ingest.evidence.verification.verify_bundle`. Raises
         CaseNotFound, UsageError where it cannot be written, and DiskFull.
         """
         from ingest.evidence.bundle import BundleWriter, case_bundle

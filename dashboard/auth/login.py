@@ -21,10 +21,10 @@ from dashboard.auth import identity, provider_login
 from dashboard.auth.gate import LOGIN
 from dashboard.auth.provider_login import Provider
 from dashboard.components.routes import Page
+from dashboard.components.theme import LOGO, MARK
 from dashboard.i18n import gettext as language
 from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import N_, _, said
-from dashboard.theme import LOGO, MARK
 from search_core.access.login import LONGEST_S
 from search_core.errors import LoginRefused, SightlineError
 

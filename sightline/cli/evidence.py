@@ -431,7 +431,7 @@ def verify(
 
     Needs no library. Compare the fingerprint with the one that was printed when it was exported.
     """
-    from ingest.evidence.bundle import verify_bundle
+    from ingest.evidence.verification import verify_bundle
 
     found = verify_bundle(file)
     if json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ingest.evidence.bundle import verify_bundle
+from ingest.evidence.verification import verify_bundle
 from tests.e2e.test_browser import (  # noqa: F401
     address,
     chromium,

@@ -16,8 +16,8 @@ from pypdf import PdfReader
 
 from dashboard.query.request import SearchRequest
 from dashboard.search.export import Export, filter_in_words
-from ingest.evidence.bundle import verify_bundle
 from ingest.evidence.sheet import PER_PAGE
+from ingest.evidence.verification import verify_bundle
 from ingest.media.files import content_of
 from search_core.schema.filters import Filter, Hours
 from search_core.search.engine import Hit

@@ -19,9 +19,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from pypdf import PdfReader
 
-from ingest.evidence.bundle import BundleWriter, Written, case_bundle, verify_bundle
+from ingest.evidence.bundle import BundleWriter, Written, case_bundle
 from ingest.evidence.cases import Cases, Item, clip_item, note_item, picture_item
 from ingest.evidence.originals import span_around, spans_between
+from ingest.evidence.verification import verify_bundle
 from ingest.ledger import Ledger
 from ingest.media.video.clips import Box, Span
 from search_core.access.audit_log import AuditLog
