@@ -102,11 +102,8 @@ def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def processes() -> int:
-    """Return how many processes to run: one for each processor, and those that wait for servers.
-
-    One more works while a browser or a child process is waited for.
-    """
-    return (os.cpu_count() or 1) + SERVERS + 1
+    """Return how many processes to run: one for each processor, and those that wait for servers."""
+    return (os.cpu_count() or 1) + SERVERS
 
 
 class Units(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
