@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+from hypothesis import HealthCheck
+from hypothesis import settings as property_settings
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.schema.entity import FrameRef, MediaEntity
@@ -19,6 +21,12 @@ from search_core.store.milvus.store import MilvusStore
 from tests.support import milvus_server as milvus_server_of_tests
 from tests.support.made_once import made_once
 from tests.support.scheduling import Units, in_order, processes
+
+# On a busy machine an example may take any time: how long it takes is no property.
+property_settings.register_profile(
+    "sightline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+property_settings.load_profile("sightline")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 
