@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -71,7 +71,7 @@ def page() -> None:
     st.caption(begun if shown.items else f"{begun} · {empty}")
     for place, item in enumerate(shown.items, start=1):
         with st.container(border=True, key=f"case-item-{item.number}"):
-            _item(case, item, place, len(shown.items))
+            _item(case, item, place, shown.items)
 
 
 PAGE = Page("cases", N_("Cases"), ":material/cases:", page, right="tag")
@@ -85,7 +85,7 @@ def _may_see(item: Item) -> bool:
     return access.cameras is None or item.added_by == access.name
 
 
-def _item(case: Case, item: Item, place: int, count: int) -> None:
+def _item(case: Case, item: Item, place: int, shown: Sequence[Item]) -> None:
     picture, words, changes = st.columns([2, 4, 2], gap="medium")
     with picture:
         if item.entity is not None:
@@ -101,7 +101,7 @@ def _item(case: Case, item: Item, place: int, count: int) -> None:
         added = _("Added {when} by {who}")
         st.caption(added.format(when=local_time(item.added_ms), who=plain(item.added_by)))
     with changes, st.container(horizontal=True):
-        _move_buttons(case, item, place, count)
+        _move_buttons(case, item, place, shown)
         with st.popover("", icon=":material/edit:", help=_("Note")):
             _edit_note(case, item)
         if item.entity is not None:
@@ -128,19 +128,21 @@ def _small(label: str, icon: str, key: str, act: Callable[..., None], *args: Any
     st.button("", icon=icon, help=label, key=key, on_click=act, args=args)
 
 
-def _move_buttons(case: Case, item: Item, place: int, count: int) -> None:
-    for label, icon, to in (
-        (_("Earlier"), ":material/arrow_upward:", place - 1),
-        (_("Later"), ":material/arrow_downward:", place + 1),
+def _move_buttons(case: Case, item: Item, place: int, shown: Sequence[Item]) -> None:
+    """Draw the buttons that put an item before or after its neighbour among those shown."""
+    for label, icon, step in (
+        (_("Earlier"), ":material/arrow_upward:", -1),
+        (_("Later"), ":material/arrow_downward:", 1),
     ):
+        there = 1 <= place + step <= len(shown)
         st.button(
             "",
             icon=icon,
             help=label,
-            key=f"move-{item.number}-{to - place}",
-            disabled=not 1 <= to <= count,
+            key=f"move-{item.number}-{step}",
+            disabled=not there,
             on_click=_move,
-            args=(case.name, item, to),
+            args=(case.name, item, 1 + case.items.index(shown[place - 1 + step]) if there else 0),
         )
 
 
@@ -189,8 +191,12 @@ def _edit_note(case: Case, item: Item) -> None:
 
 def _save_note(name: str, item: Item) -> None:
     text = st.session_state.get(f"note-{item.number}", "")
-    note = checked_note(text) if text.strip() or item.entity is None else ""
-    _change(name, "note", lambda: resources.cases().change(name, replace(item, note=note)))
+
+    def save() -> None:
+        note = checked_note(text) if text.strip() or item.entity is None else ""
+        resources.cases().change(name, replace(item, note=note))
+
+    _change(name, "note", save)
 
 
 def _move(name: str, item: Item, place: int) -> None:
@@ -274,7 +280,9 @@ def _export(case: Case) -> None:
         file = io.BytesIO()
         with Ledger(settings.ledger_path) as ledger, closing(AuditLog(settings.audit_path)) as log:
             writer = BundleWriter(settings, ledger, room_bytes=_ROOM_BYTES)
-            written = writer.write(case_bundle(case, zone, access.name, log), file)
+            narrowed = access.cameras is not None
+            bundle = case_bundle(case, zone, access.name, log, narrowed=narrowed)
+            written = writer.write(bundle, file)
             sealed = {"case": case.name, "does": "seal", "fingerprint": written.fingerprint}
             log.record(access.name, "case", detail=sealed)
         return file.getvalue()

@@ -325,13 +325,19 @@ class BundleWriter:
         record |= {"file": name, "file_sha256": sums[name]}
 
 
-def case_bundle(case: Case, zone: tzinfo, by: str, log: AuditLog) -> Bundle:
-    """Return the bundle of a case, with the lines of the audit log that are about it."""
+def case_bundle(
+    case: Case, zone: tzinfo, by: str, log: AuditLog, *, narrowed: bool = False
+) -> Bundle:
+    """Return the bundle of a case, with the lines of the audit log that are about it.
+
+    ``narrowed``: the case has only the items that ``by`` may see, and no line names another.
+    """
     shown = {item.entity.id for item in case.items if item.entity is not None}
     audit = [
         event.to_dict()
         for event in reversed(log.events(_MOST_EVENTS))
-        if event.detail.get("case") == case.name or event.detail.get("id") in shown
+        if (event.detail.get("case") == case.name or event.detail.get("id") in shown)
+        and (not narrowed or _mentioned(event.detail) <= shown)
     ]
     about = {
         "case": case.name,
@@ -344,6 +350,11 @@ def case_bundle(case: Case, zone: tzinfo, by: str, log: AuditLog) -> Bundle:
         f"{len(case.items)} items in their order",
     ]
     return Bundle(case.name, case.items, zone, about, lines, audit)
+
+
+def _mentioned(detail: Mapping[str, Any]) -> set[str]:
+    """Return the ids of all entities that a line of the audit log names."""
+    return {str(found) for found in (detail.get("id"), *detail.get("ids", ())) if found}
 
 
 def file_stem(entity: MediaEntity, span: Span | None, zone: tzinfo) -> str:

@@ -29,7 +29,8 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE cases (
         name TEXT PRIMARY KEY,
         made_ms INTEGER NOT NULL,
-        made_by TEXT NOT NULL
+        made_by TEXT NOT NULL,
+        last_number INTEGER NOT NULL DEFAULT 0
     ) WITHOUT ROWID;
     CREATE TABLE items (
         name TEXT NOT NULL REFERENCES cases (name),
@@ -111,7 +112,9 @@ class Cases(Records):
                 raise UsageError(
                     "There is a case {name} already.", "Choose another name.", name=name
                 )
-            connection.execute("INSERT INTO cases VALUES (?, ?, ?)", (name, now_ms(), by))
+            connection.execute(
+                "INSERT INTO cases (name, made_ms, made_by) VALUES (?, ?, ?)", (name, now_ms(), by)
+            )
         return self.get(name)
 
     def get(self, name: str) -> Case:
@@ -129,8 +132,15 @@ class Cases(Records):
         """Put items at the end of a case; return them with the numbers they got."""
         with self._database.writing() as connection:
             _require(connection, name)
-            last = "SELECT coalesce(max(number), 0), coalesce(max(place), 0) FROM items"
-            number, place = connection.execute(f"{last} WHERE name = ?", (name,)).fetchone()
+            (number,) = connection.execute(
+                "SELECT last_number FROM cases WHERE name = ?", (name,)
+            ).fetchone()
+            (place,) = connection.execute(
+                "SELECT coalesce(max(place), 0) FROM items WHERE name = ?", (name,)
+            ).fetchone()
+            connection.execute(
+                "UPDATE cases SET last_number = ? WHERE name = ?", (number + len(items), name)
+            )
             numbered = [replace(item, number=number + n) for n, item in enumerate(items, start=1)]
             connection.executemany(
                 "INSERT INTO items VALUES (?, ?, ?, ?)",
@@ -208,7 +218,12 @@ def checked_note(text: str) -> str:
 def checked_name(name: str) -> str:
     """Return a case's name without space around it; raises UsageError where it can be none."""
     name = " ".join(name.split())
-    if not 0 < len(name) <= NAME_MAX_LENGTH or not name.isprintable() or name[0] in ".-":
+    if (
+        not 0 < len(name) <= NAME_MAX_LENGTH
+        or not name.isprintable()
+        or name[0] in ".-"
+        or {*"/\\"} & {*name}
+    ):
         raise UsageError(
             "{name} cannot be the name of a case.",
             "Give 1 to {most} letters, digits and spaces.",

@@ -400,7 +400,7 @@ def export(
             raise UsageError(
                 "Nothing is in the case {name} yet.", "`sightline case add` adds to it.", name=name
             )
-        target = out or Path(f"{name.replace('/', '-')}.zip")
+        target = out or Path(f"{name}.zip")
         audit.record(settings, "export", detail={"case": name, "file": str(target)})
         with err().status("Writing …") as status:
             written = workspace.export_case(

@@ -88,6 +88,14 @@ def test_items_are_moved_annotated_and_removed(gate: Cases, open_page: OpenPage)
     assert gate.get("Gate").items[-1].note == "and at ten"
 
 
+def test_a_note_cannot_be_emptied(gate: Cases, open_page: OpenPage) -> None:
+    app = open_page("cases", case="Gate")
+    app.text_area(key="note-3").set_value("  ").run()
+    button(app, "save-3").click().run()
+    assert "A note has 1 to" in words(app)
+    assert gate.get("Gate").item(3).note == "seen at *nine*"
+
+
 def test_a_region_is_blurred_and_is_not(gate: Cases, open_page: OpenPage) -> None:
     app = open_page("cases", case="Gate")
     button(app, "blur-1").click().run()

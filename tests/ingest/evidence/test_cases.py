@@ -91,6 +91,9 @@ def test_items_keep_their_numbers_and_take_the_order_given(
     [added] = cases.add("Gate", [note_item("later", "ben")])
     assert added.number == 5
     assert [item.number for item in cases.get("Gate").items] == [4, 2, 3, 5]
+    cases.remove("Gate", 5)
+    [again] = cases.add("Gate", [note_item("later still", "ben")])
+    assert again.number == 6  # no number is given again
 
 
 def test_an_item_is_read_as_it_was_written(cases: Cases, footage: list[MediaEntity]) -> None:
@@ -130,7 +133,7 @@ def test_cases_that_are_not_there_and_names_that_cannot_be_are_told(cases: Cases
     with pytest.raises(CaseNotFound, match="no case Gate"):
         cases.get("Gate")
     cases.create("Gate", "anna")
-    for name in ("Gate", "", "  ", "a\x1bb", "../up", "x" * 200):
+    for name in ("Gate", "", "  ", "a\x1bb", "../up", "a/b", "a\\b", "x" * 200):
         with pytest.raises(UsageError):
             cases.create(name, "anna")
     with pytest.raises(UsageError, match="no item 7"):
@@ -281,6 +284,22 @@ def test_the_audit_lines_are_those_of_the_case(
     with zipfile.ZipFile(tmp_path / "gate.zip") as archive:
         lines = [json.loads(line) for line in archive.read("audit.jsonl").splitlines()]
     assert [(line["who"], line["action"]) for line in lines] == [("anna", "view"), ("anna", "case")]
+
+
+def test_no_audit_line_names_what_is_not_for_the_reader(
+    settings: Settings, cases: Cases, footage: list[MediaEntity]
+) -> None:
+    full_case(cases, footage)
+    hidden = footage[-1].id
+    with closing(AuditLog(settings.audit_path)) as log:
+        log.record("anna", "case", detail={"case": "Gate", "does": "add", "ids": [hidden]})
+        log.record("anna", "case", detail={"case": "Gate", "does": "note"})
+        case = cases.get("Gate")
+        seen = replace(case, items=case.items[:2])
+        narrowed = case_bundle(seen, BERLIN, "olga", log, narrowed=True)
+        whole = case_bundle(case, BERLIN, "anna", log)
+    assert [line["detail"]["does"] for line in narrowed.audit] == ["note"]
+    assert [line["detail"]["does"] for line in whole.audit] == ["add", "note"]
 
 
 def test_an_interrupted_export_leaves_nothing(
