@@ -153,21 +153,19 @@ class Library:
         moment of a video, and MediaError where the footage is gone or has changed.
         """
         from ingest.evidence.bundle import file_stem
-        from ingest.evidence.originals import Originals, span_around
-        from ingest.media.video.clips import cut_clip
+        from ingest.evidence.originals import Originals, cut_moment, span_around
 
         settings, zone = self._workspace.settings, datetime.now().astimezone().tzinfo or UTC
         entity = moment if not isinstance(moment, str) else self._entity(moment)
         with Originals(settings, self._workspace.ledger()).file(self.name, entity) as source:
-            return cut_clip(
+            return cut_moment(
+                settings,
+                entity,
                 source,
                 Path(folder),
                 lambda shown: file_stem(entity, shown, zone),
                 span_around(entity, before_s, after_s),
                 exact=exact,
-                track=entity.track,
-                taken_at_ms=entity.captured_at - entity.pts_ms,
-                max_pixels=settings.media.max_pixels,
             )
 
     def _entity(self, entity_id: str) -> MediaEntity:

@@ -37,8 +37,8 @@ from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switc
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from ingest.evidence.bundle import file_stem, jpeg
-from ingest.evidence.originals import picture_of, span_around
-from ingest.media.video.clips import Span, clip_suffix, cut_clip
+from ingest.evidence.originals import cut_moment, picture_of, span_around
+from ingest.media.video.clips import Span, clip_suffix
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
@@ -394,14 +394,8 @@ def _full_size(entity: MediaEntity, path: Path) -> bytes:
 
 def _clip(entity: MediaEntity, path: Path, span: Span) -> bytes:
     with TemporaryDirectory(prefix="sightline-") as folder:
-        made = cut_clip(
-            path,
-            Path(folder),
-            lambda shown: "clip",
-            span,
-            track=entity.track,
-            taken_at_ms=entity.captured_at - entity.pts_ms,
-            max_pixels=resources.settings().media.max_pixels,
+        made = cut_moment(
+            resources.settings(), entity, path, Path(folder), lambda shown: "clip", span
         )
         return made.path.read_bytes()
 

@@ -25,10 +25,10 @@ from typing import IO, Any
 from PIL import Image
 
 from ingest.evidence.cases import Case, Item
-from ingest.evidence.originals import Originals, picture_of
+from ingest.evidence.originals import Originals, cut_moment, picture_of
 from ingest.evidence.sheet import PICTURE_PX, Exhibit, sheet_pdf
 from ingest.ledger import Ledger
-from ingest.media.video.clips import Span, blurred, cut_clip
+from ingest.media.video.clips import Span, blurred
 from ingest.sources.media_locator import FileState, fingerprint
 from search_core.access.audit_log import AuditLog
 from search_core.errors import MediaError, UsageError, in_words
@@ -272,16 +272,15 @@ class BundleWriter:
         )
         if item.kind == "clip":
             assert item.span is not None
-            clip = cut_clip(
+            clip = cut_moment(
+                self._settings,
+                entity,
                 source,
                 target.parent,
                 lambda shown: f"{record['place']:03d}-{file_stem(entity, shown, zone)}",
                 item.span,
                 exact=item.exact,
                 boxes=item.boxes,
-                track=entity.track,
-                taken_at_ms=entity.captured_at - entity.pts_ms,
-                max_pixels=self._settings.media.max_pixels,
                 should_stop=self._should_stop,
             )
             record |= {

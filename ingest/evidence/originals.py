@@ -5,7 +5,7 @@ Messages of the errors it raises are predicates ("is gone"), to be put after a f
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from PIL import Image
 
 from ingest.ledger import Ledger
 from ingest.media.decoding import open_media
-from ingest.media.video.clips import Span
+from ingest.media.video.clips import Box, Clip, Span, cut_clip
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
@@ -84,6 +84,38 @@ def picture_of(entity: MediaEntity, path: Path, *, max_pixels: int) -> Image.Ima
     """
     with closing(open_media(path, max_pixels=max_pixels, track=entity.track)) as media:
         return media.frame_at(0 if entity.is_live else entity.pts_ms).image
+
+
+def cut_moment(
+    settings: Settings,
+    entity: MediaEntity,
+    source: Path,
+    folder: Path,
+    name: Callable[[Span], str],
+    span: Span,
+    *,
+    exact: bool = False,
+    boxes: Sequence[Box] = (),
+    should_stop: Callable[[], bool] = lambda: False,
+    on_progress: Callable[[float], None] = lambda share: None,
+) -> Clip:
+    """Cut a span of the video that an entity is a moment of, ``source`` being its file.
+
+    See :func:`ingest.media.video.clips.cut_clip`.
+    """
+    return cut_clip(
+        source,
+        folder,
+        name,
+        span,
+        exact=exact,
+        boxes=boxes,
+        track=entity.track,
+        taken_at_ms=entity.captured_at - entity.pts_ms,
+        max_pixels=settings.media.max_pixels,
+        should_stop=should_stop,
+        on_progress=on_progress,
+    )
 
 
 def span_around(entity: MediaEntity, before_s: float, after_s: float) -> Span:

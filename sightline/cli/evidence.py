@@ -144,9 +144,8 @@ def _cut(
 ) -> int:
     """Cut clips, each told when it is written; return how many could not be."""
     from ingest.evidence.bundle import file_stem
-    from ingest.evidence.originals import Originals
+    from ingest.evidence.originals import Originals, cut_moment
     from ingest.ledger import Ledger
-    from ingest.media.video.clips import cut_clip
 
     rows: list[dict[str, Any]] = []
     with Ledger(settings.ledger_path) as ledger, err().status("Cutting …") as status:
@@ -157,15 +156,14 @@ def _cut(
             audit.record(settings, "export", settings.library, detail)
             try:
                 with originals.file(settings.library, entity) as source:
-                    made = cut_clip(
+                    made = cut_moment(
+                        settings,
+                        entity,
                         source,
                         folder,
                         partial(file_stem, entity, zone=_zone()),
                         span,
                         exact=exact,
-                        track=entity.track,
-                        taken_at_ms=entity.captured_at - entity.pts_ms,
-                        max_pixels=settings.media.max_pixels,
                         on_progress=lambda share, name=name: status.update(  # type: ignore[misc]
                             f"Cutting {name}: {share:.0%}"
                         ),
