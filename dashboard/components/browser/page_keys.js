@@ -2,21 +2,23 @@
 const SIDE_PX = 1024;
 const CARDS = ".st-key-results .stButton button";
 const SENTENCE = ".st-key-search-bar .stTextInput input";
-const TOGETHER_MS = 1000;
+const GESTURES = ["pointerdown", "keydown", "paste", "drop"];
 let listening = null;
-let stepped = -Infinity;
+let mayStep = false;
 let left = "";
 
 // Streamlit makes a step back of every part of the address that it sets, and none of a sentence that
-// is changed. One search is one step: what changes together is, and so is another sentence.
-function stepsBackAreSearches() {
+// is changed. One gesture is one step: the first change of the address after it, or another sentence.
+function stepsBackAreGestures() {
   if (window.sightlineSteps) return;
   const push = (window.sightlineSteps = history.pushState.bind(history));
   history.pushState = (state, title, url) => {
-    const together = performance.now() - stepped < TOGETHER_MS;
-    stepped = performance.now();
-    return together ? history.replaceState(state, title, url) : push(state, title, url);
+    const step = mayStep ? push : history.replaceState.bind(history);
+    mayStep = false;
+    return step(state, title, url);
   };
+  for (const name of GESTURES) window.addEventListener(name, () => (mayStep = true), { capture: true });
+  window.addEventListener("popstate", () => (mayStep = false));
 }
 
 function leaveSentence(input) {
@@ -24,7 +26,7 @@ function leaveSentence(input) {
   const step = `${location.href} ${input.value.trim()}`;
   if (input.value.trim() === before || step === left) return;
   left = step; // Enter, and then leaving the box, is one
-  stepped = performance.now();
+  mayStep = false;
   window.sightlineSteps(history.state, "", location.href); // what comes next replaces it
 }
 
@@ -72,7 +74,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       setTriggerValue("picture", "unreadable");
     }
   }
-  stepsBackAreSearches();
+  stepsBackAreGestures();
   window.addEventListener("popstate", () => (left = ""), { signal: mine.signal });
   for (const name of ["keydown", "focusout"]) {
     // Before Streamlit hears of it, which changes the address.
