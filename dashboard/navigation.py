@@ -10,6 +10,7 @@ from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
 from dashboard.components import routes as pages
 from dashboard.components import theme as style
+from dashboard.components.browser import watch_session
 from dashboard.components.errors import shown_in_words
 from dashboard.components.undo import show_undo
 from dashboard.i18n import gettext as language
@@ -43,8 +44,9 @@ st.set_page_config(
     initial_sidebar_state="auto",
 )
 style.apply()
-st.logo(style.LOGO, size="large", icon_image=style.MARK)
+st.logo(style.LOGO, size="large")
 language_switch()
+watch_session()
 with shown_in_words(again=True):
     try:
         chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")

@@ -22,9 +22,10 @@ from search_core.errors import SightlineError
 from search_core.settings import load_settings
 
 LOGIN = "/login"
-#: What those may reach who are not logged in: the login, a provider's part of it, and whether the
-#: server lives.
-_OPEN = (LOGIN, "/auth/login", "/oauth2callback", "/_stcore/health")
+SESSION = "/session"
+#: What those may reach who are not logged in: the login, a provider's part of it, whether they are
+#: logged in, and whether the server lives.
+_OPEN = (LOGIN, SESSION, "/auth/login", "/oauth2callback", "/_stcore/health")
 _NO_LOGIN = (
     "Sightline has no users, and so answers on this machine's loopback address only. "
     "Add users with `sightline users add`.\n"

@@ -39,14 +39,15 @@ def login() -> Login:
     return Login(load_settings(), audit_log())
 
 
-def who(cookies: Mapping[str, str]) -> Access | None:
+def who(cookies: Mapping[str, str], *, used: bool = True) -> Access | None:
     """Return the user of these cookies, None for no session; without login everybody is LOCAL.
 
-    Raises SettingsError when the users cannot be read.
+    A session that is asked for and not ``used`` ends no later for it. Raises SettingsError when the
+    users cannot be read.
     """
     if not login().is_required:
         return LOCAL
-    access = login().who(cookies.get(COOKIE, ""))
+    access = login().who(cookies.get(COOKIE, ""), used=used)
     if access is None and (mail := provider_login.mail_in(cookies)):
         access = login().known_elsewhere_as(mail)
     return access

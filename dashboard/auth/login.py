@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from dashboard.auth import identity, provider_login
-from dashboard.auth.gate import LOGIN
+from dashboard.auth.gate import LOGIN, SESSION
 from dashboard.auth.provider_login import Provider
 from dashboard.components.routes import Page
 from dashboard.components.theme import LOGO, MARK
@@ -177,7 +177,16 @@ def _origin(request: Request) -> urllib.parse.SplitResult:
     return urllib.parse.urlsplit(request.headers.get("origin", ""))
 
 
-ROUTES = [Route(LOGIN, _answer, methods=["GET", "POST"])]
+def _session(request: Request) -> Response:
+    """Answer a page that asks whether its user is still logged in."""
+    try:
+        status = 401 if identity.who(request.cookies, used=False) is None else 204
+    except SightlineError:
+        status = 503
+    return Response(status_code=status, headers={"Cache-Control": "no-store"})
+
+
+ROUTES = [Route(LOGIN, _answer, methods=["GET", "POST"]), Route(SESSION, _session)]
 
 
 def login_page(
@@ -251,8 +260,16 @@ def page() -> None:
 PAGE = Page("account", N_("Account"), ":material/account_circle:", page, personal=True)
 
 
+#: Back to where the session ended by itself, not to the page on which it was ended.
+_TO_LOGIN = (
+    "const here = location.pathname + location.search;"
+    "const back = ['/', '/account'].includes(here) ? '' : '?next=' + encodeURIComponent(here);"
+    "location.replace('/login' + back);"
+)
+
+
 def logged_out() -> None:
     """Draw what is left to be seen when a session is over, and lead to the login."""
     st.markdown("##### " + _("You are logged out"))
     st.html('<a href="/login" target="_self">' + _("Log in") + "</a>")
-    st.html("<script>window.location.replace('/login')</script>", unsafe_allow_javascript=True)
+    st.html(f"<script>{_TO_LOGIN}</script>", unsafe_allow_javascript=True)

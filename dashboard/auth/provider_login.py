@@ -59,9 +59,7 @@ def why_not_in(cookies: Mapping[str, str]) -> str:
         return ""
     if not mail or not _is_verified(claims):
         return _("The provider you logged in at does not vouch for your e-mail address.")
-    return _(
-        "{mail} is not a user here. An admin can add you: sightline users add {mail} --oidc"
-    ).format(mail=mail)
+    return _("{mail} is not a user here. Ask an administrator to add you.").format(mail=mail)
 
 
 def _claims_in(cookies: Mapping[str, str]) -> Mapping[str, Any]:

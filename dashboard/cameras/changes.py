@@ -100,8 +100,8 @@ def remove(item: Camera | WatchedFolder) -> None:
 def watched_when() -> str:
     """Return when a camera or folder is watched that was added, changed or resumed just now."""
     if running_serve(resources.settings()) is None:
-        return _("It is watched when `sightline serve` runs.")
-    return _("It is watched in some seconds.")
+        return _("Watching begins when the server is started.")
+    return _("Watching begins within seconds.")
 
 
 def lasting(retain: timedelta | None) -> str:

@@ -103,7 +103,7 @@ def _seen_cameras() -> Mapping[str, Camera]:
 def _where_from(camera: Camera) -> str:
     into = _("Library {library}.").format(library=plain(camera.library))
     if not camera.url.get_secret_value():
-        return _("Watched by hand, with `sightline watch`.") + " " + into
+        return _("Started by hand on the server.") + " " + into
     if not camera.added:
         return _("From `sightline.toml` on the server; its address is changed there.") + " " + into
     return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
@@ -144,8 +144,8 @@ def _retention_form(camera: Camera) -> None:
         value=format_duration(camera.retain) if camera.retain else "",
         placeholder=_("for ever"),
         help=_(
-            "Such as 12h, 30d or 2w; nothing for ever. What is older goes, with its pictures: "
-            "every hour while cameras are watched, else at `sightline prune`."
+            "For example 12h, 30d or 2w; empty keeps them indefinitely. Older keyframes are deleted "
+            "every hour while cameras are watched."
         ),
         key=f"retain-{camera.name}",
     )

@@ -9,7 +9,6 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cameras.folders import EXAMPLE as FOLDER_EXAMPLE
 from dashboard.cameras.folders import folder_section, gap_frame, state_words, time_or_dash
 from dashboard.cameras.forms import adding_form, camera_card
 from dashboard.components.errors import shown_in_words
@@ -38,11 +37,6 @@ _COLOURS: dict[State, Literal["green", "red", "orange", "gray"]] = {
     "paused": "gray",
     "removed": "gray",
 }
-_EXAMPLE = """[cameras.front-gate]
-url = "rtsp://user:password@192.0.2.10:554/stream1"
-retain = "30d"      # how long its keyframes are kept; without it, for ever
-library = "main"
-"""
 
 
 def page() -> None:
@@ -61,8 +55,6 @@ def page() -> None:
             with right, st.container(border=True):
                 adding_form()
     folder_section()
-    if may_change:
-        _other_ways()
 
 
 def lost_cameras(access: Access) -> int:
@@ -83,29 +75,6 @@ def _badge(access: Access) -> str:
 
 
 PAGE = Page("cameras", N_("Cameras"), ":material/videocam:", page, right="ingest", badge=_badge)
-
-
-def _other_ways() -> None:
-    """Say how cameras are added without this page."""
-    with st.expander(_("By the command, or in a file")):
-        st.markdown(
-            _(
-                "On the server the command adds, changes, pauses and removes cameras and folders "
-                "too. It asks for a camera's address, which then stands in no history:"
-            )
-        )
-        st.code(
-            "sightline cameras add front-gate --retain 30d\nsightline cameras remove front-gate\n"
-            "sightline folders add nvr /srv/recordings",
-            language="bash",
-        )
-        st.markdown(
-            _(
-                "Both may be named in `sightline.toml` as well, beside which `sightline serve` "
-                "is started. It reads them when it starts; they are changed only there."
-            )
-        )
-        st.code(f"{_EXAMPLE}\n{FOLDER_EXAMPLE}", language="toml")
 
 
 def _states() -> list[CameraState]:

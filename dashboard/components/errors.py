@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -17,6 +18,7 @@ _log = logging.getLogger(__name__)
 #: What may be over a little later: a Milvus or a queue that is started again.
 _PASSING = (StoreUnavailable, QueueUnavailable)
 _AGAIN_S = 3.0
+_SENTENCE_END = re.compile(r"(?<=\.\s)|(?<=。)")
 
 
 @contextmanager
@@ -47,8 +49,21 @@ def shown_in_words(*, again: bool = False) -> Iterator[None]:
 
 def show(error: SightlineError) -> None:
     """Show one error with its hint."""
-    hint = f"  \n{plain(said(error.hint))}" if error.hint else ""
-    st.error(f"**{plain(said(error.message))}**{hint}", icon=":material/error:")
+    hint = hint_of(error)
+    below = f"  \n{plain(hint)}" if hint else ""
+    st.error(f"**{plain(said(error.message))}**{below}", icon=":material/error:")
+
+
+def hint_of(error: SightlineError) -> str:
+    """Return what a page says about what to do: sentences that name a command are left out.
+
+    Who uses the dashboard may have no terminal on the server.
+    """
+    hint = said(error.hint)
+    sentences = [one for one in _SENTENCE_END.split(hint) if "`sightline " not in one]
+    if hint and not sentences:
+        return _("Ask an administrator of this server.")
+    return "".join(sentences).strip()
 
 
 def _draw_again() -> None:

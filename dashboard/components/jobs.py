@@ -34,7 +34,7 @@ def follow(jobs: Sequence[Job], key: str) -> None:
 def say_when_stuck(jobs: Sequence[Job]) -> None:
     """Warn where jobs wait and nothing performs them."""
     if is_stuck(jobs, now_ms()):
-        st.warning(_("No worker takes jobs here. `sightline serve` runs one beside the dashboard."))
+        st.warning(_("No worker is running, so jobs wait. An administrator can start one."))
 
 
 def is_stuck(jobs: Sequence[Job], now_ms: int) -> bool:

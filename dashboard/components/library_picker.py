@@ -7,7 +7,6 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import routes as pages
-from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from search_core.store.library import LibraryInfo
 
@@ -52,23 +51,14 @@ def link_to_adding(library: str) -> None:
         pages.switch_to("library", view="Add footage")
 
 
-def how_to_begin() -> None:
-    """Say how footage comes in, where there is none yet."""
-    settings = resources.settings()
-    st.markdown("##### " + _("Nothing has been ingested yet"))
+def how_to_begin(*, adding_is_below: bool = False) -> None:
+    """Draw what stands in place of a library that has nothing in it yet."""
+    st.markdown("##### " + _("This library is empty"))
     if not identity.current().may("ingest"):
         st.markdown(_("An operator can add photographs and videos."))
         return
     st.markdown(
-        _(
-            "Open **Library** to upload photographs, videos or zip archives, "
-            "or ingest a folder from a terminal:"
-        )
+        _("Add photographs, videos, zip archives or a folder on the server, and search them here.")
     )
-    made = _("or: made footage to try it all")
-    st.code(
-        "sightline ingest /path/to/footage --camera front-gate\n"
-        f"sightline demo                     # {made}",
-        language="bash",
-    )
-    st.caption(_("Data directory: {folder}").format(folder=plain(str(settings.data_dir))))
+    if not adding_is_below and st.button(_("Add footage"), icon=":material/upload:"):
+        pages.switch_to("library")

@@ -17,7 +17,11 @@ _CSS = """
   }
 }
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
-section[data-testid="stSidebar"] { --sidebar-width: 260px; }
+/* The menu stands at the same place on every page, with a sidebar before it or without. */
+@media (min-width: 768px) {
+  .stApp:not(:has([data-testid="stSidebar"][aria-expanded="true"]))
+    [data-testid="stToolbar"] > div > div:first-child { min-width: 300px; }
+}
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
 /* On a phone the pictures come soon: the view Libraries says the rest, and the views are a row. */
 @media (max-width: 640px) {
@@ -46,6 +50,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-page-keys, .stElementContainer:has(> .st-key-page-keys),
 .st-key-page-top, .stElementContainer:has(> .st-key-page-top),
 .st-key-strip-view, .stElementContainer:has(> .st-key-strip-view),
+.st-key-session-watch, .stElementContainer:has(> .st-key-session-watch),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }

@@ -199,7 +199,7 @@ def save_uploads(files: Sequence[Upload], uploads_dir: Path) -> list[Path]:
             _("{count} files are too many at once; {most} may be uploaded.").format(
                 count=len(files), most=MAX_FILES
             ),
-            _("Put them into a zip archive, or use `sightline ingest` on their folder."),
+            _("Put them into a zip archive, or add their folder on the server."),
         )
     uploads_dir.mkdir(parents=True, exist_ok=True)
     needed = sum(file.size for file in files)
@@ -209,7 +209,7 @@ def save_uploads(files: Sequence[Upload], uploads_dir: Path) -> list[Path]:
             _("There is no room for {needed} MB: {free} MB are free.").format(
                 needed=f"{needed / 1e6:.0f}", free=f"{free / 1e6:.0f}"
             ),
-            _("Free some space, or ingest the files where they are with `sightline ingest`."),
+            _("Free some space, or add a folder on the server, whose files are not copied."),
         )
     folder = uploads_dir / f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(4)}"
     folder.mkdir()

@@ -39,7 +39,7 @@ def page() -> None:
     """Draw the page."""
     info = pick_library()
     if info is None:
-        how_to_begin()
+        how_to_begin(adding_is_below=True)
         if identity.current().may("ingest"):
             adding_form(None, Facets())
             show_jobs()

@@ -104,11 +104,11 @@ class Login(LateRecords):
         self._audit.record(user.name, "login", address=address)
         return self._begin_session(user)
 
-    def who(self, token: str) -> Access | None:
+    def who(self, token: str, *, used: bool = True) -> Access | None:
         """Return whose session a token belongs to, None when it is nobody's any more.
 
         It is over when it was ended or is too old, and when the user was removed or has another
-        password since.
+        password since. Unless ``used``, it counts as no use of the session.
         """
         if not token:
             return None
@@ -125,7 +125,7 @@ class Login(LateRecords):
         user = self.users.find(name)
         if user is None or not secrets.compare_digest(user.stamp, stamp):
             return None
-        if now - seen_s > _SEEN_EVERY_S:
+        if used and now - seen_s > _SEEN_EVERY_S:
             database.write("UPDATE sessions SET seen_s = ? WHERE token = ?", (now, hashed))
         return user.access
 

@@ -172,7 +172,7 @@ def test_a_session_is_over_at_once(enter: Enter, address: str, data_dir: Path) -
     box = otto.get_by_placeholder("Describe it in a sentence")
     box.fill("a white car")
     box.press("Enter")
-    otto.wait_for_url("**/login")
+    otto.wait_for_url("**/login**")
     otto.get_by_label("Name").fill("otto")
     otto.get_by_label("Password").fill(PASSWORD)
     otto.get_by_role("button", name="Log in").click()
@@ -184,6 +184,22 @@ def test_a_session_is_over_at_once(enter: Enter, address: str, data_dir: Path) -
     vera.wait_for_url("**/login")
     vera.goto(address)
     vera.wait_for_url("**/login")
+
+
+def test_a_page_left_open_leads_to_the_login_and_back(enter: Enter, data_dir: Path) -> None:
+    command = [*_sightline(data_dir), "users", "add", "lena", "--role", "operator"]
+    subprocess.run(command, input=PASSWORD, text=True, check=True)
+    lena = enter("lena", "/library?view=Failures")
+    lena.get_by_text("Keyframes and photos").wait_for()
+    command = [*_sightline(data_dir), "users", "passwd", "lena"]
+    subprocess.run(command, input="another long one", text=True, check=True)
+
+    lena.wait_for_url("**/login?next=%2Flibrary%3Fview%3DFailures")
+    lena.get_by_label("Name").fill("lena")
+    lena.get_by_label("Password").fill("another long one")
+    lena.get_by_role("button", name="Log in").click()
+    lena.wait_for_url("**/library?view=Failures")
+    lena.get_by_text("Keyframes and photos").wait_for()
 
 
 def _first_picture(page: Page) -> str:

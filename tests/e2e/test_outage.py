@@ -62,3 +62,28 @@ def test_a_page_comes_back_with_its_milvus(chromium: Browser, data_dir: Path) ->
             shown.wait_for()
             waiting.wait_for(state="detached")
         page.close()
+
+
+def test_a_page_comes_back_with_its_server(chromium: Browser, data_dir: Path) -> None:
+    port = free_port()
+    page = chromium.new_page()
+    page.set_default_timeout(60_000)
+    shown = page.locator(".st-key-card-1 img").first
+    command = [*_sightline(data_dir), "serve", "--port", str(port)]
+
+    def served(stack: ExitStack) -> None:
+        serve = stack.enter_context(subprocess.Popen(command))
+        stack.callback(os.kill, serve.pid, signal.SIGINT)
+        _wait_for(f"http://127.0.0.1:{port}", serve)
+
+    with ExitStack() as first:
+        served(first)
+        page.goto(f"http://127.0.0.1:{port}/library")
+        shown.wait_for()
+    page.get_by_text("Sightline does not answer.").wait_for()
+    assert not shown.is_visible()
+    with ExitStack() as second:
+        served(second)
+        shown.wait_for()
+        page.get_by_text("Sightline does not answer.").wait_for(state="detached")
+        page.close()

@@ -68,6 +68,11 @@ _page_top = st.components.v2.component(
 _address = st.components.v2.component(
     "sightline_address", html="<span hidden></span>", js=_script("address.js")
 )
+_session_watch = st.components.v2.component(
+    "sightline_session_watch",
+    html="<span hidden></span>",
+    js=_script("session_watch.js"),
+)
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
@@ -76,6 +81,12 @@ _strip_view = st.components.v2.component(
 def begin_strip_at(here: str) -> None:
     """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
     _strip_view(key="strip-view", data={"here": here})
+
+
+def watch_session() -> None:
+    """Lead to the login when the session ends, and cover the page while the server is away."""
+    words = _("Sightline does not answer. This page comes back by itself as soon as it does.")
+    _session_watch(key="session-watch", data={"no_answer": words})
 
 
 def name_opened(parameter: str, value: str, title: str) -> None:

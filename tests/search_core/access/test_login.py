@@ -55,6 +55,16 @@ def test_nothing_tells_whether_the_name_or_the_password_was_wrong(login: Login) 
     assert len({fail(login, name) for name in ("ann", "nobody", "bob@example.com", "")}) == 1
 
 
+def test_asking_for_a_session_is_no_use_of_it(login: Login, clock: Clock) -> None:
+    token = login.log_in("ann", PASSWORD, HERE)
+
+    for _ in range(3):
+        clock.now += logins.IDLE_S / 2 - 1
+        left = login.who(token, used=False)
+
+    assert left is None
+
+
 def test_sessions_end(login: Login, clock: Clock) -> None:
     def session() -> str:
         return login.log_in("ann", PASSWORD, HERE)
