@@ -10,7 +10,7 @@ from dashboard.auth import identity
 from dashboard.auth import media_access as media_owners
 from dashboard.components import routes as pages
 from dashboard.components import theme as style
-from dashboard.components.browser import watch_session
+from dashboard.components.browser import translate_streamlit, watch_session
 from dashboard.components.errors import shown_in_words
 from dashboard.components.undo import show_undo
 from dashboard.i18n import gettext as language
@@ -47,6 +47,7 @@ style.apply()
 st.logo(style.LOGO, size="large")
 language_switch()
 watch_session()
+translate_streamlit()
 with shown_in_words(again=True):
     try:
         chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")

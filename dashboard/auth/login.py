@@ -108,7 +108,7 @@ def _show(request: Request) -> Response:
 
 async def _log_in(request: Request) -> Response:
     if not _is_own_form(request):
-        return _login_answer(_HOME, wrong=_("Open this page anew and try again."), status=403)
+        return _login_answer(_HOME, wrong=_("Reload this page and try again."), status=403)
     body = b""
     async for part in request.stream():
         body += part

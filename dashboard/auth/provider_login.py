@@ -58,7 +58,7 @@ def why_not_in(cookies: Mapping[str, str]) -> str:
     if not claims:
         return ""
     if not mail or not _is_verified(claims):
-        return _("The provider you logged in at does not vouch for your e-mail address.")
+        return _("Your login provider has not verified your e-mail address.")
     return _("{mail} is not a user here. Ask an administrator to add you.").format(mail=mail)
 
 

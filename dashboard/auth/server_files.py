@@ -37,7 +37,7 @@ def allowed_path(text: str, settings: Settings) -> str:
     if not path.exists():
         raise UsageError(
             _("There is no {path} on the server.").format(path=text),
-            _("Look at how it is spelled."),
+            _("Check the spelling."),
         )
     return str(path)
 
@@ -47,18 +47,22 @@ def allowed_address(address: str, settings: Settings) -> str:
     address = address.strip()
     if not settings.remote.allow_jobs:
         raise NotAllowed(
-            _("Nothing is fetched from addresses here."),
-            _("{setting} allows it.").format(setting="SIGHTLINE_REMOTE_ALLOW_JOBS=true"),
+            _("Files at web addresses cannot be added here."),
+            _("The setting {setting} allows it.").format(
+                setting="SIGHTLINE_REMOTE_ALLOW_JOBS=true"
+            ),
         )
     if not is_address(address):
         raise UsageError(
             _("{address} is not an address.").format(address=address),
-            _("It begins with {schemes}.").format(schemes=schemes(settings)),
+            _("Addresses begin with {schemes}.").format(schemes=schemes(settings)),
         )
     if address.lower().startswith("http") and not settings.remote.allow_urls:
         raise NotAllowed(
-            _("Nothing is fetched from the web here."),
-            _("{setting} allows it.").format(setting="SIGHTLINE_REMOTE_ALLOW_URLS=true"),
+            _("Files on the web cannot be added here."),
+            _("The setting {setting} allows it.").format(
+                setting="SIGHTLINE_REMOTE_ALLOW_URLS=true"
+            ),
         )
     return address
 

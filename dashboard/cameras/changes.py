@@ -106,7 +106,7 @@ def watched_when() -> str:
 
 def lasting(retain: timedelta | None) -> str:
     """Return how long that is, to be translated."""
-    return format_duration(retain) if retain else N_("for ever")
+    return format_duration(retain) if retain else N_("indefinitely")
 
 
 def _roster_of(

@@ -49,8 +49,8 @@ def folder_section() -> None:
     if not folder_roster().states():
         st.info(
             _(
-                "No folder is watched. Recordings that appear in one are taken in within a minute "
-                "of being whole; what is deleted from it stays in the library."
+                "No folder is watched. New recordings in a watched folder are ingested within a "
+                "minute of being complete. Deleting a file does not remove it from the library."
             ),
             icon=":material/folder_eye:",
         )
@@ -82,10 +82,10 @@ def folder_list() -> None:
     st.dataframe(folder_frame(states, watched), hide_index=True, width="stretch")
     if failures:
         failed = sum(state.failed for state in states)
-        with st.expander(_("{files} could not be taken in").format(files=counted(failed, "file"))):
+        with st.expander(_("{files} could not be ingested").format(files=counted(failed, "file"))):
             st.dataframe(failure_frame(failures), hide_index=True, width="stretch")
     if gaps:
-        with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
+        with st.expander(_("{gaps} in the last 24 hours").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(gap_frame(gaps, _("Folder")), hide_index=True, width="stretch")
 
 
@@ -97,11 +97,11 @@ def folder_frame(states: Sequence[FolderState], watched: set[str]) -> pd.DataFra
             _("State"): state_words(states, watched),
             _("Why"): [said(state.reason) for state in states],
             _("Waiting"): [state.waiting for state in states],
-            _("Taken in"): [state.taken for state in states],
+            _("Ingested"): [state.taken for state in states],
             _("Failed"): [state.failed for state in states],
             _("Keyframes"): [state.keyframes for state in states],
-            _("Last taken in"): [time_or_dash(state.taken_ms) for state in states],
-            _("Looked at"): [time_or_dash(state.looked_ms) for state in states],
+            _("Last ingested"): [time_or_dash(state.taken_ms) for state in states],
+            _("Last scan"): [time_or_dash(state.looked_ms) for state in states],
             _("Library"): [state.library for state in states],
             _("Path"): [state.path for state in states],
         }
@@ -153,15 +153,17 @@ def folder_adding_form() -> None:
     if not resources.settings().media.server_folders:
         st.markdown(
             _(
-                "A folder that a recorder writes to can be added here when `sightline.toml` says "
-                "where such folders are. On the server the command adds any folder."
+                "Folders that a recorder writes to can be added here once `sightline.toml` on the "
+                "server names the folders that may be added:"
             )
         )
         st.code('[media]\nserver_folders = ["/srv/recordings"]', language="toml")
         return
     number = int(st.session_state.get(_ROUND, 0))  # another one empties the fields
     with st.form(f"add-folder-{number}", border=False):
-        name = st.text_input(_("Name"), placeholder=_("such as nvr"), key=f"folder-name-{number}")
+        name = st.text_input(
+            _("Name"), placeholder=_("for example nvr"), key=f"folder-name-{number}"
+        )
         given = _fields(f"new-folder-{number}", None)
         added = st.form_submit_button(_("Add"), icon=":material/add:", type="primary")
     if added:
@@ -192,7 +194,7 @@ def folder_card() -> None:
         return
     if folder.added:
         with st.container(horizontal=True):
-            paused = _("Paused {name}. What appears in it is taken in when it is resumed.")
+            paused = _("Paused {name}. New files in it are ingested when you resume it.")
             if pause_and_remove(f"folder-{folder.name}", folder, paused):
                 st.dialog(_("Remove the folder?"))(_removal_form)(folder)
         with st.expander(_("Change it"), icon=":material/edit:"):
@@ -227,8 +229,10 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
         choices,
         index=choices.index(str(folder.path)) if folder else None,
         accept_new_options=True,
-        placeholder=_("Choose one, or type the path of one further down"),
-        help=_("What is in it and below it is taken in, and then what appears in it."),
+        placeholder=_("Choose a folder, or type the path of a subfolder"),
+        help=_(
+            "Everything in the folder and its subfolders is ingested, then whatever is added to it."
+        ),
         key=f"{key}-path",
     )
     left, right = st.columns(2)
@@ -239,8 +243,8 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
         camera = st.text_input(
             _("Camera"),
             value=(folder and folder.camera) or "",
-            placeholder=_("as names and folders say"),
-            help=_("Which camera all of it is from. Of several cameras leave it empty."),
+            placeholder=_("from file and folder names"),
+            help=_("The camera that recorded everything in it. Leave empty if there are several."),
             key=f"{key}-camera",
         )
     left, right = st.columns(2)
@@ -248,7 +252,9 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
         keyframes = st.text_input(
             _("Keyframes"),
             value=folder.keyframes if folder else "auto",
-            help=_("Which frames of a video: {ways}.").format(ways=", ".join(selector_examples())),
+            help=_("Which frames of a video become keyframes: {ways}.").format(
+                ways=", ".join(selector_examples())
+            ),
             key=f"{key}-keyframes",
         )
     with right:
@@ -283,8 +289,8 @@ def _changing_form(folder: WatchedFolder) -> None:
         given = _fields(key, folder)
         st.caption(
             _(
-                "What was taken in stays as it is. Into another library, or with other keyframes, "
-                "the files are taken in again."
+                "Ingested footage stays as it is. With another library or another choice of "
+                "keyframes, the files are ingested again."
             )
         )
         saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")
@@ -297,11 +303,11 @@ def _changing_form(folder: WatchedFolder) -> None:
 @shown_in_words()
 def _removal_form(folder: WatchedFolder) -> None:
     identity.require_removing("removing a folder")
-    text = _("**{folder}** will not be watched any more.")
+    text = _("**{folder}** will no longer be watched.")
     st.markdown(text.format(folder=plain(folder.name)))
     taken = {state.name: state.taken for state in folder_roster().states()}.get(folder.name, 0)
     if taken:
-        told = _("{files} of it were taken in: they stay in the library, and are found.")
+        told = _("Kept in the library: {files} ingested from it.")
         st.markdown(told.format(files=counted(taken, "file")))
-    st.caption(_("Its files are not touched."))
+    st.caption(_("The files themselves are not changed."))
     removal_buttons(folder)

@@ -69,7 +69,7 @@ def camera_card() -> None:
         ):
             try_stream(camera, camera.name)
         if may_change and camera.added:
-            paused = _("Paused {name}. Nothing is kept of it until it is resumed.")
+            paused = _("Paused {name}. No keyframes are kept until you resume it.")
             if pause_and_remove(camera.name, camera, paused):
                 st.dialog(_("Remove the camera?"))(_removal_form)(camera)
     show_seen(camera.name)
@@ -130,7 +130,7 @@ def removal_buttons(item: Camera | WatchedFolder) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         if st.button(_("Cancel")):
             st.rerun()
-        if st.button(_("Remove"), type="primary"):
+        if st.button(_("Remove"), key="danger-remove"):
             remove(item)
             forget_seen()
             st.toast(_("Removed {name}.").format(name=plain(item.name)))
@@ -142,10 +142,10 @@ def _retention_form(camera: Camera) -> None:
     given = st.text_input(
         _("Kept for"),
         value=format_duration(camera.retain) if camera.retain else "",
-        placeholder=_("for ever"),
+        placeholder=_("indefinitely"),
         help=_(
-            "For example 12h, 30d or 2w; empty keeps them indefinitely. Older keyframes are deleted "
-            "every hour while cameras are watched."
+            "For example 12h, 30d or 2w; empty keeps them indefinitely. "
+            "Older keyframes are deleted every hour while cameras are watched."
         ),
         key=f"retain-{camera.name}",
     )
@@ -160,7 +160,7 @@ def _retention_question(camera: Camera, retain: timedelta | None) -> None:
     text = _("Keyframes of **{camera}** are kept **{time}** from now on.")
     st.markdown(text.format(camera=plain(camera.name), time=plain(_(lasting(retain)))))
     if retain and (due := _count(camera, Rule(camera.library, retain, camera.name))):
-        gone = _("{keyframes} are older and will be gone for good.")
+        gone = _("Older, and deleted permanently: {keyframes}.")
         st.warning(gone.format(keyframes=counted(due, "keyframe")))
     if st.button(_("Change"), type="primary"):
         keep_for(camera, retain)
@@ -173,15 +173,15 @@ def _address_form(camera: Camera) -> None:
     number = int(st.session_state.get(_ROUND, 0))  # another one empties the fields
     key = f"change-{camera.name}-{number}"
     with st.form(key, border=False):
-        address, user, password = address_fields(key, hint=_("the present one"))
+        address, user, password = address_fields(key, hint=_("current address"))
         with st.container(horizontal=True):
             tested = st.form_submit_button(_("Test it"), icon=":material/play_circle:")
             saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")
     if tested or saved:
         if not (address or user or password):
             raise UsageError(
-                _("Nothing was typed, and nothing changed."),
-                _("Give another address, or a user name and password for the present one."),
+                _("Nothing was entered, so nothing changed."),
+                _("Enter another address, or a user name and password for the current one."),
             )
         new = SecretStr(with_login(address or camera.url.get_secret_value(), user, password))
     if tested:
@@ -198,13 +198,13 @@ def _address_form(camera: Camera) -> None:
 @shown_in_words()
 def _removal_form(camera: Camera) -> None:
     identity.require_removing("removing a camera")
-    text = _("**{camera}** will not be watched any more, and its address is forgotten.")
+    text = _("**{camera}** will no longer be watched, and its address is deleted.")
     st.markdown(text.format(camera=plain(camera.name)))
     with suppress(StoreError):  # while Milvus is away a camera can be removed all the same
         if kept := _count(camera, None):
-            told = _("Still kept, and found: {keyframes}, until deleted in **Library**.")
+            told = _("Kept in the library: {keyframes}, until you delete them in **Library**.")
             if camera.retain:
-                told = _("Still kept, and found: {keyframes}, each until it is {time} old.")
+                told = _("Kept in the library: {keyframes}, each until it is {time} old.")
             keyframes, time = counted(kept, "keyframe"), lasting(camera.retain)
             st.markdown(told.format(keyframes=keyframes, time=time))
     removal_buttons(camera)
@@ -226,7 +226,9 @@ def adding_form() -> None:
     st.markdown("##### " + _("Add a camera"))
     number = int(st.session_state.get(_ADDED, 0))  # another one empties the fields
     with st.form(f"add-camera-{number}", border=False):
-        name = st.text_input(_("Name"), placeholder=_("such as front-gate"), key=f"name-{number}")
+        name = st.text_input(
+            _("Name"), placeholder=_("for example front-gate"), key=f"name-{number}"
+        )
         address, user, password = address_fields(f"new-{number}")
         left, right = st.columns(2)
         with left:
@@ -239,8 +241,8 @@ def adding_form() -> None:
         with right:
             kept = st.text_input(
                 _("Kept for"),
-                placeholder=_("for ever"),
-                help=_("How long its keyframes are kept, such as 12h, 30d or 2w."),
+                placeholder=_("indefinitely"),
+                help=_("How long keyframes are kept, for example 12h, 30d or 2w."),
                 key=f"kept-{number}",
             )
         with st.container(horizontal=True):
@@ -274,8 +276,8 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
         type="password",
         autocomplete="off",
         help=_(
-            "It begins with rtsp:// or rtsps://; the camera's manual or its own page says it. It "
-            "is kept on the server, where only its owner can read it, and never shown."
+            "Begins with rtsp:// or rtsps://; see the camera's manual or web page. The address is "
+            "stored on the server, readable by its owner only, and never shown."
         ),
         key=f"{key}-address",
     )
@@ -284,7 +286,7 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
         user = st.text_input(
             _("User name"),
             autocomplete="off",
-            help=_("As the camera knows it, unless it is in the address."),
+            help=_("The camera's user name, unless the address contains it."),
             key=f"{key}-user",
         )
     with right:
@@ -297,7 +299,7 @@ def address_fields(key: str, *, hint: str = "") -> tuple[str, str, str]:
 def try_stream(camera: Camera, place: str) -> None:
     """Look at a camera, and remember what was seen for as long as ``place`` is shown."""
     identity.record("view", "", {"camera": camera.name, "stream tested": camera.address})
-    with st.spinner(_("Looking at {address} …").format(address=camera.address)):
+    with st.spinner(_("Connecting to {address} …").format(address=camera.address)):
         try:
             seen: Glimpse | str = look_at(camera, resources.settings().media.max_pixels)
         except MediaError as error:
@@ -314,7 +316,7 @@ def show_seen(place: str) -> None:
         st.error(plain(seen), icon=":material/videocam_off:")
         return
     st.success(
-        _("It answers: {width} × {height}, {codec}, {fps} frames a second.").format(
+        _("The camera answers: {width} × {height}, {codec}, {fps} frames per second.").format(
             width=seen.width,
             height=seen.height,
             codec=_CODECS.get(seen.codec, seen.codec),
@@ -322,7 +324,7 @@ def show_seen(place: str) -> None:
         ),
         icon=":material/videocam:",
     )
-    alt = _("What the camera {name} sends").format(name=name)
+    alt = _("Picture from the camera {name}").format(name=name)
     st.image(seen.still, width="stretch", alt=alt)
 
 

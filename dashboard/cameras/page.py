@@ -103,12 +103,13 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
             _("State"): state_words(states, watched),
             _("Last frame"): [time_or_dash(state.last_frame_ms) for state in states],
             _("Keyframes"): [state.keyframes for state in states],
-            _("Not seen, last day"): [
+            _("Lost, last 24 hours"): [
                 _("{count} min").format(count=f"{lost_ms[state.name] / 60_000:,.0f}")
                 for state in states
             ],
             _("Kept"): [
-                format_duration(state.retain) if state.retain else _("for ever") for state in states
+                format_duration(state.retain) if state.retain else _("indefinitely")
+                for state in states
             ],
             _("Library"): [state.library for state in states],
             _("Address"): [state.address for state in states],
@@ -157,11 +158,11 @@ def _cameras() -> None:
     settings, access = resources.settings(), identity.current()
     states = _states()
     if not states:
-        text = _("No camera has been watched yet. An administrator of all cameras can add one.")
+        text = _("No camera is set up. An administrator of all cameras can add one.")
         if access.may_remove:
             text = _(
-                "No camera has been watched yet. Add one with its address: what moves before it "
-                "becomes a keyframe that is found within seconds, and no video is recorded."
+                "No camera is set up. Add one by its address: motion becomes a keyframe that can "
+                "be searched within seconds. No video is recorded."
             )
         st.info(text, icon=":material/videocam:")
         return
@@ -178,5 +179,5 @@ def _cameras() -> None:
     with st.expander(_("As a table")):
         st.dataframe(camera_frame(states, watched, gaps), hide_index=True, width="stretch")
     if gaps:
-        with st.expander(_("{gaps} in the last day").format(gaps=counted(len(gaps), "gap"))):
+        with st.expander(_("{gaps} in the last 24 hours").format(gaps=counted(len(gaps), "gap"))):
             st.dataframe(gap_frame(gaps, _("Camera")), hide_index=True, width="stretch")

@@ -29,6 +29,8 @@ from search_core.errors import MediaError, SightlineError
 _CASE = "case"
 _BLURRING = "blurring_item"
 _FAILED = "case_failed"
+#: Popovers, which are closed when what they are for is done.
+_NEW, _WRITING = "new_case", "writing_note"
 _ROOM_BYTES = 1024**3
 
 
@@ -43,15 +45,16 @@ def page() -> None:
                 latest = st.session_state.get(LATEST)
                 st.session_state[_CASE] = latest if latest in names else names[0]
             st.selectbox(_("Case"), names, key=_CASE, bind="query-params", width=360)
-        with st.popover(_("New case"), icon=":material/create_new_folder:"):
+        icon = ":material/create_new_folder:"
+        with st.popover(_("New case"), icon=icon, key=_NEW, on_change="rerun"):
             _new_case()
     if (failed := st.session_state.pop(_FAILED, None)) is not None:
         show(failed)
     if not names:
         st.info(
             _(
-                "A case collects pictures, clips and notes. Open a hit of a search and choose "
-                "**Add to case**, or begin one here."
+                "A case collects pictures, clips and notes. Open a search result and choose **Add "
+                "to case**, or create a case here."
             ),
             icon=":material/cases:",
         )
@@ -60,14 +63,15 @@ def page() -> None:
     shown = replace(case, items=tuple(item for item in case.items if _may_see(item)))
     with st.container(horizontal=True, key="case-actions"):
         _export(shown)
-        with st.popover(_("Write a note"), icon=":material/edit_note:"):
+        icon = ":material/edit_note:"
+        with st.popover(_("Write a note"), icon=icon, key=_WRITING, on_change="rerun"):
             _write_note(case)
         if access.may_remove:
             with st.popover(_("Delete the case"), icon=":material/delete:"):
                 _delete(case)
-    text = _("Begun {when} by {who}")
+    text = _("Created {when} by {who}")
     begun = text.format(when=local_time(case.made_ms), who=plain(case.made_by))
-    empty = _("nothing is in it yet")
+    empty = _("empty")
     st.caption(begun if shown.items else f"{begun} · {empty}")
     for place, item in enumerate(shown.items, start=1):
         with st.container(border=True, key=f"case-item-{item.number}"):
@@ -102,7 +106,8 @@ def _item(case: Case, item: Item, place: int, shown: Sequence[Item]) -> None:
         st.caption(added.format(when=local_time(item.added_ms), who=plain(item.added_by)))
     with changes, st.container(horizontal=True):
         _move_buttons(case, item, place, shown)
-        with st.popover("", icon=":material/edit:", help=_("Note")):
+        key = f"editing-{item.number}"
+        with st.popover("", icon=":material/edit:", help=_("Note"), key=key, on_change="rerun"):
             _edit_note(case, item)
         if item.entity is not None:
             _small(_("Blur a region"), ":material/blur_on:", f"blur-{item.number}", _toggle, item)
@@ -149,7 +154,7 @@ def _move_buttons(case: Case, item: Item, place: int, shown: Sequence[Item]) -> 
 def _new_case() -> None:
     name = st.text_input(_("Name"), key="new-case-name", placeholder=_("Bike theft"))
     st.button(
-        _("Begin the case"),
+        _("Create the case"),
         type="primary",
         key="new-case",
         disabled=not name,
@@ -164,6 +169,7 @@ def _begin() -> None:
         made = resources.cases().create(name, identity.current().name)
         st.session_state[_CASE] = made.name
         st.session_state["new-case-name"] = ""
+        st.session_state[_NEW] = False
 
     _change(name, "begin", begin)
 
@@ -179,6 +185,7 @@ def _add_note(name: str) -> None:
     def add() -> None:
         resources.cases().add(name, [note_item(text, identity.current().name)])
         st.session_state["case-note"] = ""
+        st.session_state[_WRITING] = False
 
     _change(name, "note", add)
 
@@ -195,6 +202,7 @@ def _save_note(name: str, item: Item) -> None:
     def save() -> None:
         note = checked_note(text) if text.strip() or item.entity is None else ""
         resources.cases().change(name, replace(item, note=note))
+        st.session_state[f"editing-{item.number}"] = False
 
     _change(name, "note", save)
 
@@ -208,8 +216,9 @@ def _remove(name: str, item: Item) -> None:
 
 
 def _delete(case: Case) -> None:
-    st.markdown(_("Delete **{name}** with all that is in it?").format(name=plain(case.name)))
-    st.button(_("Delete it"), type="primary", on_click=_delete_now, args=(case.name,))
+    st.markdown(_("Delete **{name}** and everything in it?").format(name=plain(case.name)))
+    label, key = _("Delete the case"), "danger-delete-case"
+    st.button(label, key=key, on_click=_delete_now, args=(case.name,))
 
 
 def _delete_now(name: str) -> None:
@@ -227,7 +236,7 @@ def _toggle(item: Item) -> None:
 @shown_in_words()
 def _choose_region(case: Case, item: Item) -> None:
     assert item.entity is not None
-    st.markdown(_("Draw what is to be blurred in all that is exported; footage is not changed."))
+    st.markdown(_("Draw the region to blur in exports. The footage itself is not changed."))
     key = f"region-{item.number}-{len(item.boxes)}"
     try:
         region_picker(still_of(item.entity), None, key)
@@ -243,7 +252,7 @@ def _choose_region(case: Case, item: Item) -> None:
             args=(case.name, item, key),
         )
         st.button(
-            _("Blur nothing"),
+            _("Remove the blur"),
             key=f"blur-none-{item.number}",
             disabled=not item.boxes,
             on_click=_set_boxes,
@@ -296,7 +305,7 @@ def _export(case: Case) -> None:
         on_click="ignore",
         disabled=not case.items,
         help=_(
-            "Pictures at full size, clips, a sheet to print, lists, and SHA-256 sums over all of "
-            "it, by which anybody can check that nothing was changed."
+            "Full-size pictures, clips, a printable sheet, lists, and the SHA-256 sum of every "
+            "file, with which anyone can verify that nothing was changed."
         ),
     )

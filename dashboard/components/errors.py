@@ -38,11 +38,7 @@ def shown_in_words(*, again: bool = False) -> Iterator[None]:
     except Exception:
         _log.exception("A page of the dashboard failed")
         st.error(
-            _(
-                "Something went wrong that Sightline did not foresee.  \n"
-                "Reload the page; the details are in the log of the terminal that runs the "
-                "dashboard."
-            ),
+            _("Unexpected error.  \nReload the page. The server's log has the details."),
             icon=":material/error:",
         )
 
@@ -73,6 +69,6 @@ def _draw_again() -> None:
     def turn() -> None:
         if next(turns) > 0:  # the first is part of the page that failed
             st.rerun()
-        st.caption(_("This page tries again by itself."))
+        st.caption(_("This page retries automatically."))
 
     st.fragment(turn, run_every=_AGAIN_S)()

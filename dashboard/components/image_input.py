@@ -116,7 +116,7 @@ def _decoded(data: bytes, max_pixels: int) -> Image.Image:
     if len(data) > MAX_BYTES:
         raise MediaTooLarge(
             _("The picture has {size} MB.").format(size=f"{len(data) / 1e6:.0f}"),
-            _("Pictures to search by may have {size} MB.").format(size=MAX_BYTES // 2**20),
+            _("The limit for pictures to search by is {size} MB.").format(size=MAX_BYTES // 2**20),
         )
     return _decode(io.BytesIO(data), max_pixels, KEPT_PX)
 
@@ -127,7 +127,7 @@ def _decode(file: BinaryIO, max_pixels: int, longest_px: int) -> Image.Image:
             opened = Image.open(without_long_text(file), formats=FORMATS)
         except Exception as error:
             raise UnsupportedMedia(
-                _("The file is not a picture that can be searched by."),
+                _("The file is not a picture that can be searched with."),
                 _("Use {formats}.").format(formats=", ".join(FORMATS)),
             ) from error
         with opened:
@@ -145,7 +145,7 @@ def _decode(file: BinaryIO, max_pixels: int, longest_px: int) -> Image.Image:
                 rgb.thumbnail((longest_px, longest_px), reducing_gap=2.0)
             except Exception as error:
                 raise CorruptMedia(
-                    _("The picture is damaged: it cannot be read to its end."),
+                    _("The picture is damaged and cannot be read completely."),
                     _("Try another copy."),
                 ) from error
     return rgb

@@ -61,7 +61,7 @@ def still_of(entity: MediaEntity) -> Image.Image:
     thumbnail = thumbnail_file(entity.thumbnail)
     if thumbnail is None:
         raise CorruptMedia(
-            _("The thumbnail of {id} is gone.").format(id=entity.id),
-            _("Ingest its file again to make it anew."),
+            _("The thumbnail of {id} is missing.").format(id=entity.id),
+            _("Ingest the file again to recreate it."),
         )
     return query_image.read_file(thumbnail, limit, query_image.KEPT_PX)

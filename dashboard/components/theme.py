@@ -19,8 +19,9 @@ _CSS = """
 section[data-testid="stSidebar"] .stVerticalBlock { gap: 0.6rem; }
 /* The menu stands at the same place on every page, with a sidebar before it or without. */
 @media (min-width: 768px) {
-  .stApp:not(:has([data-testid="stSidebar"][aria-expanded="true"]))
+  .stApp:not(:has([data-testid="stSidebar"][data-collapsed="false"]))
     [data-testid="stToolbar"] > div > div:first-child { min-width: 300px; }
+  [data-testid="stToolbar"] > div { padding-right: 7rem; } /* for the other language */
 }
 .st-key-overview, .st-key-current-index { row-gap: 0.6rem; }
 /* On a phone the pictures come soon: the view Libraries says the rest, and the views are a row. */
@@ -35,6 +36,11 @@ body [data-testid="stCaptionContainer"] { opacity: 0.75; }
 button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   color: light-dark(#ffffff, #0b1319);
 }
+/* What deletes for good, or asks for the last time before it does. */
+[class*="st-key-danger-"] button:not(:disabled) {
+  color: #ffffff; background: #b3262f; border-color: #b3262f;
+}
+[class*="st-key-danger-"] button:not(:disabled):hover { background: #8f1d25; }
 /* Columns that stand below each other on a phone need no more room than what is in them. */
 @media (max-width: 640px) { .stHorizontalBlock:has(> .stColumn) { row-gap: 1rem; } }
 .stMetric label p { font-size: 0.8rem; }
@@ -51,6 +57,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-page-top, .stElementContainer:has(> .st-key-page-top),
 .st-key-strip-view, .stElementContainer:has(> .st-key-strip-view),
 .st-key-session-watch, .stElementContainer:has(> .st-key-session-watch),
+.st-key-streamlit-words, .stElementContainer:has(> .st-key-streamlit-words),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }
@@ -101,6 +108,9 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 [class*="st-key-folded-"] .stImage > * { flex: 0 1 calc(25% - 2px); min-width: 0; }
 [class*="st-key-folded-"] .stImage img { width: 100% !important; }
+/* A card opens its moment: Streamlit's button for the full screen would be a stop of the Tab key
+   that nobody sees. */
+[class*="st-key-card-"] [data-testid="stElementToolbar"],
 [class*="st-key-folded-"] [data-testid="stElementToolbar"] { display: none; }
 /* Keyframes before and after: a row that scrolls. */
 .st-key-strip { flex-wrap: nowrap; overflow-x: auto; gap: 0.4rem; padding: 2px; }

@@ -115,7 +115,7 @@ def cost_text(choice: Choice, dim: int, rows: int) -> str:
         text = _("building took {seconds} s")
         if not alike:
             text = _(
-                "building takes some {now} s, in proportion to the {seconds} s measured over "
+                "building takes about {now} s, extrapolated from {seconds} s measured over "
                 "{vectors}"
             )
         parts.append(text.format(seconds=took, now=now, vectors=counted(measured, "vector")))
@@ -137,7 +137,7 @@ def show_advice(info: LibraryInfo, rows: int, kept: KeptComparison) -> None:
     """Draw the advice in its sentence, the settings to apply, and what the chosen one costs."""
     advice = kept.advice
     if advice is None:
-        st.warning(_("None of them gave numbers, so that none can be advised."))
+        st.warning(_("None of them could be measured, so none can be recommended."))
         return
     meets = advice.chosen.meets
     icon = ":material/star:" if meets else ":material/info:"

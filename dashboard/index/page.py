@@ -49,7 +49,7 @@ def page() -> None:
     facets = resources.facets(info.name)
     _current(info, facets.count)
     if not facets.count:
-        st.info(_("Nothing is in this library yet."))
+        st.info(_("This library is empty."))
         link_to_adding(info.name)
     show_live_recall(info, facets.count)
     show_index_jobs(info.name)
@@ -149,7 +149,7 @@ def check_text(measured: LiveRecall, at_ms: int) -> str:
 
 
 def _check(library: str) -> _Check:
-    bar = st.progress(0.0, text=_("Searching as people did lately"))
+    bar = st.progress(0.0, text=_("Repeating recent searches"))
 
     def show(done: float) -> None:
         bar.progress(done, text=_("Comparing with exact search"))
@@ -176,7 +176,7 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
         wanted = first.number_input(_("Vectors"), 1, ROWS_LIMIT, max(rows, 1_000_000), step=100_000)
         memory = second.number_input(
             _("Memory of the machine, GiB"), 0.5, _MOST_GIB, 16.0, step=1.0,
-            help=_("All of it: Milvus fills nine tenths."),
+            help=_("The machine's total memory; Milvus uses nine tenths of it."),
         )  # fmt: skip
         target = third.number_input(
             _("Target recall"), 0.50, 1.00, 0.95, step=0.01, key="advise-for"
@@ -194,15 +194,15 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
     if server.embedded and where != _ANY and wanted > LITE_ROWS:
         slowly = _(
-            "Milvus Lite searches slowly beyond some {count} vectors, whatever the index; "
-            "a Milvus server does not (SIGHTLINE_MILVUS_URI)."
+            "Beyond about {count} vectors Milvus Lite is slow with any index; a Milvus server is "
+            "not (SIGHTLINE_MILVUS_URI)."
         )
         st.caption(slowly.format(count=f"{LITE_ROWS:,}"))
     st.caption(
         _(
-            "Memory and disk are computed by formulas that were checked against measured sizes; "
-            "recall was measured on made vectors that lie as CLIP's do. A comparison measures your "
-            "own."
+            "Memory and disk are computed by formulas that were checked against measurements; "
+            "recall was measured on synthetic vectors distributed like CLIP's. A comparison "
+            "measures your own."
         )
     )
 
@@ -216,13 +216,12 @@ def advice_sentence(
     if best.verdict == "recommended":
         start = start_text(best)
         text = _(
-            "Start with {index}: {why}. For {vectors} it needs {memory} of the {usable} "
-            "that can be used."
+            "Start with {index}: {why}. For {vectors} it needs {memory} of {usable} usable memory."
         )
         if best.recall is not None:
             text = _(
-                "Start with {index}: {why}. For {vectors} it needs {memory} of the {usable} "
-                "that can be used, and finds some {recall}."
+                "Start with {index}: {why}. For {vectors} it needs {memory} of {usable} usable "
+                "memory and finds about {recall}."
             )
         return text.format(
             index=f"{best.spec.index_type} ({start})" if start else best.spec.index_type,
@@ -232,7 +231,7 @@ def advice_sentence(
             usable=usable,
             recall="" if best.recall is None else f"{best.recall:.0%}",
         )
-    text = _("Nothing here fits {usable} that can be used and finds {target}.")
+    text = _("No index fits {usable} of usable memory and finds {target}.")
     told = text.format(usable=usable, target=f"{target_recall:.0%}")
     large = [one for one in found if one.verdict == "too large"]
     if not large:
@@ -254,7 +253,7 @@ def advice_frame(found: Sequence[Advice]) -> pd.DataFrame:
             _("Disk"): [gib(one.size.disk_bytes) for one in found],
             _("Recall"): [None if one.recall is None else round(one.recall, 3) for one in found],
             _("Start with"): [start_text(one) or "–" for one in found],
-            _("Because"): [said(one.because) for one in found],
+            _("Reason"): [said(one.because) for one in found],
         }
     )
 

@@ -45,7 +45,7 @@ def adding_form(library: str | None, facets: Facets) -> None:
         way: str | None = UPLOAD
         if len(ways) > 1:
             way = st.segmented_control(
-                _("Where from"),
+                _("Source"),
                 ways,
                 default=UPLOAD,
                 format_func=_,
@@ -71,7 +71,10 @@ def _upload(library: str | None, facets: Facets) -> None:
     files = st.file_uploader(
         _("Photographs, videos, zip archives"),
         accept_multiple_files=True,
-        help=_("What a file is is read from its content; what cannot be used is listed with why."),
+        help=_(
+            "The type of a file is read from its content. Files that cannot be used are listed "
+            "with the reason."
+        ),
         key=f"uploads-{_round()}",
     )
     label = _("Ingest")
@@ -79,7 +82,7 @@ def _upload(library: str | None, facets: Facets) -> None:
         label = _("Ingest {files}").format(files=counted(len(files), "file"))
     camera, into, tags, pressed = _details(library, facets, label, "uploads", disabled=not files)
     if pressed and files:
-        with st.spinner(_("Keeping the files …")):
+        with st.spinner(_("Saving the files …")):
             paths = save_uploads(files, resources.settings().uploads_dir)
         resources.jobs().submit_ingest(
             [str(path) for path in paths],
@@ -99,15 +102,15 @@ def _by_name(library: str | None, facets: Facets, way: str) -> None:
             server_files.choices(settings),
             index=None,
             accept_new_options=True,
-            placeholder=_("Choose one, or type the path of one further down"),
-            help=_("Of a folder all that is below it. The files stay where they are."),
+            placeholder=_("Choose a folder, or type the path of a subfolder"),
+            help=_("A folder includes its subfolders. The files stay where they are."),
             key=f"server-path-{_round()}",
         )
     else:
         given = st.text_input(
             _("Address of a file, folder or zip"),
             placeholder=f"{server_files.schemes(settings)} …",
-            help=_("One without a password or signature in it: a job is kept on disk."),
+            help=_("Without a password or signature: jobs are stored on disk."),
             key=f"address-{_round()}",
         )
     camera, into, tags, pressed = _details(
@@ -143,7 +146,7 @@ def _details(
             index=None if allowed is None else 0,
             accept_new_options=allowed is None,
             placeholder=camera_if_none,
-            help=_("Which camera all of it is from: choose one, or type a new name."),
+            help=_("The camera that recorded everything: choose one, or type a new name."),
             key="upload-camera",
         )
     with columns[1]:
@@ -196,7 +199,7 @@ def save_uploads(files: Sequence[Upload], uploads_dir: Path) -> list[Path]:
     """
     if len(files) > MAX_FILES:
         raise UsageError(
-            _("{count} files are too many at once; {most} may be uploaded.").format(
+            _("{count} files are too many: at most {most} can be uploaded at once.").format(
                 count=len(files), most=MAX_FILES
             ),
             _("Put them into a zip archive, or add their folder on the server."),
@@ -206,7 +209,7 @@ def save_uploads(files: Sequence[Upload], uploads_dir: Path) -> list[Path]:
     free = shutil.disk_usage(uploads_dir).free
     if needed + _KEPT_FREE_BYTES > free:
         raise UsageError(
-            _("There is no room for {needed} MB: {free} MB are free.").format(
+            _("Not enough disk space for {needed} MB: {free} MB are free.").format(
                 needed=f"{needed / 1e6:.0f}", free=f"{free / 1e6:.0f}"
             ),
             _("Free some space, or add a folder on the server, whose files are not copied."),

@@ -35,7 +35,7 @@ from search_core.schema.clocks import format_offset, parse_offset
 from search_core.schema.facets import Facets
 
 SHIFT, START, READ = N_("Shift the time"), N_("Set the start"), N_("Read the time again")
-CAMERA, READ_CAMERA = N_("Change the camera"), N_("Find out the camera again")
+CAMERA, READ_CAMERA = N_("Change the camera"), N_("Detect the camera again")
 _OF_CAMERA = (CAMERA, READ_CAMERA)
 _PREVIEW = "correction_preview"
 #: How many recordings of a preview are listed.
@@ -80,8 +80,8 @@ def correction_form(library: str, selection: Selection, facets: Facets) -> None:
     change = _change(how, facets)
     st.caption(
         _(
-            "A recording is corrected as a whole: all its pictures keep their places in it. "
-            "Files are not touched."
+            "A recording is corrected as a whole: its pictures keep their positions in it. Files "
+            "are not changed."
         )
     )
     asked = None if change is None else asked_of(change, selection.where)
@@ -201,20 +201,20 @@ def _way_back(change: Change) -> str:
     """Return how a correction is taken back; what it replaces is not kept."""
     match change:
         case Shift(by):
-            text = _("To take it back, shift the same pictures by {offset}.")
+            text = _("To undo it, shift the same pictures by {offset}.")
             return text.format(offset=format_offset(-by))
         case StartAt():
             return _(
-                "The present times are not kept. **Read the time again**, also where it was given, "
-                "brings back what the files say."
+                "The current times are not kept. **Read the time again**, also where it was "
+                "given, restores the times in the files."
             )
         case SetCamera():
             return _(
-                "The present cameras are not kept. **Find out the camera again** brings back what "
-                "names and folders say."
+                "The current cameras are not kept. **Detect the camera again** restores the "
+                "cameras from file and folder names."
             )
         case _:
-            return _("What this replaces is not kept: it cannot be taken back.")
+            return _("The replaced values are not kept: this cannot be undone.")
 
 
 def _apply(correction: Correction, action: Action) -> None:

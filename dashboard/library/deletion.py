@@ -45,6 +45,7 @@ def show_removing(library: str, facets: Facets) -> None:
             list(counts),
             format_func=lambda name: (name or _("no name")) + f" ({counts.get(name, 0):,})",
             key=f"delete-cameras-{library}",
+            placeholder=_("Choose cameras"),
         )
         total = sum(counts[name] for name in chosen if name in counts)
         if st.button(
@@ -63,7 +64,7 @@ def show_removing(library: str, facets: Facets) -> None:
         )
         ask = _("Type {library} to drop it").format(library=plain(library))
         typed = st.text_input(ask, key=f"drop-{library}")
-        if st.button(_("Drop the library"), disabled=typed != library, icon=":material/delete:"):
+        if st.button(_("Drop the library"), key="danger-drop", disabled=typed != library):
             identity.require_removing("dropping a library")
             identity.record("drop", library, {"count": facets.count})
             drop_library(resources.settings(), resources.store(), library)
@@ -162,7 +163,7 @@ def _purge_form(item: Deletion) -> None:
         ).format(pictures=counted(item.count, "picture"), what=plain(said(item.what)))
     )
     label = _("Purge {pictures}").format(pictures=counted(item.count, "picture"))
-    if st.button(label, type="primary"):
+    if st.button(label, key="danger-purge"):
         identity.record("delete", item.library, {"purged": item.what, "count": item.count})
         purge(resources.settings(), resources.store(), item.number)
         settle(_("Purged {pictures}.").format(pictures=counted(item.count, "picture")))
@@ -186,7 +187,7 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
         if st.button(_("Cancel")):
             st.rerun()
         label = _("Delete {pictures}").format(pictures=counted(count, "picture"))
-        if st.button(label, type="primary", disabled=not count):
+        if st.button(label, key="danger-delete", disabled=not count):
             identity.require_removing("deleting")
             store, tell = resources.store(), counting(_("Deleting"), count)
             identity.record("delete", library, {"filter": filter_to_dict(where), "count": count})

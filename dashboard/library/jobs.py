@@ -191,7 +191,7 @@ def show_failures(library: str) -> None:
         )
     )
     if not rows:
-        st.caption(_("Everything that was given could be ingested."))
+        st.caption(_("Everything was ingested."))
         return
     st.dataframe(
         failure_frame(rows),
@@ -209,7 +209,7 @@ def show_failures(library: str) -> None:
             icon=":material/refresh:",
         ):
             resources.jobs().ingest_again(library, _SHOWN)
-            st.toast(_("Queued. **Add footage** shows how far it is."))
+            st.toast(_("Queued. **Add footage** shows the progress."))
         st.caption(_("Skipped files are not media, or show nothing new."))
 
 

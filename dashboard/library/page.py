@@ -184,11 +184,11 @@ def _rename(library: str, name: str) -> None:
     ]
     if waiting:
         raise UsageError(
-            _("{jobs} on the library {library} would miss it: {first}.").format(
+            _("The library {library} is in use by {jobs}: {first}.").format(
                 jobs=counted(len(waiting), "job"), library=library, first=waiting[0]
             ),
             _("Rename it when they are done, or cancel them."),
         )
     rename_library(resources.settings(), resources.store(), library, name)
     choose_library(name)
-    settle(_("{old} is {new} now.").format(old=plain(library), new=plain(name)))
+    settle(_("Renamed {old} to {new}.").format(old=plain(library), new=plain(name)))

@@ -62,7 +62,7 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
     page.on("websocket", lambda ws: ws.on("framereceived", lambda data: told.append(repr(data))))
     page.reload()
     with RtspServer({"gate": gate}, user="admin", password=SECRET) as server:
-        page.get_by_text("No camera has been watched yet").wait_for()
+        page.get_by_text("No camera is set up").wait_for()
         page.locator(".st-key-name-0").wait_for()
         page.get_by_label("Name", exact=True).fill("front-gate")
         page.get_by_label("Address", exact=True).fill(server.url("gate"))
@@ -72,7 +72,7 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
         page.get_by_text("refuses the name or the password").wait_for()
         page.get_by_label("Password", exact=True).fill(SECRET)
         page.get_by_role("button", name="Test", exact=True).click()
-        page.get_by_text("It answers: 320 × 180, H.264").wait_for()
+        page.get_by_text("The camera answers: 320 × 180, H.264").wait_for()
         page.get_by_alt_text("What the camera front-gate sends").wait_for()
 
         page.get_by_role("button", name="Add", exact=True).click()
@@ -105,9 +105,9 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
             looked.at("/cameras, with one")
             assert not looked.problems, "\n".join(looked.problems)
         page.get_by_role("button", name="Remove …").click()
-        page.get_by_role("dialog").get_by_text("Still kept, and found").wait_for()
+        page.get_by_role("dialog").get_by_text("Kept in the library").wait_for()
         page.get_by_role("dialog").get_by_role("button", name="Remove", exact=True).click()
-        page.get_by_text("No camera has been watched yet").wait_for()
+        page.get_by_text("No camera is set up").wait_for()
         log = data_dir / "logs" / "cameras.log"
         wait_until(lambda: "front-gate is not watched any more" in log.read_text(), "the removal")
     assert gate.connections == 2  # the test, and the watching

@@ -71,3 +71,15 @@ def test_a_browsers_own_language_comes_first(open_in: Open, address: str) -> Non
 
     page.goto(f"{address}/library?view=Trash")  # as somebody with an English page sent it
     page.get_by_text("回收站是空的").wait_for()
+
+
+def test_what_streamlit_says_itself_is_in_the_language_too(open_in: Open, address: str) -> None:
+    page = open_in("zh-CN")
+    page.goto(f"{address}/library?view=Add+footage")
+    dropzone = page.get_by_test_id("stFileUploaderDropzone")
+    dropzone.get_by_role("button", name="上传").wait_for()
+    assert re.search("每个文件最多 .+B$", dropzone.inner_text())
+
+    page.get_by_role("button", name="English").click()
+    dropzone.get_by_role("button", name="Upload").wait_for()
+    assert "per file" in dropzone.inner_text()

@@ -46,7 +46,7 @@ def test_a_page_comes_back_with_its_milvus(chromium: Browser, data_dir: Path) ->
     page = chromium.new_page()
     page.set_default_timeout(60_000)
     shown = page.locator(".st-key-card-1 img").first
-    waiting = page.get_by_text("This page tries again by itself.")
+    waiting = page.get_by_text("This page retries automatically.")
     command = [*_sightline(data_dir), "serve", "--port", str(port)]
     with ExitStack() as stack:
         with milvus(data_dir / "milvus.db", milvus_port):

@@ -73,7 +73,7 @@ def test_who_is_known_comes_in_and_nobody_else(chromium: Browser, address: str) 
     vera.wait_for_url("**/login*")
     vera.context.close()
 
-    for mail, said in {UNKNOWN: "is not a user here", UNVERIFIED: "does not vouch"}.items():
+    for mail, said in {UNKNOWN: "is not a user here", UNVERIFIED: "has not verified"}.items():
         stranger = _log_in(chromium, address, mail)
         stranger.get_by_role("alert").get_by_text(said).wait_for()
         refused = stranger.request.get(f"{address}/_stcore/stream", max_redirects=0)

@@ -73,6 +73,11 @@ _session_watch = st.components.v2.component(
     html="<span hidden></span>",
     js=_script("session_watch.js"),
 )
+_streamlit_words = st.components.v2.component(
+    "sightline_streamlit_words",
+    html="<span hidden></span>",
+    js=_script("streamlit_words.js"),
+)
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
@@ -81,6 +86,21 @@ _strip_view = st.components.v2.component(
 def begin_strip_at(here: str) -> None:
     """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
     _strip_view(key="strip-view", data={"here": here})
+
+
+def translate_streamlit() -> None:
+    """Say in the page's language what Streamlit says in English only."""
+    words = {
+        "Upload": _("Upload"),
+        "{} per file": _("{} per file"),
+        "Time": _("Time"),
+        "No results": _("No results"),
+        "No options to select": _("Nothing to choose from"),
+        "Press Enter to apply": _("Press Enter to apply"),
+        "Press Enter to submit form": _("Press Enter to submit"),
+        "Add: {}": _("Add: {}"),
+    }
+    _streamlit_words(key="streamlit-words", data={"words": words})
 
 
 def watch_session() -> None:

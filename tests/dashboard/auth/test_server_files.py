@@ -75,11 +75,11 @@ def test_not_even_sightlines_own_files_where_all_is_allowed(
 
 
 def test_addresses_are_as_the_settings_say(settings: Settings) -> None:
-    with pytest.raises(NotAllowed, match="Nothing is fetched from addresses"):
+    with pytest.raises(NotAllowed, match="Files at web addresses cannot"):
         allowed_address("s3://footage/a.mp4", settings)
     settings.remote.allow_jobs = True
     assert allowed_address(" s3://footage/a.mp4", settings) == "s3://footage/a.mp4"
-    with pytest.raises(NotAllowed, match="from the web"):
+    with pytest.raises(NotAllowed, match="on the web"):
         allowed_address("HTTPS://example.org/a.mp4", settings)
     settings.remote.allow_urls = True
     assert allowed_address("https://example.org/a.mp4", settings)

@@ -78,7 +78,7 @@ def test_a_folder_is_added_and_written_down(
 
 def test_without_a_place_for_them_it_is_said_how_folders_are_added(open_page: OpenPage) -> None:
     app = open_page("cameras")
-    assert "when `sightline.toml` says where such folders are" in words(app)
+    assert "once `sightline.toml` on the server names the folders" in words(app)
     assert "server_folders" in "\n".join(block.value for block in app.code)
 
 
@@ -104,7 +104,7 @@ def test_a_folder_is_paused_resumed_changed_and_removed(
     assert folder.tags == ("old",)
 
     press(app, "Remove …")
-    assert "will not be watched any more" in words(app) and FolderRoster(settings).folders()
+    assert "will no longer be watched" in words(app) and FolderRoster(settings).folders()
     assert "Remove" in labels(app)  # AppTest presses none in dialogs
 
     AppTest.from_string(REMOVED, default_timeout=60).run()

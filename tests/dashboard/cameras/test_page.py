@@ -81,10 +81,8 @@ def everything_sent(app: AppTest) -> str:
 def test_says_how_cameras_come_in(open_page: OpenPage) -> None:
     app = open_page("cameras")
 
-    assert "No camera has been watched yet. Add one" in words(app)
+    assert "No camera is set up. Add one" in words(app)
     assert app.text_input(key="new-0-address").proto.type == app.text_input[0].proto.PASSWORD
-    code = "\n".join(block.value for block in app.code)
-    assert "[cameras.front-gate]" in code and "sightline cameras add" in code
 
 
 def test_lists_cameras_with_their_state_and_gaps(settings: Settings, open_page: OpenPage) -> None:
@@ -99,10 +97,10 @@ def test_lists_cameras_with_their_state_and_gaps(settings: Settings, open_page: 
 
     [row] = app.dataframe[0].value.to_dict("records")
     assert (row["Camera"], row["State"], row["Why"]) == ("gate", "not watched", "does not answer")
-    assert (row["Kept"], row["Not seen, last day"]) == ("30d", "7 min")
+    assert (row["Kept"], row["Lost, last 24 hours"]) == ("30d", "7 min")
     assert row["Address"] == "rtsp://host"
     assert app.dataframe[1].value["Why"].tolist() == ["does not answer"]
-    assert "Watched by hand" in words(app) and "Test the stream" not in labels(app)
+    assert "Started by hand" in words(app) and "Test the stream" not in labels(app)
 
 
 def test_a_lost_camera_is_on_the_wall_and_in_the_menu(
@@ -134,7 +132,7 @@ def test_a_stream_is_tested_and_its_password_never_shown(
     assert "From `sightline.toml` on the server" in words(app)
     assert not labels(app) & {"Pause", "Remove …", "Save"}
     press(app, "Test the stream")
-    assert "It answers: 320 × 180, H.264" in words(app)
+    assert "The camera answers: 320 × 180, H.264" in words(app)
     assert len(app.get("image")) == 1
 
     app.selectbox(key="one-camera").set_value("cam-1").run()
@@ -158,7 +156,7 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
     assert "refuses the name or the password" in words(app)
     typed(app, "new-0-password", SECRET)
     press(app, "Test")
-    assert "It answers: 320 × 180, H.264" in words(app) and len(app.get("image")) == 1
+    assert "The camera answers: 320 × 180, H.264" in words(app) and len(app.get("image")) == 1
     assert not settings.cameras_path.exists()
 
     press(app, "Add")
@@ -224,14 +222,14 @@ def test_a_camera_is_paused_resumed_and_given_another_address(
     assert len(Roster(settings).watched()) == 1
 
     press(app, "Save")
-    assert "Nothing was typed" in words(app)
+    assert "Nothing was entered" in words(app)
     typed(app, "change-yard-0-user", "ann")
     typed(app, "change-yard-0-password", "b@c")
     press(app, "Save")
     assert Roster(settings).get("yard").url.get_secret_value() == "rtsp://ann:b%40c@127.0.0.1:9/x"
     typed(app, "change-yard-1-address", served.url("gate", f"admin:{SECRET}"))
     press(app, "Test it")
-    assert "It answers: 320 × 180" in words(app)
+    assert "The camera answers: 320 × 180" in words(app)
     press(app, "Save")
 
     assert Roster(settings).get("yard").address == served.url("gate").removesuffix("/gate")
@@ -256,12 +254,12 @@ def test_a_camera_is_removed_when_that_was_confirmed(
 ) -> None:
     app = open_page("cameras")
     press(app, "Remove …")
-    assert "will not be watched any more, and its address is forgotten" in words(app)
+    assert "will no longer be watched, and its address is deleted" in words(app)
     assert "Remove" in labels(app)  # AppTest presses none in dialogs
     assert len(Roster(settings).cameras()) == 1
 
     app = AppTest.from_string(REMOVED, default_timeout=60).run()
-    assert "No camera has been watched yet" in words(app)
+    assert "No camera is set up" in words(app)
     assert Roster(settings).cameras() == [] and SECRET not in settings.cameras_path.read_text()
     [event] = identity.audit_log().events(action="cameras")
     assert event.detail == {"removed": "yard", "address": "rtsp://127.0.0.1:9"}
@@ -273,7 +271,7 @@ def test_how_long_keyframes_are_kept_is_changed_when_it_is_known_what_goes(
     app = open_page("cameras")
     app.text_input(key="retain-cam-0").set_value("2w").run()
     press(app, "Change …")
-    assert "9 keyframes are older and will be gone for good" in words(app)
+    assert "deleted permanently: 9 keyframes" in words(app)
     assert resources.store().count("main") == ROWS
     assert "Change" in labels(app)  # AppTest presses none in dialogs
 
@@ -359,13 +357,13 @@ def test_lists_watched_folders_with_their_state_failures_and_gaps(
     rows = {row["Folder"]: row for row in folders.to_dict("records")}
     assert rows["nas"]["State"] == "not watched" and rows["nas"]["Why"].startswith("is empty")
     nvr = rows["nvr"]
-    assert (nvr["State"], nvr["Taken in"], nvr["Waiting"], nvr["Failed"], nvr["Keyframes"]) == (
+    assert (nvr["State"], nvr["Ingested"], nvr["Waiting"], nvr["Failed"], nvr["Keyframes"]) == (
         "watching", 1, 2, 1, 7,
     )  # fmt: skip
     assert failures["File"].tolist() == ["gate/broken.mp4"]
     assert failures["Why"].tolist() == ["is empty"]
     assert gaps[["Folder", "To"]].values.tolist() == [["nas", "now"]]
-    assert "1 file could not be taken in" in [expander.label for expander in app.expander]
+    assert "1 file could not be ingested" in [expander.label for expander in app.expander]
 
 
 def test_watched_folders_are_for_those_who_see_all_cameras(

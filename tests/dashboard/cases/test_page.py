@@ -51,7 +51,7 @@ def test_a_case_is_begun_and_shown(cases: Cases, open_page: OpenPage) -> None:
     button(app, "new-case").click().run()
     assert cases.names() == ["Bike theft"]
     assert app.selectbox(key="case").value == "Bike theft"
-    assert "nothing is in it yet" in words(app)
+    assert "empty" in words(app)
 
 
 def test_a_name_that_cannot_be_is_told(gate: Cases, open_page: OpenPage) -> None:
@@ -99,7 +99,7 @@ def test_a_note_cannot_be_emptied(gate: Cases, open_page: OpenPage) -> None:
 def test_a_region_is_blurred_and_is_not(gate: Cases, open_page: OpenPage) -> None:
     app = open_page("cases", case="Gate")
     button(app, "blur-1").click().run()
-    assert "Draw what is to be blurred" in words(app)
+    assert "Draw the region to blur" in words(app)
     button(app, "blur-now-1").click().run()
     [box] = gate.get("Gate").item(1).boxes
     assert (box.left, box.right) == (0.25, 0.75)  # where the picker begins
@@ -157,9 +157,9 @@ def test_the_export_is_of_what_the_user_sees(
 
 def test_an_admin_deletes_a_case(gate: Cases, look: Look) -> None:
     app = look("otto", "cases")
-    assert not any(found.label == "Delete it" for found in app.button)
+    assert not any(found.label == "Delete the case" for found in app.button)
     app = look("anna", "cases")
-    next(found for found in app.button if found.label == "Delete it").click().run()
+    next(found for found in app.button if found.label == "Delete the case").click().run()
     assert gate.names() == []
 
 

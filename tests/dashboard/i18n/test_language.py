@@ -128,13 +128,13 @@ def test_the_language_is_what_was_chosen_else_the_browsers(
 
 def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
     app = AppTest.from_file(str(DASHBOARD / "navigation.py"), default_timeout=60).run()
-    assert "Nothing has been ingested yet" in app.markdown[0].value
+    assert "This library is empty" in app.markdown[0].value
     assert app.button(key="switch-language").label == "中文"
 
     app.button(key="switch-language").click().run()
     assert "还没有导入任何内容" in app.markdown[0].value
     app.button(key="switch-language").click().run()
-    assert "Nothing has been ingested yet" in app.markdown[0].value
+    assert "This library is empty" in app.markdown[0].value
 
 
 #: Words of English that Chinese readers of the field use as they are, and names.

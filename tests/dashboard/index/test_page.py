@@ -226,14 +226,14 @@ def test_advising_is_a_form(library: list[MediaEntity], open_page: OpenPage) -> 
 
     number(app, "Memory of the machine, GiB").set_value(0.5)
     press(app, "Advise")
-    assert "Nothing here fits" in app.warning[0].value
+    assert "No index fits" in app.warning[0].value
 
 
 def test_advice_names_memory_and_parameters() -> None:
     found = advise(1_000_000, 512, 16 * 2**30, 0.95, ServerInfo("2.6.0", embedded=False))
 
     said = advice_sentence(found, 1_000_000, 16 * 2**30, 0.95)
-    assert found[0].spec.index_type in said and "14.4 GiB that can be used" in said
+    assert found[0].spec.index_type in said and "14.4 GiB usable" in said
     frame = advice_frame(found)
     assert frame["Verdict"].iloc[0] == "recommended"
     assert len(frame) == len(found)
@@ -258,7 +258,7 @@ def test_costs_are_those_measured_in_proportion_to_what_there_is_now() -> None:
     assert "Building took 0.500 s; loaded it holds 2.00 MB" in alike
     assert "(2.05 MB more)" in alike
     grown = cost_text(choice, 512, 4000)
-    assert "some 2.00 s, in proportion to the 0.500 s measured over 1,000 vectors" in grown
+    assert "about 2.00 s, extrapolated from 0.500 s measured over 1,000 vectors" in grown
     assert "about 8.00 MB" in grown
     assert not Choice(RUNS[1], RUNS[1], 0.8, advised=False).label.startswith("★")
 

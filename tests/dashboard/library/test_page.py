@@ -48,7 +48,7 @@ def test_shows_what_is_in_the_library(library: list[MediaEntity], open_page: Ope
 def test_an_empty_data_directory_takes_uploads(open_page: OpenPage) -> None:
     app = open_page("library")
 
-    assert "Nothing has been ingested yet" in words(app)
+    assert "This library is empty" in words(app)
     assert any(button.label == "Ingest" for button in app.button)
 
 
@@ -235,7 +235,7 @@ def test_a_library_with_open_jobs_is_not_renamed(
     next(box for box in app.text_input if box.label == "New name").set_value("gate")
     press(app, "Rename").click().run()
 
-    assert "1 job on the library main would miss it" in words(app)
+    assert "The library main is in use by 1 job" in words(app)
 
 
 def test_a_name_that_is_refused_takes_nothing_off_the_page(

@@ -52,6 +52,6 @@ def test_a_full_disk_and_a_flood_are_refused(
         save_uploads([Sent("a", b"")] * (MAX_FILES + 1), tmp_path)
 
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 0))
-    with pytest.raises(UsageError, match="no room"):
+    with pytest.raises(UsageError, match="Not enough disk space"):
         save_uploads([Sent("a", b"1")], tmp_path)
     assert list(tmp_path.iterdir()) == []

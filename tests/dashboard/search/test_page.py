@@ -29,7 +29,7 @@ from tests.dashboard.searching import ask, card_lines, opened
 def test_says_how_to_begin_where_there_is_nothing(open_page: OpenPage) -> None:
     app = open_page("search")
 
-    assert "Nothing has been ingested yet" in words(app)
+    assert "This library is empty" in words(app)
     assert "sightline ingest" in app.code[0].value
 
 
