@@ -132,7 +132,7 @@ def test_the_button_changes_the_language_of_its_session(data_dir: Path) -> None:
     assert app.button(key="switch-language").label == "中文"
 
     app.button(key="switch-language").click().run()
-    assert "还没有导入任何内容" in app.markdown[0].value
+    assert "素材库是空的" in app.markdown[0].value
     app.button(key="switch-language").click().run()
     assert "This library is empty" in app.markdown[0].value
 
