@@ -28,7 +28,6 @@ from search_core.system.machine import now_ms
 
 _DAY_MS = 24 * 3_600_000
 _FORM_PX = 640
-_TILE_PX = 240
 _COLOURS: dict[State, Literal["green", "red", "orange", "gray"]] = {
     "live": "green",
     "lost": "red",
@@ -120,9 +119,9 @@ def camera_frame(states: list[CameraState], watched: set[str], gaps: list[Gap]) 
 
 def _wall(states: list[CameraState], watched: set[str]) -> None:
     """Draw each camera's last picture with its state in its colour, and why it is lost."""
-    with st.container(horizontal=True, key="wall"):
+    with st.container(key="wall"):
         for state, word in zip(states, state_words(states, watched), strict=True):
-            with st.container(border=True, width=_TILE_PX, key=f"tile-{state.name}"):
+            with st.container(border=True, key=f"tile-{state.name}"):
                 about = _("The last picture of {camera}").format(camera=state.name)
                 picture = last_picture(state.library, state.name, state.keyframes)
                 if picture:

@@ -66,7 +66,13 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 /* Streamlit's own buttons for charts would lie over what is above this one. */
 .st-key-timeline [data-testid="stElementToolbar"] { display: none; }
 
-/* Results: as many columns as fit, two on a phone. */
+/* Cameras and results: as many columns as fit, two on a phone. */
+.st-key-wall {
+  display: grid; gap: 0.75rem;
+  grid-template-columns: repeat(auto-fill, minmax(min(220px, 46%), 1fr));
+}
+.st-key-wall > div { height: 100%; }
+[class*="st-key-tile-"] { padding: 0.6rem; gap: 0.35rem; }
 .st-key-results {
   display: grid; gap: 0.75rem;
   grid-template-columns: repeat(auto-fill, minmax(min(200px, 46%), 1fr));

@@ -73,10 +73,10 @@ def test_a_camera_is_added_seen_live_searched_and_removed(page: Page, data_dir: 
         page.get_by_label("Password", exact=True).fill(SECRET)
         page.get_by_role("button", name="Test", exact=True).click()
         page.get_by_text("The camera answers: 320 × 180, H.264").wait_for()
-        page.get_by_alt_text("What the camera front-gate sends").wait_for()
+        page.get_by_alt_text("Picture from the camera front-gate").wait_for()
 
         page.get_by_role("button", name="Add", exact=True).click()
-        page.get_by_text("Added front-gate. It is watched in some seconds.").wait_for()
+        page.get_by_text("Added front-gate. Watching begins within seconds.").wait_for()
         live = page.locator("[data-testid=stMetric]", has_text="Live")
         live.get_by_text("1", exact=True).wait_for()
         gate.show(passing())
