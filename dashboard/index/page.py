@@ -191,7 +191,14 @@ def show_advising(info: LibraryInfo, rows: int) -> None:
     )
     draw = st.success if found[0].verdict == "recommended" else st.warning
     draw(plain(advice_sentence(found, int(wanted), memory_bytes, float(target))))
-    st.dataframe(advice_frame(found), hide_index=True, width="stretch", key="advised")
+    right = st.column_config.TextColumn(alignment="right")
+    st.dataframe(
+        advice_frame(found),
+        hide_index=True,
+        width="stretch",
+        key="advised",
+        column_config={_("Memory"): right, _("Disk"): right},
+    )
     if server.embedded and where != _ANY and wanted > LITE_ROWS:
         slowly = _(
             "Beyond about {count} vectors Milvus Lite is slow with any index; a Milvus server is "

@@ -93,6 +93,9 @@ def show_libraries(library: str) -> None:
         column_config={
             _("Pictures"): st.column_config.NumberColumn(format="localized"),
             _("Sources"): st.column_config.NumberColumn(format="localized"),
+            _("Thumbnails"): st.column_config.TextColumn(alignment="right"),
+            _("Milvus, disk"): st.column_config.TextColumn(alignment="right"),
+            _("Milvus, index"): st.column_config.TextColumn(alignment="right"),
         },
     )
     text = _(
