@@ -23,7 +23,7 @@ from search_core.indexes import (
     index_spec_to_dict,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
@@ -97,7 +97,7 @@ class LibraryInfo:
     created_at: int
     successor: str = ""
     heir: str = ""
-    fields: tuple[str, ...] = SCALAR_FIELDS
+    fields: tuple[str, ...] = STORED_FIELDS
 
     @property
     def collections(self) -> tuple[str, ...]:

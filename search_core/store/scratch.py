@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.indexes import IndexSpec
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MINUTE_FIELD, MediaEntity
 
 Rows = NDArray[np.int64]
 #: Float vectors (n, dim) as float32, or packed bits (n, dim / 8) as uint8.
@@ -97,6 +97,7 @@ def facet_row(row: int, bucket: int, entity: MediaEntity) -> dict[str, Any]:
         "bucket": bucket,
         "camera": entity.camera,
         "captured_at": entity.captured_at,
+        MINUTE_FIELD: entity.minute_of_day,
         "media_type": entity.media_type,
         "source_id": entity.source_id,
         "tags": list(entity.tags),

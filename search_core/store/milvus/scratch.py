@@ -22,7 +22,7 @@ from search_core.errors import IndexNotOffered, SightlineError, StoreError, Tria
 from search_core.indexes import IndexSpec, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, MINUTE_FIELD, MediaEntity
 from search_core.store.endpoint import write_lock
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.lite.inspection import is_leftover
@@ -332,6 +332,6 @@ def _schema(client: MilvusClient, space: VectorSpace) -> Any:
     schema.add_field("row", DataType.INT64, is_primary=True)
     vector = DataType.BINARY_VECTOR if space.kind == "binary" else DataType.FLOAT_VECTOR
     schema.add_field(EMBEDDING_FIELD, vector, dim=space.dim)
-    facets = ("bucket", "captured_at", "camera", "media_type", "source_id", "tags")
+    facets = ("bucket", "captured_at", MINUTE_FIELD, "camera", "media_type", "source_id", "tags")
     add_scalars(schema, facets)
     return schema
