@@ -26,7 +26,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, Trial
 
 
 class Replacement(ABC):
@@ -292,8 +292,12 @@ class Store(Protocol):
         metric: str,
         vector_kind: VectorKind = "float",
         timeout_s: float = TRIAL_TIMEOUT_S,
+        facets: Sequence[str] = FACETS,
     ) -> Trial:
-        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
+        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary).
+
+        ``facets`` are those of FACETS that its filters ask for: each takes time to store.
+        """
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left behind, and return its names."""

@@ -22,6 +22,8 @@ Rows = NDArray[np.int64]
 Vectors = NDArray[Any]
 
 BUCKETS = 10_000
+#: What a trial's rows may hold beside vectors: all that filters ask for, except ids.
+FACETS = ("bucket", "captured_at", MINUTE_FIELD, "camera", "media_type", "source_id", "tags")
 #: Collections of this prefix are trials.
 TRIAL_PREFIX = "sightline_trial_"
 #: Trials that neither build nor load within this end with TrialTimeout.
@@ -90,18 +92,15 @@ class Trial(ABC):
         """Remove the trial with all it holds; again does nothing."""
 
 
-def facet_row(row: int, bucket: int, entity: MediaEntity) -> dict[str, Any]:
-    """Return what a trial's row holds beside its vector: what filters ask for, except ids."""
-    return {
-        "row": row,
-        "bucket": bucket,
-        "camera": entity.camera,
-        "captured_at": entity.captured_at,
-        MINUTE_FIELD: entity.minute_of_day,
-        "media_type": entity.media_type,
-        "source_id": entity.source_id,
-        "tags": list(entity.tags),
-    }
+def facet_row(
+    row: int, bucket: int, entity: MediaEntity, facets: Sequence[str] = FACETS
+) -> dict[str, Any]:
+    """Return what a trial's row holds beside its vector: its number, and these of FACETS."""
+    found: dict[str, Any] = {"row": row}
+    for name in facets:
+        value: Any = bucket if name == "bucket" else getattr(entity, name)
+        found[name] = list(value) if name == "tags" else value
+    return found
 
 
 def bucket_of(rows: Rows) -> Rows:

@@ -50,7 +50,7 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
-from search_core.store.scratch import TRIAL_TIMEOUT_S
+from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S
 from search_core.system.machine import now_ms, require_room
 
 if TYPE_CHECKING:
@@ -406,10 +406,11 @@ class MilvusStore:
         metric: str,
         vector_kind: VectorKind = "float",
         timeout_s: float = TRIAL_TIMEOUT_S,
+        facets: Sequence[str] = FACETS,
     ) -> MilvusTrial:
         """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
         self.remove_leftovers()
-        space = VectorSpace(dim, metric, vector_kind)
+        space = VectorSpace(dim, metric, vector_kind, facets)
         return MilvusTrial(self.session, self.server(), space, timeout_s)
 
     def remove_leftovers(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Jobs that change or measure a library: indexes, encoders, comparisons."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -132,9 +133,13 @@ def test_a_cancelled_comparison_leaves_nothing_in_milvus(
     open_trial = lite_store.open_trial
 
     def cancel_once_built(
-        dim: int, *, metric: str, vector_kind: VectorKind, timeout_s: float
+        dim: int, *, metric: str, vector_kind: VectorKind, timeout_s: float, facets: Sequence[str]
     ) -> MilvusTrial:
-        built.append(open_trial(dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s))
+        built.append(
+            open_trial(
+                dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s, facets=facets
+            )
+        )
         jobs.cancel(job_id)
         return built[-1]
 
