@@ -262,8 +262,8 @@ def _bounded(
     if after < reach and MINUTE_FIELD not in info.fields:
         after = reach
         since = _(
-            "Hours of the day are looked for since {day}. Set From for earlier; building the "
-            "library's index again lifts this limit."
+            "With hours of the day, only what was captured since {day} is searched. Set From to "
+            "look earlier, or build the index again on the page Index to lift this limit."
         )
         st.caption(since.format(day=f"{after:%Y-%m-%d}"))
     return after, max(after, before)
