@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from search_core.encoders.base import EncoderIdentity
 from search_core.indexes import Flat, IvfFlat, SearchParams
 from search_core.lab.benchmark import IndexBenchmark
-from search_core.lab.first_pass import QUERIES, most_asked, narrow
+from search_core.lab.first_pass import QUERIES, most_asked, narrow, remarks
 from search_core.lab.plan import CompareOptions, FilterCase, PlannedIndex
 from search_core.lab.recommendation import recommend
-from search_core.lab.records import Comparison
+from search_core.lab.records import Comparison, IndexRun
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
@@ -86,3 +86,26 @@ def test_without_anybody_to_hear_it_there_is_no_first_pass(store: MilvusStore) -
         plan, on_progress=lambda at: doing.append(at.doing)
     )
     assert not any("first pass" in said for said in doing)
+
+
+def test_a_setting_is_open_where_no_kind_of_query_decides_it() -> None:
+    def asked(nprobe: int, low: float, high: float) -> IndexRun:
+        return IndexRun(
+            "search",
+            "IVF_FLAT",
+            {"nlist": 8},
+            {"nprobe": nprobe},
+            recall_low=low,
+            recall_high=high,
+        )
+
+    plan = [
+        PlannedIndex(IvfFlat(8), (SearchParams(nprobe=1), SearchParams(nprobe=2))),
+        PlannedIndex(Flat(), (SearchParams(),)),
+    ]
+    runs = [asked(1, 0.9, 0.99), asked(1, 0.6, 0.8), asked(2, 0.9, 0.99), asked(2, 0.96, 1.0)]
+
+    said = " ".join(remarks(plan, CompareOptions(), runs))
+
+    assert "whether these reach the target: IVF_FLAT (nlist 8) with nprobe 2." in said
+    assert "2 of 3 settings" in said and "Not measured yet: FLAT." in said
