@@ -219,7 +219,7 @@ def _facts(kept: KeptComparison, *, is_running: bool) -> None:
     if is_running and kept.is_first:
         st.info(
             _(
-                "First pass: an advice from a few queries. The full measurement is under way and "
+                "First pass: advice based on a few queries. The full measurement is under way and "
                 "will replace it. If you cancel the comparison, this advice stands."
             ),
             icon=":material/hourglass_top:",
