@@ -151,7 +151,7 @@ def show_advice(info: LibraryInfo, rows: int, kept: KeptComparison) -> None:
         _("Use"),
         range(len(found)),
         format_func=lambda place: found[place].label,
-        key=f"use-{kept.job_id}",
+        key=f"use-{kept.job_id}-{kept.state}",
     )
     chosen = found[place]
     if chosen.is_in_use(info):
@@ -261,6 +261,14 @@ class KeptComparison:
     def is_whole(self) -> bool:
         """Whether it came to its end: what was cancelled has no report."""
         return self.report_path.is_file()
+
+    @property
+    def state(self) -> str:
+        """How much of it is measured, in a word: widgets that show it are other ones after that.
+
+        Streamlit goes on showing the old label of a choice whose place stays the same.
+        """
+        return "first" if self.is_first else "whole" if self.is_whole else "part"
 
     @property
     def report_path(self) -> Path:

@@ -179,7 +179,8 @@ def filter_case(text: str) -> FilterCase:
 def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
     """Return the comparison to show, and another beside it where one is chosen."""
     by_id = {one.job_id: one for one in kept}
-    newest = kept[0].job_id  # in the keys: a new comparison is shown when it is there
+    # In the keys: a new comparison is shown when it is there, and what it has come to.
+    newest = f"{kept[0].job_id}-{kept[0].state}"
 
     def named(job_id: str) -> str:
         return comparison_name(by_id[job_id])
