@@ -29,7 +29,7 @@ from ingest.ledger import Ledger
 from ingest.rows.writer import BulkWriter, Rows, Writer
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.indexes import IvfFlat
-from search_core.schema.entity import SCALAR_FIELDS, FrameRef, MediaEntity
+from search_core.schema.entity import STORED_FIELDS, FrameRef, MediaEntity
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.bulk_insert import BulkStorage
 from search_core.store.milvus.schema import collection_schema, to_rows
@@ -115,7 +115,7 @@ class _LocalBulkWriter:
             chunk_size=1 << 40,
             file_type=BulkFileType.PARQUET,
         )
-        for row in to_rows(zip(entities, embeddings, strict=True), SCALAR_FIELDS):
+        for row in to_rows(zip(entities, embeddings, strict=True), STORED_FIELDS):
             writer.append_row(row)
         writer.commit()
         handler = self._client._get_connection()

@@ -35,7 +35,7 @@ from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.queries import pages
 from search_core.store.milvus.scratch import MilvusTrial
 from search_core.store.milvus.store import MilvusStore
-from search_core.store.scratch import TRIAL_TIMEOUT_S, BuildTimes, Rows, Trial, Vectors
+from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, BuildTimes, Rows, Trial, Vectors
 
 LIBRARY = "main"
 CAMERAS = 20
@@ -131,9 +131,12 @@ class RecordingStore(MilvusStore):
         metric: str,
         vector_kind: VectorKind = "float",
         timeout_s: float = TRIAL_TIMEOUT_S,
+        facets: Sequence[str] = FACETS,
     ) -> RecordedTrial:
         """Return a trial that writes down."""
-        trial = super().open_trial(dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s)
+        trial = super().open_trial(
+            dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s, facets=facets
+        )
         return RecordedTrial(trial, self._record, self._k)
 
 

@@ -29,7 +29,7 @@ from search_core.indexes import (
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.lab.plan import search_params_of, spec_of
 from search_core.lab.recommendation import Recommendation, recommend, setting_text
-from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl
+from search_core.lab.records import FIRST_FILE, Comparison, IndexRun, RunContext, read_jsonl
 from search_core.lab.report.frames import runs_frame
 from search_core.lab.report.sections import standings
 from search_core.lab.report.tables import number, share, size
@@ -151,7 +151,7 @@ def show_advice(info: LibraryInfo, rows: int, kept: KeptComparison) -> None:
         _("Use"),
         range(len(found)),
         format_func=lambda place: found[place].label,
-        key=f"use-{kept.job_id}",
+        key=f"use-{kept.job_id}-{kept.state}",
     )
     chosen = found[place]
     if chosen.is_in_use(info):
@@ -237,11 +237,15 @@ def _value(parameter: Parameter, value: int | str | bool) -> int | str | bool:
 
 @dataclass(frozen=True)
 class KeptComparison:
-    """One comparison and the job that measured it."""
+    """One comparison and the job that measured it.
+
+    ``is_first``: all there is of it is its first pass.
+    """
 
     job_id: str
     folder: Path
     comparison: Comparison
+    is_first: bool = False
 
     @property
     def context(self) -> RunContext:
@@ -257,6 +261,14 @@ class KeptComparison:
     def is_whole(self) -> bool:
         """Whether it came to its end: what was cancelled has no report."""
         return self.report_path.is_file()
+
+    @property
+    def state(self) -> str:
+        """How much of it is measured, in a word: widgets that show it are other ones after that.
+
+        Streamlit goes on showing the old label of a choice whose place stays the same.
+        """
+        return "first" if self.is_first else "whole" if self.is_whole else "part"
 
     @property
     def report_path(self) -> Path:
@@ -281,24 +293,25 @@ class KeptComparison:
 def kept_comparisons(folder: Path, library: str) -> list[KeptComparison]:
     """Return the comparisons of a library in ``folder`` that have searches, newest first.
 
-    What cannot be read as one is left out; the disk is asked about each file every time, and a
-    file is read once.
+    Where nothing else is measured yet it is the first pass. What cannot be read is left out; the
+    disk is asked about each file every time, and a file is read once.
     """
-    found = []
-    for path in folder.glob(f"*/{_RUNS}"):
+    found: dict[str, KeptComparison] = {}
+    for path in (*folder.glob(f"*/{FIRST_FILE}"), *folder.glob(f"*/{_RUNS}")):
         try:
             stat = path.stat()
             kept = _read(path, stat.st_mtime_ns, stat.st_size)
         except (OSError, ValueError, TypeError, KeyError):
             continue
         if kept.context.library == library and kept.comparison.searches:
-            found.append(kept)
-    return sorted(found, key=lambda kept: kept.measured_ms, reverse=True)
+            found[kept.job_id] = kept
+    return sorted(found.values(), key=lambda kept: kept.measured_ms, reverse=True)
 
 
 @lru_cache(maxsize=_READ_AT_ONCE)
 def _read(path: Path, _changed_ns: int, _size: int) -> KeptComparison:
-    kept = KeptComparison(path.parent.name, path.parent, read_jsonl(path))
+    first = path.name == FIRST_FILE
+    kept = KeptComparison(path.parent.name, path.parent, read_jsonl(path), first)
     datetime.fromisoformat(kept.context.started_at)  # what is not a time is damage, found here
     return kept
 

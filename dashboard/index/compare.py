@@ -58,17 +58,16 @@ _COLUMNS = {
 def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
     """Draw the form that asks for a comparison, and what was measured before."""
     _form(info, facets)
-    unfinished = {job.id for job in open_jobs(info.name)}
-    found = kept_comparisons(resources.settings().comparisons_dir, info.name)
-    kept = [one for one in found if one.job_id not in unfinished]
+    kept = kept_comparisons(resources.settings().comparisons_dir, info.name)
     if not kept:
         st.caption(_("Nothing has been measured for this library yet."))
         return
     shown = _pick(kept)
+    running = {job.id for job in open_jobs(info.name)}
     names = [comparison_name(one) for one in shown]
     for side, one in zip(st.columns(len(shown), gap="large"), shown, strict=True):
         with side:
-            _facts(one)
+            _facts(one, is_running=one.job_id in running)
             show_advice(info, facets.count, one)
     subjects = [subject_of(one.comparison, one.advice, one.context.target_recall) for one in shown]
     draw_charts(subjects, names, key="-".join(one.job_id for one in shown))
@@ -78,6 +77,8 @@ def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
 def comparison_name(kept: KeptComparison) -> str:
     """Return what a comparison is called: when it was measured, over how much, of what."""
     part = "" if kept.is_whole else " · " + _("not finished")
+    if kept.is_first:
+        part = " · " + _("first pass")
     return (
         f"{local_time(kept.measured_ms)[:16]} · {counted(kept.context.rows, 'vector')} · "
         f"{', '.join(kept.index_types)}{part}"
@@ -178,7 +179,8 @@ def filter_case(text: str) -> FilterCase:
 def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
     """Return the comparison to show, and another beside it where one is chosen."""
     by_id = {one.job_id: one for one in kept}
-    newest = kept[0].job_id  # in the keys: a new comparison is shown when it is there
+    # In the keys: a new comparison is shown when it is there, and what it has come to.
+    newest = f"{kept[0].job_id}-{kept[0].state}"
 
     def named(job_id: str) -> str:
         return comparison_name(by_id[job_id])
@@ -201,7 +203,7 @@ def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
     return [by_id[job_id] for job_id in (first, second) if job_id is not None]
 
 
-def _facts(kept: KeptComparison) -> None:
+def _facts(kept: KeptComparison, *, is_running: bool) -> None:
     context = kept.context
     vectors = _("{rows} vectors of {dim} dimensions")
     if context.library_rows > context.rows:
@@ -215,7 +217,17 @@ def _facts(kept: KeptComparison) -> None:
         plain(str(context.versions.get("milvus", "Milvus"))),
     )
     st.caption(" · ".join(facts))
-    if not kept.is_whole:
+    if is_running and kept.is_first:
+        st.info(
+            _(
+                "First pass: advice based on a few queries. The full measurement is under way and "
+                "will replace it. If you cancel the comparison, this advice stands."
+            ),
+            icon=":material/hourglass_top:",
+        )
+    elif is_running:
+        st.caption(_("Still being measured: this is what there is so far."))
+    elif not kept.is_whole:
         st.caption(
             _("This comparison did not come to its end: only what it had measured is shown.")
         )

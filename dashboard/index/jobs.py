@@ -15,6 +15,7 @@ from ingest.jobs.requests import CompareRequest, IndexRequest
 from ingest.jobs.table import Job
 from search_core.indexes import IndexSpec, SearchParams, index_spec_to_dict
 from search_core.lab.plan import CompareOptions
+from search_core.lab.records import FIRST_FILE
 
 _KINDS = (CompareRequest.kind, IndexRequest.kind)
 _LOOKED_AT = 200
@@ -52,11 +53,22 @@ def _watch(library: str) -> None:
     every = resources.jobs().list(_LOOKED_AT)
     jobs = _about(library, every)
     follow(jobs, f"open_index_jobs-{library}")
+    _follow_first_passes(jobs, f"first_passes-{library}")
     if any(job.is_open for job in jobs):
         say_when_stuck(every)
     for job in worth_showing(jobs):
         with st.container(border=True, key=f"index-job-{job.id}"):
             _draw(job)
+
+
+def _follow_first_passes(jobs: Sequence[Job], key: str) -> None:
+    """Reload the page when a comparison that runs has the advice of its first pass."""
+    folder = resources.settings().comparisons_dir
+    there = {job.id for job in jobs if job.is_open and (folder / job.id / FIRST_FILE).is_file()}
+    before: set[str] = st.session_state.get(key, there)
+    st.session_state[key] = there
+    if there - before:
+        st.rerun()
 
 
 def worth_showing(jobs: Sequence[Job]) -> list[Job]:

@@ -17,7 +17,7 @@ from dashboard.components.url_choices import choose_in_address
 from dashboard.i18n.formatting import plain, time_range, viewer_zone
 from dashboard.i18n.gettext import N_, _
 from search_core.indexes import SearchParams
-from search_core.schema.entity import MediaType
+from search_core.schema.entity import MINUTE_FIELD, MediaType
 from search_core.schema.facets import Facets
 from search_core.schema.filters import MOST_DAYS, Filter, Hours
 from search_core.store.library import LibraryInfo
@@ -48,8 +48,8 @@ _CALLED = {
 }
 
 
-def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
-    """Draw the filters in the sidebar.
+def pick_filters(facets: Facets, info: LibraryInfo) -> tuple[Filter, int, float | None]:
+    """Draw in the sidebar the filters of a library of these facets.
 
     Return what they say: a filter, how many hits, and the least score, None for any.
     """
@@ -77,7 +77,7 @@ def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
         k = st.selectbox(_("Hits"), MOST_HITS, index=1, key="k", bind="query-params")
         st.button(_("Clear filters"), on_click=clear_filters, width="stretch")
         if hours is not None:
-            after, before, hours = _bounded(hours, after, before, facets)
+            after, before = _bounded(after, before, facets, info)
     where = Filter(
         cameras=tuple(cameras),
         after=after,
@@ -245,11 +245,12 @@ def _hours() -> Hours | None:
 
 
 def _bounded(
-    hours: Hours, after: datetime | None, before: datetime | None, facets: Facets
-) -> tuple[datetime, datetime, Hours]:
-    """Return hours with a time around them, which they need: that of the library, if none is set.
+    after: datetime | None, before: datetime | None, facets: Facets, info: LibraryInfo
+) -> tuple[datetime, datetime]:
+    """Return a time around hours of the day: that of the library, if none is set.
 
-    Of a library of many years the last three are searched, and that is said.
+    The less time, the fewer changes of clocks have to be minded. A library from before rows held
+    their minute of the day is searched back for three years, and that is said.
     """
     first, last = facets.first_ms or 0, facets.last_ms or 0
     # What is captured while one looks is newer than what was counted.
@@ -258,11 +259,14 @@ def _bounded(
     oldest = datetime.fromtimestamp(first / 1000, UTC)
     after = max(after, oldest) if after else oldest
     reach = before - timedelta(days=MOST_DAYS)
-    if after < reach:
+    if after < reach and MINUTE_FIELD not in info.fields:
         after = reach
-        since = _("Hours of the day are looked for since {day}. Set From for earlier.")
+        since = _(
+            "With hours of the day, only what was captured since {day} is searched. Set From to "
+            "look earlier, or build the index again on the page Index to lift this limit."
+        )
         st.caption(since.format(day=f"{after:%Y-%m-%d}"))
-    return after, max(after, before), hours
+    return after, max(after, before)
 
 
 def set_times(first_ms: int, last_ms: int) -> None:

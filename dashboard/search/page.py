@@ -63,7 +63,7 @@ def page() -> None:
     note_what_is_not_there(facets, asked_for)
     pictures.take_up()
     search_bar()
-    where, k, min_score = pick_filters(facets)
+    where, k, min_score = pick_filters(facets, info)
     params = pick_effort(info, k)
     text_weight, without_weight = terms(info.name)
     request = SearchRequest(

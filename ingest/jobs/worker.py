@@ -140,8 +140,10 @@ _COMPARE_STEPS = {
     "finding the exact": (0.05, 0.15),
     "copying": (0.15, 0.25),
     "building": (0.25, 0.4),
-    "finding neighbours": (0.4, 0.5),
-    "timing": (0.5, 1.0),
+    "first pass: finding": (0.4, 0.43),
+    "first pass: timing": (0.43, 0.46),
+    "finding neighbours": (0.46, 0.52),
+    "timing": (0.52, 1.0),
 }
 
 
@@ -246,7 +248,13 @@ class Performer:
     def _compare(self, job_id: str, request: CompareRequest, watch: Watch) -> Done:
         from search_core.lab.benchmark import IndexBenchmark
         from search_core.lab.recommendation import recommend
-        from search_core.lab.records import IndexRun, RunContext, write_jsonl
+        from search_core.lab.records import (
+            FIRST_FILE,
+            Comparison,
+            IndexRun,
+            RunContext,
+            write_jsonl,
+        )
         from search_core.lab.report.writer import write_report
         from search_core.search.query_log import QueryLog
 
@@ -261,6 +269,9 @@ class Performer:
 
         def keep(context: RunContext, run: IndexRun) -> None:
             write_jsonl(folder / "runs.jsonl", context, [run])
+
+        def keep_first(first: Comparison) -> None:
+            write_jsonl(folder / FIRST_FILE, first.context, first.runs)
 
         furthest = 0.0
 
@@ -278,7 +289,7 @@ class Performer:
             encode=self._encoder.encode_texts if request.text and same else None,
             recorded=recorded,
         )
-        comparison = benchmark.run(on_run=keep, on_progress=tell)
+        comparison = benchmark.run(on_run=keep, on_progress=tell, on_first=keep_first)
         write_report(folder, [comparison])
         advice = recommend(comparison.runs, options.target_recall)
         said = (

@@ -8,9 +8,11 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from search_core.errors import EncoderError, UsageError
+from search_core.lab import first_pass
 from search_core.lab.ground_truth import Mask, find_masks, make_cases
 from search_core.lab.plan import (
     CompareOptions,
@@ -43,6 +45,7 @@ from search_core.store.library import LibraryInfo, Store
 
 OnRun = Callable[[RunContext, IndexRun], None]
 OnProgress = Callable[[Progress], None]
+OnFirst = Callable[[Comparison], None]
 
 
 class IndexBenchmark:
@@ -73,10 +76,12 @@ class IndexBenchmark:
         *,
         on_run: OnRun = lambda context, run: None,
         on_progress: OnProgress = lambda progress: None,
+        on_first: OnFirst | None = None,
     ) -> Comparison:
         """Build each index, ask each setting, and return all measurements.
 
         ``plan`` replaces what the options choose. ``on_run`` hears each measurement as it is made.
+        ``on_first`` hears of a first pass, whose remarks say what it leaves open.
         An index that fails is recorded and the others go on. Raises UsageError for a library with
         too few vectors, IndexParameterError for types and sweeps that do not exist.
         """
@@ -116,7 +121,14 @@ class IndexBenchmark:
                 runs.append(run)
                 on_run(context, run)
 
-            session = Session(spool, self._options, tell, on_progress)
+            def tell_first(timed: list[IndexRun], all_asked: list[IndexRun]) -> None:
+                left_open = first_pass.remarks(planned, self._options, all_asked)
+                if on_first is not None:
+                    on_first(Comparison(replace(context, remarks=left_open), tuple(timed)))
+
+            session = Session(
+                spool, self._options, tell, on_progress, tell_first if on_first else None
+            )
             self._measure(session, info, spool, planned, asked, filters, masks, on_progress)
         return Comparison(context, tuple(runs))
 
@@ -245,6 +257,7 @@ class IndexBenchmark:
                 metric=metric,
                 binary=wanted[0].spec.vector_kind == "binary",
                 timeout_s=options.time_limit_s,
+                facets=list(dict.fromkeys(name for case in filters for name in case.facets)),
                 on_progress=lambda done, total: on_progress(
                     Progress(Message("copying vectors"), done, total)
                 ),

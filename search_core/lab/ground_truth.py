@@ -34,6 +34,17 @@ class Case:
     expression: str = ""
     selectivity: float = 1.0
 
+    def first(self, count: int) -> Case:
+        """Return the case of its first ``count`` queries."""
+        part = slice(count)
+        truth = replace(
+            self.truth,
+            queries=self.truth.queries[part],
+            nearest=self.truth.nearest[part],
+            least_similarity=self.truth.least_similarity[part],
+        )
+        return replace(self, queries=self.queries[part], truth=truth)
+
 
 def find_masks(spool: VectorSpool, filters: Sequence[FilterCase]) -> dict[str, Mask]:
     """Return which rows (rows,) pass each filter, by its label."""

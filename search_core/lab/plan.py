@@ -28,7 +28,7 @@ from search_core.lab.records import IndexRun
 from search_core.messages import Message
 from search_core.schema.filters import Filter
 from search_core.store.library import NO_FILTER, check_k
-from search_core.store.scratch import BUCKETS, TRIAL_TIMEOUT_S, bucket_of
+from search_core.store.scratch import BUCKETS, FACETS, TRIAL_TIMEOUT_S, bucket_of
 
 _SHARE = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
@@ -76,6 +76,11 @@ class FilterCase:
     def buckets(self) -> int:
         """How many of a trial's buckets a share takes."""
         return round(self.share * BUCKETS)
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """What a trial's rows have to hold for it."""
+        return ("bucket",) if self.where.is_empty else FACETS
 
     def expression(self) -> str:
         """Return it as a trial's Milvus expression; raises FilterError."""

@@ -63,6 +63,8 @@ def _memory_bytes() -> int:
         return 0
 
 
+#: The measurements of a comparison's first pass, in the folder that gets those of all of it.
+FIRST_FILE = "first.jsonl"
 #: ``search``: one query at a time; ``batch``: nq queries a request; ``throughput``: several clients
 #: at once; ``build``: an index built, or one that could not be.
 RunKind = Literal["search", "batch", "throughput", "build"]

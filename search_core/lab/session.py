@@ -15,7 +15,7 @@ import numpy as np
 from search_core.errors import SightlineError
 from search_core.indexes import BINARY_METRICS, BinFlat, Flat, IndexSpec, SearchParams
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.lab import timing
+from search_core.lab import first_pass, timing
 from search_core.lab.ground_truth import Case, sign_bits
 from search_core.lab.plan import CompareOptions, PlannedIndex, Progress
 from search_core.lab.queries import VectorSpool
@@ -69,11 +69,12 @@ def filled_trials(
     binary: bool,
     timeout_s: float = TRIAL_TIMEOUT_S,
     rows: int | None = None,
+    facets: Sequence[str] = (),
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[list[Trial]]:
     """Open ``count`` trials with the vectors of the spool in them; they are removed at the end.
 
-    Of some more than ``rows`` vectors, where that is given.
+    Of some more than ``rows`` vectors, where that is given; with the ``facets`` that filters need.
     """
     with ExitStack() as open_trials:
         trials = [
@@ -83,6 +84,7 @@ def filled_trials(
                     metric=metric,
                     vector_kind="binary" if binary else "float",
                     timeout_s=timeout_s,
+                    facets=facets,
                 )
             )
             for _ in range(count)
@@ -128,7 +130,7 @@ _MOST_HITS = 16_384
 
 @dataclass(slots=True)
 class _Lot:
-    """What the first pass over a lot found: its jobs, and what there is to say of each index."""
+    """What asking a lot found: its jobs, and what there is to say of each index."""
 
     asked: dict[Job, Asked]
     notes: dict[Built, tuple[str, ...]]
@@ -136,7 +138,10 @@ class _Lot:
 
 
 class Session:
-    """Measures lots of indexes over one spool of vectors and tells ``on_run`` each record."""
+    """Measures lots of indexes over one spool of vectors and tells ``on_run`` each record.
+
+    ``on_first`` hears of a first pass over the first lot: what was timed, and all that was asked.
+    """
 
     def __init__(
         self,
@@ -144,11 +149,13 @@ class Session:
         options: CompareOptions,
         on_run: Callable[[IndexRun], None],
         on_progress: Callable[[Progress], None],
+        on_first: Callable[[list[IndexRun], list[IndexRun]], None] | None = None,
     ) -> None:
         self._spool = spool
         self._options = options
         self._on_run = on_run
         self._on_progress = on_progress
+        self._on_first = on_first
         self._rng = np.random.default_rng(options.seed)
         self._lot = 0
         self._first_reference: Sequence[Seconds] = ()
@@ -180,7 +187,10 @@ class Session:
             )
             for index in built.values()
         }
-        lot = self._first_pass(built, cases)
+        if self._on_first is not None and built:
+            self._on_first(*self._first_pass(built, runs, cases))
+            self._on_first = None
+        lot = self._ask_all(built, cases)
         found = self._searches(lot, runs, reference)
         self._lot += 1
         for run in (*(run for index, run in runs.items() if index not in lot.failed), *found):
@@ -199,7 +209,57 @@ class Session:
 
     # Within
 
-    def _first_pass(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
+    def _first_pass(
+        self,
+        built: dict[PlannedIndex, Built],
+        runs: dict[Built, IndexRun],
+        cases: Sequence[Case],
+    ) -> tuple[list[IndexRun], list[IndexRun]]:
+        """Ask and time a little of what there is: see first_pass.py."""
+        plain = [case.first(first_pass.QUERIES) for case in cases if not case.filter]
+        queries = sum(len(case.queries) for case in plain)
+        total = queries * sum(first_pass.most_asked(len(item.settings)) for item in built)
+        step = self._stepper(Message("first pass: finding neighbours"), total)
+        lot, asked = _Lot({}, {}, {}), list[IndexRun]()
+        for item, index in built.items():
+            try:
+                worth_timing, others = self._narrowed(item, index, plain, step)
+            except SightlineError:
+                continue  # the rest meets it too, and tells of it
+            lot.asked |= worth_timing
+            for job, found in (*worth_timing.items(), *others.items()):
+                asked.append(timing.asked_run(runs[index], job, found))
+        few = {
+            replace(job, case=job.case.first(first_pass.TIMED_QUERIES)): job for job in lot.asked
+        }
+        requests = sum(len(job.case.queries) for job in few)
+        step = self._stepper(Message("first pass: timing"), first_pass.REPEATS * requests)
+        measure = partial(timing.time_requests, nq=1, on_step=step)
+        seconds = self._in_turns(lot, list(few), measure, first_pass.REPEATS)
+        timed = [
+            timing.search_run(runs[job.built], few[job], lot.asked[few[job]], parts)
+            for job, parts in seconds.items()
+        ]
+        return [*runs.values(), *timed], asked
+
+    def _narrowed(
+        self, item: PlannedIndex, index: Built, cases: Sequence[Case], step: Step
+    ) -> tuple[dict[Job, Asked], dict[Job, Asked]]:
+        """Return what the settings of an index found that are worth timing, and what others did."""
+        asked: dict[SearchParams, dict[Job, Asked]] = {}
+
+        def reaches(params: SearchParams) -> bool:
+            jobs = [Job(index, params, case, self._options.k) for case in cases]
+            asked[params] = {job: self._ask(job, step) for job in jobs}
+            least = min(found.recall for found in asked[params].values())
+            return least >= self._options.target_recall
+
+        chosen = first_pass.narrow(item.settings, reaches)
+        worth_timing = {job: one for params in chosen for job, one in asked[params].items()}
+        others = {job: one for jobs in asked.values() for job, one in jobs.items()}
+        return worth_timing, {job: one for job, one in others.items() if job not in worth_timing}
+
+    def _ask_all(self, built: dict[PlannedIndex, Built], cases: Sequence[Case]) -> _Lot:
         """Ask every job all its queries once: what it finds, and warmth for the timing."""
         lot = _Lot({}, {}, {})
         total = sum(len(item.settings) for item in built) * sum(len(c.queries) for c in cases)
@@ -321,15 +381,19 @@ class Session:
                 yield timing.throughput_run(runs[job.built], job, lot.asked[job], measured, clients)
 
     def _in_turns(
-        self, lot: _Lot, jobs: Sequence[Job], measure: Callable[[Job], _T]
+        self,
+        lot: _Lot,
+        jobs: Sequence[Job],
+        measure: Callable[[Job], _T],
+        repeats: int | None = None,
     ) -> dict[Job, list[_T]]:
-        """Measure each job so many times, in an order drawn anew each time.
+        """Measure each job so many times (as the options say), in an order drawn anew each time.
 
         An index that fails is left out, the others go on.
         """
         jobs = [job for job in jobs if job.built not in lot.failed]
         found: dict[Job, list[_T]] = {job: [] for job in jobs}
-        for _ in range(self._options.repeats):
+        for _ in range(repeats or self._options.repeats):
             for at in self._rng.permutation(len(jobs)).tolist():
                 job = jobs[at]
                 try:

@@ -238,6 +238,11 @@ def build_run(built: Built, *, k: int, rows: int, dim: int) -> IndexRun:
     )
 
 
+def asked_run(build: IndexRun, job: Job, asked: Asked) -> IndexRun:
+    """Return the record of queries that were asked and not timed."""
+    return replace(_about(build, job, asked, ()), kind="search")
+
+
 def search_run(
     build: IndexRun, job: Job, asked: Asked, seconds: Sequence[Seconds], notes: Sequence[str] = ()
 ) -> IndexRun:

@@ -31,6 +31,7 @@ CAMERA_MAX_LENGTH = 256
 CAPTION_MAX_LENGTH = 2048
 TAG_MAX_LENGTH = 128
 TAGS_MAX_CAPACITY = 64
+MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TRACK = re.compile(r"-v(\d+)-\d+")
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
@@ -110,19 +111,32 @@ class MediaEntity:
         return is_address(self.uri)
 
     @property
+    def minute_of_day(self) -> int:
+        """The minute of the day in UTC at which it was captured, 0 to 1439."""
+        return minute_of_day(self.captured_at)
+
+    @property
     def captured_at_iso(self) -> str:
         """``captured_at`` as ISO 8601 in UTC, to the millisecond."""
         return iso_from_ms(self.captured_at)
 
 
-#: The names under which all of it but the embedding is stored.
+#: The names of all that it has but the embedding, under which it is stored.
 SCALAR_FIELDS = tuple(field.name for field in fields(MediaEntity))
+#: Stored beside them, made of ``captured_at`` wherever a row is written: see `minute_of_day`.
+MINUTE_FIELD = "minute_of_day"
+STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD)
 
 
 def is_address(path: str) -> bool:
     """Whether a path is an address such as ``s3://bucket/clip.mp4``; ``file://`` is none."""
     found = _ADDRESS.match(path)
     return found is not None and found[1].lower() != "file"
+
+
+def minute_of_day(epoch_ms: int) -> int:
+    """Return the minute of the day in UTC, 0 to 1439, of epoch milliseconds."""
+    return epoch_ms // 60_000 % MINUTES_A_DAY
 
 
 def iso_from_ms(epoch_ms: int) -> str:

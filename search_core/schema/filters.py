@@ -1,27 +1,40 @@
 """Typed filters and the one place that writes Milvus expressions, escaped.
 
-Hours of the day are those that clocks on the wall show. Neither the embedded Milvus nor a server
-compares ``captured_at % 86400000`` with anything, so that hours are written as one span of epoch
-milliseconds a day. Days on which clocks change are exact: an hour that is skipped gives no span,
-one that comes twice gives two.
+Hours of the day are those that clocks on the wall show. The embedded Milvus has no ``%``, so that
+each row holds its minute of the day in UTC, and hours are written as a range of those minutes for
+each time in which a zone's clocks do not change: two or three a year at most. A library from before
+that minute was stored has one span of epoch milliseconds a day instead, until its rows are written
+anew. Either way days on which clocks change are exact: an hour that is skipped finds nothing, one
+that comes twice finds both.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from search_core.errors import FilterError
-from search_core.schema.entity import MediaEntity, MediaType, ms_from_datetime
+from search_core.schema.entity import (
+    MINUTE_FIELD,
+    MINUTES_A_DAY,
+    STORED_FIELDS,
+    MediaEntity,
+    MediaType,
+    minute_of_day,
+    ms_from_datetime,
+)
 
-MINUTES_A_DAY = 24 * 60
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
-#: A server parses this many spans in 0.2 s, the embedded Milvus likewise.
+#: Where rows hold no minute of the day: a server parses this many spans in 0.2 s, the embedded
+#: Milvus likewise.
 MOST_DAYS = 1100
+#: Clocks before and after these years are taken to show what they do at the edge.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2050
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +69,10 @@ class Hours:
 
     def hold(self, epoch_ms: int) -> bool:
         """Whether the wall clock shows one of these hours at a moment."""
-        zone = ZoneInfo(self.zone)
-        minute = (epoch_ms + _offset_ms(zone, epoch_ms)) % _DAY_MS // _MINUTE_MS
+        shown = (minute_of_day(epoch_ms) + _offset(self.zone, epoch_ms)) % MINUTES_A_DAY
         if self.start_minute < self.end_minute:
-            return self.start_minute <= minute < self.end_minute
-        return minute >= self.start_minute or minute < self.end_minute
+            return self.start_minute <= shown < self.end_minute
+        return shown >= self.start_minute or shown < self.end_minute
 
     def spans(self, after_ms: int, before_ms: int) -> list[tuple[int, int]]:
         """Return the spans (from, until) in epoch milliseconds within a time, in order.
@@ -70,15 +82,16 @@ class Hours:
         if before_ms - after_ms > MOST_DAYS * _DAY_MS:
             raise FilterError(
                 "Hours of the day can be looked for within {days:,} days at most.",
-                "Say from when and until when.",
+                "Say from when and until when, or rebuild the library's index: that lifts the "
+                "limit.",
                 days=MOST_DAYS,
             )
-        zone = ZoneInfo(self.zone)
         start = self.start_minute * _MINUTE_MS
         end = self.end_minute * _MINUTE_MS
         end += _DAY_MS if end <= start else 0
         found = []
-        for begins, ends, offset in _steady(zone, after_ms, before_ms):
+        for begins, ends, minutes in _steady(self.zone, after_ms, before_ms):
+            offset = minutes * _MINUTE_MS
             first = (begins + offset) // _DAY_MS - 1  # yesterday's hours may reach into today
             last = (ends + offset) // _DAY_MS
             for day in range(first, last + 1):
@@ -89,36 +102,68 @@ class Hours:
         return found
 
 
-def _steady(zone: ZoneInfo, after_ms: int, before_ms: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (from, until, offset from UTC) for times in which a zone's clocks do not change."""
+def _steady(zone: str, after_ms: int, before_ms: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (from, until, minutes ahead of UTC) for times in which a zone's clocks do not change.
+
+    Whole days ahead are left out of the minutes: they change no clock.
+    """
     begins = after_ms
-    while begins < before_ms:
-        offset = _offset_ms(zone, begins)
-        ends = begins
-        while ends < before_ms:
-            later = min(ends + _DAY_MS, before_ms)
-            if _offset_ms(zone, later) != offset:
-                ends = _change(zone, ends, later, offset)
-                break
-            ends = later
-        yield begins, ends, offset
-        begins = ends
+    offset = _offset(zone, after_ms) % MINUTES_A_DAY
+    first, last = _year(after_ms), _year(before_ms)
+    for year in range(first, last + 1):
+        for moment, later in _changes(zone, year):
+            if begins < moment < before_ms and later % MINUTES_A_DAY != offset:
+                yield begins, moment, offset
+                begins, offset = moment, later % MINUTES_A_DAY
+    if begins < before_ms:
+        yield begins, before_ms, offset
 
 
-def _change(zone: ZoneInfo, before_ms: int, after_ms: int, offset: int) -> int:
+@lru_cache(maxsize=4096)
+def _changes(zone: str, year: int) -> tuple[tuple[int, int], ...]:
+    """Return when a zone's clocks change in a year (UTC), each with the minutes ahead from then."""
+    found = []
+    moment, ends = _start_of(year), _start_of(year + 1)
+    offset = _offset(zone, moment)
+    while moment < ends:
+        later = min(moment + _DAY_MS, ends)
+        if _offset(zone, later) != offset:
+            later = _change(zone, moment, later, offset)
+            offset = _offset(zone, later)
+            found.append((later, offset))
+        moment = later
+    return tuple(found)
+
+
+def _change(zone: str, before_ms: int, after_ms: int, offset: int) -> int:
     """Return the first millisecond between two whose offset is not ``offset``."""
     while after_ms - before_ms > 1:
         middle = (before_ms + after_ms) // 2
-        if _offset_ms(zone, middle) == offset:
+        if _offset(zone, middle) == offset:
             before_ms = middle
         else:
             after_ms = middle
     return after_ms
 
 
-def _offset_ms(zone: ZoneInfo, epoch_ms: int) -> int:
-    moment = datetime.fromtimestamp(epoch_ms // 1000, UTC).astimezone(zone)
-    return round((moment.utcoffset() or timedelta()) / timedelta(milliseconds=1))
+def _offset(zone: str, epoch_ms: int) -> int:
+    """Return by how many minutes a zone's clocks are ahead of UTC at a moment.
+
+    Before 1972 some were ahead by seconds as well: those are rounded.
+    """
+    within = min(max(epoch_ms, _start_of(_FIRST_YEAR)), _start_of(_LAST_YEAR))
+    moment = datetime.fromtimestamp(within // 1000, ZoneInfo(zone))
+    return round((moment.utcoffset() or timedelta()) / timedelta(minutes=1))
+
+
+def _year(epoch_ms: int) -> int:
+    within = min(max(epoch_ms, _start_of(_FIRST_YEAR)), _start_of(_LAST_YEAR))
+    return datetime.fromtimestamp(within // 1000, UTC).year
+
+
+@lru_cache(maxsize=512)
+def _start_of(year: int) -> int:
+    return ms_from_datetime(datetime(year, 1, 1, tzinfo=UTC))
 
 
 #: What no entity passes.
@@ -131,7 +176,7 @@ class Filter:
 
     ``cameras``, ``ids`` and ``source_ids``: any of these. ``after`` (inclusive) and ``before``
     (exclusive) bound ``captured_at``; a moment without a zone is local time. ``tags``: all of
-    these. ``hours`` of the day need ``after`` and ``before``, at most three years apart.
+    these. ``hours`` are those of every day in their zone.
     ``allowed_cameras`` are those that who asks may see at all, whatever ``cameras`` says: None for
     any, and none of them for nothing.
     """
@@ -151,11 +196,12 @@ class Filter:
         """Whether it lets everything through."""
         return self == Filter()
 
-    def expression(self) -> str:
+    def expression(self, fields: Collection[str] = STORED_FIELDS) -> str:
         """Return the Milvus boolean expression, "" when nothing is filtered.
 
-        Raises FilterError for text Milvus's grammar cannot carry (control characters), and for
-        hours of an endless time.
+        ``fields`` are those that the collection has. Raises FilterError for text Milvus's grammar
+        cannot carry (control characters), and where rows hold no minute of the day for hours of a
+        time that is endless or longer than MOST_DAYS.
         """
         parts: list[str] = []
         for name, values in (
@@ -173,7 +219,8 @@ class Filter:
         if self.media_type is not None:
             parts.append(f"media_type == {quoted(self.media_type)}")
         if self.hours is not None:
-            parts.append(_within(self.hours, self.after, self.before))
+            written = _minutes if MINUTE_FIELD in fields else _within
+            parts.append(written(self.hours, self.after, self.before))
         if self.allowed_cameras is not None:
             allowed = ", ".join(quoted(name) for name in self.allowed_cameras)
             parts.append(f"camera in [{allowed}]" if allowed else _NOTHING)
@@ -202,6 +249,34 @@ class Filter:
             and (self.hours is None or self.hours.hold(entity.captured_at))
             and (self.allowed_cameras is None or entity.camera in self.allowed_cameras)
         )
+
+
+@lru_cache(maxsize=256)
+def _minutes(hours: Hours, after: datetime | None, before: datetime | None) -> str:
+    """Return hours as ranges of `MINUTE_FIELD`, each with the times in which it is the right one.
+
+    Where clocks go on as they are, at the edges, no time is compared: the filter's own bounds do.
+    """
+    first = _start_of(_FIRST_YEAR) if after is None else ms_from_datetime(after)
+    last = _start_of(_LAST_YEAR) if before is None else ms_from_datetime(before)
+    times: dict[int, list[str]] = {}
+    for begins, ends, offset in _steady(hours.zone, first, last):
+        bounds = [f"captured_at >= {begins}"] if begins > first else []
+        bounds += [f"captured_at < {ends}"] if ends < last else []
+        times.setdefault(offset, []).append(" and ".join(bounds))
+    parts = []
+    for offset, bounds in times.items():
+        minutes = _range(hours.start_minute - offset, hours.end_minute - offset)
+        parts.append(f"{minutes} and {_any_of(bounds)}" if all(bounds) else minutes)
+    return _any_of(parts)
+
+
+def _range(start: int, end: int) -> str:
+    """Return the expression of minutes from one to another, which may lie past midnight."""
+    start, end = start % MINUTES_A_DAY, end % MINUTES_A_DAY
+    parts = [f"{MINUTE_FIELD} >= {start}"] if start else []
+    parts += [f"{MINUTE_FIELD} < {end}"] if end else []
+    return f"({(' and ' if start < end else ' or ').join(parts)})"
 
 
 def _within(hours: Hours, after: datetime | None, before: datetime | None) -> str:

@@ -23,10 +23,10 @@ from search_core.indexes import (
     index_spec_to_dict,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.store.scratch import TRIAL_TIMEOUT_S, Trial
+from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, Trial
 
 
 class Replacement(ABC):
@@ -97,7 +97,7 @@ class LibraryInfo:
     created_at: int
     successor: str = ""
     heir: str = ""
-    fields: tuple[str, ...] = SCALAR_FIELDS
+    fields: tuple[str, ...] = STORED_FIELDS
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -292,8 +292,12 @@ class Store(Protocol):
         metric: str,
         vector_kind: VectorKind = "float",
         timeout_s: float = TRIAL_TIMEOUT_S,
+        facets: Sequence[str] = FACETS,
     ) -> Trial:
-        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
+        """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary).
+
+        ``facets`` are those of FACETS that its filters ask for: each takes time to store.
+        """
 
     def remove_leftovers(self) -> list[str]:
         """Remove what processes that ended midway left behind, and return its names."""

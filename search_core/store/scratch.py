@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_core.indexes import IndexSpec
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MINUTE_FIELD, MediaEntity
 
 Rows = NDArray[np.int64]
 #: Float vectors (n, dim) as float32, or packed bits (n, dim / 8) as uint8.
 Vectors = NDArray[Any]
 
 BUCKETS = 10_000
+#: What a trial's rows may hold beside vectors: all that filters ask for, except ids.
+FACETS = ("bucket", "captured_at", MINUTE_FIELD, "camera", "media_type", "source_id", "tags")
 #: Collections of this prefix are trials.
 TRIAL_PREFIX = "sightline_trial_"
 #: Trials that neither build nor load within this end with TrialTimeout.
@@ -90,17 +92,15 @@ class Trial(ABC):
         """Remove the trial with all it holds; again does nothing."""
 
 
-def facet_row(row: int, bucket: int, entity: MediaEntity) -> dict[str, Any]:
-    """Return what a trial's row holds beside its vector: what filters ask for, except ids."""
-    return {
-        "row": row,
-        "bucket": bucket,
-        "camera": entity.camera,
-        "captured_at": entity.captured_at,
-        "media_type": entity.media_type,
-        "source_id": entity.source_id,
-        "tags": list(entity.tags),
-    }
+def facet_row(
+    row: int, bucket: int, entity: MediaEntity, facets: Sequence[str] = FACETS
+) -> dict[str, Any]:
+    """Return what a trial's row holds beside its vector: its number, and these of FACETS."""
+    found: dict[str, Any] = {"row": row}
+    for name in facets:
+        value: Any = bucket if name == "bucket" else getattr(entity, name)
+        found[name] = list(value) if name == "tags" else value
+    return found
 
 
 def bucket_of(rows: Rows) -> Rows:

@@ -181,7 +181,9 @@ def _compare(workspace: Workspace) -> list[IndexRun]:
     options = CompareOptions(queries=20, repeats=4, settings=3)
     folder = workspace.settings.comparisons_dir / "demo"
     shutil.rmtree(folder, ignore_errors=True)
-    comparison = run_comparison(workspace, options, text=False, out=folder)
+    comparison, _ = run_comparison(
+        workspace, options, text=False, out=folder, with_first_pass=False
+    )
     write_report(folder, [comparison])
     say(searches_table(comparison.runs, advice := recommend(comparison.runs)) or "")
     if advice is not None:

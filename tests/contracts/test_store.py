@@ -20,8 +20,8 @@ from search_core.errors import (
     UsageError,
 )
 from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
-from search_core.schema.entity import CAMERA_MAX_LENGTH, URI_MAX_LENGTH
-from search_core.schema.filters import Filter
+from search_core.schema.entity import CAMERA_MAX_LENGTH, MINUTE_FIELD, URI_MAX_LENGTH
+from search_core.schema.filters import Filter, Hours
 from search_core.store.endpoint import Endpoint
 from search_core.store.library import Store, VectorPage
 from search_core.store.memory.store import MemoryStore
@@ -151,11 +151,49 @@ def test_entities_come_back_as_they_went_in(store: Store, library: str) -> None:
     assert store.entities(library, Filter(ids=(entity.id,))) == [entity]
 
 
-def test_a_library_from_before_spans_were_stored_still_works(
+NIGHT = Hours(1320, 300, "Europe/Berlin")
+
+
+def test_hours_of_the_day_restrict_search_count_and_delete(
+    store: Store, identity: EncoderIdentity
+) -> None:
+    name = f"hours_{secrets.token_hex(4)}"
+    store.ensure_library(name, identity, index=Flat())
+    # Every 25 hours and 7 minutes: over ten years' changes of clocks, from before 1970 on.
+    pace_ms = (25 * 60 + 7) * 60_000
+    entities = [
+        make_entity(number, captured_at=number * 30 * pace_ms - 10**11) for number in range(ROWS)
+    ]
+    store.upsert(name, entities, VECTORS)
+    store.settle(name)
+    for hours in (NIGHT, Hours(570, 1020, "Asia/Kolkata"), Hours(0, 720, "America/New_York")):
+        for where in (
+            Filter(hours=hours),
+            Filter(hours=hours, cameras=("cam-1",), after=datetime(1971, 1, 1, tzinfo=UTC)),
+        ):
+            expected = {entity.id for entity in entities if where.matches(entity)}
+            assert {entity.id for entity in store.entities(name, where)} == expected
+            assert store.count(name, where) == len(expected) > 0
+            for search in (store.search, store.search_exact):
+                [hits] = search(name, VECTORS[:1], k=ROWS, where=where)
+                assert {hit.entity.id for hit in hits} == expected
+    night = Filter(hours=NIGHT)
+    gone = store.delete(name, night)
+    assert gone == sum(night.matches(entity) for entity in entities)
+    assert store.count(name) == ROWS - gone
+    assert store.count(name, night) == 0
+    store.drop_library(name)
+
+
+def test_a_library_from_before_spans_and_minutes_were_stored_still_works(
     store: Store, identity: EncoderIdentity, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    night = Filter(
+        after=datetime.fromtimestamp(0, UTC), before=datetime.fromtimestamp(90, UTC), hours=NIGHT
+    )
     with monkeypatch.context() as before:
-        fields = tuple(name for name in schema._INT64_FIELDS if name != "span_ms")
+        added = ("span_ms", MINUTE_FIELD)
+        fields = tuple(name for name in schema._INT64_FIELDS if name not in added)
         before.setattr(schema, "_INT64_FIELDS", fields)
         store.ensure_library("old_library", identity, index=Flat())
     lost = {"span_ms": 0} if isinstance(store, MilvusStore) else {}
@@ -167,12 +205,14 @@ def test_a_library_from_before_spans_were_stored_still_works(
     assert store.search("old_library", VECTORS[:1], k=1)[0][0].entity == old[0]
     assert store.search_exact("old_library", VECTORS[3:4], k=1)[0][0].entity == old[3]
     assert [e for page in store.vectors("old_library") for e in page.entities if e == old[5]]
+    assert store.count("old_library", night) == 20
 
     store.rebuild("old_library", IvfFlat(nlist=4))  # into a collection of today's fields
 
     store.upsert("old_library", [make_entity(7)], VECTORS[7:8])
     assert store.entities("old_library", Filter(ids=(make_entity(7).id,))) == [make_entity(7)]
     assert store.count("old_library") == 20
+    assert store.count("old_library", Filter(hours=NIGHT)) == 20  # at any time
     store.drop_library("old_library")
 
 

@@ -161,8 +161,10 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
     page.get_by_role("button", name="Compare indexes").click()
     page.get_by_text("Comparing", exact=True).wait_for()
 
+    page.get_by_text("this advice stands").wait_for(timeout=JOB_MS)  # after the first pass
+    page.get_by_role("button", name="Report").wait_for(timeout=JOB_MS)
+    page.get_by_text("this advice stands").wait_for(state="detached")
     use = page.get_by_role("combobox", name="Use", exact=True)
-    use.wait_for(timeout=JOB_MS)
     page.get_by_text(re.compile("^Use .* of the true neighbours")).wait_for()
     page.get_by_label("Recall against latency: Pictures").wait_for()
     with page.expect_download() as report:

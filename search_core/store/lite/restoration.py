@@ -27,7 +27,7 @@ from search_core.errors import StoreBusy, UsageError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, SearchParams, index_spec_from_dict
 from search_core.schema.entity import (
     EMBEDDING_FIELD,
-    SCALAR_FIELDS,
+    STORED_FIELDS,
     TAG_MAX_LENGTH,
     TAGS_MAX_CAPACITY,
 )
@@ -306,8 +306,8 @@ def _index_spec(folder: Path) -> dict[str, Any]:
 
 def _fields(folder: Path, dim: int) -> list[dict[str, Any]]:
     """Return a collection's fields as its description has them, from its files' columns."""
-    names = set(_columns(folder)) or set(SCALAR_FIELDS) | {EMBEDDING_FIELD}
-    order = (*SCALAR_FIELDS, EMBEDDING_FIELD)
+    names = set(_columns(folder)) or set(STORED_FIELDS) | {EMBEDDING_FIELD}
+    order = (*STORED_FIELDS, EMBEDDING_FIELD)
     fields = []
     for name in (field for field in order if field in names):
         field: dict[str, Any] = {"name": name, "dtype": "int64", "is_primary": name == "id"}

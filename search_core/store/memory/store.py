@@ -337,6 +337,8 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
     match node:
         case ast.BoolOp(ast.And(), parts):
             return all(_value(part, values) for part in parts)
+        case ast.BoolOp(ast.Or(), parts):
+            return any(_value(part, values) for part in parts)
         case ast.Compare(left, [test], [right]):
             return _COMPARE[type(test)](_value(left, values), _value(right, values))
         case ast.Call(ast.Name("array_contains"), [array, item]):

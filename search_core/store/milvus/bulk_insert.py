@@ -31,7 +31,7 @@ from pymilvus.client.types import BulkInsertState
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import SettingsError, StoreError, UsageError, in_words
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
 from search_core.settings import Settings
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
 from search_core.store.milvus.schema import last_of_each
@@ -308,7 +308,7 @@ def _handler(client: MilvusClient) -> Any:
 
 
 def columns(
-    entities: Sequence[MediaEntity], embeddings: Embeddings, fields: Sequence[str] = SCALAR_FIELDS
+    entities: Sequence[MediaEntity], embeddings: Embeddings, fields: Sequence[str] = STORED_FIELDS
 ) -> pa.Table:
     """Return entities and their embeddings (n, dim) as the columns of a file for Milvus.
 

@@ -41,7 +41,7 @@ from pymilvus.exceptions import MilvusException
 from search_core.encoders.base import Embeddings
 from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.messages import Message, joined
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, STORED_FIELDS, MediaEntity
 from search_core.store.endpoint import write_lock
 from search_core.store.library import LibraryInfo, Replacement
 from search_core.store.milvus import queries
@@ -92,7 +92,7 @@ class MilvusReplacement(Replacement):
             collection=new_collection_name(old.name),
             successor="",
             heir="",
-            fields=SCALAR_FIELDS,
+            fields=STORED_FIELDS,
         )
         self._work = work
         self._owned_s = 0.0
@@ -194,7 +194,7 @@ class MilvusReplacement(Replacement):
                 self._catalog.create_collection(self.new, self._work)
                 self._owned_s = time.monotonic()
                 return
-            self.new = replace(self.new, collection=left)
+            self.new = replace(self.new, collection=left, fields=self._catalog.fields(left))
             self._is_kept = True  # where it cannot be gone on with now
             if self._require_unchanged().heir:  # writers wait for a switch that did not come
                 self._catalog.set_heir(self._old.collection, "")

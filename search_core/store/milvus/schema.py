@@ -20,11 +20,13 @@ from search_core.schema.entity import (
     CAPTION_MAX_LENGTH,
     EMBEDDING_FIELD,
     ID_MAX_LENGTH,
-    SCALAR_FIELDS,
+    MINUTE_FIELD,
+    STORED_FIELDS,
     TAG_MAX_LENGTH,
     TAGS_MAX_CAPACITY,
     URI_MAX_LENGTH,
     MediaEntity,
+    minute_of_day,
 )
 from search_core.store.milvus.errors import Meaning, meaning_of
 
@@ -41,7 +43,7 @@ VARCHAR_LENGTHS = {
 }
 _INT64_FIELDS = (
     *("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at"),
-    "span_ms",  # collections from before it was stored lack it
+    *("span_ms", MINUTE_FIELD),  # collections from before these were stored lack them
 )
 
 
@@ -89,9 +91,9 @@ def index_params(client: MilvusClient, index: IndexSpec, metric: str, *, embedde
 
 
 def scalar_fields(described: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return which of SCALAR_FIELDS a collection has, as Milvus describes it."""
+    """Return which of STORED_FIELDS a collection has, as Milvus describes it."""
     there = {str(field["name"]) for field in described["fields"]}
-    return tuple(name for name in SCALAR_FIELDS if name in there)
+    return tuple(name for name in STORED_FIELDS if name in there)
 
 
 def to_rows(
@@ -121,7 +123,7 @@ def last_of_each(
 
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
-    return {"span_ms": 0, **row}
+    return {"span_ms": 0, **row, MINUTE_FIELD: minute_of_day(row["captured_at"])}
 
 
 _FIRST_PAUSE_S = 0.02

@@ -33,6 +33,7 @@ from search_core.store.milvus.queries import few_or_pages, page_rows
 from search_core.store.milvus.schema import add_scalars, build_index, flush, seconds_left
 from search_core.store.milvus.session import MilvusSession
 from search_core.store.scratch import (
+    FACETS,
     TRIAL_PREFIX,
     BuildTimes,
     Rows,
@@ -116,11 +117,15 @@ _CLEAN_UP_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class VectorSpace:
-    """What a trial's vectors are: ``dim`` floats, or bits, and the metric they are compared by."""
+    """What a trial's vectors are: ``dim`` floats, or bits, and the metric they are compared by.
+
+    ``facets`` are what its rows hold beside them.
+    """
 
     dim: int
     metric: str
     kind: VectorKind
+    facets: Sequence[str] = FACETS
 
 
 class MilvusTrial(Trial):
@@ -189,7 +194,10 @@ class MilvusTrial(Trial):
             numbers = rows[part].tolist()
             # Arrays as they are: as lists of floats pymilvus takes half as long again.
             data = [
-                {**facet_row(row, bucket, entity), EMBEDDING_FIELD: vector}
+                {
+                    **facet_row(row, bucket, entity, self._space.facets),
+                    EMBEDDING_FIELD: vector,
+                }
                 for row, bucket, entity, vector in zip(
                     numbers, buckets[part], facets[part], vectors[part], strict=True
                 )
@@ -332,6 +340,5 @@ def _schema(client: MilvusClient, space: VectorSpace) -> Any:
     schema.add_field("row", DataType.INT64, is_primary=True)
     vector = DataType.BINARY_VECTOR if space.kind == "binary" else DataType.FLOAT_VECTOR
     schema.add_field(EMBEDDING_FIELD, vector, dim=space.dim)
-    facets = ("bucket", "captured_at", "camera", "media_type", "source_id", "tags")
-    add_scalars(schema, facets)
+    add_scalars(schema, space.facets)
     return schema

@@ -21,7 +21,7 @@ from search_core.errors import EntityNotFound, SightlineError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import EMBEDDING_FIELD, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint, is_running, write_lock
@@ -50,7 +50,7 @@ from search_core.store.milvus.scratch import (
     remove_leftovers,
 )
 from search_core.store.milvus.session import MilvusSession
-from search_core.store.scratch import TRIAL_TIMEOUT_S
+from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S
 from search_core.system.machine import now_ms, require_room
 
 if TYPE_CHECKING:
@@ -229,9 +229,12 @@ class MilvusStore:
         require_filter(where)
         matching = self.count(name, where)
         if matching:
-            expression = where.expression()
-            client = self.session.client
-            self.session.write(name, "deleting", lambda of: client.delete(of, filter=expression))
+            client, fields = self.session.client, self.session.catalog.fields
+            self.session.write(
+                name,
+                "deleting",
+                lambda of: client.delete(of, filter=where.expression(fields(of))),
+            )
         return matching
 
     def count(self, name: str, where: Filter = NO_FILTER, *, fresh: bool = True) -> int:
@@ -240,12 +243,12 @@ class MilvusStore:
         A fresh count waits until the server has caught up, some 200 ms; the other takes 3 ms at
         100,000 entities.
         """
-        expression, level = where.expression(), "Strong" if fresh else "Bounded"
+        level = "Strong" if fresh else "Bounded"
         return self.session.read(
             name,
             "counting entities",
             lambda info: queries.count_rows(
-                self.session.client, info.collection, expression, level
+                self.session.client, info.collection, where.expression(info.fields), level
             ),
             fresh=fresh,
         )
@@ -254,9 +257,10 @@ class MilvusStore:
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
-        client, expression = self.session.client, where.expression() or queries.EVERYTHING
+        client = self.session.client
 
         def ask(info: LibraryInfo) -> list[dict[str, Any]]:
+            expression = where.expression(info.fields) or queries.EVERYTHING
             of = (client, info.collection, expression, info.fields)
             return queries.rows_where(*of, limit=limit, offset=offset)
 
@@ -265,9 +269,10 @@ class MilvusStore:
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""
-        client, expression = self.session.client, where.expression()
+        client = self.session.client
 
         def ask(info: LibraryInfo) -> Facets:
+            expression = where.expression(info.fields)
             found = queries.pages(client, info.collection, expression, FACET_FIELDS)
             return count_facets(row for page in found for row in page)
 
@@ -301,11 +306,13 @@ class MilvusStore:
 
         Raises StoreError when the library is rebuilt meanwhile.
         """
-        expression = where.expression()
+        client = self.session.client
         return self.session.read_through(
             name,
             Message("reading vectors"),
-            lambda info: queries.vector_pages(self.session.client, info, expression, limit, seed),
+            lambda info: queries.vector_pages(
+                client, info, where.expression(info.fields), limit, seed
+            ),
         )
 
     def search(
@@ -319,9 +326,9 @@ class MilvusStore:
     ) -> list[list[Match]]:
         """Return for each of the vectors (n, dim) its ``k`` nearest entities, best first."""
         check_k(k)
-        expression = where.expression()
 
         def ask(info: LibraryInfo) -> list[list[Match]]:
+            expression = where.expression(info.fields)
             return queries.matches(self.session.client, info, vectors, k, expression, params)
 
         found = self.session.read(name, "searching", ask)
@@ -336,11 +343,13 @@ class MilvusStore:
     ) -> list[list[Match]]:
         """Return the same without the index: what passes is fetched and compared one by one."""
         check_k(k)
-        expression = where.expression()
+        client = self.session.client
         return self.session.read(
             name,
             "searching",
-            lambda info: queries.exact_matches(self.session.client, info, vectors, k, expression),
+            lambda info: queries.exact_matches(
+                client, info, vectors, k, where.expression(info.fields)
+            ),
         )
 
     # The index
@@ -356,8 +365,9 @@ class MilvusStore:
     ) -> LibraryInfo:
         """Build a library's new index beside the serving one and switch to it, or in place.
 
-        Where only the search parameters are new there is nothing to build. Raises UsageErrors where
-        this Milvus cannot build it.
+        Where only the search parameters are new there is nothing to build. Where nothing is, rows
+        from before a field was stored are written anew, beside the serving ones. Raises UsageErrors
+        where this Milvus cannot build it.
         """
         self.remove_leftovers()
         info = self.session.library(name, fresh=True)
@@ -366,7 +376,8 @@ class MilvusStore:
         index.require_dim(info.encoder.dim)
         index.metric_for(info.metric)
         index.search_params(changed.search, 1)
-        if in_place or index == info.index:
+        is_old = changed == info and info.fields != STORED_FIELDS
+        if in_place or (index == info.index and not is_old):
             replace_in_place(self.session, info, changed)
             return changed
         with MilvusReplacement(self.session, info, changed) as replacement:
@@ -395,10 +406,11 @@ class MilvusStore:
         metric: str,
         vector_kind: VectorKind = "float",
         timeout_s: float = TRIAL_TIMEOUT_S,
+        facets: Sequence[str] = FACETS,
     ) -> MilvusTrial:
         """Return an empty trial for vectors of ``dim`` dimensions (bits, where it is binary)."""
         self.remove_leftovers()
-        space = VectorSpace(dim, metric, vector_kind)
+        space = VectorSpace(dim, metric, vector_kind, facets)
         return MilvusTrial(self.session, self.server(), space, timeout_s)
 
     def remove_leftovers(self) -> list[str]:

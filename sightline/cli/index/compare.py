@@ -25,6 +25,7 @@ from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import LibraryInfo
+from sightline.cli.errors import Stopped
 from sightline.cli.index.tables import (
     batches_table,
     builds_table,
@@ -165,7 +166,7 @@ def compare(
         raise UsageError("--in-place says how to --apply the advice.", "Add --apply.")
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        comparison = run_comparison(workspace, options, text=text, out=out)
+        comparison, was_stopped = run_comparison(workspace, options, text=text, out=out)
         advice = recommend(comparison.runs, target_recall)
         if json:
             print_json(
@@ -177,6 +178,9 @@ def compare(
         _print_advice(advice, info, as_note=json)
         if out is not None:
             _write_report(out, comparison)
+        if was_stopped:
+            note("Stopped before all was measured." + (" Nothing was applied." if apply else ""))
+            raise typer.Exit(1)
         if apply:
             _apply(store, info, advice, in_place=in_place)
         if advice is None:
@@ -189,18 +193,34 @@ def run_comparison(
     *,
     text: bool = True,
     out: Path | None = None,
-) -> Comparison:
-    """Measure with a bar on stderr; with ``out`` each measurement is written as it is made."""
+    with_first_pass: bool = True,
+) -> tuple[Comparison, bool]:
+    """Measure with a bar on stderr; with ``out`` each measurement is written as it is made.
+
+    The advice of the first pass is told as soon as it is there. Return what was measured, and
+    whether Ctrl-C ended it before all was: from the first pass on, what there is stands then.
+    """
     from search_core.lab.benchmark import IndexBenchmark
 
     settings, store = workspace.settings, workspace.store()
     info = store.library(settings.library)
     recorded = workspace.query_log().recent(settings.library, info.encoder, 20 * options.queries)
     runs_file = _new_runs_file(out) if out is not None else None
+    runs: list[IndexRun] = []
+    so_far: Comparison | None = None
 
     def keep(context: RunContext, run: IndexRun) -> None:
+        nonlocal so_far
+        runs.append(run)
+        if run.kind == "search":
+            so_far = Comparison(context, tuple(runs))
         if runs_file is not None:
             write_jsonl(runs_file, context, [run])
+
+    def tell_first(first: Comparison) -> None:
+        nonlocal so_far
+        so_far = first
+        _print_first(first)
 
     benchmark = IndexBenchmark(
         store,
@@ -209,11 +229,34 @@ def run_comparison(
         encode=_encode_with(settings, info) if text else None,
         recorded=recorded,
     )
-    with native_warnings_away(), progress_bar("Comparing", steps=True) as show:
-        return benchmark.run(
-            on_run=keep,
-            on_progress=lambda at: show(at.done, at.total or None, at.doing),
-        )
+    try:
+        with native_warnings_away(), progress_bar("Comparing", steps=True) as show:
+            whole = benchmark.run(
+                on_run=keep,
+                on_progress=lambda at: show(at.done, at.total or None, at.doing),
+                on_first=tell_first if with_first_pass else None,
+            )
+        return whole, False
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        if so_far is None:
+            raise
+        if runs_file is not None and not runs:
+            write_jsonl(runs_file, so_far.context, so_far.runs)
+        return so_far, True
+
+
+def _print_first(comparison: Comparison) -> None:
+    """Say on stderr what a first pass advises, and what it leaves open."""
+    from search_core.lab.recommendation import recommend
+
+    advice = recommend(comparison.runs, comparison.context.target_recall)
+    if advice is not None:
+        note(f"First pass: ★ {advice.sentence}")
+        for remark in comparison.context.remarks:
+            note(remark)
+        note("The rest is being measured. Ctrl-C ends it, and this advice stands.")
 
 
 def print_comparison(comparison: Comparison, advice: Recommendation | None) -> None:

@@ -11,6 +11,7 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
 from search_core.lab.records import read_jsonl
+from search_core.lab.session import Session
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
@@ -75,6 +76,27 @@ def test_people_read_tables_and_one_sentence(run: Run, filled: list[str]) -> Non
         assert words in said.out
     assert "The library has it already." in said.out
     assert "No sentences were asked" in said.err
+
+
+def test_what_is_stopped_after_the_first_pass_keeps_its_advice_and_applies_nothing(
+    run: Run, filled: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*ignored: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Session, "_ask_all", stop)  # Ctrl-C, once the rest has begun
+    outcome = run(
+        "index", "compare", "--types", "FLAT,HNSW", "--apply", "--out", tmp_path / "out", *QUICK,
+        *filled,
+    )  # fmt: skip
+    assert outcome.exit_code == 1
+    assert "First pass: ★ Use " in outcome.err
+    assert "Nothing was applied" in outcome.err
+    assert "★ Use " in outcome.out and "FLAT" in outcome.out
+    assert {run.index_type for run in read_jsonl(tmp_path / "out/runs.jsonl").runs} == {
+        "FLAT",
+        "HNSW",
+    }
 
 
 def test_where_nothing_was_measured_no_table_is_shown_and_the_command_fails(

@@ -24,13 +24,15 @@ from dashboard.index.apply import (
 from dashboard.index.compare import filter_case
 from dashboard.index.jobs import worth_showing
 from dashboard.index.page import advice_frame, advice_sentence
+from ingest.jobs.requests import CompareRequest
 from ingest.jobs.table import Job, JobState
 from ingest.jobs.worker import Timing, run_worker
 from search_core.indexes import IvfFlat
 from search_core.indexes.advice import advise
 from search_core.indexes.milvus_version import ServerInfo
+from search_core.lab.plan import CompareOptions
 from search_core.lab.recommendation import recommend
-from search_core.lab.records import IndexRun, RunContext, write_jsonl
+from search_core.lab.records import FIRST_FILE, IndexRun, RunContext, write_jsonl
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
@@ -140,6 +142,36 @@ def test_two_comparisons_stand_side_by_side(
     charts = next(group for group in app.button_group if group.label == "Charts")
     charts.set_value("All numbers").run()
     assert [len(frame.value) for frame in app.dataframe] == [2, 3]
+
+
+def test_the_first_pass_is_shown_while_the_rest_is_measured_and_then_replaced(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    job_id = resources.jobs().submit(CompareRequest("main", CompareOptions()))
+    folder = settings.comparisons_dir / job_id
+    folder.mkdir(parents=True)
+    remark = "Not measured yet: searches under filters (1%)."
+    context = replace(CONTEXT, started_at=STARTED.format(3), remarks=(remark,))
+    write_jsonl(folder / FIRST_FILE, context, RUNS[:2])
+
+    app = open_page("index")
+    assert "FLAT" in app.success[0].value and "searches under filters" in words(app)
+    assert "this advice stands" in app.info[0].value
+    assert (
+        "first pass" in next(box for box in app.selectbox if box.label == "Comparison").options[0]
+    )
+
+    resources.jobs().cancel(job_id)
+    app.run()
+    assert "FLAT" in app.success[0].value and not app.info
+    assert "did not come to its end" in words(app)
+
+    write_jsonl(folder / "runs.jsonl", replace(context, remarks=()), RUNS)
+    (folder / "report.html").write_text("<p>report</p>")
+    app.run()
+    assert "HNSW" in app.success[0].value and "searches under filters" not in words(app)
+    (kept,) = kept_comparisons(settings.comparisons_dir, "main")
+    assert kept.is_whole and not kept.is_first
 
 
 def test_a_comparison_is_shown_in_chinese_with_its_charts(

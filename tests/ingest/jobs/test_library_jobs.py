@@ -1,6 +1,7 @@
 """Jobs that change or measure a library: indexes, encoders, comparisons."""
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from ingest.jobs.client import Claim, Jobs
 from ingest.jobs.requests import CompareRequest, IndexRequest, ReembedRequest
 from ingest.jobs.worker import run_worker
 from search_core.indexes import Hnsw, IvfFlat, VectorKind, index_spec_to_dict
-from search_core.lab.records import read_jsonl
+from search_core.lab.recommendation import recommend
+from search_core.lab.records import FIRST_FILE, read_jsonl
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.scratch import MilvusTrial
@@ -132,9 +134,13 @@ def test_a_cancelled_comparison_leaves_nothing_in_milvus(
     open_trial = lite_store.open_trial
 
     def cancel_once_built(
-        dim: int, *, metric: str, vector_kind: VectorKind, timeout_s: float
+        dim: int, *, metric: str, vector_kind: VectorKind, timeout_s: float, facets: Sequence[str]
     ) -> MilvusTrial:
-        built.append(open_trial(dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s))
+        built.append(
+            open_trial(
+                dim, metric=metric, vector_kind=vector_kind, timeout_s=timeout_s, facets=facets
+            )
+        )
         jobs.cancel(job_id)
         return built[-1]
 
@@ -143,3 +149,24 @@ def test_a_cancelled_comparison_leaves_nothing_in_milvus(
     assert built
     assert job_of(jobs, job_id).state == "cancelled"
     assert lite_store.session.client.list_collections() == before
+
+
+def test_a_comparison_cancelled_after_its_first_pass_keeps_that_advice(
+    jobs: Jobs, settings: Settings, work: Work, filled: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = jobs.submit(CompareRequest("main", options("50%"), text=False))
+    first = settings.comparisons_dir / job_id / FIRST_FILE
+    report_progress = Claim.report_progress
+
+    def cancel_after_first(claim: Claim, share: float, said: str, counts: dict[str, int]) -> None:
+        if first.exists():
+            jobs.cancel(job_id)
+        report_progress(claim, share, said, counts)
+
+    monkeypatch.setattr(Claim, "report_progress", cancel_after_first)
+    work()
+
+    assert job_of(jobs, job_id).state == "cancelled"
+    advice = recommend(read_jsonl(first).runs)
+    assert advice is not None and advice.chosen.meets
+    assert any("searches under filters (50%)" in said for said in read_jsonl(first).context.remarks)

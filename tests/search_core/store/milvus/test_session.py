@@ -14,7 +14,7 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EncoderMismatch, LibraryNotFound, StoreBusy
 from search_core.indexes import Flat, Hnsw, IvfFlat, SearchParams
-from search_core.schema.entity import SCALAR_FIELDS
+from search_core.schema.entity import STORED_FIELDS
 from search_core.schema.filters import Filter
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.schema import to_rows
@@ -264,7 +264,7 @@ def test_a_write_that_a_whole_rebuild_overtakes_is_not_lost(
         if not written:  # the library was looked at, and nothing is written yet
             theirs.rebuild("main", IvfFlat(nlist=2), SearchParams(nprobe=2))
         written.append(collection)
-        client.upsert(collection, to_rows(rows, SCALAR_FIELDS))
+        client.upsert(collection, to_rows(rows, STORED_FIELDS))
 
     ours.session.write("main", "storing vectors", write)
     assert len(set(written)) == 2
