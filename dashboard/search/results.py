@@ -21,6 +21,7 @@ from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.grid import draw_cards
 from dashboard.query.request import SearchRequest, embeddings
 from dashboard.search import export as search_export
+from dashboard.search.clips import offer_clips
 from dashboard.search.filters import set_times
 from search_core.search.engine import Answer, Hit
 from search_core.search.grouping import Moment, fold_alike, fold_moments
@@ -112,7 +113,7 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     counts.markdown(_counts(found, hits, moments))
     if span is not None:
         with when:
-            _brushed(span, len(hits), len(every))
+            _brushed(request, span, len(hits), len(every))
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
     for read in found.truncated:
@@ -161,7 +162,7 @@ def _counts(found: Answer, hits: list[Hit], moments: list[Moment]) -> str:
     return f"{text} · :gray[{took}] :gray[:small[({split})]]"
 
 
-def _brushed(span: Span, shown: int, of: int) -> None:
+def _brushed(request: SearchRequest, span: Span, shown: int, of: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="brushed"):
         text = _("{shown} of {hits}, {time}").format(
             shown=shown, hits=counted(of, "hit"), time=time_range(span.first_ms, span.last_ms)
@@ -176,6 +177,7 @@ def _brushed(span: Span, shown: int, of: int) -> None:
             args=(span.first_ms, span.last_ms),
         ):
             st.rerun()
+        offer_clips(request.library, request.where.cameras, span.first_ms, span.last_ms)
 
 
 @dataclass(frozen=True, slots=True)

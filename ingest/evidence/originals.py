@@ -23,7 +23,7 @@ from search_core.errors import MediaError, UsageError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.library import Store
+from search_core.store.library import Store, entities_where
 
 _CHANGED = "has changed since it was taken in"
 _GONE = "is gone"
@@ -150,16 +150,23 @@ def spans_between(
 ) -> list[tuple[MediaEntity, Span]]:
     """Return the spans of videos recorded between two moments (epoch ms), in order of time.
 
-    ``where`` narrows cameras and the like; each span comes with a moment of its video.
+    ``where`` narrows cameras and the like; each span comes with a moment of its video, one within
+    the span where there is any.
     """
     earliest = datetime.fromtimestamp((after_ms - _LONGEST_MS) / 1000, UTC)
     latest = datetime.fromtimestamp((before_ms + _LONGEST_MS) / 1000, UTC)
     near = replace(where, after=earliest, before=latest, media_type="frame")
+
+    def distance(moment: MediaEntity) -> tuple[bool, int]:
+        within = after_ms <= moment.captured_at < before_ms
+        return not within, abs(moment.captured_at - after_ms)
+
     videos: dict[tuple[str, int], MediaEntity] = {}
-    for page in store.vectors(library, where=near):
-        for entity in page.entities:
-            if entity.in_video:
-                videos.setdefault((entity.source_id, entity.track), entity)
+    for page in entities_where(store, library, near):
+        for entity in page:
+            video = (entity.source_id, entity.track)
+            if entity.in_video and distance(entity) <= distance(videos.get(video, entity)):
+                videos[video] = entity
     found = []
     for entity in videos.values():
         begins = entity.captured_at - entity.pts_ms

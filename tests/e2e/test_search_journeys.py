@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -256,7 +257,10 @@ def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa
     assert (actions.bounding_box() or {"y": 1e9})["y"] < 844 / 2
 
 
-def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
+def test_a_brushed_time_narrows_the_results_and_is_cut_into_clips(
+    page: Page,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     ask(page, q="a car", fold="never", k="100")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
     chart.locator("canvas, svg").first.wait_for()
@@ -266,6 +270,22 @@ def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
     page.mouse.down()
     page.mouse.move(box["x"] + 3, box["y"] + 45, steps=5)
     page.mouse.up()
+    page.get_by_role("button", name="Clips of this time").first.click()
+    dialog = page.locator("[role=dialog]").filter(has_text="To the frame")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name=re.compile(r"Download \d+ clip")).click()
+    download.value.save_as(tmp_path / "clips.zip")
+    assert not verify_bundle(tmp_path / "clips.zip").problems
+    with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
+        clips = json.loads(archive.read("manifest.json"))["items"]
+    assert all(clip["cut"] == "copied" and clip["file"].endswith("-clip.mp4") for clip in clips)
+    dialog.get_by_text("Add to a case").click()
+    dialog.get_by_label("Name").fill("Cars")
+    dialog.get_by_label("Name").press("Enter")
+    dialog.get_by_role("button", name="Add to the case").click()
+    dialog.get_by_text(f"Cars: {len(clips)} clip").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
     page.get_by_role("button", name="Search only this time").click()
     page.wait_for_url("**after=*")
     page.get_by_role("button", name="Clear filters").click()

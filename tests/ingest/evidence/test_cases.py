@@ -167,6 +167,18 @@ def test_a_span_of_time_finds_the_parts_of_all_recordings(
     assert not spans_between(store, "main", Filter(cameras=("yard",)), STARTED_MS, STARTED_MS + 9)
 
 
+def test_a_span_of_time_comes_with_a_moment_of_what_it_shows(
+    footage: list[MediaEntity], store: MemoryStore
+) -> None:
+    first = footage[0]
+    begins = first.captured_at - first.pts_ms
+    for at in (3000, 5000):
+        later = replace(first, id=f"{first.id}-{at}", pts_ms=at, captured_at=begins + at)
+        store.upsert("main", [later], store.embedding("main", first.id)[None])
+    [(moment, span)] = spans_between(store, "main", Filter(), begins + 2500, begins + 4500)
+    assert (moment.pts_ms, span) == (3000, Span(2500, 4500))
+
+
 # Bundles
 
 
