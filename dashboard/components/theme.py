@@ -58,6 +58,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-strip-view, .stElementContainer:has(> .st-key-strip-view),
 .st-key-session-watch, .stElementContainer:has(> .st-key-session-watch),
 .st-key-streamlit-words, .stElementContainer:has(> .st-key-streamlit-words),
+.st-key-hover-play, .stElementContainer:has(> .st-key-hover-play),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard.components.browser import begin_page_at_top
+from dashboard.components.browser import begin_page_at_top, play_on_hover
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail, show_thumbnails
+from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
 from search_core.encoders.base import Embeddings
@@ -67,8 +68,7 @@ def draw_cards(
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            kind = "newest-" if searching and card.moment is None else ""
-            with st.container(key=f"card-{kind}{card.number}"):
+            with st.container(key=_card_key(card, searching)):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 if folded := folded_pictures(card):
@@ -80,9 +80,16 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
+    previews = {_card_key(card, searching): preview_of(library, card.entity) for card in on_page}
+    play_on_hover({key: preview for key, preview in previews.items() if preview})
     if pages > 1:
         begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
+
+
+def _card_key(card: Card, searching: bool) -> str:
+    kind = "newest-" if searching and card.moment is None else ""
+    return f"card-{kind}{card.number}"
 
 
 def _less_sure(cards: Sequence[Card]) -> dict[int, str]:

@@ -16,6 +16,7 @@ from PIL import Image
 from ingest.ledger import Ledger
 from ingest.media.decoding import open_media
 from ingest.media.video.clips import Box, Clip, Span, cut_clip
+from ingest.media.video.container import number_of, open_container, video_tracks
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
@@ -27,6 +28,8 @@ from search_core.store.library import Store, entities_where
 
 _CHANGED = "has changed since it was taken in"
 _GONE = "is gone"
+#: What says of itself to be faster has timestamps that are finer than its frames.
+_MOST_FRAMES_PER_S = 480
 #: No recording is taken to be longer: earlier keyframes are not looked at for a span of time.
 _LONGEST_MS = 24 * 3600 * 1000
 
@@ -84,6 +87,18 @@ def picture_of(entity: MediaEntity, path: Path, *, max_pixels: int) -> Image.Ima
     """
     with closing(open_media(path, max_pixels=max_pixels, track=entity.track)) as media:
         return media.frame_at(0 if entity.is_live else entity.pts_ms).image
+
+
+def shortest_frame_s(path: Path, track: int) -> float:
+    """Return how long a frame of a video is shown, the shortest where its rate varies, in seconds.
+
+    Raises MediaError.
+    """
+    with closing(open_container(path)) as container:
+        tracks = video_tracks(container)
+        video = next((item for item in tracks if number_of(container, item) == track), tracks[0])
+        rates = [float(rate) for rate in (video.guessed_rate, video.average_rate) if rate]
+    return 1 / max((rate for rate in rates if 0 < rate <= _MOST_FRAMES_PER_S), default=25)
 
 
 def cut_moment(

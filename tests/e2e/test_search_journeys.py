@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -290,6 +291,66 @@ def test_a_brushed_time_narrows_the_results_and_is_cut_into_clips(
     page.wait_for_url("**after=*")
     page.get_by_role("button", name="Clear filters").click()
     page.wait_for_url(lambda url: "after=" not in url)
+
+
+def test_a_card_plays_under_the_pointer_and_loads_nothing_before(page: Page) -> None:  # noqa: F811
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    ask(page, q="a car", fold="never")
+    settle(page)
+    page.wait_for_function("document.querySelector('.st-key-hover-play')")
+    assert not any("/footage/" in url for url in asked)
+    playing = page.locator(f"{FIRST} video")
+    page.locator(FIRST).hover()
+    page.wait_for_function(
+        """card => {
+            const video = document.querySelector(`${card} video`);
+            return video?.muted && !video.paused && video.style.visibility === "visible";
+        }""",
+        arg=FIRST,
+    )
+    page.mouse.move(2, 2)
+    playing.wait_for(state="detached")
+    page.emulate_media(reduced_motion="reduce")
+    page.locator(f"{FIRST} .stButton button").focus()
+    page.keyboard.press("p")
+    playing.wait_for()
+    page.keyboard.press("p")
+    playing.wait_for(state="detached")
+
+
+def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  # noqa: F811
+    from playwright.sync_api import expect
+
+    ask(page, q="a car", fold="never")
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    video = page.locator("[role=dialog] video")
+    page.wait_for_function("document.querySelector('[role=dialog] video')?.currentTime > 0")
+    title = page.locator("[role=dialog] h2").first.inner_text()
+    page.get_by_role("button", name="Play or pause").click()
+    time = page.locator(".st-key-closer-look output")
+    times = [time.inner_text()]
+    for key in (".", ".", ".", ","):
+        page.keyboard.press(key)
+        expect(time).not_to_have_text(times[-1])
+        times.append(time.inner_text())
+    shown = [60 * float(text.split(":")[0]) + float(text.split(":")[1]) for text in times]
+    steps = [round(after - before, 2) for before, after in pairwise(shown)]
+    assert steps[1:] == [steps[1], steps[1], -steps[1]]  # one frame each; the first ends the play
+    assert times[4] == times[2]
+
+    page.keyboard.press(">")
+    assert video.evaluate("video => video.playbackRate") == 1.5
+    page.keyboard.press("+")
+    assert "scale(1.5)" in video.evaluate("video => video.style.transform")
+    page.keyboard.press("0")
+    assert video.evaluate("video => video.style.transform") == ""
+    page.locator("[role=dialog]").get_by_label("Tags").press("+")
+    assert video.evaluate("video => video.style.transform") == ""  # that was writing
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Next frame").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[role=dialog] h2").first).not_to_have_text(title)
 
 
 def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_path: Path) -> None:  # noqa: F811

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,48 @@ i[data-corner=se] { right: -8px; bottom: -8px; cursor: nwse-resize; }
 i[data-corner=ne] { right: -8px; top: -8px; cursor: nesw-resize; }
 i[data-corner=sw] { left: -8px; bottom: -8px; cursor: nesw-resize; }
 """
+_LOOK_HTML = """
+<div class="bar" role="toolbar">
+<span class="video" hidden>
+<button data-do="back"><svg viewBox="0 0 24 24"><path d="M7 6v12M18 6l-8 6 8 6z"/></svg></button>
+<button data-do="play"><svg viewBox="0 0 24 24"><path class="paused" d="M8 5l11 7-11 7z"/>
+<path class="playing" d="M8 5v14M16 5v14"/></svg></button>
+<button data-do="on"><svg viewBox="0 0 24 24"><path d="M17 6v12M6 6l8 6-8 6z"/></svg></button>
+<output></output>
+<select></select>
+</span>
+<span>
+<button data-do="out"><svg viewBox="0 0 24 24"><path d="M6 12h12"/></svg></button>
+<button data-do="reset"></button>
+<button data-do="in"><svg viewBox="0 0 24 24"><path d="M6 12h12M12 6v12"/></svg></button>
+</span>
+</div>
+"""
+_LOOK_CSS = """
+.bar, .bar span { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem; }
+.bar { gap: 0.25rem 1rem; justify-content: space-between; }
+.bar [hidden] { display: none; }
+button, select, output {
+  font: 0.82rem var(--st-font); color: var(--st-text-color); min-height: 2rem;
+  font-variant-numeric: tabular-nums;
+}
+button, select {
+  padding: 0 0.4rem; cursor: pointer; border-radius: var(--st-button-radius);
+  background: var(--st-background-color);
+  border: 1px solid color-mix(in srgb, currentColor 25%, transparent);
+}
+button { display: grid; place-items: center; min-width: 2rem; }
+button[data-do="reset"] { min-width: 3.6rem; }
+button:hover:not(:disabled), select:hover { border-color: #2a8fb0; }
+button:focus-visible, select:focus-visible { outline: 2px solid #2a8fb0; outline-offset: 1px; }
+button:disabled { opacity: 0.4; cursor: default; }
+output { display: grid; align-items: center; min-width: 5rem; padding: 0 0.4rem; }
+svg {
+  width: 1.1rem; fill: currentColor; stroke: currentColor; stroke-width: 2;
+  stroke-linejoin: round;
+}
+[data-now="playing"] .paused, :not([data-now="playing"]) > svg > .playing { display: none; }
+"""
 _MIDDLE = Box(0.25, 0.25, 0.75, 0.75)
 
 
@@ -81,6 +123,38 @@ _streamlit_words = st.components.v2.component(
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
+_closer_look = st.components.v2.component(
+    "sightline_closer_look", html=_LOOK_HTML, css=_LOOK_CSS, js=_script("closer_look.js")
+)
+_hover_play = st.components.v2.component(
+    "sightline_hover_play", html="<span hidden></span>", js=_script("hover_play.js")
+)
+
+
+def play_on_hover(moments: Mapping[str, tuple[str, float]]) -> None:
+    """Let cards play while the pointer rests on them, by the keys of their containers.
+
+    Each has its video's address, and where to begin in it (s).
+    """
+    _hover_play(key="hover-play", data={"moments": moments})
+
+
+def closer_look(of: str, frame_s: float | None) -> None:
+    """Draw what zooms into the picture of an opened moment, and steps through its video.
+
+    ``of`` is the moment's id: another begins as it is. ``frame_s`` is how long a frame of the video
+    is shown, at the least; None where none plays.
+    """
+    words = {
+        "back": _("Previous frame (,)"),
+        "on": _("Next frame (.)"),
+        "play": _("Play or pause"),
+        "speed": _("Speed (< and >)"),
+        "out": _("Zoom out (-)"),
+        "in": _("Zoom in (+, or the wheel over the picture)"),
+        "reset": _("Zoom: the whole picture (0)"),
+    }
+    _closer_look(key="closer-look", data={"of": of, "frame_s": frame_s, "words": words})
 
 
 def begin_strip_at(here: str) -> None:

@@ -21,7 +21,7 @@ from pypdf import PdfReader
 
 from ingest.evidence.bundle import BundleWriter, Written, case_bundle
 from ingest.evidence.cases import Cases, Item, clip_item, note_item, picture_item
-from ingest.evidence.originals import span_around, spans_between
+from ingest.evidence.originals import shortest_frame_s, span_around, spans_between
 from ingest.evidence.verification import verify_bundle
 from ingest.ledger import Ledger
 from ingest.media.video.clips import Box, Span
@@ -177,6 +177,14 @@ def test_a_span_of_time_comes_with_a_moment_of_what_it_shows(
         store.upsert("main", [later], store.embedding("main", first.id)[None])
     [(moment, span)] = spans_between(store, "main", Filter(), begins + 2500, begins + 4500)
     assert (moment.pts_ms, span) == (3000, Span(2500, 4500))
+
+
+@pytest.mark.parametrize(("times", "frame_s"), [(None, 0.2), ([0.0, 0.1, 0.2, 1.2, 2.2], 0.1)])
+def test_a_frame_is_shown_as_long_as_the_video_says(
+    media: Path, times: list[float] | None, frame_s: float
+) -> None:
+    path = make_clip(media / "gate.mp4", fps=5 if times is None else 10, times=times)
+    assert shortest_frame_s(path, 0) == pytest.approx(frame_s)
 
 
 # Bundles
