@@ -226,6 +226,27 @@ def test_evidence_goes_from_a_hit_to_a_zip_that_proves_itself(
     assert (found.title, found.problems) == ("Car park", ())
 
 
+def test_the_newest_pictures_are_gone_along_by_hours(page: Page) -> None:  # noqa: F811
+    newest = page.locator("[class*=st-key-card-newest-1] [data-testid=stImageCaption]").first
+    newest.wait_for()
+    settle(page)
+    hours = page.get_by_role("slider", name="Hours")  # all footage is of one day
+    hours.focus()
+    page.keyboard.press("Home")
+    page.get_by_text(re.compile(r"until 2026-03-02 10:00:00")).wait_for()
+    settle(page)
+    assert "09:1" in newest.inner_text()
+    assert "09:00" in (hours.get_attribute("aria-valuetext") or "")
+    page.keyboard.press("Escape")
+    page.get_by_text(re.compile(r"until 2026-03-02")).wait_for(state="detached")
+    bars = hours.bounding_box()
+    assert bars is not None
+    page.mouse.click(bars["x"] + 1, bars["y"] + 10)  # the nearest there is
+    page.get_by_text(re.compile(r"until 2026-03-02 10:00:00")).wait_for()
+    page.get_by_role("button", name="Back to the newest").click()
+    page.get_by_text(re.compile(r"until 2026-03-02")).wait_for(state="detached")
+
+
 def test_filters_alone_answer_and_are_removed_by_a_click(page: Page) -> None:  # noqa: F811
     page.locator("[class*=st-key-card-newest-1] img").first.wait_for()
     page.goto(f"{page.url.split('?')[0]}?camera=loading-dock")
@@ -347,7 +368,6 @@ def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  
     assert video.evaluate("video => video.style.transform") == ""
     page.locator("[role=dialog]").get_by_label("Tags").press("+")
     assert video.evaluate("video => video.style.transform") == ""  # that was writing
-    page.keyboard.press("Escape")
     page.get_by_role("button", name="Next frame").focus()
     page.keyboard.press("ArrowRight")
     expect(page.locator("[role=dialog] h2").first).not_to_have_text(title)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ _PICKER_HTML = """
 </div></div>
 """
 _PICKER_CSS = """
+/* As wide as there is room, and no higher than can be seen: a portrait is narrower. */
 .frame {
-  position: relative; width: fit-content; max-width: 100%; overflow: hidden; cursor: crosshair;
-  touch-action: none; user-select: none; border-radius: var(--st-base-radius); margin: 0 auto;
+  position: relative; width: min(100%, 46rem, 60vh * var(--ratio)); overflow: hidden;
+  cursor: crosshair; touch-action: none; user-select: none; margin: 0 auto;
+  border-radius: var(--st-base-radius);
 }
-img { display: block; max-width: 100%; width: 46rem; max-height: 60vh; }
+img { display: block; width: 100%; aspect-ratio: var(--ratio); }
 .box {
   position: absolute; box-sizing: border-box; cursor: move; border: 2px solid #fff;
   outline: 1px solid #0b0f14; box-shadow: 0 0 0 9999px rgba(11, 15, 20, 0.55);
@@ -90,6 +93,31 @@ svg {
 }
 [data-now="playing"] .paused, :not([data-now="playing"]) > svg > .playing { display: none; }
 """
+_SCRUBBER_HTML = """
+<div class="scrubber" role="slider" tabindex="0"><div class="bars"></div>
+<div class="words"><span></span><output></output><span></span></div></div>
+"""
+_SCRUBBER_CSS = """
+.scrubber {
+  font: 0.75rem var(--st-font); color: var(--st-text-color); cursor: pointer; user-select: none;
+  touch-action: pan-y; border-radius: var(--st-base-radius);
+}
+.scrubber:focus-visible { outline: 2px solid #2a8fb0; outline-offset: 3px; }
+.bars {
+  position: relative; height: 2rem;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 30%, transparent);
+}
+.bars i { position: absolute; bottom: 0; box-sizing: border-box; padding: 0 0.5px; }
+.bars i::before {
+  content: ""; display: block; height: 100%; border-radius: 1px 1px 0 0;
+  background: color-mix(in srgb, currentColor 45%, transparent);
+}
+.bars i.over::before { background: currentColor; }
+.bars i.chosen::before { background: #2a8fb0; }
+.words { display: flex; justify-content: space-between; gap: 0.5rem; line-height: 1.5; }
+.words span { opacity: 0.8; }
+.words output { font-weight: 600; text-align: center; }
+"""
 _MIDDLE = Box(0.25, 0.25, 0.75, 0.75)
 
 
@@ -129,6 +157,52 @@ _closer_look = st.components.v2.component(
 _hover_play = st.components.v2.component(
     "sightline_hover_play", html="<span hidden></span>", js=_script("hover_play.js")
 )
+_scrubber = st.components.v2.component(
+    "sightline_scrubber", html=_SCRUBBER_HTML, css=_SCRUBBER_CSS, js=_script("scrubber.js")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a scrubber: its place from the left, its height (0 to 1), and what it is called."""
+
+    slot: int
+    height: float
+    words: str
+
+
+def scrubber(
+    bars: Sequence[Bar],
+    chosen: int | None,
+    *,
+    slots: int,
+    label: str,
+    ends: Sequence[str],
+    key: str,
+    on_choose: Callable[[int | None], None],
+) -> None:
+    """Draw a slim histogram to go to one of its bars by; ``chosen`` is the one that was gone to.
+
+    Bars lie in ``slots`` of equal width; ``ends`` says what the first and the last of them are.
+
+    ``on_choose`` hears which it is, None for none, before the page is drawn again.
+    """
+
+    def heard() -> None:
+        sent = str((st.session_state.get(key) or {}).get("chosen") or "none")
+        place = int(sent) if sent.isdecimal() else None
+        on_choose(place if place is None or place < len(bars) else None)
+
+    data = {
+        "bars": [asdict(bar) for bar in bars],
+        "slots": slots,
+        "chosen": chosen,
+        "begins": ends[0],
+        "ends": ends[1],
+        "label": label,
+        "nothing": _("the newest pictures"),
+    }
+    _scrubber(key=key, data=data, on_chosen_change=heard)
 
 
 def play_on_hover(moments: Mapping[str, tuple[str, float]]) -> None:
@@ -233,6 +307,7 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
     sides = [beginning.left, beginning.top, beginning.right, beginning.bottom]
     data: dict[str, Any] = {
         "picture": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
+        "ratio": image.width / image.height,
         "region": sides,
         "alt": _("The picture to choose a region of"),
         "label": _("The region. Arrows move it, Shift with arrows resizes it."),
