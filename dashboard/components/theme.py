@@ -138,6 +138,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 @media (max-width: 640px) {
   .st-key-moment-actions button { padding-inline: 0.55rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-moment-plays) { display: none; }
 }
 /* What a link is shown for is to be copied: the button is there without being looked for. */
 .st-key-moment-link .stCode > div, .st-key-moment-link .stCode > div * {

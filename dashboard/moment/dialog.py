@@ -240,7 +240,8 @@ def _video(library: str, entity: MediaEntity) -> Path | None:
     start_s = entity.pts_ms // 1000
     st.video(url or path, start_time=start_s, autoplay=True, muted=True)
     text = _("Plays from {start}; the keyframe is at {position}.")
-    st.caption(text.format(start=clock(start_s * 1000), position=clock(entity.pts_ms)))
+    with st.container(key="moment-plays"):
+        st.caption(text.format(start=clock(start_s * 1000), position=clock(entity.pts_ms)))
     return path
 
 

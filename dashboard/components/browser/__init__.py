@@ -91,6 +91,12 @@ svg {
   width: 1.1rem; fill: currentColor; stroke: currentColor; stroke-width: 2;
   stroke-linejoin: round;
 }
+@media (max-width: 640px) {
+  .bar, .bar span { flex-wrap: nowrap; gap: 0.2rem; }
+  button { min-width: 1.75rem; padding: 0 0.2rem; }
+  button[data-do="reset"] { min-width: 3rem; }
+  output { display: none; } /* the player says it, and there is no room */
+}
 [data-now="playing"] .paused, :not([data-now="playing"]) > svg > .playing { display: none; }
 """
 _SCRUBBER_HTML = """
