@@ -368,7 +368,7 @@ def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  
     assert video.evaluate("video => video.style.transform") == ""
     page.locator("[role=dialog]").get_by_label("Tags").press("+")
     assert video.evaluate("video => video.style.transform") == ""  # that was writing
-    page.get_by_role("button", name="Next frame").focus()
+    page.locator(".st-key-closer-look [data-do=on]").focus()  # the list of tags closes
     page.keyboard.press("ArrowRight")
     expect(page.locator("[role=dialog] h2").first).not_to_have_text(title)
 
