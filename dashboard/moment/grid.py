@@ -61,6 +61,7 @@ def draw_cards(
             page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
     first = (page - 1) * PER_PAGE
     on_page = cards[first : first + PER_PAGE]
+    _play_on_hover(library, on_page, searching=searching)
     headings = _less_sure(cards) if headings is None else headings
     with grid:
         for index, card in enumerate(on_page, start=first):
@@ -68,7 +69,7 @@ def draw_cards(
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            with st.container(key=_card_key(card, searching)):
+            with st.container(key=_key(card, searching=searching)):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 if folded := folded_pictures(card):
@@ -80,16 +81,20 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
-    previews = {_card_key(card, searching): preview_of(library, card.entity) for card in on_page}
-    play_on_hover({key: preview for key, preview in previews.items() if preview})
     if pages > 1:
         begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
 
 
-def _card_key(card: Card, searching: bool) -> str:
-    kind = "newest-" if searching and card.moment is None else ""
-    return f"card-{kind}{card.number}"
+def _key(card: Card, *, searching: bool) -> str:
+    return (
+        f"card-newest-{card.number}" if searching and card.moment is None else f"card-{card.number}"
+    )
+
+
+def _play_on_hover(library: str, cards: Sequence[Card], *, searching: bool) -> None:
+    found = ((card, preview_of(library, card.entity)) for card in cards)
+    play_on_hover({_key(card, searching=searching): where for card, where in found if where})
 
 
 def _less_sure(cards: Sequence[Card]) -> dict[int, str]:
