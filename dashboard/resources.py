@@ -32,7 +32,7 @@ from search_core.search.match_strength import Relevance
 from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
 from search_core.settings import Settings, load_settings
-from search_core.store.library import LibraryInfo, Store
+from search_core.store.library import NO_FILTER, LibraryInfo, Store
 from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ _log = logging.getLogger(__name__)
 #: no search waits for a large library to be counted.
 _FRESH_S = 20
 _LOOKED_BACK = 100
+#: Of how many filters the facets of what passes them are kept.
+_MOST_FILTERS = 100
 _serving = threading.Event()
 
 
@@ -182,9 +184,9 @@ def library_names(first: str | None = None) -> list[str]:
     return [first]
 
 
-def facets(library: str) -> Facets:
-    """Return a library's cameras, tags and times, of what may be seen; raises NotLoggedIn."""
-    return _facets(library, identity.current().cameras)
+def facets(library: str, where: Filter = NO_FILTER) -> Facets:
+    """Return the cameras, tags and times of what passes and may be seen; raises NotLoggedIn."""
+    return _facets(library, where.seen_by(identity.current().cameras))
 
 
 # These reload outside of a page, without a user: callers pass what the user may see.
@@ -195,9 +197,11 @@ def _libraries() -> list[LibraryInfo]:
     return _milvus().libraries()
 
 
-@st.cache_data(ttl=_FRESH_S, refresh_mode="background", show_spinner=False)
-def _facets(library: str, cameras: tuple[str, ...] | None) -> Facets:
-    return _milvus().facets(library, Filter().seen_by(cameras))
+@st.cache_data(
+    ttl=_FRESH_S, refresh_mode="background", show_spinner=False, max_entries=_MOST_FILTERS
+)
+def _facets(library: str, where: Filter) -> Facets:
+    return _milvus().facets(library, where)
 
 
 def forget_what_was_read() -> None:
@@ -225,7 +229,7 @@ def _warm_up() -> None:
         _wait_for_runtime()  # without it nothing is kept in caches
         relevance().warm_up()
         for info in _libraries():
-            _facets(info.name, None)
+            _facets(info.name, NO_FILTER)
         # What is there now stays: no collection of garbage needs to look at it again.
         gc.collect()
         gc.freeze()

@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.errors import show
-from dashboard.i18n.formatting import counted, plain
+from dashboard.i18n.formatting import Noun, counted, plain
 from dashboard.i18n.gettext import _
 from ingest.evidence.cases import Item, clip_item, picture_item
 from ingest.evidence.originals import span_around
@@ -32,7 +32,7 @@ def add_hits(library: str, hits: Sequence[Hit], asked: str) -> None:
     """Draw what adds all hits to a case, in their order."""
     by = identity.current().name
     items = [picture_item(library, hit.entity, by, asked=asked, score=hit.score) for hit in hits]
-    _form("hits", library, items)
+    add_items("hits", library, items)
 
 
 def add_moment(library: str, entity: MediaEntity) -> None:
@@ -43,19 +43,25 @@ def add_moment(library: str, entity: MediaEntity) -> None:
         left, right = st.columns(2)
         before = left.number_input(_("Seconds before"), 0, _MOST_S, 5, key="case-before")
         after = right.number_input(_("Seconds after"), 1, _MOST_S, 5, key="case-after")
-        exact = st.toggle(
-            _("To the frame"),
-            key="case-exact",
-            help=_(
-                "Encoded anew. Otherwise the clip is a copy of the recording and begins at the "
-                "codec keyframe before."
-            ),
-        )
+        exact = exact_switch("case-exact")
         item = clip_item(library, entity, span_around(entity, before, after), by, exact=exact)
-    _form("moment", library, [replace(item, note="")])
+    add_items("moment", library, [replace(item, note="")])
 
 
-def _form(key: str, library: str, items: Sequence[Item]) -> None:
+def exact_switch(key: str) -> bool:
+    """Draw what tells a clip that is cut to the frame from a copy of the recording."""
+    return st.toggle(
+        _("To the frame"),
+        key=key,
+        help=_(
+            "Encoded anew. Otherwise the clip is a copy of the recording and begins at the "
+            "codec keyframe before."
+        ),
+    )
+
+
+def add_items(key: str, library: str, items: Sequence[Item]) -> None:
+    """Draw what adds items to a case, in their order; ``key`` tells it from others of a page."""
     names = resources.cases().names()
     new = _("New case")
     latest = st.session_state.get(LATEST)
@@ -85,4 +91,5 @@ def _add(name: str, library: str, items: Sequence[Item]) -> None:
         return
     st.session_state[LATEST] = name
     text = _("Added to the case **{name}**: {pictures}.")
-    st.success(text.format(name=plain(name), pictures=counted(len(items), "picture")))
+    noun: Noun = "clip" if items[0].kind == "clip" else "picture"
+    st.success(text.format(name=plain(name), pictures=counted(len(items), noun)))

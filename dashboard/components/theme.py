@@ -58,6 +58,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-strip-view, .stElementContainer:has(> .st-key-strip-view),
 .st-key-session-watch, .stElementContainer:has(> .st-key-session-watch),
 .st-key-streamlit-words, .stElementContainer:has(> .st-key-streamlit-words),
+.st-key-hover-play, .stElementContainer:has(> .st-key-hover-play),
 .stElementContainer:has(.page-style) {
   position: absolute; width: 0; height: 0;
 }
@@ -137,6 +138,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 }
 @media (max-width: 640px) {
   .st-key-moment-actions button { padding-inline: 0.55rem; }
+  [data-testid="stLayoutWrapper"]:has(> .st-key-moment-plays) { display: none; }
 }
 /* What a link is shown for is to be copied: the button is there without being looked for. */
 .st-key-moment-link .stCode > div, .st-key-moment-link .stCode > div * {

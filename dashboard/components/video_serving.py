@@ -75,6 +75,17 @@ def plays_in_browsers(path: Path) -> bool:
     return path.suffix.lower() in _VIDEO_TYPES
 
 
+def preview_of(library: str, entity: MediaEntity) -> tuple[str, float] | None:
+    """Return where a card's video is found and where it begins in it (s); None where none plays.
+
+    Whether its file is still there is told when it is asked for.
+    """
+    if not entity.in_video or entity.track or entity.is_remote:
+        return None
+    url = url_of(library, entity) if plays_in_browsers(Path(entity.uri)) else None
+    return None if url is None else (url, entity.pts_ms / 1000)
+
+
 def _serve(request: Request) -> Response:
     """Answer with a video or a part of it, as the Range header asks."""
     library, entity_id = request.path_params["library"], request.path_params["entity_id"]

@@ -14,11 +14,12 @@ from dashboard.i18n.gettext import _, ngettext
 from search_core.schema.entity import MediaEntity
 
 Noun = Literal[
-    "camera", "file", "gap", "hit", "job", "keyframe", "moment", "other", "picture",
+    "camera", "clip", "file", "gap", "hit", "job", "keyframe", "moment", "other", "picture",
     "recorded search", "source", "stored picture", "vector",
 ]  # fmt: skip
 _COUNTED: Mapping[Noun, Callable[[int], str]] = {
     "camera": lambda n: ngettext("{count} camera", "{count} cameras", n),
+    "clip": lambda n: ngettext("{count} clip", "{count} clips", n),
     "file": lambda n: ngettext("{count} file", "{count} files", n),
     "gap": lambda n: ngettext("{count} gap", "{count} gaps", n),
     "hit": lambda n: ngettext("{count} hit", "{count} hits", n),

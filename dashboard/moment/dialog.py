@@ -22,6 +22,7 @@ from dashboard.components import routes as pages
 from dashboard.components import video_serving as footage
 from dashboard.components.browser import (
     begin_strip_at,
+    closer_look,
     name_opened,
     picked_region,
     region_picker,
@@ -37,7 +38,7 @@ from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switc
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from ingest.evidence.bundle import file_stem, jpeg
-from ingest.evidence.originals import cut_moment, picture_of, span_around
+from ingest.evidence.originals import cut_moment, picture_of, shortest_frame_s, span_around
 from ingest.media.video.clips import Span, clip_suffix
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
@@ -168,12 +169,19 @@ def _picture(
 ) -> None:
     if _is_choosing(entity):
         _choose_region(library, entity, searching)
-    elif looked_for is not None and is_why_asked():
+        return
+    playing: Path | None = None
+    if looked_for is not None and is_why_asked():
         show_why(entity, looked_for)
     elif entity.in_video:
-        _video(library, entity)
+        playing = _video(library, entity)
     else:
         _photograph(entity)
+    frame_s = None
+    if playing is not None:
+        with suppress(MediaError):
+            frame_s = shortest_frame_s(playing, entity.track)
+    closer_look(entity.id, frame_s)
 
 
 def _steps(index: int, count: int) -> None:
@@ -201,14 +209,15 @@ def _look_beside(entity_id: str) -> None:
     _stop_choosing()
 
 
-def _video(library: str, entity: MediaEntity) -> None:
+def _video(library: str, entity: MediaEntity) -> Path | None:
+    """Draw an entity's video, or what stands for it; return the file that plays, None for none."""
     path = footage.file_of(entity)
     if path is None:
         _gone(entity)
-        return
+        return None
     if path.suffix.lower() == ".gif":
         st.image(path, width="stretch", alt=_("The animation"))
-        return
+        return None
     if entity.track:
         show_thumbnail(entity.thumbnail, alt=_("The keyframe"))
         text = _(
@@ -217,7 +226,7 @@ def _video(library: str, entity: MediaEntity) -> None:
         )
         at, where = clock(entity.pts_ms), plain(str(path))
         st.info(text.format(number=entity.track, position=at, path=where))
-        return
+        return None
     url = footage.url_of(library, entity)
     too_large = url is None and path.stat().st_size > _WHOLE_FILE_BYTES
     if too_large or not footage.plays_in_browsers(path):
@@ -227,11 +236,13 @@ def _video(library: str, entity: MediaEntity) -> None:
             text = _("This video is too large to play outside `sightline serve`.")
         suffix, at = plain(path.suffix or _("such")), clock(entity.pts_ms)
         st.info(text.format(suffix=suffix, position=at, path=plain(str(path))))
-        return
+        return None
     start_s = entity.pts_ms // 1000
     st.video(url or path, start_time=start_s, autoplay=True, muted=True)
     text = _("Plays from {start}; the keyframe is at {position}.")
-    st.caption(text.format(start=clock(start_s * 1000), position=clock(entity.pts_ms)))
+    with st.container(key="moment-plays"):
+        st.caption(text.format(start=clock(start_s * 1000), position=clock(entity.pts_ms)))
+    return path
 
 
 def _photograph(entity: MediaEntity) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from dashboard.components.browser import begin_page_at_top
+from dashboard.components.browser import begin_page_at_top, play_on_hover
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail, show_thumbnails
+from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
 from search_core.encoders.base import Embeddings
@@ -60,6 +61,7 @@ def draw_cards(
             page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
     first = (page - 1) * PER_PAGE
     on_page = cards[first : first + PER_PAGE]
+    _play_on_hover(library, on_page, searching=searching)
     headings = _less_sure(cards) if headings is None else headings
     with grid:
         for index, card in enumerate(on_page, start=first):
@@ -67,8 +69,7 @@ def draw_cards(
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            kind = "newest-" if searching and card.moment is None else ""
-            with st.container(key=f"card-{kind}{card.number}"):
+            with st.container(key=_key(card, searching=searching)):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 if folded := folded_pictures(card):
@@ -83,6 +84,17 @@ def draw_cards(
     if pages > 1:
         begin_page_at_top(key, page)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
+
+
+def _key(card: Card, *, searching: bool) -> str:
+    return (
+        f"card-newest-{card.number}" if searching and card.moment is None else f"card-{card.number}"
+    )
+
+
+def _play_on_hover(library: str, cards: Sequence[Card], *, searching: bool) -> None:
+    found = ((card, preview_of(library, card.entity)) for card in cards)
+    play_on_hover({_key(card, searching=searching): where for card, where in found if where})
 
 
 def _less_sure(cards: Sequence[Card]) -> dict[int, str]:

@@ -4,6 +4,9 @@ to leave out, and what is looked for now.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import streamlit as st
 
 from dashboard import resources
@@ -15,7 +18,7 @@ from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_a
 from dashboard.components.newest import day_headings, newest_entities
 from dashboard.components.routes import Page
 from dashboard.components.stills import still_of
-from dashboard.i18n.formatting import counted, plain, time_range
+from dashboard.i18n.formatting import counted, local_time, plain, time_range
 from dashboard.i18n.gettext import N_, _
 from dashboard.moment import dialog as moment_dialog
 from dashboard.moment.grid import show_cards
@@ -30,6 +33,7 @@ from dashboard.search.filters import (
     pick_filters,
 )
 from dashboard.search.results import show_results
+from dashboard.search.scrubber import leave, scrub
 from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
@@ -86,7 +90,8 @@ def page() -> None:
     if request.is_empty:
         if where.is_empty:
             _invite(info.name, facets)
-        _newest(info.name, where, facets)
+        if facets.count:
+            _newest(info.name, where, facets)
         moment_dialog.open_from_address(info.name, searching=True)
         return
     _say_what_is_understood(info.encoder.name, request)
@@ -142,10 +147,14 @@ def _invite(library: str, facets: Facets) -> None:
     st.caption(plain(line))
 
 
+@st.fragment
+@shown_in_words()
 def _newest(library: str, where: Filter, facets: Facets) -> None:
-    """Draw what passes the filters, the newest first, by day."""
-    if not facets.count:
-        return
+    """Draw what passes the filters, the newest first, by day, from the time that was gone to."""
+    gone_to = scrub(library, where)
+    if gone_to is not None:
+        until = datetime.fromtimestamp(gone_to.last_ms / 1000, UTC)
+        where = replace(where, before=min(where.before or until, until))
     count = resources.store().count(library, where)
     entities = newest_entities(resources.store(), library, where, facets, _NEWEST)
     if not entities:
@@ -154,8 +163,23 @@ def _newest(library: str, where: Filter, facets: Facets) -> None:
     text = _("**{pictures}**, the newest first")
     if len(entities) < count:
         text = _("**{pictures}**, the newest {shown} of them")
-    said = text.format(pictures=counted(count, "picture"), shown=f"{len(entities):,}")
-    st.markdown(said)
+    if gone_to is not None:
+        text = _("**{pictures}** until {time}, the newest first")
+    said = text.format(
+        pictures=counted(count, "picture"),
+        shown=f"{len(entities):,}",
+        time=plain(local_time(gone_to.last_ms)) if gone_to else "",
+    )
+    with st.container(horizontal=True, vertical_alignment="center", key="newest-head"):
+        st.markdown(said, width="content")
+        if gone_to is not None:
+            st.button(
+                _("Back to the newest"),
+                icon=":material/last_page:",
+                type="tertiary",
+                on_click=leave,
+                args=(library,),
+            )
     show_cards(
         library,
         cards_of_entities(entities),

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,7 +20,9 @@ from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.grid import draw_cards
 from dashboard.query.request import SearchRequest, embeddings
 from dashboard.search import export as search_export
+from dashboard.search.clips import offer_clips
 from dashboard.search.filters import set_times
+from dashboard.search.times import Span, bulk, offer_outlying
 from search_core.search.engine import Answer, Hit
 from search_core.search.grouping import Moment, fold_alike, fold_moments
 
@@ -100,9 +101,9 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     with when:
         known = sorted(camera.camera for camera in resources.facets(request.library).cameras)
         span = show_timeline(every, known, f"timeline-{key}")
-    if span is not None and not any(map(span.holds, every)):
+    if span is not None and not any(span.holds(hit.entity.captured_at) for hit in every):
         span = None  # brushed where there is nothing
-    hits = [hit for hit in every if span is None or span.holds(hit)]
+    hits = [hit for hit in every if span is None or span.holds(hit.entity.captured_at)]
     with head:
         counts = st.container(width="content")
         st.space("stretch")
@@ -112,7 +113,7 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     counts.markdown(_counts(found, hits, moments))
     if span is not None:
         with when:
-            _brushed(span, len(hits), len(every))
+            _brushed(request, span, len(hits), len(every))
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
     for read in found.truncated:
@@ -161,7 +162,7 @@ def _counts(found: Answer, hits: list[Hit], moments: list[Moment]) -> str:
     return f"{text} · :gray[{took}] :gray[:small[({split})]]"
 
 
-def _brushed(span: Span, shown: int, of: int) -> None:
+def _brushed(request: SearchRequest, span: Span, shown: int, of: int) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="brushed"):
         text = _("{shown} of {hits}, {time}").format(
             shown=shown, hits=counted(of, "hit"), time=time_range(span.first_ms, span.last_ms)
@@ -176,38 +177,39 @@ def _brushed(span: Span, shown: int, of: int) -> None:
             args=(span.first_ms, span.last_ms),
         ):
             st.rerun()
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A time, in epoch milliseconds: from ``first_ms`` (inclusive) to ``last_ms`` (exclusive)."""
-
-    first_ms: int
-    last_ms: int
-
-    def holds(self, hit: Hit) -> bool:
-        """Whether a hit was captured in it."""
-        return self.first_ms <= hit.entity.captured_at < self.last_ms
+        offer_clips(request.library, request.where.cameras, span.first_ms, span.last_ms)
 
 
 def show_timeline(hits: Sequence[Hit], cameras: Sequence[str], key: str) -> Span | None:
     """Draw the histogram; return the time that is brushed, None for none.
 
-    ``cameras`` are the library's, which keep their colours from search to search. Nothing is drawn
-    where all was captured at once.
+    ``cameras`` are the library's, which keep their colours from search to search. Hits that are far
+    from all others are beside the axis, to be chosen by a button. Nothing is drawn where all was
+    captured at once.
     """
-    bars = timeline_bars(hits)
-    if len({bar["from"] for bar in bars}) < 2:
-        return None
-    drawn = st.vega_lite_chart(
-        spec=_spec(bars, cameras),
-        key=key,
-        on_select="rerun",
-        selection_mode=_BRUSH,
-        width="stretch",
-        height=HEIGHT_PX,
-    )
-    return brushed(drawn)
+    aside = f"{key}-aside"
+    times = Counter(hit.entity.captured_at for hit in hits)
+    within = bulk(times)
+    bars = timeline_bars([hit for hit in hits if within.holds(hit.entity.captured_at)])
+    span = None
+    if len({bar["from"] for bar in bars}) > 1:
+        drawn = st.vega_lite_chart(
+            spec=_spec(bars, cameras),
+            key=key,
+            on_select=lambda: st.session_state.update({aside: None}),
+            selection_mode=_BRUSH,
+            width="stretch",
+            height=HEIGHT_PX,
+        )
+        span = brushed(drawn)
+
+    def choose(far: Span) -> None:
+        is_chosen = st.session_state.get(aside) == far
+        st.session_state[aside] = None if is_chosen else far
+
+    offer_outlying(times, within, "hit", key, choose)
+    far: Span | None = st.session_state.get(aside)
+    return far or span
 
 
 def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ from PIL import Image
 from ingest.ledger import Ledger
 from ingest.media.decoding import open_media
 from ingest.media.video.clips import Box, Clip, Span, cut_clip
+from ingest.media.video.container import number_of, open_container, video_tracks
 from ingest.sources.media_locator import Whereabouts
 from ingest.sources.remote.fetching import fetched
 from ingest.sources.remote.files import RemoteFiles
@@ -23,10 +24,12 @@ from search_core.errors import MediaError, UsageError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.library import Store
+from search_core.store.library import Store, entities_where
 
 _CHANGED = "has changed since it was taken in"
 _GONE = "is gone"
+#: What says of itself to be faster has timestamps that are finer than its frames.
+_MOST_FRAMES_PER_S = 480
 #: No recording is taken to be longer: earlier keyframes are not looked at for a span of time.
 _LONGEST_MS = 24 * 3600 * 1000
 
@@ -84,6 +87,18 @@ def picture_of(entity: MediaEntity, path: Path, *, max_pixels: int) -> Image.Ima
     """
     with closing(open_media(path, max_pixels=max_pixels, track=entity.track)) as media:
         return media.frame_at(0 if entity.is_live else entity.pts_ms).image
+
+
+def shortest_frame_s(path: Path, track: int) -> float:
+    """Return how long a frame of a video is shown, the shortest where its rate varies, in seconds.
+
+    Raises MediaError.
+    """
+    with closing(open_container(path)) as container:
+        tracks = video_tracks(container)
+        video = next((item for item in tracks if number_of(container, item) == track), tracks[0])
+        rates = [float(rate) for rate in (video.guessed_rate, video.average_rate) if rate]
+    return 1 / max((rate for rate in rates if 0 < rate <= _MOST_FRAMES_PER_S), default=25)
 
 
 def cut_moment(
@@ -150,16 +165,23 @@ def spans_between(
 ) -> list[tuple[MediaEntity, Span]]:
     """Return the spans of videos recorded between two moments (epoch ms), in order of time.
 
-    ``where`` narrows cameras and the like; each span comes with a moment of its video.
+    ``where`` narrows cameras and the like; each span comes with a moment of its video, one within
+    the span where there is any.
     """
     earliest = datetime.fromtimestamp((after_ms - _LONGEST_MS) / 1000, UTC)
     latest = datetime.fromtimestamp((before_ms + _LONGEST_MS) / 1000, UTC)
     near = replace(where, after=earliest, before=latest, media_type="frame")
+
+    def distance(moment: MediaEntity) -> tuple[bool, int]:
+        within = after_ms <= moment.captured_at < before_ms
+        return not within, abs(moment.captured_at - after_ms)
+
     videos: dict[tuple[str, int], MediaEntity] = {}
-    for page in store.vectors(library, where=near):
-        for entity in page.entities:
-            if entity.in_video:
-                videos.setdefault((entity.source_id, entity.track), entity)
+    for page in entities_where(store, library, near):
+        for entity in page:
+            video = (entity.source_id, entity.track)
+            if entity.in_video and distance(entity) <= distance(videos.get(video, entity)):
+                videos[video] = entity
     found = []
     for entity in videos.values():
         begins = entity.captured_at - entity.pts_ms

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -224,6 +226,27 @@ def test_evidence_goes_from_a_hit_to_a_zip_that_proves_itself(
     assert (found.title, found.problems) == ("Car park", ())
 
 
+def test_the_newest_pictures_are_gone_along_by_hours(page: Page) -> None:  # noqa: F811
+    newest = page.locator("[class*=st-key-card-newest-1] [data-testid=stImageCaption]").first
+    newest.wait_for()
+    settle(page)
+    hours = page.get_by_role("slider", name="Hours")  # all footage is of one day
+    hours.focus()
+    page.keyboard.press("Home")
+    page.get_by_text(re.compile(r"until 2026-03-02 10:00:00")).wait_for()
+    settle(page)
+    assert "09:1" in newest.inner_text()
+    assert "09:00" in (hours.get_attribute("aria-valuetext") or "")
+    page.keyboard.press("Escape")
+    page.get_by_text(re.compile(r"until 2026-03-02")).wait_for(state="detached")
+    bars = hours.bounding_box()
+    assert bars is not None
+    page.mouse.click(bars["x"] + 1, bars["y"] + 10)  # the nearest there is
+    page.get_by_text(re.compile(r"until 2026-03-02 10:00:00")).wait_for()
+    page.get_by_role("button", name="Back to the newest").click()
+    page.get_by_text(re.compile(r"until 2026-03-02")).wait_for(state="detached")
+
+
 def test_filters_alone_answer_and_are_removed_by_a_click(page: Page) -> None:  # noqa: F811
     page.locator("[class*=st-key-card-newest-1] img").first.wait_for()
     page.goto(f"{page.url.split('?')[0]}?camera=loading-dock")
@@ -256,7 +279,10 @@ def test_a_page_that_is_turned_to_begins_at_its_top(page: Page) -> None:  # noqa
     assert (actions.bounding_box() or {"y": 1e9})["y"] < 844 / 2
 
 
-def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
+def test_a_brushed_time_narrows_the_results_and_is_cut_into_clips(
+    page: Page,  # noqa: F811
+    tmp_path: Path,
+) -> None:
     ask(page, q="a car", fold="never", k="100")
     chart = page.locator(".st-key-timeline [data-testid=stVegaLiteChart]")
     chart.locator("canvas, svg").first.wait_for()
@@ -266,10 +292,85 @@ def test_a_brushed_time_narrows_the_results(page: Page) -> None:  # noqa: F811
     page.mouse.down()
     page.mouse.move(box["x"] + 3, box["y"] + 45, steps=5)
     page.mouse.up()
+    page.get_by_role("button", name="Clips of this time").first.click()
+    dialog = page.locator("[role=dialog]").filter(has_text="To the frame")
+    with page.expect_download() as download:
+        dialog.get_by_role("button", name=re.compile(r"Download \d+ clip")).click()
+    download.value.save_as(tmp_path / "clips.zip")
+    assert not verify_bundle(tmp_path / "clips.zip").problems
+    with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
+        clips = json.loads(archive.read("manifest.json"))["items"]
+    assert all(clip["cut"] == "copied" and clip["file"].endswith("-clip.mp4") for clip in clips)
+    dialog.get_by_text("Add to a case").click()
+    dialog.get_by_label("Name").fill("Cars")
+    dialog.get_by_label("Name").press("Enter")
+    dialog.get_by_role("button", name="Add to the case").click()
+    dialog.get_by_text(f"Cars: {len(clips)} clip").wait_for()
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
     page.get_by_role("button", name="Search only this time").click()
     page.wait_for_url("**after=*")
     page.get_by_role("button", name="Clear filters").click()
     page.wait_for_url(lambda url: "after=" not in url)
+
+
+def test_a_card_plays_under_the_pointer_and_loads_nothing_before(page: Page) -> None:  # noqa: F811
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    ask(page, q="a car", fold="never")
+    settle(page)
+    page.wait_for_function("document.querySelector('.st-key-hover-play')")
+    assert not any("/footage/" in url for url in asked)
+    playing = page.locator(f"{FIRST} video")
+    page.locator(FIRST).hover()
+    page.wait_for_function(
+        """card => {
+            const video = document.querySelector(`${card} video`);
+            return video?.muted && !video.paused && video.style.visibility === "visible";
+        }""",
+        arg=FIRST,
+    )
+    page.mouse.move(2, 2)
+    playing.wait_for(state="detached")
+    page.emulate_media(reduced_motion="reduce")
+    page.locator(f"{FIRST} .stButton button").focus()
+    page.keyboard.press("p")
+    playing.wait_for()
+    page.keyboard.press("p")
+    playing.wait_for(state="detached")
+
+
+def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  # noqa: F811
+    from playwright.sync_api import expect
+
+    ask(page, q="a car", fold="never")
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    video = page.locator("[role=dialog] video")
+    page.wait_for_function("document.querySelector('[role=dialog] video')?.currentTime > 0")
+    title = page.locator("[role=dialog] h2").first.inner_text()
+    page.get_by_role("button", name="Play or pause").click()
+    time = page.locator(".st-key-closer-look output")
+    times = [time.inner_text()]
+    for key in (".", ".", ".", ","):
+        page.keyboard.press(key)
+        expect(time).not_to_have_text(times[-1])
+        times.append(time.inner_text())
+    shown = [60 * float(text.split(":")[0]) + float(text.split(":")[1]) for text in times]
+    steps = [round(after - before, 2) for before, after in pairwise(shown)]
+    assert steps[1:] == [steps[1], steps[1], -steps[1]]  # one frame each; the first ends the play
+    assert times[4] == times[2]
+
+    page.keyboard.press(">")
+    assert video.evaluate("video => video.playbackRate") == 1.5
+    page.keyboard.press("+")
+    assert "scale(1.5)" in video.evaluate("video => video.style.transform")
+    page.keyboard.press("0")
+    assert video.evaluate("video => video.style.transform") == ""
+    page.locator("[role=dialog]").get_by_label("Tags").press("+")
+    assert video.evaluate("video => video.style.transform") == ""  # that was writing
+    page.locator(".st-key-closer-look [data-do=on]").focus()  # the list of tags closes
+    page.keyboard.press("ArrowRight")
+    expect(page.locator("[role=dialog] h2").first).not_to_have_text(title)
 
 
 def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_path: Path) -> None:  # noqa: F811

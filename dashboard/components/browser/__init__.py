@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +30,13 @@ _PICKER_HTML = """
 </div></div>
 """
 _PICKER_CSS = """
+/* As wide as there is room, and no higher than can be seen: a portrait is narrower. */
 .frame {
-  position: relative; width: fit-content; max-width: 100%; overflow: hidden; cursor: crosshair;
-  touch-action: none; user-select: none; border-radius: var(--st-base-radius); margin: 0 auto;
+  position: relative; width: min(100%, 46rem, 60vh * var(--ratio)); overflow: hidden;
+  cursor: crosshair; touch-action: none; user-select: none; margin: 0 auto;
+  border-radius: var(--st-base-radius);
 }
-img { display: block; max-width: 100%; width: 46rem; max-height: 60vh; }
+img { display: block; width: 100%; aspect-ratio: var(--ratio); }
 .box {
   position: absolute; box-sizing: border-box; cursor: move; border: 2px solid #fff;
   outline: 1px solid #0b0f14; box-shadow: 0 0 0 9999px rgba(11, 15, 20, 0.55);
@@ -47,6 +50,79 @@ i[data-corner=nw] { left: -8px; top: -8px; cursor: nwse-resize; }
 i[data-corner=se] { right: -8px; bottom: -8px; cursor: nwse-resize; }
 i[data-corner=ne] { right: -8px; top: -8px; cursor: nesw-resize; }
 i[data-corner=sw] { left: -8px; bottom: -8px; cursor: nesw-resize; }
+"""
+_LOOK_HTML = """
+<div class="bar" role="toolbar">
+<span class="video" hidden>
+<button data-do="back"><svg viewBox="0 0 24 24"><path d="M7 6v12M18 6l-8 6 8 6z"/></svg></button>
+<button data-do="play"><svg viewBox="0 0 24 24"><path class="paused" d="M8 5l11 7-11 7z"/>
+<path class="playing" d="M8 5v14M16 5v14"/></svg></button>
+<button data-do="on"><svg viewBox="0 0 24 24"><path d="M17 6v12M6 6l8 6-8 6z"/></svg></button>
+<output></output>
+<select></select>
+</span>
+<span>
+<button data-do="out"><svg viewBox="0 0 24 24"><path d="M6 12h12"/></svg></button>
+<button data-do="reset"></button>
+<button data-do="in"><svg viewBox="0 0 24 24"><path d="M6 12h12M12 6v12"/></svg></button>
+</span>
+</div>
+"""
+_LOOK_CSS = """
+.bar, .bar span { display: flex; flex-wrap: wrap; align-items: center; gap: 0.25rem; }
+.bar { gap: 0.25rem 1rem; justify-content: space-between; }
+.bar [hidden] { display: none; }
+button, select, output {
+  font: 0.82rem var(--st-font); color: var(--st-text-color); min-height: 2rem;
+  font-variant-numeric: tabular-nums;
+}
+button, select {
+  padding: 0 0.4rem; cursor: pointer; border-radius: var(--st-button-radius);
+  background: var(--st-background-color);
+  border: 1px solid color-mix(in srgb, currentColor 25%, transparent);
+}
+button { display: grid; place-items: center; min-width: 2rem; }
+button[data-do="reset"] { min-width: 3.6rem; }
+button:hover:not(:disabled), select:hover { border-color: #2a8fb0; }
+button:focus-visible, select:focus-visible { outline: 2px solid #2a8fb0; outline-offset: 1px; }
+button:disabled { opacity: 0.4; cursor: default; }
+output { display: grid; align-items: center; min-width: 5rem; padding: 0 0.4rem; }
+svg {
+  width: 1.1rem; fill: currentColor; stroke: currentColor; stroke-width: 2;
+  stroke-linejoin: round;
+}
+@media (max-width: 640px) {
+  .bar, .bar span { flex-wrap: nowrap; gap: 0.2rem; }
+  button { min-width: 1.75rem; padding: 0 0.2rem; }
+  button[data-do="reset"] { min-width: 3rem; }
+  output { display: none; } /* the player says it, and there is no room */
+}
+[data-now="playing"] .paused, :not([data-now="playing"]) > svg > .playing { display: none; }
+"""
+_SCRUBBER_HTML = """
+<div class="scrubber" role="slider" tabindex="0"><div class="bars"></div>
+<div class="words"><span></span><output></output><span></span></div></div>
+"""
+_SCRUBBER_CSS = """
+.scrubber {
+  font: 0.75rem var(--st-font); color: var(--st-text-color); cursor: pointer; user-select: none;
+  touch-action: pan-y; border-radius: var(--st-base-radius);
+}
+.scrubber:focus-visible { outline: 2px solid #2a8fb0; outline-offset: 3px; }
+.bars {
+  position: relative; height: 2rem;
+  border-bottom: 1px solid color-mix(in srgb, currentColor 30%, transparent);
+}
+.bars i { position: absolute; bottom: 0; box-sizing: border-box; padding: 0 0.5px; }
+.bars i::before {
+  content: ""; display: block; height: 100%; border-radius: 1px 1px 0 0;
+  background: color-mix(in srgb, currentColor 45%, transparent);
+}
+.bars i.over::before { background: currentColor; }
+.bars i.chosen::before { background: #2a8fb0; }
+.words { display: flex; justify-content: space-between; gap: 0.5rem; line-height: 1.5; }
+.words span { opacity: 0.8; }
+.words output { font-weight: 600; text-align: center; }
 """
 _MIDDLE = Box(0.25, 0.25, 0.75, 0.75)
 
@@ -81,6 +157,84 @@ _streamlit_words = st.components.v2.component(
 _strip_view = st.components.v2.component(
     "sightline_strip_view", html="<span hidden></span>", js=_script("strip_view.js")
 )
+_closer_look = st.components.v2.component(
+    "sightline_closer_look", html=_LOOK_HTML, css=_LOOK_CSS, js=_script("closer_look.js")
+)
+_hover_play = st.components.v2.component(
+    "sightline_hover_play", html="<span hidden></span>", js=_script("hover_play.js")
+)
+_scrubber = st.components.v2.component(
+    "sightline_scrubber", html=_SCRUBBER_HTML, css=_SCRUBBER_CSS, js=_script("scrubber.js")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of a scrubber: its place from the left, its height (0 to 1), and what it is called."""
+
+    slot: int
+    height: float
+    words: str
+
+
+def scrubber(
+    bars: Sequence[Bar],
+    chosen: int | None,
+    *,
+    slots: int,
+    label: str,
+    ends: Sequence[str],
+    key: str,
+    on_choose: Callable[[int | None], None],
+) -> None:
+    """Draw a slim histogram to go to one of its bars by; ``chosen`` is the one that was gone to.
+
+    Bars lie in ``slots`` of equal width; ``ends`` says what the first and the last of them are.
+
+    ``on_choose`` hears which it is, None for none, before the page is drawn again.
+    """
+
+    def heard() -> None:
+        sent = str((st.session_state.get(key) or {}).get("chosen") or "none")
+        place = int(sent) if sent.isdecimal() else None
+        on_choose(place if place is None or place < len(bars) else None)
+
+    data = {
+        "bars": [asdict(bar) for bar in bars],
+        "slots": slots,
+        "chosen": chosen,
+        "begins": ends[0],
+        "ends": ends[1],
+        "label": label,
+        "nothing": _("the newest pictures"),
+    }
+    _scrubber(key=key, data=data, on_chosen_change=heard)
+
+
+def play_on_hover(moments: Mapping[str, tuple[str, float]]) -> None:
+    """Let cards play while the pointer rests on them, by the keys of their containers.
+
+    Each has its video's address, and where to begin in it (s).
+    """
+    _hover_play(key="hover-play", data={"moments": moments})
+
+
+def closer_look(of: str, frame_s: float | None) -> None:
+    """Draw what zooms into the picture of an opened moment, and steps through its video.
+
+    ``of`` is the moment's id: another begins as it is. ``frame_s`` is how long a frame of the video
+    is shown, at the least; None where none plays.
+    """
+    words = {
+        "back": _("Previous frame (,)"),
+        "on": _("Next frame (.)"),
+        "play": _("Play or pause"),
+        "speed": _("Speed (< and >)"),
+        "out": _("Zoom out (-)"),
+        "in": _("Zoom in (+, or the wheel over the picture)"),
+        "reset": _("Zoom: the whole picture (0)"),
+    }
+    _closer_look(key="closer-look", data={"of": of, "frame_s": frame_s, "words": words})
 
 
 def begin_strip_at(here: str) -> None:
@@ -159,6 +313,7 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
     sides = [beginning.left, beginning.top, beginning.right, beginning.bottom]
     data: dict[str, Any] = {
         "picture": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
+        "ratio": image.width / image.height,
         "region": sides,
         "alt": _("The picture to choose a region of"),
         "label": _("The region. Arrows move it, Shift with arrows resizes it."),

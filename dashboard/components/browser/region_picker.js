@@ -9,6 +9,7 @@ export default function ({ data, parentElement, setStateValue }) {
   const box = frame.querySelector(".box");
   if (image.src !== data.picture) image.src = data.picture;
   image.alt = data.alt;
+  frame.style.setProperty("--ratio", data.ratio);
   box.setAttribute("aria-label", data.label);
   frame.sides ??= data.region ?? [0.25, 0.25, 0.75, 0.75];
   let sides = frame.sides;

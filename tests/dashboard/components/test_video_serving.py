@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.applications import Starlette
 
 from dashboard import resources
@@ -104,3 +105,17 @@ def test_a_file_that_is_gone_is_none(tmp_path: Path) -> None:
     assert footage.file_of(replace(gone, uri="relative.mp4")) is None
     assert footage.file_of(replace(gone, uri="rtsp://cam/1")) is None
     assert footage.file_of(replace(gone, uri="\x00")) is None
+
+
+def test_only_what_browsers_play_is_previewed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(footage, "url_of", lambda library, entity: f"/footage/{entity.id}")
+    frame = make_entity(1, pts_ms=2500)
+
+    assert footage.preview_of("main", frame) == (f"/footage/{frame.id}", 2.5)
+    for changes in (
+        {"media_type": "image"},
+        {"uri": "/footage/1.avi"},
+        {"uri": "s3://bucket/1.mp4"},
+        {"captured_from": "live", "duration_ms": 0},
+    ):
+        assert footage.preview_of("main", replace(frame, **changes)) is None, changes

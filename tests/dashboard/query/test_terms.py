@@ -5,7 +5,8 @@ from PIL import Image
 
 from dashboard.components.image_input import Box, box_from_text, box_of, box_to_text
 from dashboard.query.terms import Said, said
-from dashboard.search.results import Span, brushed, colours_of, timeline_bars
+from dashboard.search.results import brushed, colours_of, timeline_bars
+from dashboard.search.times import Span
 from search_core.search.engine import Hit
 from tests.conftest import make_entity
 

@@ -12,6 +12,7 @@ import pytest
 
 from dashboard import resources
 from dashboard.moment.grid import PER_PAGE
+from dashboard.search.times import Span
 from search_core.encoders.base import EncoderIdentity
 from search_core.encoders.catalogue import Calibration
 from search_core.indexes import Hnsw
@@ -54,6 +55,46 @@ def test_the_newest_pictures_are_shown_before_anything_is_asked(
     assert "**1970-01-01**" in words(app)  # the day they are of
     assert "00\\:00\\:24" in card_lines(app)[0]
     assert "00\\:00\\:23" in card_lines(app)[1]
+
+
+def test_a_time_among_the_newest_pictures_is_gone_to(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = open_page("search")
+    app.session_state["scrubbed_to-main"] = Span(0, 10_000)
+    app.run()
+    assert "**10 pictures** until 1970\\-01\\-01 00\\:00\\:10, the newest first" in words(app)
+    assert "00\\:00\\:09" in card_lines(app)[0]
+
+    app.multiselect(key="camera").set_value(["cam-1"]).run()
+    assert "**2 pictures** until" in words(app)
+    next(button for button in app.button if button.label == "Back to the newest").click().run()
+    assert "until" not in words(app).split("the newest first")[0]
+    assert "00\\:00\\:22" in card_lines(app)[0]
+
+
+def test_a_picture_with_a_wrong_clock_is_beside_the_timeline(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    wrong = replace(library[0], captured_at=4_070_908_800_000)
+    with closing(MilvusStore(resolve_endpoint(load_settings()))) as store:
+        store.upsert("main", [wrong], store.embedding("main", wrong.id)[None])
+
+    app = open_page("search")
+    [far] = [button for button in app.button if "far from the others" in button.label]
+    assert far.label == "1 picture of 2099\\-01\\-01, far from the others"
+
+    app = ask(app, "a red square")
+    hits = len(opened(app))
+    [far] = [button for button in app.button if "far from the others" in button.label]
+    assert far.label == "1 hit of 2099\\-01\\-01, far from the others"
+    far.click().run()
+    assert f"1 of {ROWS} hits, 2099" in words(app)
+    [line] = card_lines(app)
+    assert "2099" in line
+    [far] = [button for button in app.button if "far from the others" in button.label]
+    far.click().run()
+    assert len(opened(app)) == hits
 
 
 def test_filters_alone_answer(library: list[MediaEntity], open_page: OpenPage) -> None:

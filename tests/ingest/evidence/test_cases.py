@@ -21,7 +21,7 @@ from pypdf import PdfReader
 
 from ingest.evidence.bundle import BundleWriter, Written, case_bundle
 from ingest.evidence.cases import Cases, Item, clip_item, note_item, picture_item
-from ingest.evidence.originals import span_around, spans_between
+from ingest.evidence.originals import shortest_frame_s, span_around, spans_between
 from ingest.evidence.verification import verify_bundle
 from ingest.ledger import Ledger
 from ingest.media.video.clips import Box, Span
@@ -165,6 +165,26 @@ def test_a_span_of_time_finds_the_parts_of_all_recordings(
     found = spans_between(store, "main", Filter(), STARTED_MS + 4000, STARTED_MS + 13_000)
     assert [span for _, span in found] == [Span(4000, 6000), Span(0, 6000), Span(0, 1000)]
     assert not spans_between(store, "main", Filter(cameras=("yard",)), STARTED_MS, STARTED_MS + 9)
+
+
+def test_a_span_of_time_comes_with_a_moment_of_what_it_shows(
+    footage: list[MediaEntity], store: MemoryStore
+) -> None:
+    first = footage[0]
+    begins = first.captured_at - first.pts_ms
+    for at in (3000, 5000):
+        later = replace(first, id=f"{first.id}-{at}", pts_ms=at, captured_at=begins + at)
+        store.upsert("main", [later], store.embedding("main", first.id)[None])
+    [(moment, span)] = spans_between(store, "main", Filter(), begins + 2500, begins + 4500)
+    assert (moment.pts_ms, span) == (3000, Span(2500, 4500))
+
+
+@pytest.mark.parametrize(("times", "frame_s"), [(None, 0.2), ([0.0, 0.1, 0.2, 1.2, 2.2], 0.1)])
+def test_a_frame_is_shown_as_long_as_the_video_says(
+    media: Path, times: list[float] | None, frame_s: float
+) -> None:
+    path = make_clip(media / "gate.mp4", fps=5 if times is None else 10, times=times)
+    assert shortest_frame_s(path, 0) == pytest.approx(frame_s)
 
 
 # Bundles

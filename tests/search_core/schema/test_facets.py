@@ -37,6 +37,7 @@ def test_counts_every_entity_by_camera_tag_and_media_type(
 
         assert found.count == ROWS
         assert found.cameras[1] == CameraFacet("cam-1", 400, 1_000, 1_198_000)
+        assert found.cameras[1].quarter_hours == {0: 300, 900_000: 100}
         assert found.tags == {"all": 600, "even": 600, "odd": 600}
         assert found.media_types == {"frame": ROWS}
         assert len(found.source_ids) == ROWS
