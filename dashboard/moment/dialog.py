@@ -311,7 +311,7 @@ def _choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
         if st.button(
             _("Search this region"),
             type="primary",
-            on_click=lambda: search_terms.look_for_more_like(entity.id, picked_region(key)),
+            on_click=lambda: search_terms.look_for_more_like(entity.id, part=picked_region(key)),
         ):
             _go(library, entity, picked_region(key), searching)
 
