@@ -48,13 +48,15 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 
 
 def card_text(card: Card) -> str:
-    """Return a card's lines as Markdown: its camera, its time, how well it fits, its tags."""
-    facts = _(" · ").join(filter(None, (str(card.number), folded_text(card))))
+    """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, its
+    tags."""
     lines = [
         f"**{plain(card.entity.camera) or _('no camera')}**",
         f"{plain(_when(card))} :small[:gray[{plain(position(card.entity))}]]",
-        f":small[:gray[{plain(facts)}]]",
     ]
+    if card.moment is not None:
+        facts = " · ".join(filter(None, (str(card.number), folded_text(card))))
+        lines.append(f":small[:gray[{plain(facts)}]]")
     if card.entity.tags:
         lines.append(" ".join(f":gray-badge[{plain(tag)}]" for tag in card.entity.tags))
     return "  \n".join(lines)

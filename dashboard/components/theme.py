@@ -134,6 +134,10 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-results [class*="st-key-card-"] .stCheckbox label {
   padding: 0.6rem; margin: 0; cursor: pointer;
 }
+/* Seen on any picture. */
+.st-key-results [class*="st-key-card-"] .stCheckbox label > span + div {
+  box-shadow: 0 0 0 1.5px rgba(255, 255, 255, 0.8), 0 0 5px 2px rgba(11, 15, 20, 0.5);
+}
 .st-key-results [class*="st-key-card-"]:has(.stCheckbox input:checked) {
   border-color: #2a8fb0; outline: 2px solid #2a8fb0;
 }
@@ -147,13 +151,17 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   background: light-dark(#ffffff, #131a22); box-shadow: 0 2px 14px rgba(11, 15, 20, 0.35);
 }
 .st-key-selection-what, .st-key-selection-actions { gap: 0.4rem; }
+.st-key-selection .st-key-selection-what { align-items: baseline; }
 .st-key-selection-what .stButton button { min-height: 0; padding-block: 0; }
 .st-key-selection-actions button { min-height: 0; padding: 0.15rem 0.55rem; }
 .st-key-selection-actions button p { font-size: 0.88rem; }
 @media (max-width: 640px) {
+  .st-key-results [class*="st-key-card-"] .stCheckbox label { padding: 0.8rem; }
   .st-key-selection { padding: 0.4rem 0.5rem; }
-  .st-key-selection-actions { gap: 0.3rem; }
-  .st-key-selection-actions button { padding: 0.3rem 0.5rem; }
+  /* All of them in one row, for the thumb. */
+  .st-key-selection-actions { gap: 0; justify-content: space-between; flex-wrap: nowrap; }
+  .st-key-selection-actions button { padding: 0.45rem; border: none; }
+  .st-key-selection-actions .stPopover button > [aria-hidden] { display: none; }
   .st-key-selection-actions button p {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }

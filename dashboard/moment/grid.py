@@ -14,7 +14,7 @@ from dashboard.components.stills import show_thumbnail, show_thumbnails
 from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
-from dashboard.moment.selection import Selection, begin_selection, draw_tick, listen_for_ranges
+from dashboard.moment.selection import Selection, draw_tick, listen_for_ranges
 from dashboard.moment.selection_bar import show_selection_bar
 from dashboard.query.terms import PAGE
 from search_core.encoders.base import Embeddings
@@ -59,7 +59,6 @@ def draw_cards(
     ``headings`` are Markdown, by the index of the card that they stand before; without any, the
     less sure hits of a search have one.
     """
-    begin_selection(library)
     pages = max(1, -(-len(cards) // PER_PAGE))
     page_key = PAGE if searching else f"page-{key}"
     _begin_again(page_key, key, pages)

@@ -119,7 +119,7 @@ def _take_along(library: str, selection: Selection) -> None:
     """Draw what exports the pictures, and what adds them to a case."""
     many = selection.count > _MOST
     limit = _("At most {count} at once").format(count=f"{_MOST:,}") if many else None
-    export = None if many else _export(library, selection)
+    export = None if many else export_of_selection(library, selection)
     with st.popover(_("Export"), icon=":material/download:", disabled=many, help=limit):
         if export is not None:
             export_files(export, "selection")
@@ -129,7 +129,7 @@ def _take_along(library: str, selection: Selection) -> None:
                 add_pictures("selection", library, export.items())
 
 
-def _export(library: str, selection: Selection) -> Export:
+def export_of_selection(library: str, selection: Selection) -> Export:
     """Return the pictures in the order in which they were selected, with the scores they had."""
     picked = selection.picked or [
         Picked(entity)

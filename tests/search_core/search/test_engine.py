@@ -168,6 +168,37 @@ def test_what_is_to_be_left_out_ranks_behind(engine: SearchEngine) -> None:
     assert engine.answer(none, k=1).hits[0].entity.id == mixed
 
 
+def test_more_like_several_averages_them_and_returns_none_of_them(engine: SearchEngine) -> None:
+    found = [
+        hit.entity.id for hit in engine.answer(Query(like=(number("red"), number("blue")))).hits
+    ]
+    assert found[0] == make_entity(len(NAMES)).id  # red and blue
+    assert not {number("red"), number("blue")} & set(found)
+    with pytest.raises(EntityNotFound, match="nobody"):
+        engine.answer(Query(like=(number("red"), "nobody")))
+
+
+def test_less_like_a_picture_ranks_what_is_like_it_lower(engine: SearchEngine) -> None:
+    both = picture("red", "blue")
+    less = Query(image=both, less_like=(number("blue"),), without_weight=1.0)
+    found = [hit.entity.id for hit in engine.answer(less, k=len(NAMES) + 1).hits]
+    assert found[0] == number("red")
+    assert number("blue") in found[2:]
+    none = Query(image=both, less_like=(number("blue"),), without_weight=0.0)
+    assert engine.answer(none, k=1).hits[0].entity.id == make_entity(len(NAMES)).id
+
+
+def test_what_looks_like_a_picture_is_left_out(engine: SearchEngine) -> None:
+    query = Query(text="red", not_like=(number("blue"),))
+    found = [hit.entity.id for hit in engine.answer(query, k=len(NAMES) + 1).hits]
+    assert found[0] == number("red")
+    assert number("blue") not in found
+    with pytest.raises(UsageError, match="nothing to search for"):
+        Query(not_like=(number("blue"),))
+    with pytest.raises(EntityNotFound):
+        engine.answer(Query(text="red", not_like=("nobody",)))
+
+
 def test_leaving_out_what_is_looked_for_changes_nothing(engine: SearchEngine) -> None:
     embedding = engine.embed(Query(text="red", without=("red",), without_weight=1.0))
     assert np.allclose(embedding, engine.embed(Query(text="red")), atol=1e-6)
