@@ -34,6 +34,7 @@ from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
+from dashboard.moment.selection import unselect
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from ingest.evidence.bundle import file_stem, jpeg
@@ -418,6 +419,7 @@ def _delete_now(library: str, entity: MediaEntity) -> None:
     what = ", ".join(filter(None, (entity.camera, local_time(entity.captured_at))))
     identity.record("delete", library, {"filter": filter_to_dict(where), "count": 1})
     discard(resources.settings(), resources.store(), library, where, what)
+    unselect(entity.id)
     close()
     resources.forget_what_was_read()
     forget_answer()

@@ -71,6 +71,11 @@ def clear_selection() -> None:
     st.session_state[_WHOLE] = None
 
 
+def unselect(entity_id: str) -> None:
+    """Select a picture no more: it is there no more."""
+    _picked().pop(entity_id, None)
+
+
 def select_all(everything: Selection) -> None:
     """Select all that passes a filter."""
     st.session_state[_PICKED] = {}

@@ -355,7 +355,8 @@ def _read(data: bytes) -> query_image.QueryPicture:
 def _show_like(library: str, ids: Sequence[str]) -> None:
     part = search_terms.region()
     _show_stored(library, ids, _("The picture to find more like"), part)
-    st.markdown(_("This region") if part else _("More like this"), width="content")
+    more = _("More like these") if len(ids) > 1 else _("More like this")
+    st.markdown(_("This region") if part else more, width="content")
     st.button(_("Stop"), on_click=search_terms.stop_looking_like)
 
 
@@ -385,7 +386,8 @@ def _show_stored(library: str, ids: Sequence[str], alt: str, part: Box | None = 
             st.image(part.of(still) if part else still, width=_LOOK_PX, alt=alt)
         except MediaError as error:
             show(error)
-    if more := len(ids) - _MOST_LOOKS if len(ids) > _MOST_LOOKS else 0:
+    more = len(ids) - _MOST_LOOKS
+    if more > 0:
         st.markdown(_("and {count} more").format(count=more), width="content")
 
 
