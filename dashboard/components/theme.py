@@ -161,7 +161,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   /* All of them in one row, for the thumb. */
   .st-key-selection-actions { gap: 0; justify-content: space-between; flex-wrap: nowrap; }
   .st-key-selection-actions button { padding: 0.45rem; border: none; }
-  .st-key-selection-actions .stPopover button > [aria-hidden] { display: none; }
+  .st-key-selection-actions .stPopover button div[aria-hidden] { display: none; }
   .st-key-selection-actions button p {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }

@@ -181,6 +181,7 @@ def _search_by(library: str, selection: Selection, *, searching: bool) -> None:
             on_click=_look,
             args=(as_term, ids),
         ):
+            clear_selection()  # no sooner: a bar that is not drawn has no button that was pressed
             if searching:
                 st.rerun()
             pages.switch_to("search", library=library, **{as_term: ids})
@@ -191,7 +192,6 @@ def _look(as_term: str, ids: list[str]) -> None:
         search_terms.look_for_more_like(*ids)
     else:
         search_terms.look_for_less_like(as_term, ids)
-    clear_selection()
 
 
 def _named(selection: Selection) -> str:

@@ -334,8 +334,9 @@ def test_pictures_are_selected_by_range_and_key_tagged_and_deleted(page: Page) -
     settle(page)
     bar.get_by_role("button", name="Tag …").click()
     dialog = page.locator("[role=dialog]").filter(has_text="chosen by hand")
-    dialog.get_by_label("Add").fill("red van")
+    dialog.get_by_label("Add", exact=True).fill("red van")
     page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # closes the list, which hides all else
     dialog.get_by_role("button", name="Change tags").click()
     page.get_by_text("Changed the tags of 4 pictures.").wait_for()
     bar.wait_for(state="detached")
