@@ -362,16 +362,18 @@ def _show_like(library: str, ids: Sequence[str]) -> None:
 
 def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
     """Draw stored pictures that what is found is to be less like, or not like at all."""
-    left_out = name == search_terms.NOT_LIKE
-    icon = ":material/block:" if left_out else ":material/thumb_down:"
-    _show_stored(
-        library,
-        ids,
-        _("A picture that is left out") if left_out else _("A picture to find less like"),
-    )
-    text = _("without what looks like this") if left_out else _("less like this")
-    st.markdown(f"{icon} {text}", width="content")
-    st.button(_("Stop"), key=f"stop-{name}", on_click=search_terms.stop_looking_like, args=(name,))
+    icon, text, alt = ":material/thumb_down:", _("less like"), _("A picture to find less like")
+    if name == search_terms.NOT_LIKE:
+        icon, text = ":material/block:", _("without what looks like")
+        alt = _("A picture that is left out")
+    with st.container(
+        horizontal=True, vertical_alignment="center", width="content", key=f"terms-{name}"
+    ):
+        st.markdown(f"{icon} {text}", width="content")
+        _show_stored(library, ids, alt)
+        st.button(
+            _("Stop"), key=f"stop-{name}", on_click=search_terms.stop_looking_like, args=(name,)
+        )
 
 
 def _show_stored(library: str, ids: Sequence[str], alt: str, part: Box | None = None) -> None:

@@ -376,5 +376,5 @@ def test_the_bar_of_a_selection_stays_in_view_and_below_the_results_on_a_phone(
     )
     bar.get_by_role("button", name="Leave out").first.click()
     page.wait_for_url("**not_like=*")
-    page.get_by_text("without what looks like this").wait_for()
+    page.get_by_alt_text("A picture that is left out").wait_for()
     bar.wait_for(state="detached")
