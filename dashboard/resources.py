@@ -140,7 +140,9 @@ def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
         "text": query.text,
         "without": list(query.without),
         "picture": query.image is not None,
-        "like": query.entity_id,
+        "like": list(query.like),
+        "less_like": list(query.less_like),
+        "not_like": list(query.not_like),
         "filter": filter_to_dict(where),
         "k": k,
     }

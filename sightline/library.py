@@ -105,7 +105,7 @@ class Library:
         query = Query(
             text=text,
             image=_opened(image, self._workspace.settings.media.max_pixels),
-            entity_id=like,
+            like=(like,) if like else (),
             text_weight=text_weight,
             without=tuple(without),
         )

@@ -16,7 +16,6 @@ from ingest.evidence.cases import Item, clip_item, picture_item
 from ingest.evidence.originals import span_around
 from search_core.errors import SightlineError
 from search_core.schema.entity import MediaEntity
-from search_core.search.engine import Hit
 
 #: The case that was added to last is offered first.
 LATEST = "latest_case"
@@ -26,13 +25,6 @@ _MOST_S = 600
 def may_collect() -> bool:
     """Whether the page's user may put things into cases."""
     return identity.current().may("tag")
-
-
-def add_hits(library: str, hits: Sequence[Hit], asked: str) -> None:
-    """Draw what adds all hits to a case, in their order."""
-    by = identity.current().name
-    items = [picture_item(library, hit.entity, by, asked=asked, score=hit.score) for hit in hits]
-    add_items("hits", library, items)
 
 
 def add_moment(library: str, entity: MediaEntity) -> None:

@@ -23,6 +23,13 @@ class Card:
     moment: Moment | None = None
 
     @property
+    def entities(self) -> tuple[MediaEntity, ...]:
+        """All pictures that it stands for, its own first."""
+        if self.moment is None:
+            return (self.entity,)
+        return tuple(hit.entity for hit in self.moment.hits)
+
+    @property
     def is_less_sure(self) -> bool:
         """Whether it stands below the line between matches and the rest."""
         return self.moment is not None and self.moment.best.is_less_sure
@@ -41,15 +48,17 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 
 
 def card_text(card: Card) -> str:
-    """Return a card's lines as Markdown: which, how well, where; the position, and when."""
-    camera = plain(card.entity.camera) or _("no camera")
-    score = "" if card.moment is None else f"{card.moment.best.score:.3f} · "
+    """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, its
+    tags."""
     lines = [
-        f"**{card.number}** · {score}{camera}",
-        f":small[:gray[{plain(position(card.entity))} · {plain(_when(card))}]]",
+        f"**{plain(card.entity.camera) or _('no camera')}**",
+        f"{plain(_when(card))} :small[:gray[{plain(position(card.entity))}]]",
     ]
-    if folded := folded_text(card):
-        lines.append(f":small[:gray[{plain(folded)}]]")
+    if card.moment is not None:
+        facts = " · ".join(filter(None, (str(card.number), folded_text(card))))
+        lines.append(f":small[:gray[{plain(facts)}]]")
+    if card.entity.tags:
+        lines.append(" ".join(f":gray-badge[{plain(tag)}]" for tag in card.entity.tags))
     return "  \n".join(lines)
 
 

@@ -8,6 +8,7 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import routes as pages
 from dashboard.i18n.gettext import _
+from dashboard.moment.selection import begin_selection
 from search_core.store.library import LibraryInfo
 
 #: The library's name in the address.
@@ -16,10 +17,17 @@ _NEXT = "library_to_choose"
 
 
 def pick_library() -> LibraryInfo | None:
-    """Return the only library, or the one chosen in the sidebar.
+    """Return the only library, or the one chosen in the sidebar; the selection ends with another.
 
     None when there is no library at all.
     """
+    info = _picked()
+    if info is not None:
+        begin_selection(info.name)
+    return info
+
+
+def _picked() -> LibraryInfo | None:
     found = {info.name: info for info in resources.libraries()}
     if not found:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -75,7 +75,7 @@ def pages_of(access: Access) -> list[st.Page]:
     ]
 
 
-def switch_to(url: str, **address: str) -> None:
+def switch_to(url: str, **address: str | Sequence[str]) -> None:
     """Open another page, with ``address`` as its query; nothing after it is drawn."""
     page = next(page for page in pages() if page.url == url)
     st.switch_page(page.made(), query_params=address)

@@ -1,8 +1,22 @@
-"""The little that themes cannot say: the grid of results, and denser pages."""
+"""The little that themes cannot say: the grid of results, denser pages, the cameras' colours."""
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
+
+from search_core.schema.facets import CameraFacet
+
+#: Seen on light and dark alike (at least 3 to 1), and told apart by who is colour-blind: of such
+#: colours, twelve as far from each other as can be, in Lab and as each kind of eye sees them.
+COLOURS = (
+    "#004bff", "#e1784b", "#2da587", "#e12d5a", "#5a87f0", "#5a6900", "#c30087", "#c38700",
+    "#1e6987", "#a587c3", "#a51eb4", "#ff0ff0",
+)  # fmt: skip
+#: What is no camera of the library.
+NO_COLOUR = "#7f7f7f"
 
 #: Names in it are keys of containers, which Streamlit writes as classes ``st-key-…``.
 _CSS = """
@@ -109,6 +123,50 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
 .st-key-results [class*="st-key-card-"] p { white-space: normal; }
+/* Its camera has the colour that it has everywhere. */
+.st-key-results [data-testid="stImageCaption"] p::before {
+  content: ""; display: inline-block; width: 0.62rem; height: 0.62rem; border-radius: 50%;
+  margin-right: 0.35rem; background: var(--camera, transparent);
+}
+/* The box that selects a card lies in the corner of its picture, above its button. */
+.st-key-results [class*="st-key-card-"] .stElementContainer:has(.stCheckbox) {
+  position: absolute; top: 0; left: 0; width: auto; z-index: 2;
+}
+.st-key-results [class*="st-key-card-"] .stCheckbox label {
+  padding: 0.6rem; margin: 0; cursor: pointer;
+}
+/* Seen on any picture. */
+.st-key-results [class*="st-key-card-"] .stCheckbox label > span + div {
+  box-shadow: 0 0 0 1.5px rgba(255, 255, 255, 0.8), 0 0 5px 2px rgba(11, 15, 20, 0.5);
+}
+.st-key-results [class*="st-key-card-"]:has(.stCheckbox input:checked) {
+  border-color: #2a8fb0; outline: 2px solid #2a8fb0;
+}
+/* What can be done with what is selected: it stays in view while the results are, and is below
+   them at their end. */
+[data-testid="stLayoutWrapper"]:has(> .st-key-selection) {
+  position: sticky; bottom: 0.5rem; z-index: 100;
+}
+.st-key-selection {
+  gap: 0.4rem; padding: 0.6rem 0.8rem; border-radius: 0.5rem; border: 1px solid #2a8fb0;
+  background: light-dark(#ffffff, #131a22); box-shadow: 0 2px 14px rgba(11, 15, 20, 0.35);
+}
+.st-key-selection-what, .st-key-selection-actions { gap: 0.4rem; }
+.st-key-selection .st-key-selection-what { align-items: baseline; }
+.st-key-selection-what .stButton button { min-height: 0; padding-block: 0; }
+.st-key-selection-actions button { min-height: 0; padding: 0.15rem 0.55rem; }
+.st-key-selection-actions button p { font-size: 0.88rem; }
+@media (max-width: 640px) {
+  .st-key-results [class*="st-key-card-"] .stCheckbox label { padding: 0.8rem; }
+  .st-key-selection { padding: 0.4rem 0.5rem; }
+  /* All of them in one row, for the thumb. */
+  .st-key-selection-actions { gap: 0; justify-content: space-between; flex-wrap: nowrap; }
+  .st-key-selection-actions button { padding: 0.45rem; border: none; }
+  .st-key-selection-actions .stPopover button div[aria-hidden] { display: none; }
+  .st-key-selection-actions button p {
+    position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+  }
+}
 /* What a card stands for besides its picture: a row of small ones. */
 [class*="st-key-folded-"] .stImage {
   display: flex; flex-wrap: nowrap; gap: 2px; padding: 0 0.6rem 0.5rem;
@@ -152,16 +210,6 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   border: 1px solid color-mix(in srgb, currentColor 35%, transparent);
 }
 
-/* Pictures to tick: as cards, with a box. */
-[class*="st-key-choose-"] {
-  overflow: hidden; gap: 0; border-radius: 0.4rem;
-  border: 1px solid color-mix(in srgb, currentColor 18%, transparent);
-}
-[class*="st-key-choose-"]:has(input:checked) { border-color: #2a8fb0; outline: 1px solid #2a8fb0; }
-[class*="st-key-choose-"] img { width: 100%; aspect-ratio: 16 / 9; object-fit: contain; }
-[class*="st-key-choose-"] .stCheckbox { padding: 0.35rem 0.6rem 0.5rem; }
-[class*="st-key-choose-"] .stCheckbox p { font-size: 0.82rem; line-height: 1.35; }
-
 /* The whole card is its button. */
 [class*="st-key-card-"] .stElementContainer:has(.stButton) {
   position: absolute; inset: 0; width: 100% !important; height: 100%; z-index: 1;
@@ -187,6 +235,28 @@ LOGO = (
     'textLength="106" lengthAdjust="spacingAndGlyphs" '
     'font-family="Source Sans, Segoe UI, Helvetica, Arial, sans-serif">Sightline</text></svg>'
 )
+
+
+def camera_colours(cameras: Sequence[CameraFacet]) -> Mapping[str, str]:
+    """Return each camera's colour, whatever is shown of them, from its name.
+
+    Of a library's cameras none shares a colour as long as there are enough: the name's own is the
+    next free one where an older camera has it, so that a new camera changes no other's.
+    """
+    found: dict[str, str] = {}
+    oldest_first = sorted(cameras, key=lambda one: (one.first_ms, one.camera))
+    for name in filter(None, (one.camera for one in oldest_first)):
+        own = zlib.crc32(name.encode()) % len(COLOURS)
+        nexts = [*COLOURS[own:], *COLOURS[:own]]
+        taken = set(found.values())
+        found[name] = next((colour for colour in nexts if colour not in taken), nexts[0])
+    return found
+
+
+def colour_cards(cameras: Mapping[str, str]) -> None:
+    """Give cards, by the keys of their containers, the colours of their cameras."""
+    rules = "".join(f".st-key-{key}{{--camera:{colour}}}" for key, colour in cameras.items())
+    st.html(f'<style>{rules}</style><i class="page-style"></i>')
 
 
 def apply() -> None:

@@ -1,6 +1,4 @@
-"""Browsing a library: its cameras, the newest pictures of each, and what can be done with many
-pictures at once: tag, correct, move and delete them.
-"""
+"""Browsing a library: its cameras, and the newest pictures of each."""
 
 from __future__ import annotations
 
@@ -12,22 +10,15 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
-from dashboard.components.errors import shown_in_words
 from dashboard.components.newest import newest_entities
-from dashboard.i18n.formatting import counted, plain, viewer_zone
-from dashboard.i18n.gettext import _, said
-from dashboard.library import corrections
-from dashboard.library.deletion import confirm_delete, counting, settle
-from dashboard.library.selection import Selection, clear_selection, select_cards
+from dashboard.i18n.formatting import counted, viewer_zone
+from dashboard.i18n.gettext import _
 from dashboard.moment.dialog import open_from_address
 from dashboard.moment.grid import show_cards
-from ingest.curation.moving import move_entities
-from ingest.curation.tagging import change_tags
+from dashboard.moment.selection import Selection
 from search_core.messages import Message
 from search_core.schema.facets import CameraFacet, Facets
 from search_core.schema.filters import Filter
-from search_core.search.query_log import filter_to_dict
-from search_core.store.library import check_library_name
 
 NEWEST = 400
 _MOST_ROWS = 6
@@ -42,7 +33,7 @@ def browse(library: str, facets: Facets) -> None:
         st.info(text)
         return
     chosen = _cameras(library, facets)
-    days, choosing = _days_and_choosing(library, facets)
+    days = _days(library, facets)
     everything = _everything(library, facets, chosen, days)
     newest = newest_entities(resources.store(), library, everything.where, facets, NEWEST)
     shown = counted(len(newest), "picture")
@@ -51,15 +42,10 @@ def browse(library: str, facets: Facets) -> None:
         text = _("**Newest {pictures}** of {all}")
     said = text.format(pictures=shown, all=f"{everything.count:,}")
     st.markdown(said if newest else _("No picture was taken then."))
-    if not choosing:
-        key = f"browse-{library}-{hash(everything.where):x}"
-        show_cards(library, cards_of_entities(newest), key, searching=False)
-        open_from_address(library, searching=False)
-        return
-    actions = st.container(horizontal=True, vertical_alignment="center", key="select-actions")
-    selection = select_cards(library, newest, everything)
-    with actions:
-        offer(library, selection, facets)
+    key = f"browse-{library}-{hash(everything.where):x}"
+    cards = cards_of_entities(newest)
+    show_cards(library, cards, key, searching=False, everything=everything)
+    open_from_address(library, searching=False)
 
 
 def camera_frame(facets: Facets) -> pd.DataFrame:
@@ -79,30 +65,25 @@ def camera_frame(facets: Facets) -> pd.DataFrame:
     )
 
 
-def _days_and_choosing(library: str, facets: Facets) -> tuple[tuple[date, date] | None, bool]:
-    """Draw what restricts the pictures; return the first and the last day, and whether to tick."""
+def _days(library: str, facets: Facets) -> tuple[date, date] | None:
+    """Draw what restricts the pictures to some days; return the first and the last."""
     zone = viewer_zone()
     first, last = (
         datetime.fromtimestamp((ms or 0) / 1000, zone).date()
         for ms in (facets.first_ms, facets.last_ms)
     )
-    with st.container(horizontal=True, vertical_alignment="bottom", key="browse-head"):
-        given = st.date_input(
-            _("Days"),
-            value=[],
-            min_value=first,
-            max_value=last,
-            format="YYYY-MM-DD",
-            key=f"days-{library}",
-            help=_("The day, or the first and the last day, in your time zone"),
-            width=260,
-        )
-        st.space("stretch")
-        choosing = identity.current().may("tag") and st.toggle(
-            _("Select"), key="choosing", help=_("Tag, correct, move or delete many at once")
-        )
+    given = st.date_input(
+        _("Days"),
+        value=[],
+        min_value=first,
+        max_value=last,
+        format="YYYY-MM-DD",
+        key=f"days-{library}",
+        help=_("The day, or the first and the last day, in your time zone"),
+        width=260,
+    )
     days = given if isinstance(given, tuple) else (given,)
-    return ((days[0], days[-1]) if days else None), choosing
+    return (days[0], days[-1]) if days else None
 
 
 def _everything(
@@ -146,84 +127,3 @@ def _cameras(library: str, facets: Facets) -> list[CameraFacet]:
         key=f"cameras-{library}",
     )
     return [facets.cameras[row] for row in chosen["selection"]["rows"] if row < rows]
-
-
-def offer(library: str, selection: Selection | None, facets: Facets) -> None:
-    """Draw the buttons that work on a selection."""
-    nothing, access = selection is None, identity.current()
-    tag = st.button(_("Tag …"), icon=":material/sell:", disabled=nothing)
-    correct = st.button(_("Correct …"), icon=":material/schedule:", disabled=nothing)
-    move = delete = False
-    if access.may_remove:
-        move = st.button(_("Move …"), icon=":material/drive_file_move:", disabled=nothing)
-        delete = st.button(_("Delete …"), icon=":material/delete:", disabled=nothing)
-    if selection is None:
-        return
-    if tag:
-        st.dialog(_("Tag pictures"))(_tag_form)(library, selection, facets)
-    elif correct:
-        corrections.correct(library, selection, facets)
-    elif move:
-        st.dialog(_("Move pictures to another library"))(_move_form)(library, selection)
-    elif delete:
-        confirm_delete(library, selection.where, selection.what)
-
-
-def _named(selection: Selection) -> str:
-    return f"**{counted(selection.count, 'picture')}** ({plain(said(selection.what))})"
-
-
-@shown_in_words()
-def _tag_form(library: str, selection: Selection, facets: Facets) -> None:
-    st.markdown(_named(selection))
-    add = st.multiselect(
-        _("Add"),
-        list(facets.tags),
-        accept_new_options=True,
-        placeholder=_("Choose or type tags"),
-    )
-    remove = st.multiselect(_("Remove"), list(facets.tags), placeholder=_("Choose tags"))
-    if st.button(_("Change tags"), type="primary", disabled=not (add or remove)):
-        with st.spinner(_("Changing tags …")):
-            done = change_tags(resources.store(), library, selection.where, add=add, remove=remove)
-        clear_selection()
-        told = _("Changed the tags of {pictures}.")
-        if done.full:
-            told = _("Changed the tags of {pictures}. {full} had no room for more.")
-        settle(told.format(pictures=counted(done.changed, "picture"), full=f"{done.full:,}"))
-
-
-@shown_in_words()
-def _move_form(library: str, selection: Selection) -> None:
-    here = resources.store().library(library)
-    others = [
-        info.name
-        for info in resources.libraries()
-        if info.name != library and info.encoder.same_space(here.encoder)
-    ]
-    st.markdown(_named(selection))
-    target = st.selectbox(
-        _("Library"),
-        others,
-        index=None,
-        accept_new_options=True,
-        placeholder=_("Choose one, or type a new name"),
-        help=_("Libraries of the same encoder: the vectors move as they are."),
-    )
-    if st.button(_("Move"), type="primary", disabled=not target) and target:
-        identity.require_removing("moving")
-        name = check_library_name(target)
-        identity.record(
-            "move", library, {"moved to": name, "filter": filter_to_dict(selection.where)}
-        )
-        moved = move_entities(
-            resources.settings(),
-            resources.store(),
-            library,
-            selection.where,
-            name,
-            counting(_("Moving"), selection.count),
-        )
-        clear_selection()
-        told = _("Moved {pictures} to {library}.")
-        settle(told.format(pictures=counted(moved, "picture"), library=plain(name)))

@@ -13,7 +13,7 @@ from dashboard.components.errors import shown_in_words
 from dashboard.i18n.formatting import counted, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import N_, _, said
 from dashboard.library.deletion import counting, settle
-from dashboard.library.selection import Selection, clear_selection
+from dashboard.moment.selection import Selection, clear_selection
 from ingest.curation.corrections import (
     Change,
     Corrected,

@@ -8,13 +8,13 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.components.cards import card_text, cards_of_entities
+from dashboard.components.cards import cards_of_entities, picture_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail
 from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import counted, local_time, plain
 from dashboard.i18n.gettext import _, said
-from dashboard.library.selection import clear_selection
+from dashboard.moment.selection import clear_selection
 from dashboard.query.request import forget_answer
 from ingest.rows.deletion import (
     KEPT,
@@ -117,7 +117,7 @@ def _choose_deleted(library: str, item: Deletion) -> None:
     with st.container(horizontal=True, key=f"trash-pictures-{item.number}"):
         for card in cards_of_entities(shown):
             with st.container(width=140, key=f"trash-{item.number}-{card.number}"):
-                show_thumbnail(card.entity.thumbnail, alt=card_text(card))
+                show_thumbnail(card.entity.thumbnail, alt=picture_name(card))
                 when = local_time(card.entity.captured_at)
                 if st.checkbox(when, key=f"back-{item.number}-{card.entity.id}"):
                     chosen.append(card.entity.id)

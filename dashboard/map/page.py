@@ -19,6 +19,7 @@ from dashboard.auth import identity
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.library_picker import how_to_begin, link_to_adding, pick_library
 from dashboard.components.routes import Page
+from dashboard.components.theme import COLOURS, NO_COLOUR, camera_colours
 from dashboard.i18n.formatting import counted, plain, viewer_zone
 from dashboard.i18n.gettext import N_, _, said
 from dashboard.moment.dialog import open_from_address
@@ -48,11 +49,6 @@ _POINT_PX, _RING_PX = 8, 15
 #: What the colours of times take below the points, and how many of them are named.
 _SCALE_PX, _TICKS = 64, 4
 _RING = "#c2410c"
-#: The first of them are told apart also by who does not tell red from green (Okabe and Ito).
-_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c7a00", "#7f7f7f",
-    "#8a63d2", "#7a4419", "#2bb8aa", "#e7298a",
-)  # fmt: skip
 #: What can be done with the chart itself: nothing that leaves it, or sends it somewhere.
 CONFIG = {
     "displaylogo": False,
@@ -110,7 +106,12 @@ def page() -> None:
         st.caption(text.format(pictures=many, share=f"{shown.share:.0%}"))
     alt = _("Map of {pictures} by how alike they look")
     event = st.plotly_chart(
-        map_figure(map_frame(shown), colour or CAMERA, shown.outliers),
+        map_figure(
+            map_frame(shown),
+            colour or CAMERA,
+            shown.outliers,
+            camera_colours(resources.facets(info.name).cameras),
+        ),
         width="stretch",
         on_select="rerun",
         selection_mode=("lasso", "box"),
@@ -241,13 +242,16 @@ def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
     open_from_address(library, searching=False)
 
 
-def map_figure(frame: pd.DataFrame, colour: str, outliers: Sequence[int]) -> dict[str, Any]:
+def map_figure(
+    frame: pd.DataFrame, colour: str, outliers: Sequence[int], cameras: Mapping[str, str]
+) -> dict[str, Any]:
     """Return a map's chart, as Plotly's JSON.
 
-    ``frame`` has a row a picture: x, y, Camera, Time and Group. Outliers have rings round them.
+    ``frame`` has a row a picture: x, y, Camera, Time and Group; ``cameras`` their colours by name.
+    Outliers have rings round them.
     """
     timed = colour == TIME
-    traces = [_by_time(frame)] if timed else _by_kind(frame, colour)
+    traces = [_by_time(frame)] if timed else _by_kind(frame, colour, cameras)
     return {
         "data": [*traces, _rings(frame, outliers)],
         "layout": {
@@ -277,15 +281,18 @@ def chosen_rows(selection: Mapping[str, Any]) -> list[int]:
 _AXIS = {"visible": False, "zeroline": False, "showgrid": False}
 
 
-def _by_kind(frame: pd.DataFrame, column: str) -> list[dict[str, Any]]:
+def _by_kind(frame: pd.DataFrame, column: str, cameras: Mapping[str, str]) -> list[dict[str, Any]]:
     kinds = sorted(set(frame[column]))
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(kinds)}
+    if column == CAMERA:
+        colours = {name: cameras.get(name, NO_COLOUR) for name in kinds}
     return [
         {
             **_points(frame[frame[column] == name]),
             "name": _escaped(str(name)),
-            "marker": {"size": _POINT_PX, "color": _COLOURS[number % len(_COLOURS)]},
+            "marker": {"size": _POINT_PX, "color": colours[name]},
         }
-        for number, name in enumerate(kinds)
+        for name in kinds
     ]
 
 

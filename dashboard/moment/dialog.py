@@ -35,6 +35,7 @@ from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
+from dashboard.moment.selection import unselect
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from ingest.evidence.bundle import file_stem, jpeg
@@ -322,7 +323,7 @@ def _choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
         if st.button(
             _("Search this region"),
             type="primary",
-            on_click=lambda: search_terms.look_for_more_like(entity.id, picked_region(key)),
+            on_click=lambda: search_terms.look_for_more_like(entity.id, part=picked_region(key)),
         ):
             _go(library, entity, picked_region(key), searching)
 
@@ -429,6 +430,7 @@ def _delete_now(library: str, entity: MediaEntity) -> None:
     what = ", ".join(filter(None, (entity.camera, local_time(entity.captured_at))))
     identity.record("delete", library, {"filter": filter_to_dict(where), "count": 1})
     discard(resources.settings(), resources.store(), library, where, what)
+    unselect(entity.id)
     close()
     resources.forget_what_was_read()
     forget_answer()

@@ -6,17 +6,21 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from dashboard import resources
 from dashboard.components.browser import begin_page_at_top, play_on_hover
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail, show_thumbnails
+from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards
 from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
+from dashboard.moment.selection import Selection, draw_tick, listen_for_ranges
+from dashboard.moment.selection_bar import show_selection_bar
+from dashboard.query.terms import PAGE
 from search_core.encoders.base import Embeddings
 
 PER_PAGE = 20
-PAGE = "page"
 _SHOWN = "shown_results"
 
 
@@ -29,9 +33,10 @@ def show_cards(
     *,
     searching: bool,
     headings: Mapping[int, str] | None = None,
+    everything: Selection | None = None,
 ) -> None:
     """Draw cards as :func:`draw_cards` does; turning pages or opening one draws nothing else."""
-    draw_cards(library, cards, key, searching=searching, headings=headings)
+    draw_cards(library, cards, key, searching=searching, headings=headings, everything=everything)
 
 
 def draw_cards(
@@ -41,13 +46,17 @@ def draw_cards(
     *,
     searching: bool,
     looked_for: Embeddings | None = None,
+    asked: str = "",
     headings: Mapping[int, str] | None = None,
+    everything: Selection | None = None,
 ) -> None:
-    """Draw cards a page at a time, and the one that was opened.
+    """Draw cards a page at a time with a box to select each, the bar of what is selected, and the
+    card that was opened.
 
     ``key`` changes with what is shown, so that another search begins at its first page.
     ``searching`` says that this is the search page, whose address carries the page's number;
-    ``looked_for`` is what was searched by (dim,), to tell why a card is among the results.
+    ``looked_for`` is what was searched by (dim,), to tell why a card is among the results, and
+    ``asked`` the same in words. ``everything`` is what else matches, where cards are some of it.
     ``headings`` are Markdown, by the index of the card that they stand before; without any, the
     less sure hits of a search have one.
     """
@@ -63,6 +72,13 @@ def draw_cards(
     on_page = cards[first : first + PER_PAGE]
     _play_on_hover(library, on_page, searching=searching)
     headings = _less_sure(cards) if headings is None else headings
+    colours = camera_colours(resources.facets(library).cameras)
+    colour_cards(
+        {
+            _key(card, searching=searching): colours.get(card.entity.camera, NO_COLOUR)
+            for card in on_page
+        }
+    )
     with grid:
         for index, card in enumerate(on_page, start=first):
             before = [place for place in headings if place <= index]
@@ -81,8 +97,11 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
+                draw_tick(card, cards, asked)
     if pages > 1:
         begin_page_at_top(key, page)
+    listen_for_ranges(key, cards, asked)
+    show_selection_bar(library, cards, asked, everything, searching=searching)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
 
 

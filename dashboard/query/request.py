@@ -26,14 +26,17 @@ _EMBEDDED = "answer_embeddings"
 class SearchRequest:
     """Everything a search depends on; equal requests have equal answers.
 
-    ``region`` is a part of the picture, or of the still of the entity ``like``; ``params`` is how
-    thoroughly the index is searched, None as the library has it.
+    ``like``, ``less_like`` and ``not_like`` are ids of stored pictures (see Query). ``region`` is a
+    part of the picture, or of the still of the one that is ``like``; ``params`` is how thoroughly
+    the index is searched, None as the library has it.
     """
 
     library: str
     text: str = ""
     picture: QueryPicture | None = None
-    like: str = ""
+    like: tuple[str, ...] = ()
+    less_like: tuple[str, ...] = ()
+    not_like: tuple[str, ...] = ()
     region: Box | None = None
     text_weight: float = 0.5
     without: tuple[str, ...] = ()
@@ -51,14 +54,16 @@ class SearchRequest:
     def query(self) -> Query:
         """Return it as search_core's query; raises EntityNotFound."""
         image, like = self.picture.image if self.picture else None, self.like
-        if image is None and like and self.region is not None:
-            image, like = _still(self.library, like), ""
+        if image is None and len(like) == 1 and self.region is not None:
+            image, like = _still(self.library, like[0]), ()
         if image is not None and self.region is not None:
             image = self.region.of(image)
         return Query(
             text=self.text.strip() or None,
             image=image,
-            entity_id=like or None,
+            like=like,
+            less_like=self.less_like,
+            not_like=self.not_like,
             text_weight=self.text_weight,
             without=self.without,
             without_weight=self.without_weight,
@@ -70,12 +75,16 @@ class SearchRequest:
         if self.picture:
             parts.append("an uploaded picture")
         if self.like:
-            parts.append(f"like {self.like}")
+            parts.append(f"like {', '.join(self.like)}")
         words = " + ".join(parts)
         if self.region is not None:
             words += " (a region of it)"
         if self.without:
             words += f", without {', '.join(self.without)}"
+        if self.less_like:
+            words += f", less like {', '.join(self.less_like)}"
+        if self.not_like:
+            words += f", without what looks like {', '.join(self.not_like)}"
         return words
 
 

@@ -1,9 +1,10 @@
-"""What a session is looking for: the sentence, the picture or the entity to find more like, the
-region of it, and what is to be left out."""
+"""What a session is looking for: the sentence, the picture or the stored pictures to find more
+like, the region of it, and what is to be left out."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -13,9 +14,15 @@ from dashboard.components.image_input import Box, QueryPicture, box_from_text, b
 MAX_CHARACTERS = 1000
 SENTENCE = "q"
 WITHOUT = "without"
-LIKE = "like"
+#: Stored pictures, by their ids: to find more like them, to rank what is like them lower, and to
+#: leave out what is.
+LIKE, LESS_LIKE, NOT_LIKE = "like", "less_like", "not_like"
+#: How many of each; the address carries them.
+MOST_PICTURES = 30
 PICTURE = "picture"
 REGION = "region"
+#: Which page of the results is shown.
+PAGE = "page"
 MOST_LEFT_OUT = 8
 _HELD = "held_picture"
 _KEPT = "held_picture_is_kept"
@@ -75,11 +82,11 @@ def leave() -> None:
 
 def come_back() -> None:
     """Search by what was searched by before another page was shown, or what the address says."""
-    names = (PICTURE, LIKE, REGION)
+    names = (PICTURE, LIKE, LESS_LIKE, NOT_LIKE, REGION)
     if st.session_state.pop(_ELSEWHERE, False) and not any(map(st.query_params.get, names)):
         st.query_params.update(st.session_state.get(_LAST, {}))
     st.session_state[_LAST] = {
-        name: st.query_params[name] for name in names if name in st.query_params
+        name: st.query_params.get_all(name) for name in names if name in st.query_params
     }
 
 
@@ -93,16 +100,31 @@ def follow_address() -> None:
         _name_picture()  # the browser asked for this before it heard of the name
 
 
-def like() -> str:
-    """Return the id of the entity to find more like, "" for none; it is in the address."""
-    return st.query_params.get(LIKE, "")
+def like() -> tuple[str, ...]:
+    """Return the ids of the stored pictures to find more like; they are in the address."""
+    return _stored(LIKE)
+
+
+def less_like() -> tuple[str, ...]:
+    """Return the ids of the stored pictures that what is found is to be less like."""
+    return _stored(LESS_LIKE)
+
+
+def not_like() -> tuple[str, ...]:
+    """Return the ids of the stored pictures that are left out, with what looks like them."""
+    return _stored(NOT_LIKE)
 
 
 def region() -> Box | None:
-    """Return the part of the picture or the entity to search by, None for all of it."""
-    if picture() is None and not like():
+    """Return the part of the picture or the one stored picture to search by, None for all of it."""
+    if picture() is None and len(like()) != 1:
         return None
     return box_from_text(st.query_params.get(REGION, ""))
+
+
+def _stored(name: str) -> tuple[str, ...]:
+    found = dict.fromkeys(filter(None, st.query_params.get_all(name)))
+    return tuple(found)[:MOST_PICTURES]
 
 
 def look_for(text: str) -> None:
@@ -111,20 +133,39 @@ def look_for(text: str) -> None:
     if WITHOUT in st.session_state:
         st.session_state[WITHOUT] = []
     remove_picture()
-    stop_looking_like()
+    for name in (LIKE, LESS_LIKE, NOT_LIKE):
+        stop_looking_like(name)
+    _begin_at_first_page()
 
 
-def look_for_more_like(entity_id: str, part: Box | None = None) -> None:
-    """Search by a stored entity, or a part of it, in place of everything else."""
+def look_for_more_like(*ids: str, part: Box | None = None) -> None:
+    """Search by stored pictures, or a part of the one, in place of everything else."""
     look_for("")
-    st.query_params[LIKE] = entity_id
+    st.query_params[LIKE] = list(ids)
     set_region(part)
 
 
-def stop_looking_like() -> None:
-    """Search without the stored entity."""
-    st.query_params.pop(LIKE, None)
-    set_region(None)
+def look_for_less_like(name: str, ids: Sequence[str]) -> None:
+    """Look for the same and less like stored pictures, or without what looks like them.
+
+    ``name`` says which: LESS_LIKE or NOT_LIKE.
+    """
+    every = dict.fromkeys([*ids, *_stored(name)])
+    st.query_params[name] = list(every)[:MOST_PICTURES]
+    _begin_at_first_page()
+
+
+def stop_looking_like(name: str = LIKE) -> None:
+    """Search without the stored pictures of a name: LIKE, LESS_LIKE or NOT_LIKE."""
+    st.query_params.pop(name, None)
+    if name == LIKE:
+        set_region(None)
+
+
+def _begin_at_first_page() -> None:
+    """Show the first page of what is found, though the address that changes names another."""
+    if PAGE in st.session_state:
+        st.session_state[PAGE] = 1
 
 
 def set_region(part: Box | None) -> None:

@@ -1,4 +1,5 @@
-"""Taking hits along: as a table, as JSON, as a zip of pictures, as a sheet to print.
+"""Taking hits, or selected pictures, along: as a table, as JSON, as a zip of pictures, as a sheet
+to print.
 
 The files are in English in every language: programs read them, and others than who made them.
 """
@@ -16,15 +17,16 @@ import streamlit as st
 
 from dashboard import resources
 from dashboard.auth import identity
-from dashboard.cases.adding import add_hits, may_collect
+from dashboard.cases.adding import add_items, may_collect
 from dashboard.components import video_serving as footage
 from dashboard.i18n.formatting import local_time, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.query.request import SearchRequest
 from ingest.evidence.bundle import Bundle, BundleWriter, as_csv
-from ingest.evidence.cases import picture_item
+from ingest.evidence.cases import Item, picture_item
 from ingest.ledger import Ledger
 from ingest.sources.media_locator import fingerprint
+from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.engine import Hit
 from search_core.settings import Settings
@@ -35,14 +37,19 @@ _ORIGINAL_BYTES = 256 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Hits in the order shown, with what was asked; its files are made when they are asked for."""
+    """Hits in the order shown, with what was asked; its files are made when they are asked for.
+
+    What was selected by hand is ``titled`` so, is in the order in which it was selected, and may
+    hold pictures that no search found.
+    """
 
     request: SearchRequest
-    hits: Sequence[Hit]
+    hits: Sequence[Hit | MediaEntity]
     zone: tzinfo
     encoder: str
     settings: Settings
     by: str = ""
+    titled: str = ""
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one record a hit: its fields, local time, and the SHA-256 of its content.
@@ -50,27 +57,30 @@ class Export:
         ``file`` says whether the file still has the content that was taken in.
         """
         with Ledger(self.settings.ledger_path) as ledger:
-            prints = [
-                fingerprint(ledger, hit.entity, footage.place_of(hit.entity)) for hit in self.hits
-            ]
+            prints = [fingerprint(ledger, of, footage.place_of(of)) for of in self._entities()]
         return [
             {
-                **hit.to_dict(),
-                "captured_local": local_time(hit.entity.captured_at, self.zone),
+                **_record(number, hit),
+                "captured_local": local_time(entity.captured_at, self.zone),
                 "sha256": known.sha256,
                 "file": known.file,
             }
-            for hit, known in zip(self.hits, prints, strict=True)
+            for number, (hit, entity, known) in enumerate(
+                zip(self.hits, self._entities(), prints, strict=True), start=1
+            )
         ]
 
     def about(self) -> dict[str, Any]:
         """Return what was asked, as plain JSON values."""
-        return {
-            "asked": self.request.in_words(),
-            "library": self.request.library,
-            "encoder": self.encoder,
+        searched: dict[str, Any] = {
             "filter": filter_in_words(self.request.where, self.zone),
             "k": self.request.k,
+        }
+        return {
+            "asked": self.titled or self.request.in_words(),
+            "library": self.request.library,
+            "encoder": self.encoder,
+            **({} if self.titled else searched),
             "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "hits": len(self.hits),
         }
@@ -98,57 +108,86 @@ class Export:
         with Ledger(self.settings.ledger_path) as ledger:
             return BundleWriter(self.settings, ledger).sheet(self._bundle())
 
-    def _bundle(self) -> Bundle:
-        about = self.about()
-        items = [
+    def _entities(self) -> list[MediaEntity]:
+        return [hit.entity if isinstance(hit, Hit) else hit for hit in self.hits]
+
+    def items(self) -> list[Item]:
+        """Return them as items of a case, numbered by their ranks; without a score if not found."""
+        asked, library = self.about()["asked"], self.request.library
+        return [
             replace(
-                picture_item(
-                    self.request.library, hit.entity, self.by, asked=about["asked"], score=hit.score
-                ),
+                picture_item(library, hit.entity, self.by, asked=asked, score=hit.score),
                 number=hit.rank,
             )
-            for hit in self.hits
+            if isinstance(hit, Hit)
+            else replace(picture_item(library, hit, self.by), number=number)
+            for number, hit in enumerate(self.hits, start=1)
         ]
-        lines = [
-            f"Library {about['library']}, searched with {about['encoder']}",
-            f"Filter: {about['filter']}",
-            f"{len(self.hits)} hits of at most {about['k']}.",
-        ]
+
+    def _bundle(self) -> Bundle:
+        about, items = self.about(), self.items()
+        lines = [f"Library {about['library']}, {len(items)} pictures."]
+        if not self.titled:
+            lines = [
+                f"Library {about['library']}, searched with {about['encoder']}",
+                f"Filter: {about['filter']}",
+                f"{len(self.hits)} hits of at most {about['k']}.",
+            ]
         return Bundle(about["asked"], items, self.zone, about, lines)
 
 
 def export_menu(request: SearchRequest, hits: Sequence[Hit]) -> None:
     """Draw the button that offers the files; they hold these hits in this order."""
+    export = export_of(request, hits)
+    with st.popover(_("Export"), icon=":material/download:", disabled=not hits):
+        export_files(export, "export")
+        if may_collect():
+            with st.expander(_("Add all to a case"), icon=":material/cases:"):
+                add_items("hits", request.library, export.items())
+
+
+def export_of(
+    request: SearchRequest, hits: Sequence[Hit | MediaEntity], *, titled: str = ""
+) -> Export:
+    """Return what the page's user may take along of hits, or of pictures that are ``titled`` so."""
     library = resources.store().library(request.library)
-    export = Export(
+    return Export(
         request,
         hits,
         viewer_zone(),
         library.encoder.label,
         resources.settings(),
         identity.current().name,
+        titled,
     )
-    with st.popover(_("Export"), icon=":material/download:", disabled=not hits):
-        for label, name, icon, make in (
-            (_("Sheet to print (PDF)"), "hits.pdf", ":material/print:", export.as_pdf),
-            (_("Pictures (zip)"), "hits.zip", ":material/folder_zip:", export.as_zip),
-            (_("Table (CSV)"), "hits.csv", ":material/table:", export.as_csv),
-            ("JSON", "hits.json", ":material/data_object:", export.as_json),
-        ):
-            st.download_button(
-                label,
-                data=identity.download(request.library, {**export.about(), "file": name}, make),
-                file_name=f"sightline-{name}",
-                icon=icon,
-                on_click="ignore",
-                width="stretch",
-                key=f"export-{name}",
-            )
-        if may_collect():
-            with st.expander(_("Add all to a case"), icon=":material/cases:"):
-                add_hits(request.library, hits, export.about()["asked"])
-        about = _("With what was asked, the times, and SHA-256 hashes of the files.")
-        st.caption(about, width=240)
+
+
+def export_files(export: Export, key: str) -> None:
+    """Draw the buttons of an export's files."""
+    for label, name, icon, make in (
+        (_("Sheet to print (PDF)"), "hits.pdf", ":material/print:", export.as_pdf),
+        (_("Pictures (zip)"), "hits.zip", ":material/folder_zip:", export.as_zip),
+        (_("Table (CSV)"), "hits.csv", ":material/table:", export.as_csv),
+        ("JSON", "hits.json", ":material/data_object:", export.as_json),
+    ):
+        st.download_button(
+            label,
+            data=identity.download(export.request.library, {**export.about(), "file": name}, make),
+            file_name=f"sightline-{name}",
+            icon=icon,
+            on_click="ignore",
+            width="stretch",
+            key=f"{key}-{name}",
+        )
+    about = _("With what was asked, the times, and SHA-256 hashes of the files.")
+    st.caption(about, width=240)
+
+
+def _record(number: int, hit: Hit | MediaEntity) -> dict[str, Any]:
+    """Return a hit's fields; a picture that no search found has no score."""
+    if isinstance(hit, Hit):
+        return hit.to_dict()
+    return {**Hit(number, 0.0, hit).to_dict(), "score": None}
 
 
 def filter_in_words(where: Filter, zone: tzinfo) -> str:

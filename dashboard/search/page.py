@@ -4,6 +4,7 @@ to leave out, and what is looked for now.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -14,6 +15,7 @@ from dashboard.components import image_input as query_image
 from dashboard.components.browser import page_keys, picked_region, region_picker
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.errors import show, shown_in_words
+from dashboard.components.image_input import Box
 from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_adding, pick_library
 from dashboard.components.newest import day_headings, newest_entities
 from dashboard.components.routes import Page
@@ -52,6 +54,8 @@ RECENT = 6
 _FAILED = "picture_failed"
 _ADDRESS = "picture_address"
 _LOOK_PX = 96
+#: So many of several pictures to search by are shown.
+_MOST_LOOKS = 3
 #: How many pictures are shown without a search, the newest ones.
 _NEWEST = 400
 
@@ -75,6 +79,8 @@ def page() -> None:
         text=search_terms.sentence().wanted,
         picture=search_terms.picture(),
         like=search_terms.like(),
+        less_like=search_terms.less_like(),
+        not_like=search_terms.not_like(),
         region=search_terms.region(),
         text_weight=text_weight,
         without=search_terms.left_out(),
@@ -120,7 +126,7 @@ def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
 
 def _nothing(request: SearchRequest) -> None:
     st.markdown("**" + counted(0, "hit") + "**")
-    if request.without:
+    if request.without or request.not_like:
         text = _("Nothing is left without that. Leave out less, or clear filters in the sidebar.")
     elif not request.where.is_empty or request.min_score is not None:
         text = _("Nothing passes these filters. Clear some of them in the sidebar.")
@@ -130,7 +136,7 @@ def _nothing(request: SearchRequest) -> None:
 
 
 def _invite(library: str, facets: Facets) -> None:
-    if search_terms.left_out():
+    if search_terms.left_out() or search_terms.less_like() or search_terms.not_like():
         st.info(_("Say what to look for as well: so far there is only what to leave out."))
     if not facets.count:
         st.info(_("Nothing is in this library yet."))
@@ -235,9 +241,10 @@ def terms(library: str) -> tuple[float, float]:
     """
     picture, like = search_terms.picture(), search_terms.like()
     without = search_terms.left_out()
+    less_like, not_like = search_terms.less_like(), search_terms.not_like()
     text_weight, without_weight = 0.5, WITHOUT_WEIGHT
     pictures.say_what_links_hold()
-    if not (picture or like or without):
+    if not (picture or like or without or less_like or not_like):
         return text_weight, without_weight
     with st.container(horizontal=True, vertical_alignment="center", key="terms"):
         if picture is not None:
@@ -269,6 +276,10 @@ def terms(library: str) -> tuple[float, float]:
             words = ", ".join(f"**{plain(one)}**" for one in without)
             left_out = _("without {words}").format(words=words)
             st.markdown(f":material/block: {left_out}", width="content")
+        for name, ids in ((search_terms.LESS_LIKE, less_like), (search_terms.NOT_LIKE, not_like)):
+            if ids:
+                _show_unlike(library, name, ids)
+        if without or less_like or not_like:
             without_weight = st.slider(
                 _("How strongly"),
                 0.0,
@@ -364,20 +375,45 @@ def _read(data: bytes) -> query_image.QueryPicture:
     return query_image.read_picture(data, resources.settings().media.max_pixels)
 
 
-def _show_like(library: str, entity_id: str) -> None:
+def _show_like(library: str, ids: Sequence[str]) -> None:
     part = search_terms.region()
-    if (entity := resources.entity(library, entity_id)) is not None:
+    _show_stored(library, ids, _("The picture to find more like"), part)
+    more = _("More like these") if len(ids) > 1 else _("More like this")
+    st.markdown(_("This region") if part else more, width="content")
+    st.button(_("Stop"), on_click=search_terms.stop_looking_like)
+
+
+def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
+    """Draw stored pictures that what is found is to be less like, or not like at all."""
+    icon, text, alt = ":material/thumb_down:", _("less like"), _("A picture to find less like")
+    if name == search_terms.NOT_LIKE:
+        icon, text = ":material/block:", _("without what looks like")
+        alt = _("A picture that is left out")
+    with st.container(
+        horizontal=True, vertical_alignment="center", width="content", key=f"terms-{name}"
+    ):
+        st.markdown(f"{icon} {text}", width="content")
+        _show_stored(library, ids, alt)
+        st.button(
+            _("Stop"), key=f"stop-{name}", on_click=search_terms.stop_looking_like, args=(name,)
+        )
+
+
+def _show_stored(library: str, ids: Sequence[str], alt: str, part: Box | None = None) -> None:
+    """Draw the first of stored pictures, and how many more there are."""
+    where = Filter(ids=tuple(ids[:_MOST_LOOKS]))
+    found = {entity.id: entity for entity in resources.store().entities(library, where)}
+    for entity_id in ids[:_MOST_LOOKS]:
+        if (entity := found.get(entity_id)) is None:
+            continue
         try:
             still = still_of(entity)
-            st.image(
-                part.of(still) if part else still,
-                width=_LOOK_PX,
-                alt=_("The picture to find more like"),
-            )
+            st.image(part.of(still) if part else still, width=_LOOK_PX, alt=alt)
         except MediaError as error:
             show(error)
-    st.markdown(_("This region") if part else _("More like this"), width="content")
-    st.button(_("Stop"), on_click=search_terms.stop_looking_like)
+    more = len(ids) - _MOST_LOOKS
+    if more > 0:
+        st.markdown(_("and {count} more").format(count=more), width="content")
 
 
 @shown_in_words()

@@ -5,7 +5,7 @@ by camera: a histogram whose brush narrows the results to a time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.components.cards import cards_of_moments
 from dashboard.components.errors import shown_in_words
+from dashboard.components.theme import NO_COLOUR, camera_colours
 from dashboard.components.url_choices import choose_in_address, slide_in_address
 from dashboard.i18n.formatting import counted, plain, time_range, viewer_zone
 from dashboard.i18n.gettext import N_, _, said
@@ -42,9 +43,8 @@ _WIDTHS_MS = tuple(
         *(86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 91 * 86400, 365 * 86400),
     )
 )
-#: Told apart in both themes and by colour-blind eyes (Okabe and Ito); the rest of the cameras share
-#: the last.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#A8A13A", "#8A8F98")
+#: So many cameras are told apart; the rest are shown as one.
+_MOST_CAMERAS = 8
 _BRUSH = "brush"
 #: How a tick is written, by the finest unit of time that it needs.
 _TICKS = {
@@ -99,8 +99,8 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     head = st.container(horizontal=True, vertical_alignment="center", key="results-head")
     when = st.container(key="timeline")
     with when:
-        known = sorted(camera.camera for camera in resources.facets(request.library).cameras)
-        span = show_timeline(every, known, f"timeline-{key}")
+        colours = camera_colours(resources.facets(request.library).cameras)
+        span = show_timeline(every, colours, f"timeline-{key}")
     if span is not None and not any(span.holds(hit.entity.captured_at) for hit in every):
         span = None  # brushed where there is nothing
     hits = [hit for hit in every if span is None or span.holds(hit.entity.captured_at)]
@@ -121,7 +121,14 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
         st.caption(text.format(read=plain(read)))
     cards = cards_of_moments(moments)
     arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
-    draw_cards(request.library, cards, arranged, searching=True, looked_for=found.embedding)
+    draw_cards(
+        request.library,
+        cards,
+        arranged,
+        searching=True,
+        looked_for=found.embedding,
+        asked=request.in_words(),
+    )
 
 
 def _arrangement() -> tuple[str, int, bool]:
@@ -180,12 +187,11 @@ def _brushed(request: SearchRequest, span: Span, shown: int, of: int) -> None:
         offer_clips(request.library, request.where.cameras, span.first_ms, span.last_ms)
 
 
-def show_timeline(hits: Sequence[Hit], cameras: Sequence[str], key: str) -> Span | None:
+def show_timeline(hits: Sequence[Hit], colours: Mapping[str, str], key: str) -> Span | None:
     """Draw the histogram; return the time that is brushed, None for none.
 
-    ``cameras`` are the library's, which keep their colours from search to search. Hits that are far
-    from all others are beside the axis, to be chosen by a button. Nothing is drawn where all was
-    captured at once.
+    ``colours`` are those of the library's cameras. Hits that are far from all others are beside the
+    axis, to be chosen by a button. Nothing is drawn where all was captured at once.
     """
     aside = f"{key}-aside"
     times = Counter(hit.entity.captured_at for hit in hits)
@@ -194,7 +200,7 @@ def show_timeline(hits: Sequence[Hit], cameras: Sequence[str], key: str) -> Span
     span = None
     if len({bar["from"] for bar in bars}) > 1:
         drawn = st.vega_lite_chart(
-            spec=_spec(bars, cameras),
+            spec=_spec(bars, colours),
             key=key,
             on_select=lambda: st.session_state.update({aside: None}),
             selection_mode=_BRUSH,
@@ -223,7 +229,7 @@ def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:
         (datetime.fromtimestamp(min(times) / 1000, zone).utcoffset() or timedelta()) / _MS
     )
     common = [name for name, _count in Counter(hit.entity.camera for hit in hits).most_common()]
-    named = set(common if len(common) <= len(_COLOURS) else common[: len(_COLOURS) - 1])
+    named = set(common if len(common) <= _MOST_CAMERAS else common[: _MOST_CAMERAS - 1])
     others = _("other cameras")
     counts = Counter(
         (
@@ -248,19 +254,6 @@ def brushed(state: Any) -> Span | None:
     return Span(round(first), round(last))
 
 
-def colours_of(shown: Sequence[str], cameras: Sequence[str]) -> list[str]:
-    """Return a colour for each that is shown: its own in the library, another where that is taken.
-
-    Those that are no camera of the library come last, in what is left.
-    """
-    free, found = list(_COLOURS), {}
-    for name in sorted(shown, key=lambda name: (name not in cameras, name)):
-        own = _COLOURS[cameras.index(name) % len(_COLOURS)] if name in cameras else free[-1]
-        found[name] = own if own in free else free[0]
-        free.remove(found[name])
-    return [found[name] for name in shown]
-
-
 def _only_day(bars: list[dict[str, Any]]) -> str | None:
     """Return the day that all bars are of, which the ticks then do not name; None for several."""
     zone = viewer_zone()
@@ -269,10 +262,11 @@ def _only_day(bars: list[dict[str, Any]]) -> str | None:
     return first.isoformat() if first == last else None
 
 
-def _spec(bars: list[dict[str, Any]], known: Sequence[str]) -> dict[str, Any]:
+def _spec(bars: list[dict[str, Any]], colours: Mapping[str, str]) -> dict[str, Any]:
     """Return the chart as Vega-Lite; made by Altair it is checked anew each time, for 30 ms."""
     others = _("other cameras")
     cameras = sorted({bar["camera"] for bar in bars}, key=lambda name: (name == others, name))
+    range_ = [colours.get(name, NO_COLOUR) for name in cameras]
     seconds = (bars[-1]["until"] - bars[0]["from"]) // 1000
     return {
         "data": {"values": bars},
@@ -298,7 +292,7 @@ def _spec(bars: list[dict[str, Any]], known: Sequence[str]) -> dict[str, Any]:
             "color": {
                 "field": "camera",
                 "type": "nominal",
-                "scale": {"domain": cameras, "range": colours_of(cameras, known)},
+                "scale": {"domain": cameras, "range": range_},
                 "legend": {
                     "title": None,
                     "orient": "right",

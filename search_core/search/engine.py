@@ -25,7 +25,7 @@ from PIL import Image
 
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.prompts import text_read, understands, unknown_words
-from search_core.errors import UsageError
+from search_core.errors import EntityNotFound, UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
@@ -68,29 +68,76 @@ def stays(
     return kept
 
 
+def looks_like(
+    embeddings: Embeddings, background: Embeddings, wanted: Embeddings, pictures: Embeddings
+) -> NDArray[np.bool_]:
+    """Return which of ``embeddings`` (n, dim) look like one of ``pictures`` (p, dim) (n,).
+
+    Those that stand out of the library more for a picture than for what is ``wanted`` (dim,). Each
+    likeness is measured in its own deviations over the ``background`` (m, dim): a picture is nearer
+    to any picture than a sentence is.
+    """
+    if not len(pictures):
+        return np.zeros(len(embeddings), np.bool_)
+    towards = np.concatenate([wanted[None, :], pictures]).T
+    at_large = background @ towards
+    standing = (embeddings @ towards - at_large.mean(axis=0)) / (at_large.std(axis=0) + 1e-9)
+    alike: NDArray[np.bool_] = (standing[:, 1:] > standing[:, :1]).any(axis=1)
+    return alike
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Embeddings (n, dim) of what is left out of a query: sentences, and pictures of two kinds."""
+
+    texts: Embeddings
+    less_like: Embeddings
+    not_like: Embeddings
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there is none."""
+        return not (len(self.texts) or len(self.less_like) or len(self.not_like))
+
+    def taken_from(self, wanted: Embeddings, weight: float) -> Embeddings:
+        """Return ``wanted`` (dim,) without it: pictures of a kind count as one, their mean."""
+        if self.is_nothing:
+            return wanted
+        pictures = [
+            l2_normalised(some.mean(axis=0))[None, :]
+            for some in (self.less_like, self.not_like)
+            if len(some)
+        ]
+        return leave_out(wanted, np.concatenate([self.texts, *pictures]), weight)
+
+
 DEFAULT_K = PLAIN_K
 NO_PARAMS = SearchParams()
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What is looked for: a sentence, a picture, a stored entity, or a mix of them.
+    """What is looked for: a sentence, a picture, stored entities, or a mix of them.
 
-    With several, their embeddings are averaged; ``text_weight`` (0 to 1) is the sentence's share.
-    ``templates`` put the sentence into prompts (see prompts). ``without`` are sentences to leave
-    out, as strongly as ``without_weight`` (0 to 1) says.
+    ``like`` are the ids of the entities. With several, the embeddings of all pictures are averaged,
+    then the sentence's with theirs: ``text_weight`` (0 to 1) is its share. ``templates`` put the
+    sentence into prompts (see prompts). ``without`` are sentences to leave out, and ``not_like``
+    entities, with what looks like them; ``less_like`` are entities like which ranks lower. All this
+    as strongly as ``without_weight`` (0 to 1) says.
     """
 
     text: str | None = None
     image: Image.Image | None = None
-    entity_id: str | None = None
+    like: tuple[str, ...] = ()
     text_weight: float = 0.5
     templates: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
     without_weight: float = WITHOUT_WEIGHT
+    less_like: tuple[str, ...] = ()
+    not_like: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (self.text and self.text.strip()) and self.image is None and not self.entity_id:
+        if not (self.text and self.text.strip()) and self.image is None and not self.like:
             raise UsageError(
                 "There is nothing to search for.", "Give a sentence, a picture or an entity's id."
             )
@@ -113,7 +160,12 @@ class Query:
     @property
     def kind(self) -> QueryKind:
         """Whether a sentence alone is looked for, or a picture or a stored entity has a part."""
-        return "text" if self.image is None and not self.entity_id else "image"
+        return "text" if self.image is None and not self.like else "image"
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether something is to be left out, or ranked lower."""
+        return bool(self.without or self.less_like or self.not_like) and self.without_weight > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,14 +289,14 @@ class SearchEngine:
     ) -> Answer:
         """Return the best ``k`` hits for a query, best first; those below ``min_score`` left out.
 
-        A query by entity id does not return that entity itself. Raises EntityNotFound.
+        A query by stored entities does not return those themselves. Raises EntityNotFound.
         """
         library = self._store.library(self._library, self._encoder.identity)
         self._on_ask(query, where, k)
         # Here too, though a guarded store does it: how hard to search depends on the whole filter.
         where = where.seen_by(self._cameras)
-        more = 1 if query.entity_id else 0
-        if query.without:  # some are dropped
+        more = len(query.like)
+        if query.without or query.not_like:  # some are dropped
             more += min(k, max(0, library.index.max_hits - k - more))
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
@@ -252,9 +304,7 @@ class SearchEngine:
         if _minds_filter(library, where, params or NO_PARAMS):
             self._selectivities.expect(library, where)
         wanted, unwanted = self._wanted(query), self._unwanted(query)
-        embedding = wanted
-        if len(unwanted):
-            embedding = leave_out(wanted, unwanted, query.without_weight)
+        embedding = unwanted.taken_from(wanted, query.without_weight)
         embedded = time.perf_counter()
         found = find(
             self._store, library, embedding, self._selectivities,
@@ -267,15 +317,14 @@ class SearchEngine:
         kept = [
             match
             for match in found.matches
-            if match.entity.id != query.entity_id
-            and (min_score is None or match.score >= min_score)
+            if match.entity.id not in query.like and (min_score is None or match.score >= min_score)
         ]
         scores = [match.score for match in kept]
-        if len(unwanted) and query.without_weight:
-            kept, scores = self._without(library, kept, wanted, unwanted)
+        if query.takes_away and not unwanted.is_nothing:
+            kept, scores = self._without(library, query, kept, wanted, unwanted)
         del kept[k:], scores[k:]
         is_usual = k == PLAIN_K and params in (None, NO_PARAMS)
-        is_plain = is_usual and where.is_empty and not query.without
+        is_plain = is_usual and where.is_empty and not query.takes_away
         first = found.matches[0] if found.matches and is_plain else None
         strengths = self._strengths(query, library, wanted, scores, first)
         hits = _as_hits(query, kept, strengths)
@@ -318,43 +367,48 @@ class SearchEngine:
         return background.strengths(scores, calibration)
 
     def _without(
-        self, library: LibraryInfo, kept: list[Match], wanted: Embeddings, unwanted: Embeddings
+        self,
+        library: LibraryInfo,
+        query: Query,
+        kept: list[Match],
+        wanted: Embeddings,
+        unwanted: Unwanted,
     ) -> tuple[list[Match], list[float]]:
         """Return the matches that do not show what is left out, and what each scores without it."""
-        where = Filter(ids=tuple(match.entity.id for match in kept))
-        pages = list(self._store.vectors(self._library, where=where)) if kept else []
-        vectors = {
-            entity.id: vector
-            for page in pages
-            for entity, vector in zip(page.entities, page.embeddings, strict=True)
-        }
+        vectors = self._vectors([match.entity.id for match in kept])
         kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
         if not kept:
             return [], []
         found = np.stack([vectors[match.entity.id] for match in kept])
-        still = stays(found, self._relevance.drawn(library), wanted, unwanted)
+        drawn = self._relevance.drawn(library)
+        still = stays(found, drawn, wanted, unwanted.texts)
+        still &= ~looks_like(found, drawn, wanted, unwanted.not_like)
+        still &= [match.entity.id not in query.not_like for match in kept]
         scores = (found @ wanted)[still].tolist()
         return [match for match, stay in zip(kept, still, strict=True) if stay], scores
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
-        return leave_out(self._wanted(query), self._unwanted(query), query.without_weight)
+        return self._unwanted(query).taken_from(self._wanted(query), query.without_weight)
 
-    def _unwanted(self, query: Query) -> Embeddings:
-        """Return the embeddings (n, dim) of what is left out in words that the encoder knows."""
+    def _unwanted(self, query: Query) -> Unwanted:
+        """Return the embeddings of what is left out; of words, those that the encoder knows."""
         name = self._encoder.identity.name
         texts = [text.strip() for text in query.without if text.strip()]
         texts = [text for text in texts if unknown_words(name, text).share < 1.0]
-        if not texts:
-            return np.empty((0, self._encoder.identity.dim), np.float32)
-        return self._encoder.encode_texts(texts, query.templates)
+        none = np.empty((0, self._encoder.identity.dim), np.float32)
+        return Unwanted(
+            self._encoder.encode_texts(texts, query.templates) if texts else none,
+            self._stored(query.less_like) if query.less_like else none,
+            self._stored(query.not_like) if query.not_like else none,
+        )
 
     def _wanted(self, query: Query) -> Embeddings:
         pictures: list[Embeddings] = []
         if query.image is not None:
             pictures.append(self._encoder.encode_images([query.image])[0])
-        if query.entity_id:
-            pictures.append(self._store.embedding(self._library, query.entity_id))
+        if query.like:
+            pictures.extend(self._stored(query.like))
         if not (query.text and query.text.strip()):
             return l2_normalised(np.mean(pictures, axis=0))
         [text] = self._encoder.encode_texts([query.text.strip()], query.templates)
@@ -363,6 +417,28 @@ class SearchEngine:
         picture = np.mean(pictures, axis=0)
         mixed = query.text_weight * text + (1.0 - query.text_weight) * picture
         return l2_normalised(mixed)
+
+    def _stored(self, ids: tuple[str, ...]) -> Embeddings:
+        """Return the embeddings (n, dim) of stored entities; raises EntityNotFound."""
+        if len(ids) == 1:
+            return self._store.embedding(self._library, ids[0])[None, :]
+        vectors = self._vectors(ids)
+        for entity_id in ids:
+            if entity_id not in vectors:
+                raise EntityNotFound(
+                    "The library {name} has no entity {id}.", name=self._library, id=entity_id
+                )
+        return np.stack([vectors[entity_id] for entity_id in ids])
+
+    def _vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
+        """Return the embeddings (dim,) of the entities that are there, by id."""
+        if not ids:
+            return {}
+        return {
+            entity.id: vector
+            for page in self._store.vectors(self._library, where=Filter(ids=tuple(ids)))
+            for entity, vector in zip(page.entities, page.embeddings, strict=True)
+        }
 
 
 def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | None]) -> list[Hit]:

@@ -126,7 +126,13 @@ def search(
     from search_core.search.engine import Query
 
     query = Query(
-        sentence, picture, entity_id, text_weight, templates, tuple(without or ()), without_weight
+        sentence,
+        picture,
+        (entity_id,) if entity_id else (),
+        text_weight,
+        templates,
+        tuple(without or ()),
+        without_weight,
     )
     with open_workspace(settings) as workspace:
         store = workspace.store()

@@ -20,7 +20,7 @@ from tests.e2e.test_browser import (  # noqa: F401
 )
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.browser
 
@@ -50,9 +50,13 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page.locator("input[type=file]").set_input_files(thumbnail)
     page.locator(f"{FIRST} img").first.wait_for()
     page.keyboard.press("Escape")
-    score = re.search(r"^1 · (\d\.\d{3})", page.locator(FIRST).inner_text())
+    page.locator(f"{FIRST} .stButton button").click()
+    dialog = page.locator("[role=dialog]").filter(has_text="rank 1")
+    score = re.search(r"(\d\.\d{4}), rank 1", dialog.inner_text())
     assert score
     assert float(score[1]) > 0.98
+    page.keyboard.press("Escape")
+    dialog.wait_for(state="detached")
 
     page.get_by_role("button", name="Region …").click()
     box = page.get_by_role("group", name=re.compile("The region"))
@@ -403,3 +407,75 @@ def test_a_moment_is_tagged_and_deleted_where_it_is_opened(page: Page) -> None: 
     page.get_by_role("button", name="Delete this picture").click()
     page.get_by_text("Deleted 1 picture.").wait_for()
     dialog.wait_for(state="detached")
+
+
+def test_pictures_are_selected_by_range_and_key_tagged_and_deleted(page: Page) -> None:  # noqa: F811
+    ask(page, q="a car", fold="never")
+    settle(page)
+
+    def tick(number: int) -> Locator:
+        return page.locator(f".st-key-card-{number} .stCheckbox label")
+
+    bar = page.locator(".st-key-selection")
+    tick(2).click()
+    bar.get_by_text("1 picture selected").wait_for()
+    tick(5).click(modifiers=["Shift"])
+    bar.get_by_text("4 pictures selected").wait_for()
+    tick(4).click(modifiers=["Shift"])  # unticks: of the range, and only of it
+    bar.get_by_text("2 pictures selected").wait_for()
+    settle(page)
+    page.locator(".st-key-card-1 .stCheckbox input").focus()
+    page.keyboard.press("Space")
+    bar.get_by_text("3 pictures selected").wait_for()
+
+    page.get_by_role("button", name="Next page").click()
+    page.wait_for_url("**page=2*")
+    tick(21).click()
+    bar.get_by_text("4 pictures selected").wait_for()
+    settle(page)
+    bar.get_by_role("button", name="Tag …").click()
+    dialog = page.locator("[role=dialog]").filter(has_text="chosen by hand")
+    dialog.get_by_label("Add", exact=True).fill("red van")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")  # closes the list, which hides all else
+    dialog.get_by_role("button", name="Change tags").click()
+    page.get_by_text("Changed the tags of 4 pictures.").wait_for()
+    bar.wait_for(state="detached")
+    page.locator(".st-key-card-21").get_by_text("red van").wait_for()
+
+    tick(21).click()
+    bar.get_by_role("button", name="Delete …").click()
+    page.get_by_role("button", name="Delete 1 picture").click()
+    page.get_by_text("Deleted 1 picture.").wait_for()
+    page.get_by_role("button", name="Undo").click()
+    page.get_by_text("Put back 1 picture.").wait_for()
+
+
+def test_the_bar_of_a_selection_stays_in_view_and_below_the_results_on_a_phone(
+    page: Page,  # noqa: F811
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    ask(page, q="a car")
+    settle(page)
+    page.locator(f"{FIRST} .stCheckbox label").click()
+    bar = page.locator(".st-key-selection")
+    bar.wait_for()
+    settle(page)
+    box = bar.bounding_box()
+    assert box and box["y"] + box["height"] <= 844 and box["height"] < 844 / 6
+    assert box["x"] >= 0 and box["x"] + box["width"] <= 390
+    for button in bar.locator(".st-key-selection-actions button:visible").all():
+        placed = button.bounding_box()
+        assert placed and placed["x"] + placed["width"] <= 390 and placed["height"] >= 30
+
+    page.locator("[data-testid=stMain]").evaluate("main => main.scrollTo(0, 1e6)")
+    page.wait_for_function(
+        """() => {
+            const place = (name) => document.querySelector(name).getBoundingClientRect();
+            return place(".st-key-results").bottom <= place(".st-key-selection").top;
+        }"""
+    )
+    bar.get_by_role("button", name="Leave out").first.click()
+    page.wait_for_url("**not_like=*")
+    page.get_by_alt_text("A picture that is left out").wait_for()
+    bar.wait_for(state="detached")

@@ -1,4 +1,5 @@
-"""Small parts of the page that Streamlit has none of: keys, pasting, dropping, a region to draw."""
+"""Small parts of the page that Streamlit has none of: keys, pasting, dropping, a region to draw,
+ranges of ticks."""
 
 from __future__ import annotations
 
@@ -237,6 +238,11 @@ def closer_look(of: str, frame_s: float | None) -> None:
     _closer_look(key="closer-look", data={"of": of, "frame_s": frame_s, "words": words})
 
 
+_tick_ranges = st.components.v2.component(
+    "sightline_tick_ranges", html="<span hidden></span>", js=_script("tick_ranges.js")
+)
+
+
 def begin_strip_at(here: str) -> None:
     """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
     _strip_view(key="strip-view", data={"here": here})
@@ -277,6 +283,20 @@ def begin_page_at_top(shown: str, page: int) -> None:
     ``shown`` tells what the grid shows: other results are no page that was turned.
     """
     _page_top(key="page-top", data={"shown": shown, "page": page})
+
+
+def tick_ranges(shown: str, on_range: Callable[[int, int, bool], None]) -> None:
+    """Hear of cards that are ticked with Shift; ``shown`` tells what the grid shows.
+
+    ``on_range`` is told the numbers of the first and the last of them, and whether to tick them.
+    """
+    key = "tick-ranges"
+
+    def heard() -> None:
+        sent = (st.session_state.get(key) or {}).get("range") or {}
+        on_range(int(sent["first"]), int(sent["last"]), bool(sent["ticked"]))
+
+    _tick_ranges(key=key, data={"shown": shown}, on_range_change=heard)
 
 
 def page_keys(on_picture: Callable[[bytes | None], None]) -> None:

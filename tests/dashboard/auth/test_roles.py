@@ -75,14 +75,26 @@ def test_each_role_has_its_views(look: Look, name: str, views: list[str]) -> Non
 
     words(app)
     assert app.segmented_control(key="view").options == views
-    assert bool(app.toggle) == (name != "vera")
-    if name == "vera":
-        return
-    app.toggle(key="choosing").set_value(True).run()
-    offered = {button.label for button in app.button if button.label.endswith("…")}
-    assert offered == (
-        {"Tag …", "Correct …"} if name == "otto" else {"Tag …", "Correct …", "Move …", "Delete …"}
-    )
+
+
+@pytest.mark.parametrize("page", ["search", "library", "map"])
+@pytest.mark.parametrize(
+    ("name", "offered"),
+    [
+        ("vera", set()),
+        ("otto", {"Tag …", "Correct …"}),
+        ("anna", {"Tag …", "Correct …", "Move …", "Delete …"}),
+    ],
+)
+def test_what_a_role_may_do_with_a_selection_is_offered(
+    look: Look, page: str, name: str, offered: set[str]
+) -> None:
+    app = look(name, page)
+    app.checkbox[0].check().run()
+
+    assert "**1 picture** selected" in words(app)
+    assert {button.label for button in app.button if button.label.endswith("…")} == offered
+    assert app.button(key="select-more")
 
 
 def test_who_opens_what_is_not_theirs_is_told(look: Look) -> None:

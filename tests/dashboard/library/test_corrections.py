@@ -32,7 +32,7 @@ def form(library: list[MediaEntity]) -> AppTest:
     script = (
         "from dashboard import resources\n"
         "from dashboard.library.corrections import correction_form\n"
-        "from dashboard.library.selection import Selection\n"
+        "from dashboard.moment.selection import Selection\n"
         "from search_core.schema.filters import Filter\n"
         f"selection = Selection(Filter(ids={ids!r}), 2, 'chosen by hand')\n"
         "correction_form('main', selection, resources.facets('main'))\n"
@@ -151,12 +151,11 @@ def test_what_was_stopped_midway_is_finished_here(
 
 def test_operators_may_correct_and_viewers_may_not(library: list[MediaEntity], look: Look) -> None:
     app = look("vera", "library")
-    assert not any(toggle.key == "choosing" for toggle in app.toggle)
+    app.checkbox(key=f"tick-{library[1].id}").check().run()
+    assert not any(button.label == "Correct …" for button in app.button)
 
     app = look("otto", "library")
-    app.toggle(key="choosing").set_value(True).run()
-    assert press(app, "Correct …").disabled
-    app.checkbox(key=f"tick-{library[0].id}").check().run()
+    app.checkbox(key=f"tick-{library[-1].id}").check().run()
     press(app, "Correct …").click().run()
     assert "**1 picture** (chosen by hand)" in words(app)
     assert press(app, "Preview").disabled

@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Button
@@ -13,6 +14,7 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components.jobs import is_stuck
 from dashboard.components.newest import newest_entities
+from dashboard.library import browsing
 from dashboard.library.jobs import result_frame
 from ingest.jobs.client import Jobs
 from ingest.jobs.table import Job, JobState
@@ -147,19 +149,33 @@ def test_selects_many_to_tag_or_delete(
     library: list[MediaEntity], settings: Settings, open_page: OpenPage
 ) -> None:
     app = open_page("library")
-    app.toggle(key="choosing").set_value(True).run()
-    assert press(app, "Tag …").disabled
-    for entity in library[:2]:
+    assert not any(button.label == "Tag …" for button in app.button)
+    for entity in library[-2:]:
         app.checkbox(key=f"tick-{entity.id}").check().run()
-    assert "**2 selected**" in words(app)
+    assert "**2 pictures** selected" in words(app)
 
     press(app, "Tag …").click().run()
     assert "**2 pictures** (chosen by hand)" in words(app)
 
-    press(app, f"Select all {ROWS}").click().run()
+    press(app, f"Select all shown ({ROWS})").click().run()
     press(app, "Delete …").click().run()
-    assert f"**{ROWS} pictures** (all of main) will be deleted" in words(app)
+    assert f"**{ROWS} pictures** (chosen by hand) will be deleted" in words(app)
     assert press(app, f"Delete {ROWS} pictures")
+
+
+def test_all_that_match_are_selected_where_some_are_shown(
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(browsing, "NEWEST", 10)
+    app = open_page("library")
+    app.checkbox(key=f"tick-{library[-1].id}").check().run()
+    press(app, f"Select all {ROWS}").click().run()
+    assert f"**{ROWS} pictures** selected" in words(app)
+    press(app, "Move …").click().run()
+    assert f"**{ROWS} pictures** (all of main)" in words(app)
+
+    app.checkbox(key=f"tick-{library[-1].id}").uncheck().run()
+    assert "**9 pictures** selected" in words(app)  # of all, what was shown, but for this one
 
 
 def test_what_was_deleted_can_be_put_back(

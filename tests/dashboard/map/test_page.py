@@ -20,6 +20,7 @@ FRAME = pd.DataFrame(
         GROUP: ["1 · a", "1 · a", "2 · b"],
     }
 )
+CAMERAS = {"a": "#004bff", "<b>": "#c38700"}
 
 
 def test_shows_the_library_and_what_is_unlike_the_rest(
@@ -45,15 +46,22 @@ def test_is_coloured_by_camera_time_or_group() -> None:
         (TIME, [TIME]),
         (GROUP, ["1 · a", "2 · b"]),
     ):
-        figure = map_figure(FRAME, colour, [2])
+        figure = map_figure(FRAME, colour, [2], CAMERAS)
         assert [trace["name"] for trace in figure["data"]] == [*names, "Outliers"]
         rows = [row for trace in figure["data"][:-1] for (row,) in trace["customdata"]]
         assert sorted(rows) == [0, 1, 2]
         assert "<b>" not in json.dumps(figure)
 
 
+def test_cameras_have_the_colours_that_they_have_everywhere() -> None:
+    figure = map_figure(FRAME, CAMERA, [2], CAMERAS)
+
+    colours = {trace["name"]: trace["marker"]["color"] for trace in figure["data"][:-1]}
+    assert colours == {"&lt;b&gt;": "#c38700", "a": "#004bff"}
+
+
 def test_times_are_coloured_by_their_order_with_dates_below() -> None:
-    figure = map_figure(FRAME, TIME, [2])
+    figure = map_figure(FRAME, TIME, [2], CAMERAS)
 
     marker = figure["data"][0]["marker"]
     assert marker["color"] == [0, 1, 2]
@@ -61,7 +69,7 @@ def test_times_are_coloured_by_their_order_with_dates_below() -> None:
     assert marker["colorbar"]["ticktext"][0] == "2026-01-01<br>00:00"
     assert figure["layout"]["margin"]["b"] >= 50
     assert not figure["layout"]["showlegend"]
-    assert map_figure(FRAME, CAMERA, [2])["layout"]["showlegend"]
+    assert map_figure(FRAME, CAMERA, [2], CAMERAS)["layout"]["showlegend"]
 
 
 def test_a_lasso_holds_each_picture_once() -> None:

@@ -5,7 +5,7 @@ from PIL import Image
 
 from dashboard.components.image_input import Box, box_from_text, box_of, box_to_text
 from dashboard.query.terms import Said, said
-from dashboard.search.results import brushed, colours_of, timeline_bars
+from dashboard.search.results import brushed, timeline_bars
 from dashboard.search.times import Span
 from search_core.search.engine import Hit
 from tests.conftest import make_entity
@@ -69,12 +69,3 @@ def test_a_brush_is_a_span_of_time() -> None:
     )
     for none in nothing:
         assert brushed(none) is None
-
-
-def test_a_camera_keeps_its_colour_and_none_is_given_twice() -> None:
-    known = [f"cam-{number}" for number in range(10)]
-
-    assert colours_of(known[2:4], known) == colours_of(known[:4], known)[2:]
-    assert colours_of(["cam-3", "other cameras"], known)[0] == colours_of(["cam-3"], known)[0]
-    shown = [known[0], known[8], known[1], known[9], "other cameras", "no camera"]
-    assert len(set(colours_of(shown, known))) == len(shown)

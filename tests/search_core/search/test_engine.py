@@ -67,12 +67,12 @@ def test_text_and_picture_mix_by_weight(engine: SearchEngine) -> None:
 
 
 def test_more_like_this_leaves_out_the_entity_itself(engine: SearchEngine) -> None:
-    hits = engine.answer(Query(entity_id=number("red")), k=3).hits
+    hits = engine.answer(Query(like=(number("red"),)), k=3).hits
     assert number("red") not in [hit.entity.id for hit in hits]
     assert hits[0].entity.id == make_entity(len(NAMES)).id
     assert len(hits) == 3
     assert (
-        len(engine.answer(Query(entity_id=number("red")), k=3, params=SearchParams(ef=3)).hits) == 3
+        len(engine.answer(Query(like=(number("red"),)), k=3, params=SearchParams(ef=3)).hits) == 3
     )
 
 
@@ -94,7 +94,7 @@ def test_a_query_needs_something(engine: SearchEngine) -> None:
 
 def test_an_unknown_id_is_named(engine: SearchEngine) -> None:
     with pytest.raises(EntityNotFound, match="nobody"):
-        engine.answer(Query(entity_id="nobody"))
+        engine.answer(Query(like=("nobody",)))
 
 
 def test_another_encoders_library_is_refused(store: MemoryStore) -> None:
@@ -140,10 +140,10 @@ def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: 
     engine = SearchEngine(encoder, store, "main", log=log)
     where = Filter(cameras=("cam-1",))
     engine.answer(Query(text="red"), k=3, where=where)
-    engine.answer(Query(entity_id=number("green")), k=4)
+    engine.answer(Query(like=(number("green"),)), k=4)
     engine.answer(Query(text="red", image=picture("blue")), k=5)
     with pytest.raises(EntityNotFound):
-        engine.answer(Query(entity_id="nobody"))
+        engine.answer(Query(like=("nobody",)))
     mixed, like, text = log.recent("main", encoder.identity, 10)
     assert [(q.kind, q.text, q.k) for q in (text, like, mixed)] == [
         ("text", "red", 3),
@@ -152,7 +152,7 @@ def test_searches_are_recorded_as_they_were_asked(store: MemoryStore, tmp_path: 
     ]
     assert (text.where, like.where) == (where, Filter())
     np.testing.assert_allclose(
-        like.embedding, engine.embed(Query(entity_id=number("green"))), atol=1e-3
+        like.embedding, engine.embed(Query(like=(number("green"),))), atol=1e-3
     )
 
 
@@ -166,6 +166,37 @@ def test_what_is_to_be_left_out_ranks_behind(engine: SearchEngine) -> None:
     assert number("blue") not in {hit.entity.id for hit in hits[:2]}
     none = Query(image=picture("red", "blue"), without=("blue",), without_weight=0.0)
     assert engine.answer(none, k=1).hits[0].entity.id == mixed
+
+
+def test_more_like_several_averages_them_and_returns_none_of_them(engine: SearchEngine) -> None:
+    found = [
+        hit.entity.id for hit in engine.answer(Query(like=(number("red"), number("blue")))).hits
+    ]
+    assert found[0] == make_entity(len(NAMES)).id  # red and blue
+    assert not {number("red"), number("blue")} & set(found)
+    with pytest.raises(EntityNotFound, match="nobody"):
+        engine.answer(Query(like=(number("red"), "nobody")))
+
+
+def test_less_like_a_picture_ranks_what_is_like_it_lower(engine: SearchEngine) -> None:
+    both = picture("red", "blue")
+    less = Query(image=both, less_like=(number("blue"),), without_weight=1.0)
+    found = [hit.entity.id for hit in engine.answer(less, k=len(NAMES) + 1).hits]
+    assert found[0] == number("red")
+    assert number("blue") in found[2:]
+    none = Query(image=both, less_like=(number("blue"),), without_weight=0.0)
+    assert engine.answer(none, k=1).hits[0].entity.id == make_entity(len(NAMES)).id
+
+
+def test_what_looks_like_a_picture_is_left_out(engine: SearchEngine) -> None:
+    query = Query(text="red", not_like=(number("blue"),))
+    found = [hit.entity.id for hit in engine.answer(query, k=len(NAMES) + 1).hits]
+    assert found[0] == number("red")
+    assert number("blue") not in found
+    with pytest.raises(UsageError, match="nothing to search for"):
+        Query(not_like=(number("blue"),))
+    with pytest.raises(EntityNotFound):
+        engine.answer(Query(text="red", not_like=("nobody",)))
 
 
 def test_leaving_out_what_is_looked_for_changes_nothing(engine: SearchEngine) -> None:
