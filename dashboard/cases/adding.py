@@ -43,11 +43,11 @@ def add_moment(library: str, entity: MediaEntity) -> None:
 def exact_switch(key: str) -> bool:
     """Draw what tells a clip that is cut to the frame from a copy of the recording."""
     return st.toggle(
-        _("To the frame"),
+        _("Exact to the frame"),
         key=key,
         help=_(
-            "Encoded anew. Otherwise the clip is a copy of the recording and begins at the "
-            "codec keyframe before."
+            "Re-encodes the clip. Otherwise it is copied from the recording and begins at the "
+            "preceding codec keyframe."
         ),
     )
 

@@ -62,7 +62,7 @@ def _put_back() -> None:
         return
     resources.forget_what_was_read()
     forget_answer()
-    st.toast(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
+    st.toast(_("Restored {pictures}.").format(pictures=counted(back, "picture")))
 
 
 def _close() -> None:

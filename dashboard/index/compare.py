@@ -121,7 +121,9 @@ def _choices(offered: list[str], facets: Facets) -> CompareOptions:
         default=_USUAL_SHARES,
         format_func=_filter_words,
         placeholder=_("none"),
-        help=_("Also measured where a filter leaves so much of the library, or one camera."),
+        help=_(
+            "Also measures searches whose filter leaves this share of the library, or one camera."
+        ),
     )
     left, middle, right = st.columns(3)
     with left:
@@ -140,15 +142,15 @@ def _choices(offered: list[str], facets: Facets) -> CompareOptions:
             1_000,
             50,
             step=10,
-            help=_("More tell recall more exactly."),
+            help=_("More queries measure recall more precisely."),
         )
     with right:
         most = st.selectbox(
-            _("Vectors at most"),
+            _("Maximum vectors"),
             _ROWS,
             index=1,
             format_func=lambda rows: f"{rows:,}",
-            help=_("More take longer, and are nearer to what the whole library is like."),
+            help=_("More take longer and represent the whole library better."),
         )
     return CompareOptions(
         queries=int(queries),
@@ -190,7 +192,7 @@ def _pick(kept: list[KeptComparison]) -> list[KeptComparison]:
     others = [job_id for job_id in by_id if job_id != first]
     second = (
         right.selectbox(
-            _("Beside it"),
+            _("Compare with"),
             others,
             index=None,
             format_func=named,
@@ -228,9 +230,7 @@ def _facts(kept: KeptComparison, *, is_running: bool) -> None:
     elif is_running:
         st.caption(_("Still being measured: this is what there is so far."))
     elif not kept.is_whole:
-        st.caption(
-            _("This comparison did not come to its end: only what it had measured is shown.")
-        )
+        st.caption(_("This comparison did not finish: only its measurements so far are shown."))
     if context.remarks:
         st.caption(plain(" ".join(map(said, context.remarks))))
 

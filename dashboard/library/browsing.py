@@ -27,9 +27,9 @@ _MOST_ROWS = 6
 def browse(library: str, facets: Facets) -> None:
     """Draw the cameras, and the newest pictures of the chosen ones, or of all."""
     if not facets.count:
-        text = _("There is nothing in the library to be seen.")
+        text = _("There is nothing in this library that you may view.")
         if identity.current().may("ingest"):
-            text += " " + _("**Add footage** puts something into it.")
+            text += " " + _("Add something with **Add footage**.")
         st.info(text)
         return
     chosen = _cameras(library, facets)
@@ -41,7 +41,7 @@ def browse(library: str, facets: Facets) -> None:
     if everything.count > len(newest):
         text = _("**Newest {pictures}** of {all}")
     said = text.format(pictures=shown, all=f"{everything.count:,}")
-    st.markdown(said if newest else _("No picture was taken then."))
+    st.markdown(said if newest else _("No picture was taken in that time."))
     key = f"browse-{library}-{hash(everything.where):x}"
     cards = cards_of_entities(newest)
     show_cards(library, cards, key, searching=False, everything=everything)

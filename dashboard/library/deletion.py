@@ -58,11 +58,11 @@ def show_removing(library: str, facets: Facets) -> None:
         st.markdown("##### " + _("Drop the library"))
         st.markdown(
             _(
-                "Removes **{library}** with its {pictures}, their vectors and thumbnails. "
-                "Footage and photographs stay where they are."
+                "Deletes **{library}** with its {pictures}, their vectors and thumbnails. Footage "
+                "and photographs stay where they are."
             ).format(library=plain(library), pictures=counted(facets.count, "picture"))
         )
-        ask = _("Type {library} to drop it").format(library=plain(library))
+        ask = _("Type {library} to confirm").format(library=plain(library))
         typed = st.text_input(ask, key=f"drop-{library}")
         if st.button(_("Drop the library"), key="danger-drop", disabled=typed != library):
             identity.require_removing("dropping a library")
@@ -81,13 +81,13 @@ def show_trash(library: str) -> None:
     identity.require_removing("looking into the trash")
     found = deletions(resources.settings(), library)
     if not found:
-        empty = _("Nothing is in the trash. What is deleted stays there for {days} days.")
+        empty = _("The trash is empty. Deleted pictures stay in it for {days} days.")
         st.caption(empty.format(days=KEPT.days))
         return
     st.caption(
         _(
-            "Vectors and thumbnails are kept for {days} days; then, or when it is purged, they "
-            "are gone. Footage is never touched."
+            "Vectors and thumbnails are kept for {days} days, or until they are purged. Footage "
+            "is never changed."
         ).format(days=KEPT.days)
     )
     for item in found:
@@ -101,13 +101,13 @@ def show_trash(library: str) -> None:
             st.space("stretch")
             with st.popover(_("Pictures"), icon=":material/grid_view:"):
                 _choose_deleted(library, item)
-            if st.button(_("Put back"), key=f"undo-{item.number}", icon=":material/undo:"):
+            if st.button(_("Restore"), key=f"undo-{item.number}", icon=":material/undo:"):
                 identity.require_removing("putting back")
                 identity.record("restore", library, {"put back": item.what, "count": item.count})
                 back = put_back(resources.settings(), resources.store(), item.number)
-                settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
+                settle(_("Restored {pictures}.").format(pictures=counted(back, "picture")))
             if st.button(_("Purge now …"), key=f"purge-{item.number}"):
-                st.dialog(_("Purge for good?"))(_purge_form)(item)
+                st.dialog(_("Delete permanently?"))(_purge_form)(item)
 
 
 def _choose_deleted(library: str, item: Deletion) -> None:
@@ -124,12 +124,12 @@ def _choose_deleted(library: str, item: Deletion) -> None:
     if len(shown) < item.count:
         text = _("The first {shown} of {all}")
         st.caption(text.format(shown=f"{len(shown):,}", all=f"{item.count:,}"))
-    label = _("Put back {pictures}").format(pictures=counted(len(chosen), "picture"))
+    label = _("Restore {pictures}").format(pictures=counted(len(chosen), "picture"))
     if st.button(label, key=f"back-{item.number}", disabled=not chosen, type="primary"):
         identity.require_removing("putting back")
         identity.record("restore", library, {"put back": item.what, "ids": chosen})
         back = put_back(resources.settings(), resources.store(), item.number, chosen)
-        settle(_("Put back {pictures}.").format(pictures=counted(back, "picture")))
+        settle(_("Restored {pictures}.").format(pictures=counted(back, "picture")))
 
 
 def settle(message: str) -> None:
@@ -158,7 +158,7 @@ def _purge_form(item: Deletion) -> None:
     identity.require_removing("purging")
     st.markdown(
         _(
-            "**{pictures}** ({what}) will be gone, with vectors and thumbnails. "
+            "**{pictures}** ({what}) will be deleted permanently, with vectors and thumbnails. "
             "This cannot be undone."
         ).format(pictures=counted(item.count, "picture"), what=plain(said(item.what)))
     )
@@ -174,8 +174,8 @@ def _delete_form(library: str, where: Filter, what: str) -> None:
     count = resources.store().count(library, where)
     st.markdown(
         _(
-            "**{pictures}** ({what}) will be deleted from the library {library}. The trash keeps "
-            "them for {days} days, to put them back. The footage itself is not touched."
+            "**{pictures}** ({what}) will be deleted from the library {library}. They can be "
+            "restored from the trash for {days} days. The footage itself is not changed."
         ).format(
             pictures=counted(count, "picture"),
             what=plain(said(what)),

@@ -80,7 +80,7 @@ def page() -> None:
         return
     count = resources.facets(info.name).count
     if count < _FEWEST:
-        st.info(_("A map needs a few pictures more than there are."))
+        st.info(_("There are too few pictures for a map."))
         link_to_adding(info.name)
         return
     with st.spinner(_("Reading vectors …")):
@@ -96,15 +96,15 @@ def page() -> None:
         )
         many = counted(count, "picture")
         if count > SAMPLE:
-            many = _("{pictures}, {sample} of them by chance").format(
+            many = _("{pictures}, {sample} of them at random").format(
                 pictures=many, sample=f"{SAMPLE:,}"
             )
         text = _(
-            "{pictures}. What is near looks alike. Draw a line round points to see their pictures; "
-            "rings mark outliers. Two principal components: {share} of how they vary."
+            "{pictures}. Similar pictures are close together. Draw around points to see their "
+            "pictures; rings mark outliers. Two principal components: {share} of the variance."
         )
         st.caption(text.format(pictures=many, share=f"{shown.share:.0%}"))
-    alt = _("Map of {pictures} by how alike they look")
+    alt = _("Map of {pictures} by visual similarity")
     event = st.plotly_chart(
         map_figure(
             map_frame(shown),
@@ -212,9 +212,9 @@ def _group_words(name: str) -> str:
 def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
     """Draw the pictures that were chosen; without any, those of the outliers or of a group."""
     if rows:
-        text = _("**{pictures}** chosen")
+        text = _("**{pictures}** selected")
         if len(rows) > SHOWN:
-            text = _("**{pictures}** chosen, the first {count} of them here")
+            text = _("**{pictures}** selected, showing the first {count}")
         st.markdown(text.format(pictures=counted(len(rows), "picture"), count=SHOWN))
     else:
         sizes = np.bincount(shown.groups)
@@ -235,7 +235,7 @@ def _pictures(library: str, shown: LibraryMap, rows: list[int]) -> None:
             st.markdown(text.format(pictures=many, group=plain(views[view])))
         else:
             rows = shown.outliers
-            text = _("**Outliers**: the {pictures} least like any other")
+            text = _("**Outliers**: the {pictures} least similar to any other")
             st.markdown(text.format(pictures=counted(len(rows), "picture")))
     chosen = [shown.entities[row] for row in rows[:SHOWN]]
     show_cards(library, cards_of_entities(chosen), f"map-{hash(tuple(rows)):x}", searching=False)

@@ -234,7 +234,10 @@ def _video(library: str, entity: MediaEntity) -> Path | None:
         show_thumbnail(entity.thumbnail, alt=_("The keyframe"))
         text = _("Browsers do not play {suffix} files. Open it in a player, at {position}: {path}")
         if too_large:
-            text = _("This video is too large to play outside `sightline serve`.")
+            text = _(
+                "This video is too large to play here: the server was started without footage "
+                "serving."
+            )
         suffix, at = plain(path.suffix or _("such")), clock(entity.pts_ms)
         st.info(text.format(suffix=suffix, position=at, path=plain(str(path))))
         return None
@@ -261,16 +264,16 @@ def _photograph(entity: MediaEntity) -> None:
 
 
 def _gone(entity: MediaEntity) -> None:
-    show_thumbnail(entity.thumbnail, alt=_("What was kept of it"))
+    show_thumbnail(entity.thumbnail, alt=_("The stored thumbnail"))
     if entity.is_remote:
-        text = _("This is kept elsewhere. Open it there: {uri}")
+        text = _("The file is stored elsewhere. Open it there: {uri}")
         if entity.in_video:
-            text = _("This is kept elsewhere. Open it there, at {position}: {uri}")
+            text = _("The file is stored elsewhere. Open it there, at {position}: {uri}")
         st.info(text.format(position=clock(entity.pts_ms), uri=plain(entity.uri)))
         return
-    text = _("The file is not where it was: {uri}")
+    text = _("The file is missing: {uri}")
     if footage.place_of(entity) is not None:
-        text = _("The file has other content now than this was made of: {uri}")
+        text = _("The file has changed since it was ingested: {uri}")
     st.warning(text.format(uri=plain(entity.uri)))
 
 
@@ -297,7 +300,7 @@ def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
         with st.popover(_("Add to case"), icon=":material/cases:"):
             add_moment(library, entity)
     with st.popover(_("Link"), icon=":material/link:"):
-        st.caption(_("Opens this moment. The button at the right of it copies."))
+        st.caption(_("Opens this moment. Copy it with the button on its right."))
         with st.container(key="moment-link"):
             st.code(_link(library, entity), language=None, wrap_lines=True)
 
@@ -375,7 +378,7 @@ def _downloads(library: str, entity: MediaEntity) -> None:
             _("The whole video"), f"{url}?download", icon=":material/movie:", width="stretch"
         )
     if picture is None and url is None:
-        st.caption(_("Nothing of it is left to download."))
+        st.caption(_("Nothing is left to download."))
 
 
 def _download(label: str, icon: str, name: str, data: Callable[[], bytes]) -> None:
@@ -414,10 +417,10 @@ def _clip(entity: MediaEntity, path: Path, span: Span) -> bytes:
 
 def _delete(library: str, entity: MediaEntity) -> None:
     text = _(
-        "Deletes this picture from the library. **Library**, **Trash** can put it back for {days} "
-        "days."
+        "Deletes this picture from the library. It can be restored in **Library**, **Trash** for "
+        "{days} days."
     ).format(days=KEPT.days)
-    kept = "" if entity.is_live else " " + _("The footage itself is not touched.")
+    kept = "" if entity.is_live else " " + _("The footage itself is not changed.")
     st.markdown(text + kept)
     st.button(
         _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity)

@@ -41,9 +41,9 @@ _CAPTURED_FROM = {
     "iptc": N_("from the photograph's IPTC"),
     "gps": N_("from the photograph's GPS"),
     "name": N_("from the file's name"),
-    "modified": N_("when its metadata were last changed; when it was taken is not known"),
-    "day": N_("the day alone is known, from the metadata or the name"),
-    "file": N_("the file's time: nothing in the file says when it was taken"),
+    "modified": N_("when its metadata last changed; the capture time is unknown"),
+    "day": N_("only the day is known, from the metadata or the name"),
+    "file": N_("the file's modification time: the file has no capture time"),
     "live": N_("by this machine's clock"),
 }
 _FAILED = "tags_failed"
@@ -165,7 +165,7 @@ def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
     found = _drawn(entity.id, looked_for, entity)
     if found is None:
         st.image(still_of(entity), width="stretch", alt=_("The still"))
-        st.caption(_("This encoder does not tell which parts of a picture match."))
+        st.caption(_("This encoder cannot show which parts of a picture match."))
         return
     place = _place(found.hottest)
     alt = _("Heat map of the still. The warmest part: {place}.").format(place=place)
@@ -203,7 +203,7 @@ def _place(hottest: tuple[float, float] | None) -> str:
 def _legend() -> str:
     """Return the scale as HTML, in the page's own text colour."""
     stops = ", ".join(f"rgb({r} {g} {b} / {max(a, 0.1):.2f}) {s:.0%}" for s, r, g, b, a in SCALE)
-    least, most = _("little"), _("most of the likeness, within this picture")
+    least, most = _("low"), _("highest similarity within this picture")
     return (
         f'<div class="heat-scale"><span>{least}</span>'
         f'<i style="background: linear-gradient(90deg, {stops})"></i><span>{most}</span></div>'

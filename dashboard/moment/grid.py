@@ -119,7 +119,7 @@ def _play_on_hover(library: str, cards: Sequence[Card], *, searching: bool) -> N
 def _less_sure(cards: Sequence[Card]) -> dict[int, str]:
     """Return the heading of the hits below the line between matches and the rest."""
     sure = sum(not card.is_less_sure for card in cards)
-    text = _("Less sure from here on: these fit little better than much else in the library does.")
+    text = _("Less certain from here: these match little better than the rest of the library.")
     return {sure: text} if 0 < sure < len(cards) else {}
 
 

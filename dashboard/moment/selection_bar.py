@@ -234,7 +234,7 @@ def _move_form(library: str, selection: Selection) -> None:
         index=None,
         accept_new_options=True,
         placeholder=_("Choose one, or type a new name"),
-        help=_("Libraries of the same encoder: the vectors move as they are."),
+        help=_("Libraries with the same encoder: vectors are moved unchanged."),
     )
     if st.button(_("Move"), type="primary", disabled=not target) and target:
         identity.require_removing("moving")

@@ -46,21 +46,21 @@ def say_what_links_hold() -> None:
     held = search_terms.picture()
     if held is not None:
         if not search_terms.named_picture():
-            text = _("Links to this search are without the picture: it is not kept here.")
+            text = _("Links to this search omit the picture: it could not be stored.")
             if resources.query_pictures() is None:
-                text = _("Links to this search are without the picture: nothing is recorded here.")
+                text = _("Links to this search omit the picture: searches are not recorded here.")
             st.caption(text, width="content")
         return
     if not search_terms.named_picture():
         return
     text = _(
-        "The picture this link searches by is not kept here any more: it goes {days} days after it "
-        "was last searched by. Upload it again, or search by a sentence."
+        "The picture of this link is no longer stored: pictures are deleted {days} days after "
+        "their last search. Upload it again, or search by a sentence."
     ).format(days=KEPT.days)
     if resources.query_pictures() is None:
         text = _(
-            "This link searches by a picture, and pictures are not kept here: searches are not "
-            "recorded. Upload it again, or search by a sentence."
+            "This link searches by a picture, but pictures are not stored here because searches "
+            "are not recorded. Upload it again, or search by a sentence."
         )
     st.warning(text, icon=":material/broken_image:")
     st.button(_("Search without it"), on_click=search_terms.remove_picture)
@@ -95,13 +95,13 @@ def fetch_picture(address: str) -> query_image.QueryPicture:
     shown = without_secrets(address)
     if not may_be_fetched():
         raise UnsupportedMedia(
-            _("Pictures at addresses are not fetched here."),
+            _("Pictures at web addresses cannot be used here."),
             _("Download the picture, then upload or paste it."),
         )
     if address.partition("://")[0].lower() not in WEB:
         raise UnsupportedMedia(
             _("{address} is not a web address.").format(address=shown),
-            _("It begins with {schemes}.").format(schemes="https://"),
+            _("Addresses begin with {schemes}.").format(schemes="https://"),
         )
     files = RemoteFiles(settings.remote.model_copy(update={"max_seconds": _SECONDS}))
     try:

@@ -70,8 +70,8 @@ def pick_filters(facets: Facets, info: LibraryInfo) -> tuple[Filter, int, float 
             key="min_score",
             bind="query-params",
             help=_(
-                "Cosine similarity: 1 is identical. How high a good hit scores depends on the "
-                "encoder; with CLIP sentences often reach 0.2 to 0.4, pictures 0.6 and more."
+                "Cosine similarity: 1 is identical. What a good hit scores depends on the "
+                "encoder: with CLIP, sentences often reach 0.2 to 0.4, pictures 0.6 and more."
             ),
         )
         k = st.selectbox(_("Hits"), MOST_HITS, index=1, key="k", bind="query-params")
@@ -113,7 +113,7 @@ def pick_effort(info: LibraryInfo, k: int) -> SearchParams | None:
                 placeholder=f"{value:,}",
                 key=f"effort_{name}",
                 bind="query-params",
-                help=_("More finds more of the true neighbours and takes longer."),
+                help=_("Higher values find more of the true neighbours and take longer."),
             )
             if chosen is not None:
                 asked[name] = int(chosen)
@@ -220,9 +220,7 @@ def _times(facets: Facets) -> tuple[datetime | None, datetime | None]:
 
 def _hours() -> Hours | None:
     zone = getattr(viewer_zone(), "key", "UTC")
-    about = _(
-        "Hours of the day, as clocks in {zone} show them. From 22:00 until 05:00 is the night."
-    ).format(zone=plain(zone))
+    about = _("Time of day in {zone}. 22:00 until 05:00 is the night.").format(zone=plain(zone))
     minutes: list[int | None] = []
     for column, (label, key) in zip(
         st.columns(2, gap="small"),
@@ -314,8 +312,8 @@ def is_stopped() -> bool:
         for value in values
     ]
     text = _(
-        "This link asks for what is not there, or is not for you to see: {what}. Nothing was "
-        "searched."
+        "This link asks for something that does not exist or that you may not view: {what}. "
+        "Nothing was searched."
     )
     st.warning(text.format(what=_(", ").join(listed)), icon=":material/link_off:")
     st.button(_("Ignore it and search"), icon=":material/search:", on_click=_go_on)

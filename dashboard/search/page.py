@@ -127,9 +127,9 @@ def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
 def _nothing(request: SearchRequest) -> None:
     st.markdown("**" + counted(0, "hit") + "**")
     if request.without or request.not_like:
-        text = _("Nothing is left without that. Leave out less, or clear filters in the sidebar.")
+        text = _("Nothing is left. Leave out less, or clear filters in the sidebar.")
     elif not request.where.is_empty or request.min_score is not None:
-        text = _("Nothing passes these filters. Clear some of them in the sidebar.")
+        text = _("No picture passes these filters. Clear some of them in the sidebar.")
     else:
         text = _("The library is empty.")
     st.info(text)
@@ -137,14 +137,16 @@ def _nothing(request: SearchRequest) -> None:
 
 def _invite(library: str, facets: Facets) -> None:
     if search_terms.left_out() or search_terms.less_like() or search_terms.not_like():
-        st.info(_("Say what to look for as well: so far there is only what to leave out."))
+        st.info(_("Describe what to look for as well, not only what to leave out."))
     if not facets.count:
-        st.info(_("Nothing is in this library yet."))
+        st.info(_("This library is empty."))
         link_to_adding(library)
         return
     _sentences(_("For example"), list(EXAMPLES), "example")
     recent = resources.recent_sentences(library, RECENT + len(EXAMPLES))
-    _sentences(_("Lately"), [text for text in recent if text not in EXAMPLES][:RECENT], "recent")
+    _sentences(
+        _("Recent searches"), [text for text in recent if text not in EXAMPLES][:RECENT], "recent"
+    )
     line = _("{pictures} from {cameras}").format(
         pictures=counted(facets.count, "picture"), cameras=counted(len(facets.cameras), "camera")
     )
@@ -164,7 +166,7 @@ def _newest(library: str, where: Filter, facets: Facets) -> None:
     count = resources.store().count(library, where)
     entities = newest_entities(resources.store(), library, where, facets, _NEWEST)
     if not entities:
-        st.info(_("Nothing passes these filters. Clear some of them in the sidebar."))
+        st.info(_("No picture passes these filters. Clear some of them in the sidebar."))
         return
     text = _("**{pictures}**, the newest first")
     if len(entities) < count:
@@ -288,7 +290,7 @@ def terms(library: str) -> tuple[float, float]:
                 0.05,
                 key="strength",
                 bind="query-params",
-                help=_("0 leaves nothing out; towards 1 what is looked for counts less and less."),
+                help=_("0 leaves nothing out; towards 1 the search itself counts less."),
                 width=180,
             )
     return text_weight, without_weight
@@ -322,7 +324,7 @@ def _uploader() -> None:
     st.caption(_("Or paste one anywhere on this page, or drop it there."))
     if pictures.may_be_fetched():
         st.text_input(
-            _("Or its address on the web"),
+            _("Or its web address"),
             key=_ADDRESS,
             placeholder="https://…",
             on_change=_fetch,
@@ -359,7 +361,7 @@ def _take(data: bytes | None) -> None:
     try:
         if data is None:
             raise UnsupportedMedia(
-                _("What was pasted or dropped is not a picture this browser can read."),
+                _("This browser cannot read the pasted or dropped picture."),
                 _("Choose it with the button Picture instead."),
             )
         _search_by(_read(data))

@@ -67,15 +67,15 @@ _MS = timedelta(milliseconds=1)
 def show_results(request: SearchRequest, found: Answer) -> None:
     """Draw what was found; ordering, folding, brushing and turning pages search no more."""
     if found.unknown:
-        text = _("These words mean nothing to this encoder: {words}.")
+        text = _("This encoder does not know these words: {words}.")
         st.caption(text.format(words=plain(_(", ").join(found.unknown))))
     if found.fits_nothing:
         text = _(
-            "**No good match.** No picture stands out: it may not be there, or be in too many "
-            "pictures to tell. Say more of it, such as a colour, or look at the nearest pictures."
+            "**No good match.** No picture stands out: it may not be in the library, or be in too "
+            "many pictures to tell. Add detail, such as a colour, or look at the nearest pictures."
         )
         if not request.where.is_empty:
-            text += " " + _("Only pictures that pass the filters were looked at.")
+            text += " " + _("Only pictures that pass the filters were searched.")
         st.info(text, icon=":material/search_off:")
         if not _nearest_too(found):
             return
@@ -89,8 +89,7 @@ def _nearest_too(found: Answer) -> bool:
         key="weak",
         bind="query-params",
         help=_(
-            "Every search finds the nearest there is. These score no better than much else in "
-            "the library does."
+            "Every search has nearest pictures. These score no better than the rest of the library."
         ),
     )
 
@@ -117,7 +116,7 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
     for read in found.truncated:
-        text = _("The encoder reads only the beginning of so long a sentence: “{read} …”")
+        text = _("The sentence is too long: the encoder reads only its beginning, “{read} …”")
         st.caption(text.format(read=plain(read)))
     cards = cards_of_moments(moments)
     arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
@@ -133,7 +132,7 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
 
 def _arrangement() -> tuple[str, int, bool]:
     order = choose_in_address(_("Order"), (BEST, NEWEST, OLDEST), key="sort")
-    with st.popover(_("Fold"), icon=":material/layers:", help=_("Hits that belong together")):
+    with st.popover(_("Fold"), icon=":material/layers:", help=_("Group related hits")):
         within = _("Hits of one camera are one moment within")
         gap = slide_in_address(within, list(GAPS_S), key="fold", usual=_USUAL_GAP)
         alike = st.toggle(
@@ -179,7 +178,9 @@ def _brushed(request: SearchRequest, span: Span, shown: int, of: int) -> None:
             _("Search only this time"),
             icon=":material/search:",
             type="tertiary",
-            help=_("Looks for more hits in it. To show all hits again, double-click the chart."),
+            help=_(
+                "Searches this time for more hits. Double-click the chart to show all hits again."
+            ),
             on_click=set_times,
             args=(span.first_ms, span.last_ms),
         ):

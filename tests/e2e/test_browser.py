@@ -214,9 +214,9 @@ def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
 
     page.get_by_text("Trash", exact=True).first.click()
     page.get_by_text("chosen by hand").wait_for()
-    page.get_by_role("button", name="Put back").click()
-    page.get_by_text("Put back 1 picture.").wait_for()
-    page.get_by_text("Nothing is in the trash").wait_for()
+    page.get_by_role("button", name="Restore").click()
+    page.get_by_text("Restored 1 picture.").wait_for()
+    page.get_by_text("The trash is empty").wait_for()
     assert not page.locator("[data-testid=stException]").count()
 
 

@@ -297,7 +297,7 @@ def test_a_brushed_time_narrows_the_results_and_is_cut_into_clips(
     page.mouse.move(box["x"] + 3, box["y"] + 45, steps=5)
     page.mouse.up()
     page.get_by_role("button", name="Clips of this time").first.click()
-    dialog = page.locator("[role=dialog]").filter(has_text="To the frame")
+    dialog = page.locator("[role=dialog]").filter(has_text="Exact to the frame")
     with page.expect_download() as download:
         dialog.get_by_role("button", name=re.compile(r"Download \d+ clip")).click()
     download.value.save_as(tmp_path / "clips.zip")
@@ -448,7 +448,7 @@ def test_pictures_are_selected_by_range_and_key_tagged_and_deleted(page: Page) -
     page.get_by_role("button", name="Delete 1 picture").click()
     page.get_by_text("Deleted 1 picture.").wait_for()
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("Put back 1 picture.").wait_for()
+    page.get_by_text("Restored 1 picture.").wait_for()
 
 
 def test_the_bar_of_a_selection_stays_in_view_and_below_the_results_on_a_phone(

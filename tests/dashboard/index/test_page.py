@@ -132,9 +132,9 @@ def test_two_comparisons_stand_side_by_side(
     keep("newer", STARTED.format(2), *RUNS[:2], whole=False)
     app = open_page("index")
 
-    first, second, *_ = (box for box in app.selectbox if box.label in ("Comparison", "Beside it"))
+    first, second, *_ = (box for box in app.selectbox if box.label in ("Comparison", "Compare with"))
     assert first.value == "newer"
-    assert "did not come to its end" in words(app)
+    assert "did not finish" in words(app)
     second.set_value("older").run()
 
     assert [box.label for box in app.selectbox].count("Use") == 2
@@ -164,7 +164,7 @@ def test_the_first_pass_is_shown_while_the_rest_is_measured_and_then_replaced(
     resources.jobs().cancel(job_id)
     app.run()
     assert "FLAT" in app.success[0].value and not app.info
-    assert "did not come to its end" in words(app)
+    assert "did not finish" in words(app)
 
     write_jsonl(folder / "runs.jsonl", replace(context, remarks=()), RUNS)
     (folder / "report.html").write_text("<p>report</p>")

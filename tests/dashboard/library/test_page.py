@@ -185,10 +185,10 @@ def test_what_was_deleted_can_be_put_back(
 
     app = open_page("library", view="Trash")
     assert "**9 pictures**" in words(app)
-    press(app, "Put back").click().run()
+    press(app, "Restore").click().run()
 
     assert resources.store().count("main") == ROWS
-    assert "Nothing is in the trash" in words(app)
+    assert "The trash is empty" in words(app)
     [event] = identity.audit_log().events(action="restore")
     assert (event.library, event.detail["count"], event.address) == ("main", 9, "localhost")
 

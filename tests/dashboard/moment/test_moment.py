@@ -66,7 +66,7 @@ def test_a_moment_is_deleted(
     app.run()
     assert "Deleted 1 picture." in words(app)
     app.button(key="undo-now").click().run()
-    assert [toast.value for toast in app.toast] == ["Put back 1 picture."]
+    assert [toast.value for toast in app.toast] == ["Restored 1 picture."]
     with closing(MilvusStore(resolve_endpoint(settings))) as store:
         assert store.count("main") == ROWS
     assert "Deleted 1 picture." not in words(app)
@@ -90,7 +90,7 @@ def test_a_card_opens_its_moment_and_says_when_the_file_is_gone(
     app = ask(open_page("search"), "a red square")
     next(button for button in app.button if button.label == "Open 1").click().run()
 
-    assert "The file is not where it was" in words(app)
+    assert "The file is missing" in words(app)
     assert any(button.label == "More like this" for button in app.button)
 
 
@@ -112,11 +112,11 @@ def test_a_live_keyframe_opens_as_its_still(
 
     assert "live" in line
     assert "by this machine's clock" in words(app) and "Position" not in words(app)
-    assert "The file is not where it was" not in words(app) and not app.warning
+    assert "The file is missing" not in words(app) and not app.warning
     assert still.name.replace(".", r"\.").replace("-", r"\-") in words(app)
     still.unlink()
     next(button for button in app.button if button.label == "Open 1").click().run()
-    assert "The file is not where it was" in words(app)
+    assert "The file is missing" in words(app)
 
 
 def test_a_picture_with_only_the_files_time_is_marked(
@@ -132,7 +132,7 @@ def test_a_picture_with_only_the_files_time_is_marked(
     assert "dock" in marked
     app.multiselect(key="camera").set_value(["dock"]).run()
     next(button for button in app.button if button.label == "Open 1").click().run()
-    assert "nothing in the file says when it was taken" in words(app)
+    assert "the file has no capture time" in words(app)
 
 
 def test_a_moment_shows_which_parts_of_it_matched(
@@ -143,12 +143,12 @@ def test_a_moment_shows_which_parts_of_it_matched(
     next(button for button in app.button if button.label == "Open 1").click().run()
 
     assert app.toggle(key="why").value
-    assert any("most of the likeness" in part.proto.body for part in app.get("html"))
-    assert "does not tell" not in words(app)
+    assert any("highest similarity" in part.proto.body for part in app.get("html"))
+    assert "cannot show" not in words(app)
 
     monkeypatch.setattr(resources.encoder(), "explain", lambda image, embedding: None)
     next(button for button in app.button if button.label == "Open 2").click().run()
-    assert "This encoder does not tell which parts of a picture match" in words(app)
+    assert "This encoder cannot show which parts of a picture match" in words(app)
 
 
 def test_a_keyframe_of_another_video_track_says_how_to_see_it(

@@ -15,7 +15,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, OpenPage, words
 
-GONE = "not kept here any more"
+GONE = "no longer stored"
 
 
 @pytest.fixture

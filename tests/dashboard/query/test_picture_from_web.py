@@ -66,5 +66,5 @@ def test_private_addresses_are_refused_and_nothing_is_offered_where_none_may_be_
     resources.settings.clear()
     app = open_page("search")
     assert not [box for box in app.text_input if box.key == "picture_address"]
-    with pytest.raises(MediaError, match="not fetched here"):
+    with pytest.raises(MediaError, match="cannot be used here"):
         fetch_picture(f"{web.address}/red.png")

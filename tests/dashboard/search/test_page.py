@@ -228,7 +228,7 @@ def test_hours_of_the_day_filter_in_the_viewers_zone(
     assert f"**{ROWS} hits**" in words(app)  # all captured within half a minute of midnight UTC
 
     app = open_page("search", q="a red square", hour_from="00:01", hour_until="23:59")
-    assert "Nothing passes these filters" in words(app)
+    assert "No picture passes these filters" in words(app)
 
 
 def test_what_was_looked_for_lately_is_offered(
@@ -258,7 +258,7 @@ def test_filters_by_camera_and_by_score(library: list[MediaEntity], open_page: O
     assert all("cam" in line and "0" in line for line in card_lines(app))
 
     app.slider(key="min_score").set_value(1.0).run()
-    assert "Nothing passes these filters" in words(app)
+    assert "No picture passes these filters" in words(app)
 
 
 def test_says_what_it_did_about_the_filter_and_records_what_was_asked(
@@ -348,7 +348,7 @@ def test_weak_matches_come_below_a_line_and_no_good_match_is_said(
     assert len(opened(app)) == PER_PAGE  # the first of two pages
     assert all("match 100%" in line for line in card_lines(app)[:strong])
     assert all("weak, 0%" in line for line in card_lines(app)[strong:])
-    assert "Less sure from here on" in words(app)
+    assert "Less certain from here" in words(app)
     for order in ("Newest", "Oldest"):
         app.segmented_control(key="sort").set_value(order).run()
         assert all("match 100%" in line for line in card_lines(app)[:strong])
@@ -357,12 +357,12 @@ def test_weak_matches_come_below_a_line_and_no_good_match_is_said(
     _matches_from(2.0, monkeypatch)
     ask(app, "a blue square")
     assert "No good match" in words(app)
-    assert "Less sure from here on" not in words(app)
+    assert "Less certain from here" not in words(app)
     assert "pass the filters" not in words(app)
     assert not opened(app)
     assert app.toggle(key="weak").label == f"Show the nearest pictures ({ROWS})"
     app.multiselect(key="camera").set_value(["cam-1"]).run()
-    assert "Only pictures that pass the filters were looked at." in words(app)
+    assert "Only pictures that pass the filters were searched." in words(app)
     app.toggle(key="weak").set_value(True).run()
     assert len(opened(app)) == 7  # not folded: what was chosen before holds
 
