@@ -25,6 +25,7 @@ import numpy as np
 import pytest
 
 from search_core.encoders.catalogue import find_encoder, packaged_weights
+from tests.e2e.clicks import clicks, count_clicks
 from tests.support.made_once import made_once
 from tests.support.waiting import free_port
 
@@ -93,6 +94,7 @@ def page(chromium: Browser, address: str) -> Iterator[Page]:
     context = chromium.new_context(
         viewport={"width": 1366, "height": 768}, timezone_id="Europe/Berlin"
     )
+    count_clicks(context)
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.goto(address)
@@ -118,6 +120,7 @@ def test_a_sentence_finds_its_moment_and_plays_it(page: Page) -> None:
     page.get_by_role("button", name="Open 1", exact=True).click()
     video = page.locator("[role=dialog] video")
     video.wait_for()
+    assert clicks(page) == 1
     page.wait_for_function(
         "start => document.querySelector('[role=dialog] video').currentTime >= start",
         arg=pts_ms // 1000,
@@ -148,6 +151,7 @@ def test_an_upload_is_ingested_while_one_watches(page: Page, tmp_path: Path) -> 
     page.get_by_text("Add footage").click()
     page.locator("input[type=file]").set_input_files([broken, picture, *more])
     page.get_by_role("button", name="Ingest 102 files").click()
+    assert clicks(page) == 3
 
     running = page.locator("[class*=st-key-job-]", has_text="running")
     running.locator("[role=gridcell]", has_text="broken.jpg").wait_for(state="attached")
@@ -176,6 +180,7 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
     page.get_by_text("Searches and ingest go on").wait_for()
     page.get_by_role("button", name="Apply HNSW").click()
     page.get_by_text("HNSW answers now").wait_for(timeout=JOB_MS)
+    assert clicks(page) == 6
     index = page.locator(".st-key-current-index [data-testid=stMetricValue]").first
     index.get_by_text("HNSW").wait_for()
 
@@ -204,6 +209,7 @@ def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     page.keyboard.press("Tab")  # closes the list, which hides all else
     dialog.get_by_role("button", name="Change tags").click()
     page.get_by_text("Changed the tags of 2 pictures.").wait_for()
+    assert clicks(page) == 5
     bar.wait_for(state="detached")
 
     boxes.nth(0).click()
@@ -216,6 +222,7 @@ def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     page.get_by_text("chosen by hand").wait_for()
     page.get_by_role("button", name="Restore").click()
     page.get_by_text("Restored 1 picture.").wait_for()
+    assert clicks(page) == 5
     page.get_by_text("The trash is empty").wait_for()
     assert not page.locator("[data-testid=stException]").count()
 
@@ -263,7 +270,8 @@ def test_a_lasso_on_the_map_shows_its_pictures(page: Page) -> None:
         page.mouse.move(x, y, steps=6)
     page.mouse.up()
 
-    page.get_by_text("chosen").wait_for()
+    page.get_by_text("selected", exact=False).first.wait_for()
+    assert clicks(page) == 2
 
 
 #: Each page by its address, and what is there when it is drawn.
@@ -276,6 +284,7 @@ PAGES = {
     "library?view=Trash": ".st-key-overview",
     "library?view=Libraries": ".st-key-drop-main",
     "map": ".st-key-card-1 img",
+    "cases": ".st-key-cases-head",
     "cameras": ".st-key-name-0",
     "index": ".st-key-current-index",
 }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.evidence.verification import verify_bundle
+from tests.e2e.clicks import clicks
 from tests.e2e.test_browser import (  # noqa: F401
     address,
     chromium,
@@ -49,6 +50,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     page.get_by_role("button", name="Picture", exact=True).click()
     page.locator("input[type=file]").set_input_files(thumbnail)
     page.locator(f"{FIRST} img").first.wait_for()
+    assert clicks(page) == 1
     page.keyboard.press("Escape")
     page.locator(f"{FIRST} .stButton button").click()
     dialog = page.locator("[role=dialog]").filter(has_text="rank 1")
@@ -63,6 +65,7 @@ def test_an_uploaded_picture_finds_itself_and_a_region_of_it(
     box.press("ArrowLeft")
     page.get_by_role("button", name="Search this region").click()
     page.wait_for_url("**region=0.23*")
+    assert clicks(page) == 3  # the hit itself was opened, too
     page.locator("[role=dialog]").wait_for(state="detached")
     settle(page)
     found = page.locator(".st-key-results").inner_text()
@@ -224,6 +227,7 @@ def test_evidence_goes_from_a_hit_to_a_zip_that_proves_itself(
     item.locator("img").first.wait_for()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export (zip)").click()
+    assert clicks(page) == 6
     bundle = tmp_path / "case.zip"
     download.value.save_as(bundle)
     found = verify_bundle(bundle)
@@ -260,6 +264,7 @@ def test_filters_alone_answer_and_are_removed_by_a_click(page: Page) -> None:  #
     cards.first.wait_for()
     assert all("loading-dock" in text for text in cards.all_inner_texts())
     chips.first.click()
+    assert clicks(page) == 1
     page.wait_for_function("() => !location.href.includes('camera=')")
     page.keyboard.press("/")
     page.wait_for_function("() => document.activeElement.matches('.st-key-search-bar input')")
@@ -300,6 +305,7 @@ def test_a_brushed_time_narrows_the_results_and_is_cut_into_clips(
     dialog = page.locator("[role=dialog]").filter(has_text="Exact to the frame")
     with page.expect_download() as download:
         dialog.get_by_role("button", name=re.compile(r"Download \d+ clip")).click()
+    assert clicks(page) == 3
     download.value.save_as(tmp_path / "clips.zip")
     assert not verify_bundle(tmp_path / "clips.zip").problems
     with zipfile.ZipFile(tmp_path / "clips.zip") as archive:
@@ -382,6 +388,7 @@ def test_a_link_opens_its_moment_and_an_export_names_its_hash(page: Page, tmp_pa
     page.get_by_role("button", name="Export", exact=True).click()
     with page.expect_download() as download:
         page.get_by_role("button", name="JSON").click()
+    assert clicks(page) == 2
     download.value.save_as(tmp_path / "hits.json")
     record = json.loads((tmp_path / "hits.json").read_bytes())
     assert "riding a bicycle" in record["asked"]
@@ -406,6 +413,7 @@ def test_a_moment_is_tagged_and_deleted_where_it_is_opened(page: Page) -> None: 
     dialog.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("button", name="Delete this picture").click()
     page.get_by_text("Deleted 1 picture.").wait_for()
+    assert clicks(page) == 3
     dialog.wait_for(state="detached")
 
 

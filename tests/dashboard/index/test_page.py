@@ -132,7 +132,8 @@ def test_two_comparisons_stand_side_by_side(
     keep("newer", STARTED.format(2), *RUNS[:2], whole=False)
     app = open_page("index")
 
-    first, second, *_ = (box for box in app.selectbox if box.label in ("Comparison", "Compare with"))
+    labels = ("Comparison", "Compare with")
+    first, second, *_ = (box for box in app.selectbox if box.label in labels)
     assert first.value == "newer"
     assert "did not finish" in words(app)
     second.set_value("older").run()
