@@ -2,7 +2,7 @@
 const PICTURE = ".st-key-moment-picture";
 const MOST_ZOOM = 8;
 const PAN_PX = 60;
-const MOST_TRIES = 60;
+const EDGE_S = 0.002; // less than any frame lasts
 const SPEEDS = [0.25, 0.5, 1, 1.5, 2, 4, 8];
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 const shownAt = new WeakMap(); // the time (s) of the frame that a video shows
@@ -42,7 +42,8 @@ async function seek(player, to) {
 }
 
 // The frame before is shown just before this one's time. The next begins a frame's length after it,
-// or later, where the camera's rate varies: it is looked for from there on.
+// or later, where the rate varies: it is looked for from there on, in ever longer strides, and then
+// back to the first that is another.
 async function step(by, frame) {
   const player = video();
   if (!player || stepping) return;
@@ -52,13 +53,18 @@ async function step(by, frame) {
       player.pause();
       await tick(60);
     }
-    const from = shownAt.get(player) ?? player.currentTime;
-    let to = by < 0 ? from - frame / 2 : from + 1.5 * frame;
-    for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const now = () => shownAt.get(player) ?? player.currentTime;
+    const from = now();
+    if (by < 0) return await seek(player, from - EDGE_S);
+    let to = from + 1.5 * frame;
+    for (let stride = frame; ; stride *= 2) {
       await seek(player, to);
-      const now = shownAt.get(player) ?? player.currentTime;
-      if (by < 0 || Math.abs(now - from) > frame / 4 || to >= player.duration) return;
-      to += frame;
+      if (now() > from + EDGE_S || !(to < player.duration)) break;
+      to += stride;
+    }
+    for (let found = now(); found > from + 1.1 * frame; found = now()) {
+      await seek(player, found - EDGE_S);
+      if (now() < from + EDGE_S) return await seek(player, found + EDGE_S);
     }
   } finally {
     stepping = false;
