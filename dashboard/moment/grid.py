@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources
 from dashboard.components.browser import begin_page_at_top, play_on_hover
@@ -72,20 +73,15 @@ def draw_cards(
     on_page = cards[first : first + PER_PAGE]
     _play_on_hover(library, on_page, searching=searching)
     headings = _less_sure(cards) if headings is None else headings
-    colours = camera_colours(resources.facets(library).cameras)
-    colour_cards(
-        {
-            _key(card, searching=searching): colours.get(card.entity.camera, NO_COLOUR)
-            for card in on_page
-        }
-    )
+    boxes: list[DeltaGenerator] = []
     with grid:
         for index, card in enumerate(on_page, start=first):
             before = [place for place in headings if place <= index]
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            with st.container(key=_key(card, searching=searching)):
+            boxes.append(st.container(key=_key(card, searching=searching)))
+            with boxes[-1]:
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
                 if folded := folded_pictures(card):
@@ -97,7 +93,17 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
-                draw_tick(card, cards, asked)
+    # After the cards: none waits for the boxes of all.
+    for card, box in zip(on_page, boxes, strict=True):
+        with box:
+            draw_tick(card, cards, asked)
+    colours = camera_colours(resources.facets(library).cameras)
+    colour_cards(
+        {
+            _key(card, searching=searching): colours.get(card.entity.camera, NO_COLOUR)
+            for card in on_page
+        }
+    )
     if pages > 1:
         begin_page_at_top(key, page)
     listen_for_ranges(key, cards, asked)
