@@ -50,8 +50,9 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 def card_text(card: Card) -> str:
     """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, its
     tags."""
+    camera = plain(card.entity.camera) or _("no camera")
     lines = [
-        f"**{plain(card.entity.camera) or _('no camera')}**",
+        f"**{camera}**",
         f"{plain(_when(card))} :small[:gray[{plain(position(card.entity))}]]",
     ]
     if card.moment is not None:

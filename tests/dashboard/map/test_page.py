@@ -28,7 +28,7 @@ def test_shows_the_library_and_what_is_unlike_the_rest(
 ) -> None:
     app = open_page("map")
 
-    assert f"{ROWS} pictures. What is near looks alike." in words(app)
+    assert f"{ROWS} pictures. Similar pictures are close together." in words(app)
     assert "**Outliers**: the 20 pictures least like any other" in words(app)
 
 
