@@ -246,7 +246,7 @@ def test_the_sidebar_names_the_library_that_is_shown(page: Page, address: str) -
 
     for name in ("renamed", "second"):
         page.goto(f"{address}/library?library={name}&view=Libraries")
-        page.get_by_label(f"Type {name} to drop it").fill(name)
+        page.get_by_label(f"Type {name} to confirm").fill(name)
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Drop the library").click()
         shown.get_by_text("main", exact=True).wait_for()

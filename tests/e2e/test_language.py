@@ -81,5 +81,5 @@ def test_what_streamlit_says_itself_is_in_the_language_too(open_in: Open, addres
     assert re.search("每个文件最多 .+B$", dropzone.inner_text())
 
     page.get_by_role("button", name="English").click()
-    dropzone.get_by_role("button", name="Upload").wait_for()
+    dropzone.get_by_role("button", name="Upload", exact=True).wait_for()
     assert "per file" in dropzone.inner_text()

@@ -29,7 +29,7 @@ def test_shows_the_library_and_what_is_unlike_the_rest(
     app = open_page("map")
 
     assert f"{ROWS} pictures. Similar pictures are close together." in words(app)
-    assert "**Outliers**: the 20 pictures least like any other" in words(app)
+    assert "**Outliers**: the 20 pictures least similar to any other" in words(app)
 
 
 def test_groups_are_named_and_shown(library: list[MediaEntity], open_page: OpenPage) -> None:
