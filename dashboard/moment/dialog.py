@@ -423,7 +423,10 @@ def _delete(library: str, entity: MediaEntity) -> None:
     kept = "" if entity.is_live else " " + _("The footage itself is not changed.")
     st.markdown(text + kept)
     st.button(
-        _("Delete this picture"), type="primary", on_click=_delete_now, args=(library, entity)
+        _("Delete this picture"),
+        key="danger-delete-moment",
+        on_click=_delete_now,
+        args=(library, entity),
     )
 
 
