@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import TimeoutError
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Page, ViewportSize
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
 PHONE: ViewportSize = {"width": 390, "height": 844}
 DESK: ViewportSize = {"width": 1366, "height": 768}
 GRAVE = ("serious", "critical")
+REDRAW_MS = 10_000
 #: What Streamlit and its parts render, and cannot be told to render otherwise: the rule, what the
 #: selector of the element holds, and why.
 NOT_OURS: tuple[tuple[str, str, str], ...] = (
@@ -38,6 +41,9 @@ class Looked:
         self.problems += grave_violations(self._page, name)
         self._page.set_viewport_size(PHONE)
         settle(self._page)
+        fits = f"width => !({_TOO_WIDE})(width).length"
+        with suppress(TimeoutError):  # charts are drawn for another width some time after it
+            self._page.wait_for_function(fits, arg=PHONE["width"], timeout=REDRAW_MS)
         wide = self._page.evaluate(_TOO_WIDE, PHONE["width"])
         self.problems += [f"{name}: wider than a phone: {what}" for what in wide]
         self._page.set_viewport_size(DESK)
