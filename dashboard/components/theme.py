@@ -9,13 +9,13 @@ import streamlit as st
 
 from search_core.schema.facets import CameraFacet
 
-#: Seen on light and dark alike (at least 3 to 1), and told apart by who is colour-blind: of such
-#: colours, twelve as far from each other as can be, in Lab and as each kind of eye sees them.
+#: The twelve most distinct colours with a contrast of at least 3:1 on the light and the dark page;
+#: distance is measured in CIELAB, for normal sight and each kind of colour blindness.
 COLOURS = (
     "#004bff", "#e1784b", "#2da587", "#e12d5a", "#5a87f0", "#5a6900", "#c30087", "#c38700",
     "#1e6987", "#a587c3", "#a51eb4", "#ff0ff0",
 )  # fmt: skip
-#: What is no camera of the library.
+#: The colour of pictures without a camera of the library.
 NO_COLOUR = "#7f7f7f"
 
 #: Names in it are keys of containers, which Streamlit writes as classes ``st-key-…``.

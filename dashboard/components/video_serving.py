@@ -78,7 +78,7 @@ def plays_in_browsers(path: Path) -> bool:
 def preview_of(library: str, entity: MediaEntity) -> tuple[str, float] | None:
     """Return where a card's video is found and where it begins in it (s); None where none plays.
 
-    Whether its file is still there is told when it is asked for.
+    Whether the file still exists is checked when it is requested.
     """
     if not entity.in_video or entity.track or entity.is_remote:
         return None

@@ -43,7 +43,7 @@ _WIDTHS_MS = tuple(
         *(86400, 2 * 86400, 7 * 86400, 14 * 86400, 30 * 86400, 91 * 86400, 365 * 86400),
     )
 )
-#: So many cameras are told apart; the rest are shown as one.
+#: How many cameras the timeline shows by themselves; the others share one colour.
 _MOST_CAMERAS = 8
 _BRUSH = "brush"
 #: How a tick is written, by the finest unit of time that it needs.

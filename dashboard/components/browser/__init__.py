@@ -1,5 +1,5 @@
-"""Small parts of the page that Streamlit has none of: keys, pasting, dropping, a region to draw,
-ranges of ticks."""
+"""Parts of the page that Streamlit lacks, each a script in this folder: keys, pasting, regions,
+zoom, playing under the pointer, a scrubber, ranges of ticks, and the watch over the session."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ svg {
   .bar, .bar span { flex-wrap: nowrap; gap: 0.2rem; }
   button { min-width: 1.75rem; padding: 0 0.2rem; }
   button[data-do="reset"] { min-width: 3rem; }
-  output { display: none; } /* the player says it, and there is no room */
+  output { display: none; } /* no room, and the player shows the time */
 }
 [data-now="playing"] .paused, :not([data-now="playing"]) > svg > .playing { display: none; }
 """
@@ -166,6 +166,9 @@ _hover_play = st.components.v2.component(
 )
 _scrubber = st.components.v2.component(
     "sightline_scrubber", html=_SCRUBBER_HTML, css=_SCRUBBER_CSS, js=_script("scrubber.js")
+)
+_tick_ranges = st.components.v2.component(
+    "sightline_tick_ranges", html="<span hidden></span>", js=_script("tick_ranges.js")
 )
 
 
@@ -238,11 +241,6 @@ def closer_look(of: str, frame_s: float | None) -> None:
     _closer_look(key="closer-look", data={"of": of, "frame_s": frame_s, "words": words})
 
 
-_tick_ranges = st.components.v2.component(
-    "sightline_tick_ranges", html="<span hidden></span>", js=_script("tick_ranges.js")
-)
-
-
 def begin_strip_at(here: str) -> None:
     """Scroll the strip of keyframes to the one that is shown; ``here`` is its id."""
     _strip_view(key="strip-view", data={"here": here})
@@ -286,9 +284,9 @@ def begin_page_at_top(shown: str, page: int) -> None:
 
 
 def tick_ranges(shown: str, on_range: Callable[[int, int, bool], None]) -> None:
-    """Hear of cards that are ticked with Shift; ``shown`` tells what the grid shows.
+    """Report cards that are ticked with Shift; ``shown`` identifies what the grid shows.
 
-    ``on_range`` is told the numbers of the first and the last of them, and whether to tick them.
+    ``on_range`` gets the numbers of the first and the last card, and whether to tick them.
     """
     key = "tick-ranges"
 
