@@ -5,6 +5,7 @@ Answers go to stdout; progress, notes and errors to stderr.
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -298,6 +299,18 @@ def confirmed(question: str, *, yes: bool) -> bool:
             "Add --yes to go ahead.",
         )
     return typer.confirm(one_line(question), err=True)
+
+
+def ask_secret(what: str) -> str:
+    """Ask for something at the terminal, which does not show the answer.
+
+    What is typed ahead of the question is dropped; from when it is seen on, nothing is: Click's own
+    prompt asks first and drops what comes before it hides the answer.
+    """
+    try:
+        return getpass.getpass(f"{what}: ", stream=sys.stderr)
+    except (KeyboardInterrupt, EOFError):
+        raise typer.Abort from None
 
 
 def local_time(epoch_ms: int) -> str:

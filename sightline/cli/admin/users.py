@@ -18,7 +18,16 @@ from search_core.access.users import (
 from search_core.errors import UsageError
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, YesOption, settings_of
-from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
+from sightline.cli.terminal import (
+    ask_secret,
+    confirm,
+    local_time,
+    note,
+    print_json,
+    say,
+    table,
+    warn,
+)
 
 app = typer.Typer(
     name="users",
@@ -191,8 +200,8 @@ def _new_password(name: str) -> str:
         if "\n" in given or "\r" in given:
             raise UsageError("The password given has more than one line.", "Give it once, alone.")
         return check_password(given)
-    given = typer.prompt(f"Password for {name}", hide_input=True, err=True)
+    given = ask_secret(f"Password for {name}")
     check_password(given)
-    if typer.prompt("Once more", hide_input=True, err=True) != given:
+    if ask_secret("Once more") != given:
         raise UsageError("The two passwords are not the same.", "Nothing was changed; try again.")
-    return str(given)
+    return given

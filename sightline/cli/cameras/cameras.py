@@ -39,7 +39,16 @@ from sightline.cli.options import (
     YesOption,
     settings_of,
 )
-from sightline.cli.terminal import confirm, local_time, note, print_json, say, table, warn
+from sightline.cli.terminal import (
+    ask_secret,
+    confirm,
+    local_time,
+    note,
+    print_json,
+    say,
+    table,
+    warn,
+)
 
 app = typer.Typer(name="cameras", invoke_without_command=True)
 NameArgument = Annotated[
@@ -337,7 +346,7 @@ def read_address(given: str | None, password_file: Path | None = None) -> str:
     that cannot be used.
     """
     if given in (None, "-"):
-        line = _asked("The camera's address") if sys.stdin.isatty() else sys.stdin.readline()
+        line = ask_secret("The camera's address") if sys.stdin.isatty() else sys.stdin.readline()
         if not line.strip():
             raise UsageError(
                 "There is no address.", "Give it as an argument, or on standard input, on one line."
@@ -356,13 +365,8 @@ def read_address(given: str | None, password_file: Path | None = None) -> str:
         password = _first_line(password_file)
     user = unquote(login.username or "")
     if user and not password and sys.stdin.isatty():
-        password = _asked(f"The password of {user}")
+        password = ask_secret(f"The password of {user}")
     return with_login(given, user, password)
-
-
-def _asked(what: str) -> str:
-    """Ask at the terminal, which does not show the answer."""
-    return str(typer.prompt(what, default="", hide_input=True, show_default=False, err=True))
 
 
 def _first_line(file: Path) -> str:

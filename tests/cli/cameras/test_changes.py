@@ -131,7 +131,10 @@ def test_a_password_is_asked_for_at_a_terminal(options: list[str]) -> None:
         while b"The password of admin" not in shown:
             shown += os.read(ours, 1024)
         os.write(ours, f"{SECRET}\n".encode())
-        assert process.wait(DEADLINE_S) == 0
+        try:
+            assert process.wait(DEADLINE_S) == 0
+        finally:
+            process.kill()
     os.close(ours)
     assert kept_addresses(options) == [f"rtsp://admin:{SECRET}@192.0.2.1/x"]
 
