@@ -19,23 +19,24 @@ from search_core.errors import CorruptMedia, MediaError
 from search_core.schema.entity import MediaEntity
 
 
-def show_thumbnail(relative: str, alt: str, caption: str = "") -> None:
-    """Show a thumbnail of the data directory, or that it is gone; ``caption`` is Markdown."""
+def show_thumbnail(
+    relative: str, alt: str, caption: str = "", others: Mapping[str, str] | None = None
+) -> None:
+    """Show a thumbnail of the data directory, or that it is gone; ``caption`` is Markdown.
+
+    ``others`` are thumbnails to show below it, each with what it is called; those that are gone are
+    left out. They are one element with it, which is quicker to draw than several.
+    """
     path = thumbnail_file(relative)
     if path is None:
-        st.markdown(f"The thumbnail is gone.\n\n{caption}")
+        st.markdown("\n\n".join((_("The thumbnail is gone."), caption)))
+        return
+    below = {path: alt for one, alt in (others or {}).items() if (path := thumbnail_file(one))}
+    if below:
+        captions = [caption, *("" for _file in below)]
+        st.image([path, *below], caption=captions, alt=[alt, *below.values()], width="stretch")
     else:
         st.image(path, width="stretch", alt=alt, caption=caption or None)
-
-
-def show_thumbnails(named: Mapping[str, str]) -> None:
-    """Show thumbnails of the data directory, each with what it is called, in a row.
-
-    Those that are gone are left out.
-    """
-    files = {path: alt for relative, alt in named.items() if (path := thumbnail_file(relative))}
-    if files:
-        st.image(list(files), alt=list(files.values()), width="stretch")
 
 
 def thumbnail_file(relative: str) -> Path | None:

@@ -77,7 +77,8 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   position: absolute; width: 0; height: 0;
 }
 .st-key-results-head, .st-key-terms, .st-key-brushed { row-gap: 0.4rem; }
-.st-key-timeline { gap: 0; }
+/* The chart comes after the cards, which keep their place. */
+.st-key-timeline { gap: 0; min-height: 120px; }
 /* Streamlit's own buttons for charts would lie over what is above this one. */
 .st-key-timeline [data-testid="stElementToolbar"] { display: none; }
 
@@ -167,16 +168,17 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }
 }
-/* What a card stands for besides its picture: a row of small ones. */
-[class*="st-key-folded-"] .stImage {
-  display: flex; flex-wrap: nowrap; gap: 2px; padding: 0 0.6rem 0.5rem;
+/* What a card stands for besides its picture: a row of small ones below its text. */
+.st-key-results .stImage:has(> :nth-child(2)) {
+  display: flex; flex-wrap: wrap; gap: 2px; padding-bottom: 0.5rem;
 }
-[class*="st-key-folded-"] .stImage > * { flex: 0 1 calc(25% - 2px); min-width: 0; }
-[class*="st-key-folded-"] .stImage img { width: 100% !important; }
+.st-key-results .stImage > :nth-child(n + 2) {
+  flex: 0 0 calc(25% - 0.45rem) !important; min-width: 0; width: auto;
+}
+.st-key-results .stImage > :nth-child(2) { margin-left: 0.6rem; }
 /* A card opens its moment: Streamlit's button for the full screen would be a stop of the Tab key
    that nobody sees. */
-[class*="st-key-card-"] [data-testid="stElementToolbar"],
-[class*="st-key-folded-"] [data-testid="stElementToolbar"] { display: none; }
+[class*="st-key-card-"] [data-testid="stElementToolbar"] { display: none; }
 /* Keyframes before and after: a row that scrolls. */
 .st-key-strip { flex-wrap: nowrap; overflow-x: auto; gap: 0.4rem; padding: 2px; }
 .st-key-strip > div { flex: 1 1 0; min-width: 76px; max-width: 140px; }

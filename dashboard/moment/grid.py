@@ -11,7 +11,7 @@ from dashboard import resources
 from dashboard.components.browser import begin_page_at_top, play_on_hover
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
 from dashboard.components.errors import shown_in_words
-from dashboard.components.stills import show_thumbnail, show_thumbnails
+from dashboard.components.stills import show_thumbnail
 from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards
 from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
@@ -83,10 +83,12 @@ def draw_cards(
             boxes.append(st.container(key=_key(card, searching=searching)))
             with boxes[-1]:
                 # The text is the picture's caption: one element fewer a card to send and draw.
-                show_thumbnail(card.entity.thumbnail, picture_name(card), card_text(card))
-                if folded := folded_pictures(card):
-                    with st.container(key=f"folded-{card.number}"):
-                        show_thumbnails(folded)
+                show_thumbnail(
+                    card.entity.thumbnail,
+                    picture_name(card),
+                    card_text(card),
+                    folded_pictures(card),
+                )
                 st.button(
                     _("Open {number}").format(number=card.number),
                     key=f"open-{key}-{card.number}",

@@ -95,11 +95,13 @@ def _nearest_too(found: Answer) -> bool:
 
 
 def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str) -> None:
+    """Draw the cards first, in their place below all else: it is them that people wait for."""
+    timeline = Timeline(every, f"timeline-{key}")
     head = st.container(horizontal=True, vertical_alignment="center", key="results-head")
-    when = st.container(key="timeline")
-    with when:
-        colours = camera_colours(resources.facets(request.library).cameras)
-        span = show_timeline(every, colours, f"timeline-{key}")
+    when = st.container(key="timeline" if timeline.has_chart else "timeline-without-chart")
+    _remarks(found)
+    results = st.container(key="results-cards")
+    span = timeline.brushed()
     if span is not None and not any(span.holds(hit.entity.captured_at) for hit in every):
         span = None  # brushed where there is nothing
     hits = [hit for hit in every if span is None or span.holds(hit.entity.captured_at)]
@@ -108,26 +110,31 @@ def _show_hits(request: SearchRequest, found: Answer, every: list[Hit], key: str
         st.space("stretch")
         order, gap_s, alike = _arrangement()
         moments = _arranged(request, found, hits, order, gap_s, alike)
-        search_export.export_menu(request, [hit for one in moments for hit in one.hits])
     counts.markdown(_counts(found, hits, moments))
-    if span is not None:
-        with when:
+    arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
+    with results:
+        draw_cards(
+            request.library,
+            cards_of_moments(moments),
+            arranged,
+            searching=True,
+            looked_for=found.embedding,
+            asked=request.in_words(),
+        )
+    with head:
+        search_export.export_menu(request, [hit for one in moments for hit in one.hits])
+    with when:
+        timeline.draw(camera_colours(resources.facets(request.library).cameras))
+        if span is not None:
             _brushed(request, span, len(hits), len(every))
+
+
+def _remarks(found: Answer) -> None:
     if found.effort.reason:
         st.caption(plain(said(found.effort.reason)))
     for read in found.truncated:
         text = _("The sentence is too long: the encoder reads only its beginning, “{read} …”")
         st.caption(text.format(read=plain(read)))
-    cards = cards_of_moments(moments)
-    arranged = f"{key}-{hash((order, gap_s, alike, span)):x}"
-    draw_cards(
-        request.library,
-        cards,
-        arranged,
-        searching=True,
-        looked_for=found.embedding,
-        asked=request.in_words(),
-    )
 
 
 def _arrangement() -> tuple[str, int, bool]:
@@ -188,35 +195,46 @@ def _brushed(request: SearchRequest, span: Span, shown: int, of: int) -> None:
         offer_clips(request.library, request.where.cameras, span.first_ms, span.last_ms)
 
 
-def show_timeline(hits: Sequence[Hit], colours: Mapping[str, str], key: str) -> Span | None:
-    """Draw the histogram; return the time that is brushed, None for none.
+class Timeline:
+    """A histogram of hits over time, by camera, whose brush chooses a time.
 
-    ``colours`` are those of the library's cameras. Hits that are far from all others are beside the
-    axis, to be chosen by a button. Nothing is drawn where all was captured at once.
+    Hits that are far from all others are beside its axis, to be chosen by a button.
     """
-    aside = f"{key}-aside"
-    times = Counter(hit.entity.captured_at for hit in hits)
-    within = bulk(times)
-    bars = timeline_bars([hit for hit in hits if within.holds(hit.entity.captured_at)])
-    span = None
-    if len({bar["from"] for bar in bars}) > 1:
-        drawn = st.vega_lite_chart(
-            spec=_spec(bars, colours),
-            key=key,
-            on_select=lambda: st.session_state.update({aside: None}),
-            selection_mode=_BRUSH,
-            width="stretch",
-            height=HEIGHT_PX,
+
+    def __init__(self, hits: Sequence[Hit], key: str) -> None:
+        self._key, self._aside = key, f"{key}-aside"
+        self._times = Counter(hit.entity.captured_at for hit in hits)
+        self._within = bulk(self._times)
+        self._bars = timeline_bars(
+            [hit for hit in hits if self._within.holds(hit.entity.captured_at)]
         )
-        span = brushed(drawn)
 
-    def choose(far: Span) -> None:
-        is_chosen = st.session_state.get(aside) == far
-        st.session_state[aside] = None if is_chosen else far
+    @property
+    def has_chart(self) -> bool:
+        """Whether there is something to draw: not all was captured at once."""
+        return len({bar["from"] for bar in self._bars}) > 1
 
-    offer_outlying(times, within, "hit", key, choose)
-    far: Span | None = st.session_state.get(aside)
-    return far or span
+    def brushed(self) -> Span | None:
+        """Return the time that is chosen, None for none; known before it is drawn."""
+        aside: Span | None = st.session_state.get(self._aside)
+        return aside or (brushed(st.session_state.get(self._key)) if self.has_chart else None)
+
+    def draw(self, colours: Mapping[str, str]) -> None:
+        """Draw it; ``colours`` are those of the library's cameras."""
+        if self.has_chart:
+            st.vega_lite_chart(
+                spec=_spec(self._bars, colours),
+                key=self._key,
+                on_select=lambda: st.session_state.update({self._aside: None}),
+                selection_mode=_BRUSH,
+                width="stretch",
+                height=HEIGHT_PX,
+            )
+        offer_outlying(self._times, self._within, "hit", self._key, self._choose)
+
+    def _choose(self, far: Span) -> None:
+        is_chosen = st.session_state.get(self._aside) == far
+        st.session_state[self._aside] = None if is_chosen else far
 
 
 def timeline_bars(hits: Sequence[Hit]) -> list[dict[str, Any]]:
