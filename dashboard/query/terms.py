@@ -23,6 +23,8 @@ PICTURE = "picture"
 REGION = "region"
 #: Which page of the results is shown.
 PAGE = "page"
+#: The time that was gone to among the newest pictures.
+AT = "at"
 MOST_LEFT_OUT = 8
 _HELD = "held_picture"
 _KEPT = "held_picture_is_kept"
@@ -82,7 +84,7 @@ def leave() -> None:
 
 def come_back() -> None:
     """Search by what was searched by before another page was shown, or what the address says."""
-    names = (PICTURE, LIKE, LESS_LIKE, NOT_LIKE, REGION)
+    names = (PICTURE, LIKE, LESS_LIKE, NOT_LIKE, REGION, AT)
     if st.session_state.pop(_ELSEWHERE, False) and not any(map(st.query_params.get, names)):
         st.query_params.update(st.session_state.get(_LAST, {}))
     st.session_state[_LAST] = {

@@ -186,7 +186,6 @@ def _newest(library: str, where: Filter, facets: Facets) -> None:
                 icon=":material/last_page:",
                 type="tertiary",
                 on_click=leave,
-                args=(library,),
             )
     show_cards(
         library,

@@ -15,6 +15,7 @@ from dashboard import resources
 from dashboard.components.browser import Bar, scrubber
 from dashboard.i18n.formatting import counted, local_time, viewer_zone
 from dashboard.i18n.gettext import _
+from dashboard.query.terms import AT
 from dashboard.search.times import (
     DAY_MS,
     HOUR_MS,
@@ -23,6 +24,7 @@ from dashboard.search.times import (
     bulk,
     local_bars,
     offer_outlying,
+    span_from_address,
 )
 from search_core.schema.entity import ms_from_datetime
 from search_core.schema.facets import QUARTER_HOUR_MS
@@ -30,27 +32,28 @@ from search_core.schema.filters import Filter
 
 #: A bar is so many days, the fewest that leave no more bars than can be told apart.
 _DAYS, _MOST_BARS = (1, 2, 7, 14, 28, 91, 364), 124
-_GONE_TO = "scrubbed_to"
 
 
 def scrub(library: str, where: Filter) -> Span | None:
-    """Draw histograms of what passes a filter; return the time that was gone to, None for none."""
+    """Draw histograms of what passes a filter; return the time that was gone to, None for none.
+
+    The address says which it is.
+    """
     quarter_hours = _counts(library, where)
     if not quarter_hours:
         return None
-    key = f"{_GONE_TO}-{library}"
     within = bulk(quarter_hours)
-    gone_to: Span | None = st.session_state.get(key)
+    gone_to = span_from_address(st.query_params.get(AT, ""))
     depth, span = 0, within
     with st.container(key="scrubbers"):
         while (width := _width_ms(span)) is not None:
-            inner = _draw(quarter_hours, span, width, key, depth, gone_to)
+            inner = _draw(quarter_hours, span, width, depth, gone_to)
             if inner is None:
                 break
             depth, span = depth + 1, inner
 
         def choose(far: Span) -> None:
-            st.session_state[key] = Span(far.first_ms, far.last_ms + QUARTER_HOUR_MS)
+            _go_to(Span(far.first_ms, far.last_ms + QUARTER_HOUR_MS))
 
         offer_outlying(quarter_hours, within, "picture", "scrubber", choose)
     if gone_to is None or not any(map(gone_to.holds, quarter_hours)):
@@ -75,9 +78,16 @@ def _counts(library: str, where: Filter) -> Mapping[int, int]:
     return {time: count for time, count in found.items() if first - QUARTER_HOUR_MS < time < last}
 
 
-def leave(library: str) -> None:
+def leave() -> None:
     """Go back to the newest pictures; for callbacks."""
-    st.session_state.pop(f"{_GONE_TO}-{library}", None)
+    _go_to(None)
+
+
+def _go_to(span: Span | None) -> None:
+    if span is None:
+        st.query_params.pop(AT, None)
+    else:
+        st.query_params[AT] = span.in_address()
 
 
 def _width_ms(span: Span) -> int | None:
@@ -92,7 +102,7 @@ def _width_ms(span: Span) -> int | None:
 
 
 def _draw(
-    counts: Mapping[int, int], span: Span, width: int, key: str, depth: int, gone_to: Span | None
+    counts: Mapping[int, int], span: Span, width: int, depth: int, gone_to: Span | None
 ) -> Span | None:
     """Draw one histogram; return the bar that was gone to, or the only one."""
     zone = viewer_zone()
@@ -109,7 +119,7 @@ def _draw(
         chosen = next((n for n, bar in enumerate(spans) if bar.holds(gone_to.first_ms)), None)
 
     def go(place: int | None) -> None:
-        st.session_state[key] = span_above if place is None else spans[place]
+        _go_to(span_above if place is None else spans[place])
 
     span_above = span if depth else None
     most = max(bars.values())

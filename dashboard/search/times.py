@@ -15,6 +15,7 @@ import streamlit as st
 
 from dashboard.i18n.formatting import Noun, counted, local_time, plain
 from dashboard.i18n.gettext import _
+from search_core.schema.entity import ms_from_datetime
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 #: What is farther from most of the times is beside the axis: so long, or so many of their spans.
@@ -32,6 +33,25 @@ class Span:
     def holds(self, moment_ms: int) -> bool:
         """Whether a moment is in it."""
         return self.first_ms <= moment_ms < self.last_ms
+
+    def in_address(self) -> str:
+        """Return it as an address has it: an interval of ISO 8601, in UTC."""
+        ends = (
+            datetime.fromtimestamp(end / 1000, UTC).isoformat(timespec="milliseconds")
+            for end in (self.first_ms, self.last_ms)
+        )
+        return "/".join(end.removesuffix("+00:00").removesuffix(".000") + "Z" for end in ends)
+
+
+def span_from_address(text: str) -> Span | None:
+    """Return the time that :meth:`Span.in_address` has written, None for anything else."""
+    try:
+        first, last = (
+            ms_from_datetime(datetime.fromisoformat(end)) for end in text.split("/", maxsplit=1)
+        )
+    except (ValueError, OverflowError):
+        return None
+    return Span(first, last) if first < last else None
 
 
 def bulk(counts: Mapping[int, int]) -> Span:

@@ -12,7 +12,6 @@ import pytest
 
 from dashboard import resources
 from dashboard.moment.grid import PER_PAGE
-from dashboard.search.times import Span
 from search_core.encoders.base import EncoderIdentity
 from search_core.encoders.catalogue import Calibration
 from search_core.indexes import Hnsw
@@ -61,9 +60,7 @@ def test_the_newest_pictures_are_shown_before_anything_is_asked(
 def test_a_time_among_the_newest_pictures_is_gone_to(
     library: list[MediaEntity], open_page: OpenPage
 ) -> None:
-    app = open_page("search")
-    app.session_state["scrubbed_to-main"] = Span(0, 10_000)
-    app.run()
+    app = open_page("search", at="1970-01-01T00:00:00Z/1970-01-01T00:00:10Z")
     assert "**10 pictures** until 1970\\-01\\-01 00\\:00\\:10, the newest first" in words(app)
     assert "00\\:00\\:09" in card_lines(app)[0]
 
@@ -72,6 +69,18 @@ def test_a_time_among_the_newest_pictures_is_gone_to(
     next(button for button in app.button if button.label == "Back to the newest").click().run()
     assert "until" not in words(app).split("the newest first")[0]
     assert "00\\:00\\:22" in card_lines(app)[0]
+    assert "at" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    "at",
+    ["yesterday", "0001-01-01T00:00Z/9999-12-31T23:59Z", "0001-01-01T00:00Z/0001-01-02T00:00Z"],
+)
+def test_a_time_in_the_address_that_is_odd_does_no_harm(
+    library: list[MediaEntity], open_page: OpenPage, at: str
+) -> None:
+    app = open_page("search", at=at)
+    assert len(opened(app)) == PER_PAGE and not app.exception and not app.error
 
 
 def test_a_picture_with_a_wrong_clock_is_beside_the_timeline(

@@ -6,7 +6,19 @@ from collections import Counter
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from dashboard.search.times import DAY_MS, HOUR_MS, Span, bar_span, bulk, local_bars
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dashboard.search.times import (
+    DAY_MS,
+    HOUR_MS,
+    Span,
+    bar_span,
+    bulk,
+    local_bars,
+    span_from_address,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -51,3 +63,27 @@ def test_only_what_is_within_is_counted() -> None:
     counts = {at("2026-03-02T08:00"): 3, at("2026-03-02T08:45"): 2, at("2026-03-02T09:00"): 7}
     within = Span(at("2026-03-02T08:00"), at("2026-03-02T09:00"))
     assert list(local_bars(counts, within, HOUR_MS, UTC).values()) == [5]
+
+
+@given(st.integers(-(10**12), 4 * 10**12), st.integers(1, 10**11))
+def test_a_time_is_read_from_the_address_as_it_was_written(first: int, length: int) -> None:
+    span = Span(first, first + length)
+    assert span_from_address(span.in_address()) == span
+
+
+def test_a_time_in_the_address_can_be_read_by_people() -> None:
+    assert Span(0, 10_000).in_address() == "1970-01-01T00:00:00Z/1970-01-01T00:00:10Z"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "/", "x/y", "1970-01-01T00:00:10Z/1970-01-01T00:00:00Z", "2026/"],
+)
+def test_no_other_text_in_the_address_is_a_time(text: str) -> None:
+    assert span_from_address(text) is None
+
+
+@given(st.text())
+def test_nothing_in_the_address_raises(text: str) -> None:
+    span_from_address(text)
+    span_from_address(f"{text}/{text}")
