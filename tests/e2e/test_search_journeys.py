@@ -352,6 +352,17 @@ def test_a_card_plays_under_the_pointer_and_loads_nothing_before(page: Page) -> 
     playing.wait_for(state="detached")
 
 
+def pinch(page: Page, on: Locator, by: int) -> None:  # noqa: F811
+    """Move two fingers apart over something, until they are ``by`` times as far from each other."""
+    box = on.bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    browser = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 40), ("touchMove", 40 * by), ("touchEnd", None)):
+        fingers = [] if apart is None else [{"x": x + side * apart / 2, "y": y} for side in (-1, 1)]
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+
+
 def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  # noqa: F811
     from playwright.sync_api import expect
 
@@ -378,6 +389,9 @@ def test_a_moment_is_looked_at_frame_by_frame_and_closely(page: Page) -> None:  
     assert "scale(1.5)" in video.evaluate("video => video.style.transform")
     page.keyboard.press("0")
     assert video.evaluate("video => video.style.transform") == ""
+    pinch(page, video, by=3)
+    assert "scale(3)" in video.evaluate("video => video.style.transform")
+    page.keyboard.press("0")
     page.locator("[role=dialog]").get_by_label("Tags").press("+")
     assert video.evaluate("video => video.style.transform") == ""  # that was writing
     page.locator(".st-key-closer-look [data-do=on]").focus()  # the list of tags closes

@@ -90,7 +90,7 @@ function draw() {
   const near = view.zoom > 1;
   media.style.transform = near ? `translate(${view.x}px, ${view.y}px) scale(${view.zoom})` : "";
   media.style.cursor = near ? "grab" : "";
-  media.style.touchAction = near ? "none" : "";
+  media.style.touchAction = near ? "none" : "pan-x pan-y"; // two fingers zoom it, not the page
   media.parentElement.style.overflow = near ? "hidden" : "";
   if (media.tagName === "VIDEO") media.controls = !near; // they would be as large, and out of sight
 }
@@ -106,6 +106,12 @@ function zoomTo(zoom, at) {
   view.zoom = now;
   draw();
 }
+
+const apart = ([one, other]) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+const between = ([one, other]) => ({
+  clientX: (one.clientX + other.clientX) / 2,
+  clientY: (one.clientY + other.clientY) / 2,
+});
 
 function clock(seconds) {
   const ms = Math.round(seconds * 1000);
@@ -221,6 +227,27 @@ export default function ({ data, parentElement }) {
       held = null;
     });
   }
+  let pinch = null;
+  on(
+    "touchstart",
+    (event) => {
+      if (event.touches.length !== 2 || !isShown(event)) return;
+      event.preventDefault();
+      held = null;
+      pinch = { apart: apart(event.touches), zoom: view.zoom };
+    },
+    { passive: false },
+  );
+  on(
+    "touchmove",
+    (event) => {
+      if (!pinch || event.touches.length !== 2) return;
+      event.preventDefault();
+      zoom((pinch.zoom * apart(event.touches)) / pinch.apart, between(event.touches));
+    },
+    { passive: false },
+  );
+  for (const name of ["touchend", "touchcancel"]) on(name, () => (pinch = null));
   on("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !shown() || isWriting(event)) return;
     const pans = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
