@@ -81,6 +81,13 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-timeline { gap: 0; min-height: 120px; }
 /* Streamlit's own buttons for charts would lie over what is above this one. */
 .st-key-timeline [data-testid="stElementToolbar"] { display: none; }
+/* Where nothing hovers, Streamlit always shows the buttons of a table or a chart, above it. */
+@media (hover: none) {
+  .stElementContainer:has([data-testid="stElementToolbar"]) { margin-top: 2.2rem; }
+  .st-key-timeline .stElementContainer, [class*="st-key-card-"] .stElementContainer {
+    margin-top: 0 !important;
+  }
+}
 
 /* Cameras and results: as many columns as fit, two on a phone. */
 .st-key-wall {
