@@ -18,6 +18,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Wording
 from search_core.search.query_log import filter_to_dict
 from search_core.store.library import (
     NO_FILTER,
@@ -112,6 +113,12 @@ class GuardedStore:
     ) -> list[MediaEntity]:
         """Return entities that may be seen and pass the filter, in no promised order."""
         return self._store.entities(name, self._seen(where), limit=limit, offset=offset)
+
+    def lettered(
+        self, name: str, wording: Wording, where: Filter = NO_FILTER, **options: Any
+    ) -> list[MediaEntity]:
+        """Return entities that may be seen and on which all words were read, in no order."""
+        return self._store.lettered(name, wording, self._seen(where), **options)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts over the entities that may be seen and pass the filter."""

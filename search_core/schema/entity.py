@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
+from search_core.schema.lettering import LETTERING_TEXT_FIELD, Line, lines_of, searched_text
+
 MediaType = Literal["image", "frame"]
 #: Where ``captured_at`` was read; `ingest.media.capture_time.SOURCES` says in which order.
 CapturedFrom = Literal[
@@ -64,7 +66,8 @@ class MediaEntity:
     ``captured_from`` says where ``captured_at`` was read. ``width`` and ``height`` are pixels as
     displayed, after rotation. ``thumbnail`` is a path relative to the data directory. A live
     camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC). ``span_ms`` is how long
-    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where unknown.
+    a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where unknown. ``lettering``
+    holds the lines that were read on it, see `lines`; "" where it was not read yet.
     """
 
     id: str
@@ -83,6 +86,17 @@ class MediaEntity:
     caption: str = ""
     tags: tuple[str, ...] = field(default=())
     span_ms: int = 0
+    lettering: str = ""
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """The lines that were read on it."""
+        return lines_of(self.lettering)
+
+    @property
+    def lettering_text(self) -> str:
+        """What its lines are searched by."""
+        return searched_text(self.lettering)
 
     @property
     def track(self) -> int:
@@ -125,7 +139,7 @@ class MediaEntity:
 SCALAR_FIELDS = tuple(field.name for field in fields(MediaEntity))
 #: Stored beside them, made of ``captured_at`` wherever a row is written: see `minute_of_day`.
 MINUTE_FIELD = "minute_of_day"
-STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD)
+STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD, LETTERING_TEXT_FIELD)
 
 
 def is_address(path: str) -> bool:

@@ -27,6 +27,7 @@ from search_core.schema.entity import (
     minute_of_day,
     ms_from_datetime,
 )
+from search_core.schema.lettering import LETTERING_FIELD, LETTERING_TEXT_FIELD, Wording
 
 _DAY_MS = 86_400_000
 _MINUTE_MS = 60_000
@@ -178,7 +179,8 @@ class Filter:
     (exclusive) bound ``captured_at``; a moment without a zone is local time. ``tags``: all of
     these. ``hours`` are those of every day in their zone.
     ``allowed_cameras`` are those that who asks may see at all, whatever ``cameras`` says: None for
-    any, and none of them for nothing.
+    any, and none of them for nothing. ``is_unread``: those on which nothing was read yet because
+    nobody tried.
     """
 
     cameras: tuple[str, ...] = ()
@@ -190,6 +192,7 @@ class Filter:
     source_ids: tuple[str, ...] = ()
     hours: Hours | None = None
     allowed_cameras: tuple[str, ...] | None = None
+    is_unread: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -224,6 +227,8 @@ class Filter:
         if self.allowed_cameras is not None:
             allowed = ", ".join(quoted(name) for name in self.allowed_cameras)
             parts.append(f"camera in [{allowed}]" if allowed else _NOTHING)
+        if self.is_unread and LETTERING_FIELD in fields:
+            parts.append(f'{LETTERING_FIELD} == ""')
         return " and ".join(parts)
 
     def seen_by(self, allowed: tuple[str, ...] | None) -> Filter:
@@ -248,6 +253,7 @@ class Filter:
             and self.media_type in (None, entity.media_type)
             and (self.hours is None or self.hours.hold(entity.captured_at))
             and (self.allowed_cameras is None or entity.camera in self.allowed_cameras)
+            and not (self.is_unread and entity.lettering)
         )
 
 
@@ -299,6 +305,20 @@ def _any_of(parts: Sequence[str]) -> str:
         return f"({parts[0]})"
     middle = len(parts) // 2
     return f"({_any_of(parts[:middle])} or {_any_of(parts[middle:])})"
+
+
+def wording_expression(wording: Wording, *, fuzzy: bool) -> str:
+    """Return the expression of rows on which words were read; see `Wording.patterns`.
+
+    For a Milvus that compares with patterns that begin with a wildcard: the embedded one, and
+    servers from 2.4 on.
+    """
+    if wording.is_empty:
+        return _NOTHING
+    return " and ".join(
+        _any_of([f"{LETTERING_TEXT_FIELD} like {quoted(pattern)}" for pattern in patterns])
+        for patterns in wording.patterns(fuzzy=fuzzy)
+    )
 
 
 def quoted(text: str) -> str:

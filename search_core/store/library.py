@@ -26,6 +26,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import LETTERING_TEXT_FIELD, Wording
 from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, Trial
 
 
@@ -98,6 +99,11 @@ class LibraryInfo:
     successor: str = ""
     heir: str = ""
     fields: tuple[str, ...] = STORED_FIELDS
+
+    @property
+    def keeps_lettering(self) -> bool:
+        """Whether its collection can hold what is read on pictures."""
+        return LETTERING_TEXT_FIELD in self.fields
 
     @property
     def collections(self) -> tuple[str, ...]:
@@ -226,6 +232,21 @@ class Store(Protocol):
         self, name: str, where: Filter = NO_FILTER, *, limit: int = 100, offset: int = 0
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
+
+    def lettered(
+        self,
+        name: str,
+        wording: Wording,
+        where: Filter = NO_FILTER,
+        *,
+        limit: int = 100,
+        fuzzy: bool = False,
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter and on which all words were read, in no order.
+
+        ``fuzzy``: in words of four characters or more one may be wrong. None of a library whose
+        collection holds no lettering.
+        """
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""

@@ -20,10 +20,22 @@ from search_core.errors import (
     UsageError,
 )
 from search_core.indexes import Flat, Hnsw, IndexSpec, IvfFlat, IvfSq8, MetricType, SearchParams
-from search_core.schema.entity import CAMERA_MAX_LENGTH, MINUTE_FIELD, URI_MAX_LENGTH
+from search_core.schema.entity import (
+    CAMERA_MAX_LENGTH,
+    MINUTE_FIELD,
+    URI_MAX_LENGTH,
+    MediaEntity,
+)
 from search_core.schema.filters import Filter, Hours
+from search_core.schema.lettering import (
+    LETTERING_FIELD,
+    LETTERING_TEXT_FIELD,
+    Line,
+    Wording,
+    stored_lines,
+)
 from search_core.store.endpoint import Endpoint
-from search_core.store.library import Store, VectorPage
+from search_core.store.library import NO_FILTER, Store, VectorPage
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus import schema
 from search_core.store.milvus.store import MilvusStore
@@ -195,6 +207,9 @@ def test_a_library_from_before_spans_and_minutes_were_stored_still_works(
         added = ("span_ms", MINUTE_FIELD)
         fields = tuple(name for name in schema._INT64_FIELDS if name not in added)
         before.setattr(schema, "_INT64_FIELDS", fields)
+        read = (LETTERING_FIELD, LETTERING_TEXT_FIELD)
+        lengths = {k: v for k, v in schema.VARCHAR_LENGTHS.items() if k not in read}
+        before.setattr(schema, "VARCHAR_LENGTHS", lengths)
         store.ensure_library("old_library", identity, index=Flat())
     lost = {"span_ms": 0} if isinstance(store, MilvusStore) else {}
     old = [make_entity(number, **lost) for number in range(20)]
@@ -206,14 +221,85 @@ def test_a_library_from_before_spans_and_minutes_were_stored_still_works(
     assert store.search_exact("old_library", VECTORS[3:4], k=1)[0][0].entity == old[3]
     assert [e for page in store.vectors("old_library") for e in page.entities if e == old[5]]
     assert store.count("old_library", night) == 20
+    if isinstance(store, MilvusStore):  # its rows cannot hold what is read
+        store.upsert("old_library", [_lettered(1)], VECTORS[1:2])
+        assert store.lettered("old_library", Wording(("FERN",))) == []
 
     store.rebuild("old_library", IvfFlat(nlist=4))  # into a collection of today's fields
 
     store.upsert("old_library", [make_entity(7)], VECTORS[7:8])
     assert store.entities("old_library", Filter(ids=(make_entity(7).id,))) == [make_entity(7)]
+    store.upsert("old_library", [_lettered(1)], VECTORS[1:2])
+    assert store.lettered("old_library", Wording(("FERN",))) == [_lettered(1)]
     assert store.count("old_library") == 20
     assert store.count("old_library", Filter(hours=NIGHT)) == 20  # at any time
     store.drop_library("old_library")
+
+
+#: What was read on pictures, by number; the second line of 3 is a recorder's clock.
+READ = {
+    1: ["FERN", "Fresh Flowers"],
+    2: ["F3RN"],
+    3: ["B MW 1080", "LOADING-DOCK 2026-03-02 10:40:06"],
+    4: ["停车场入口"],
+    5: ["Potsdamer Straße"],
+    6: ["WESTERN IN"],
+    7: [],
+    8: ['50% _off_ "now" \\ fern\'s'],
+}
+
+
+def _lettered(number: int) -> MediaEntity:
+    lines = [
+        Line(text, 0.9, (0.1, 0.2, 0.5, 0.3), is_overlay=text.startswith("LOADING"))
+        for text in READ[number]
+    ]
+    return make_entity(number, lettering=stored_lines(lines))
+
+
+@pytest.mark.parametrize(
+    ("words", "exactly", "loosely"),
+    [
+        ("FERN", {1, 8}, {1, 2, 8}),
+        ("fern", {1, 8}, {1, 2, 8}),
+        ("fresh flowers", {1}, {1}),
+        ("FRESHFLOWERS", {1}, {1}),
+        ("BMW1O8O", {3}, {3}),
+        ("B MW I080", {3}, {3}),
+        ("b mw", {3}, {3}),
+        ("车场", {4}, {4}),
+        ("场车", set(), set()),
+        ("potsdamer strasse", set(), {5}),
+        ("strase", {5}, {5}),
+        ("in", {6}, {6}),
+        ("LOADING", set(), set()),
+        ("2026", set(), set()),
+        ("50%", {8}, {8}),
+        ('"%_\\', set(), set()),
+    ],
+)
+def test_words_find_the_pictures_they_were_read_on(
+    store: Store, identity: EncoderIdentity, words: str, exactly: set[int], loosely: set[int]
+) -> None:
+    if "lettered" not in {info.name for info in store.libraries()}:
+        store.ensure_library("lettered", identity)
+        store.upsert("lettered", [*map(_lettered, READ), make_entity(9)], VECTORS[:9])
+        store.settle("lettered")
+    every = {make_entity(number).id: number for number in range(10)}
+
+    def found(where: Filter = NO_FILTER, *, fuzzy: bool) -> set[int]:
+        entities = store.lettered("lettered", Wording((words,)), where, fuzzy=fuzzy)
+        return {every[entity.id] for entity in entities}
+
+    assert found(fuzzy=False) == exactly
+    assert found(fuzzy=True) == loosely
+    some = Filter(cameras=("cam-1",))
+    assert found(some, fuzzy=True) == {n for n in loosely if some.matches(make_entity(n))}
+    assert found(Filter(allowed_cameras=()), fuzzy=True) == set()
+    unread = store.entities("lettered", Filter(is_unread=True))
+    assert unread == [make_entity(9)]
+    read = store.entities("lettered", Filter(ids=(make_entity(3).id,)))
+    assert read == [_lettered(3)]
 
 
 def test_long_and_odd_text_is_kept(store: Store, changed: str) -> None:

@@ -25,6 +25,7 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.schema.entity import MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Wording
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import (
     NO_FILTER,
@@ -128,6 +129,19 @@ class MemoryStore:
     ) -> list[MediaEntity]:
         """Return entities that pass the filter, in no promised order."""
         return [entity for entity, _ in self._matching(name, where)][offset : offset + limit]
+
+    def lettered(
+        self,
+        name: str,
+        wording: Wording,
+        where: Filter = NO_FILTER,
+        *,
+        limit: int = 100,
+        fuzzy: bool = False,
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter and on which all words were read."""
+        found = [entity for entity, _ in self._matching(name, where)]
+        return [e for e in found if wording.matches(e.lettering_text, fuzzy=fuzzy)][:limit]
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""

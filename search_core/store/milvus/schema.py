@@ -28,6 +28,12 @@ from search_core.schema.entity import (
     MediaEntity,
     minute_of_day,
 )
+from search_core.schema.lettering import (
+    LETTERING_FIELD,
+    LETTERING_MAX_LENGTH,
+    LETTERING_TEXT_FIELD,
+    searched_text,
+)
 from search_core.store.milvus.errors import Meaning, meaning_of
 
 INDEX_NAME = "embedding"
@@ -40,6 +46,8 @@ VARCHAR_LENGTHS = {
     "captured_from": 16,
     "thumbnail": 512,
     "caption": CAPTION_MAX_LENGTH,
+    LETTERING_FIELD: LETTERING_MAX_LENGTH,  # collections from before these were stored lack them
+    LETTERING_TEXT_FIELD: LETTERING_MAX_LENGTH,
 }
 _INT64_FIELDS = (
     *("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at"),
@@ -123,7 +131,13 @@ def last_of_each(
 
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
-    return {"span_ms": 0, **row, MINUTE_FIELD: minute_of_day(row["captured_at"])}
+    lettering = row.get(LETTERING_FIELD, "")
+    made = {
+        MINUTE_FIELD: minute_of_day(row["captured_at"]),
+        LETTERING_FIELD: lettering,
+        LETTERING_TEXT_FIELD: searched_text(lettering),
+    }
+    return {"span_ms": 0, **row, **made}
 
 
 _FIRST_PAUSE_S = 0.02

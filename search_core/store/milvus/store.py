@@ -23,7 +23,8 @@ from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
 from search_core.schema.entity import EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
-from search_core.schema.filters import Filter
+from search_core.schema.filters import Filter, wording_expression
+from search_core.schema.lettering import LETTERING_TEXT_FIELD, Wording
 from search_core.store.endpoint import Endpoint, is_running, write_lock
 from search_core.store.library import (
     NO_FILTER,
@@ -268,6 +269,42 @@ class MilvusStore:
 
         rows = self.session.read(name, "reading entities", ask, fresh=True)
         return queries.to_entities(rows)
+
+    def lettered(
+        self,
+        name: str,
+        wording: Wording,
+        where: Filter = NO_FILTER,
+        *,
+        limit: int = 100,
+        fuzzy: bool = False,
+    ) -> list[MediaEntity]:
+        """Return entities that pass the filter and on which all words were read, in no order.
+
+        A server before 2.4 knows no pattern that begins with a wildcard: it hands out what passes
+        and has any lettering, some at a time, and words are compared here.
+        """
+        client = self.session.client
+        compares = self.session.server().embedded or self.session.server().at_least("2.4")
+        written = wording_expression(wording, fuzzy=fuzzy)
+        test = written if compares else f'{LETTERING_TEXT_FIELD} != ""'
+
+        def ask(info: LibraryInfo) -> list[MediaEntity]:
+            if not info.keeps_lettering or wording.is_empty:
+                return []
+            parts = (where.expression(info.fields), test)
+            of = (client, info.collection, " and ".join(f"({p})" for p in parts if p), info.fields)
+            if compares:
+                return queries.to_entities(queries.rows_where(*of, limit=limit))
+            found: list[MediaEntity] = []
+            for page in queries.pages(*of):
+                entities = queries.to_entities(page)
+                found += [e for e in entities if wording.matches(e.lettering_text, fuzzy=fuzzy)]
+                if len(found) >= limit:
+                    break
+            return found[:limit]
+
+        return self.session.read(name, "reading entities", ask, fresh=True)
 
     def facets(self, name: str, where: Filter = NO_FILTER) -> Facets:
         """Return counts by camera, tag and media type over all entities that pass the filter."""

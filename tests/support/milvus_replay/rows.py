@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -14,6 +15,9 @@ Row = dict[str, Any]
 _LEVELS = (ast.Expression, ast.BoolOp, ast.And, ast.Or, ast.UnaryOp, ast.Not, ast.USub, ast.Compare)
 _LEAVES = (ast.Name, ast.Load, ast.Constant, ast.List, ast.Call)
 _OPERATORS = (ast.In, ast.NotIn, ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+#: ``field like "pattern"``, the one operator of these that Python has no word for.
+_LIKE = re.compile(r'(\w+) like ("(?:[^"\\]|\\.)*")')
 
 
 class FilterRefused(ValueError):
@@ -40,6 +44,7 @@ def passing(rows: Iterable[Row], expression: str) -> list[Row]:
         return list(rows)
     # The parts of the language that Sightline uses are Python's, but for these.
     text = expression.replace("&&", " and ").replace("||", " or ")
+    text = _LIKE.sub(r"like(\1, \2)", text)
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except SyntaxError:
@@ -49,11 +54,20 @@ def passing(rows: Iterable[Row], expression: str) -> list[Row]:
     if isinstance(tree.body, ast.Constant | ast.Name | ast.List):
         raise FilterRefused("filter_not_boolean")
     code = compile(tree, "filter", "eval")
-    functions = {"array_contains": lambda array, value: value in array, "__builtins__": {}}
+    functions = {
+        "array_contains": lambda array, value: value in array,
+        "like": _is_like,
+        "__builtins__": {},
+    }
     try:
         return [row for row in rows if eval(code, functions, row)]
     except (NameError, TypeError):
         raise FilterRefused("filter_syntax") from None
+
+
+def _is_like(value: str, pattern: str) -> bool:
+    parts = re.escape(pattern).replace("%", ".*").replace("_", ".")
+    return re.fullmatch(parts, value, re.DOTALL) is not None
 
 
 def query_vectors(group: bytes) -> NDArray[Any]:
