@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
@@ -24,6 +24,8 @@ from search_core.settings import Settings
 
 #: The selector of live keyframes, as the ledger's recipe names it.
 LIVE_RECIPE = "live:1"
+#: ``auto``: lettering is read where the extra ``reading`` is installed.
+ReadMode = Literal["auto", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class IngestOptions:
     first recording began, without a zone in that of its camera. ``timezones`` (``ZONE`` or
     ``CAMERA=ZONE``) and ``clock_offsets`` (``+90s`` or ``CAMERA=+90s``) go before those of the
     settings, as ``name_patterns`` do. ``alone`` says that each file was given by itself, and may
-    be its own camera; None: where there is one.
+    be its own camera; None: where there is one. ``read`` says whether lettering is read at the end.
 
     >>> IngestOptions(keyframes="iframe", camera="gate", tags=("night",)).camera
     'gate'
@@ -49,6 +51,7 @@ class IngestOptions:
     clock_offsets: tuple[str, ...] = ()
     name_patterns: tuple[str, ...] = ()
     alone: bool | None = None
+    read: ReadMode = "auto"
 
     @property
     def describes_sources(self) -> bool:

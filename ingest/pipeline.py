@@ -31,9 +31,11 @@ from ingest.engines.base import (
 from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
+from ingest.media.lettering.reader import what_is_missing
 from ingest.options import EVERYTHING_USUAL, IngestOptions, checked_tags
-from ingest.report import IngestReport, Progress, SourceOutcome
+from ingest.report import IngestReport, Progress, ReadReport, SourceOutcome
 from ingest.rows.embedding import Batches, Segments, folds
+from ingest.rows.lettering import read_lettering
 from ingest.rows.replacement import KEPT, Replacement
 from ingest.rows.writer import PATIENCE_S, BulkInsert, BulkWriter, Ending, Outages, Writer
 from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_of
@@ -103,6 +105,13 @@ class Accounts:
     def tell(self, uri: str) -> None:
         """Tell how far the ingest is, now that it heard of a source."""
         self._uri = uri
+        self._tell(PurePath(uri).name)
+
+    def tell_read(self, done: int, total: int, current: str) -> None:
+        """Tell on how many keyframes of how many lettering has been read."""
+        self._tell(Message("reading lettering, {done:,} of {total:,}", done=done, total=total))
+
+    def _tell(self, current: str) -> None:
         if self._on_progress is None:
             return
         report = self.report
@@ -111,7 +120,7 @@ class Accounts:
                 sources_total=self.sources_total,
                 sources_finished=len(report.outcomes),
                 keyframes=self.keyframes,
-                current=PurePath(uri).name,
+                current=current,
                 done=report.done,
                 skipped=report.skipped,
                 failed=report.failed,
@@ -123,6 +132,7 @@ class Accounts:
 #: A batch that is not full is embedded when nothing came for a while.
 _QUIET_LOOKS = 5
 _DELETED_AT_ONCE = 1000
+_READ_AT_ONCE = 1000
 
 
 def ingest(
@@ -144,13 +154,13 @@ def ingest(
     """Take files, folders, globs and zips into a library; what is in it already is left out.
 
     A source is done once Milvus has acknowledged its rows, which ``bulk`` writes many at a time
-    where it is given. When ``should_stop`` returns True, or on Ctrl-C, what is not done stays
-    pending and the report says interrupted. Bad files never raise: they are in the report, and in
-    the ledger. A Milvus that is away is waited for, ``patience_s`` seconds; ``on_progress`` is told
-    so by the thread that waits. With ``watched``, ``paths`` are files found in a watched folder.
-    ``anew`` are sources (content hashes) that are taken in again although they are done. Raises
-    UsageError for options that cannot be, EncoderMismatch, and StoreError when Milvus fails or a
-    disk is full.
+    where it is given. Last, lettering is read on the keyframes (see IngestOptions.read). When
+    ``should_stop`` returns True, or on Ctrl-C, what is not done stays pending and the report says
+    interrupted. Bad files never raise: they are in the report, and in the ledger. A Milvus that is
+    away is waited for, ``patience_s`` seconds; ``on_progress`` is told so by the thread that waits.
+    With ``watched``, ``paths`` are files found in a watched folder. ``anew`` are sources (content
+    hashes) that are taken in again although they are done. Raises UsageError for options that
+    cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
     """
     plan = Plan.of(paths, asked, settings, encoder, library, anew)
     remote = RemoteFiles(settings.remote)
@@ -177,9 +187,12 @@ def ingest(
             if run.wrote:
                 outages.outlast(lambda: store.settle(library))
                 run.leave_out_repeated()
+            accounts.report.seconds = time.monotonic() - began_s
+            if not accounts.report.interrupted:
+                run.read(should_stop)
     except Interrupted:
         accounts.report.interrupted = True
-    accounts.report.seconds = time.monotonic() - began_s
+    accounts.report.seconds = accounts.report.seconds or time.monotonic() - began_s
     return accounts.report
 
 
@@ -216,6 +229,9 @@ class _Run:
             if bulk
             else Writer(*place, outages, options=options, withdraw=withdraw)
         )
+        self._settings = settings
+        #: Those that the library holds now, and may have to be read.
+        self._present: set[str] = set()
         self._segments = Segments(settings.data_dir)
         self._batches = Batches(
             encoder,
@@ -290,6 +306,34 @@ class _Run:
                 (self._plan.options.data_dir / entity.thumbnail).unlink(missing_ok=True)
         self._accounts.leave_out(entity.uri for entity in repeated)
 
+    def read(self, should_stop: Callable[[], bool]) -> None:
+        """Read lettering on the keyframes of these sources that was not read yet.
+
+        An ingest that was ended while it read goes on so when it is run again.
+        """
+        report, library = self.report, self._plan.library
+        if "off" in (self._asked.read, self._settings.media.read) or not self._present:
+            return
+        report.unread = what_is_missing()
+        if report.unread or not self._store.library(library).keeps_lettering:
+            return
+        report.read = ReadReport()
+        sources = sorted(self._present)
+        for start in range(0, len(sources), _READ_AT_ONCE):
+            part = partial(
+                read_lettering,
+                self._settings,
+                self._store,
+                self._ledger,
+                library,
+                Filter(source_ids=tuple(sources[start : start + _READ_AT_ONCE])),
+                on_progress=self._accounts.tell_read,
+                should_stop=should_stop,
+            )
+            report.read.add(self._outages.outlast(part))
+            if report.read.interrupted:
+                raise Interrupted
+
     def _follow(self, told: Generator[Told, None, None], should_stop: Callable[[], bool]) -> bool:
         """Take what the engine tells; return whether that was all of it."""
         quiet = 0
@@ -360,6 +404,7 @@ class _Run:
         """Take what needs no decoding."""
         if outcome.reason == KNOWN:
             self._replacement.see(outcome.uri, outcome.source_id)
+            self._present.add(outcome.source_id)
             self._accounts.finish(outcome)  # its row in the ledger says done, and stays
         elif outcome.reason in NO_SUCH_FILE:
             self._accounts.finish(outcome)  # there is no file of which anything could be listed
@@ -377,6 +422,8 @@ class _Run:
     def _ending(self, task: DecodeTask, event: Finished | Failed, keyframes: int) -> Ending:
         refused = isinstance(event, Failed) and not event.keeps_keyframes
         task.let_go(0 if refused else keyframes)
+        if not refused:
+            self._present.add(task.source_id)
         if isinstance(event, Finished):
             self._replacement.see(task.uri, task.source_id)
             held = self._held.pop(task.source_id, None)

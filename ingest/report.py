@@ -55,6 +55,56 @@ class Progress:
 
 
 @dataclass(slots=True)
+class ReadReport:
+    """What reading lettering came to: keyframes read, and on how many of them there was some.
+
+    ``failed`` keyframes stay unread; ``reasons`` (predicates) say why, by uri.
+    """
+
+    keyframes: int = 0
+    lettered: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    interrupted: bool = False
+    reasons: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        each = self.seconds / self.keyframes if self.keyframes else 0.0
+        done = Message(
+            "lettering read on {count:,} keyframes in {seconds:.1f} s ({each:.2f} s each): "
+            "{lettered:,} have some",
+            count=self.keyframes,
+            seconds=self.seconds,
+            each=each,
+            lettered=self.lettered,
+        )
+        failed = Message("{count:,} could not be read", count=self.failed) if self.failed else ""
+        return joined(done, failed, separator=", ")
+
+    def add(self, other: ReadReport) -> None:
+        """Count what was read after it as well."""
+        self.keyframes += other.keyframes
+        self.lettered += other.lettered
+        self.failed += other.failed
+        self.seconds += other.seconds
+        self.interrupted = self.interrupted or other.interrupted
+        self.reasons |= other.reasons
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "keyframes": self.keyframes,
+            "lettered": self.lettered,
+            "failed": self.failed,
+            "seconds": round(self.seconds, 3),
+            "interrupted": self.interrupted,
+            "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
+        }
+
+
+@dataclass(slots=True)
 class IngestReport:
     """What an ingest did. ``keyframes`` counts those of sources that are done, ``left_out`` the
     frames of theirs that show nothing new. ``replaced`` counts the keyframes that were removed
@@ -63,7 +113,8 @@ class IngestReport:
     ``captured_from`` counts sources that were taken in, by where their times come from.
 
     ``stages`` are seconds: waiting for decoded frames, embedding, and writing to Milvus, which
-    overlap.
+    overlap. ``read`` is what reading lettering came to after that, None where nothing was to be
+    read; ``unread`` says why where it could not be.
     """
 
     done: int = 0
@@ -79,6 +130,8 @@ class IngestReport:
     captured_from: Counter[CapturedFrom] = field(default_factory=Counter)
     corrected: int = 0
     corrected_keyframes: int = 0
+    read: ReadReport | None = None
+    unread: str = ""
 
     @property
     def keyframes_per_s(self) -> float:
@@ -125,6 +178,8 @@ class IngestReport:
             "skips": self._reasons("skipped"),
             "warnings": [{"uri": o.uri, "warning": o.warning} for o in self.outcomes if o.warning],
             "stages": {name: round(seconds, 3) for name, seconds in self.stages.items()},
+            "read": self.read.to_json() if self.read else None,
+            "unread": self.unread,
         }
 
 

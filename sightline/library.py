@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ingest.engines.base import Engine
     from ingest.media.video.clips import Clip
     from ingest.options import IngestOptions
-    from ingest.report import IngestReport, Progress, ReembedReport
+    from ingest.report import IngestReport, Progress, ReadReport, ReembedReport
     from search_core.indexes import IndexSpec, SearchParams
     from search_core.lab.plan import CompareOptions
     from search_core.lab.records import Comparison
@@ -274,6 +274,36 @@ class Library:
         encoder = workspace.encoder(model, pretrained)
         store = workspace.store(create=True)
         return reembed(workspace.settings, store, self.name, encoder, on_progress=on_progress)
+
+    def read_lettering(
+        self,
+        where: Filter = NO_FILTER,
+        *,
+        on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> ReadReport:
+        """Read lettering on the keyframes that were not read yet; ended, it goes on from there.
+
+        A library from before lettering was kept is copied into a collection with a field for it
+        first. Raises UsageError where what reads is not installed.
+        """
+        from ingest.media.lettering.reader import what_is_missing
+        from ingest.rows.lettering import read_lettering
+
+        workspace = self._workspace
+        store = workspace.store(create=True)
+        info = store.library(self.name)
+        if not info.keeps_lettering and not what_is_missing():
+            store.rebuild(self.name, info.index, info.search)
+        return read_lettering(
+            workspace.settings,
+            store,
+            workspace.ledger(),
+            self.name,
+            where,
+            on_progress=on_progress,
+            should_stop=should_stop,
+        )
 
     def rename(self, name: str) -> None:
         """Give it another name."""

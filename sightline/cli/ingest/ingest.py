@@ -20,8 +20,8 @@ from ingest.ledger import Ledger, LedgerRow
 from ingest.media.capture_time.claims import file_time_warning, time_summary
 from ingest.media.files import WAIT_STAGE
 from ingest.media.keyframes.registry import parse_selector, selector_help
-from ingest.options import IngestOptions
-from ingest.report import IngestReport
+from ingest.options import IngestOptions, ReadMode
+from ingest.report import IngestReport, ReadReport
 from ingest.report import Progress as IngestProgress
 from ingest.rows.journal import pending_correction
 from ingest.sources.discovery import file_of
@@ -135,6 +135,14 @@ def ingest(
         ),
     ] = "auto",
     tag: TagOption = None,
+    read: Annotated[
+        ReadMode,
+        typer.Option(
+            help="Whether to read lettering (names on lorries, plates, signs) on the keyframes, "
+            "after all else: auto, where what reads it is installed; off. `sightline library "
+            "read` does it later.",
+        ),
+    ] = "auto",
     bulk: Annotated[
         bool,
         typer.Option(
@@ -164,6 +172,7 @@ def ingest(
         timezones=of_cameras(timezone, parse_zone),
         clock_offsets=of_cameras(clock_offset, parse_offset),
         name_patterns=tuple(name_pattern or ()),
+        read=read,
     )
     parse_selector(keyframes)  # refused before anything is loaded
     options.naming(settings, paths)
@@ -207,7 +216,7 @@ def run_ingest(
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     with open_workspace(settings) as workspace:
         library = workspace.library()
-        with _stoppable() as should_stop, _telling_progress() as on_progress:
+        with stoppable() as should_stop, _telling_progress() as on_progress:
             report = library.ingest(
                 paths,
                 options,
@@ -251,7 +260,7 @@ def _correct_known(
 
 
 @contextmanager
-def _stoppable() -> Iterator[Callable[[], bool]]:
+def stoppable() -> Iterator[Callable[[], bool]]:
     """Let the first Ctrl-C or SIGTERM ask for an orderly end; a second one ends at once."""
     asked = Event()
 
@@ -313,6 +322,10 @@ def print_summary(report: IngestReport, library: str) -> None:
         )
     _print_warnings(report)
     _print_times(report)
+    if report.read is not None and report.read.keyframes + report.read.failed:
+        print_reading(report.read)
+    elif report.unread and report.done:
+        note(f"Lettering was not read: {report.unread}.")
     failed = [outcome for outcome in report.outcomes if outcome.status == "failed"]
     if report.failed:
         say(Text.assemble(("✗ ", "red"), f"{counted(report.failed, 'source')} failed:"))
@@ -324,6 +337,15 @@ def print_summary(report: IngestReport, library: str) -> None:
             say(f"… and {report.failed - SHOWN_FAILURES} more: see `sightline failures`.")
     if report.interrupted:
         warn("Stopped before the end; the same command goes on from here.")
+
+
+def print_reading(report: ReadReport) -> None:
+    """Print what reading lettering came to."""
+    say_done(f"{report.summary[:1].upper()}{report.summary[1:]}.")
+    for uri, reason in list(report.reasons.items())[:SHOWN_FAILURES]:
+        warn(f"{shown_path(uri)} {reason}")
+    if len(report.reasons) > SHOWN_FAILURES:
+        note(f"… and {counted(len(report.reasons) - SHOWN_FAILURES, 'more file')}.")
 
 
 def _print_warnings(report: IngestReport) -> None:

@@ -19,8 +19,18 @@ from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from search_core.system.machine import bytes_below
 from sightline.cli.admin import audit
+from sightline.cli.ingest.ingest import print_reading, stoppable
 from sightline.cli.library import corrections
-from sightline.cli.options import JsonOption, NameArgument, YesOption, settings_of
+from sightline.cli.options import (
+    AfterFilter,
+    BeforeFilter,
+    CameraFilter,
+    JsonOption,
+    NameArgument,
+    YesOption,
+    make_filter,
+    settings_of,
+)
 from sightline.cli.terminal import (
     confirm,
     counted,
@@ -40,7 +50,9 @@ from sightline.cli.terminal import (
 
 _SHOWN = 10
 app = typer.Typer(
-    name="library", help="List, show, correct, re-embed and drop libraries.", no_args_is_help=True
+    name="library",
+    help="List, show, correct, read, re-embed and drop libraries.",
+    no_args_is_help=True,
 )
 
 
@@ -140,6 +152,37 @@ def reembed(
         warn(f"{shown_path(uri)} {reason}")
     if len(report.reasons) > _SHOWN:
         note(f"… and {counted(len(report.reasons) - _SHOWN, 'more file')}; --json lists them all.")
+
+
+@app.command("read")
+def read(
+    ctx: typer.Context,
+    name: NameArgument = None,
+    camera: CameraFilter = None,
+    after: AfterFilter = None,
+    before: BeforeFilter = None,
+    json: JsonOption = False,
+) -> None:
+    """Read lettering on the keyframes that were not read yet, those of live cameras as well.
+
+    An ingest reads its own where what reads is installed (the extra "reading"); this is for what
+    was taken in before that, or with --read off. Ctrl-C stops it; run again, it goes on from there.
+    """
+    settings = settings_of(ctx, name)
+    where = make_filter(camera, after, before, None)
+    with open_workspace(settings) as workspace:
+        library = workspace.library()
+        with stoppable() as should_stop, progress_bar("Reading", "keyframes") as show:
+            report = library.read_lettering(where, on_progress=show, should_stop=should_stop)
+    if json:
+        print_json({"library": settings.library, **report.to_json()})
+    elif report.keyframes or report.failed:
+        print_reading(report)
+    elif not report.interrupted:
+        say("Every keyframe was read before.")
+    if report.interrupted:
+        warn("Stopped before the end; the same command goes on from here.")
+        raise typer.Exit(1)
 
 
 def _queue_reembedding(settings: Settings, *, json: bool) -> None:

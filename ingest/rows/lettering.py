@@ -1,0 +1,186 @@
+"""Lettering read on keyframes that are in a library already: after an ingest, or as a backlog.
+
+What was not read is known by its row, so that reading may end anywhere and goes on from there.
+Each keyframe is decoded from its source at its moment, a few of one file at a time.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import groupby
+from pathlib import PurePath
+
+from ingest.evidence.originals import Originals
+from ingest.ledger import Ledger
+from ingest.media.lettering.overlay import Overlays
+from ingest.media.lettering.process import Picture, ReadingProcess, ReadTask
+from ingest.media.lettering.reader import what_is_missing
+from ingest.report import ReadReport
+from search_core.errors import MediaError, UsageError, in_words
+from search_core.messages import Message
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.schema.lettering import Line, stored_lines
+from search_core.settings import Settings
+from search_core.store.library import NO_FILTER, Store, chunks_where, entities_where
+from search_core.system.cancellation import Interrupted
+
+#: So many keyframes are read before they are written: ten to sixty seconds' work.
+_AT_ONCE = 32
+
+OnRead = Callable[[int, int, str], None]
+
+
+def read_lettering(
+    settings: Settings,
+    store: Store,
+    ledger: Ledger,
+    library: str,
+    where: Filter = NO_FILTER,
+    *,
+    on_progress: OnRead = lambda done, total, current: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ReadReport:
+    """Read what passes a filter and was not read yet.
+
+    ``on_progress`` hears how many keyframes of how many are done, and the file at hand. Where it is
+    to stop, the report says interrupted; what was read is kept. Raises UsageError where what reads
+    is not installed, and where the library's collection cannot hold what is read.
+    """
+    if missing := what_is_missing():
+        raise UsageError("Nothing was read: {reason}.", reason=missing)
+    if not store.library(library).keeps_lettering:
+        raise UsageError(
+            "The library {name} was made before lettering was kept, and has no field for it.",
+            "`sightline library read` makes one; so does building its index again.",
+            name=library,
+        )
+    began_s = time.monotonic()
+    run = _Run(settings, store, ledger, library, should_stop)
+    try:
+        with closing(run):
+            run.read(replace(where, is_unread=True), on_progress)
+    except Interrupted:
+        run.report.interrupted = True
+    run.report.seconds = time.monotonic() - began_s
+    return run.report
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Pending:
+    """A keyframe that is to be read, in the order in which that is done."""
+
+    camera: str
+    source_id: str
+    track: int
+    pts_ms: int
+    id: str
+
+
+class _Run:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        ledger: Ledger,
+        library: str,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.report = ReadReport()
+        self._settings = settings
+        self._store = store
+        self._library = library
+        self._should_stop = should_stop
+        self._originals = Originals(settings, ledger)
+        self._overlays = Overlays()
+        self._process = ReadingProcess()
+
+    def close(self) -> None:
+        self._process.close()
+
+    def read(self, where: Filter, on_progress: OnRead) -> None:
+        pending = sorted(
+            _Pending(entity.camera, entity.source_id, entity.track, entity.pts_ms, entity.id)
+            for page in entities_where(self._store, self._library, where)
+            for entity in page
+        )
+        done = 0
+        on_progress(0, len(pending), "")
+        for group in _of_one_source(pending):
+            if self._should_stop():
+                raise Interrupted
+            ids = tuple(one.id for one in group)
+            # Looked up now: camera and path may have been corrected since it was listed.
+            entities = self._store.entities(self._library, Filter(ids=ids), limit=len(ids))
+            lines = {}
+            for key, read in self._lines(entities):
+                lines[key] = read
+                current = PurePath(entities[0].uri).name
+                on_progress(done + len(lines), len(pending), current)
+            self._write(lines)
+            done += len(group)
+        on_progress(len(pending), len(pending), "")
+
+    def _lines(self, entities: Sequence[MediaEntity]) -> Iterator[tuple[str, tuple[Line, ...]]]:
+        """Yield the lines of each keyframe that can be read, by its id.
+
+        They are of one file; but each still of a live camera is a file of its own.
+        """
+        by_file = sorted(entities, key=lambda entity: (entity.uri, entity.pts_ms))
+        for _, of_file in groupby(by_file, lambda entity: entity.uri):
+            yield from self._lines_of_file(list(of_file))
+
+    def _lines_of_file(
+        self, entities: Sequence[MediaEntity]
+    ) -> Iterator[tuple[str, tuple[Line, ...]]]:
+        try:
+            with self._originals.file(self._library, entities[0]) as path:
+                pictures = tuple(
+                    Picture(e.id, 0 if e.is_live else e.pts_ms, e.track) for e in entities
+                )
+                task = ReadTask(path, pictures, self._settings.media.max_pixels)
+                with closing(self._process.read(task)) as told:
+                    for read in told:
+                        if read is None:
+                            if self._should_stop():
+                                raise Interrupted
+                        elif read.reason:
+                            self._fail(entities, read.reason, 1)
+                        else:
+                            yield read.key, read.lines
+        except MediaError as error:
+            self._fail(entities, error.message, len(entities))
+        except OSError as error:
+            reason = Message("cannot be read: {error}", error=in_words(error))
+            self._fail(entities, reason, len(entities))
+
+    def _fail(self, entities: Sequence[MediaEntity], reason: str, count: int) -> None:
+        self.report.reasons[entities[0].uri] = reason
+        self.report.failed += count
+
+    def _write(self, lines: dict[str, tuple[Line, ...]]) -> None:
+        """Give rows their lines, as they are now; their other fields may have changed meanwhile."""
+        if not lines:
+            return
+        for page in chunks_where(self._store, self._library, Filter(ids=tuple(lines))):
+            for entity in page.entities:
+                self._overlays.note(entity.camera or entity.source_id, lines[entity.id])
+            read = []
+            for entity in page.entities:
+                camera = entity.camera or entity.source_id
+                marked = self._overlays.marked(camera, lines[entity.id])
+                read.append(replace(entity, lettering=stored_lines(marked)))
+                self.report.keyframes += 1
+                self.report.lettered += any(not line.is_overlay for line in marked)
+            self._store.upsert(self._library, read, page.embeddings)
+
+
+def _of_one_source(pending: Sequence[_Pending]) -> Iterator[list[_Pending]]:
+    """Yield keyframes of one source, a few at a time."""
+    for _, group in groupby(pending, lambda one: (one.camera, one.source_id)):
+        every = list(group)
+        for start in range(0, len(every), _AT_ONCE):
+            yield every[start : start + _AT_ONCE]
