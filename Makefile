@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # A stamp says what was installed from this pyproject.toml, so that a second run is instant.
 BASE := $(VENV)/.installed
+READING := $(VENV)/.installed-reading
 DEV := $(VENV)/.installed-dev
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
@@ -39,7 +40,7 @@ help: ## Say what can be made
 
 setup: $(BASE)
 
-demo: $(BASE)
+demo: $(READING)
 	$(BIN)/sightline demo $(if $(filter-out 0 no false,$(HEADLESS)),--headless)
 
 serve: $(BASE)
@@ -87,6 +88,11 @@ $(BASE): pyproject.toml constraints.txt
 	@echo "Installing Sightline into $(VENV) (about two minutes the first time) …"
 	@$(PIP) torch
 	@$(PIP) --editable .
+	@touch $@
+
+$(READING): $(BASE)
+	@echo "Installing what reads lettering …"
+	@$(PIP) --editable '.[reading]'
 	@touch $@
 
 $(DEV): $(BASE)

@@ -95,11 +95,14 @@ class Library:
         text_weight: float = 0.5,
         params: SearchParams | None = None,
         min_score: float | None = None,
+        lettering: Sequence[str] = (),
     ) -> list[Hit]:
         """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
 
         ``image`` is a file or a Pillow image, ``like`` a keyframe's id, ``without`` are sentences
         to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
+        ``lettering`` are words that must have been read on what is found, as are those that stand
+        in quotation marks in ``text``: ``'a lorry "JCN"'``.
         Raises UsageError where nothing is given, MediaError for a picture that cannot be read.
         """
         query = Query(
@@ -108,6 +111,7 @@ class Library:
             like=(like,) if like else (),
             text_weight=text_weight,
             without=tuple(without),
+            lettering=tuple(lettering),
         )
         return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
 

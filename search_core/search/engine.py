@@ -27,8 +27,11 @@ from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.prompts import text_read, understands, unknown_words
 from search_core.errors import EntityNotFound, UsageError
 from search_core.indexes import SearchParams
+from search_core.messages import Message
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Line, plain_words
+from search_core.search import lettering
 from search_core.search.filtered_search import Effort, Selectivities, plan_effort
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
@@ -123,7 +126,8 @@ class Query:
     then the sentence's with theirs: ``text_weight`` (0 to 1) is its share. ``templates`` put the
     sentence into prompts (see prompts). ``without`` are sentences to leave out, and ``not_like``
     entities, with what looks like them; ``less_like`` are entities like which ranks lower. All this
-    as strongly as ``without_weight`` (0 to 1) says.
+    as strongly as ``without_weight`` (0 to 1) says. ``lettering`` are words that must have been
+    read on what is found, as are those in quotation marks in ``text``.
     """
 
     text: str | None = None
@@ -135,9 +139,11 @@ class Query:
     without_weight: float = WITHOUT_WEIGHT
     less_like: tuple[str, ...] = ()
     not_like: tuple[str, ...] = ()
+    lettering: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not (self.text and self.text.strip()) and self.image is None and not self.like:
+        has_text = bool((self.text and self.text.strip()) or self.lettering)
+        if not has_text and self.image is None and not self.like:
             raise UsageError(
                 "There is nothing to search for.", "Give a sentence, a picture or an entity's id."
             )
@@ -153,9 +159,26 @@ class Query:
             )
 
     @property
+    def sentence(self) -> str:
+        """The text without what is quoted in it."""
+        return lettering.split_quoted(self.text or "")[0]
+
+    @property
+    def quoted(self) -> tuple[str, ...]:
+        """The words that must have been read on what is found."""
+        quoted = lettering.split_quoted(self.text or "")[1]
+        return tuple(dict.fromkeys(filter(str.strip, (*self.lettering, *quoted))))
+
+    @property
+    def seen(self) -> str:
+        """What the encoder is asked in words: the sentence, or quoted words alone."""
+        alone = self.image is None and not self.like
+        return self.sentence or (" ".join(self.quoted) if alone else "")
+
+    @property
     def texts(self) -> list[str]:
         """The sentence and those to leave out, without the empty ones."""
-        return [text.strip() for text in (self.text or "", *self.without) if text.strip()]
+        return [text.strip() for text in (self.sentence, *self.without) if text.strip()]
 
     @property
     def kind(self) -> QueryKind:
@@ -173,7 +196,9 @@ class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
     ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
-    ``is_past_fall`` that it comes after the scores of a picture's search fell off.
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``lines`` are
+    those with the words looked for, where it was found by them; ``is_seen`` whether what was looked
+    for in words or pictures had a part.
     """
 
     rank: int
@@ -181,16 +206,26 @@ class Hit:
     entity: MediaEntity
     strength: float | None = None
     is_past_fall: bool = False
+    lines: tuple[Line, ...] = ()
+    is_seen: bool = True
+
+    @property
+    def found_by(self) -> lettering.FoundBy:
+        """Whether it was found by what is seen on it, by what was read, or by both."""
+        if not self.lines:
+            return "seen"
+        is_weak = self.strength is not None and self.strength < MATCH
+        return "seen and read" if self.is_seen and not is_weak else "read"
 
     @property
     def is_less_sure(self) -> bool:
         """Whether it belongs below the line between matches and the rest."""
-        return self.is_weak or self.is_past_fall
+        return self.is_weak or (self.is_past_fall and not self.lines)
 
     @property
     def is_weak(self) -> bool:
         """Whether it is known to be no match but only the least unlike of what there is."""
-        return self.strength is not None and self.strength < MATCH
+        return self.strength is not None and self.strength < MATCH and not self.lines
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields other programs rely on, and the rest of the entity."""
@@ -212,6 +247,8 @@ class Hit:
             "thumbnail": entity.thumbnail,
             "caption": entity.caption,
             "tags": list(entity.tags),
+            "found_by": self.found_by,
+            "lettering": lettering.lines_to_json(self.lines),
         }
 
 
@@ -230,7 +267,8 @@ class Answer:
     ``encode_ms`` went into embedding the query, ``milvus_ms`` into asking Milvus. ``embedding``
     (dim,) is what was searched by. ``truncated`` holds, of each sentence longer than the encoder
     reads, the beginning that it read; ``unknown`` the words that mean nothing to it, where that is
-    known (see prompts).
+    known (see prompts) and they were not read. ``unread`` is how many pictures that pass were not
+    read yet, where words had to be.
     """
 
     hits: list[Hit]
@@ -240,6 +278,7 @@ class Answer:
     embedding: Embeddings = field(compare=False, repr=False)
     truncated: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    unread: int = 0
 
     @property
     def fits_nothing(self) -> bool:
@@ -306,10 +345,17 @@ class SearchEngine:
         wanted, unwanted = self._wanted(query), self._unwanted(query)
         embedding = unwanted.taken_from(wanted, query.without_weight)
         embedded = time.perf_counter()
-        found = find(
-            self._store, library, embedding, self._selectivities,
-            k=k + more, where=where, params=params,
-        )  # fmt: skip
+        unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
+        read = self._read(query, library, unknown, where, k)
+        if query.quoted:
+            found = Found(self._scored(read, embedding), _among(read))
+        else:
+            found = find(
+                self._store, library, embedding, self._selectivities,
+                k=k + more, where=where, params=params,
+            )  # fmt: skip
+            found.matches.extend(self._scored(_not_among(read, found.matches), embedding))
+        by_id = {one.entity.id: one for one in read}
         ended = time.perf_counter()
         if self._log is not None:
             recorded = RecordedQuery(query.kind, query.text or "", embedding, where, k)
@@ -317,22 +363,59 @@ class SearchEngine:
         kept = [
             match
             for match in found.matches
-            if match.entity.id not in query.like and (min_score is None or match.score >= min_score)
+            if match.entity.id not in query.like
+            and (min_score is None or match.score >= min_score or match.entity.id in by_id)
         ]
         scores = [match.score for match in kept]
         if query.takes_away and not unwanted.is_nothing:
             kept, scores = self._without(library, query, kept, wanted, unwanted)
-        del kept[k:], scores[k:]
         is_usual = k == PLAIN_K and params in (None, NO_PARAMS)
-        is_plain = is_usual and where.is_empty and not query.takes_away
+        is_plain = is_usual and where.is_empty and not (query.takes_away or query.quoted)
         first = found.matches[0] if found.matches and is_plain else None
+        if not by_id:
+            del kept[k:], scores[k:]
         strengths = self._strengths(query, library, wanted, scores, first)
-        hits = _as_hits(query, kept, strengths)
+        hits = _with_lines(query, _as_hits(query, kept, strengths), read)[:k]
         encode_ms, milvus_ms = (embedded - started) * 1000, (ended - embedded) * 1000
-        unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
         return Answer(
-            hits, encode_ms, milvus_ms, found.effort, embedding, self._truncated(query), unknown
+            hits,
+            encode_ms,
+            milvus_ms,
+            found.effort,
+            embedding,
+            self._truncated(query),
+            _without_read(unknown, read),
+            self._unread(library, where) if query.quoted else 0,
         )
+
+    def _read(
+        self,
+        query: Query,
+        library: LibraryInfo,
+        unknown: Sequence[str],
+        where: Filter,
+        k: int,
+    ) -> list[lettering.Found]:
+        """Return what was found by words that were read, best first."""
+        if query.quoted:
+            return lettering.find_quoted(self._store, library, query.quoted, where, k)
+        if query.kind != "text" or not query.sentence:
+            return []
+        return lettering.find_in_sentence(self._store, library, query.sentence, unknown, where)
+
+    def _scored(self, read: Sequence[lettering.Found], embedding: Embeddings) -> list[Match]:
+        """Return what was read as matches of an embedding (dim,), best first."""
+        vectors = self._vectors([one.entity.id for one in read])
+        matches = [
+            Match(float(vectors[one.entity.id] @ embedding), one.entity)
+            for one in read
+            if one.entity.id in vectors  # not deleted since
+        ]
+        return sorted(matches, key=lambda match: -match.score)
+
+    def _unread(self, library: LibraryInfo, where: Filter) -> int:
+        where = replace(where, is_unread=True)
+        return self._store.count(library.name, where, fresh=False)
 
     def _truncated(self, query: Query) -> tuple[str, ...]:
         texts = query.texts
@@ -354,7 +437,9 @@ class SearchEngine:
         """
         untold = [None] * len(scores)
         calibration = self._relevance.calibration
-        name, text = library.encoder.name, query.text or ""
+        name, text = library.encoder.name, query.sentence
+        if query.quoted and not text:
+            return untold
         unknown = unknown_words(name, text).share
         if query.kind == "text" and (not understands(name, text) or unknown >= 1.0):
             return [0.0] * len(scores)  # what it finds is chance
@@ -409,9 +494,9 @@ class SearchEngine:
             pictures.append(self._encoder.encode_images([query.image])[0])
         if query.like:
             pictures.extend(self._stored(query.like))
-        if not (query.text and query.text.strip()):
+        if not query.seen:
             return l2_normalised(np.mean(pictures, axis=0))
-        [text] = self._encoder.encode_texts([query.text.strip()], query.templates)
+        [text] = self._encoder.encode_texts([query.seen], query.templates)
         if not pictures:
             return l2_normalised(text)
         picture = np.mean(pictures, axis=0)
@@ -450,6 +535,39 @@ def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | No
     ]
     hits.sort(key=lambda hit: hit.is_less_sure)  # what is left out changes the order of scores
     return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
+
+
+def _with_lines(query: Query, hits: Sequence[Hit], read: Sequence[lettering.Found]) -> list[Hit]:
+    """Return hits, best first, in one order with what was read, each with its lines."""
+    if not read:
+        return list(hits)
+    lines = {one.entity.id: one.reading.lines for one in read}
+    is_seen = not query.quoted or bool(query.sentence) or query.kind == "image"
+    found = [replace(hit, lines=lines.get(hit.entity.id, ()), is_seen=is_seen) for hit in hits]
+    if is_seen:
+        order = lettering.fused_order([hit.entity.id for hit in found], lettering.read_ranks(read))
+        found = [found[position] for position in order]
+    else:
+        places = {one.entity.id: place for place, one in enumerate(read)}
+        found.sort(key=lambda hit: places[hit.entity.id])
+    found.sort(key=lambda hit: hit.is_less_sure)
+    return [replace(hit, rank=rank) for rank, hit in enumerate(found, start=1)]
+
+
+def _among(read: Sequence[lettering.Found]) -> Effort:
+    reason = Message("Only pictures on which these words were read: {count:,}.", count=len(read))
+    return Effort("exact", NO_PARAMS, reason if read else "")
+
+
+def _not_among(read: Sequence[lettering.Found], matches: Sequence[Match]) -> list[lettering.Found]:
+    there = {match.entity.id for match in matches}
+    return [one for one in read if one.entity.id not in there]
+
+
+def _without_read(unknown: Sequence[str], read: Sequence[lettering.Found]) -> tuple[str, ...]:
+    """Return the words that mean nothing to the encoder and were not read either."""
+    said = {word for one in read for line in one.reading.lines for word in plain_words(line.text)}
+    return tuple(word for word in unknown if not said.intersection(plain_words(word)))
 
 
 def find(

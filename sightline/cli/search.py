@@ -31,6 +31,7 @@ from sightline.cli.options import (
     why_nothing_passes,
 )
 from sightline.cli.terminal import (
+    counted,
     local_time,
     note,
     open_workspace,
@@ -68,6 +69,14 @@ def search(
             help="With a sentence and a picture: the sentence's share, 0 to 1.",
         ),
     ] = 0.5,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WORDS",
+            help="Only what these words were read on, such as a name or a plate; may be repeated. "
+            "The same as in quotation marks in the sentence: 'a lorry \"JCN\"'.",
+        ),
+    ] = None,
     without: Annotated[
         list[str] | None,
         typer.Option(metavar="TEXT", help="Leave out what shows this; may be repeated."),
@@ -111,7 +120,7 @@ def search(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Search a library by sentence, by picture, by both, or by a stored moment.
+    """Search a library by sentence, by picture, by words that were read, or by a stored moment.
 
     Scores are cosine similarities: higher is better, and they compare within one query only.
     """
@@ -133,6 +142,7 @@ def search(
         templates,
         tuple(without or ()),
         without_weight,
+        lettering=tuple(text or ()),
     )
     with open_workspace(settings) as workspace:
         store = workspace.store()
@@ -144,7 +154,7 @@ def search(
     if sheet is not None and hits:
         from sightline.cli.contact_sheet import Section, write_contact_sheet
 
-        title = _title(sentence, image, entity_id)
+        title = _title(sentence, text, image, entity_id)
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
     if found.effort.reason:
         note(found.effort.reason)
@@ -154,6 +164,11 @@ def search(
         note(f"These words mean nothing to this encoder: {', '.join(found.unknown)}.")
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
+    if query.quoted and found.unread:
+        note(
+            f"{counted(found.unread, 'picture')} {'has' if found.unread == 1 else 'have'} not been "
+            "read yet: `sightline library read` does it."
+        )
     if json:
         print_json([hit.to_dict() for hit in hits])
         return
@@ -172,15 +187,18 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
     """
     ticks = [] if right is None else [""]
     numbers = ("#", "Score", "At")
+    words = ["Read"] if any(hit.lines for hit in hits) else []
     made = table(
-        *ticks, "#", "Score", "Camera", "Time", "At", "File", right=numbers, fold=("File",)
+        *(*ticks, "#", "Score", "Camera", "Time", "At", *words, "File"),
+        right=numbers,
+        fold=(*words, "File"),
     )
     longest_camera = max(len(hit.entity.camera) for hit in hits)
     room = max(24, out().width - 52 - longest_camera)
     sure = sum(not hit.is_less_sure for hit in hits)
     for number, hit in enumerate(hits):
         if 0 < sure == number:
-            made.add_row(*ticks, *[""] * 5, "Less sure from here on:")
+            made.add_row(*ticks, *[""] * (5 + len(words)), "Less sure from here on:")
         entity = hit.entity
         still = "live" if entity.is_live else "–"
         position = clock_from_ms(entity.pts_ms) if entity.in_video else still
@@ -192,6 +210,7 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
             entity.camera or "–",
             local_time(entity.captured_at),
             position,
+            *([" / ".join(line.text for line in hit.lines)] if words else []),
             shown_path(entity.uri, room),
             style="dim" if hit.is_less_sure else None,
         )
@@ -217,8 +236,11 @@ def check_sheet_name(path: Path) -> None:
         raise UsageError(f"The folder {path.parent} does not exist.", "Create it first.")
 
 
-def _title(sentence: str | None, image: Path | None, entity_id: str | None) -> str:
-    parts = [sentence, f"like {image.name}" if image else None]
+def _title(
+    sentence: str | None, text: list[str] | None, image: Path | None, entity_id: str | None
+) -> str:
+    read = " ".join(f"“{words}”" for words in text or ())
+    parts = [sentence, read or None, f"like {image.name}" if image else None]
     parts.append(f"like {entity_id}" if entity_id else None)
     return "  +  ".join(part for part in parts if part)
 
@@ -227,6 +249,8 @@ def _nothing_found(
     store: MilvusStore, library: str, where: Filter, known: bool, query: Query
 ) -> str:
     if store.count(library, where):
+        if query.quoted:
+            return "These words were read on no picture that passes."
         if query.without:
             return "Nothing is left without that; leave out less, or try a lower --min-score."
         return "Nothing scores that high; try a lower --min-score."

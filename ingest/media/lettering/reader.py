@@ -22,6 +22,8 @@ INSTALL = "pip install 'sightline[reading]'"
 LONGEST_PX = 1280
 #: Lines that are less sure are noise: window bars, branches, rain.
 LEAST_CONFIDENCE = 0.6
+#: A single character has to be surer: a pole is an "i", a wheel an "o".
+_LEAST_OF_ONE = 0.9
 #: No picture of interest is narrower than this; RapidOCR fails on some that are.
 _LEAST_PX = 8
 
@@ -73,6 +75,6 @@ class Reader:
             edges = (across.min() / width, down.min() / height)
             far = (across.max() / width, down.max() / height)
             left, top, right, bottom = (float(min(1.0, max(0.0, e))) for e in (*edges, *far))
-            if text.strip():
+            if text.strip() and (len(text.strip()) > 1 or score >= _LEAST_OF_ONE):
                 lines.append(Line(text.strip(), float(score), (left, top, right, bottom)))
         return lines
