@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from dashboard.i18n.formatting import counted, local_time, plain, position, time_range, viewer_zone
 from dashboard.i18n.gettext import _
 from search_core.schema.entity import MediaEntity
+from search_core.schema.lettering import Line
 from search_core.search.grouping import Moment
 
 #: How many of the hits that a card stands for are shown below its picture.
 MOST_FOLDED = 4
+#: And how many of the lines that were read.
+MOST_LINES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,8 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 
 
 def card_text(card: Card) -> str:
-    """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, its
-    tags."""
+    """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, the
+    words that it was found by, its tags."""
     camera = plain(card.entity.camera) or _("no camera")
     lines = [
         f"**{camera}**",
@@ -58,9 +61,18 @@ def card_text(card: Card) -> str:
     if card.moment is not None:
         facts = " · ".join(filter(None, (str(card.number), folded_text(card))))
         lines.append(f":small[:gray[{plain(facts)}]]")
+    if card.moment is not None and card.moment.best.lines:
+        lines.append(_("read: {words}").format(words=words_read(card.moment.best.lines)))
     if card.entity.tags:
         lines.append(" ".join(f":gray-badge[{plain(tag)}]" for tag in card.entity.tags))
     return "  \n".join(lines)
+
+
+def words_read(lines: Sequence[Line]) -> str:
+    """Return lines that were read, as Markdown; a picture may have a great many."""
+    shown = [f"**{plain(line.text)}**" for line in lines[:MOST_LINES]]
+    more = ["…"] if len(lines) > MOST_LINES else []
+    return " · ".join([*shown, *more])
 
 
 def picture_name(card: Card) -> str:
@@ -82,7 +94,7 @@ def folded_text(card: Card) -> str:
     moment, parts = card.moment, []
     if moment is None:
         return ""
-    if moment.best.strength is not None:
+    if moment.best.strength is not None and moment.best.found_by != "read":
         text = _("weak, {share}") if moment.best.is_weak else _("match {share}")
         parts.append(text.format(share=f"{moment.best.strength:.0%}"))
     if len(moment.hits) > 1:

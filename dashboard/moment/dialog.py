@@ -46,6 +46,7 @@ from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Line
 from search_core.search.query_log import filter_to_dict
 from search_core.store.library import Store
 
@@ -150,7 +151,7 @@ def _opened(
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
         with st.container(key="moment-picture"):
-            _picture(library, entity, searching, looked_for)
+            _picture(library, entity, searching, looked_for, _lines_of(card, entity))
         if not _is_choosing(entity):  # which has buttons of its own
             with st.container(horizontal=True, key="moment-actions"):
                 _steps(index, len(cards))
@@ -165,15 +166,25 @@ def _opened(
                 _delete(library, entity)
 
 
+def _lines_of(card: Card, entity: MediaEntity) -> tuple[Line, ...]:
+    """Return the lines that an entity of a card was found by."""
+    hits = card.moment.hits if card.moment is not None else ()
+    return next((hit.lines for hit in hits if hit.entity.id == entity.id), ())
+
+
 def _picture(
-    library: str, entity: MediaEntity, searching: bool, looked_for: Embeddings | None
+    library: str,
+    entity: MediaEntity,
+    searching: bool,
+    looked_for: Embeddings | None,
+    lines: tuple[Line, ...],
 ) -> None:
     if _is_choosing(entity):
         _choose_region(library, entity, searching)
         return
     playing: Path | None = None
     if looked_for is not None and is_why_asked():
-        show_why(entity, looked_for)
+        show_why(entity, looked_for, lines)
     elif entity.in_video:
         playing = _video(library, entity)
     else:

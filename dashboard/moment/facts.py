@@ -5,6 +5,7 @@ that carry the similarity in colours of heat.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -12,7 +13,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import video_serving as footage
-from dashboard.components.cards import Card
+from dashboard.components.cards import Card, words_read
 from dashboard.components.errors import show
 from dashboard.components.stills import still_of
 from dashboard.i18n.formatting import (
@@ -30,7 +31,8 @@ from ingest.curation.tagging import set_tags
 from search_core.encoders.base import Embeddings, explain
 from search_core.errors import SightlineError
 from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity
-from search_core.search.heat_map import SCALE, draw_heat, hottest_point
+from search_core.schema.lettering import Line
+from search_core.search.heat_map import SCALE, Sides, draw_frames, draw_heat, hottest_point
 
 _CAPTURED_FROM = {
     "given": N_("as given or corrected"),
@@ -46,6 +48,12 @@ _CAPTURED_FROM = {
     "file": N_("the file's modification time: the file has no capture time"),
     "live": N_("by this machine's clock"),
 }
+_FOUND_BY = {
+    "seen": N_("what is seen"),
+    "read": N_("what was read"),
+    "seen and read": N_("what is seen and what was read"),
+}
+_MOST_LINES = 20
 _FAILED = "tags_failed"
 _ASKED = "why"
 
@@ -74,7 +82,14 @@ def _fit(entity: MediaEntity, card: Card) -> list[tuple[str, str]]:
     rows += [
         (_("Match"), (_("weak, {share}") if hit.is_weak else "{share}").format(share=f"{sure:.0%}"))
         for hit in card.moment.hits
-        if hit.entity.id == entity.id and (sure := hit.strength) is not None
+        if hit.entity.id == entity.id
+        and (sure := hit.strength) is not None
+        and hit.found_by != "read"
+    ]
+    rows += [
+        (_("Found by"), _(_FOUND_BY[hit.found_by]))
+        for hit in card.moment.hits
+        if hit.entity.id == entity.id and hit.lines
     ]
     if len(card.moment.hits) > 1:
         when = time_range(card.moment.first_ms, card.moment.last_ms)
@@ -99,6 +114,11 @@ def _facts(entity: MediaEntity) -> list[tuple[str, str]]:
     rows.append((_("Size"), f"{entity.width} × {entity.height} px"))
     if entity.caption:
         rows.append((_("Caption"), entity.caption))
+    for label, is_overlay in ((_("Lettering"), False), (_("Burned in"), True)):
+        read = [line.text for line in entity.lines if line.is_overlay == is_overlay]
+        if read:
+            more = [] if len(read) <= _MOST_LINES else ["…"]
+            rows.append((label, " · ".join([*read[:_MOST_LINES], *more])))
     rows.append((_("File"), entity.uri if path is None else path.name))
     if path is not None:
         size = megabytes(path.stat().st_size)
@@ -157,12 +177,13 @@ def why_switch() -> None:
             st.html(_legend(), width="content")
 
 
-def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
+def show_why(entity: MediaEntity, looked_for: Embeddings, lines: Sequence[Line] = ()) -> None:
     """Draw an entity's still with its heat map for what was searched by (dim,).
 
-    Raises MediaError where nothing of it is left.
+    ``lines`` are those it was found by: each has a frame. Raises MediaError where nothing of it is
+    left.
     """
-    found = _drawn(entity.id, looked_for, entity)
+    found = _drawn(entity.id, looked_for, tuple(line.box for line in lines), entity)
     if found is None:
         st.image(still_of(entity), width="stretch", alt=_("The still"))
         st.caption(_("This encoder cannot show which parts of a picture match."))
@@ -170,12 +191,17 @@ def show_why(entity: MediaEntity, looked_for: Embeddings) -> None:
     place = _place(found.hottest)
     alt = _("Heat map of the still. The warmest part: {place}.").format(place=place)
     st.image(found.png, width="stretch", alt=alt)
+    if lines:
+        words = words_read(lines)
+        st.caption(_("Framed: the words that were read, {words}.").format(words=words))
     if entity.in_video:  # a line below the video too: what is below both stays where it is
         st.caption(_("The warmest part: {place}.").format(place=place))
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
-def _drawn(entity_id: str, looked_for: Embeddings, _entity: MediaEntity) -> _Drawn | None:
+def _drawn(
+    entity_id: str, looked_for: Embeddings, boxes: tuple[Sides, ...], _entity: MediaEntity
+) -> _Drawn | None:
     """Return the drawn map of an entity, kept by its id; None where the encoder offers none."""
     still = still_of(_entity)
     encoder = resources.encoder()
@@ -183,7 +209,9 @@ def _drawn(entity_id: str, looked_for: Embeddings, _entity: MediaEntity) -> _Dra
     if heat is None:
         return None
     file = io.BytesIO()
-    draw_heat(still, heat, encoder.preprocess.seen(still.size)).save(file, "PNG")
+    drawn = draw_heat(still, heat, encoder.preprocess.seen(still.size))
+    draw_frames(drawn, boxes)
+    drawn.save(file, "PNG")
     return _Drawn(file.getvalue(), hottest_point(heat))
 
 

@@ -16,6 +16,7 @@ from search_core.errors import EntityNotFound
 from search_core.indexes import SearchParams
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
+from search_core.search.lettering import split_quoted
 from search_core.store.library import NO_FILTER
 
 _ANSWERED = "answered"
@@ -71,7 +72,10 @@ class SearchRequest:
 
     def in_words(self) -> str:
         """Return what is looked for, as a contact sheet's title says it."""
-        parts = [f"“{self.text.strip()}”"] if self.text.strip() else []
+        sentence, quoted = split_quoted(self.text)
+        parts = [f"“{sentence}”"] if sentence else []
+        if quoted:
+            parts.append(f"read: {', '.join(quoted)}")
         if self.picture:
             parts.append("an uploaded picture")
         if self.like:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from dashboard.components.image_input import Box, QueryPicture, box_from_text, box_to_text
+from search_core.search.lettering import split_quoted
 
 MAX_CHARACTERS = 1000
 SENTENCE = "q"
@@ -47,11 +48,14 @@ class Said:
 def said(text: str) -> Said:
     """Take apart “a person without a hat or an umbrella”: encoders hear the hat, not the without.
 
-    A sentence that begins with what is to be left out wants nothing.
+    A sentence that begins with what is to be left out wants nothing. What stands in quotation
+    marks is wanted as it is: it has to be read on what is found.
     """
-    first, *rest = _WITHOUT.split(text.strip())
+    sentence, quoted = split_quoted(text)
+    first, *rest = _WITHOUT.split(sentence)
     unwanted = [part.strip(" .") for clause in rest for part in _OR.split(clause)]
-    return Said(first, tuple(part for part in unwanted if part))
+    wanted = " ".join([first, *(f"“{words}”" for words in quoted)]).strip()
+    return Said(wanted, tuple(part for part in unwanted if part))
 
 
 def sentence() -> Said:

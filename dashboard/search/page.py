@@ -21,7 +21,7 @@ from dashboard.components.newest import day_headings, newest_entities
 from dashboard.components.routes import Page
 from dashboard.components.stills import still_of
 from dashboard.i18n.formatting import counted, local_time, plain, time_range
-from dashboard.i18n.gettext import N_, _
+from dashboard.i18n.gettext import N_, _, ngettext
 from dashboard.moment import dialog as moment_dialog
 from dashboard.moment.grid import show_cards
 from dashboard.query import pictures
@@ -42,6 +42,7 @@ from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.lettering import split_quoted
 
 EXAMPLES = (
     "a person in a blue top riding a bicycle",
@@ -107,6 +108,8 @@ def page() -> None:
         show_results(request, found)
     else:
         _nothing(request)
+    if found.unread:
+        _say_what_is_unread(found.unread)
     moment_dialog.open_from_address(info.name, searching=True)
 
 
@@ -114,7 +117,7 @@ PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)
 
 
 def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
-    asked = " ".join([request.text, *request.without])
+    asked = " ".join([split_quoted(request.text)[0], *request.without])
     if not understands(encoder, asked):
         text = _(
             "{encoder}, this library's encoder, knows English only. One for many languages, such "
@@ -126,13 +129,24 @@ def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
 
 def _nothing(request: SearchRequest) -> None:
     st.markdown("**" + counted(0, "hit") + "**")
-    if request.without or request.not_like:
+    if split_quoted(request.text)[1]:
+        text = _("These words were read on no picture that passes the filters.")
+    elif request.without or request.not_like:
         text = _("Nothing is left. Leave out less, or clear filters in the sidebar.")
     elif not request.where.is_empty or request.min_score is not None:
         text = _("No picture passes these filters. Clear some of them in the sidebar.")
     else:
         text = _("The library is empty.")
     st.info(text)
+
+
+def _say_what_is_unread(count: int) -> None:
+    text = ngettext(
+        "{count} picture has not been read yet: words on it are not found.",
+        "{count} pictures have not been read yet: words on them are not found.",
+        count,
+    )
+    st.caption(text.format(count=f"{count:,}"))
 
 
 def _invite(library: str, facets: Facets) -> None:

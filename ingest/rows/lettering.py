@@ -1,13 +1,17 @@
 """Lettering read on keyframes that are in a library already: after an ingest, or as a backlog.
 
 What was not read is known by its row, so that reading may end anywhere and goes on from there.
-Each keyframe is decoded from its source at its moment, a few of one file at a time.
+Each keyframe is decoded from its source at its moment, a few of one file at a time, in a process
+for each core; rows are written here, one file's after the other's.
 """
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -27,9 +31,14 @@ from search_core.schema.lettering import Line, stored_lines
 from search_core.settings import Settings
 from search_core.store.library import NO_FILTER, Store, chunks_where, entities_where
 from search_core.system.cancellation import Interrupted
+from search_core.system.machine import available_memory_bytes, cores
 
 #: So many keyframes are read before they are written: ten to sixty seconds' work.
 _AT_ONCE = 32
+_MOST_PROCESSES = 8
+#: What a process takes that reads frames of 1080p.
+_PROCESS_BYTES = 1 << 30
+_LOOK_EVERY_S = 0.1
 
 OnRead = Callable[[int, int, str], None]
 
@@ -96,10 +105,22 @@ class _Run:
         self._should_stop = should_stop
         self._originals = Originals(settings, ledger)
         self._overlays = Overlays()
-        self._process = ReadingProcess()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._done = 0
+        self._current = ""
+        self._processes: queue.SimpleQueue[ReadingProcess] = queue.SimpleQueue()
+        count = _processes()
+        for _ in range(count):
+            self._processes.put(ReadingProcess())
+        self._pool = ThreadPoolExecutor(count, thread_name_prefix="reading")
 
     def close(self) -> None:
-        self._process.close()
+        """End the processes, whatever they are at."""
+        self._ended.set()
+        self._pool.shutdown(cancel_futures=True)
+        while not self._processes.empty():
+            self._processes.get().close()
 
     def read(self, where: Filter, on_progress: OnRead) -> None:
         pending = sorted(
@@ -107,34 +128,47 @@ class _Run:
             for page in entities_where(self._store, self._library, where)
             for entity in page
         )
-        done = 0
         on_progress(0, len(pending), "")
-        for group in _of_one_source(pending):
-            if self._should_stop():
-                raise Interrupted
-            ids = tuple(one.id for one in group)
-            # Looked up now: camera and path may have been corrected since it was listed.
-            entities = self._store.entities(self._library, Filter(ids=ids), limit=len(ids))
-            lines = {}
-            for key, read in self._lines(entities):
-                lines[key] = read
-                current = PurePath(entities[0].uri).name
-                on_progress(done + len(lines), len(pending), current)
-            self._write(lines)
-            done += len(group)
+        groups = list(_of_one_source(pending))
+        for future in [self._pool.submit(self._read_group, group) for group in groups]:
+            while not future.done():
+                wait([future], timeout=_LOOK_EVERY_S)
+                if self._should_stop():
+                    raise Interrupted
+                on_progress(self._done, len(pending), self._current)
+            self._write(future.result())
         on_progress(len(pending), len(pending), "")
 
-    def _lines(self, entities: Sequence[MediaEntity]) -> Iterator[tuple[str, tuple[Line, ...]]]:
+    def _read_group(self, group: Sequence[_Pending]) -> dict[str, tuple[Line, ...]]:
+        """Return the lines of each keyframe of one source that can be read, by its id."""
+        ids = tuple(one.id for one in group)
+        # Looked up now: camera and path may have been corrected since it was listed.
+        entities = self._store.entities(self._library, Filter(ids=ids), limit=len(ids))
+        process = self._processes.get()
+        lines: dict[str, tuple[Line, ...]] = {}
+        try:
+            for key, read in self._lines(entities, process):
+                lines[key] = read
+                with self._lock:
+                    self._done += 1
+                    self._current = PurePath(entities[0].uri).name
+        finally:
+            self._processes.put(process)
+        return lines
+
+    def _lines(
+        self, entities: Sequence[MediaEntity], process: ReadingProcess
+    ) -> Iterator[tuple[str, tuple[Line, ...]]]:
         """Yield the lines of each keyframe that can be read, by its id.
 
         They are of one file; but each still of a live camera is a file of its own.
         """
         by_file = sorted(entities, key=lambda entity: (entity.uri, entity.pts_ms))
         for _, of_file in groupby(by_file, lambda entity: entity.uri):
-            yield from self._lines_of_file(list(of_file))
+            yield from self._lines_of_file(list(of_file), process)
 
     def _lines_of_file(
-        self, entities: Sequence[MediaEntity]
+        self, entities: Sequence[MediaEntity], process: ReadingProcess
     ) -> Iterator[tuple[str, tuple[Line, ...]]]:
         try:
             with self._originals.file(self._library, entities[0]) as path:
@@ -142,10 +176,10 @@ class _Run:
                     Picture(e.id, 0 if e.is_live else e.pts_ms, e.track) for e in entities
                 )
                 task = ReadTask(path, pictures, self._settings.media.max_pixels)
-                with closing(self._process.read(task)) as told:
+                with closing(process.read(task)) as told:
                     for read in told:
                         if read is None:
-                            if self._should_stop():
+                            if self._ended.is_set():
                                 raise Interrupted
                         elif read.reason:
                             self._fail(entities, read.reason, 1)
@@ -158,8 +192,9 @@ class _Run:
             self._fail(entities, reason, len(entities))
 
     def _fail(self, entities: Sequence[MediaEntity], reason: str, count: int) -> None:
-        self.report.reasons[entities[0].uri] = reason
-        self.report.failed += count
+        with self._lock:
+            self.report.reasons[entities[0].uri] = reason
+            self.report.failed += count
 
     def _write(self, lines: dict[str, tuple[Line, ...]]) -> None:
         """Give rows their lines, as they are now; their other fields may have changed meanwhile."""
@@ -176,6 +211,13 @@ class _Run:
                 self.report.keyframes += 1
                 self.report.lettered += any(not line.is_overlay for line in marked)
             self._store.upsert(self._library, read, page.embeddings)
+
+
+def _processes() -> int:
+    """Return how many processes read at a time: one a core, as far as memory goes."""
+    memory = available_memory_bytes()
+    fit = _MOST_PROCESSES if memory is None else memory // _PROCESS_BYTES
+    return max(1, min(cores(), _MOST_PROCESSES, fit))
 
 
 def _of_one_source(pending: Sequence[_Pending]) -> Iterator[list[_Pending]]:

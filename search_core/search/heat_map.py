@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from search_core.encoders.base import HeatMap
 
@@ -48,6 +50,17 @@ def draw_heat(image: Image.Image, heat: HeatMap, seen: Sides) -> Image.Image:
     unseen[max(0, top) : max(0, bottom), max(0, left) : max(0, right)] = False
     drawn[unseen] = base[unseen] * (1 - _UNSEEN)
     return Image.fromarray(drawn.clip(0, 255).astype(np.uint8))
+
+
+def draw_frames(image: Image.Image, boxes: Iterable[Sides]) -> None:
+    """Draw a frame round each box into a picture, dark on light so that it is seen on anything."""
+    draw = ImageDraw.Draw(image)
+    wide = max(2, round(max(image.size) / 320))
+    for left, top, right, bottom in boxes:
+        sides = (left * image.width, top * image.height, right * image.width, bottom * image.height)
+        for grown, width, colour in ((2 * wide, 2 * wide, "black"), (1.5 * wide, wide, "white")):
+            outer = (sides[0] - grown, sides[1] - grown, sides[2] + grown, sides[3] + grown)
+            draw.rectangle(outer, outline=colour, width=width)
 
 
 def hottest_point(heat: HeatMap) -> tuple[float, float] | None:

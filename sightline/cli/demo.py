@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from search_core.search.engine import Hit, SearchEngine
     from sightline.demo.footage import Footage, Moment
 
+#: Read on a lorry of the sample footage.
+WORD = "JCN"
 TOP = 3
 SHEET_HITS = 5
 SHEET = "demo-sheet.jpg"
@@ -125,6 +127,7 @@ def _render(folder: Path) -> Footage:
 def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[dict[str, Any]]:
     """Ask all queries, print their hits and write the contact sheet; return what was found."""
     from ingest.media.decoding import frame_at
+    from ingest.media.lettering.reader import is_installed
     from search_core.search.engine import Query
     from sightline.cli.contact_sheet import Section, write_contact_sheet
     from sightline.demo.footage import DEMO_SENTENCES
@@ -133,6 +136,9 @@ def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[
         (f"“{sentence.text}”", Query(text=sentence.text), footage.moments(sentence))
         for sentence in DEMO_SENTENCES
     ]
+    if is_installed():
+        lettered = next(one for one in DEMO_SENTENCES if WORD in one.text)
+        asked.append((f"the word {WORD}", Query(text=f'"{WORD}"'), footage.moments(lettered)))
     moment = footage.moments(DEMO_SENTENCES[0])[0]
     middle = (moment.start_ms + moment.end_ms) // 2
     clip = next(clip for clip in footage.clips if clip.camera == moment.camera)

@@ -20,6 +20,8 @@ from tests.conftest import make_entity
         ("A dog WITHOUT a person.", "A dog", ("a person",)),
         ("a van with no lettering without rain", "a van", ("lettering", "rain")),
         ("without a hat", "", ("a hat",)),
+        ('a van "EXIT without" without rain', "a van “EXIT without”", ("rain",)),
+        ('"JCN"', "“JCN”", ()),
         ("", "", ()),
     ],
 )
