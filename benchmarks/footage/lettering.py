@@ -1,0 +1,185 @@
+"""How well lettering is read: rendered words by their height in pixels, and what it costs.
+
+    python -m benchmarks lettering [--words 30] [--photos FOLDER]
+
+Names and plates drawn by chance are lettered on lorries of rendered scenes, by day and by night,
+and with Chinese words on boards before them, at given heights of their capitals; a word counts
+where a line says exactly it. With ``--photos`` a folder of photographs and its table of words
+(``FOLDER-words.tsv``: file, query, kind) are searched as a library is: how often a query's
+photograph comes first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from ingest.media.lettering.reader import Reader
+from sightline.demo.scenes.render import render_scene
+from sightline.demo.scenes.scenes import Light, Placement, Scene, Vehicle, ground_y
+
+SIZE = (640, 360)
+HEIGHTS_PX = (48, 32, 24, 16, 12)
+LIGHTS: tuple[Light, ...] = ("day", "night")
+_CHINESE_FONTS = (
+    "/usr/share/fonts/truetype/wqy/wqy-microhei.ttc",
+    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
+)
+_NAMES = (
+    "FERN", "JCN", "LUMA", "NORDWEST", "HARBOUR", "BAKERY", "TRANSIT", "ZULIA", "QUARRY", "VISTA",
+    "MARKET", "GLASS", "KESTREL", "OAKLEY", "PACIFIC", "STOP", "TAXI", "EXIT", "ISTANBUL", "BRIDGE",
+)  # fmt: skip
+_CHINESE = (
+    "停车场", "出口", "入口", "中国邮政", "顺丰速运", "大门", "超市", "餐厅", "医院", "银行",
+    "地铁站", "消防通道", "禁止停车", "欢迎光临", "收费处",
+)  # fmt: skip
+_LETTERS, _DIGITS = "ABCDEFGHJKLMNPRSTUVWXYZ", "0123456789"
+
+
+def words(count: int, rng: np.random.Generator) -> list[str]:
+    """Return names and plates drawn by chance, half of each."""
+    plates = [
+        "".join(rng.choice(list(_LETTERS), 2)) + "".join(rng.choice(list(_DIGITS), 4))
+        for _ in range(count - count // 2)
+    ]
+    return [*rng.choice(_NAMES, count // 2, replace=count // 2 > len(_NAMES)), *plates]
+
+
+def on_lorry(word: str, light: Light, height_px: int, seed: int) -> Image.Image | None:
+    """Return a lorry with a word of this height, None where the lorry would be too large."""
+    size = 0.45
+    for _ in range(3):
+        vehicle = Vehicle(Placement(0.5, ground_y(size), size, 1, 0.0), "lorry", "blue", word, seed)
+        scene = Scene("loading_dock", light, "clear", (vehicle,), seed)
+        lettered = np.asarray(render_scene(scene, *SIZE, stamped=False), np.int16)
+        bare = replace(scene, things=(replace(vehicle, lettering=None),))
+        unlettered = np.asarray(render_scene(bare, *SIZE, stamped=False), np.int16)
+        differs = np.abs(lettered - unlettered).max(axis=2)
+        rows = np.flatnonzero((differs > 60).sum(axis=1) > 1)
+        found_px = int(np.ptp(rows)) + 1 if len(rows) else 0
+        if not found_px:
+            return None
+        if abs(found_px - height_px) <= 1:
+            return Image.fromarray(lettered.astype(np.uint8))
+        size *= height_px / found_px
+        if size > 1.1:
+            return None
+    return Image.fromarray(lettered.astype(np.uint8))
+
+
+def on_sign(
+    word: str, light: Light, height_px: int, seed: int, font: ImageFont.FreeTypeFont
+) -> Image.Image:
+    """Return a view with a word on a board, as a camera's JPEG has it."""
+    scene = Scene("junction", light, "clear", (), seed)
+    image = Image.fromarray(render_scene(scene, *SIZE, stamped=False))
+    left, top, right, bottom = font.getbbox(word)
+    scale = 4 * height_px / (bottom - top)
+    fitted = font.font_variant(size=max(4, round(font.size * scale)))
+    left, top, right, bottom = fitted.getbbox(word)
+    wide, high = round(right - left), round(bottom - top)
+    board = Image.new("RGB", (wide + 4 * height_px, high + 4 * height_px), (30, 70, 50))
+    ImageDraw.Draw(board).text(
+        (2 * height_px - left, 2 * height_px - top), word, fill=(235, 235, 225), font=fitted
+    )
+    board = board.resize((board.width // 4, board.height // 4), Image.Resampling.LANCZOS)
+    if light == "night":
+        board = board.point(lambda level: round(level * 0.45))
+    rng = np.random.default_rng(seed)
+    across = int(rng.integers(0, max(1, SIZE[0] - board.width)))
+    down = int(rng.integers(0, max(1, SIZE[1] - board.height)))
+    image.paste(board, (across, down))
+    pixels = np.asarray(image.filter(ImageFilter.GaussianBlur(0.6)), np.float32)
+    pixels += rng.normal(0, 4, pixels.shape)
+    file = io.BytesIO()
+    Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=80)
+    return Image.open(file).convert("RGB")
+
+
+def pictures(count: int) -> Iterator[tuple[str, Light, int, str, Image.Image]]:
+    """Yield what a word is on, the light, its height, the word, and the picture."""
+    latin = ImageFont.load_default(64)
+    assert isinstance(latin, ImageFont.FreeTypeFont)
+    chinese = [ImageFont.truetype(path, 64) for path in _CHINESE_FONTS if Path(path).exists()]
+    for height_px in HEIGHTS_PX:
+        for light in LIGHTS:
+            rng = np.random.default_rng(height_px)
+            for seed, word in enumerate(words(count, rng)):
+                if (lorry := on_lorry(word, light, height_px, seed)) is not None:
+                    yield "lorry", light, height_px, word, lorry
+                yield "sign", light, height_px, word, on_sign(word, light, height_px, seed, latin)
+            for seed, word in enumerate(_CHINESE if chinese else ()):
+                image = on_sign(word, light, height_px, seed, chinese[0])
+                yield "Chinese sign", light, height_px, word, image
+
+
+def by_height(count: int) -> None:
+    """Print how many words are read exactly, by what they are on, the light and their height."""
+    reader, took_s, cpu_s, every = Reader(), 0.0, 0.0, 0
+    right: dict[tuple[str, Light, int], list[bool]] = defaultdict(list)
+    for on, light, height_px, word, image in pictures(count):
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        lines = reader.read(image)
+        took_s += time.perf_counter() - began_s
+        cpu_s += time.process_time() - began_cpu_s
+        every += 1
+        right[on, light, height_px].append(word in [line.text for line in lines])
+    for (on, light, height_px), said in sorted(right.items(), key=lambda item: item[0][:2]):
+        print(f"{on:13} {light:6} {height_px:3} px  {sum(said):3} of {len(said):3}  "
+              f"{sum(said) / len(said):.2f}")  # fmt: skip
+    print(f"{every} pictures of {SIZE}: {took_s / every:.2f} s each, {cpu_s / every:.2f} of a core")
+
+
+def photographs(folder: Path) -> None:
+    """Print how many queries of a folder's table find their photograph first."""
+    from ingest.options import IngestOptions
+    from search_core.search.engine import Query
+    from search_core.settings import Settings
+    from sightline.workspace import Workspace
+
+    with (folder.parent / f"{folder.name}-words.tsv").open(encoding="utf-8") as file:
+        lines = (line for line in file if not line.startswith("#"))
+        rows = list(csv.DictReader(lines, delimiter="\t"))
+    first: dict[str, list[bool]] = defaultdict(list)
+    with (
+        tempfile.TemporaryDirectory() as made,
+        Workspace(Settings(data_dir=Path(made), model="sightline-demo")) as workspace,
+    ):
+        library = workspace.library("main")
+        report = library.ingest([folder], IngestOptions())
+        print(report.read.summary if report.read else report.unread)
+        for row in rows:
+            name, query, kind = row["file"], row["query"], row["kind"]
+            hits = library.answer(Query(lettering=(query,)), k=10).hits
+            found = [Path(hit.entity.uri).name for hit in hits]
+            first[kind].append(found[:1] == [name])
+            if found[:1] != [name]:
+                print(f"  {kind}: {query!r} in {name} finds {found}")
+    for kind, said in first.items():
+        print(f"{kind}: {sum(said)} of {len(said)} at rank 1")
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--words", type=int, default=30)
+    parser.add_argument("--photos", type=Path)
+    asked = parser.parse_args()
+    if asked.photos is not None:
+        photographs(asked.photos)
+    if asked.words:
+        by_height(asked.words)
+
+
+if __name__ == "__main__":
+    main()
