@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,9 @@ property_settings.register_profile(
     "sightline", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 property_settings.load_profile("sightline")
+
+# Reading lettering takes half a second a keyframe: tests that want it say so.
+os.environ["SIGHTLINE_MEDIA_READ"] = "off"
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

@@ -17,8 +17,9 @@ import io
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -106,38 +107,34 @@ def on_sign(
     return Image.open(file).convert("RGB")
 
 
-def pictures(count: int) -> Iterator[tuple[str, Light, int, str, Image.Image]]:
-    """Yield what a word is on, the light, its height, the word, and the picture."""
+def pictures(count: int, height_px: int, light: Light) -> Iterator[tuple[str, str, Image.Image]]:
+    """Yield what a word is on, the word, and the picture."""
     latin = ImageFont.load_default(64)
     assert isinstance(latin, ImageFont.FreeTypeFont)
     chinese = [ImageFont.truetype(path, 64) for path in _CHINESE_FONTS if Path(path).exists()]
-    for height_px in HEIGHTS_PX:
-        for light in LIGHTS:
-            rng = np.random.default_rng(height_px)
-            for seed, word in enumerate(words(count, rng)):
-                if (lorry := on_lorry(word, light, height_px, seed)) is not None:
-                    yield "lorry", light, height_px, word, lorry
-                yield "sign", light, height_px, word, on_sign(word, light, height_px, seed, latin)
-            for seed, word in enumerate(_CHINESE if chinese else ()):
-                image = on_sign(word, light, height_px, seed, chinese[0])
-                yield "Chinese sign", light, height_px, word, image
+    for seed, word in enumerate(words(count, np.random.default_rng(height_px))):
+        if (lorry := on_lorry(word, light, height_px, seed)) is not None:
+            yield "lorry", word, lorry
+        yield "sign", word, on_sign(word, light, height_px, seed, latin)
+    for seed, word in enumerate(_CHINESE[:count] if chinese else ()):
+        yield "Chinese sign", word, on_sign(word, light, height_px, seed, chinese[0])
 
 
-def by_height(count: int) -> None:
+def by_height(count: int, heights: Sequence[int], lights: Sequence[Light]) -> None:
     """Print how many words are read exactly, by what they are on, the light and their height."""
-    reader, took_s, cpu_s, every = Reader(), 0.0, 0.0, 0
-    right: dict[tuple[str, Light, int], list[bool]] = defaultdict(list)
-    for on, light, height_px, word, image in pictures(count):
-        began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        lines = reader.read(image)
-        took_s += time.perf_counter() - began_s
-        cpu_s += time.process_time() - began_cpu_s
-        every += 1
-        right[on, light, height_px].append(word in [line.text for line in lines])
-    for (on, light, height_px), said in sorted(right.items(), key=lambda item: item[0][:2]):
-        print(f"{on:13} {light:6} {height_px:3} px  {sum(said):3} of {len(said):3}  "
-              f"{sum(said) / len(said):.2f}")  # fmt: skip
-    print(f"{every} pictures of {SIZE}: {took_s / every:.2f} s each, {cpu_s / every:.2f} of a core")
+    reader, cpu_s, every = Reader(), 0.0, 0
+    for height_px, light in product(heights, lights):
+        right: dict[str, list[bool]] = defaultdict(list)
+        wrong: list[str] = []
+        for on, word, image in pictures(count, height_px, light):
+            began_s = time.process_time()
+            lines = [line.text for line in reader.read(image)]
+            cpu_s, every = cpu_s + time.process_time() - began_s, every + 1
+            right[on].append(word in lines)
+            wrong += [] if word in lines else [f"{word} {lines}"]
+        said = "  ".join(f"{on} {sum(was)} of {len(was)}" for on, was in right.items())
+        print(f"{height_px:3} px, {light:6} {said}  {'; '.join(wrong[:4])}", flush=True)
+    print(f"{every} pictures of {SIZE}: {cpu_s / every:.2f} s of a core each")
 
 
 def photographs(folder: Path) -> None:
@@ -174,11 +171,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--words", type=int, default=30)
     parser.add_argument("--photos", type=Path)
+    parser.add_argument("--heights", type=int, nargs="+", default=HEIGHTS_PX)
+    parser.add_argument("--lights", nargs="+", default=LIGHTS, choices=LIGHTS)
     asked = parser.parse_args()
     if asked.photos is not None:
         photographs(asked.photos)
     if asked.words:
-        by_height(asked.words)
+        by_height(asked.words, asked.heights, asked.lights)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         for name in list(os.environ):
             if name.startswith("SIGHTLINE_"):
                 patch.delenv(name)
+        patch.setenv("SIGHTLINE_MEDIA_READ", "off")  # half a second a keyframe
         patch.setenv("COLUMNS", "200")
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         yield

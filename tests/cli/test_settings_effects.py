@@ -21,6 +21,7 @@ from pydantic import BaseModel
 
 from dashboard.auth.server_files import allowed_address, allowed_path
 from ingest.jobs.client import Jobs
+from ingest.media.lettering import process
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
@@ -45,6 +46,7 @@ from search_core.store.milvus.bulk_insert import bulk_storage
 from search_core.store.milvus.session import connect
 from sightline.cli.serve.serve import listening_at
 from tests.cli.conftest import Run, data_dir_of
+from tests.ingest.rows.test_lettering import ENTRY
 from tests.support.loopback_servers import serving
 from tests.support.made_media import HistogramEncoder
 
@@ -212,6 +214,20 @@ def test_so_many_processes_decode(
     monkeypatch.setattr(threading.Thread, "start", noted)
     take_in(media, set_to(MEDIA_WORKERS=workers))
     assert sum(name.startswith("decoder-") for name in started) == workers
+
+
+@shows("media.read")
+def test_lettering_is_read_unless_that_is_set_off(
+    set_to: SetTo, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "ENTRY", ENTRY)
+    for module in ("ingest.rows.lettering", "ingest.pipeline"):
+        monkeypatch.setattr(f"{module}.what_is_missing", lambda: "")
+    report, _ = take_in(photo, set_to(MEDIA_READ="off"))
+    assert report.read is None
+    report, store = take_in(photo, set_to(MEDIA_READ="auto"))
+    assert report.read is not None
+    assert report.read.keyframes == store.count("main") == 1
 
 
 @shows("media.server_folders")

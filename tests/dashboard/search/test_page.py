@@ -17,6 +17,7 @@ from search_core.encoders.catalogue import Calibration
 from search_core.indexes import Hnsw
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Line, stored_lines
 from search_core.search.engine import Query
 from search_core.search.match_strength import Background
 from search_core.search.query_log import QueryLog
@@ -105,6 +106,30 @@ def test_a_picture_with_a_wrong_clock_is_beside_the_timeline(
     [far] = [button for button in app.button if "far from the others" in button.label]
     far.click().run()
     assert len(opened(app)) == hits
+
+
+def test_quoted_words_find_what_they_were_read_on_and_the_card_says_so(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    lines = [Line("J*C*N [x](y)", 0.9, (0.1, 0.1, 0.5, 0.2)), Line("other", 0.9, (0, 0, 1, 1))]
+    read = replace(library[3], lettering=stored_lines(lines))
+    with closing(MilvusStore(resolve_endpoint(load_settings()))) as store:
+        store.upsert("main", [read], store.embedding("main", read.id)[None])
+
+    app = ask(open_page("search"), '"JCN x y"')
+
+    assert "**1 hit**" in words(app)
+    [card] = card_lines(app)
+    assert "read: **J\\*C\\*N \\[x\\]\\(y\\)**" in card
+    assert f"{ROWS - 1} pictures have not been read yet" in words(app)
+    next(button for button in app.button if button.label == "Open 1").click().run()
+    facts = words(app)
+    assert "Found by" in facts
+    assert "what was read" in facts
+    assert "other" in facts
+
+    app = ask(open_page("search"), '"nowhere"')
+    assert "These words were read on no picture that passes the filters." in words(app)
 
 
 def test_filters_alone_answer(library: list[MediaEntity], open_page: OpenPage) -> None:

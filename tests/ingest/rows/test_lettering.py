@@ -41,7 +41,7 @@ def read_names(handle: int) -> None:
     """Serve as the reading process does, with a reader that tells the colour of a corner."""
 
     class Colour:
-        def read(self, image: Image.Image) -> list[Line]:
+        def read(self, image: Image.Image, shortest_px: int) -> list[Line]:
             pixel = bytes(image.crop((2, 2, 3, 3)).tobytes()).hex()
             return [Line(f"COLOUR {pixel}", 0.9, (0.1, 0.4, 0.6, 0.6))]
 
@@ -60,7 +60,7 @@ def made_reader(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", media=MediaSettings(workers=1))
+    return Settings(data_dir=tmp_path / "data", media=MediaSettings(workers=1, read="auto"))
 
 
 @pytest.fixture
