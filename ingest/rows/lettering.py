@@ -21,7 +21,7 @@ from ingest.evidence.originals import Originals
 from ingest.ledger import Ledger
 from ingest.media.lettering.overlay import Overlays
 from ingest.media.lettering.process import Picture, ReadingProcess, ReadTask
-from ingest.media.lettering.reader import PHOTO_PX, what_is_missing
+from ingest.media.lettering.reader import what_is_missing
 from ingest.report import ReadReport
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
@@ -177,7 +177,7 @@ class _Run:
                         e.id,
                         0 if e.is_live else e.pts_ms,
                         e.track,
-                        PHOTO_PX if e.media_type == "image" else 0,
+                        is_photograph=e.media_type == "image",
                     )
                     for e in entities
                 )

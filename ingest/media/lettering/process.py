@@ -26,15 +26,12 @@ _HANG_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A frame or photograph to read: ``key`` is its caller's name for it.
-
-    One whose shorter side is less than ``shortest_px`` is enlarged to that.
-    """
+    """A frame or photograph to read: ``key`` is its caller's name for it."""
 
     key: str
     pts_ms: int
     track: int = 0
-    shortest_px: int = 0
+    is_photograph: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +114,8 @@ def _read(task: ReadTask, reader: Reader) -> Iterator[PictureRead]:
             opened = open_media(task.path, max_pixels=task.max_pixels, track=picture.track)
             with closing(opened) as media:
                 image = media.frame_at(picture.pts_ms).image
-            yield PictureRead(picture.key, tuple(reader.read(image, picture.shortest_px)))
+            lines = reader.read(image, is_photograph=picture.is_photograph)
+            yield PictureRead(picture.key, tuple(lines))
         except MediaError as error:
             yield PictureRead(picture.key, reason=error.message)
         except MemoryError:
