@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ingest.evidence.verification import verify_bundle
+from ingest.media.lettering.reader import INSTALL, is_installed
 from tests.e2e.clicks import clicks
 from tests.e2e.test_browser import (  # noqa: F401
     address,
@@ -503,3 +506,28 @@ def test_the_bar_of_a_selection_stays_in_view_and_below_the_results_on_a_phone(
     page.wait_for_url("**not_like=*")
     page.get_by_alt_text("A picture that is left out").first.wait_for()
     bar.wait_for(state="detached")
+
+
+@pytest.mark.skipif(not is_installed(), reason=f"needs the extra reading: {INSTALL}")
+def test_words_that_were_read_are_found_in_quotation_marks_and_framed(
+    page: Page,  # noqa: F811
+    data_dir: Path,  # noqa: F811
+) -> None:
+    command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
+    subprocess.run([*command, "library", "read"], check=True, capture_output=True)
+
+    box = page.get_by_placeholder("Describe it in a sentence")
+    box.fill('"JCN"')
+    box.press("Enter")
+    page.locator(FIRST).get_by_text("read: JCN").wait_for()
+    settle(page)
+    page.get_by_role("button", name="Open 1", exact=True).click()
+    page.get_by_text("what was read").wait_for()
+    page.get_by_text("LOADING-DOCK").wait_for()  # burned in: told, and not found
+    page.get_by_text("Why it matched").click()
+    page.get_by_text("Framed: the words that were read").wait_for()
+    page.keyboard.press("Escape")
+
+    box.fill('"LOADING-DOCK"')
+    box.press("Enter")
+    page.get_by_text("These words were read on no picture").wait_for()
