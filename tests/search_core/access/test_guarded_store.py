@@ -16,13 +16,15 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EntityNotFound, NotAllowed, UsageError
 from search_core.indexes import Flat
 from search_core.schema.filters import Filter
+from search_core.schema.lettering import Line, Wording, stored_lines
 from search_core.store.library import Store
 from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 
 ROWS = 30
-ENTITIES = [make_entity(number) for number in range(ROWS)]
+LETTERING = stored_lines([Line("FERN", 0.9, (0.1, 0.1, 0.5, 0.2))])
+ENTITIES = [make_entity(number, lettering=LETTERING) for number in range(ROWS)]
 VECTORS = clip_like_vectors(ROWS, 16)
 #: Entities 1, 4, 7 … are of cam-1; the others are not to be seen.
 MINE = {entity.id for entity in ENTITIES if entity.camera == "cam-1"}
@@ -69,6 +71,9 @@ OPEN = {"address", "close", "server", "libraries", "library"}
 #: Each returns the ids of what it showed.
 SCOPED: dict[str, Callable[[Store, Filter], set[str]]] = {
     "entities": lambda s, f: {e.id for e in s.entities("main", f)},
+    "lettered": lambda s, f: {
+        e.id for e in s.lettered("main", Wording(("fern",)), f, limit=ROWS, fuzzy=True)
+    },
     "search": lambda s, f: {
         m.entity.id for found in s.search("main", VECTORS, k=ROWS, where=f) for m in found
     },
