@@ -108,6 +108,11 @@ class ServerInfo:
         return own >= release_of(version)
 
     @property
+    def finds_within(self) -> bool:
+        """Whether its ``like`` takes a pattern that begins with a wildcard."""
+        return self.embedded or self.at_least("2.4")
+
+    @property
     def support(self) -> Support:
         """How it is known that Sightline works on it."""
         if self.embedded:

@@ -88,8 +88,11 @@ def find_quoted(
 def find_in_sentence(
     store: Store, library: LibraryInfo, sentence: str, unknown: Iterable[str], where: Filter
 ) -> list[Found]:
-    """Return pictures on which words of a plain sentence were read, best first."""
-    if not library.keeps_lettering:
+    """Return pictures on which words of a plain sentence were read, best first.
+
+    None where Milvus cannot compare them itself: reading all rows is for words that are quoted.
+    """
+    if not (library.keeps_lettering and store.server().finds_within):
         return []
     written = written_words(sentence, unknown)
     if written:

@@ -285,7 +285,7 @@ class MilvusStore:
         and has any lettering, some at a time, and words are compared here.
         """
         client = self.session.client
-        compares = self.session.server().embedded or self.session.server().at_least("2.4")
+        compares = self.session.server().finds_within
         written = wording_expression(wording, fuzzy=fuzzy)
         test = written if compares else f'{LETTERING_TEXT_FIELD} != ""'
 
