@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
 from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
+from search_core.search.query_text.reader import Reading, read_sentence
 from search_core.store.library import NO_FILTER
+from search_core.system.machine import local_zone
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,13 +97,19 @@ class Library:
         text_weight: float = 0.5,
         params: SearchParams | None = None,
         min_score: float | None = None,
+        understand: bool = False,
     ) -> list[Hit]:
         """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
 
         ``image`` is a file or a Pillow image, ``like`` a keyframe's id, ``without`` are sentences
         to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
+        To ``understand`` is to filter by the times and cameras that the sentence says, as
+        :meth:`understand` returns them; otherwise all of it is looked for.
         Raises UsageError where nothing is given, MediaError for a picture that cannot be read.
         """
+        if understand and text:
+            reading = self.understand(text, where=where)
+            text, where = reading.rest or None, where.narrowed(reading.where)
         query = Query(
             text=text,
             image=_opened(image, self._workspace.settings.media.max_pixels),
@@ -110,6 +118,30 @@ class Library:
             without=tuple(without),
         )
         return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
+
+    def understand(
+        self,
+        sentence: str,
+        *,
+        where: Filter = NO_FILTER,
+        now: datetime | None = None,
+        zone: tzinfo | None = None,
+        literal: Collection[str] = (),
+    ) -> Reading:
+        """Return what a sentence says: a filter by time and camera, and the rest to look for.
+
+        By default it is read as of now and in this machine's zone. ``where`` is what is filtered by
+        already, ``literal`` are phrases to leave in. The library is asked for its cameras where the
+        sentence may name one.
+        """
+        return read_sentence(
+            sentence,
+            now or datetime.now(UTC),
+            zone or local_zone(),
+            lambda: [camera.camera for camera in self.facets().cameras],
+            beside=where,
+            literal=literal,
+        )
 
     def answer(
         self,

@@ -27,7 +27,9 @@ from dashboard.moment.grid import show_cards
 from dashboard.query import pictures
 from dashboard.query import terms as search_terms
 from dashboard.query.request import SearchRequest, answer, forget_answer
+from dashboard.query.sentence import read_again, read_box
 from dashboard.search.filters import (
+    bounded,
     filter_chips,
     is_stopped,
     note_what_is_not_there,
@@ -71,7 +73,9 @@ def page() -> None:
     note_what_is_not_there(facets, asked_for)
     pictures.take_up()
     search_bar()
-    where, k, min_score = pick_filters(facets, info)
+    where, k, min_score = pick_filters(facets)
+    reading = read_box([camera.camera for camera in facets.cameras], where)
+    where = bounded(where.narrowed(reading.where), facets, info)
     params = pick_effort(info, k)
     text_weight, without_weight = terms(info.name)
     request = SearchRequest(
@@ -92,7 +96,7 @@ def page() -> None:
     )
     if is_stopped():
         return
-    filter_chips()
+    filter_chips(reading)
     if request.is_empty:
         if where.is_empty:
             _invite(info.name, facets)
@@ -129,7 +133,7 @@ def _nothing(request: SearchRequest) -> None:
     if request.without or request.not_like:
         text = _("Nothing is left. Leave out less, or clear filters in the sidebar.")
     elif not request.where.is_empty or request.min_score is not None:
-        text = _("No picture passes these filters. Clear some of them in the sidebar.")
+        text = _("No picture passes these filters. Remove some of them.")
     else:
         text = _("The library is empty.")
     st.info(text)
@@ -166,7 +170,7 @@ def _newest(library: str, where: Filter, facets: Facets) -> None:
     count = resources.store().count(library, where)
     entities = newest_entities(resources.store(), library, where, facets, _NEWEST)
     if not entities:
-        st.info(_("No picture passes these filters. Clear some of them in the sidebar."))
+        st.info(_("No picture passes these filters. Remove some of them."))
         return
     text = _("**{pictures}**, the newest first")
     if len(entities) < count:
@@ -228,11 +232,16 @@ def search_bar() -> None:
             _uploader()
         with st.popover(_("Leave out"), icon=":material/block:"):
             _leave_out()
-        st.button(_("Search"), type="primary", on_click=forget_answer)
+        st.button(_("Search"), type="primary", on_click=_search_again)
     page_keys(_take)
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         show(failed)
+
+
+def _search_again() -> None:
+    forget_answer()
+    read_again()
 
 
 def terms(library: str) -> tuple[float, float]:

@@ -43,6 +43,7 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from search_core.search.engine import Hit, Query
+    from search_core.search.query_text.reader import Reading
     from search_core.store.milvus.store import MilvusStore
 
 
@@ -104,6 +105,12 @@ def search(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average several prompts that suit footage.")
     ] = False,
+    literal: Annotated[
+        bool,
+        typer.Option(
+            "--literal", help="Look for the whole sentence: read no time and no camera into it."
+        ),
+    ] = False,
     library: LibraryOption = None,
     sheet: Annotated[
         Path | None,
@@ -113,6 +120,8 @@ def search(
 ) -> None:
     """Search a library by sentence, by picture, by both, or by a stored moment.
 
+    Times and cameras in the sentence, such as "yesterday afternoon" or "at the gate", are filtered
+    by, and what was understood is printed; --literal looks for them as words.
     Scores are cosine similarities: higher is better, and they compare within one query only.
     """
     settings = settings_of(ctx, library)
@@ -125,17 +134,22 @@ def search(
         check_sheet_name(sheet)
     from search_core.search.engine import Query
 
-    query = Query(
-        sentence,
-        picture,
-        (entity_id,) if entity_id else (),
-        text_weight,
-        templates,
-        tuple(without or ()),
-        without_weight,
-    )
     with open_workspace(settings) as workspace:
         store = workspace.store()
+        text = sentence
+        if sentence and not literal:
+            reading = workspace.library().understand(sentence, where=where)
+            _say_what_was_understood(reading, is_enough=bool(image or entity_id))
+            text, where = reading.rest, where.narrowed(reading.where)
+        query = Query(
+            text,
+            picture,
+            (entity_id,) if entity_id else (),
+            text_weight,
+            templates,
+            tuple(without or ()),
+            without_weight,
+        )
         engine = workspace.library().engine
         found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
         hits = found.hits
@@ -163,6 +177,19 @@ def search(
         say(hits_table(hits))
     if sheet is not None:
         say(f"Contact sheet: {sheet}" if hits else "No contact sheet was written.")
+
+
+def _say_what_was_understood(reading: Reading, *, is_enough: bool) -> None:
+    """Print what a sentence was read as; raise UsageError where nothing is left to look for."""
+    if not reading.parts:
+        return
+    words = ", ".join(f'"{part.words}" ({part.meaning})' for part in reading.parts)
+    if not reading.rest and not is_enough:
+        raise UsageError(
+            f"Nothing is left to look for: {words} is filtered by.",
+            "Say what to look for as well, or take the words as they are with --literal.",
+        )
+    note(f"Filtered by {words}. --literal looks for these words instead.")
 
 
 def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:

@@ -56,6 +56,24 @@ def test_filters_narrow(run: Run, library: list[str]) -> None:
     assert found("--min-score", "1.5") == 0
 
 
+def test_times_and_cameras_of_a_sentence_are_filtered_by_and_printed(
+    run: Run, library: list[str]
+) -> None:
+    sentence = "a red circle at the gate on 2026-03-01"
+    outcome = run("search", sentence, "--json", *library)
+    assert len(outcome.json) == 10
+    said = " ".join(outcome.err.split())
+    assert '"at the gate" (camera gate), "on 2026-03-01" (2026-03-01, all day)' in said
+    assert run("search", "a red circle yesterday", "--json", *library).json == []
+
+    as_words = run("search", "a red circle yesterday", "--literal", "--json", *library)
+    assert len(as_words.json) == 10 and "Filtered by" not in as_words.err
+
+    nothing_left = run("search", "yesterday", *library)
+    assert nothing_left.exit_code == 2 and "Nothing is left to look for" in nothing_left.err
+    assert "gate" not in run("search", "x", *library).err
+
+
 def test_the_table_shows_camera_position_and_file(run: Run, library: list[str]) -> None:
     outcome = run("search", "x", *library)
     assert outcome.exit_code == 0
