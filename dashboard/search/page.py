@@ -37,6 +37,7 @@ from dashboard.search.filters import (
     pick_filters,
 )
 from dashboard.search.results import show_results
+from dashboard.search.saved import saved_searches
 from dashboard.search.scrubber import leave, scrub
 from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.prompts import understands
@@ -72,7 +73,7 @@ def page() -> None:
     facets = resources.facets(info.name)
     note_what_is_not_there(facets, asked_for)
     pictures.take_up()
-    search_bar()
+    search_bar(info.name)
     where, k, min_score = pick_filters(facets)
     reading = read_box([camera.camera for camera in facets.cameras], where)
     where = bounded(where.narrowed(reading.where), facets, info)
@@ -215,7 +216,7 @@ def _sentences(title: str, texts: list[str], key: str) -> None:
             )
 
 
-def search_bar() -> None:
+def search_bar(library: str) -> None:
     """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
         st.text_input(
@@ -233,6 +234,7 @@ def search_bar() -> None:
         with st.popover(_("Leave out"), icon=":material/block:"):
             _leave_out()
         st.button(_("Search"), type="primary", on_click=_search_again)
+        saved_searches(library)
     page_keys(_take)
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:

@@ -17,6 +17,7 @@ from search_core.schema.entity import clock_from_ms
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
 from search_core.settings import Settings
+from sightline.cli.library import searches
 from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -111,6 +112,18 @@ def search(
             "--literal", help="Look for the whole sentence: read no time and no camera into it."
         ),
     ] = False,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            "--save", metavar="NAME", help="Save this search; `sightline searches` lists it."
+        ),
+    ] = None,
+    saved: Annotated[
+        str | None,
+        typer.Option(
+            "--saved", metavar="NAME", help="Repeat a search that was saved by this name."
+        ),
+    ] = None,
     library: LibraryOption = None,
     sheet: Annotated[
         Path | None,
@@ -125,10 +138,20 @@ def search(
     Scores are cosine similarities: higher is better, and they compare within one query only.
     """
     settings = settings_of(ctx, library)
+    leave = tuple(without or ())
+    stay = (sentence,) if literal and sentence else ()
+    where = make_filter(camera, after, before, tag)
+    wanted = searches.Wanted(sentence or "", where, leave, k, min_score, stay)
+    if saved is not None:
+        if sentence or image or entity_id:
+            raise UsageError(
+                "A saved search says itself what to look for.", "Leave out one of them."
+            )
+        of, wanted = searches.read(settings, saved)
+        settings = settings_of(ctx, library or of)
     picture = read_picture(image, settings) if image else None
     templates = (*FOOTAGE_TEMPLATES, *(template or ())) if ensemble else tuple(template or ())
-    where = make_filter(camera, after, before, tag)
-    where.expression()  # refuses what Milvus cannot carry before anything is loaded
+    wanted.where.expression()  # refuses what Milvus cannot carry before anything is loaded
     params = SearchParams(nprobe=nprobe, ef=ef)
     if sheet is not None:
         check_sheet_name(sheet)
@@ -136,9 +159,9 @@ def search(
 
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        text = sentence
-        if sentence and not literal:
-            reading = workspace.library().understand(sentence, where=where)
+        text, where, k = wanted.sentence, wanted.where, wanted.k
+        if text:
+            reading = workspace.library().understand(text, where=where, literal=wanted.literal)
             _say_what_was_understood(reading, is_enough=bool(image or entity_id))
             text, where = reading.rest, where.narrowed(reading.where)
         query = Query(
@@ -147,18 +170,18 @@ def search(
             (entity_id,) if entity_id else (),
             text_weight,
             templates,
-            tuple(without or ()),
+            wanted.without,
             without_weight,
         )
         engine = workspace.library().engine
-        found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
+        found = engine.answer(query, k=k, where=where, params=params, min_score=wanted.min_score)
         hits = found.hits
         known = not warn_of_unknown(store, settings.library, where)
         nothing_found = "" if hits else _nothing_found(store, settings.library, where, known, query)
     if sheet is not None and hits:
         from sightline.cli.contact_sheet import Section, write_contact_sheet
 
-        title = _title(sentence, image, entity_id)
+        title = _title(wanted.sentence, image, entity_id)
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
     if found.effort.reason:
         note(found.effort.reason)
@@ -168,6 +191,13 @@ def search(
         note(f"These words mean nothing to this encoder: {', '.join(found.unknown)}.")
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
+    if save is not None:
+        if image or entity_id or not wanted.sentence:
+            raise UsageError(
+                "Only searches for a sentence are saved by the command.",
+                "Save others with the button Saved of the dashboard.",
+            )
+        note(f"Saved as {searches.save(settings, save, wanted).name}.")
     if json:
         print_json([hit.to_dict() for hit in hits])
         return
