@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,9 @@ from typing import TYPE_CHECKING
 from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
 from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
+from search_core.search.pairs import Pair, answer_pairs
 from search_core.search.query_text.reader import Reading, read_sentence
+from search_core.search.query_text.sequence import USUAL, Sequence
 from search_core.store.library import NO_FILTER
 from search_core.system.machine import local_zone
 
@@ -93,7 +96,7 @@ class Library:
         like: str | None = None,
         k: int = DEFAULT_K,
         where: Filter = NO_FILTER,
-        without: Sequence[str] = (),
+        without: Items[str] = (),
         text_weight: float = 0.5,
         params: SearchParams | None = None,
         min_score: float | None = None,
@@ -142,6 +145,25 @@ class Library:
             beside=where,
             literal=literal,
         )
+
+    def search_pairs(
+        self,
+        first: str,
+        second: str,
+        *,
+        within: timedelta = USUAL,
+        any_camera: bool = False,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+    ) -> list[Pair]:
+        """Return the best ``k`` pairs of hits: ``first``, and ``second`` up to ``within`` later.
+
+        Both are of one camera, or of ``any_camera``.
+
+        :func:`~search_core.search.query_text.sequence.read_sequence` reads both out of a sentence.
+        """
+        wanted = Sequence(first, second, within, any_camera)
+        return answer_pairs(self.engine, wanted, k=k, where=where).pairs
 
     def answer(
         self,
@@ -283,7 +305,7 @@ class Library:
 
         return list(verify(self._workspace.settings, self._workspace.store(), [self.name]))
 
-    def repair(self, findings: Sequence[Finding] | None = None) -> list[Finding]:
+    def repair(self, findings: Items[Finding] | None = None) -> list[Finding]:
         """Mend what :meth:`verify` finds, and return the findings that are left."""
         from ingest.curation.repair import repair
 

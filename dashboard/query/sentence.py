@@ -5,7 +5,7 @@ The address carries the sentence as it was typed, and which of its words the rea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Items
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -15,11 +15,12 @@ from dashboard.i18n.gettext import _, said
 from dashboard.query.terms import AS_WORDS, READ, typed
 from search_core.schema.filters import Filter
 from search_core.search.query_text.reader import Reading, read_sentence
+from search_core.search.query_text.sequence import Sequence
 
 _ASKED = "sentence_asked"
 
 
-def read_box(cameras: Sequence[str], beside: Filter) -> Reading:
+def read_box(cameras: Items[str], beside: Filter) -> Reading:
     """Return the sentence in the box, read with the cameras that the page's user may see.
 
     It is read once: "the last 10 minutes" end when the sentence was typed, or asked for again.
@@ -42,7 +43,7 @@ def read_again() -> None:
     st.session_state.pop(_ASKED, None)
 
 
-def sentence_chips(reading: Reading) -> None:
+def sentence_chips(reading: Reading, sequence: Sequence | None) -> None:
     """Draw what a sentence was read as, and what of it the reader took back; for a row of chips."""
     for number, part in enumerate(reading.parts):
         st.button(
@@ -53,6 +54,15 @@ def sentence_chips(reading: Reading) -> None:
             on_click=_take_back,
             args=(part.words,),
         )
+    if sequence is not None:
+        st.button(
+            plain(said(sequence.meaning)),
+            icon=":material/close:",
+            key="read-sequence",
+            help=_("Search for the whole sentence instead"),
+            on_click=_take_back,
+            args=(sequence.words,),
+        )
     for number, words in enumerate(_words_kept(reading.sentence)):
         st.button(
             _("Filter by “{words}” again").format(words=plain(words)),
@@ -62,6 +72,11 @@ def sentence_chips(reading: Reading) -> None:
             on_click=_let_read,
             args=(words,),
         )
+
+
+def words_kept() -> tuple[str, ...]:
+    """Return the phrases of the sentence in the box that stay words."""
+    return _words_kept(typed())
 
 
 def _words_kept(text: str) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ does not offer, so that a link to one camera would search all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Items
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
@@ -24,6 +25,7 @@ from search_core.schema.entity import MINUTE_FIELD, MediaType
 from search_core.schema.facets import Facets
 from search_core.schema.filters import MOST_DAYS, Filter, Hours
 from search_core.search.query_text.reader import Reading
+from search_core.search.query_text.sequence import Sequence
 from search_core.store.library import LibraryInfo
 
 _ALL = N_("All")
@@ -143,10 +145,11 @@ def clear_filters() -> None:
             st.session_state[key] = value
 
 
-def filter_chips(reading: Reading) -> None:
+def filter_chips(reading: Reading, sequence: Sequence | None) -> Sequence | None:
     """Draw each active filter above the results, to be removed by a click.
 
-    Those that the sentence says are among them, with its words.
+    Those that the sentence says are among them, with its words; so is that it says two things one
+    after the other, with a switch for pairs of any cameras: return it as that says.
     """
     chips = [
         (str(value) or _("no name"), key, value)
@@ -159,9 +162,9 @@ def filter_chips(reading: Reading) -> None:
             called = _(_CALLED[key])
             shown = _(str(value)) if key == "type" else f"{called} {_written(value)}"
             chips.append((shown, key, value))
-    if not chips and reading.rest == reading.sentence.strip() and not st.query_params.get(AS_WORDS):
-        return
-    with st.container(horizontal=True, key="filter-chips"):
+    if not (chips or reading.parts or sequence or st.query_params.get(AS_WORDS)):
+        return None
+    with st.container(horizontal=True, vertical_alignment="center", key="filter-chips"):
         for number, (label, key, value) in enumerate(chips):
             st.button(
                 plain(label),
@@ -171,7 +174,16 @@ def filter_chips(reading: Reading) -> None:
                 on_click=_remove,
                 args=(key, value),
             )
-        sentence_chips(reading)
+        sentence_chips(reading, sequence)
+        if sequence is not None and not sequence.any_camera:
+            any_camera = st.toggle(
+                _("On any camera"),
+                key="any_camera",
+                bind="query-params",
+                help=_("Pair pictures of different cameras as well."),
+            )
+            sequence = replace(sequence, any_camera=any_camera)
+    return sequence
 
 
 def _written(value: object) -> str:
@@ -281,7 +293,7 @@ def set_times(first_ms: int, last_ms: int) -> None:
         st.session_state[key] = moment.replace(tzinfo=None, second=0, microsecond=0)
 
 
-def note_what_is_not_there(facets: Facets, libraries: Sequence[str]) -> None:
+def note_what_is_not_there(facets: Facets, libraries: Items[str]) -> None:
     """Look at an address before widgets take it up; what they would leave out is kept.
 
     ``libraries`` is what it asked for before the library's own widget was drawn.

@@ -4,7 +4,7 @@ to leave out, and what is looked for now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Items
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,8 +26,8 @@ from dashboard.moment import dialog as moment_dialog
 from dashboard.moment.grid import show_cards
 from dashboard.query import pictures
 from dashboard.query import terms as search_terms
-from dashboard.query.request import SearchRequest, answer, forget_answer
-from dashboard.query.sentence import read_again, read_box
+from dashboard.query.request import SearchRequest, answer, answer_pairs_of, forget_answer
+from dashboard.query.sentence import read_again, read_box, words_kept
 from dashboard.search.filters import (
     bounded,
     filter_chips,
@@ -36,6 +36,7 @@ from dashboard.search.filters import (
     pick_effort,
     pick_filters,
 )
+from dashboard.search.pairs import show_pairs
 from dashboard.search.results import show_results
 from dashboard.search.saved import saved_searches
 from dashboard.search.scrubber import leave, scrub
@@ -45,6 +46,7 @@ from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.query_text.sequence import Sequence, read_sequence
 
 EXAMPLES = (
     "a person in a blue top riding a bicycle",
@@ -97,7 +99,7 @@ def page() -> None:
     )
     if is_stopped():
         return
-    filter_chips(reading)
+    sequence = filter_chips(reading, _sequence(request))
     if request.is_empty:
         if where.is_empty:
             _invite(info.name, facets)
@@ -106,6 +108,12 @@ def page() -> None:
         moment_dialog.open_from_address(info.name, searching=True)
         return
     _say_what_is_understood(info.encoder.name, request)
+    if sequence is not None:
+        with st.spinner(_("Searching …"), show_time=False):
+            paired = answer_pairs_of(request, sequence)
+        show_pairs(request, sequence, paired)
+        moment_dialog.open_from_address(info.name, searching=True)
+        return
     with st.spinner(_("Searching …"), show_time=False):
         found = answer(request)
     if found.hits:
@@ -113,6 +121,13 @@ def page() -> None:
     else:
         _nothing(request)
     moment_dialog.open_from_address(info.name, searching=True)
+
+
+def _sequence(request: SearchRequest) -> Sequence | None:
+    """Return the two things that a sentence alone says one after the other, if it does."""
+    if request.picture or request.like or request.less_like or request.not_like:
+        return None
+    return read_sequence(request.text, literal=words_kept())
 
 
 PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)
@@ -387,7 +402,7 @@ def _read(data: bytes) -> query_image.QueryPicture:
     return query_image.read_picture(data, resources.settings().media.max_pixels)
 
 
-def _show_like(library: str, ids: Sequence[str]) -> None:
+def _show_like(library: str, ids: Items[str]) -> None:
     part = search_terms.region()
     _show_stored(library, ids, _("The picture to find more like"), part)
     more = _("More like these") if len(ids) > 1 else _("More like this")
@@ -395,7 +410,7 @@ def _show_like(library: str, ids: Sequence[str]) -> None:
     st.button(_("Stop"), on_click=search_terms.stop_looking_like)
 
 
-def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
+def _show_unlike(library: str, name: str, ids: Items[str]) -> None:
     """Draw stored pictures that what is found is to be less like, or not like at all."""
     icon, text, alt = ":material/thumb_down:", _("less like"), _("A picture to find less like")
     if name == search_terms.NOT_LIKE:
@@ -411,7 +426,7 @@ def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
         )
 
 
-def _show_stored(library: str, ids: Sequence[str], alt: str, part: Box | None = None) -> None:
+def _show_stored(library: str, ids: Items[str], alt: str, part: Box | None = None) -> None:
     """Draw the first of stored pictures, and how many more there are."""
     where = Filter(ids=tuple(ids[:_MOST_LOOKS]))
     found = {entity.id: entity for entity in resources.store().entities(library, where)}

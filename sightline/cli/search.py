@@ -16,6 +16,8 @@ from search_core.indexes import SearchParams
 from search_core.schema.entity import clock_from_ms
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.pairs import answer_pairs
+from search_core.search.query_text.sequence import read_sequence
 from search_core.settings import Settings
 from sightline.cli.library import searches
 from sightline.cli.options import (
@@ -44,6 +46,7 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from search_core.search.engine import Hit, Query
+    from search_core.search.pairs import Pair
     from search_core.search.query_text.reader import Reading
     from search_core.store.milvus.store import MilvusStore
 
@@ -133,6 +136,7 @@ def search(
 ) -> None:
     """Search a library by sentence, by picture, by both, or by a stored moment.
 
+    "A white van, then a person running, within 2 minutes" looks for the two in order on one camera.
     Times and cameras in the sentence, such as "yesterday afternoon" or "at the gate", are filtered
     by, and what was understood is printed; --literal looks for them as words.
     Scores are cosine similarities: higher is better, and they compare within one query only.
@@ -159,11 +163,22 @@ def search(
 
     with open_workspace(settings) as workspace:
         store = workspace.store()
+        if save is not None:
+            _save(settings, save, wanted, is_sentence=not (image or entity_id))
         text, where, k = wanted.sentence, wanted.where, wanted.k
         if text:
             reading = workspace.library().understand(text, where=where, literal=wanted.literal)
             _say_what_was_understood(reading, is_enough=bool(image or entity_id))
             text, where = reading.rest, where.narrowed(reading.where)
+        sequence = None if picture or entity_id else read_sequence(text, literal=wanted.literal)
+        if sequence is not None:
+            note(f"Searched for {sequence.meaning}. --literal looks for the whole sentence.")
+            found_pairs = answer_pairs(
+                workspace.library().engine, sequence, k=k, where=where, without=wanted.without,
+                params=params,
+            )  # fmt: skip
+            _print_pairs(found_pairs.pairs, wanted.sentence, settings, sheet=sheet, json=json)
+            return
         query = Query(
             text,
             picture,
@@ -191,13 +206,6 @@ def search(
         note(f"These words mean nothing to this encoder: {', '.join(found.unknown)}.")
     if found.fits_nothing:
         note("No good match: no picture stands out for this. These are the nearest.")
-    if save is not None:
-        if image or entity_id or not wanted.sentence:
-            raise UsageError(
-                "Only searches for a sentence are saved by the command.",
-                "Save others with the button Saved of the dashboard.",
-            )
-        note(f"Saved as {searches.save(settings, save, wanted).name}.")
     if json:
         print_json([hit.to_dict() for hit in hits])
         return
@@ -207,6 +215,52 @@ def search(
         say(hits_table(hits))
     if sheet is not None:
         say(f"Contact sheet: {sheet}" if hits else "No contact sheet was written.")
+
+
+def _save(settings: Settings, name: str, wanted: searches.Wanted, *, is_sentence: bool) -> None:
+    if not is_sentence or not wanted.sentence:
+        raise UsageError(
+            "Only searches for a sentence are saved by the command.",
+            "Save others with the button Saved of the dashboard.",
+        )
+    note(f"Saved as {searches.save(settings, name, wanted).name}.")
+
+
+def _print_pairs(
+    pairs: list[Pair], title: str, settings: Settings, *, sheet: Path | None, json: bool
+) -> None:
+    """Print pairs of hits: one line each, with both times and how far they are apart."""
+    if sheet is not None and pairs:
+        from sightline.cli.contact_sheet import Section, write_contact_sheet
+
+        hits = [hit for pair in pairs for hit in (pair.first, pair.second)]
+        write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
+    if json:
+        print_json([pair.to_dict() for pair in pairs])
+        return
+    if not pairs:
+        say("Nothing was followed by the other in that time. Try a longer one.")
+        return
+    made = table(
+        "#", "Score", "Camera", "First", "Then", "Apart", "File",
+        right=("#", "Score", "Apart"), fold=("File",),
+    )  # fmt: skip
+    for pair in pairs:
+        one, other = pair.first.entity, pair.second.entity
+        cameras = dict.fromkeys(entity.camera or "–" for entity in (one, other))
+        made.add_row(
+            str(pair.rank),
+            f"{pair.score:.2f}",
+            " → ".join(cameras),
+            local_time(one.captured_at),
+            local_time(other.captured_at),
+            f"{pair.apart_ms / 1000:.0f} s",
+            shown_path(one.uri, 40),
+            style="dim" if pair.is_less_sure else None,
+        )
+    say(made)
+    if sheet is not None:
+        say(f"Contact sheet: {sheet}")
 
 
 def _say_what_was_understood(reading: Reading, *, is_enough: bool) -> None:

@@ -148,12 +148,14 @@ class Chinese:
         if match["bare"]:
             return calendar.weekday(_WEEKDAYS[match["bare"]], is_past=False)
         if match["ago"]:
-            return calendar.day(_number(match["ago"]))
+            return calendar.day(written_number(match["ago"]))
         if match["isoyear"]:
             numbers = (match["isomonth"], match["isoday"], match["isoyear"])
             return calendar.date_named(*map(int, numbers))
         year = self._year(match["year"])
-        return calendar.date_named(_number(match["month"]), _number(match["day"]), year)
+        return calendar.date_named(
+            written_number(match["month"]), written_number(match["day"]), year
+        )
 
     def _year(self, written: str | None) -> int | None:
         if written is None:
@@ -166,7 +168,7 @@ class Chinese:
         match = self._match(r"\s*" + _TIME, at)
         if match is None:
             return None
-        hour = _number(match["hour"])
+        hour = written_number(match["hour"])
         minute = int(match["digits"]) if match["digits"] else _minute(match["minute"])
         part = match["part"] or part
         if hour > 24 or minute > 59:
@@ -342,7 +344,7 @@ class Chinese:
         year = self._year(match["year"] or match["named"])
         month = match["month"] or match["of"]
         if month:
-            return calendar.month_named(_number(month), year)
+            return calendar.month_named(written_number(month), year)
         assert year is not None
         return Days(date(year, 1, 1), date(year, 12, 31))
 
@@ -352,7 +354,7 @@ def _week_before(days: Days) -> Days:
     return Days(days.first - week, days.last - week)
 
 
-def _number(written: str) -> int:
+def written_number(written: str) -> int:
     """Return a number in digits or in Chinese, up to 99."""
     if written.isdigit() and written not in _DIGITS:
         return int(written)
@@ -366,14 +368,14 @@ def _minute(written: str | None) -> int:
     if written is None:
         return 0
     named = {"半": 30, "一刻": 15, "三刻": 45}
-    return named[written] if written in named else _number(written.removesuffix("分"))
+    return named[written] if written in named else written_number(written.removesuffix("分"))
 
 
 def _length(match: re.Match[str]) -> timedelta:
     unit = _LENGTHS[match["unit"]]
     if match["number"] == "半":
         return unit / 2
-    return unit * _number(match["number"]) + (unit / 2 if match["half"] else timedelta())
+    return unit * written_number(match["number"]) + (unit / 2 if match["half"] else timedelta())
 
 
 def _in_part(hour: int, part: str) -> int | None:

@@ -110,9 +110,9 @@ class English(TimesOfDay):
         if match := self._match("today", at):
             return self._calendar.day(0), match.end()
         if match := self._match(rf"{_NUMBER}\s+days?\s+ago", at):
-            return self._calendar.day(_number(match["number"])), match.end()
+            return self._calendar.day(number_of(match["number"])), match.end()
         if match := self._match(rf"{_NUMBER}\s+weeks?\s+ago", at):
-            return self._calendar.week(_number(match["number"])), match.end()
+            return self._calendar.week(number_of(match["number"])), match.end()
         return None
 
     def _day_by_weekday(self, at: int) -> tuple[Days, int] | None:
@@ -161,7 +161,7 @@ class English(TimesOfDay):
             return None
         if match["number"] is None and unit == "second":  # "in the last second car"
             return None
-        length = _LENGTHS[unit] * (_number(match["number"]) if match["number"] else 1)
+        length = _LENGTHS[unit] * (number_of(match["number"]) if match["number"] else 1)
         return Candidate(at, match.end(), self._calendar.lately(length))
 
     def _ago(self, at: int) -> Candidate | None:
@@ -172,7 +172,7 @@ class English(TimesOfDay):
         match = self._match(rf"{opened}{_NUMBER}\s+(?P<unit>minute|min|hour|hr)s?\s+ago", at)
         if match is None:
             return None
-        length = _LENGTHS[match["unit"].lower()] * _number(match["number"])
+        length = _LENGTHS[match["unit"].lower()] * number_of(match["number"])
         return Candidate(at, match.end(), self._calendar.ago(length))
 
     def _open_ended(self, at: int) -> Candidate | None:
@@ -417,7 +417,8 @@ def _tried(rule: Callable[[int], Candidate | None], at: int) -> Candidate | None
         return None
 
 
-def _number(written: str) -> int:
+def number_of(written: str) -> int:
+    """Return a number in digits or words; raises KeyError for other words."""
     return int(written) if written.isdigit() else _NUMBERS[re.sub(r"\s+", " ", written.lower())]
 
 

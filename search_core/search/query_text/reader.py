@@ -19,6 +19,7 @@ from search_core.search.query_text.cameras import after_a_time, may_name_camera,
 from search_core.search.query_text.candidate import Candidate
 from search_core.search.query_text.chinese import Chinese
 from search_core.search.query_text.english import English
+from search_core.search.query_text.sequence import read_sequence
 
 NO_FILTER = Filter()
 
@@ -116,7 +117,7 @@ def read_sentence(
     while found := _taken(text, calendar, names, kept):
         parts += [Part(_tidy(text[one.start : one.end]), one.where or Filter()) for one in found]
         text = _without(text, found)
-    if clash := _contradictory(parts, beside):
+    if clash := _contradictory(parts, beside, read_sequence(text) is not None):
         stay = [*literal, *clash]
         other = read_sentence(sentence, now, zone, names, beside=beside, literal=stay)
         if not other.parts:
@@ -215,14 +216,20 @@ def _ends_clause(text: str, one: Candidate, starts: Collection[int]) -> bool:
     return following.end() in starts or _NEXT.match(text, one.end) is not None
 
 
-def _contradictory(parts: Sequence[Part], beside: Filter) -> list[str]:
-    """Return the words of times that cannot all be meant, or all be filtered by."""
+def _contradictory(parts: Sequence[Part], beside: Filter, are_two: bool) -> list[str]:
+    """Return the words of what cannot all be meant, or all be filtered by.
+
+    Of two things one after the other (``are_two``) several cameras are each of one of them.
+    """
+    cameras = [part.words for part in parts if part.where.cameras]
     hours = [part.words for part in parts if part.where.hours is not None]
     times = [part for part in parts if part.where.after or part.where.before]
     whole = combined(part.where for part in times)
     is_empty = whole.after is not None and whole.before is not None and whole.after >= whole.before
     is_too_much = len(hours) + (beside.hours is not None) > 1
-    return [*(hours if is_too_much else []), *(part.words for part in times if is_empty)]
+    hours = hours if is_too_much else []
+    cameras = cameras if are_two and len(cameras) > 1 else []
+    return [*cameras, *hours, *(part.words for part in times if is_empty)]
 
 
 def _without(text: str, found: Sequence[Candidate]) -> str:
