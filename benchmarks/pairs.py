@@ -2,7 +2,7 @@
 
     python -m benchmarks.pairs [--days 10]
 
-A day is three cameras with 60 things each, from 6 to 20 o'clock, of scenes never trained on,
+A day is three cameras with 200 things each, from 6 to 20 o'clock, of scenes never trained on,
 and six planted pairs: a thing, and another one 10 to 110 s after it on the same camera. To each
 belong decoys: the two in the other order, an hour apart, and within the time on two cameras. A pair
 is asked for in the words of the grammar, within two minutes. Right is any pair of which both
@@ -35,7 +35,7 @@ from sightline.demo.training.captions import plain_phrase
 from sightline.demo.training.evaluate import SCENE_HEIGHT, SCENE_WIDTH, held_out_scenes
 from tests.conftest import make_entity
 
-CAMERAS, THINGS, PAIRS = 3, 60, 6
+CAMERAS, THINGS, PAIRS = 3, 200, 6
 WITHIN_S = 120
 START_S, END_S = 6 * 3600, 20 * 3600
 Combine = Callable[[float, float], float]

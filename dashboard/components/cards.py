@@ -33,6 +33,11 @@ class Card:
         return self.moment.hits[1].entity if self.is_pair and self.moment is not None else None
 
     @property
+    def key(self) -> str:
+        """What tells it from the others of a grid; one picture may be in several pairs."""
+        return "-".join(entity.id for entity in (self.entity, self.then) if entity is not None)
+
+    @property
     def entities(self) -> tuple[MediaEntity, ...]:
         """All pictures that it stands for, its own first."""
         if self.moment is None:
