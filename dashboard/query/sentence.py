@@ -65,7 +65,7 @@ def sentence_chips(reading: Reading, sequence: Sequence | None) -> None:
         )
     for number, words in enumerate(_words_kept(reading.sentence)):
         st.button(
-            _("Filter by “{words}” again").format(words=plain(words)),
+            _("Read “{words}” again").format(words=plain(words)),
             icon=":material/undo:",
             type="tertiary",
             key=f"unread-{number}",
