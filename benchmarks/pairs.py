@@ -1,8 +1,8 @@
 """Whether "A, then B" finds the pair, on rendered days whose events are known.
 
-    python -m benchmarks.pairs [--days 10]
+    python -m benchmarks.pairs [--days 10] [--things 60]
 
-A day is three cameras with 200 things each, from 6 to 20 o'clock, of scenes never trained on,
+A day is three cameras with 60 things each, from 6 to 20 o'clock, of scenes never trained on,
 and six planted pairs: a thing, and another one 10 to 110 s after it on the same camera. To each
 belong decoys: the two in the other order, an hour apart, and within the time on two cameras. A pair
 is asked for in the words of the grammar, within two minutes. Right is any pair of which both
@@ -35,7 +35,7 @@ from sightline.demo.training.captions import plain_phrase
 from sightline.demo.training.evaluate import SCENE_HEIGHT, SCENE_WIDTH, held_out_scenes
 from tests.conftest import make_entity
 
-CAMERAS, THINGS, PAIRS = 3, 200, 6
+CAMERAS, PAIRS = 3, 6
 WITHIN_S = 120
 START_S, END_S = 6 * 3600, 20 * 3600
 Combine = Callable[[float, float], float]
@@ -62,12 +62,12 @@ class Day:
     asked: tuple[tuple[Sentence, Sentence], ...]
 
 
-def make_day(scenes: list[Scene], rng: np.random.Generator) -> Day:
+def make_day(scenes: list[Scene], things: int, rng: np.random.Generator) -> Day:
     """Return a day of scenes of one thing, in the order of their cameras and times."""
     pool = iter(scenes)
     events, asked = list[Event](), []
     for camera in range(CAMERAS):
-        seconds = rng.integers(START_S, END_S, THINGS)
+        seconds = rng.integers(START_S, END_S, things)
         events += [Event(camera, int(second), next(pool)) for second in seconds]
     for _ in range(PAIRS):
         first, second = next(pool), next(pool)
@@ -156,14 +156,16 @@ def main() -> None:
     """Print how often the pair is found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--days", type=int, default=10)
-    days = parser.parse_args().days
+    parser.add_argument("--things", type=int, default=60, help="Of each camera on a day.")
+    options = parser.parse_args()
+    days, things = options.days, options.things
     encoder = load_encoder(load_settings(model="sightline-demo"))
-    per_day = CAMERAS * THINGS + 2 * PAIRS
+    per_day = CAMERAS * things + 2 * PAIRS
     scenes = [s for s in held_out_scenes(days * per_day * 4) if len(s.things) == 1]
     rng = np.random.default_rng(14)
     ranks: dict[str, list[int | None]] = {name: [] for name in WAYS}
     for number in range(days):
-        day = make_day(scenes[number * per_day : (number + 1) * per_day], rng)
+        day = make_day(scenes[number * per_day : (number + 1) * per_day], things, rng)
         engine = engine_of(day, encoder)
         for asked in day.asked:
             wanted = read_sequence(f"{asked[0].text}, then {asked[1].text}, within 2 minutes")

@@ -24,10 +24,13 @@ from search_core.search.query_text.sequence import read_sequence
 NO_FILTER = Filter()
 
 _QUOTED = re.compile(r"\"[^\"]*\"|“[^”]*”|‘[^’]*’|「[^」]*」|『[^』]*』|《[^》]*》")
-#: What comes after these, up to the end of the clause, is written on something.
+#: What is written on something: after "says" the whole clause, after "lettered" a word and those
+#: after it that begin with capitals or digits, in Chinese up to 的.
 _WRITTEN = re.compile(
-    r"(?:\b(?:says?|saying|reads?|reading|lettered|labell?ed|marked|named|called|titled|printed|"
-    r"with\s+the\s+words?|logo)\b|写着|写有|印着|印有|标有|名叫|名为|字样)[^,，;；。]*",
+    r"\b(?:says?|saying|reads?|reading|with\s+the\s+words?)\b[^,，;；。]*"
+    r"|\b(?:lettered|labell?ed|marked|named|called|titled|printed|logo)\s+\S+"
+    r"(?-i:(?:\s+[A-Z0-9]\S*)*)"
+    r"|(?:写着|写有|印着|印有|标有|名叫|名为)[^,，;；。的]*",
     re.IGNORECASE,
 )
 #: Right before a phrase these turn it into something else.
