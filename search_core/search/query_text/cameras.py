@@ -14,7 +14,10 @@ from search_core.schema.filters import Filter
 from search_core.search.query_text.candidate import Candidate
 
 _CAMERA = r"(?:camera|cam)"
+_NO_PLACES = ("night", "noon", "midnight", "dawn", "dusk", "home", "work", "school", "sea", "last")
 _LENS = "(?:摄像头|摄像机|相机|镜头|监控)"
+#: What may come after a name in Chinese; before others it is a part of another place's name.
+_HERE = r"(?![口外旁前后侧边对附楼室店厅房])(?:处|那里|里|内)?的?"
 #: Whoever does this at something names a thing and no place.
 _ACTIONS = (
     "look", "point", "star", "wav", "throw", "knock", "kick", "push", "aim", "shoot", "smil",
@@ -35,7 +38,7 @@ def may_name_camera(text: str) -> bool:
 def named_cameras(text: str, names: Sequence[str]) -> Iterator[Candidate]:
     """Yield where a sentence names cameras."""
     for name in names:
-        words = re.findall(r"[^\W_]+", name)
+        words = re.findall(r"[^\W\d_]+|\d+", name)  # "cam 1" is cam1 as well
         if not words:
             continue
         find = _chinese if re.search(r"[\u3400-\u9fff]", name) else _english
@@ -54,8 +57,8 @@ def _english(text: str, words: Sequence[str]) -> Iterator[tuple[int, int, bool]]
         rf"{start}[在从]?第?{name}[号#]?{_LENS}(?:里|上|的)?",
     ):
         yield from ((*found.span(), False) for found in re.finditer(pattern, text, re.IGNORECASE))
-    if len(words) == 1 and (words[0].isdigit() or len(words[0]) < 2):
-        return  # "at 3" is no camera
+    if len("".join(words)) < 3 or "".join(words).isdigit() or words[0].lower() in _NO_PLACES:
+        return  # "at 3" is no camera, and "at night" neither
     # "in the street" says what is to be seen; "in the car park" is a name as a whole.
     is_distinct = len(words) > 1 or any(letter.isdigit() for letter in words[0])
     places = r"(?:at|in|on|by|near)" if is_distinct else "at"
@@ -71,9 +74,7 @@ def _chinese(text: str, words: Sequence[str]) -> Iterator[tuple[int, int, bool]]
     name = r"[\s_-]*".join(map(re.escape, words))
     for pattern in (rf"[在从于]?{name}的?{_LENS}(?:里|上|拍到的|的)?", rf"{_LENS}{name}"):
         yield from ((*found.span(), False) for found in re.finditer(pattern, text))
-    yield from (
-        (*found.span(), False) for found in re.finditer(rf"[在于]{name}(?:处|那里)?的?", text)
-    )
+    yield from ((*found.span(), False) for found in re.finditer(rf"[在于]{name}{_HERE}", text))
     # By itself between blanks, or right after a time, which the reader knows.
     for found in re.finditer(rf"(?:(?<=^)|(?<=[\s,，。;；、])){name}(?=$|[\s,，。;；、])", text):
         yield (*found.span(), False)
@@ -83,6 +84,6 @@ def after_a_time(text: str, names: Sequence[str], ends: Sequence[int]) -> Iterat
     """Yield Chinese names of cameras that stand right where a phrase about a time ends."""
     for name in names:
         if re.search(r"[\u3400-\u9fff]", name):
-            pattern = re.compile(rf"\s*({re.escape(name)}(?:处|那里)?的?)")
+            pattern = re.compile(rf"\s*({re.escape(name)}{_HERE})")
             for found in filter(None, (pattern.match(text, end) for end in ends)):
                 yield Candidate(*found.span(1), Filter(cameras=(name,)))
