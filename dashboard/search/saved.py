@@ -48,11 +48,10 @@ def _row(number: int, saved: SavedSearch) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key=f"saved-{number}"):
         link_to("search", plain(saved.name), saved.address)
         st.button(
-            "",
+            _("Delete"),
             icon=":material/delete:",
             type="tertiary",
             key=f"delete-saved-{number}",
-            help=_("Delete “{name}”").format(name=plain(saved.name)),
             on_click=_delete,
             args=(saved.name,),
         )
