@@ -31,6 +31,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.search.match_strength import Relevance
 from search_core.search.query_log import QueryLog, filter_to_dict
 from search_core.search.query_pictures import QueryPictures
+from search_core.search.saved_searches import SavedSearches
 from search_core.settings import Settings, load_settings
 from search_core.store.library import NO_FILTER, LibraryInfo, Store
 from sightline.workspace import Workspace
@@ -163,6 +164,11 @@ def query_log() -> QueryLog | None:
 def cases() -> Cases:
     """Return the cases that evidence is collected in; pages show what their user may see."""
     return _workspace().cases()
+
+
+def saved_searches() -> SavedSearches:
+    """Return the searches that were saved by name; pages show those of their user."""
+    return _workspace().saved_searches()
 
 
 @st.cache_resource(show_spinner=False)

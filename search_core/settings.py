@@ -224,6 +224,8 @@ class Settings(BaseSettings):
     comparisons_dir = InDataDir("comparisons")
     #: The recorded searches (SQLite).
     searches_path = InDataDir("searches.sqlite")
+    #: The saved searches (SQLite).
+    saved_searches_path = InDataDir("saved-searches.sqlite")
     #: The folder of pictures that were searched by, kept for links to such searches.
     query_pictures_dir = InDataDir("query-pictures")
     #: The users and what they may do; there is a login when it exists.

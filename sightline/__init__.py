@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from search_core.schema.entity import MediaEntity
     from search_core.schema.filters import Filter
     from search_core.search.engine import Answer, Hit, Query
+    from search_core.search.query_text.reader import Reading
     from sightline.library import Library
     from sightline.workspace import Workspace
 
@@ -54,6 +55,7 @@ _HOMES = {
     "Library": "sightline.library",
     "MediaEntity": "search_core.schema.entity",
     "Query": "search_core.search.engine",
+    "Reading": "search_core.search.query_text.reader",
     "SearchParams": "search_core.indexes",
     "Workspace": "sightline.workspace",
 }
@@ -74,6 +76,7 @@ __all__ = [
     "MediaEntity",
     "MediaError",
     "Query",
+    "Reading",
     "SearchParams",
     "SettingsError",
     "SightlineError",

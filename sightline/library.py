@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
+from collections.abc import Sequence as Items
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,11 @@ from typing import TYPE_CHECKING
 from search_core.errors import EntityNotFound
 from search_core.schema.filters import Filter
 from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngine
+from search_core.search.pairs import Pair, answer_pairs
+from search_core.search.query_text.reader import Reading, read_sentence
+from search_core.search.query_text.sequence import USUAL, Sequence
 from search_core.store.library import NO_FILTER
+from search_core.system.machine import local_zone
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -91,11 +96,12 @@ class Library:
         like: str | None = None,
         k: int = DEFAULT_K,
         where: Filter = NO_FILTER,
-        without: Sequence[str] = (),
+        without: Items[str] = (),
         text_weight: float = 0.5,
         params: SearchParams | None = None,
         min_score: float | None = None,
-        lettering: Sequence[str] = (),
+        lettering: Items[str] = (),
+        understand: bool = False,
     ) -> list[Hit]:
         """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
 
@@ -103,8 +109,13 @@ class Library:
         to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
         ``lettering`` are words that must have been read on what is found, as are those that stand
         in quotation marks in ``text``: ``'a lorry "JCN"'``.
+        To ``understand`` is to filter by the times and cameras that the sentence says, as
+        :meth:`understand` returns them; otherwise all of it is looked for.
         Raises UsageError where nothing is given, MediaError for a picture that cannot be read.
         """
+        if understand and text:
+            reading = self.understand(text, where=where)
+            text, where = reading.rest or None, where.narrowed(reading.where)
         query = Query(
             text=text,
             image=_opened(image, self._workspace.settings.media.max_pixels),
@@ -114,6 +125,49 @@ class Library:
             lettering=tuple(lettering),
         )
         return self.answer(query, k=k, where=where, params=params, min_score=min_score).hits
+
+    def understand(
+        self,
+        sentence: str,
+        *,
+        where: Filter = NO_FILTER,
+        now: datetime | None = None,
+        zone: tzinfo | None = None,
+        literal: Collection[str] = (),
+    ) -> Reading:
+        """Return what a sentence says: a filter by time and camera, and the rest to look for.
+
+        By default it is read as of now and in this machine's zone. ``where`` is what is filtered by
+        already, ``literal`` are phrases to leave in. The library is asked for its cameras where the
+        sentence may name one.
+        """
+        return read_sentence(
+            sentence,
+            now or datetime.now(UTC),
+            zone or local_zone(),
+            lambda: [camera.camera for camera in self.facets().cameras],
+            beside=where,
+            literal=literal,
+        )
+
+    def search_pairs(
+        self,
+        first: str,
+        second: str,
+        *,
+        within: timedelta = USUAL,
+        any_camera: bool = False,
+        k: int = DEFAULT_K,
+        where: Filter = NO_FILTER,
+    ) -> list[Pair]:
+        """Return the best ``k`` pairs of hits: ``first``, and ``second`` up to ``within`` later.
+
+        Both are of one camera, or of ``any_camera``.
+
+        :func:`~search_core.search.query_text.sequence.read_sequence` reads both out of a sentence.
+        """
+        wanted = Sequence(first, second, within, any_camera)
+        return answer_pairs(self.engine, wanted, k=k, where=where).pairs
 
     def answer(
         self,
@@ -255,7 +309,7 @@ class Library:
 
         return list(verify(self._workspace.settings, self._workspace.store(), [self.name]))
 
-    def repair(self, findings: Sequence[Finding] | None = None) -> list[Finding]:
+    def repair(self, findings: Items[Finding] | None = None) -> list[Finding]:
         """Mend what :meth:`verify` finds, and return the findings that are left."""
         from ingest.curation.repair import repair
 

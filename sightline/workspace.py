@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from search_core.search.filtered_search import Selectivities
     from search_core.search.match_strength import Relevance
     from search_core.search.query_log import QueryLog
+    from search_core.search.saved_searches import SavedSearches
     from search_core.store.library import LibraryInfo
     from search_core.store.milvus.bulk_insert import BulkStorage
     from search_core.store.milvus.store import MilvusStore
@@ -207,6 +208,13 @@ class Workspace:
 
         path = self.settings.searches_path
         return self._once("log", lambda: self._opened.enter_context(closing(QueryLog(path))))
+
+    def saved_searches(self) -> SavedSearches:
+        """Return the searches that were saved by name."""
+        from search_core.search.saved_searches import SavedSearches
+
+        path = self.settings.saved_searches_path
+        return self._once("saved", lambda: self._opened.enter_context(closing(SavedSearches(path))))
 
     def selectivities(self) -> Selectivities:
         """Return what tells how many rows pass a filter, which all searches share."""

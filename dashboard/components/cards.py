@@ -10,6 +10,7 @@ from dashboard.i18n.gettext import _
 from search_core.schema.entity import MediaEntity
 from search_core.schema.lettering import Line
 from search_core.search.grouping import Moment
+from search_core.search.pairs import Pair
 
 #: How many of the hits that a card stands for are shown below its picture.
 MOST_FOLDED = 4
@@ -19,11 +20,25 @@ MOST_LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One picture of a grid, numbered from 1; what a search found has its ``moment``."""
+    """One picture of a grid, numbered from 1; what a search found has its ``moment``.
+
+    One that ``is_pair`` shows both of the moment's hits: one thing, and then another.
+    """
 
     number: int
     entity: MediaEntity
     moment: Moment | None = None
+    is_pair: bool = False
+
+    @property
+    def then(self) -> MediaEntity | None:
+        """The second picture of a pair, which came after the card's own."""
+        return self.moment.hits[1].entity if self.is_pair and self.moment is not None else None
+
+    @property
+    def key(self) -> str:
+        """What tells it from the others of a grid; one picture may be in several pairs."""
+        return "-".join(entity.id for entity in (self.entity, self.then) if entity is not None)
 
     @property
     def entities(self) -> tuple[MediaEntity, ...]:
@@ -35,13 +50,22 @@ class Card:
     @property
     def is_less_sure(self) -> bool:
         """Whether it stands below the line between matches and the rest."""
-        return self.moment is not None and self.moment.best.is_less_sure
+        shown = self.moment.hits[: 2 if self.is_pair else 1] if self.moment is not None else ()
+        return any(hit.is_less_sure for hit in shown)
 
 
 def cards_of_moments(moments: Sequence[Moment]) -> list[Card]:
     """Return moments as cards, in their order; the best hit of each is its picture."""
     return [
         Card(number, moment.best.entity, moment) for number, moment in enumerate(moments, start=1)
+    ]
+
+
+def cards_of_pairs(pairs: Sequence[Pair]) -> list[Card]:
+    """Return pairs as cards of two pictures, in their order."""
+    return [
+        Card(pair.rank, pair.first.entity, Moment((pair.first, pair.second)), is_pair=True)
+        for pair in pairs
     ]
 
 
@@ -53,7 +77,8 @@ def cards_of_entities(entities: Sequence[MediaEntity]) -> list[Card]:
 def card_text(card: Card) -> str:
     """Return a card's lines as Markdown: its camera, its time, its rank and how well it fits, the
     words that it was found by, its tags."""
-    camera = plain(card.entity.camera) or _("no camera")
+    cameras = dict.fromkeys(entity.camera for entity in filter(None, (card.entity, card.then)))
+    camera = " → ".join(plain(name) or _("no camera") for name in cameras)
     lines = [
         f"**{camera}**",
         f"{plain(_when(card))} :small[:gray[{plain(position(card.entity))}]]",
@@ -80,9 +105,15 @@ def picture_name(card: Card) -> str:
     return _(", ").join((card.entity.camera or _("no camera"), _when(card)))
 
 
+def then_name(entity: MediaEntity) -> str:
+    """Return what the second picture of a pair is called where it is not seen."""
+    when = local_time(entity.captured_at, viewer_zone())
+    return _("Then: {what}").format(what=_(", ").join((entity.camera or _("no camera"), when)))
+
+
 def folded_pictures(card: Card) -> dict[str, str]:
     """Return the thumbnails of a card's other hits and their times, the best of them by time."""
-    if card.moment is None:
+    if card.moment is None or card.is_pair:
         return {}
     others = sorted(card.moment.hits[1 : MOST_FOLDED + 1], key=lambda hit: hit.entity.captured_at)
     zone = viewer_zone()
@@ -97,6 +128,9 @@ def folded_text(card: Card) -> str:
     if moment.best.strength is not None and moment.best.found_by != "read":
         text = _("weak, {share}") if moment.best.is_weak else _("match {share}")
         parts.append(text.format(share=f"{moment.best.strength:.0%}"))
+    if card.is_pair:
+        apart = _duration((moment.last_ms - moment.first_ms) / 1000)
+        return _("{time} apart").format(time=apart)
     if len(moment.hits) > 1:
         time = _duration((moment.last_ms - moment.first_ms) / 1000)
         parts.append(_("{hits} in {time}").format(hits=counted(len(moment.hits), "hit"), time=time))

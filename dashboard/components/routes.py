@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
@@ -79,6 +79,12 @@ def switch_to(url: str, **address: str | Sequence[str]) -> None:
     """Open another page, with ``address`` as its query; nothing after it is drawn."""
     page = next(page for page in pages() if page.url == url)
     st.switch_page(page.made(), query_params=address)
+
+
+def link_to(url: str, label: str, address: Mapping[str, Sequence[str]]) -> None:
+    """Draw a link to a page, with ``address`` as its query."""
+    page = next(page for page in pages() if page.url == url)
+    st.page_link(page.made(), label=label, query_params=address, width="stretch")
 
 
 def logged_out_page() -> st.Page:

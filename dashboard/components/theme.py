@@ -26,7 +26,7 @@ _CSS = """
   .st-key-search-bar > .stElementContainer:has(.stTextInput) { flex: 1 0 100%; }
   /* On a phone the buttons above the results are their icons, and times go on in the next line. */
   .st-key-results-head { column-gap: 0.4rem; }
-  .st-key-results-head .stPopover button p {
+  .st-key-results-head .stPopover button p, .st-key-search-bar .stPopover button p {
     position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   }
 }

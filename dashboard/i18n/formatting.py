@@ -14,7 +14,7 @@ from dashboard.i18n.gettext import _, ngettext
 from search_core.schema.entity import MediaEntity
 
 Noun = Literal[
-    "camera", "clip", "file", "gap", "hit", "job", "keyframe", "moment", "other", "picture",
+    "camera", "clip", "file", "gap", "hit", "job", "keyframe", "moment", "other", "pair", "picture",
     "recorded search", "source", "stored picture", "vector",
 ]  # fmt: skip
 _COUNTED: Mapping[Noun, Callable[[int], str]] = {
@@ -27,6 +27,7 @@ _COUNTED: Mapping[Noun, Callable[[int], str]] = {
     "keyframe": lambda n: ngettext("{count} keyframe", "{count} keyframes", n),
     "moment": lambda n: ngettext("{count} moment", "{count} moments", n),
     "other": lambda n: ngettext("{count} other", "{count} others", n),
+    "pair": lambda n: ngettext("{count} pair", "{count} pairs", n),
     "picture": lambda n: ngettext("{count} picture", "{count} pictures", n),
     "recorded search": lambda n: ngettext(
         "{count} recorded search", "{count} recorded searches", n

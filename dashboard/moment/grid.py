@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources
 from dashboard.components.browser import begin_page_at_top, play_on_hover
-from dashboard.components.cards import Card, card_text, folded_pictures, picture_name
+from dashboard.components.cards import Card, card_text, folded_pictures, picture_name, then_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail
 from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards
@@ -83,12 +83,16 @@ def draw_cards(
             boxes.append(st.container(key=_key(card, searching=searching)))
             with boxes[-1]:
                 # The text is the picture's caption: one element fewer a card to send and draw.
-                show_thumbnail(
-                    card.entity.thumbnail,
-                    picture_name(card),
-                    card_text(card),
-                    folded_pictures(card),
-                )
+                if (then := card.then) is not None:
+                    show_thumbnail(card.entity.thumbnail, picture_name(card))
+                    show_thumbnail(then.thumbnail, then_name(then), card_text(card))
+                else:
+                    show_thumbnail(
+                        card.entity.thumbnail,
+                        picture_name(card),
+                        card_text(card),
+                        folded_pictures(card),
+                    )
                 st.button(
                     _("Open {number}").format(number=card.number),
                     key=f"open-{key}-{card.number}",

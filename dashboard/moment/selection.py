@@ -101,12 +101,13 @@ def is_selected(card: Card) -> bool:
 
 def folded_away(cards: Iterable[Card]) -> int:
     """Return how many selected pictures are not seen as cards, but folded into selected ones."""
-    return sum(len(card.entities) - 1 for card in cards if is_selected(card))
+    folded = (card for card in cards if not card.is_pair and is_selected(card))
+    return sum(len(card.entities) - 1 for card in folded)
 
 
 def draw_tick(card: Card, cards: Sequence[Card], asked: str) -> None:
     """Draw the box of one of the cards that selects all it stands for; ``asked`` found them."""
-    key = f"tick-{card.entity.id}"
+    key = f"tick-{card.key}"
     ticked = is_selected(card)
     if st.session_state.get(key) != ticked:
         st.session_state[key] = ticked
@@ -147,7 +148,7 @@ def _pictures_of(card: Card, asked: str) -> list[Picked]:
 
 
 def _tick(card: Card, cards: Sequence[Card], asked: str) -> None:
-    if st.session_state[f"tick-{card.entity.id}"]:
+    if st.session_state[f"tick-{card.key}"]:
         select_cards([card], asked)
     else:
         _unselect([card], cards, asked)

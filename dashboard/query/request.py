@@ -17,9 +17,12 @@ from search_core.indexes import SearchParams
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
 from search_core.search.lettering import split_quoted
+from search_core.search.pairs import PairAnswer, answer_pairs
+from search_core.search.query_text.sequence import Sequence
 from search_core.store.library import NO_FILTER
 
 _ANSWERED = "answered"
+_PAIRED = "answered_pairs"
 _EMBEDDED = "answer_embeddings"
 
 
@@ -112,6 +115,24 @@ def answer(request: SearchRequest) -> Answer:
     return found
 
 
+def answer_pairs_of(request: SearchRequest, wanted: Sequence) -> PairAnswer:
+    """Search for two things one after the other, as :func:`answer` does for one."""
+    known = st.session_state.get(_PAIRED)
+    if known is not None and known[0] == (request, wanted):
+        kept: PairAnswer = known[1]
+        return kept
+    found = answer_pairs(
+        resources.engine(request.library),
+        wanted,
+        k=request.k,
+        where=request.where,
+        without=request.without,
+        params=request.params,
+    )
+    st.session_state[_PAIRED] = ((request, wanted), found)
+    return found
+
+
 def embeddings(request: SearchRequest, found: Answer) -> Mapping[str, Embeddings]:
     """Return the embeddings of what was found, by id, read once for an answer."""
     known = st.session_state.get(_EMBEDDED)
@@ -131,6 +152,7 @@ def embeddings(request: SearchRequest, found: Answer) -> Mapping[str, Embeddings
 def forget_answer() -> None:
     """Ask again next time: what was found may have changed."""
     st.session_state.pop(_ANSWERED, None)
+    st.session_state.pop(_PAIRED, None)
 
 
 def _still(library: str, entity_id: str) -> Image.Image:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from dashboard.components.image_input import Box, QueryPicture, box_from_text, box_to_text
 from search_core.search.lettering import split_quoted
+from search_core.search.query_text.reader import Reading
 
 MAX_CHARACTERS = 1000
 SENTENCE = "q"
@@ -20,6 +21,8 @@ WITHOUT = "without"
 LIKE, LESS_LIKE, NOT_LIKE = "like", "less_like", "not_like"
 #: How many of each; the address carries them.
 MOST_PICTURES = 30
+#: Phrases of the sentence that stay words, and the sentence as it was read last.
+AS_WORDS, READ = "words", "sentence_read"
 PICTURE = "picture"
 REGION = "region"
 #: Which page of the results is shown.
@@ -58,9 +61,16 @@ def said(text: str) -> Said:
     return Said(wanted, tuple(part for part in unwanted if part))
 
 
+def typed() -> str:
+    """Return the sentence in the box as it is; no encoder reads more than its beginning."""
+    return str(st.session_state.get(SENTENCE) or "")[:MAX_CHARACTERS]
+
+
 def sentence() -> Said:
-    """Return the sentence in the box; no encoder reads more than its beginning."""
-    return said(str(st.session_state.get(SENTENCE) or "")[:MAX_CHARACTERS])
+    """Return the sentence in the box without what it was read as: times and cameras."""
+    read: Reading | None = st.session_state.get(READ)
+    text = typed()
+    return said(read.rest if read is not None and read.sentence == text else text)
 
 
 def left_out() -> tuple[str, ...]:
@@ -88,7 +98,7 @@ def leave() -> None:
 
 def come_back() -> None:
     """Search by what was searched by before another page was shown, or what the address says."""
-    names = (PICTURE, LIKE, LESS_LIKE, NOT_LIKE, REGION, AT)
+    names = (PICTURE, LIKE, LESS_LIKE, NOT_LIKE, REGION, AT, AS_WORDS)
     if st.session_state.pop(_ELSEWHERE, False) and not any(map(st.query_params.get, names)):
         st.query_params.update(st.session_state.get(_LAST, {}))
     st.session_state[_LAST] = {
@@ -136,6 +146,7 @@ def _stored(name: str) -> tuple[str, ...]:
 def look_for(text: str) -> None:
     """Put a sentence into the box in place of everything else."""
     st.session_state[SENTENCE] = text
+    st.query_params.pop(AS_WORDS, None)
     if WITHOUT in st.session_state:
         st.session_state[WITHOUT] = []
     remove_picture()

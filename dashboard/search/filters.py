@@ -6,7 +6,9 @@ does not offer, so that a link to one camera would search all of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from collections.abc import Sequence as Items
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import streamlit as st
@@ -16,10 +18,14 @@ from dashboard.components.library_picker import LIBRARY
 from dashboard.components.url_choices import choose_in_address
 from dashboard.i18n.formatting import plain, time_range, viewer_zone
 from dashboard.i18n.gettext import N_, _
+from dashboard.query.sentence import sentence_chips
+from dashboard.query.terms import AS_WORDS
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MINUTE_FIELD, MediaType
 from search_core.schema.facets import Facets
 from search_core.schema.filters import MOST_DAYS, Filter, Hours
+from search_core.search.query_text.reader import Reading
+from search_core.search.query_text.sequence import Sequence
 from search_core.store.library import LibraryInfo
 
 _ALL = N_("All")
@@ -48,7 +54,7 @@ _CALLED = {
 }
 
 
-def pick_filters(facets: Facets, info: LibraryInfo) -> tuple[Filter, int, float | None]:
+def pick_filters(facets: Facets) -> tuple[Filter, int, float | None]:
     """Draw in the sidebar the filters of a library of these facets.
 
     Return what they say: a filter, how many hits, and the least score, None for any.
@@ -76,8 +82,6 @@ def pick_filters(facets: Facets, info: LibraryInfo) -> tuple[Filter, int, float 
         )
         k = st.selectbox(_("Hits"), MOST_HITS, index=1, key="k", bind="query-params")
         st.button(_("Clear filters"), on_click=clear_filters, width="stretch")
-        if hours is not None:
-            after, before = _bounded(after, before, facets, info)
     where = Filter(
         cameras=tuple(cameras),
         after=after,
@@ -141,8 +145,12 @@ def clear_filters() -> None:
             st.session_state[key] = value
 
 
-def filter_chips() -> None:
-    """Draw each active filter above the results, to be removed by a click."""
+def filter_chips(reading: Reading, sequence: Sequence | None) -> Sequence | None:
+    """Draw each active filter above the results, to be removed by a click.
+
+    Those that the sentence says are among them, with its words; so is that it says two things one
+    after the other, with a switch for pairs of any cameras: return it as that says.
+    """
     chips = [
         (str(value) or _("no name"), key, value)
         for key in ("camera", "tag")
@@ -154,9 +162,9 @@ def filter_chips() -> None:
             called = _(_CALLED[key])
             shown = _(str(value)) if key == "type" else f"{called} {_written(value)}"
             chips.append((shown, key, value))
-    if not chips:
-        return
-    with st.container(horizontal=True, key="filter-chips"):
+    if not (chips or reading.parts or sequence or st.query_params.get(AS_WORDS)):
+        return None
+    with st.container(horizontal=True, vertical_alignment="center", key="filter-chips"):
         for number, (label, key, value) in enumerate(chips):
             st.button(
                 plain(label),
@@ -166,6 +174,16 @@ def filter_chips() -> None:
                 on_click=_remove,
                 args=(key, value),
             )
+        sentence_chips(reading, sequence)
+        if sequence is not None and not sequence.any_camera:
+            any_camera = st.toggle(
+                _("On any camera"),
+                key="any_camera",
+                bind="query-params",
+                help=_("Pair pictures of different cameras as well."),
+            )
+            sequence = replace(sequence, any_camera=any_camera)
+    return sequence
 
 
 def _written(value: object) -> str:
@@ -242,14 +260,15 @@ def _hours() -> Hours | None:
     return Hours(start or 0, end or 0, zone)
 
 
-def _bounded(
-    after: datetime | None, before: datetime | None, facets: Facets, info: LibraryInfo
-) -> tuple[datetime, datetime]:
-    """Return a time around hours of the day: that of the library, if none is set.
+def bounded(where: Filter, facets: Facets, info: LibraryInfo) -> Filter:
+    """Return a filter with a time around its hours of the day: that of the library, if it has none.
 
     The less time, the fewer changes of clocks have to be minded. A library from before rows held
     their minute of the day is searched back for three years, and that is said.
     """
+    if where.hours is None:
+        return where
+    after, before = where.after, where.before
     first, last = facets.first_ms or 0, facets.last_ms or 0
     # What is captured while one looks is newer than what was counted.
     newest = datetime.fromtimestamp(last / 1000, UTC) + timedelta(days=1)
@@ -263,8 +282,8 @@ def _bounded(
             "With hours of the day, only what was captured since {day} is searched. Set From to "
             "look earlier, or build the index again on the page Index to lift this limit."
         )
-        st.caption(since.format(day=f"{after:%Y-%m-%d}"))
-    return after, max(after, before)
+        st.sidebar.caption(since.format(day=f"{after:%Y-%m-%d}"))
+    return replace(where, after=after, before=max(after, before))
 
 
 def set_times(first_ms: int, last_ms: int) -> None:
@@ -274,7 +293,7 @@ def set_times(first_ms: int, last_ms: int) -> None:
         st.session_state[key] = moment.replace(tzinfo=None, second=0, microsecond=0)
 
 
-def note_what_is_not_there(facets: Facets, libraries: Sequence[str]) -> None:
+def note_what_is_not_there(facets: Facets, libraries: Items[str]) -> None:
     """Look at an address before widgets take it up; what they would leave out is kept.
 
     ``libraries`` is what it asked for before the library's own widget was drawn.

@@ -4,7 +4,7 @@ to leave out, and what is looked for now.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence as Items
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,15 +26,19 @@ from dashboard.moment import dialog as moment_dialog
 from dashboard.moment.grid import show_cards
 from dashboard.query import pictures
 from dashboard.query import terms as search_terms
-from dashboard.query.request import SearchRequest, answer, forget_answer
+from dashboard.query.request import SearchRequest, answer, answer_pairs_of, forget_answer
+from dashboard.query.sentence import read_again, read_box, words_kept
 from dashboard.search.filters import (
+    bounded,
     filter_chips,
     is_stopped,
     note_what_is_not_there,
     pick_effort,
     pick_filters,
 )
+from dashboard.search.pairs import show_pairs
 from dashboard.search.results import show_results
+from dashboard.search.saved import saved_searches
 from dashboard.search.scrubber import leave, scrub
 from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.prompts import understands
@@ -43,6 +47,7 @@ from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
 from search_core.search.lettering import split_quoted
+from search_core.search.query_text.sequence import Sequence, read_sequence
 
 EXAMPLES = (
     "a person in a blue top riding a bicycle",
@@ -71,8 +76,10 @@ def page() -> None:
     facets = resources.facets(info.name)
     note_what_is_not_there(facets, asked_for)
     pictures.take_up()
-    search_bar()
-    where, k, min_score = pick_filters(facets, info)
+    search_bar(info.name)
+    where, k, min_score = pick_filters(facets)
+    reading = read_box([camera.camera for camera in facets.cameras], where)
+    where = bounded(where.narrowed(reading.where), facets, info)
     params = pick_effort(info, k)
     text_weight, without_weight = terms(info.name)
     request = SearchRequest(
@@ -93,7 +100,7 @@ def page() -> None:
     )
     if is_stopped():
         return
-    filter_chips()
+    sequence = filter_chips(reading, _sequence(request))
     if request.is_empty:
         if where.is_empty:
             _invite(info.name, facets)
@@ -102,6 +109,12 @@ def page() -> None:
         moment_dialog.open_from_address(info.name, searching=True)
         return
     _say_what_is_understood(info.encoder.name, request)
+    if sequence is not None:
+        with st.spinner(_("Searching …"), show_time=False):
+            paired = answer_pairs_of(request, sequence)
+        show_pairs(request, sequence, paired)
+        moment_dialog.open_from_address(info.name, searching=True)
+        return
     with st.spinner(_("Searching …"), show_time=False):
         found = answer(request)
     if found.hits:
@@ -111,6 +124,13 @@ def page() -> None:
     if found.unread:
         _say_what_is_unread(found.unread)
     moment_dialog.open_from_address(info.name, searching=True)
+
+
+def _sequence(request: SearchRequest) -> Sequence | None:
+    """Return the two things that a sentence alone says one after the other, if it does."""
+    if request.picture or request.like or request.less_like or request.not_like:
+        return None
+    return read_sequence(request.text, literal=words_kept())
 
 
 PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)
@@ -134,7 +154,7 @@ def _nothing(request: SearchRequest) -> None:
     elif request.without or request.not_like:
         text = _("Nothing is left. Leave out less, or clear filters in the sidebar.")
     elif not request.where.is_empty or request.min_score is not None:
-        text = _("No picture passes these filters. Clear some of them in the sidebar.")
+        text = _("No picture passes these filters. Remove some of them.")
     else:
         text = _("The library is empty.")
     st.info(text)
@@ -180,7 +200,7 @@ def _newest(library: str, where: Filter, facets: Facets) -> None:
     count = resources.store().count(library, where)
     entities = newest_entities(resources.store(), library, where, facets, _NEWEST)
     if not entities:
-        st.info(_("No picture passes these filters. Clear some of them in the sidebar."))
+        st.info(_("No picture passes these filters. Remove some of them."))
         return
     text = _("**{pictures}**, the newest first")
     if len(entities) < count:
@@ -225,7 +245,7 @@ def _sentences(title: str, texts: list[str], key: str) -> None:
             )
 
 
-def search_bar() -> None:
+def search_bar(library: str) -> None:
     """Draw the box and its buttons; listen for pictures that are pasted or dropped."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="search-bar"):
         st.text_input(
@@ -242,11 +262,17 @@ def search_bar() -> None:
             _uploader()
         with st.popover(_("Leave out"), icon=":material/block:"):
             _leave_out()
-        st.button(_("Search"), type="primary", on_click=forget_answer)
+        st.button(_("Search"), type="primary", on_click=_search_again)
+        saved_searches(library)
     page_keys(_take)
     failed = st.session_state.pop(_FAILED, None)
     if failed is not None:
         show(failed)
+
+
+def _search_again() -> None:
+    forget_answer()
+    read_again()
 
 
 def terms(library: str) -> tuple[float, float]:
@@ -390,7 +416,7 @@ def _read(data: bytes) -> query_image.QueryPicture:
     return query_image.read_picture(data, resources.settings().media.max_pixels)
 
 
-def _show_like(library: str, ids: Sequence[str]) -> None:
+def _show_like(library: str, ids: Items[str]) -> None:
     part = search_terms.region()
     _show_stored(library, ids, _("The picture to find more like"), part)
     more = _("More like these") if len(ids) > 1 else _("More like this")
@@ -398,7 +424,7 @@ def _show_like(library: str, ids: Sequence[str]) -> None:
     st.button(_("Stop"), on_click=search_terms.stop_looking_like)
 
 
-def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
+def _show_unlike(library: str, name: str, ids: Items[str]) -> None:
     """Draw stored pictures that what is found is to be less like, or not like at all."""
     icon, text, alt = ":material/thumb_down:", _("less like"), _("A picture to find less like")
     if name == search_terms.NOT_LIKE:
@@ -414,7 +440,7 @@ def _show_unlike(library: str, name: str, ids: Sequence[str]) -> None:
         )
 
 
-def _show_stored(library: str, ids: Sequence[str], alt: str, part: Box | None = None) -> None:
+def _show_stored(library: str, ids: Items[str], alt: str, part: Box | None = None) -> None:
     """Draw the first of stored pictures, and how many more there are."""
     where = Filter(ids=tuple(ids[:_MOST_LOOKS]))
     found = {entity.id: entity for entity in resources.store().entities(library, where)}

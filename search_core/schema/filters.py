@@ -239,6 +239,26 @@ class Filter:
             allowed = tuple(name for name in allowed if name in self.allowed_cameras)
         return replace(self, allowed_cameras=allowed)
 
+    def narrowed(self, other: Filter) -> Filter:
+        """Return what passes this filter and another one of cameras, a time and hours.
+
+        Cameras that have none in common let nothing through. Raises FilterError where both name
+        hours of the day.
+        """
+        if self.hours is not None and other.hours not in (None, self.hours):
+            raise FilterError("A filter has one span of hours of the day, and not two.")
+        both = tuple(name for name in self.cameras if name in other.cameras)
+        found = replace(
+            self,
+            cameras=both if self.cameras and other.cameras else self.cameras or other.cameras,
+            after=max(filter(None, (self.after, other.after)), default=None, key=ms_from_datetime),
+            before=min(
+                filter(None, (self.before, other.before)), default=None, key=ms_from_datetime
+            ),
+            hours=self.hours or other.hours,
+        )
+        return found.seen_by(()) if self.cameras and other.cameras and not both else found
+
     def matches(self, entity: MediaEntity) -> bool:
         """Whether an entity passes: what :meth:`expression` means, said in Python."""
         after = self.after is None or entity.captured_at >= ms_from_datetime(self.after)

@@ -388,6 +388,16 @@ class SearchEngine:
             self._unread(library, where) if query.quoted else 0,
         )
 
+    def standing(self, answer: Answer) -> list[float]:
+        """Return by how many deviations each hit's score stands out of the library at large.
+
+        It compares between sentences, as scores do not.
+        """
+        library = self._store.library(self._library, self._encoder.identity)
+        at_large = self._relevance.drawn(library) @ answer.embedding
+        mean, deviation = float(at_large.mean()), float(at_large.std()) + 1e-9
+        return [(hit.score - mean) / deviation for hit in answer.hits]
+
     def _read(
         self,
         query: Query,

@@ -13,7 +13,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, tzinfo
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from search_core.errors import DiskFull
 from search_core.messages import Message
@@ -113,6 +115,20 @@ def require_room(lite_dir: Path) -> None:
             size=needed >> 20,
             place=lite_dir,
         )
+
+
+def local_zone() -> tzinfo:
+    """Return this machine's time zone by its name, so that it knows when its clocks change.
+
+    Where the system has no name for it, it is the offset from UTC of today.
+    """
+    names = [os.environ.get("TZ", "").lstrip(":")]
+    with suppress(OSError):
+        names.append(str(Path("/etc/localtime").resolve()).rpartition("/zoneinfo/")[2])
+    for name in filter(None, names):
+        with suppress(LookupError, ValueError, OSError):  # ZoneInfoNotFoundError is a LookupError
+            return ZoneInfo(name)
+    return datetime.now(UTC).astimezone().tzinfo or UTC
 
 
 def now_ms() -> int:

@@ -14,7 +14,7 @@ from sightline.cli.admin import audit, doctor, users
 from sightline.cli.cameras import cameras, folders, watch
 from sightline.cli.errors import ended_in_order, told_plainly
 from sightline.cli.ingest import ingest, plan
-from sightline.cli.library import delete, library, verify
+from sightline.cli.library import delete, library, searches, verify
 from sightline.cli.options import GlobalOptions
 from sightline.cli.serve import jobs, serve
 from sightline.cli.terminal import make_printable
@@ -125,6 +125,7 @@ app.command("ingest", rich_help_panel=_FIND)(ingest.ingest)
 app.command("plan", rich_help_panel=_FIND)(plan.plan)
 app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
+app.add_typer(searches.app, name="searches", rich_help_panel=_FIND)
 app.command("clip", rich_help_panel=_FIND)(evidence.clip)
 app.add_typer(evidence.app, name="case", rich_help_panel=_FIND)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)

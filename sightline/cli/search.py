@@ -16,7 +16,10 @@ from search_core.indexes import SearchParams
 from search_core.schema.entity import clock_from_ms
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.pairs import answer_pairs
+from search_core.search.query_text.sequence import read_sequence
 from search_core.settings import Settings
+from sightline.cli.library import searches
 from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
@@ -44,6 +47,8 @@ from sightline.cli.terminal import (
 
 if TYPE_CHECKING:
     from search_core.search.engine import Hit, Query
+    from search_core.search.pairs import Pair
+    from search_core.search.query_text.reader import Reading
     from search_core.store.milvus.store import MilvusStore
 
 
@@ -113,6 +118,24 @@ def search(
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Average several prompts that suit footage.")
     ] = False,
+    literal: Annotated[
+        bool,
+        typer.Option(
+            "--literal", help="Look for the whole sentence: read no time and no camera into it."
+        ),
+    ] = False,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            "--save", metavar="NAME", help="Save this search; `sightline searches` lists it."
+        ),
+    ] = None,
+    saved: Annotated[
+        str | None,
+        typer.Option(
+            "--saved", metavar="NAME", help="Repeat a search that was saved by this name."
+        ),
+    ] = None,
     library: LibraryOption = None,
     sheet: Annotated[
         Path | None,
@@ -122,39 +145,69 @@ def search(
 ) -> None:
     """Search a library by sentence, by picture, by words that were read, or by a stored moment.
 
+    "A white van, then a person running, within 2 minutes" looks for the two in order on one camera.
+    Times and cameras in the sentence, such as "yesterday afternoon" or "at the gate", are filtered
+    by, and what was understood is printed; --literal looks for them as words.
     Scores are cosine similarities: higher is better, and they compare within one query only.
     """
     settings = settings_of(ctx, library)
+    leave = tuple(without or ())
+    stay = (sentence,) if literal and sentence else ()
+    where = make_filter(camera, after, before, tag)
+    wanted = searches.Wanted(sentence or "", where, leave, k, min_score, stay)
+    if saved is not None:
+        if sentence or image or entity_id:
+            raise UsageError(
+                "A saved search says itself what to look for.", "Leave out one of them."
+            )
+        of, wanted = searches.read(settings, saved)
+        settings = settings_of(ctx, library or of)
     picture = read_picture(image, settings) if image else None
     templates = (*FOOTAGE_TEMPLATES, *(template or ())) if ensemble else tuple(template or ())
-    where = make_filter(camera, after, before, tag)
-    where.expression()  # refuses what Milvus cannot carry before anything is loaded
+    wanted.where.expression()  # refuses what Milvus cannot carry before anything is loaded
     params = SearchParams(nprobe=nprobe, ef=ef)
     if sheet is not None:
         check_sheet_name(sheet)
     from search_core.search.engine import Query
 
-    query = Query(
-        sentence,
-        picture,
-        (entity_id,) if entity_id else (),
-        text_weight,
-        templates,
-        tuple(without or ()),
-        without_weight,
-        lettering=tuple(text or ()),
-    )
     with open_workspace(settings) as workspace:
         store = workspace.store()
+        is_more = bool(image or entity_id or text)
+        if save is not None:
+            _save(settings, save, wanted, is_sentence=not is_more)
+        asked, where, k = wanted.sentence, wanted.where, wanted.k
+        if asked:
+            reading = workspace.library().understand(asked, where=where, literal=wanted.literal)
+            _say_what_was_understood(reading, is_enough=is_more)
+            asked, where = reading.rest, where.narrowed(reading.where)
+        sequence = None if is_more else read_sequence(asked, literal=wanted.literal)
+        if sequence is not None:
+            note(f"Searched for {sequence.meaning}. --literal looks for the whole sentence.")
+            found_pairs = answer_pairs(
+                workspace.library().engine, sequence, k=k, where=where, without=wanted.without,
+                params=params,
+            )  # fmt: skip
+            _print_pairs(found_pairs.pairs, wanted.sentence, settings, sheet=sheet, json=json)
+            return
+        query = Query(
+            asked,
+            picture,
+            (entity_id,) if entity_id else (),
+            text_weight,
+            templates,
+            wanted.without,
+            without_weight,
+            lettering=tuple(text or ()),
+        )
         engine = workspace.library().engine
-        found = engine.answer(query, k=k, where=where, params=params, min_score=min_score)
+        found = engine.answer(query, k=k, where=where, params=params, min_score=wanted.min_score)
         hits = found.hits
         known = not warn_of_unknown(store, settings.library, where)
         nothing_found = "" if hits else _nothing_found(store, settings.library, where, known, query)
     if sheet is not None and hits:
         from sightline.cli.contact_sheet import Section, write_contact_sheet
 
-        title = _title(sentence, text, image, entity_id)
+        title = _title(wanted.sentence, text, image, entity_id)
         write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
     if found.effort.reason:
         note(found.effort.reason)
@@ -178,6 +231,65 @@ def search(
         say(hits_table(hits))
     if sheet is not None:
         say(f"Contact sheet: {sheet}" if hits else "No contact sheet was written.")
+
+
+def _save(settings: Settings, name: str, wanted: searches.Wanted, *, is_sentence: bool) -> None:
+    if not is_sentence or not wanted.sentence:
+        raise UsageError(
+            "Only searches for a sentence are saved by the command.",
+            "Save others with the button Saved of the dashboard.",
+        )
+    note(f"Saved as {searches.save(settings, name, wanted).name}.")
+
+
+def _print_pairs(
+    pairs: list[Pair], title: str, settings: Settings, *, sheet: Path | None, json: bool
+) -> None:
+    """Print pairs of hits: one line each, with both times and how far they are apart."""
+    if sheet is not None and pairs:
+        from sightline.cli.contact_sheet import Section, write_contact_sheet
+
+        hits = [hit for pair in pairs for hit in (pair.first, pair.second)]
+        write_contact_sheet(sheet, [Section(title, hits)], settings.data_dir)
+    if json:
+        print_json([pair.to_dict() for pair in pairs])
+        return
+    if not pairs:
+        say("Nothing was followed by the other in that time. Try a longer one.")
+        return
+    made = table(
+        "#", "Score", "Camera", "First", "Then", "Apart", "File",
+        right=("#", "Score", "Apart"), fold=("File",),
+    )  # fmt: skip
+    for pair in pairs:
+        one, other = pair.first.entity, pair.second.entity
+        cameras = dict.fromkeys(entity.camera or "–" for entity in (one, other))
+        made.add_row(
+            str(pair.rank),
+            f"{pair.score:.2f}",
+            " → ".join(cameras),
+            local_time(one.captured_at),
+            local_time(other.captured_at),
+            f"{pair.apart_ms / 1000:.0f} s",
+            shown_path(one.uri, 40),
+            style="dim" if pair.is_less_sure else None,
+        )
+    say(made)
+    if sheet is not None:
+        say(f"Contact sheet: {sheet}")
+
+
+def _say_what_was_understood(reading: Reading, *, is_enough: bool) -> None:
+    """Print what a sentence was read as; raise UsageError where nothing is left to look for."""
+    if not reading.parts:
+        return
+    words = ", ".join(f'"{part.words}" ({part.meaning})' for part in reading.parts)
+    if not reading.rest and not is_enough:
+        raise UsageError(
+            f"Nothing is left to look for: {words} is filtered by.",
+            "Say what to look for as well, or take the words as they are with --literal.",
+        )
+    note(f"Filtered by {words}. --literal looks for these words instead.")
 
 
 def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:

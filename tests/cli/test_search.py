@@ -56,6 +56,38 @@ def test_filters_narrow(run: Run, library: list[str]) -> None:
     assert found("--min-score", "1.5") == 0
 
 
+def test_times_and_cameras_of_a_sentence_are_filtered_by_and_printed(
+    run: Run, library: list[str]
+) -> None:
+    sentence = "a red circle at the gate on 2026-03-01"
+    outcome = run("search", sentence, "--json", *library)
+    assert len(outcome.json) == 10
+    said = " ".join(outcome.err.split())
+    assert '"at the gate" (camera gate), "on 2026-03-01" (2026-03-01, all day)' in said
+    assert run("search", "a red circle yesterday", "--json", *library).json == []
+
+    as_words = run("search", "a red circle yesterday", "--literal", "--json", *library)
+    assert len(as_words.json) == 10 and "Filtered by" not in as_words.err
+
+    nothing_left = run("search", "yesterday", *library)
+    assert nothing_left.exit_code == 2 and "Nothing is left to look for" in nothing_left.err
+    assert "gate" not in run("search", "x", *library).err
+
+
+def test_one_thing_and_then_another_are_pairs(run: Run, library: list[str]) -> None:
+    sentence = "a red circle, then a blue circle, within 1 minute, at the gate"
+    outcome = run("search", sentence, "--json", *library)
+    [pair, *_] = outcome.json
+    assert 0 < pair["apart_ms"] <= 60_000
+    assert pair["first"]["camera"] == pair["second"]["camera"] == "gate"
+    assert "“a red circle”, then “a blue circle” within 1 min" in " ".join(outcome.err.split())
+    assert "Apart" in run("search", sentence, *library).out
+    none = run("search", "a red circle, then a blue one, within 1 minute", "--tag", "no", *library)
+    assert "Nothing was followed by the other" in none.out
+    whole = run("search", sentence, "--literal", "--json", *library).json
+    assert {"rank", "id"} <= set(whole[0])
+
+
 def test_the_table_shows_camera_position_and_file(run: Run, library: list[str]) -> None:
     outcome = run("search", "x", *library)
     assert outcome.exit_code == 0

@@ -35,7 +35,7 @@ class OpenPage(Protocol):
 
 
 class Look(Protocol):
-    def __call__(self, name: str, page: str = "") -> AppTest: ...
+    def __call__(self, name: str, page: str = "", **address: str) -> AppTest: ...
 
 
 @pytest.fixture

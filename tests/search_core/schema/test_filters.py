@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import FilterError
-from search_core.schema.filters import Filter, quoted
+from search_core.schema.filters import Filter, Hours, quoted
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import make_entity
@@ -86,3 +86,17 @@ def test_a_media_type_and_a_source_restrict() -> None:
     where = Filter(media_type="image", source_ids=("a", "b"))
     assert where.expression() == 'source_id in ["a", "b"] and media_type == "image"'
     assert not where.matches(make_entity(1))
+
+
+def test_a_filter_narrowed_by_another_lets_through_what_passes_both() -> None:
+    first, last = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC)
+    one = Filter(cameras=("gate", "yard"), after=first, tags=("kept",))
+    assert one.narrowed(Filter(before=last)) == replace(one, before=last)
+    assert one.narrowed(Filter(cameras=("yard", "hall"))).cameras == ("yard",)
+    assert one.narrowed(Filter(after=last)).after == last
+    nothing = one.narrowed(Filter(cameras=("hall",)))
+    assert not any(nothing.matches(make_entity(0, camera=name)) for name in ("gate", "hall"))
+    hours = Filter(hours=Hours(0, 60))
+    assert one.narrowed(hours).hours == hours.hours
+    with pytest.raises(FilterError):
+        hours.narrowed(Filter(hours=Hours(60, 120)))
