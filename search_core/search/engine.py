@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,13 @@ from search_core.encoders.base import Embeddings, Encoder, l2_normalised
 from search_core.encoders.prompts import text_read, understands, unknown_words
 from search_core.errors import EntityNotFound, UsageError
 from search_core.indexes import SearchParams
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import Box, MediaEntity
 from search_core.schema.filters import Filter
-from search_core.search.filtered_search import Effort, Selectivities, plan_effort
+from search_core.search.filtered_search import Effort, Selectivities
+from search_core.search.folding import NO_PARAMS, minds_filter
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
-from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
+from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store
 
 #: The weight that ranked the right ones first most often.
 WITHOUT_WEIGHT = 0.4
@@ -112,7 +113,6 @@ class Unwanted:
 
 
 DEFAULT_K = PLAIN_K
-NO_PARAMS = SearchParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,9 @@ class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
     ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
-    ``is_past_fall`` that it comes after the scores of a picture's search fell off.
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``box`` is the
+    region it was found by, None for the whole picture; the score is then what the region's is worth
+    beside whole pictures'.
     """
 
     rank: int
@@ -181,6 +183,7 @@ class Hit:
     entity: MediaEntity
     strength: float | None = None
     is_past_fall: bool = False
+    box: Box | None = None
 
     @property
     def is_less_sure(self) -> bool:
@@ -212,15 +215,8 @@ class Hit:
             "thumbnail": entity.thumbnail,
             "caption": entity.caption,
             "tags": list(entity.tags),
+            "box": None if self.box is None else [round(edge, 4) for edge in self.box],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The matches of one vector, best first, and what was done about the filter."""
-
-    matches: list[Match]
-    effort: Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,15 +297,14 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
-        if _minds_filter(library, where, params or NO_PARAMS):
-            self._selectivities.expect(library, where)
+        if minds_filter(library, where, params or NO_PARAMS):
+            self._selectivities.expect(library, where.with_regions())
         wanted, unwanted = self._wanted(query), self._unwanted(query)
         embedding = unwanted.taken_from(wanted, query.without_weight)
         embedded = time.perf_counter()
-        found = find(
-            self._store, library, embedding, self._selectivities,
-            k=k + more, where=where, params=params,
-        )  # fmt: skip
+        found = self._relevance.folding.find(
+            library, embedding, self._selectivities, k=k + more, where=where, params=params
+        )
         ended = time.perf_counter()
         if self._log is not None:
             recorded = RecordedQuery(query.kind, query.text or "", embedding, where, k)
@@ -317,7 +312,8 @@ class SearchEngine:
         kept = [
             match
             for match in found.matches
-            if match.entity.id not in query.like and (min_score is None or match.score >= min_score)
+            if not (query.like and match.entity.keyframe_id in query.like)
+            and (min_score is None or match.score >= min_score)
         ]
         scores = [match.score for match in kept]
         if query.takes_away and not unwanted.is_nothing:
@@ -375,7 +371,7 @@ class SearchEngine:
         unwanted: Unwanted,
     ) -> tuple[list[Match], list[float]]:
         """Return the matches that do not show what is left out, and what each scores without it."""
-        vectors = self._vectors([match.entity.id for match in kept])
+        vectors = self._vectors_of([match.entity for match in kept])
         kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
         if not kept:
             return [], []
@@ -383,9 +379,13 @@ class SearchEngine:
         drawn = self._relevance.drawn(library)
         still = stays(found, drawn, wanted, unwanted.texts)
         still &= ~looks_like(found, drawn, wanted, unwanted.not_like)
-        still &= [match.entity.id not in query.not_like for match in kept]
-        scores = (found @ wanted)[still].tolist()
-        return [match for match, stay in zip(kept, still, strict=True) if stay], scores
+        still &= [match.entity.keyframe_id not in query.not_like for match in kept]
+        scored = zip(kept, (found @ wanted).tolist(), still, strict=True)
+        rows = [(match, score) for match, score, stays in scored if stays]
+        scales = self._relevance.folding.scales_for(library, kept)
+        return [match for match, _ in rows], [
+            scales.score(match.entity, score) for match, score in rows
+        ]
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
@@ -430,6 +430,16 @@ class SearchEngine:
                 )
         return np.stack([vectors[entity_id] for entity_id in ids])
 
+    def _vectors_of(self, rows: Sequence[MediaEntity]) -> dict[str, Embeddings]:
+        """Return the embeddings (dim,) of keyframes and regions that are there, by id."""
+        regions = Filter(ids=tuple(row.id for row in rows if row.is_region), regions=True)
+        pages = self._store.vectors(self._library, where=regions) if regions.ids else ()
+        return self._vectors([row.id for row in rows if not row.is_region]) | {
+            entity.id: vector
+            for page in pages
+            for entity, vector in zip(page.entities, page.embeddings, strict=True)
+        }
+
     def _vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
         """Return the embeddings (dim,) of the entities that are there, by id."""
         if not ids:
@@ -445,61 +455,17 @@ def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | No
     """Return matches as hits, ranked: the sure ones before the others, else as they are."""
     sure = None if query.kind == "text" else sure_before_fall([match.score for match in kept])
     hits = [
-        Hit(0, match.score, match.entity, strength, sure is not None and at >= sure)
+        Hit(
+            *(
+                0,
+                match.score,
+                match.entity.keyframe if match.entity.box else match.entity,
+                strength,
+                sure is not None and at >= sure,
+            ),
+            box=cast(Box, match.entity.box) if match.entity.box else None,
+        )
         for at, (match, strength) in enumerate(zip(kept, strengths, strict=True))
     ]
     hits.sort(key=lambda hit: hit.is_less_sure)  # what is left out changes the order of scores
     return [replace(hit, rank=rank) for rank, hit in enumerate(hits, start=1)]
-
-
-def find(
-    store: Store,
-    library: LibraryInfo,
-    vector: Embeddings,
-    selectivities: Selectivities,
-    *,
-    k: int,
-    where: Filter = NO_FILTER,
-    params: SearchParams | None = None,
-) -> Found:
-    """Return the ``k`` entities nearest to a vector (dim,), trying as hard as the filter asks for.
-
-    A parameter given in ``params`` that widens this index's search is taken as it is.
-    """
-    check_k(k)
-    effort = _effort(library, selectivities, k, where, params or NO_PARAMS)
-    vectors = vector[None, :]
-    if effort.strategy == "exact":
-        [matches] = store.search_exact(library.name, vectors, k=k, where=where)
-    else:
-        [matches] = store.search(library.name, vectors, k=k, where=where, params=effort.params)
-    return Found(matches, effort)
-
-
-def _effort(
-    library: LibraryInfo,
-    selectivities: Selectivities,
-    k: int,
-    where: Filter,
-    asked: SearchParams,
-) -> Effort:
-    if where.is_empty:
-        return Effort("default", asked)
-    if not _minds_filter(library, where, asked):
-        sweep = library.index.sweep or ""
-        given = asked.given().get(sweep)
-        said = "" if given is None else f"Searched with {sweep} {given:,}, as asked for."
-        return Effort("default", asked, said)
-    params = asked.over(library.search.for_hits(k))
-    selectivity = selectivities.of(library, where)
-    return plan_effort(
-        library.index, params, k, selectivity.rows, selectivity.share, selectivities.limits
-    )
-
-
-def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:
-    """Whether the filter's selectivity decides how hard the search tries."""
-    spec = library.index
-    if where.is_empty or spec.exact:
-        return False
-    return asked.given().get(spec.sweep or "") is None

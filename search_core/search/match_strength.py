@@ -27,6 +27,7 @@ import numpy as np
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.errors import EntityNotFound
+from search_core.search.folding import RAW, Folding, Scales
 from search_core.store.library import LibraryInfo, Match, Store
 
 #: How many hits a plain search asks for. A sentence's best picture is the first of those, for an
@@ -128,6 +129,7 @@ class Relevance:
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[float, Embeddings]] = {}
         self._rivals: Embeddings | None = None
+        self.folding = Folding(store, self._scales)
 
     def warm_up(self) -> None:
         """Encode what every sentence is held against, that the first need not wait for it."""
@@ -171,6 +173,10 @@ class Relevance:
             unknown=unknown,
         )
 
+    def _scales(self, library: LibraryInfo) -> Scales:
+        """Return how regions' scores compare with whole pictures'."""
+        return RAW
+
     def _best_of(
         self, library: LibraryInfo, embedding: Embeddings, first: Match | None
     ) -> Embeddings | None:
@@ -181,7 +187,7 @@ class Relevance:
                 return None
             first = found[0]
         try:
-            return self._store.embedding(library.name, first.entity.id)
+            return self._store.embedding(library.name, first.entity.frame_id or first.entity.id)
         except EntityNotFound:  # deleted since it was found
             return None
 

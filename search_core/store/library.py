@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Protocol, Self
 
+import numpy as np
+
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EncoderMismatch, UsageError
 from search_core.indexes import (
@@ -75,6 +77,8 @@ class Replacement(ABC):
 
 
 NO_FILTER = Filter()
+#: Keyframes and their regions: what speaks of vectors counts these.
+EVERY_ROW = Filter(regions=True)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -243,7 +247,10 @@ class Store(Protocol):
         """
 
     def delete(self, name: str, where: Filter) -> int:
-        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        """Remove what passes the filter, with its regions; return how many keyframes that were.
+
+        Refuses an empty filter. One ``with_regions`` removes regions alone too, and counts rows.
+        """
 
     def search(
         self,
@@ -341,15 +348,20 @@ _FEW_ROWS = 10_000
 def chunks_where(store: Store, library: str, where: Filter) -> Iterator[VectorPage]:
     """Yield what passes a filter, some at a time, with embeddings; each once, whatever is written.
 
-    What passes is settled before the first chunk: only ids are held of it. What was deleted since
-    is left out.
+    What passes are keyframes, and each comes with its regions, in one page: what is done to rows
+    is done to all of them. It is settled before the first chunk: only ids are held of it. What was
+    deleted since is left out.
     """
     ids = list(dict.fromkeys(where.ids))
     if not ids or where != Filter(ids=where.ids):
         ids = [entity.id for page in entities_where(store, library, where) for entity in page]
     for start in range(0, len(ids), CHUNK_ROWS):
-        chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]))
-        yield from store.vectors(library, where=chosen)
+        chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]), regions=True)
+        if pages := list(store.vectors(library, where=chosen)):
+            yield VectorPage(
+                [entity for page in pages for entity in page.entities],
+                np.concatenate([page.embeddings for page in pages]),
+            )
 
 
 def entities_where(store: Store, library: str, where: Filter) -> Iterator[list[MediaEntity]]:

@@ -227,15 +227,19 @@ class MilvusStore:
             self.session.read(name, "flushing", flush_all, fresh=True)
 
     def delete(self, name: str, where: Filter) -> int:
-        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        """Remove what passes the filter, with its regions; return how many keyframes that were.
+
+        Refuses an empty filter. One ``with_regions`` removes regions alone too, and counts rows.
+        """
         require_filter(where)
         matching = self.count(name, where)
         if matching:
             client, fields = self.session.client, self.session.catalog.fields
+            rows = where.with_regions()
             self.session.write(
                 name,
                 "deleting",
-                lambda of: client.delete(of, filter=where.expression(fields(of))),
+                lambda of: client.delete(of, filter=rows.expression(fields(of))),
             )
         return matching
 
