@@ -35,6 +35,7 @@ from ingest.media.files import (
     still_written,
 )
 from ingest.media.keyframes.registry import parse_selector
+from ingest.media.regions.registry import parse_regions
 from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
@@ -90,10 +91,10 @@ class Plan:
         selector = parse_selector(asked.keyframes)
         return cls(
             library=library,
-            recipe=recipe_of(encoder.identity.digest, selector.recipe),
+            recipe=recipe_of(encoder.identity.digest, asked.recipe),
             camera=asked.camera,
             uploads_dir=settings.uploads_dir,
-            options=DecodeOptions.of(settings, selector, encoder),
+            options=DecodeOptions.of(settings, selector, encoder, parse_regions(asked.regions)),
             naming=asked.naming(settings, paths),
             anew=anew,
             clocks=asked.clocks(settings),

@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
+from ingest.media.regions.registry import parse_regions
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
@@ -30,7 +31,8 @@ LIVE_RECIPE = "live:1"
 class IngestOptions:
     """How sources are to be ingested: from the command line to the worker, and in the ledger.
 
-    ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`).
+    ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`), and
+    ``regions`` the name of what proposes parts of keyframes that are embedded as well, or ``off``.
     ``camera`` names all of them; without it their names or folders do. ``started_at`` is when the
     first recording began, without a zone in that of its camera. ``timezones`` (``ZONE`` or
     ``CAMERA=ZONE``) and ``clock_offsets`` (``+90s`` or ``CAMERA=+90s``) go before those of the
@@ -49,6 +51,14 @@ class IngestOptions:
     clock_offsets: tuple[str, ...] = ()
     name_patterns: tuple[str, ...] = ()
     alone: bool | None = None
+    regions: str = "off"
+
+    @property
+    def recipe(self) -> str:
+        """What is embedded of a source, as part of the ledger's key; raises UsageError."""
+        regions = parse_regions(self.regions)
+        keyframes = parse_selector(self.keyframes).recipe
+        return keyframes if regions is None else f"{keyframes}+regions:{regions.recipe}"
 
     @property
     def describes_sources(self) -> bool:
@@ -133,7 +143,7 @@ def renamed_recipes(
     for recipe, text in ledger.recipes(library):
         selector = LIVE_RECIPE
         if text:
-            selector = parse_selector(IngestOptions.from_text(text).keyframes).recipe
+            selector = IngestOptions.from_text(text).recipe
         if recipe == recipe_of(old_digest, selector):
             found[recipe] = recipe_of(new_digest, selector)
     return found

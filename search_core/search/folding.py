@@ -12,6 +12,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from search_core.encoders.base import Embeddings
 from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity, RowKind
@@ -119,6 +121,38 @@ class Scales:
 
 
 RAW = Scales()
+
+
+#: Fewer keyframes with regions of a kind and size say too little of how those score.
+_FEW = 20
+
+
+def measured_scales(
+    rows: Sequence[tuple[MediaEntity, Embeddings]], sentences: Embeddings
+) -> Scales:
+    """Return the scales of some of a library's rows (entity, embedding (dim,)).
+
+    ``sentences`` (s, dim) are what people ask. Of a keyframe's regions the best counts, and the
+    more there are the better it is by chance: so half of the keyframes have a best region of a kind
+    and size that is worth more than half of the whole pictures are. By how much it scores more is
+    taken away, the median over the sentences.
+    """
+    whole = [vector for entity, vector in rows if not entity.is_region]
+    if not whole:
+        return RAW
+    usual = np.median(sentences @ np.stack(whole).T, axis=1)
+    regions: dict[SizeOfKind, dict[str, list[Embeddings]]] = {}
+    for entity, vector in rows:
+        if entity.is_region:
+            of_size = regions.setdefault(size_of(entity), {})
+            of_size.setdefault(entity.keyframe_id, []).append(vector)
+    scales = {}
+    for size, frames in regions.items():
+        if len(frames) >= _FEW:
+            best = [(sentences @ np.stack(some).T).max(axis=1) for some in frames.values()]
+            more = np.median(np.stack(best), axis=0) - usual
+            scales[size] = Scale(-float(np.median(more)))
+    return Scales(scales)
 
 
 def fold(matches: Sequence[Match], scales: Scales = RAW) -> list[Match]:

@@ -25,7 +25,7 @@ from search_core.indexes import (
     index_spec_to_dict,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import STORED_FIELDS, MediaEntity
+from search_core.schema.entity import KIND_FIELD, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, Trial
@@ -338,6 +338,17 @@ def require_filter(where: Filter) -> None:
     if where.is_empty:
         raise UsageError(
             "A delete needs a filter or ids.", "To remove everything, drop the library."
+        )
+
+
+def require_regions(library: LibraryInfo) -> None:
+    """Raise UsageError for a library from before regions were stored."""
+    if KIND_FIELD not in library.fields:
+        raise UsageError(
+            "The library {name} was made before regions of pictures could be stored.",
+            "Rebuild its index, which lifts that: `sightline index show`, then `sightline index "
+            "set` with the same type.",
+            name=library.name,
         )
 
 
