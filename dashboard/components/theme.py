@@ -288,7 +288,7 @@ def mark_boxes(boxes: Mapping[str, tuple[MediaEntity, Box]]) -> None:
 
 def mark_in_video(entity: MediaEntity, box: Box) -> None:
     """Draw a region over the opened moment's video for a few seconds: its keyframe comes first."""
-    picture = ".st-key-moment-picture .stVideo"
+    picture = ".st-key-moment-picture .stElementContainer:has(.stVideo)"
     st.html(
         f"<style>{picture}{{position:relative}}{picture}::after"
         '{content:"";position:absolute;inset:0;pointer-events:none;'
