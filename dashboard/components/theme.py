@@ -279,7 +279,7 @@ def mark_boxes(boxes: Mapping[str, tuple[MediaEntity, Box]]) -> None:
         f".st-key-{key} .stImage:not([class*='st-key-folded-'] *)"
         f'{{position:relative}}.st-key-{key} .stImage:not([class*="st-key-folded-"] *)::after'
         f'{{content:"";position:absolute;inset:0 0 auto;aspect-ratio:16/9;pointer-events:none;'
-        f"background:{_outline(entity, box)} center/contain no-repeat}}"
+        f"background:{_outline(entity, box, 0.007)} center/contain no-repeat}}"
         for key, (entity, box) in boxes.items()
     )
     if rules:
@@ -293,14 +293,17 @@ def mark_in_video(entity: MediaEntity, box: Box) -> None:
         f"<style>{picture}{{position:relative}}{picture}::after"
         '{content:"";position:absolute;inset:0;pointer-events:none;'
         "animation:region-fades 4s forwards;"
-        f"background:{_outline(entity, box)} center/contain no-repeat}}"
+        f"background:{_outline(entity, box, 0.003)} center/contain no-repeat}}"
         "@keyframes region-fades{75%{opacity:1}100%{opacity:0}}</style>"
         '<i class="page-style"></i>'
     )
 
 
-def _outline(entity: MediaEntity, box: Box) -> str:
-    """Return a region's outline as a CSS image of the picture's shape, light on dark."""
+def _outline(entity: MediaEntity, box: Box, line: float) -> str:
+    """Return a region's outline as a CSS image of the picture's shape, light on dark.
+
+    ``line`` is how wide it is, as a share of the picture's width.
+    """
     width, height = max(1, entity.width), max(1, entity.height)
     left, top, right, bottom = box
     place = (
@@ -310,7 +313,7 @@ def _outline(entity: MediaEntity, box: Box) -> str:
     )
     drawn = "".join(
         f"<rect {place} stroke='{colour}' stroke-width='{share * width:.1f}'/>"
-        for colour, share in (("#0b0f14", 0.014), ("#ffd166", 0.007))
+        for colour, share in (("#0b0f14", 2 * line), ("#ffd166", line))
     )
     size = f"width='{width}' height='{height}' viewBox='0 0 {width} {height}'"
     svg = f"<svg xmlns='http://www.w3.org/2000/svg' {size}>{drawn}</svg>"
