@@ -35,7 +35,6 @@ from ingest.media.files import (
     still_written,
 )
 from ingest.media.keyframes.registry import parse_selector
-from ingest.media.regions.registry import parse_regions
 from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
@@ -94,7 +93,7 @@ class Plan:
             recipe=recipe_of(encoder.identity.digest, asked.recipe),
             camera=asked.camera,
             uploads_dir=settings.uploads_dir,
-            options=DecodeOptions.of(settings, selector, encoder, parse_regions(asked.regions)),
+            options=DecodeOptions.of(settings, selector, encoder, asked.proposer),
             naming=asked.naming(settings, paths),
             anew=anew,
             clocks=asked.clocks(settings),

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
-from ingest.media.regions.registry import parse_regions
+from ingest.media.regions.base import RegionProposer
+from ingest.media.regions.registry import OFF, parse_regions
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
@@ -51,14 +52,18 @@ class IngestOptions:
     clock_offsets: tuple[str, ...] = ()
     name_patterns: tuple[str, ...] = ()
     alone: bool | None = None
-    regions: str = "off"
+    regions: str = OFF
 
     @property
     def recipe(self) -> str:
         """What is embedded of a source, as part of the ledger's key; raises UsageError."""
-        regions = parse_regions(self.regions)
-        keyframes = parse_selector(self.keyframes).recipe
-        return keyframes if regions is None else f"{keyframes}+regions:{regions.recipe}"
+        keyframes, proposer = parse_selector(self.keyframes).recipe, self.proposer
+        return keyframes if proposer is None else f"{keyframes}+regions:{proposer.recipe}"
+
+    @property
+    def proposer(self) -> RegionProposer | None:
+        """What proposes regions, None for none; raises UsageError for what is unknown."""
+        return None if self.regions == OFF else parse_regions(self.regions)
 
     @property
     def describes_sources(self) -> bool:

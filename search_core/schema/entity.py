@@ -163,6 +163,7 @@ MINUTE_FIELD = "minute_of_day"
 STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD)
 #: What tells regions from keyframes; where a library lacks them, all rows are keyframes.
 KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD = "kind", "frame_id", "box"
+REGION_FIELDS = (KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD)
 
 
 def keyframes_among(entities: Iterable[MediaEntity]) -> list[MediaEntity]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol, Self
 
@@ -25,7 +25,7 @@ from search_core.indexes import (
     index_spec_to_dict,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import KIND_FIELD, STORED_FIELDS, MediaEntity
+from search_core.schema.entity import KIND_FIELD, REGION_FIELDS, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.store.scratch import FACETS, TRIAL_TIMEOUT_S, Trial
@@ -90,6 +90,7 @@ class LibraryInfo:
     ``successor`` is the collection that a running rebuild fills, "" when there is none; ``heir``
     the one, of another encoder, that is about to take over: until then nothing is written.
     ``fields`` are those its collection has: one made before a field was added lacks it.
+    ``has_regions`` says that regions were written to it: until then no filter speaks of them.
     """
 
     name: str
@@ -102,6 +103,14 @@ class LibraryInfo:
     successor: str = ""
     heir: str = ""
     fields: tuple[str, ...] = STORED_FIELDS
+    has_regions: bool = field(default=False, compare=False)
+
+    @property
+    def filter_fields(self) -> tuple[str, ...]:
+        """The fields that filters are written by: where there are no regions, none tells them."""
+        if self.has_regions:
+            return self.fields
+        return tuple(name for name in self.fields if name not in REGION_FIELDS)
 
     @property
     def collections(self) -> tuple[str, ...]:
