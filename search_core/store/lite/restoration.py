@@ -151,7 +151,10 @@ class Restoration:
             "schema_format_version": 2,
             "version": 1,
             "enable_dynamic_field": False,
-            "properties": {layout.LIBRARY_PROPERTY: json.dumps(info.to_dict())},
+            "properties": {
+                layout.LIBRARY_PROPERTY: json.dumps(info.to_dict()),
+                layout.REGIONS_PROPERTY: "yes",  # there may be some: keyframes are told from them
+            },
             "fields": _fields(folder, encoder.dim),
         }
         self._replace(folder / layout.SCHEMA, schema)
