@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -116,6 +117,20 @@ def test_chunks_hold_keyframes_with_their_regions(store: Store, library: str) ->
     vectors = dict(zip((row.id for row in ROWS), VECTORS, strict=True))
     expected = np.stack([vectors[row.id] for row in page.entities])
     np.testing.assert_allclose(page.embeddings, expected, atol=1e-6)
+
+
+def test_a_rebuilt_library_and_another_connection_tell_regions_from_keyframes(
+    store: Store, library: str
+) -> None:
+    store.rebuild(library, IvfFlat(nlist=4))
+    assert (store.count(library), store.count(library, EVERY_ROW)) == (FRAMES, len(ROWS))
+    if not isinstance(store, MilvusStore):
+        return
+    with closing(MilvusStore(store.endpoint)) as other:
+        assert other.library(library).has_regions
+        assert other.count(library, fresh=False) == other.facets(library).count == FRAMES
+        assert other.delete(library, Filter(ids=(make_entity(0).id,))) == 1
+    assert store.count(library, EVERY_ROW) == len(ROWS) - 1 - REGIONS
 
 
 def test_a_library_from_before_regions_takes_keyframes_alone_until_it_is_rebuilt(
