@@ -90,10 +90,10 @@ class Plan:
         selector = parse_selector(asked.keyframes)
         return cls(
             library=library,
-            recipe=recipe_of(encoder.identity.digest, selector.recipe),
+            recipe=recipe_of(encoder.identity.digest, asked.recipe),
             camera=asked.camera,
             uploads_dir=settings.uploads_dir,
-            options=DecodeOptions.of(settings, selector, encoder),
+            options=DecodeOptions.of(settings, selector, encoder, asked.proposer),
             naming=asked.naming(settings, paths),
             anew=anew,
             clocks=asked.clocks(settings),

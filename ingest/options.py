@@ -14,6 +14,8 @@ from pydantic import TypeAdapter
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
+from ingest.media.regions.base import RegionProposer
+from ingest.media.regions.registry import OFF, parse_regions
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
@@ -32,7 +34,8 @@ ReadMode = Literal["auto", "off"]
 class IngestOptions:
     """How sources are to be ingested: from the command line to the worker, and in the ledger.
 
-    ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`).
+    ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`), and
+    ``regions`` the name of what proposes parts of keyframes that are embedded as well, or ``off``.
     ``camera`` names all of them; without it their names or folders do. ``started_at`` is when the
     first recording began, without a zone in that of its camera. ``timezones`` (``ZONE`` or
     ``CAMERA=ZONE``) and ``clock_offsets`` (``+90s`` or ``CAMERA=+90s``) go before those of the
@@ -52,6 +55,18 @@ class IngestOptions:
     name_patterns: tuple[str, ...] = ()
     alone: bool | None = None
     read: ReadMode = "auto"
+    regions: str = OFF
+
+    @property
+    def recipe(self) -> str:
+        """What is embedded of a source, as part of the ledger's key; raises UsageError."""
+        keyframes, proposer = parse_selector(self.keyframes).recipe, self.proposer
+        return keyframes if proposer is None else f"{keyframes}+regions:{proposer.recipe}"
+
+    @property
+    def proposer(self) -> RegionProposer | None:
+        """What proposes regions, None for none; raises UsageError for what is unknown."""
+        return None if self.regions == OFF else parse_regions(self.regions)
 
     @property
     def describes_sources(self) -> bool:
@@ -136,7 +151,7 @@ def renamed_recipes(
     for recipe, text in ledger.recipes(library):
         selector = LIVE_RECIPE
         if text:
-            selector = parse_selector(IngestOptions.from_text(text).keyframes).recipe
+            selector = IngestOptions.from_text(text).recipe
         if recipe == recipe_of(old_digest, selector):
             found[recipe] = recipe_of(new_digest, selector)
     return found

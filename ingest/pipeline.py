@@ -44,7 +44,7 @@ from search_core.encoders.base import Encoder
 from search_core.messages import Message, joined
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
-from search_core.store.library import Store
+from search_core.store.library import Store, require_regions
 from search_core.system.cancellation import Interrupted
 
 
@@ -174,7 +174,9 @@ def ingest(
     outages = Outages(store.address, should_stop, accounts.wait, patience_s)
     began_s = time.monotonic()
     try:
-        outages.outlast(lambda: store.ensure_library(library, encoder.identity))
+        info = outages.outlast(lambda: store.ensure_library(library, encoder.identity))
+        if plan.options.regions is not None:
+            require_regions(info)
         with Ledger(settings.ledger_path) as ledger:
             done = ledger.counts(library)["done"]
             if done and outages.outlast(lambda: store.count(library)) == 0:

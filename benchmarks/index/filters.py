@@ -38,8 +38,8 @@ from search_core.indexes import (
 )
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
-from search_core.search.engine import find
 from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import find
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 

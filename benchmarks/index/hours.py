@@ -28,8 +28,8 @@ from benchmarks.index.filters import make_entities
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.schema.entity import MINUTE_FIELD, MediaEntity, ms_from_datetime
 from search_core.schema.filters import MOST_DAYS, Filter, Hours
-from search_core.search.engine import find
 from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import find
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus import schema
 from search_core.store.milvus.store import MilvusStore

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dashboard.i18n.formatting import counted, local_time, plain, position, time_range, viewer_zone
 from dashboard.i18n.gettext import _
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import Box, MediaEntity
 from search_core.schema.lettering import Line
 from search_core.search.grouping import Moment
 from search_core.search.pairs import Pair
@@ -46,6 +46,11 @@ class Card:
         if self.moment is None:
             return (self.entity,)
         return tuple(hit.entity for hit in self.moment.hits)
+
+    @property
+    def box(self) -> Box | None:
+        """The region that its picture was found by, None for the whole of it."""
+        return None if self.moment is None else self.moment.best.box
 
     @property
     def is_less_sure(self) -> bool:

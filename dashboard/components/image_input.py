@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 from dashboard.i18n.gettext import _
 from ingest.media.images.formats import is_raw, preview_of, without_long_text
@@ -40,6 +40,10 @@ class QueryPicture:
     digest: str
     data: bytes = field(compare=False, repr=False)
     image: Image.Image = field(compare=False, repr=False)
+
+
+#: How wide the line round a region is, as a share of the picture.
+_OUTLINE = 0.0025
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,20 @@ def box_from_text(text: str) -> Box | None:
         return box_of([float(side) for side in text.split(",")])
     except ValueError:
         return None
+
+
+def outlined(image: Image.Image, sides: Sequence[float]) -> Image.Image:
+    """Return a picture with the outline of a region (left, top, right, bottom as fractions)."""
+    marked = image.copy()
+    width, height = image.size
+    left, top, right, bottom = sides
+    place = (left * width, top * height, right * width - 1, bottom * height - 1)
+    line = max(1, round(_OUTLINE * width))
+    draw = ImageDraw.Draw(marked)
+    draw.rectangle(place, outline=(11, 15, 20), width=3 * line)
+    inner = (place[0] + line, place[1] + line, place[2] - line, place[3] - line)
+    draw.rectangle(inner, outline=(255, 209, 102), width=line)
+    return marked
 
 
 def read_picture(data: bytes, max_pixels: int) -> QueryPicture:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
+from urllib.parse import quote
 
 import streamlit as st
 
+from search_core.schema.entity import Box, MediaEntity
 from search_core.schema.facets import CameraFacet
 
 #: The twelve most distinct colours with a contrast of at least 3:1 on the light and the dark page;
@@ -266,6 +268,56 @@ def colour_cards(cameras: Mapping[str, str]) -> None:
     """Give cards, by the keys of their containers, the colours of their cameras."""
     rules = "".join(f".st-key-{key}{{--camera:{colour}}}" for key, colour in cameras.items())
     st.html(f'<style>{rules}</style><i class="page-style"></i>')
+
+
+def mark_boxes(boxes: Mapping[str, tuple[MediaEntity, Box]]) -> None:
+    """Draw the regions that pictures were found by over those of cards, by their containers' keys.
+
+    A card shows all of a picture in the middle of 16:9, and so is its region drawn.
+    """
+    rules = "".join(
+        f".st-key-{key} .stImage:not([class*='st-key-folded-'] *)"
+        f'{{position:relative}}.st-key-{key} .stImage:not([class*="st-key-folded-"] *)::after'
+        f'{{content:"";position:absolute;inset:0 0 auto;aspect-ratio:16/9;pointer-events:none;'
+        f"background:{_outline(entity, box, 0.007)} center/contain no-repeat}}"
+        for key, (entity, box) in boxes.items()
+    )
+    if rules:
+        st.html(f'<style>{rules}</style><i class="page-style"></i>')
+
+
+def mark_in_video(entity: MediaEntity, box: Box) -> None:
+    """Draw a region over the opened moment's video for a few seconds: its keyframe comes first."""
+    picture = ".st-key-moment-picture .stElementContainer:has(.stVideo)"
+    st.html(
+        f"<style>{picture}{{position:relative}}{picture}::after"
+        '{content:"";position:absolute;inset:0;pointer-events:none;'
+        "animation:region-fades 4s forwards;"
+        f"background:{_outline(entity, box, 0.003)} center/contain no-repeat}}"
+        "@keyframes region-fades{75%{opacity:1}100%{opacity:0}}</style>"
+        '<i class="page-style"></i>'
+    )
+
+
+def _outline(entity: MediaEntity, box: Box, line: float) -> str:
+    """Return a region's outline as a CSS image of the picture's shape, light on dark.
+
+    ``line`` is how wide it is, as a share of the picture's width.
+    """
+    width, height = max(1, entity.width), max(1, entity.height)
+    left, top, right, bottom = box
+    place = (
+        f"x='{left * width:.1f}' y='{top * height:.1f}' "
+        f"width='{(right - left) * width:.1f}' height='{(bottom - top) * height:.1f}' "
+        f"rx='{0.006 * width:.1f}' fill='none'"
+    )
+    drawn = "".join(
+        f"<rect {place} stroke='{colour}' stroke-width='{share * width:.1f}'/>"
+        for colour, share in (("#0b0f14", 2 * line), ("#ffd166", line))
+    )
+    size = f"width='{width}' height='{height}' viewBox='0 0 {width} {height}'"
+    svg = f"<svg xmlns='http://www.w3.org/2000/svg' {size}>{drawn}</svg>"
+    return f'url("data:image/svg+xml,{quote(svg)}")'
 
 
 def apply() -> None:

@@ -55,7 +55,7 @@ _COLUMNS = {
 }
 
 
-def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
+def show_comparisons(info: LibraryInfo, facets: Facets, rows: int) -> None:
     """Draw the form that asks for a comparison, and what was measured before."""
     _form(info, facets)
     kept = kept_comparisons(resources.settings().comparisons_dir, info.name)
@@ -68,7 +68,7 @@ def show_comparisons(info: LibraryInfo, facets: Facets) -> None:
     for side, one in zip(st.columns(len(shown), gap="large"), shown, strict=True):
         with side:
             _facts(one, is_running=one.job_id in running)
-            show_advice(info, facets.count, one)
+            show_advice(info, rows, one)
     subjects = [subject_of(one.comparison, one.advice, one.context.target_recall) for one in shown]
     draw_charts(subjects, names, key="-".join(one.job_id for one in shown))
     _downloads(shown)

@@ -30,7 +30,7 @@ from search_core.indexes.advice import (
 from search_core.lab.report.frames import params_text
 from search_core.lab.report.tables import share
 from search_core.lab.serving_recall import LiveRecall, live_recall
-from search_core.store.library import LibraryInfo
+from search_core.store.library import EVERY_ROW, LibraryInfo
 from search_core.system.machine import now_ms
 
 COMPARE, CHANGE, ADVISE = N_("Compare"), N_("Change by hand"), N_("Advise")
@@ -47,20 +47,21 @@ def page() -> None:
         how_to_begin()
         return
     facets = resources.facets(info.name)
-    _current(info, facets.count)
-    if not facets.count:
+    rows = resources.store().count(info.name, EVERY_ROW, fresh=False)
+    _current(info, rows)
+    if not rows:
         st.info(_("This library is empty."))
         link_to_adding(info.name)
-    show_live_recall(info, facets.count)
+    show_live_recall(info, rows)
     show_index_jobs(info.name)
     part = choose_in_address(_("Part"), (COMPARE, CHANGE, ADVISE), key="part")
     if part == CHANGE:
         with st.container(border=True, width=560):
-            pick_index(info, facets.count)
+            pick_index(info, rows)
     elif part == ADVISE:
-        show_advising(info, facets.count)
+        show_advising(info, rows)
     else:
-        show_comparisons(info, facets)
+        show_comparisons(info, facets, rows)
 
 
 PAGE = Page("index", N_("Index"), ":material/speed:", page, right="index")

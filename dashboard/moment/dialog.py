@@ -31,6 +31,7 @@ from dashboard.components.cards import Card
 from dashboard.components.errors import show, shown_in_words
 from dashboard.components.image_input import Box
 from dashboard.components.stills import show_thumbnail, still_of, thumbnail_file
+from dashboard.components.theme import mark_in_video
 from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import _
@@ -44,6 +45,7 @@ from ingest.media.video.clips import Span, clip_suffix
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
+from search_core.schema.entity import Box as RegionBox
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line
@@ -151,7 +153,8 @@ def _opened(
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
         with st.container(key="moment-picture"):
-            _picture(library, entity, searching, looked_for, _lines_of(card, entity))
+            box = card.box if entity.id == card.entity.id else None
+            _picture(library, entity, box, searching, looked_for, _lines_of(card, entity))
         if not _is_choosing(entity):  # which has buttons of its own
             with st.container(horizontal=True, key="moment-actions"):
                 _steps(index, len(cards))
@@ -175,6 +178,7 @@ def _lines_of(card: Card, entity: MediaEntity) -> tuple[Line, ...]:
 def _picture(
     library: str,
     entity: MediaEntity,
+    box: RegionBox | None,
     searching: bool,
     looked_for: Embeddings | None,
     lines: tuple[Line, ...],
@@ -187,8 +191,12 @@ def _picture(
         show_why(entity, looked_for, lines)
     elif entity.in_video:
         playing = _video(library, entity)
+        if box is not None:
+            mark_in_video(entity, box)
     else:
-        _photograph(entity)
+        _photograph(entity, box)
+    if box is not None:
+        st.caption(_("Found by the marked part of the picture."))
     frame_s = None
     if playing is not None:
         with suppress(MediaError):
@@ -260,14 +268,16 @@ def _video(library: str, entity: MediaEntity) -> Path | None:
     return path
 
 
-def _photograph(entity: MediaEntity) -> None:
+def _photograph(entity: MediaEntity, box: RegionBox | None) -> None:
     path = footage.file_of(entity)
     if path is None:
         _gone(entity)
         return
     try:
         limit = resources.settings().media.max_pixels
-        st.image(query_image.read_file(path, limit, _LOOK_PX), width="stretch", alt=_("The photo"))
+        photo = query_image.read_file(path, limit, _LOOK_PX)
+        shown = photo if box is None else query_image.outlined(photo, box)
+        st.image(shown, width="stretch", alt=_("The photo"))
     except MediaError as error:
         show_thumbnail(entity.thumbnail, alt=_("The photo, small"))
         if path.suffix.lower() not in {".heic", ".heif", ".avif"}:

@@ -12,7 +12,7 @@ from dashboard.components.browser import begin_page_at_top, play_on_hover
 from dashboard.components.cards import Card, card_text, folded_pictures, picture_name, then_name
 from dashboard.components.errors import shown_in_words
 from dashboard.components.stills import show_thumbnail
-from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards
+from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards, mark_boxes
 from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
@@ -108,6 +108,13 @@ def draw_cards(
         {
             _key(card, searching=searching): colours.get(card.entity.camera, NO_COLOUR)
             for card in on_page
+        }
+    )
+    mark_boxes(
+        {
+            _key(card, searching=searching): (card.entity, card.box)
+            for card in on_page
+            if card.box is not None
         }
     )
     if pages > 1:

@@ -428,8 +428,8 @@ def _write(store: Store, journal: Journal, library: str, on_progress: OnProgress
     written = pending.done
     while rows := journal.rows(library, _CHUNK_ROWS):
         values = {row.id: row for row in rows}
-        for page in store.vectors(library, where=Filter(ids=tuple(values))):
-            entities = [values[entity.id].put_into(entity) for entity in page.entities]
+        for page in store.vectors(library, where=Filter(ids=tuple(values), regions=True)):
+            entities = [values[entity.keyframe_id].put_into(entity) for entity in page.entities]
             store.upsert(library, entities, page.embeddings)
         journal.written(library, values)  # those that were deleted meanwhile among them
         written += len(values)

@@ -10,7 +10,12 @@ from ingest.intake import KNOWN
 from ingest.report import IngestReport, SourceOutcome
 from ingest.rows.journal import pending_correction
 from search_core.messages import Message
-from search_core.schema.entity import CAMERA_MAX_LENGTH, TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.entity import (
+    CAMERA_MAX_LENGTH,
+    TAGS_MAX_CAPACITY,
+    MediaEntity,
+    keyframes_among,
+)
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store, chunks_where, entities_where
@@ -103,7 +108,7 @@ def correct_known(
     for page in chunks_where(store, known.library, Filter(ids=known.ids)):
         entities = [known.given[entity.source_id].put_into(entity) for entity in page.entities]
         store.upsert(known.library, entities, page.embeddings)
-        report.corrected_keyframes += len(entities)
+        report.corrected_keyframes += len(keyframes_among(entities))
     store.settle(known.library)
     report.corrected = len(known.uris)
     _say_of(report, known.uris, CORRECTED)

@@ -12,6 +12,7 @@ from ingest.ledger import Ledger
 from ingest.rows.deletion import Trash, expect_less, trash_path
 from ingest.rows.journal import rename_corrections
 from search_core.errors import UsageError
+from search_core.schema.entity import keyframes_among
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store, chunks_where, require_filter
@@ -60,14 +61,15 @@ def move_entities(
     moved: Counter[str] = Counter()
     with Ledger(settings.ledger_path) as ledger:
         for page in chunks_where(store, library, where):
-            ids = tuple(entity.id for entity in page.entities)
+            keyframes = keyframes_among(page.entities)
+            ids = tuple(entity.id for entity in keyframes)
             there = {e.id for e in store.entities(target, Filter(ids=ids), limit=len(ids))}
             store.upsert(target, page.entities, page.embeddings)
             store.delete(library, Filter(ids=ids))
-            added = Counter(e.source_id for e in page.entities if e.id not in there)
+            added = Counter(e.source_id for e in keyframes if e.id not in there)
             for line in ledger.of_sources(library, sorted(added)):
                 ledger.expect_more(target, line, added[line.source_id])
-            moved.update(entity.source_id for entity in page.entities)
+            moved.update(entity.source_id for entity in keyframes)
             on_progress(moved.total())
         expect_less(store, ledger, library, moved)
     return moved.total()

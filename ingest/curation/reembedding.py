@@ -13,7 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path, PurePath
 
@@ -21,6 +21,7 @@ from ingest.engines.base import Decoded, DecodeOptions, DecodeTask, Failed, Fini
 from ingest.ledger import Ledger
 from ingest.media.decoding import decode_image
 from ingest.media.keyframes.interval import GivenMoments
+from ingest.media.regions.base import GivenRegions, Region
 from ingest.options import renamed_recipes
 from ingest.report import ReembedReport, SourceOutcome
 from ingest.sources.media_locator import Whereabouts
@@ -29,7 +30,7 @@ from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder, Pixels
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
-from search_core.schema.entity import MediaEntity, is_address
+from search_core.schema.entity import MediaEntity, is_address, keyframes_among
 from search_core.settings import Settings
 from search_core.store.library import Replacement, Store
 from search_core.system.cancellation import Interrupted
@@ -104,6 +105,22 @@ class _Undecoded(SourceOutcome):
     entities: tuple[MediaEntity, ...] = ()
 
 
+@dataclass(slots=True)
+class _Moment:
+    """The rows of one keyframe that the new collection lacks: itself, its regions, or both."""
+
+    rows: list[MediaEntity] = field(default_factory=list)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        return tuple(_region(row) for row in self.rows if row.is_region)
+
+
+def _region(row: MediaEntity) -> Region:
+    left, top, right, bottom = row.box
+    return Region(row.kind, 0, (left, top, right, bottom))
+
+
 def _source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
     return entity.uri, entity.source_id, entity.track
 
@@ -133,7 +150,7 @@ class _Run:
         self._remote = RemoteFiles(settings.remote)
         self._places = Whereabouts(settings, ledger)
         self._lost: dict[str, MediaEntity] = {}
-        self._lacking: dict[int, tuple[DecodeTask, dict[int, MediaEntity]]] = {}
+        self._lacking: dict[int, tuple[DecodeTask, dict[int, _Moment]]] = {}
         self._batch: list[tuple[MediaEntity, Pixels]] = []
 
     def listen(self, tell: Callable[[int, str], None], check: Callable[[], None]) -> None:
@@ -165,10 +182,11 @@ class _Run:
         new_digest = self._encoder.identity.digest
         for old, new in renamed_recipes(self._ledger, library, old_digest, new_digest).items():
             self._ledger.rename_recipe(library, old, new)
-        fewer = Counter(entity.source_id for entity in self._lost.values())
+        lost = keyframes_among(self._lost.values())
+        fewer = Counter(entity.source_id for entity in lost)
         for source_id, count in fewer.items():
             self._ledger.expect_fewer(library, source_id, count)
-        self.report.left_out = [entity.uri for entity in self._lost.values()]
+        self.report.left_out = [entity.uri for entity in lost]
 
     # Within
 
@@ -214,7 +232,11 @@ class _Run:
 
     def _task(self, path: Path, entities: Sequence[MediaEntity]) -> DecodeTask:
         status = path.stat()
-        moments = GivenMoments(frozenset(entity.pts_ms for entity in entities))
+        moments: dict[int, _Moment] = {}
+        for entity in entities:
+            moments.setdefault(entity.pts_ms, _Moment()).rows.append(entity)
+        selector = GivenMoments(frozenset(moments))
+        regions = {pts_ms: moment.regions for pts_ms, moment in moments.items() if moment.regions}
         task = DecodeTask(
             uri=entities[0].uri,
             path=path,
@@ -222,17 +244,21 @@ class _Run:
             version=(status.st_size, status.st_mtime_ns),
             spooled=entities[0].is_remote,
             track=entities[0].track,
-            options=DecodeOptions.of(self._settings, moments, self._encoder),
+            options=DecodeOptions.of(
+                self._settings, selector, self._encoder, GivenRegions(regions) if regions else None
+            ),
         )
-        self._lacking[id(task)] = (task, {entity.pts_ms: entity for entity in entities})
+        self._lacking[id(task)] = (task, moments)
         return task
 
     def _take(self, task: DecodeTask, event: object) -> None:
         lacking = self._lacking[id(task)][1]
         match event:
-            case Decoded(keyframe, pixels):
-                if (entity := lacking.pop(keyframe.pts_ms, None)) is not None:
-                    self._add(entity, pixels)
+            case Decoded(keyframe, pixels, crops):
+                if (moment := lacking.pop(keyframe.pts_ms, None)) is not None:
+                    waiting = iter(crops)
+                    for row in moment.rows:
+                        self._add(row, next(waiting) if row.is_region else pixels)
             case Finished(warning):
                 self._end(task, warning or "has no frame at that moment any more")
             case Failed(reason=reason):
@@ -242,29 +268,31 @@ class _Run:
         """Embed what did not come from a source otherwise."""
         _, lacking = self._lacking.pop(id(task))
         task.let_go(keyframes=1)
-        self._take_pictures(tuple(lacking.values()), reason)
+        rows = [row for moment in lacking.values() for row in moment.rows]
+        self._take_pictures(rows, reason)
 
     def _take_pictures(self, entities: Sequence[MediaEntity], reason: str) -> None:
         """Embed stills, and the thumbnails of what cannot be decoded for a reason."""
         for entity in entities:
             thumbnail = self._settings.data_dir / entity.thumbnail
             places = [thumbnail] if reason else [Path(entity.uri), thumbnail]
-            pixels = next(filter(None.__ne__, map(self._pixels_of, places)), None)
+            pictures = (self._pixels_of(place, entity) for place in places)
+            pixels = next(filter(None.__ne__, pictures), None)
             if reason:
                 self.report.reasons[entity.uri] = reason
             if pixels is None:
                 self._lost[entity.id] = entity
                 self.report.reasons.setdefault(entity.uri, Message("is not there any more"))
                 continue
-            self.report.thumbnails += bool(reason)
+            self.report.thumbnails += bool(reason) and not entity.is_region
             self._add(entity, pixels)
 
-    def _pixels_of(self, picture: Path) -> Pixels | None:
+    def _pixels_of(self, picture: Path, row: MediaEntity) -> Pixels | None:
         try:
             image = decode_image(picture, max_pixels=self._settings.media.max_pixels)
         except (MediaError, OSError):
             return None
-        return self._encoder.preprocess(image)
+        return self._encoder.preprocess(_region(row).cut(image) if row.is_region else image)
 
     def _add(self, entity: MediaEntity, pixels: Pixels) -> None:
         self._batch.append((entity, pixels))
@@ -276,6 +304,6 @@ class _Run:
             return
         embeddings = self._encoder.encode_pixels([pixels for _, pixels in self._batch])
         self._replacement.put([entity for entity, _ in self._batch], embeddings)
-        self.report.keyframes += len(self._batch)
+        self.report.keyframes += len(keyframes_among(entity for entity, _ in self._batch))
         self._tell(self.report.keyframes, PurePath(self._batch[-1][0].uri).name)
         self._batch = []

@@ -35,7 +35,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.endpoint import Endpoint, is_running
-from search_core.store.library import Store, VectorPage
+from search_core.store.library import Store, VectorPage, chunks_where
 from search_core.store.lite.inspection import Damage, inspect
 from search_core.store.lite.restoration import Restoration, sample_rows
 from search_core.system.database import is_damaged
@@ -248,9 +248,10 @@ def _point_elsewhere(store: Store, ledger: Ledger, finding: Finding, places: Whe
     path = places.elsewhere(finding.library, finding.source_id, finding.subject)
     if not path:
         return  # it was moved again
-    moved = [replace(entity, uri=path) for entity in finding.entities]
-    vectors = [store.embedding(finding.library, entity.id) for entity in moved]
-    store.upsert(finding.library, moved, np.stack(vectors))
+    ids = tuple(entity.id for entity in finding.entities)
+    for page in chunks_where(store, finding.library, Filter(ids=ids)):
+        moved = [replace(entity, uri=path) for entity in page.entities]
+        store.upsert(finding.library, moved, page.embeddings)
     ledger.locate([Location(finding.library, finding.source_id, path, Mount.of(Path(path)))])
     ledger.leave(finding.library, finding.source_id, finding.subject, path)
 
@@ -330,7 +331,7 @@ def _take_in_again(
                 continue
             options = _options(store, ledger, finding)
             if finding.kind != "media_changed":
-                kept += store.vectors(library, where=rows)
+                kept += store.vectors(library, where=rows.with_regions())
             groups.setdefault(options, []).append(finding)
         files = {item.source_id: _file_to_ingest(ledger, item) for item in findings}
     for options, mine in groups.items():

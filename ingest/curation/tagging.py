@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from ingest.options import checked_tags
 from search_core.errors import EntityNotFound
-from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity
+from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity, keyframes_among
 from search_core.schema.filters import Filter
 from search_core.store.library import Store, chunks_where
 
@@ -26,11 +26,10 @@ def set_tags(store: Store, library: str, entity_id: str, tags: Iterable[str]) ->
     Raises EntityNotFound, and UsageError for tags that Milvus cannot hold.
     """
     cleaned = checked_tags(tags)
-    embedding = store.embedding(library, entity_id)
-    for entity in store.entities(library, Filter(ids=(entity_id,)), limit=1):
-        tagged = replace(entity, tags=cleaned)
-        store.upsert(library, [tagged], embedding[None])
-        return tagged
+    for page in chunks_where(store, library, Filter(ids=(entity_id,))):
+        tagged = [replace(entity, tags=cleaned) for entity in page.entities]
+        store.upsert(library, tagged, page.embeddings)
+        return keyframes_among(tagged)[0]
     raise EntityNotFound("The library {name} has no entity {id}.", name=library, id=entity_id)
 
 
@@ -55,11 +54,11 @@ def change_tags(
             kept = (tag for tag in entity.tags if tag not in removed)
             tags = tuple(dict.fromkeys((*kept, *added)))
             if len(tags) > TAGS_MAX_CAPACITY:
-                full += 1
+                full += not entity.is_region
             elif tags != entity.tags:
                 rows.append(row)
                 entities.append(replace(entity, tags=tags))
         if entities:
             store.upsert(library, entities, page.embeddings[rows])
-            changed += len(entities)
+            changed += len(keyframes_among(entities))
     return Retagged(changed, full)

@@ -19,6 +19,7 @@ from typing import Protocol, Self
 from ingest.media.base import KeyframeSelector, LeastSize, MediaKind
 from ingest.media.capture_time.claims import TimeClaim
 from ingest.media.keyframes.interval import GivenMoments
+from ingest.media.regions.base import LEAST_SIDE, Region, RegionProposer
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Embeddings, Encoder, EncoderIdentity, Pixels, Preprocess
 from search_core.errors import MediaError
@@ -40,6 +41,7 @@ class DecodeOptions:
     """How every source of one ingest is decoded; ``thumbnail_px`` is the longer side.
 
     ``encoder`` is the one whose embeddings the library holds, None where nothing is embedded.
+    ``regions`` proposes which parts of a keyframe are embedded as well, None for none.
     """
 
     selector: KeyframeSelector
@@ -49,6 +51,7 @@ class DecodeOptions:
     thumbnail_px: int
     max_pixels: int
     max_animation_frames: int
+    regions: RegionProposer | None = None
 
     @classmethod
     def of(
@@ -56,6 +59,7 @@ class DecodeOptions:
         settings: Settings,
         selector: KeyframeSelector = HEADERS_ALONE,
         encoder: Encoder | None = None,
+        regions: RegionProposer | None = None,
     ) -> Self:
         """Return how the settings have sources decoded, by default to be opened alone."""
         return cls(
@@ -66,12 +70,15 @@ class DecodeOptions:
             settings.media.thumbnail_px,
             settings.media.max_pixels,
             settings.media.max_animation_frames,
+            regions,
         )
 
     @property
     def least(self) -> LeastSize:
         """How small pictures may be made for what becomes of them."""
         height, width = self.preprocess.size
+        if self.regions is not None:  # the smallest region is as large as the encoder takes
+            height, width = (round(side / LEAST_SIDE) for side in (height, width))
         return LeastSize((width, height), self.thumbnail_px)
 
 
@@ -170,25 +177,28 @@ class Keyframe:
     thumbnail: str
     span_ms: int = 0
     track: int = 0
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A keyframe that is to be embedded."""
+    """A keyframe that is to be embedded; ``crops`` are its regions, in their order."""
 
     keyframe: Keyframe
     pixels: Pixels
+    crops: tuple[Pixels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """A keyframe that the engine has embedded too; ``embedding`` is (dim,), of length 1.
+    """A keyframe that the engine has embedded too.
 
+    ``embeddings`` (1 + regions, dim), of length 1, begin with that of the whole picture.
     ``seconds`` is its share of the time that embedding took.
     """
 
     keyframe: Keyframe
-    embedding: Embeddings
+    embeddings: Embeddings
     seconds: float = 0.0
 
 

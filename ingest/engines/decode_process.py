@@ -29,6 +29,7 @@ from ingest.engines.base import (
 from ingest.media.base import DecodedFrame, KeyframeSelector, OpenedMedia
 from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.files import CHANGED_WHILE_READ
+from ingest.media.regions.base import Region, RegionFinder, RegionProposer
 from ingest.media.thumbnails import write_thumbnail
 from ingest.media.video.video import Video
 from search_core.errors import MediaError, in_words
@@ -151,7 +152,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             if task.header_only:
                 yield Finished("")
                 return
-            stage = "decode"
+            stage, finders = "decode", _Finders(task.options.regions)
             for frame in _frames(media, task, pulse):
                 if isinstance(frame, Alive):
                     yield frame
@@ -162,10 +163,14 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
                     task.options.data_dir,
                     task.options.thumbnail_px,
                 )
+                regions = finders.regions_of(frame)
                 keyframe = Keyframe(
-                    frame.pts_ms, frame.width, frame.height, thumbnail, frame.span_ms, frame.track
+                    *(frame.pts_ms, frame.width, frame.height, thumbnail),
+                    *(frame.span_ms, frame.track, regions),
                 )
-                yield Decoded(keyframe, task.options.preprocess(compact(frame.image)))
+                preprocess = task.options.preprocess
+                crops = tuple(preprocess(region.cut(frame.image)) for region in regions)
+                yield Decoded(keyframe, preprocess(compact(frame.image)), crops)
             warning, left_out = media.warning, media.left_out
         status = task.path.stat()
         if (status.st_size, status.st_mtime_ns) != task.version:
@@ -185,6 +190,23 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
         yield Failed(stage, Message("cannot be processed: {reason}", reason=in_words(error)))
     except Exception as error:  # decoders raise anything at all
         yield Failed(stage, Message("cannot be decoded: {error}", error=in_words(error)))
+
+
+class _Finders:
+    """Finds the regions of one source's keyframes; each video track has a background of its own."""
+
+    def __init__(self, proposer: RegionProposer | None) -> None:
+        self._proposer = proposer
+        self._of_track: dict[int, RegionFinder] = {}
+
+    def regions_of(self, frame: DecodedFrame) -> tuple[Region, ...]:
+        """Return a keyframe's regions, none without a proposer."""
+        if self._proposer is None:
+            return ()
+        finder = self._of_track.get(frame.track)
+        if finder is None:
+            finder = self._of_track.setdefault(frame.track, self._proposer.finder())
+        return tuple(finder.regions_of(frame))
 
 
 def _frames(

@@ -23,19 +23,28 @@ from ingest.media.video.gop import Stretch
 #: block, so that a sensor's noise is averaged away and what is left are things and light.
 SmallPicture: TypeAlias = NDArray[np.uint8]
 SMALL_WIDTH, SMALL_HEIGHT = 64, 36
+#: Which blocks of a picture at low resolution: (SMALL_HEIGHT, SMALL_WIDTH).
+Mask: TypeAlias = NDArray[np.bool_]
 
 #: The usual distance of frames taken from an animated image.
 ANIMATION_STEP_MS = 1_000
+
+
+def small_picture_of(image: Image.Image) -> SmallPicture:
+    """Return an RGB picture at low resolution."""
+    small = image.resize((SMALL_WIDTH, SMALL_HEIGHT), Image.Resampling.BOX)
+    return np.asarray(small, np.uint8)
 
 
 class SeenFrame(Protocol):
     """A decoded frame, as a chooser sees it.
 
     ``ends_ms`` may be set by the chooser: what the frame shows was over then, although there was no
-    other keyframe yet.
+    other keyframe yet. So may ``foreground``: what of the picture stands out from the background.
     """
 
     ends_ms: int | None
+    foreground: Mask | None
 
     @property
     def pts_ms(self) -> int:
@@ -189,7 +198,8 @@ class DecodedFrame:
     ``pts_ms`` counts from the start of the video. ``image`` is RGB; it may be smaller than
     ``width`` x ``height``, the size the frame is displayed at, where that saved decoding.
     ``span_ms`` is how long a video's frame stands for what is shown, from ``pts_ms`` on.
-    ``track`` is 0 for the main video track, else the number of another one.
+    ``track`` is 0 for the main video track, else the number of another one. ``foreground`` is what
+    stands out from the background, as displayed, where whoever chose the frame looked for that.
     """
 
     pts_ms: int
@@ -198,6 +208,7 @@ class DecodedFrame:
     image: Image.Image
     span_ms: int = 0
     track: int = 0
+    foreground: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ingest.rows.journal import forget_corrections
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import EncoderMismatch, SightlineError, UsageError
 from search_core.messages import restored, stored
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import BOX_FIELD, MediaEntity, keyframes_among
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import NO_FILTER, Store, VectorPage, chunks_where, require_filter
@@ -58,6 +58,10 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (deletion, source_id, recipe)
     )
     """,
+    """
+    ALTER TABLE entities ADD COLUMN frame_id TEXT NOT NULL DEFAULT '';
+    CREATE INDEX entities_frame ON entities (frame_id)
+    """,
 )
 _CHUNK_ROWS = 500
 
@@ -89,12 +93,16 @@ class Trash(Records):
             return int(made.lastrowid or 0)
 
     def put(self, number: int, page: VectorPage, lines: Sequence[LedgerRow]) -> None:
-        """Keep entities with their embeddings, and what the ledger says of their sources."""
+        """Keep rows with their embeddings, and what the ledger says of their sources."""
         with self._database.writing() as connection:
             connection.executemany(
-                "INSERT OR REPLACE INTO entities VALUES (?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO entities"
+                " (deletion, id, source_id, entity, embedding, frame_id) VALUES (?, ?, ?, ?, ?, ?)",
                 [
-                    (number, entity.id, entity.source_id, _text(entity), vector.tobytes())
+                    (
+                        *(number, entity.id, entity.source_id, _text(entity)),
+                        *(vector.tobytes(), entity.frame_id),
+                    )
                     for entity, vector in zip(
                         page.entities, page.embeddings.astype(np.float32), strict=True
                     )
@@ -112,7 +120,8 @@ class Trash(Records):
         """Return what was deleted and can be put back, newest first; of one library if given."""
         rows = self._database.read(
             "SELECT number, library, encoder, what, deleted_ms,"
-            " (SELECT count(*) FROM entities WHERE deletion = number) FROM deletions"
+            " (SELECT count(*) FROM entities WHERE deletion = number AND frame_id = '')"
+            " FROM deletions"
             " WHERE (?1 IS NULL OR library = ?1) ORDER BY number DESC",
             (library,),
         )
@@ -130,16 +139,24 @@ class Trash(Records):
         ]
 
     def contents(self, number: int) -> Iterator[VectorPage]:
-        """Yield what was deleted at once, some at a time, with its embeddings (n, dim)."""
+        """Yield what was deleted at once, some at a time, with its embeddings (n, dim).
+
+        Keyframes come with their regions, whose ids begin with those of their keyframes.
+        """
         after = ""
-        while rows := self._database.read(
-            "SELECT id, entity, embedding FROM entities WHERE deletion = ? AND id > ?"
+        while keyframes := self._database.read(
+            "SELECT id FROM entities WHERE deletion = ? AND frame_id = '' AND id > ?"
             " ORDER BY id LIMIT ?",
             (number, after, _CHUNK_ROWS),
         ):
-            vectors = np.stack([np.frombuffer(vector, dtype=np.float32) for _, _, vector in rows])
-            yield VectorPage([_entity(text) for _, text, _ in rows], vectors)
-            after = str(rows[-1][0])
+            first, after = str(keyframes[0][0]), str(keyframes[-1][0])
+            rows = self._database.read(
+                "SELECT entity, embedding FROM entities WHERE deletion = ?"
+                " AND id >= ? AND id < ? || '.' ORDER BY id",
+                (number, first, after),
+            )
+            vectors = np.stack([np.frombuffer(vector, dtype=np.float32) for _, vector in rows])
+            yield VectorPage([_entity(text) for text, _ in rows], vectors)
 
     def lines(self, number: int) -> list[LedgerRow]:
         """Return what the ledger said of the sources that something was deleted of."""
@@ -147,11 +164,16 @@ class Trash(Records):
         return [LedgerRow(**restored(json.loads(line))) for (line,) in rows]
 
     def take(self, number: int, ids: Sequence[str]) -> None:
-        """Keep some of what was deleted at once no longer, and its heading when that was all."""
+        """Keep some of what was deleted at once no longer, and its heading when that was all.
+
+        ``ids`` are keyframes', whose regions go with them.
+        """
         with self._database.writing() as connection:
-            connection.executemany(
-                "DELETE FROM entities WHERE deletion = ? AND id = ?", [(number, id) for id in ids]
-            )
+            for name in ("id", "frame_id"):
+                connection.executemany(
+                    f"DELETE FROM entities WHERE deletion = ? AND {name} = ?",  # noqa: S608
+                    [(number, id) for id in ids],
+                )
             left = connection.execute(
                 "SELECT 1 FROM entities WHERE deletion = ? LIMIT 1", (number,)
             ).fetchone()
@@ -199,7 +221,8 @@ def _text(entity: MediaEntity) -> str:
 
 def _entity(text: str) -> MediaEntity:
     record = json.loads(text)
-    return MediaEntity(**{**record, "tags": tuple(record["tags"])})
+    arrays = {name: tuple(record.get(name, ())) for name in ("tags", BOX_FIELD)}
+    return MediaEntity(**{**record, **arrays})
 
 
 def remove_pictures(settings: Settings, store: Store, entities: Sequence[MediaEntity]) -> None:
@@ -271,8 +294,9 @@ def discard(
     with Trash(trash_path(settings)) as trash, Ledger(settings.ledger_path) as ledger:
         number = trash.begin(library, store.library(library).encoder, what, now_ms())
         for page in chunks_where(store, library, where):
-            ids = tuple(entity.id for entity in page.entities)
-            sources = sorted({entity.source_id for entity in page.entities})
+            keyframes = keyframes_among(page.entities)
+            ids = tuple(entity.id for entity in keyframes)
+            sources = sorted({entity.source_id for entity in keyframes})
             trash.put(number, page, ledger.of_sources(library, sources))
             try:
                 store.delete(library, Filter(ids=ids))
@@ -280,7 +304,7 @@ def discard(
                 if store.count(library, Filter(ids=ids)) == len(ids):
                     trash.take(number, ids)  # nothing was deleted: there is nothing to put back
                 raise
-            touched.update(entity.source_id for entity in page.entities)
+            touched.update(entity.source_id for entity in keyframes)
             on_progress(touched.total())
         if not touched:
             trash.take(number, ())
@@ -308,14 +332,15 @@ def put_back(
         lines = trash.lines(number)
         count = 0
         for page in trash.contents(number):
-            wanted = [only is None or entity.id in only for entity in page.entities]
+            wanted = [only is None or row.keyframe_id in only for row in page.entities]
             entities = list(compress(page.entities, wanted))
             if not entities:
                 continue
-            ids = tuple(entity.id for entity in entities)
+            keyframes = keyframes_among(entities)
+            ids = tuple(entity.id for entity in keyframes)
             there = {e.id for e in store.entities(library, Filter(ids=ids), limit=len(ids))}
             store.upsert(library, entities, page.embeddings[np.array(wanted)])
-            added = Counter(e.source_id for e in entities if e.id not in there)
+            added = Counter(e.source_id for e in keyframes if e.id not in there)
             for line in lines:
                 ledger.expect_more(library, line, added[line.source_id])
             trash.take(number, ids)
@@ -328,7 +353,8 @@ def deleted_entities(settings: Settings, number: int, limit: int) -> list[MediaE
     with Trash(trash_path(settings)) as trash:
         _find(trash, number)
         pages = trash.contents(number)
-        return list(islice((entity for page in pages for entity in page.entities), limit))
+        found = (entity for page in pages for entity in keyframes_among(page.entities))
+        return list(islice(found, limit))
 
 
 def deletions(settings: Settings, library: str | None = None) -> list[Deletion]:
@@ -385,8 +411,9 @@ def expect_less(store: Store, ledger: Ledger, library: str, gone: Counter[str]) 
 def _purge_entities(
     settings: Settings, store: Store, trash: Trash, number: int, entities: list[MediaEntity]
 ) -> None:
-    for start in range(0, len(entities), _PAGE_ROWS):
-        page = entities[start : start + _PAGE_ROWS]
+    keyframes = keyframes_among(entities)
+    for start in range(0, len(keyframes), _PAGE_ROWS):
+        page = keyframes[start : start + _PAGE_ROWS]
         trash.take(number, [entity.id for entity in page])
         remove_pictures(settings, store, page)
 

@@ -25,6 +25,7 @@ from ingest.media.base import (
     SMALL_HEIGHT,
     SMALL_WIDTH,
     KeyframeSelector,
+    Mask,
     SeenFrame,
     SmallPicture,
 )
@@ -32,6 +33,7 @@ from ingest.media.capture_time.claims import CaptureTime
 from ingest.media.keyframes.analysis.background import Novelty
 from ingest.media.keyframes.auto import LONGEST_SPAN_MS, Auto
 from ingest.media.keyframes.registry import Distinct
+from ingest.media.regions.base import Region
 from ingest.report import SourceOutcome
 from ingest.rows.replacement import Existing
 from ingest.rows.writer import Ending, Rows, Writer
@@ -80,6 +82,7 @@ class _Frame:
     picture: SmallPicture
     is_keyframe: bool = True
     ends_ms: int | None = None
+    foreground: Mask | None = None
 
     def small(self) -> SmallPicture:
         return self.picture
@@ -236,8 +239,21 @@ class Segments:
         return Shown(entity.captured_at, picture, judged)
 
 
-#: An entity and its embedding (dim,).
-Row = tuple[MediaEntity, Embeddings]
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A keyframe with its regions; ``embeddings`` (1 + regions, dim) begin with its own."""
+
+    entity: MediaEntity
+    embeddings: Embeddings
+    regions: tuple[Region, ...] = ()
+
+    @property
+    def entities(self) -> list[MediaEntity]:
+        """The rows that are stored, in the order of the embeddings."""
+        return [
+            self.entity,
+            *(self.entity.region(one.kind, one.number, one.box) for one in self.regions),
+        ]
 
 
 class Gate:
@@ -252,26 +268,27 @@ class Gate:
         self._held: dict[str, Row] = {}
         self._left_out: dict[str, list[MediaEntity]] = {}
 
-    def offer(self, entity: MediaEntity, embedding: Embeddings) -> list[Row]:
+    def offer(self, row: Row) -> list[Row]:
         """Take a source's next keyframe; return what is to be written now."""
         if not self._least_distance:
-            return [(entity, embedding)]
+            return [row]
+        entity = row.entity
         held = self._held.get(entity.source_id)
-        if held is not None and held[0].track == entity.track:
-            kept, its = held
-            if 1.0 - float(its @ embedding) < self._least_distance:
+        if held is not None and held.entity.track == entity.track:
+            kept = held.entity
+            if 1.0 - float(held.embeddings[0] @ row.embeddings[0]) < self._least_distance:
                 span_ms = entity.pts_ms + entity.span_ms - kept.pts_ms
                 kept = replace(kept, span_ms=max(kept.span_ms, span_ms))
-                self._held[entity.source_id] = kept, its
+                self._held[entity.source_id] = replace(held, entity=kept)
                 self._left_out.setdefault(entity.source_id, []).append(entity)
                 return []
-        self._held[entity.source_id] = entity, embedding
+        self._held[entity.source_id] = row
         return [held] if held is not None else []
 
     def end(self, source_id: str) -> tuple[list[Row], list[MediaEntity]]:
         """End a source; return what of it is still to be written, and what was left out."""
         held = self._held.pop(source_id, None)
-        return [held] if held is not None else [], self._left_out.pop(source_id, [])
+        return ([] if held is None else [held]), self._left_out.pop(source_id, [])
 
 
 #: The first batch holds so many, each next one twice as many, up to a full one: the encoder need
@@ -312,6 +329,7 @@ class Batches:
         self._opened: dict[str, tuple[Opened, CaptureTime, Existing | None]] = {}
         self._came: Counter[str] = Counter()
         self._batch: list[tuple[DecodeTask, Decoded | Embedded]] = []
+        self._pictures = 0
         self._endings: list[Ending] = []
 
     def open(
@@ -334,9 +352,10 @@ class Batches:
     def add(self, task: DecodeTask, frame: Decoded | Embedded) -> None:
         """Take a keyframe; a batch that is full by it is written."""
         self._batch.append((task, frame))
+        self._pictures += 1 + len(frame.keyframe.regions)
         self._came[task.source_id] += 1
         self.keyframes += 1
-        if len(self._batch) >= self._full:
+        if self._pictures >= self._full:
             self.flush()
             self._full = min(2 * self._full, self._most)
 
@@ -353,36 +372,45 @@ class Batches:
             embeddings = self._embeddings()
             self._put(
                 [
-                    row
-                    for (task, frame), embedding in zip(self._batch, embeddings, strict=True)
-                    for row in self._gate.offer(self._entity(task, frame.keyframe), embedding)
+                    kept
+                    for (task, frame), rows in zip(self._batch, embeddings, strict=True)
+                    for kept in self._gate.offer(
+                        Row(self._entity(task, frame.keyframe), rows, frame.keyframe.regions)
+                    )
                 ]
             )
-            self._batch = []
+            self._batch, self._pictures = [], 0
         for ending in self._endings:
             self._finish(ending)
         self._endings = []
 
-    def _embeddings(self) -> Embeddings:
-        """Return the batch's embeddings (n, dim)."""
+    def _embeddings(self) -> list[Embeddings]:
+        """Return the embeddings (1 + regions, dim) of each keyframe of the batch."""
         began_s = time.monotonic()
-        pixels = [frame.pixels for _, frame in self._batch if isinstance(frame, Decoded)]
-        made = iter(self._encoder.encode_pixels(pixels)) if pixels else iter(())
+        pixels = [
+            picture
+            for _, frame in self._batch
+            if isinstance(frame, Decoded)
+            for picture in (frame.pixels, *frame.crops)
+        ]
+        made = self._encoder.encode_pixels(pixels) if pixels else np.empty((0, 0), np.float32)
         self.seconds += time.monotonic() - began_s
-        rows = []
+        rows, first = [], 0
         for _, frame in self._batch:
             if isinstance(frame, Embedded):
                 self.seconds += frame.seconds
-                rows.append(frame.embedding)
+                rows.append(frame.embeddings)
             else:
-                rows.append(next(made))
-        return np.stack(rows)
+                last = first + 1 + len(frame.crops)
+                rows.append(made[first:last])
+                first = last
+        return rows
 
     def _put(self, rows: Sequence[Row]) -> None:
         if rows:
-            entities, embeddings = zip(*rows, strict=True)
-            self._segments.add(entities)
-            self._writer.put(Rows(list(entities), np.stack(embeddings)))
+            self._segments.add(row.entity for row in rows)
+            entities = [entity for row in rows for entity in row.entities]
+            self._writer.put(Rows(entities, np.concatenate([row.embeddings for row in rows])))
 
     def _finish(self, ending: Ending) -> None:
         """Hand over a source's last row and how it ended, its keyframes counted, and forget it."""

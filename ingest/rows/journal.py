@@ -48,9 +48,9 @@ class NewValues(NamedTuple):
     camera: str | None = None
 
     def put_into(self, entity: MediaEntity) -> MediaEntity:
-        """Return the entity with these values."""
+        """Return the entity, or a region of it, with these values."""
         given = {name: value for name, value in self._asdict().items() if value is not None}
-        return replace(entity, **given)
+        return replace(entity, **{**given, "id": entity.id})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,12 @@ from ingest.rows.journal import pending_values
 from ingest.rows.writer import Outages
 from ingest.sources.media_locator import Whereabouts
 from search_core.messages import Message
-from search_core.schema.entity import TAGS_MAX_CAPACITY, MediaEntity, is_address
+from search_core.schema.entity import (
+    TAGS_MAX_CAPACITY,
+    MediaEntity,
+    is_address,
+    keyframes_among,
+)
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store, chunks_where, entities_where
@@ -203,7 +208,7 @@ class Replacement:
 
     def _remove(self, source_id: str, kept: frozenset[str]) -> None:
         for page in chunks_where(self._store, self._library, Filter(source_ids=(source_id,))):
-            refused = [entity for entity in page.entities if entity.id not in kept]
+            refused = [row for row in keyframes_among(page.entities) if row.id not in kept]
             remove_rows(self._settings, self._store, self._library, refused)
 
     def _location(self, uri: str, source_id: str, options: str = "") -> Location:

@@ -41,7 +41,7 @@ from search_core.lab.session import (
 )
 from search_core.messages import Message
 from search_core.search.query_log import RecordedQuery
-from search_core.store.library import LibraryInfo, Store
+from search_core.store.library import EVERY_ROW, LibraryInfo, Store
 
 OnRun = Callable[[RunContext, IndexRun], None]
 OnProgress = Callable[[Progress], None]
@@ -86,7 +86,7 @@ class IndexBenchmark:
         too few vectors, IndexParameterError for types and sweeps that do not exist.
         """
         info = self._store.library(self._library)
-        count = self._store.count(self._library)
+        count = self._store.count(self._library, EVERY_ROW)
         if count <= self._options.k:
             raise UsageError(
                 "The library {name} has {count} vectors, too few to compare indexes.",

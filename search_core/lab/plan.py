@@ -84,7 +84,7 @@ class FilterCase:
 
     def expression(self) -> str:
         """Return it as a trial's Milvus expression; raises FilterError."""
-        parts = [self.where.expression()] if not self.where.is_empty else []
+        parts = [] if self.where.is_empty else [self.where.with_regions().expression()]
         if self.share < 1.0:
             parts.append(f"bucket < {self.buckets}")
         return " and ".join(parts)
@@ -95,7 +95,8 @@ class FilterCase:
         if self.share < 1.0:
             passing &= bucket_of(rows) < self.buckets
         if not self.where.is_empty:
-            passing &= np.array([self.where.matches(entity) for entity in facets], dtype=bool)
+            where = self.where.with_regions()
+            passing &= np.array([where.matches(entity) for entity in facets], dtype=bool)
         return passing
 
 

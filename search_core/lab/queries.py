@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.lab.records import QueryKind
 from search_core.messages import Message
-from search_core.schema.entity import SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import BOX_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.search.query_log import RecordedQuery
-from search_core.store.library import Store
+from search_core.store.library import EVERY_ROW, Store
 
 BLOCK_ROWS = 16_384
 _values = attrgetter(*SCALAR_FIELDS)
@@ -107,12 +107,12 @@ def spool_library(
     stored vector equals by design. ``on_progress`` hears how many of how many were read.
     """
     rng = np.random.default_rng(seed)
-    total = min(limit + held_out, store.count(library))
+    total = min(limit + held_out, store.count(library, EVERY_ROW))
     apart = np.zeros(total, dtype=bool)
     apart[rng.choice(total, min(held_out, total), replace=False)] = True
     kept: list[Embeddings] = []
     done = 0
-    for page in store.vectors(library, limit=total, seed=seed):
+    for page in store.vectors(library, where=EVERY_ROW, limit=total, seed=seed):
         out = apart[done : done + len(page.entities)]
         # Rows written since they were counted are nobody's to hold out.
         out = np.pad(out, (0, len(page.entities) - len(out)))
@@ -126,7 +126,8 @@ def spool_library(
 
 def _entity_of(values: Sequence[Any]) -> MediaEntity:
     record = dict(zip(SCALAR_FIELDS, values, strict=True))
-    return MediaEntity(**{**record, "tags": tuple(record["tags"])})
+    arrays = {name: tuple(record[name]) for name in ("tags", BOX_FIELD)}
+    return MediaEntity(**{**record, **arrays})
 
 
 Encode = Callable[[Sequence[str]], Embeddings]

@@ -17,10 +17,17 @@ from search_core.lab.ground_truth import TIE
 from search_core.lab.queries import FEW_RECORDED
 from search_core.lab.timing import recall_interval
 from search_core.schema.filters import Filter
-from search_core.search.engine import find
 from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import find
 from search_core.search.query_log import QueryLog
-from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, VectorPage
+from search_core.store.library import (
+    EVERY_ROW,
+    NO_FILTER,
+    LibraryInfo,
+    Match,
+    Store,
+    VectorPage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +89,7 @@ def live_recall(
     UsageError for a library of fewer than two entities.
     """
     info = store.library(library)
-    rows = store.count(library)
+    rows = store.count(library, EVERY_ROW)
     if rows < 2:
         raise UsageError(
             "The library {library} holds too little to measure searches on.", library=library
@@ -95,12 +102,12 @@ def live_recall(
     for query in asked:
         found = find(
             store, info, query.embedding, selectivities,
-            k=k + bool(query.itself), where=query.where,
+            k=k + bool(query.itself), where=query.where.with_regions(),
         )  # fmt: skip
         done[found.effort.strategy] += 1
         answers.append([hit for hit in found.matches if hit.entity.id != query.itself][:k])
     truth = _Truth(asked, answers, k)
-    for page in store.vectors(library):
+    for page in store.vectors(library, where=EVERY_ROW):
         truth.add(page)
         on_progress(min(1.0, truth.rows / rows))
     shares = truth.shares()
@@ -148,7 +155,7 @@ class _Truth:
     def _passing(self, page: VectorPage) -> NDArray[np.bool_]:
         """Return which rows of a page may answer each query, as (queries, rows)."""
         masks = {
-            where: np.array([where.matches(entity) for entity in page.entities])
+            where: np.array([where.with_regions().matches(entity) for entity in page.entities])
             for where in {query.where for query in self._asked}
         }
         ids = {entity.id: row for row, entity in enumerate(page.entities)}
@@ -186,6 +193,6 @@ def _recorded(info: LibraryInfo, log: QueryLog | None, limit: int) -> list[_Aske
 def _stored(store: Store, library: str, limit: int, seed: int) -> list[_Asked]:
     return [
         _Asked(embedding, itself=entity.id)
-        for page in store.vectors(library, limit=limit, seed=seed)
+        for page in store.vectors(library, where=EVERY_ROW, limit=limit, seed=seed)
         for entity, embedding in zip(page.entities, page.embeddings, strict=True)
     ]

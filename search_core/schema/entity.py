@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from search_core.schema.lettering import LETTERING_TEXT_FIELD, Line, lines_of, searched_text
 
 MediaType = Literal["image", "frame"]
+#: What a row's vector is of: all of a picture, what moves in it, or one of its tiles.
+RowKind = Literal["frame", "motion", "tile"]
+#: A part of a picture: left, top, right and bottom as fractions of it as displayed.
+Box: TypeAlias = tuple[float, float, float, float]
 #: Where ``captured_at`` was read; `ingest.media.capture_time.SOURCES` says in which order.
 CapturedFrom = Literal[
     "given",
@@ -59,7 +64,7 @@ class FrameRef:
 
 @dataclass(frozen=True, slots=True)
 class MediaEntity:
-    """One searchable image or keyframe, without its embedding.
+    """One searchable image or keyframe, or a region of one, without its embedding.
 
     Times are milliseconds: ``captured_at`` and ``ingested_at`` since the epoch in UTC, ``pts_ms``
     since the start of the video (0 for images), ``duration_ms`` the length of the whole video.
@@ -68,6 +73,10 @@ class MediaEntity:
     camera's keyframe counts ``pts_ms`` from the beginning of its day (UTC). ``span_ms`` is how long
     a keyframe stands for what its video shows, from ``pts_ms`` on; 0 where unknown. ``lettering``
     holds the lines that were read on it, see `lines`; "" where it was not read yet.
+
+    A region is a row beside its keyframe's, whose ``frame_id`` that is, with all that the keyframe
+    has but for the embedding: that of the ``box`` alone (left, top, right, bottom as fractions).
+    ``kind`` is how the box was found; a keyframe's is "frame", and it has no box.
     """
 
     id: str
@@ -87,6 +96,9 @@ class MediaEntity:
     tags: tuple[str, ...] = field(default=())
     span_ms: int = 0
     lettering: str = ""
+    frame_id: str = ""
+    kind: RowKind = "frame"
+    box: tuple[float, ...] = ()
 
     @property
     def lines(self) -> tuple[Line, ...]:
@@ -99,9 +111,32 @@ class MediaEntity:
         return searched_text(self.lettering)
 
     @property
+    def is_region(self) -> bool:
+        """Whether it is a region of a keyframe, and none itself."""
+        return self.kind != "frame"
+
+    @property
+    def keyframe_id(self) -> str:
+        """The id of the keyframe that it is of, or its own."""
+        return self.frame_id or self.id
+
+    @property
+    def keyframe(self) -> MediaEntity:
+        """The keyframe that it is a region of, or itself."""
+        if not self.is_region:
+            return self
+        return replace(self, id=self.frame_id, frame_id="", kind="frame", box=())
+
+    def region(self, kind: RowKind, number: int, box: Box) -> MediaEntity:
+        """Return a region of this keyframe: the ``number``-th of its kind."""
+        return replace(
+            self, id=f"{self.id}-{kind[0]}{number}", frame_id=self.id, kind=kind, box=box
+        )
+
+    @property
     def track(self) -> int:
         """Which video track of its file it is of: 0 for the main one, which players show."""
-        found = _TRACK.fullmatch(self.id.removeprefix(self.source_id))
+        found = _TRACK.fullmatch(self.keyframe_id.removeprefix(self.source_id))
         return int(found[1]) if found else 0
 
     @property
@@ -140,6 +175,14 @@ SCALAR_FIELDS = tuple(field.name for field in fields(MediaEntity))
 #: Stored beside them, made of ``captured_at`` wherever a row is written: see `minute_of_day`.
 MINUTE_FIELD = "minute_of_day"
 STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD, LETTERING_TEXT_FIELD)
+#: What tells regions from keyframes; where a library lacks them, all rows are keyframes.
+KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD = "kind", "frame_id", "box"
+REGION_FIELDS = (KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD)
+
+
+def keyframes_among(entities: Iterable[MediaEntity]) -> list[MediaEntity]:
+    """Return the keyframes among rows, without their regions: what people count."""
+    return [entity for entity in entities if not entity.is_region]
 
 
 def is_address(path: str) -> bool:

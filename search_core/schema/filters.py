@@ -19,6 +19,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from search_core.errors import FilterError
 from search_core.schema.entity import (
+    FRAME_ID_FIELD,
+    KIND_FIELD,
     MINUTE_FIELD,
     MINUTES_A_DAY,
     STORED_FIELDS,
@@ -181,6 +183,9 @@ class Filter:
     ``allowed_cameras`` are those that who asks may see at all, whatever ``cameras`` says: None for
     any, and none of them for nothing. ``is_unread``: those on which nothing was read yet because
     nobody tried.
+
+    What passes are keyframes. With ``regions`` their regions pass as well, by the ids of their
+    keyframes too: for what speaks of rows, such as a search of vectors.
     """
 
     cameras: tuple[str, ...] = ()
@@ -193,11 +198,16 @@ class Filter:
     hours: Hours | None = None
     allowed_cameras: tuple[str, ...] | None = None
     is_unread: bool = False
+    regions: bool = False
 
     @property
     def is_empty(self) -> bool:
-        """Whether it lets everything through."""
-        return self == Filter()
+        """Whether it lets every keyframe through."""
+        return self in (Filter(), Filter(regions=True))
+
+    def with_regions(self) -> Filter:
+        """Return it letting the regions of what passes through as well."""
+        return self if self.regions else replace(self, regions=True)
 
     def expression(self, fields: Collection[str] = STORED_FIELDS) -> str:
         """Return the Milvus boolean expression, "" when nothing is filtered.
@@ -206,14 +216,16 @@ class Filter:
         cannot carry (control characters), and where rows hold no minute of the day for hours of a
         time that is endless or longer than MOST_DAYS.
         """
-        parts: list[str] = []
-        for name, values in (
-            ("camera", self.cameras),
-            ("id", self.ids),
-            ("source_id", self.source_ids),
-        ):
-            if values:
-                parts.append(f"{name} in [{', '.join(quoted(value) for value in values)}]")
+        has_regions = KIND_FIELD in fields
+        parts = [] if self.regions or not has_regions else [f'{KIND_FIELD} == "frame"']
+        if self.cameras:
+            parts.append(_is_one_of("camera", self.cameras))
+        if self.ids:
+            ids = _is_one_of("id", self.ids)
+            of_frames = _is_one_of(FRAME_ID_FIELD, self.ids)
+            parts.append(f"({ids} or {of_frames})" if self.regions and has_regions else ids)
+        if self.source_ids:
+            parts.append(_is_one_of("source_id", self.source_ids))
         if self.after is not None:
             parts.append(f"captured_at >= {ms_from_datetime(self.after)}")
         if self.before is not None:
@@ -225,8 +237,8 @@ class Filter:
             written = _minutes if MINUTE_FIELD in fields else _within
             parts.append(written(self.hours, self.after, self.before))
         if self.allowed_cameras is not None:
-            allowed = ", ".join(quoted(name) for name in self.allowed_cameras)
-            parts.append(f"camera in [{allowed}]" if allowed else _NOTHING)
+            allowed = self.allowed_cameras
+            parts.append(_is_one_of("camera", allowed) if allowed else _NOTHING)
         if self.is_unread and LETTERING_FIELD in fields:
             parts.append(f'{LETTERING_FIELD} == ""')
         return " and ".join(parts)
@@ -266,8 +278,9 @@ class Filter:
         return (
             after
             and before
+            and (self.regions or not entity.is_region)
             and (not self.cameras or entity.camera in self.cameras)
-            and (not self.ids or entity.id in self.ids)
+            and (not self.ids or entity.id in self.ids or entity.frame_id in self.ids)
             and (not self.source_ids or entity.source_id in self.source_ids)
             and all(tag in entity.tags for tag in self.tags)
             and self.media_type in (None, entity.media_type)
@@ -275,6 +288,10 @@ class Filter:
             and (self.allowed_cameras is None or entity.camera in self.allowed_cameras)
             and not (self.is_unread and entity.lettering)
         )
+
+
+def _is_one_of(name: str, values: Sequence[str]) -> str:
+    return f"{name} in [{', '.join(quoted(value) for value in values)}]"
 
 
 @lru_cache(maxsize=256)

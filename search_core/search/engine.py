@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,14 +28,15 @@ from search_core.encoders.prompts import text_read, understands, unknown_words
 from search_core.errors import EntityNotFound, UsageError
 from search_core.indexes import SearchParams
 from search_core.messages import Message
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import Box, MediaEntity
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line, plain_words
 from search_core.search import lettering
-from search_core.search.filtered_search import Effort, Selectivities, plan_effort
+from search_core.search.filtered_search import Effort, Selectivities
+from search_core.search.folding import NO_PARAMS, Found, minds_filter
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
-from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
+from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store
 
 #: The weight that ranked the right ones first most often.
 WITHOUT_WEIGHT = 0.4
@@ -115,7 +116,6 @@ class Unwanted:
 
 
 DEFAULT_K = PLAIN_K
-NO_PARAMS = SearchParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +196,10 @@ class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
     ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
-    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``lines`` are
-    those with the words looked for, where it was found by them; ``is_seen`` whether what was looked
-    for in words or pictures had a part.
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``box`` is the
+    region it was found by, None for the whole picture; the score is then what the region's is worth
+    beside whole pictures'. ``lines`` are those with the words looked for, where it was found by
+    them; ``is_seen`` whether what was looked for in words or pictures had a part.
     """
 
     rank: int
@@ -206,6 +207,7 @@ class Hit:
     entity: MediaEntity
     strength: float | None = None
     is_past_fall: bool = False
+    box: Box | None = None
     lines: tuple[Line, ...] = ()
     is_seen: bool = True
 
@@ -249,15 +251,8 @@ class Hit:
             "tags": list(entity.tags),
             "found_by": self.found_by,
             "lettering": lettering.lines_to_json(self.lines),
+            "box": None if self.box is None else [round(edge, 4) for edge in self.box],
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The matches of one vector, best first, and what was done about the filter."""
-
-    matches: list[Match]
-    effort: Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,8 +335,8 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
-        if _minds_filter(library, where, params or NO_PARAMS):
-            self._selectivities.expect(library, where)
+        if minds_filter(library, where, params or NO_PARAMS):
+            self._selectivities.expect(library, where.with_regions())
         wanted, unwanted = self._wanted(query), self._unwanted(query)
         embedding = unwanted.taken_from(wanted, query.without_weight)
         embedded = time.perf_counter()
@@ -350,10 +345,9 @@ class SearchEngine:
         if query.quoted:
             found = Found(self._scored(read, embedding), _among(read))
         else:
-            found = find(
-                self._store, library, embedding, self._selectivities,
-                k=k + more, where=where, params=params,
-            )  # fmt: skip
+            found = self._relevance.folding.find(
+                library, embedding, self._selectivities, k=k + more, where=where, params=params
+            )
             found.matches.extend(self._scored(_not_among(read, found.matches), embedding))
         by_id = {one.entity.id: one for one in read}
         ended = time.perf_counter()
@@ -363,8 +357,8 @@ class SearchEngine:
         kept = [
             match
             for match in found.matches
-            if match.entity.id not in query.like
-            and (min_score is None or match.score >= min_score or match.entity.id in by_id)
+            if not (query.like and match.entity.keyframe_id in query.like)
+            and (min_score is None or match.score >= min_score or match.entity.keyframe_id in by_id)
         ]
         scores = [match.score for match in kept]
         if query.takes_away and not unwanted.is_nothing:
@@ -470,7 +464,7 @@ class SearchEngine:
         unwanted: Unwanted,
     ) -> tuple[list[Match], list[float]]:
         """Return the matches that do not show what is left out, and what each scores without it."""
-        vectors = self._vectors([match.entity.id for match in kept])
+        vectors = self._vectors_of([match.entity for match in kept])
         kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
         if not kept:
             return [], []
@@ -478,9 +472,13 @@ class SearchEngine:
         drawn = self._relevance.drawn(library)
         still = stays(found, drawn, wanted, unwanted.texts)
         still &= ~looks_like(found, drawn, wanted, unwanted.not_like)
-        still &= [match.entity.id not in query.not_like for match in kept]
-        scores = (found @ wanted)[still].tolist()
-        return [match for match, stay in zip(kept, still, strict=True) if stay], scores
+        still &= [match.entity.keyframe_id not in query.not_like for match in kept]
+        scored = zip(kept, (found @ wanted).tolist(), still, strict=True)
+        rows = [(match, score) for match, score, stays in scored if stays]
+        scales = self._relevance.folding.scales_for(library, kept)
+        return [match for match, _ in rows], [
+            scales.score(match.entity, score) for match, score in rows
+        ]
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
@@ -525,6 +523,16 @@ class SearchEngine:
                 )
         return np.stack([vectors[entity_id] for entity_id in ids])
 
+    def _vectors_of(self, rows: Sequence[MediaEntity]) -> dict[str, Embeddings]:
+        """Return the embeddings (dim,) of keyframes and regions that are there, by id."""
+        regions = Filter(ids=tuple(row.id for row in rows if row.is_region), regions=True)
+        pages = self._store.vectors(self._library, where=regions) if regions.ids else ()
+        return self._vectors([row.id for row in rows if not row.is_region]) | {
+            entity.id: vector
+            for page in pages
+            for entity, vector in zip(page.entities, page.embeddings, strict=True)
+        }
+
     def _vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
         """Return the embeddings (dim,) of the entities that are there, by id."""
         if not ids:
@@ -540,7 +548,16 @@ def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | No
     """Return matches as hits, ranked: the sure ones before the others, else as they are."""
     sure = None if query.kind == "text" else sure_before_fall([match.score for match in kept])
     hits = [
-        Hit(0, match.score, match.entity, strength, sure is not None and at >= sure)
+        Hit(
+            *(
+                0,
+                match.score,
+                match.entity.keyframe if match.entity.box else match.entity,
+                strength,
+                sure is not None and at >= sure,
+            ),
+            box=cast(Box, match.entity.box) if match.entity.box else None,
+        )
         for at, (match, strength) in enumerate(zip(kept, strengths, strict=True))
     ]
     hits.sort(key=lambda hit: hit.is_less_sure)  # what is left out changes the order of scores
@@ -578,56 +595,3 @@ def _without_read(unknown: Sequence[str], read: Sequence[lettering.Found]) -> tu
     """Return the words that mean nothing to the encoder and were not read either."""
     said = {word for one in read for line in one.reading.lines for word in plain_words(line.text)}
     return tuple(word for word in unknown if not said.intersection(plain_words(word)))
-
-
-def find(
-    store: Store,
-    library: LibraryInfo,
-    vector: Embeddings,
-    selectivities: Selectivities,
-    *,
-    k: int,
-    where: Filter = NO_FILTER,
-    params: SearchParams | None = None,
-) -> Found:
-    """Return the ``k`` entities nearest to a vector (dim,), trying as hard as the filter asks for.
-
-    A parameter given in ``params`` that widens this index's search is taken as it is.
-    """
-    check_k(k)
-    effort = _effort(library, selectivities, k, where, params or NO_PARAMS)
-    vectors = vector[None, :]
-    if effort.strategy == "exact":
-        [matches] = store.search_exact(library.name, vectors, k=k, where=where)
-    else:
-        [matches] = store.search(library.name, vectors, k=k, where=where, params=effort.params)
-    return Found(matches, effort)
-
-
-def _effort(
-    library: LibraryInfo,
-    selectivities: Selectivities,
-    k: int,
-    where: Filter,
-    asked: SearchParams,
-) -> Effort:
-    if where.is_empty:
-        return Effort("default", asked)
-    if not _minds_filter(library, where, asked):
-        sweep = library.index.sweep or ""
-        given = asked.given().get(sweep)
-        said = "" if given is None else f"Searched with {sweep} {given:,}, as asked for."
-        return Effort("default", asked, said)
-    params = asked.over(library.search.for_hits(k))
-    selectivity = selectivities.of(library, where)
-    return plan_effort(
-        library.index, params, k, selectivity.rows, selectivity.share, selectivities.limits
-    )
-
-
-def _minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bool:
-    """Whether the filter's selectivity decides how hard the search tries."""
-    spec = library.index
-    if where.is_empty or spec.exact:
-        return False
-    return asked.given().get(spec.sweep or "") is None

@@ -22,7 +22,7 @@ from typing import Literal
 from search_core.indexes import IndexSpec, SearchParams, parameters_of
 from search_core.messages import Message
 from search_core.schema.filters import Filter
-from search_core.store.library import NO_FILTER, LibraryInfo, Store
+from search_core.store.library import EVERY_ROW, LibraryInfo, Store
 
 EffortStrategy = Literal["default", "raised", "exact"]
 
@@ -178,12 +178,12 @@ class Selectivities:
 
     def expect(self, library: LibraryInfo, where: Filter) -> None:
         """Begin to count what :meth:`of` will ask for, while something else is done."""
-        for asked in (NO_FILTER, where):
+        for asked in (EVERY_ROW, where):
             self._count(library, asked)
 
     def of(self, library: LibraryInfo, where: Filter) -> Selectivity:
         """Return a filter's selectivity; raises StoreError when Milvus fails."""
-        counts = [self._count(library, asked) for asked in (NO_FILTER, where)]
+        counts = [self._count(library, asked) for asked in (EVERY_ROW, where)]
         wait(counts)  # so that one that fails after another is not met by the next search
         rows, passing = (count.result() for count in counts)
         return Selectivity(rows, passing)

@@ -27,13 +27,18 @@ import numpy as np
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.errors import EntityNotFound
-from search_core.store.library import LibraryInfo, Match, Store
+from search_core.schema.entity import MediaEntity
+from search_core.schema.filters import Filter
+from search_core.search.folding import RAW, Folding, Scales, measured_scales
+from search_core.store.library import LibraryInfo, Match, Store, chunks_where
 
 #: How many hits a plain search asks for. A sentence's best picture is the first of those, for an
 #: approximate index may find another first where it is asked for more or fewer.
 PLAIN_K = 50
 #: So many pictures drawn by chance tell a sentence's mean score to 3 % of its deviation.
 BACKGROUND_ROWS = 1000
+#: So many keyframes drawn by chance tell how their regions score beside whole pictures.
+SCALE_KEYFRAMES = 300
 #: A background is believed so long; it changes as slowly as a library does.
 FRESH_S = 600.0
 #: From here on a hit is a match; calibrations are fitted to it.
@@ -127,7 +132,9 @@ class Relevance:
         self._clock = clock
         self._lock = threading.Lock()
         self._drawn: dict[str, tuple[float, Embeddings]] = {}
+        self._measured: dict[str, tuple[float, Scales]] = {}
         self._rivals: Embeddings | None = None
+        self.folding = Folding(store, self._scales)
 
     def warm_up(self) -> None:
         """Encode what every sentence is held against, that the first need not wait for it."""
@@ -171,6 +178,29 @@ class Relevance:
             unknown=unknown,
         )
 
+    def _scales(self, library: LibraryInfo) -> Scales:
+        """Return how regions' scores compare with whole pictures', measured anew now and then."""
+        with self._lock:
+            measured_s, scales = self._measured.get(library.collection, (0.0, RAW))
+            if measured_s and self._clock() - measured_s < FRESH_S:
+                return scales
+            rivals = self._encoded_rivals()
+            scales = measured_scales(self._some_keyframes(library), rivals)
+            if len(self._measured) >= _MOST_KEPT:
+                self._measured.clear()
+            self._measured[library.collection] = (self._clock(), scales)
+            return scales
+
+    def _some_keyframes(self, library: LibraryInfo) -> list[tuple[MediaEntity, Embeddings]]:
+        """Return keyframes drawn by chance with all their regions, each with its embedding."""
+        drawn = self._store.vectors(library.name, limit=SCALE_KEYFRAMES)
+        ids = tuple(entity.id for page in drawn for entity in page.entities)
+        return [
+            row
+            for page in chunks_where(self._store, library.name, Filter(ids=ids))
+            for row in zip(page.entities, page.embeddings, strict=True)
+        ]
+
     def _best_of(
         self, library: LibraryInfo, embedding: Embeddings, first: Match | None
     ) -> Embeddings | None:
@@ -181,7 +211,7 @@ class Relevance:
                 return None
             first = found[0]
         try:
-            return self._store.embedding(library.name, first.entity.id)
+            return self._store.embedding(library.name, first.entity.frame_id or first.entity.id)
         except EntityNotFound:  # deleted since it was found
             return None
 

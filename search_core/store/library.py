@@ -7,9 +7,11 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol, Self
+
+import numpy as np
 
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import EncoderMismatch, UsageError
@@ -23,7 +25,7 @@ from search_core.indexes import (
     index_spec_to_dict,
 )
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import STORED_FIELDS, MediaEntity
+from search_core.schema.entity import KIND_FIELD, REGION_FIELDS, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import LETTERING_TEXT_FIELD, Wording
@@ -76,6 +78,8 @@ class Replacement(ABC):
 
 
 NO_FILTER = Filter()
+#: Keyframes and their regions: what speaks of vectors counts these.
+EVERY_ROW = Filter(regions=True)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -87,6 +91,7 @@ class LibraryInfo:
     ``successor`` is the collection that a running rebuild fills, "" when there is none; ``heir``
     the one, of another encoder, that is about to take over: until then nothing is written.
     ``fields`` are those its collection has: one made before a field was added lacks it.
+    ``has_regions`` says that regions were written to it: until then no filter speaks of them.
     """
 
     name: str
@@ -99,6 +104,14 @@ class LibraryInfo:
     successor: str = ""
     heir: str = ""
     fields: tuple[str, ...] = STORED_FIELDS
+    has_regions: bool = field(default=False, compare=False)
+
+    @property
+    def filter_fields(self) -> tuple[str, ...]:
+        """The fields that filters are written by: where there are no regions, none tells them."""
+        if self.has_regions:
+            return self.fields
+        return tuple(name for name in self.fields if name not in REGION_FIELDS)
 
     @property
     def keeps_lettering(self) -> bool:
@@ -264,7 +277,10 @@ class Store(Protocol):
         """
 
     def delete(self, name: str, where: Filter) -> int:
-        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        """Remove what passes the filter, with its regions; return how many keyframes that were.
+
+        Refuses an empty filter. One ``with_regions`` removes regions alone too, and counts rows.
+        """
 
     def search(
         self,
@@ -355,6 +371,17 @@ def require_filter(where: Filter) -> None:
         )
 
 
+def require_regions(library: LibraryInfo) -> None:
+    """Raise UsageError for a library from before regions were stored."""
+    if KIND_FIELD not in library.fields:
+        raise UsageError(
+            "The library {name} was made before regions of pictures could be stored.",
+            "Rebuild its index, which lifts that: `sightline index show`, then `sightline index "
+            "set` with the same type.",
+            name=library.name,
+        )
+
+
 CHUNK_ROWS = 500
 _FEW_ROWS = 10_000
 
@@ -362,15 +389,20 @@ _FEW_ROWS = 10_000
 def chunks_where(store: Store, library: str, where: Filter) -> Iterator[VectorPage]:
     """Yield what passes a filter, some at a time, with embeddings; each once, whatever is written.
 
-    What passes is settled before the first chunk: only ids are held of it. What was deleted since
-    is left out.
+    What passes are keyframes, and each comes with its regions, in one page: what is done to rows
+    is done to all of them. It is settled before the first chunk: only ids are held of it. What was
+    deleted since is left out.
     """
     ids = list(dict.fromkeys(where.ids))
     if not ids or where != Filter(ids=where.ids):
         ids = [entity.id for page in entities_where(store, library, where) for entity in page]
     for start in range(0, len(ids), CHUNK_ROWS):
-        chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]))
-        yield from store.vectors(library, where=chosen)
+        chosen = Filter(ids=tuple(ids[start : start + CHUNK_ROWS]), regions=True)
+        if pages := list(store.vectors(library, where=chosen)):
+            yield VectorPage(
+                [entity for page in pages for entity in page.entities],
+                np.concatenate([page.embeddings for page in pages]),
+            )
 
 
 def entities_where(store: Store, library: str, where: Filter) -> Iterator[list[MediaEntity]]:

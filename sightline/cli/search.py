@@ -13,7 +13,7 @@ from rich.text import Text
 from search_core.encoders.prompts import FOOTAGE_TEMPLATES
 from search_core.errors import UsageError
 from search_core.indexes import SearchParams
-from search_core.schema.entity import clock_from_ms
+from search_core.schema.entity import Box, clock_from_ms
 from search_core.schema.filters import Filter
 from search_core.search.engine import WITHOUT_WEIGHT
 from search_core.search.pairs import answer_pairs
@@ -295,22 +295,21 @@ def _say_what_was_understood(reading: Reading, *, is_enough: bool) -> None:
 def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
     """Return hits as people read them: one line each, less sure ones dimmed below a line.
 
-    Where it is known which ranks are ``right``, those have a tick.
+    Where it is known which ranks are ``right``, those have a tick. Where a hit was found by a
+    region of its picture, a column says which.
     """
     ticks = [] if right is None else [""]
     numbers = ("#", "Score", "At")
+    where = ["Region"] if any(hit.box is not None for hit in hits) else []
     words = ["Read"] if any(hit.lines for hit in hits) else []
-    made = table(
-        *(*ticks, "#", "Score", "Camera", "Time", "At", *words, "File"),
-        right=numbers,
-        fold=(*words, "File"),
-    )
+    columns = ("#", "Score", "Camera", "Time", "At", *where, *words, "File")
+    made = table(*ticks, *columns, right=numbers, fold=(*words, "File"))
     longest_camera = max(len(hit.entity.camera) for hit in hits)
-    room = max(24, out().width - 52 - longest_camera)
+    room = max(24, out().width - 52 - longest_camera - (18 if where else 0))
     sure = sum(not hit.is_less_sure for hit in hits)
     for number, hit in enumerate(hits):
         if 0 < sure == number:
-            made.add_row(*ticks, *[""] * (5 + len(words)), "Less sure from here on:")
+            made.add_row(*ticks, *[""] * (len(columns) - 1), "Less sure from here on:")
         entity = hit.entity
         still = "live" if entity.is_live else "–"
         position = clock_from_ms(entity.pts_ms) if entity.in_video else still
@@ -322,11 +321,20 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
             entity.camera or "–",
             local_time(entity.captured_at),
             position,
+            *([_shown_box(hit.box)] if where else []),
             *([" / ".join(line.text for line in hit.lines)] if words else []),
             shown_path(entity.uri, room),
             style="dim" if hit.is_less_sure else None,
         )
     return made
+
+
+def _shown_box(box: Box | None) -> str:
+    """Return from where to where a box goes, across and down, in percent of the picture."""
+    if box is None:
+        return "–"
+    left, top, right, bottom = (f"{100 * edge:.0f}" for edge in box)
+    return f"{left}–{right} × {top}–{bottom} %"
 
 
 def read_picture(path: Path, settings: Settings) -> Image.Image:

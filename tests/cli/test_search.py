@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 from datetime import datetime
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
+from rich.table import Table
 
+from search_core.search.engine import Hit
+from sightline.cli.search import hits_table
 from tests.cli.conftest import Run
+from tests.conftest import make_entity
 
 
 def test_json_is_what_other_programs_rely_on(run: Run, library: list[str]) -> None:
@@ -241,3 +247,18 @@ def test_control_characters_in_names_do_not_reach_the_terminal(
     assert not set("\x1b\x9b\u202e") & set(asked.out)
     assert [Path(hit["uri"]).name for hit in asked.json] == [name]
     assert [hit["camera"] for hit in asked.json] == [camera]
+
+
+def test_the_table_says_which_part_of_a_picture_a_hit_was_found_by() -> None:
+    whole = Hit(1, 0.5, make_entity(1))
+    part = Hit(2, 0.4, make_entity(2), box=(0.5, 1 / 3, 1.0, 2 / 3))
+    lines = _printed(hits_table([whole, part]))
+    assert "Region" in lines[0]
+    assert "50–100 × 33–67 %" in lines[-1]
+    assert "Region" not in _printed(hits_table([whole]))[0]
+
+
+def _printed(table: Table) -> list[str]:
+    console = Console(width=160, file=StringIO(), record=True)
+    console.print(table)
+    return [line for line in console.export_text().splitlines() if line.strip()]

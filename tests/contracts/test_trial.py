@@ -117,7 +117,7 @@ def test_filters_mean_the_same_as_on_a_library(trial: Trial, where: Filter) -> N
     trial.build(Flat())
     keep = np.array([where.matches(make_entity(number)) for number in NUMBERS.tolist()])
     expected, _ = exact(VECTORS[:3], VECTORS, ROWS, "COSINE", keep)
-    expression = where.expression()
+    expression = where.with_regions().expression()
     for found in (
         trial.search(VECTORS[:3], k=ROWS, params={}, expression=expression),
         trial.search_exact(VECTORS[:3], k=ROWS, expression=expression),

@@ -38,6 +38,7 @@ class IngestArguments(TypedDict, total=False):
     camera: str
     started_at: datetime
     keyframes: str
+    regions: str
     tags: tuple[str, ...]
     timezones: tuple[str, ...]
     clock_offsets: tuple[str, ...]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, SeenFrame, SmallPicture
+from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, Mask, SeenFrame, SmallPicture
 from ingest.media.keyframes.registry import parse_selector
 from ingest.media.video.gop import Stretch
 
@@ -29,6 +29,7 @@ class Frame:
     colour: tuple[int, int, int] = (220, 40, 40)
     width: int = 8
     ends_ms: int | None = None
+    foreground: Mask | None = None
 
     def small(self) -> SmallPicture:
         picture = np.full((SMALL_HEIGHT, SMALL_WIDTH, 3), self.grey, np.uint8)

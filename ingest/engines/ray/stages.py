@@ -37,24 +37,25 @@ Group = list[tuple[int, DecodeTask]]
 class Row:
     """What is told of a source at once: at most one keyframe, and that one's pixels.
 
-    ``position`` counts the rows of the source. Once embedded, ``embedding`` (dim,) is there instead
-    of ``pixels``, and ``seconds`` is its share of what embedding took.
+    ``position`` counts the rows of the source. ``pixels`` are of the whole picture and of its
+    regions. Once embedded, ``embeddings`` (1 + regions, dim) are there instead, and ``seconds`` is
+    their share of what embedding took.
     """
 
     number: int
     position: int
     said: list[Event | Keyframe]
-    pixels: Pixels | None = None
-    embedding: Embeddings | None = None
+    pixels: tuple[Pixels, ...] = ()
+    embeddings: Embeddings | None = None
     seconds: float = 0.0
 
     def events(self) -> Iterator[Event]:
         """Yield what is told, the keyframe as Embedded."""
         for event in self.said:
             if isinstance(event, Keyframe):
-                if self.embedding is None:
+                if self.embeddings is None:
                     raise ValueError("a keyframe came back without its embedding")
-                yield Embedded(event, self.embedding, self.seconds)
+                yield Embedded(event, self.embeddings, self.seconds)
             else:
                 yield event
 
@@ -210,11 +211,11 @@ def _rows(number: int, events: Generator[Event | None, None, None], stop: _Stop)
         if stop.is_asked():
             return
         if isinstance(event, Decoded):
-            if row.pixels is not None:
+            if row.pixels:
                 yield row
                 row = Row(number, row.position + 1, [])
             row.said.append(event.keyframe)
-            row.pixels = event.pixels
+            row.pixels = (event.pixels, *event.crops)
         elif event is not None and not isinstance(event, Alive):
             row.said.append(event)
     yield row
@@ -260,10 +261,12 @@ class Encode:
             raise self._error
         (parcel,) = unpacked(batch)
         began_s = time.monotonic()
-        rows = [row for row in parcel if row.pixels is not None]
+        rows = [row for row in parcel if row.pixels]
         if rows:
-            embeddings = self._encoder.encode_pixels([row.pixels for row in rows])
-            seconds = (time.monotonic() - began_s) / len(rows)
-            for row, embedding in zip(rows, embeddings, strict=True):
-                row.pixels, row.embedding, row.seconds = None, embedding, seconds
+            made = self._encoder.encode_pixels([one for row in rows for one in row.pixels])
+            seconds, first = (time.monotonic() - began_s) / len(made), 0
+            for row in rows:
+                count = len(row.pixels)
+                row.embeddings, row.seconds = made[first : first + count], count * seconds
+                row.pixels, first = (), first + count
         return packed(parcel)

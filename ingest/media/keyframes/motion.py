@@ -99,6 +99,7 @@ class _Chooser(FrameChooser):
     def _kept_of(self, frame: SeenFrame) -> list[SeenFrame]:
         picture = frame.small()
         seen = self._background.compare(picture)
+        frame.foreground = seen.mask
         if not seen.new_scene:
             if seen.blocks < self._least_blocks:
                 if self._moving is not None:

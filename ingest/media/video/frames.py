@@ -25,7 +25,14 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, DecodedFrame, LeastSize, SmallPicture
+from ingest.media.base import (
+    SMALL_HEIGHT,
+    SMALL_WIDTH,
+    DecodedFrame,
+    LeastSize,
+    Mask,
+    SmallPicture,
+)
 from ingest.media.damage import (
     ENCRYPTED,
     Damage,
@@ -272,8 +279,13 @@ class Projector:
         self._upright: tuple[int, Image.Transpose | None] | None = None
         self._to_rgb = VideoReformatter()  # one for all frames: setting one up costs more
 
-    def shown(self, frame: VideoFrame, pts_ms: int, span_ms: int = 0) -> DecodedFrame:
-        """Return the picture of a frame; raises CorruptMedia when there can be none."""
+    def shown(
+        self, frame: VideoFrame, pts_ms: int, span_ms: int = 0, foreground: Mask | None = None
+    ) -> DecodedFrame:
+        """Return the picture of a frame; raises CorruptMedia when there can be none.
+
+        ``foreground`` is that of the frame as it is stored.
+        """
         try:
             image = self._rgb(_deinterlaced(frame))
         except (av.FFmpegError, ValueError) as error:
@@ -287,8 +299,10 @@ class Projector:
         operation = self._operation(frame)
         if operation is not None:
             image = image.transpose(operation)
+            foreground = None if foreground is None else turned(foreground, operation)
         small = self._least.reduced(image) if self._least else image
-        return DecodedFrame(pts_ms, image.width, image.height, small, span_ms)
+        size = image.width, image.height
+        return DecodedFrame(pts_ms, *size, small, span_ms, foreground=foreground)
 
     def _operation(self, frame: VideoFrame) -> Image.Transpose | None:
         """Return what turns the frame upright.
@@ -314,12 +328,13 @@ class Projector:
 class SeenVideoFrame:
     """A decoded frame, as choosers see it: :class:`ingest.media.base.SeenFrame`."""
 
-    __slots__ = ("_picture", "_reformatter", "ends_ms", "frame", "pts_ms")
+    __slots__ = ("_picture", "_reformatter", "ends_ms", "foreground", "frame", "pts_ms")
 
     def __init__(self, frame: VideoFrame, pts_ms: int, reformatter: VideoReformatter) -> None:
         self.frame = frame
         self.pts_ms = pts_ms
         self.ends_ms: int | None = None
+        self.foreground: Mask | None = None
         self._reformatter = reformatter
         self._picture: SmallPicture | None = None
 
@@ -349,6 +364,12 @@ class SeenVideoFrame:
         """Return how long it stands for what is shown, if the next keyframe is at ``until_ms``."""
         ends_ms = until_ms if self.ends_ms is None else min(until_ms, self.ends_ms)
         return max(0, ends_ms - self.pts_ms)
+
+
+def turned(mask: Mask, operation: Image.Transpose) -> Mask:
+    """Return a mask of a stored frame as one of the frame turned upright, in as many blocks."""
+    image = Image.fromarray(mask.astype(np.uint8) * 255).transpose(operation)
+    return np.asarray(image.resize((SMALL_WIDTH, SMALL_HEIGHT), Image.Resampling.BOX)) > 0
 
 
 def not_shown(error: Exception) -> CorruptMedia:

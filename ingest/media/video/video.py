@@ -218,11 +218,12 @@ class Video:
         last: SeenVideoFrame | None = None  # held back until it is known how long it stands for
         for seen in _chosen(decoder, chooser):
             if last is not None:
-                yield projector.shown(last.frame, last.pts_ms, last.span_ms(seen.pts_ms))
+                span_ms = last.span_ms(seen.pts_ms)
+                yield projector.shown(last.frame, last.pts_ms, span_ms, last.foreground)
             last = seen
         if last is not None:
             span_ms = last.span_ms(round(decoder.damage.reached_s * 1000))
-            yield projector.shown(last.frame, last.pts_ms, span_ms)
+            yield projector.shown(last.frame, last.pts_ms, span_ms, last.foreground)
 
     def frame_at(self, pts_ms: int) -> DecodedFrame:
         """Return the last frame shown at or before ``pts_ms``, or the first there is after it."""

@@ -45,6 +45,7 @@ _MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 #: The property of a collection that holds its library's record, and the one that names its owner.
 LIBRARY_PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
+REGIONS_PROPERTY = "sightline.regions"
 
 
 class Unreadable(ValueError):

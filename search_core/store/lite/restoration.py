@@ -26,6 +26,7 @@ from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import StoreBusy, UsageError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, SearchParams, index_spec_from_dict
 from search_core.schema.entity import (
+    BOX_FIELD,
     EMBEDDING_FIELD,
     STORED_FIELDS,
     TAG_MAX_LENGTH,
@@ -35,7 +36,7 @@ from search_core.store.library import LibraryInfo
 from search_core.store.lite import layout
 from search_core.store.lite.inspection import Damage, Part, parquet_fault, vectors_in
 from search_core.store.lite.layout import Unreadable
-from search_core.store.milvus.schema import VARCHAR_LENGTHS
+from search_core.store.milvus.schema import BOX_CAPACITY, VARCHAR_LENGTHS
 from search_core.system.locks import file_lock
 
 #: A collection's name: its library, when it was made, and a random part.
@@ -150,7 +151,10 @@ class Restoration:
             "schema_format_version": 2,
             "version": 1,
             "enable_dynamic_field": False,
-            "properties": {layout.LIBRARY_PROPERTY: json.dumps(info.to_dict())},
+            "properties": {
+                layout.LIBRARY_PROPERTY: json.dumps(info.to_dict()),
+                layout.REGIONS_PROPERTY: "yes",  # there may be some: keyframes are told from them
+            },
             "fields": _fields(folder, encoder.dim),
         }
         self._replace(folder / layout.SCHEMA, schema)
@@ -311,6 +315,8 @@ def _fields(folder: Path, dim: int) -> list[dict[str, Any]]:
     fields = []
     for name in (field for field in order if field in names):
         field: dict[str, Any] = {"name": name, "dtype": "int64", "is_primary": name == "id"}
+        if name == BOX_FIELD:
+            field |= {"dtype": "array", "element_type": "double", "max_capacity": BOX_CAPACITY}
         if name in VARCHAR_LENGTHS:
             field |= {"dtype": "varchar", "max_length": VARCHAR_LENGTHS[name]}
         elif name == EMBEDDING_FIELD:

@@ -170,12 +170,12 @@ class MemoryStore:
             yield VectorPage([entity for entity, _ in part], np.stack([row for _, row in part]))
 
     def delete(self, name: str, where: Filter) -> int:
-        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        """Remove what passes the filter, with its regions; return how many keyframes that were."""
         require_filter(where)
-        gone = self._matching(name, where)
-        for entity, _ in gone:
+        count = self.count(name, where)
+        for entity, _ in self._matching(name, where.with_regions()) if count else ():
             del self._rows[name][entity.id]
-        return len(gone)
+        return count
 
     def search(
         self,

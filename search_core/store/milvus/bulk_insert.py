@@ -31,10 +31,10 @@ from pymilvus.client.types import BulkInsertState
 from search_core.encoders.base import Embeddings, EncoderIdentity
 from search_core.errors import SettingsError, StoreError, UsageError, in_words
 from search_core.indexes.milvus_version import ServerInfo
-from search_core.schema.entity import EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
+from search_core.schema.entity import BOX_FIELD, EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
 from search_core.settings import Settings
 from search_core.store.milvus.queries import count_rows, ids_expression, rows_of
-from search_core.store.milvus.schema import last_of_each
+from search_core.store.milvus.schema import last_of_each, storable_rows
 from search_core.store.milvus.session import MilvusSession
 
 _FOLDER = "sightline-bulk"
@@ -205,12 +205,16 @@ class BulkInserter:
     def _insert(
         self, name: str, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
     ) -> None:
+        fields = self._session.catalog.fields(collection)
+        entities, embeddings = storable_rows(entities, embeddings, fields)
+        if any(entity.is_region for entity in entities):
+            self._session.catalog.note_regions(collection)
         self._await_others(collection)
         there = self._there(collection, [entity.id for entity in entities])
         new = np.array([entity.id not in there for entity in entities])
         if new.any():
             fresh = [entity for entity in entities if entity.id not in there]
-            table = columns(fresh, embeddings[new], self._session.catalog.fields(collection))
+            table = columns(fresh, embeddings[new], fields)
             with self._storage.file(table) as path:
                 self._take_in(name, collection, path)
         if there:
@@ -317,9 +321,11 @@ def columns(
     values: dict[str, Any] = {
         name: pa.array([getattr(entity, name) for entity in entities])
         for name in fields
-        if name != "tags"
+        if name not in ("tags", BOX_FIELD)
     }
     values["tags"] = pa.array([entity.tags for entity in entities], pa.list_(pa.string()))
+    if BOX_FIELD in fields:
+        values[BOX_FIELD] = pa.array([entity.box for entity in entities], pa.list_(pa.float64()))
     flat = np.ascontiguousarray(embeddings, dtype=np.float32)
     starts = np.arange(0, flat.size + 1, flat.shape[1], dtype=np.int32)
     values[EMBEDDING_FIELD] = pa.ListArray.from_arrays(pa.array(starts), pa.array(flat.ravel()))

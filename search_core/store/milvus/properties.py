@@ -6,7 +6,9 @@
 - ``sightline.successor``: the collection that a running rebuild fills beside it;
 - ``sightline.heir``: the collection of another encoder that is about to take over;
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
-  go on with it for a day after its owner ended.
+  go on with it for a day after its owner ended;
+- ``sightline.regions``: that regions of keyframes were written to it. Filters are slow on Milvus
+  Lite, and where there are none, keyframes need not be told from them.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ BEFORE_PROPERTY = "sightline.before"
 SUCCESSOR_PROPERTY = "sightline.successor"
 HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
+REGIONS_PROPERTY = "sightline.regions"
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class CollectionNotes:
         self.health = health
         self._server: ServerInfo | None = None
         self.changes = _CHANGES.setdefault(endpoint.uri, Changes())
+        self._with_regions: set[str] = set()  # collections that this process has noted it of
 
     def server(self) -> ServerInfo:
         """Return which Milvus answers: its version, and whether it is Milvus Lite."""
@@ -110,6 +114,12 @@ class CollectionNotes:
     def set_heir(self, collection: str, heir: str) -> None:
         """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
         self._set(collection, {HEIR_PROPERTY: heir})
+
+    def note_regions(self, collection: str) -> None:
+        """Note, before the first of them is written, that a collection holds regions."""
+        if collection not in self._with_regions:
+            self._set(collection, {REGIONS_PROPERTY: "yes"})
+            self._with_regions.add(collection)
 
     def info(self, name: str) -> LibraryInfo | None:
         """Return the library that a collection, or that of an alias, is of; None of none."""
@@ -188,6 +198,7 @@ def info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
             properties.get(SUCCESSOR_PROPERTY, ""),
             properties.get(HEIR_PROPERTY, ""),
             scalar_fields(described),
+            bool(properties.get(REGIONS_PROPERTY)),
         )
     return None
 
@@ -200,11 +211,16 @@ def owner_in(described: Mapping[str, Any]) -> Owner | None:
 
 @lru_cache(maxsize=128)
 def _library(
-    collection: str, text: str, successor: str, heir: str, fields: tuple[str, ...]
+    collection: str,
+    text: str,
+    successor: str,
+    heir: str,
+    fields: tuple[str, ...],
+    has_regions: bool,
 ) -> LibraryInfo:
     """Return the library that these properties and fields of a collection make; read once."""
     info = LibraryInfo.from_dict(collection, json.loads(text))
-    return replace(info, successor=successor, heir=heir, fields=fields)
+    return replace(info, successor=successor, heir=heir, fields=fields, has_regions=has_regions)
 
 
 #: Nobody can look at another host's processes: what they own is believed to be in use this long.

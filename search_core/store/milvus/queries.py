@@ -14,7 +14,7 @@ from pymilvus import MilvusClient
 
 from search_core.encoders.base import Embeddings
 from search_core.indexes import MetricType, SearchParams
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
+from search_core.schema.entity import BOX_FIELD, EMBEDDING_FIELD, SCALAR_FIELDS, MediaEntity
 from search_core.schema.filters import quoted
 from search_core.store.exact_search import NearestSoFar
 from search_core.store.library import LibraryInfo, Match, VectorPage
@@ -226,7 +226,8 @@ def _fetched(
 def to_entity(row: Mapping[str, Any]) -> MediaEntity:
     """Return the entity Milvus gave as a row of SCALAR_FIELDS, or of those there are."""
     values = {name: row[name] for name in SCALAR_FIELDS if name in row}
-    return MediaEntity(**{**values, "tags": tuple(row["tags"] or ())})
+    box = tuple(float(edge) for edge in row.get(BOX_FIELD) or ())
+    return MediaEntity(**{**values, "tags": tuple(row["tags"] or ()), BOX_FIELD: box})
 
 
 def to_entities(rows: Iterable[Mapping[str, Any]]) -> list[MediaEntity]:

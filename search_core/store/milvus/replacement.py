@@ -41,7 +41,13 @@ from pymilvus.exceptions import MilvusException
 from search_core.encoders.base import Embeddings
 from search_core.errors import SightlineError, StoreBusy, StoreError
 from search_core.messages import Message, joined
-from search_core.schema.entity import EMBEDDING_FIELD, SCALAR_FIELDS, STORED_FIELDS, MediaEntity
+from search_core.schema.entity import (
+    EMBEDDING_FIELD,
+    KIND_FIELD,
+    SCALAR_FIELDS,
+    STORED_FIELDS,
+    MediaEntity,
+)
 from search_core.store.endpoint import write_lock
 from search_core.store.library import LibraryInfo, Replacement
 from search_core.store.milvus import queries
@@ -258,6 +264,8 @@ class MilvusReplacement(Replacement):
                 return
             with write_lock(self._endpoint):
                 if rows := [whole_row(row) for row in seen.values() if row is not None]:
+                    if any(row[KIND_FIELD] != "frame" for row in rows):
+                        self._catalog.note_regions(self.new.collection)
                     self._client.upsert(self.new.collection, rows)
                 self._delete([key for key, row in seen.items() if row is None])
                 now = self._look(list(seen))

@@ -16,10 +16,13 @@ from search_core.errors import StoreError, TrialTimeout
 from search_core.indexes import IndexSpec
 from search_core.messages import Message
 from search_core.schema.entity import (
+    BOX_FIELD,
     CAMERA_MAX_LENGTH,
     CAPTION_MAX_LENGTH,
     EMBEDDING_FIELD,
+    FRAME_ID_FIELD,
     ID_MAX_LENGTH,
+    KIND_FIELD,
     MINUTE_FIELD,
     STORED_FIELDS,
     TAG_MAX_LENGTH,
@@ -37,6 +40,7 @@ from search_core.schema.lettering import (
 from search_core.store.milvus.errors import Meaning, meaning_of
 
 INDEX_NAME = "embedding"
+BOX_CAPACITY = 4
 VARCHAR_LENGTHS = {
     "id": ID_MAX_LENGTH,
     "source_id": ID_MAX_LENGTH,
@@ -48,11 +52,15 @@ VARCHAR_LENGTHS = {
     "caption": CAPTION_MAX_LENGTH,
     LETTERING_FIELD: LETTERING_MAX_LENGTH,  # collections from before these were stored lack them
     LETTERING_TEXT_FIELD: LETTERING_MAX_LENGTH,
+    # Collections from before regions were stored lack these, and the box.
+    FRAME_ID_FIELD: ID_MAX_LENGTH,
+    KIND_FIELD: 16,
 }
 _INT64_FIELDS = (
     *("captured_at", "pts_ms", "duration_ms", "width", "height", "ingested_at"),
     *("span_ms", MINUTE_FIELD),  # collections from before these were stored lack them
 )
+_ARRAY_FIELDS = ("tags", BOX_FIELD)
 
 
 def collection_schema(client: MilvusClient, dim: int) -> Any:
@@ -61,15 +69,19 @@ def collection_schema(client: MilvusClient, dim: int) -> Any:
     schema.add_field("id", DataType.VARCHAR, max_length=VARCHAR_LENGTHS["id"], is_primary=True)
     add_scalars(schema, list(VARCHAR_LENGTHS)[1:])
     schema.add_field(EMBEDDING_FIELD, DataType.FLOAT_VECTOR, dim=dim)
-    add_scalars(schema, (*_INT64_FIELDS, "tags"))
+    add_scalars(schema, (*_INT64_FIELDS, *_ARRAY_FIELDS))
     return schema
 
 
 def add_scalars(schema: Any, names: Iterable[str]) -> None:
-    """Add scalar fields of these names: text, tags, or whole numbers."""
+    """Add scalar fields of these names: text, tags, a box, or whole numbers."""
     for name in names:
         if name in VARCHAR_LENGTHS:
             schema.add_field(name, DataType.VARCHAR, max_length=VARCHAR_LENGTHS[name])
+        elif name == BOX_FIELD:
+            schema.add_field(
+                name, DataType.ARRAY, element_type=DataType.DOUBLE, max_capacity=BOX_CAPACITY
+            )
         elif name != "tags":
             schema.add_field(name, DataType.INT64)
         else:
@@ -110,10 +122,23 @@ def to_rows(
     """Return entities and their embeddings (dim,) as a collection with these fields takes them."""
     names = list(fields)
     return [
-        {name: getattr(entity, name) for name in names}
-        | {"tags": list(entity.tags), EMBEDDING_FIELD: vector}
+        {name: _stored(getattr(entity, name)) for name in names} | {EMBEDDING_FIELD: vector}
         for entity, vector in pairs
     ]
+
+
+def storable_rows(
+    entities: Sequence[MediaEntity], embeddings: Embeddings, fields: Sequence[str]
+) -> tuple[Sequence[MediaEntity], Embeddings]:
+    """Return what a collection with these fields can tell apart: without them, no regions."""
+    if KIND_FIELD in fields:
+        return entities, embeddings
+    rows = [row for row, entity in enumerate(entities) if not entity.is_region]
+    return [entities[row] for row in rows], embeddings[rows]
+
+
+def _stored(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def last_of_each(
@@ -132,12 +157,13 @@ def last_of_each(
 def whole_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row of a collection, which may be an old one, as one of today's takes it."""
     lettering = row.get(LETTERING_FIELD, "")
+    added = {"span_ms": 0, FRAME_ID_FIELD: "", KIND_FIELD: "frame", BOX_FIELD: []}
     made = {
         MINUTE_FIELD: minute_of_day(row["captured_at"]),
         LETTERING_FIELD: lettering,
         LETTERING_TEXT_FIELD: searched_text(lettering),
     }
-    return {"span_ms": 0, **row, **made}
+    return {**added, **row, **made}
 
 
 _FIRST_PAUSE_S = 0.02

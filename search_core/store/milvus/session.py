@@ -55,7 +55,7 @@ from search_core.store.milvus.errors import (
     reason_of,
     to_error,
 )
-from search_core.store.milvus.schema import to_rows
+from search_core.store.milvus.schema import storable_rows, to_rows
 
 #: How long what a Milvus that others use too said of a library is believed, in seconds.
 REMEMBERED_S = 2.0
@@ -261,8 +261,14 @@ class MilvusSession:
     def upsert(
         self, collection: str, entities: Sequence[MediaEntity], embeddings: Embeddings
     ) -> None:
-        """Write entities and their embeddings (n, dim) to one collection, some at a time."""
+        """Write entities and their embeddings (n, dim) to one collection, some at a time.
+
+        One from before regions were stored takes keyframes alone.
+        """
         fields = self.catalog.fields(collection)
+        entities, embeddings = storable_rows(entities, embeddings, fields)
+        if any(entity.is_region for entity in entities):
+            self.catalog.note_regions(collection)
         for start in range(0, len(entities), _UPSERT_ROWS):
             part = slice(start, start + _UPSERT_ROWS)
             pairs = zip(entities[part], embeddings[part], strict=True)

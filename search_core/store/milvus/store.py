@@ -21,7 +21,7 @@ from search_core.errors import EntityNotFound, SightlineError
 from search_core.indexes import DEFAULT_INDEX, IndexSpec, MetricType, SearchParams, VectorKind
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.messages import Message
-from search_core.schema.entity import EMBEDDING_FIELD, STORED_FIELDS, MediaEntity
+from search_core.schema.entity import EMBEDDING_FIELD, REGION_FIELDS, STORED_FIELDS, MediaEntity
 from search_core.schema.facets import FACET_FIELDS, Facets, count_facets
 from search_core.schema.filters import Filter, wording_expression
 from search_core.schema.lettering import LETTERING_TEXT_FIELD, Wording
@@ -228,15 +228,19 @@ class MilvusStore:
             self.session.read(name, "flushing", flush_all, fresh=True)
 
     def delete(self, name: str, where: Filter) -> int:
-        """Remove what passes the filter and return how many that were; refuses an empty filter."""
+        """Remove what passes the filter, with its regions; return how many keyframes that were.
+
+        Refuses an empty filter. One ``with_regions`` removes regions alone too, and counts rows.
+        """
         require_filter(where)
         matching = self.count(name, where)
         if matching:
-            client, fields = self.session.client, self.session.catalog.fields
+            client, fields = self.session.client, self._filter_fields(name)
+            rows = where.with_regions()
             self.session.write(
                 name,
                 "deleting",
-                lambda of: client.delete(of, filter=where.expression(fields(of))),
+                lambda of: client.delete(of, filter=rows.expression(fields(of))),
             )
         return matching
 
@@ -251,7 +255,7 @@ class MilvusStore:
             name,
             "counting entities",
             lambda info: queries.count_rows(
-                self.session.client, info.collection, where.expression(info.fields), level
+                self.session.client, info.collection, where.expression(info.filter_fields), level
             ),
             fresh=fresh,
         )
@@ -263,7 +267,7 @@ class MilvusStore:
         client = self.session.client
 
         def ask(info: LibraryInfo) -> list[dict[str, Any]]:
-            expression = where.expression(info.fields) or queries.EVERYTHING
+            expression = where.expression(info.filter_fields) or queries.EVERYTHING
             of = (client, info.collection, expression, info.fields)
             return queries.rows_where(*of, limit=limit, offset=offset)
 
@@ -311,7 +315,7 @@ class MilvusStore:
         client = self.session.client
 
         def ask(info: LibraryInfo) -> Facets:
-            of = (client, info.collection, where.expression(info.fields), FACET_FIELDS)
+            of = (client, info.collection, where.expression(info.filter_fields), FACET_FIELDS)
             found = queries.pages(*of, rows=_FACET_ROWS)
             return count_facets(row for page in found for row in page)
 
@@ -350,7 +354,7 @@ class MilvusStore:
             name,
             Message("reading vectors"),
             lambda info: queries.vector_pages(
-                client, info, where.expression(info.fields), limit, seed
+                client, info, where.expression(info.filter_fields), limit, seed
             ),
         )
 
@@ -367,7 +371,7 @@ class MilvusStore:
         check_k(k)
 
         def ask(info: LibraryInfo) -> list[list[Match]]:
-            expression = where.expression(info.fields)
+            expression = where.expression(info.filter_fields)
             return queries.matches(self.session.client, info, vectors, k, expression, params)
 
         found = self.session.read(name, "searching", ask)
@@ -387,7 +391,7 @@ class MilvusStore:
             name,
             "searching",
             lambda info: queries.exact_matches(
-                client, info, vectors, k, where.expression(info.fields)
+                client, info, vectors, k, where.expression(info.filter_fields)
             ),
         )
 
@@ -469,6 +473,17 @@ class MilvusStore:
         return []
 
     # Within
+
+    def _filter_fields(self, name: str) -> Callable[[str], tuple[str, ...]]:
+        """Return what tells by which fields a filter of one of a library's collections is written.
+
+        Whether there are regions is what the last look at the library said.
+        """
+        has_regions = self.session.library(name).has_regions
+        fields = self.session.catalog.fields
+        return lambda collection: tuple(
+            field for field in fields(collection) if has_regions or field not in REGION_FIELDS
+        )
 
     def _flush_once(self, collection: str) -> None:
         """Flush a collection, unless a flush that began after this call covers it."""

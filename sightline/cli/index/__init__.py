@@ -9,7 +9,7 @@ import typer
 
 from search_core.errors import IndexParameterError
 from search_core.indexes import INDEX_SPECS, IndexSpec, SearchParams, make_index_spec, parameters_of
-from search_core.store.library import LibraryInfo
+from search_core.store.library import EVERY_ROW, LibraryInfo
 from sightline.cli.index.advise import advise
 from sightline.cli.index.compare import build_index, compare, report
 from sightline.cli.index.tables import params as params_text
@@ -34,7 +34,7 @@ def show(ctx: typer.Context, library: LibraryOption = None, json: JsonOption = F
     with open_workspace(settings) as workspace:
         store = workspace.store()
         info = store.library(settings.library)
-        rows = store.count(settings.library)
+        rows = store.count(settings.library, EVERY_ROW)
     if json:
         print_json({**info.to_dict(), "rows": rows})
         return
@@ -93,9 +93,9 @@ def set_index(
     _check_takes(spec, params)
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        spec.require_rows(store.count(settings.library))
+        spec.require_rows(store.count(settings.library, EVERY_ROW))
         info = build_index(store, settings.library, spec, params, in_place=in_place)
-        rows = store.count(settings.library)
+        rows = store.count(settings.library, EVERY_ROW)
     if json:
         print_json({**info.to_dict(), "rows": rows})
         return

@@ -19,7 +19,8 @@ from ingest.engines.base import Engine
 from ingest.ledger import Ledger, LedgerRow
 from ingest.media.capture_time.claims import file_time_warning, time_summary
 from ingest.media.files import WAIT_STAGE
-from ingest.media.keyframes.registry import parse_selector, selector_help
+from ingest.media.keyframes.registry import selector_help
+from ingest.media.regions.registry import regions_help
 from ingest.options import IngestOptions, ReadMode
 from ingest.report import IngestReport, ReadReport
 from ingest.report import Progress as IngestProgress
@@ -134,6 +135,14 @@ def ingest(
             help=f"Which frames of a video: {selector_help()}",
         ),
     ] = "auto",
+    regions: Annotated[
+        str,
+        typer.Option(
+            metavar="WHICH",
+            help="Parts of a picture to embed as well, so that what is small is found: "
+            f"{regions_help()}",
+        ),
+    ] = "off",
     tag: TagOption = None,
     read: Annotated[
         ReadMode,
@@ -173,8 +182,9 @@ def ingest(
         clock_offsets=of_cameras(clock_offset, parse_offset),
         name_patterns=tuple(name_pattern or ()),
         read=read,
+        regions=regions,
     )
-    parse_selector(keyframes)  # refused before anything is loaded
+    _ = options.recipe  # what is unknown is refused before anything is loaded
     options.naming(settings, paths)
     chosen = _engine_of(settings, engine, ray_address, workers)
     report = run_ingest(settings, paths, options, bulk=bulk, engine=chosen)

@@ -19,6 +19,7 @@ from search_core.indexes import FASTEST_FIRST, start_for
 from search_core.indexes.milvus_version import ServerInfo
 from search_core.indexes.sizing import estimate
 from search_core.settings import Settings
+from search_core.store.library import EVERY_ROW
 from search_core.system.machine import cores
 from sightline.cli.options import JsonOption, LibraryOption, NamePatternOption, finite, settings_of
 from sightline.cli.terminal import (
@@ -121,7 +122,7 @@ def _milvus(settings: Settings) -> _Milvus:
             info = store.library(settings.library)
         except LibraryNotFound:
             return _Milvus(server, 0, "")
-        return _Milvus(server, store.count(info.name), info.index.index_type)
+        return _Milvus(server, store.count(info.name, EVERY_ROW), info.index.index_type)
 
 
 def _types(rows: int, dim: int, server: ServerInfo) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from ingest.estimate.survey import Survey, surveyed
 from ingest.intake import Plan
 from ingest.ledger import Ledger
 from ingest.options import IngestOptions
-from ingest.rows.embedding import Gate
+from ingest.rows.embedding import Gate, Row
 from search_core.schema.entity import FrameRef
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
@@ -233,15 +233,15 @@ def test_near_duplicates_are_told_per_source_and_track() -> None:
     told = []
     for second, (source, embedding) in enumerate(offers):
         entity = made(second, source_id=source, pts_ms=1_000 * second)
-        told.append([row.pts_ms for row, _ in gate.offer(entity, embedding)])
+        told.append([kept.entity.pts_ms for kept in gate.offer(Row(entity, embedding[None]))])
     # Each is let through when one comes that differs from it.
     assert told == [[], [], [], [0], [1_000], [], [3_000]]
-    assert [row.span_ms for row, _ in gate.end("b")[0]] == [1_000]
+    assert [kept.entity.span_ms for kept in gate.end("b")[0]] == [1_000]
     rows, left_out = gate.end("a")
-    assert [row.pts_ms for row, _ in rows] == [6_000]
+    assert [kept.entity.pts_ms for kept in rows] == [6_000]
     assert [entity.pts_ms for entity in left_out] == [2_000, 5_000]
-    assert not gate.offer(made(8, source_id="a", pts_ms=8_000), near)
+    assert not gate.offer(Row(made(8, source_id="a", pts_ms=8_000), near[None]))
     other_track = made(9, id=FrameRef("a", 9_000, 1).primary_key, source_id="a", pts_ms=9_000)
-    assert len(gate.offer(other_track, near)) == 1 and not gate.end("a")[1]
+    assert len(gate.offer(Row(other_track, near[None]))) == 1 and not gate.end("a")[1]
     everything = Gate(0.0)
-    assert all(len(everything.offer(made(n), near)) == 1 for n in range(3))
+    assert all(len(everything.offer(Row(made(n), near[None]))) == 1 for n in range(3))

@@ -71,12 +71,12 @@ def test_control_characters_are_refused_in_a_sentence() -> None:
 
 def test_no_filter_is_no_expression() -> None:
     assert Filter().is_empty
-    assert Filter().expression() == ""
+    assert Filter(regions=True).expression() == ""
 
 
 def test_times_bound_captured_at_from_inclusive_to_exclusive() -> None:
     where = Filter(after=datetime.fromtimestamp(1, UTC), before=datetime.fromtimestamp(2, UTC))
-    assert where.expression() == "captured_at >= 1000 and captured_at < 2000"
+    assert where.with_regions().expression() == "captured_at >= 1000 and captured_at < 2000"
     entity = make_entity(1)
     assert where.matches(entity)
     assert not where.matches(replace(entity, captured_at=2000))
@@ -84,7 +84,9 @@ def test_times_bound_captured_at_from_inclusive_to_exclusive() -> None:
 
 def test_a_media_type_and_a_source_restrict() -> None:
     where = Filter(media_type="image", source_ids=("a", "b"))
-    assert where.expression() == 'source_id in ["a", "b"] and media_type == "image"'
+    written = 'source_id in ["a", "b"] and media_type == "image"'
+    assert where.with_regions().expression() == written
+    assert where.expression() == f'kind == "frame" and {written}'
     assert not where.matches(make_entity(1))
 
 

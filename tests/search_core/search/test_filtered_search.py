@@ -12,8 +12,8 @@ import pytest
 from search_core.encoders.base import EncoderIdentity
 from search_core.indexes import Hnsw, IndexSpec, IvfFlat, SearchParams
 from search_core.schema.filters import Filter
-from search_core.search.engine import Found, find
 from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import Found, find
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity

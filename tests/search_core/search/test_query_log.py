@@ -43,7 +43,7 @@ def test_what_was_recorded_comes_back_newest_first(
     assert found[0].embedding.dtype == np.float32
     np.testing.assert_allclose(found[0].embedding, VECTORS[4], atol=1e-3)
     assert np.linalg.norm(found[0].embedding) == pytest.approx(1.0)
-    assert (found[0].kind, found[0].k, found[0].where.expression()) == ("text", 10, "")
+    assert (found[0].kind, found[0].k, found[0].where) == ("text", 10, Filter())
 
 
 def test_a_search_until_after_the_last_year_of_calendars_is_left_out(

@@ -42,7 +42,7 @@ def test_an_expression_means_what_its_filter_means(
         Filter(source_ids=("source7", "source8")),
     ):
         try:
-            expression = where.expression()
+            expression = where.with_regions().expression()
         except FilterError:  # control characters
             continue
         assert passes(expression, row) == where.matches(entity)

@@ -104,7 +104,11 @@ def _decode(field: schema_pb2.FieldData) -> list[Any]:
         return list(np.array(field.vectors.float_vector.data, dtype=np.float32).reshape(-1, dim))
     scalars = field.scalars
     if field.type == schema_pb2.Array:
-        return [list(item.string_data.data) for item in scalars.array_data.data]
+        doubles = scalars.array_data.element_type == schema_pb2.Double
+        return [
+            list((item.double_data if doubles else item.string_data).data)
+            for item in scalars.array_data.data
+        ]
     return list(getattr(scalars, scalars.WhichOneof("data")).data)
 
 
@@ -118,7 +122,9 @@ def _encode(values: Sequence[Any], kind: schema_pb2.FieldSchema) -> schema_pb2.F
         case schema_pb2.Array:
             field.scalars.array_data.element_type = kind.element_type
             for value in values:
-                field.scalars.array_data.data.add().string_data.data.extend(value)
+                item = field.scalars.array_data.data.add()
+                doubles = kind.element_type == schema_pb2.Double
+                (item.double_data if doubles else item.string_data).data.extend(value)
         case schema_pb2.Int64:
             field.scalars.long_data.data.extend(values)
         case _:

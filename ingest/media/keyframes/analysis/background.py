@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.media.base import SeenFrame, SmallPicture
+from ingest.media.base import Mask, SeenFrame, SmallPicture
 
 #: Grey levels by which a block of a thing differs at least; compression alone changes up to some 5.
 LEAST_LEVELS = 12
@@ -26,8 +26,6 @@ SCENE_SHARE = 0.6
 _REMEMBERED = 15
 #: The median is made anew with each of the first pictures, and then with every eighth.
 _REFRESHED_FIRST, _REFRESH_EVERY = (1, 2, 4), 8
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +171,7 @@ class Novelty:
         """Look at the next frame; return those that are now kept, in order of time."""
         picture = frame.small()
         seen = self._background.compare(picture)
+        frame.foreground = seen.mask
         if seen.new_scene:
             released = self.release()
             self._known = np.zeros((3, 8), np.float32)

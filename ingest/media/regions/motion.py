@@ -1,0 +1,141 @@
+"""``motion``: what moves before the background, in boxes with a margin.
+
+The foreground is the selector's, where it compares pictures with the background; else keyframes
+are compared with the background of those before. Blocks of it that touch, or nearly, are one thing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, DecodedFrame, Mask, small_picture_of
+from ingest.media.keyframes.analysis.background import Background
+from ingest.media.regions.base import LEAST_SIDE, NamedProposer, Region
+from search_core.schema.entity import Box
+
+#: Blocks that are this far apart are still one thing: a walker's legs, a lorry's windscreen.
+_NEAR_BLOCKS = 1
+#: A single block is as often noise as a thing.
+_LEAST_BLOCKS = 2
+#: A crop is so many times as large as the blocks: they are coarse, and context helps an encoder.
+_MARGIN = 1.5
+#: What takes more of the picture's sides than this is what the whole picture shows.
+_MOST_SIDE = 0.75
+_MOST_BOXES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class MotionBoxes(NamedProposer):
+    """Boxes round what moves, the largest first; none where all of the picture has changed.
+
+    A box is as wide as it is high in shares of the picture, so that an encoder sees it in the
+    shape in which it sees whole pictures.
+    """
+
+    name: ClassVar[str] = "motion"
+    help: ClassVar[str] = "what moves before the background"
+    recipe: ClassVar[str] = (
+        f"motion:{_NEAR_BLOCKS}:{_LEAST_BLOCKS}:{_MARGIN:g}:{LEAST_SIDE:g}:{_MOST_SIDE:g}"
+        f":{_MOST_BOXES}:1"
+    )
+
+    def finder(self) -> _Finder:
+        """Return a finder that does not know the background yet."""
+        return _Finder()
+
+
+class _Finder:
+    def __init__(self) -> None:
+        self._background = Background()
+
+    def regions_of(self, frame: DecodedFrame) -> Sequence[Region]:
+        mask = frame.foreground
+        seen = self._background.compare(small_picture_of(frame.image))
+        boxes = boxes_of(seen.mask if mask is None else mask)
+        return [Region("motion", number, box) for number, box in enumerate(boxes)]
+
+
+def boxes_of(mask: Mask) -> list[Box]:
+    """Return the boxes round what a foreground mask (36, 64) shows, the largest thing first."""
+    found = [_box(rows, columns) for rows, columns in things(mask)]
+    kept: list[Box] = []
+    for box in found:
+        if box[2] - box[0] <= _MOST_SIDE and not any(_covers(other, box) for other in kept):
+            kept.append(box)
+    return kept[:_MOST_BOXES]
+
+
+def things(mask: Mask) -> list[tuple[slice, slice]]:
+    """Return the rows and columns of each thing in a mask, the one of most blocks first."""
+    labels = _labels(_grown(mask, _NEAR_BLOCKS))
+    found = []
+    for label in range(1, int(labels.max()) + 1):
+        rows, columns = np.nonzero(mask & (labels == label))
+        if len(rows) >= _LEAST_BLOCKS:
+            place = (
+                slice(int(rows.min()), int(rows.max()) + 1),
+                slice(int(columns.min()), int(columns.max()) + 1),
+            )
+            found.append((len(rows), place))
+    found.sort(key=lambda one: -one[0])
+    return [place for _, place in found]
+
+
+def _grown(mask: Mask, by: int) -> Mask:
+    padded = np.pad(mask, by)
+    height, width = mask.shape
+    grown = np.zeros_like(mask)
+    for down in range(2 * by + 1):
+        for across in range(2 * by + 1):
+            grown |= padded[down : down + height, across : across + width]
+    return grown
+
+
+def _labels(mask: Mask) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    """Return the number of the connected blocks that each block belongs to, 0 for none.
+
+    Every block takes the largest number around it, until nothing changes.
+    """
+    numbers = np.arange(1, mask.size + 1).reshape(mask.shape) * mask
+    while True:
+        spread = _largest_around(numbers) * mask
+        if np.array_equal(spread, numbers):
+            break
+        numbers = spread
+    _, labels = np.unique(numbers, return_inverse=True)
+    shaped: np.ndarray[tuple[int, ...], np.dtype[np.int64]] = labels.reshape(mask.shape)
+    return shaped if not mask.all() else shaped + 1
+
+
+def _largest_around(
+    numbers: np.ndarray[tuple[int, ...], np.dtype[np.int64]],
+) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    padded = np.pad(numbers, 1)
+    height, width = numbers.shape
+    parts: Iterable[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = (
+        padded[down : down + height, across : across + width]
+        for down in range(3)
+        for across in range(3)
+    )
+    largest = numbers
+    for part in parts:
+        largest = np.maximum(largest, part)
+    return largest
+
+
+def _box(rows: slice, columns: slice) -> Box:
+    """Return a thing's box with its margin, within the picture."""
+    left, right = columns.start / SMALL_WIDTH, columns.stop / SMALL_WIDTH
+    top, bottom = rows.start / SMALL_HEIGHT, rows.stop / SMALL_HEIGHT
+    side = min(1.0, max(LEAST_SIDE, _MARGIN * max(right - left, bottom - top)))
+    x = min(max(0.0, (left + right - side) / 2), 1.0 - side)
+    y = min(max(0.0, (top + bottom - side) / 2), 1.0 - side)
+    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+
+
+def _covers(one: Box, other: Box) -> bool:
+    return one[0] <= other[0] and one[1] <= other[1] and one[2] >= other[2] and one[3] >= other[3]

@@ -1,0 +1,50 @@
+"""The region proposers that people name; help, hints and parsing are made from their classes.
+
+Every module of this package is imported, so that a new proposer is one new file.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+
+from ingest.media.regions.base import NamedProposer, RegionProposer
+from search_core.errors import UsageError
+
+#: No regions: whole pictures alone.
+OFF = "off"
+
+
+def _found() -> dict[str, type[NamedProposer]]:
+    package = import_module(__name__.rpartition(".")[0])
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        if module.name != __name__:
+            import_module(module.name)
+    proposers = {proposer.name: proposer for proposer in NamedProposer.__subclasses__()}
+    return dict(sorted(proposers.items()))
+
+
+#: Every proposer by its name.
+PROPOSERS: dict[str, type[NamedProposer]] = _found()
+
+
+def parse_regions(text: str) -> RegionProposer | None:
+    """Return the proposer of this name, None for ``off``; raises UsageError for anything else."""
+    name = text.strip().lower()
+    if name == OFF:
+        return None
+    proposer = PROPOSERS.get(name)
+    if proposer is None:
+        raise UsageError(
+            "Unknown kind of regions {text!r}.",
+            "Use {names}.",
+            text=text,
+            names=", ".join((OFF, *PROPOSERS)),
+        )
+    return proposer()
+
+
+def regions_help() -> str:
+    """Return which proposers there are, for the help of an option."""
+    ways = [f"{name} ({proposer.help})" for name, proposer in PROPOSERS.items()]
+    return f"{OFF} (none), {', '.join(ways)}."

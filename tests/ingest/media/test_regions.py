@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, DecodedFrame, Mask
+from ingest.media.regions.base import LEAST_SIDE, Region
+from ingest.media.regions.motion import MotionBoxes, boxes_of
+from ingest.media.regions.registry import PROPOSERS, parse_regions, regions_help
+from ingest.media.regions.tiles import TILES, Tiles
+from ingest.media.video.frames import turned
+from ingest.options import IngestOptions
+from search_core.errors import UsageError
+
+
+def frame(
+    second: int, *things: tuple[int, int, int, int], foreground: Mask | None = None
+) -> DecodedFrame:
+    """Return a grey picture with white things (left, top, right, bottom in pixels)."""
+    image = Image.new("RGB", (640, 360), (90, 90, 90))
+    for left, top, right, bottom in things:
+        image.paste((240, 240, 240), (left, top, right, bottom))
+    return DecodedFrame(1000 * second, 640, 360, image, foreground=foreground)
+
+
+@pytest.mark.parametrize("name", list(PROPOSERS))
+def test_every_proposer_has_what_the_registry_needs(name: str) -> None:
+    proposer = parse_regions(f" {name.upper()} ")
+    assert proposer is not None and proposer.recipe.startswith(f"{name}:")
+    assert pickle.loads(pickle.dumps(proposer)) == proposer
+    assert name in regions_help() and PROPOSERS[name].help
+    for region in proposer.finder().regions_of(frame(0)):
+        left, top, right, bottom = region.box
+        assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
+    assert IngestOptions(regions=name).recipe != IngestOptions().recipe
+
+
+def test_off_proposes_nothing_and_what_is_unknown_is_named() -> None:
+    assert parse_regions("off") is None
+    with pytest.raises(UsageError, match="'boxes'"):
+        IngestOptions(regions="boxes").recipe  # noqa: B018
+
+
+def test_options_of_an_earlier_version_have_no_regions() -> None:
+    assert IngestOptions.from_text('{"keyframes": "iframe"}').regions == "off"
+
+
+def test_all_tiles_come_once_and_again_where_something_changed() -> None:
+    finder = Tiles().finder()
+    assert [region.box for region in finder.regions_of(frame(0))] == list(TILES)
+    assert finder.regions_of(frame(1)) == []
+    corner = (600, 320, 640, 360)
+    changed = {region.box for region in finder.regions_of(frame(2, corner))}
+    assert changed == {TILES[3], TILES[-1]}  # the last quarter and the last ninth
+    assert finder.regions_of(frame(3, corner)) == []
+    assert {region.box for region in finder.regions_of(frame(4))} == changed
+
+
+def test_what_moves_gets_a_box_with_a_margin_and_what_touches_is_one_thing() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    mask[10:14, 20:24] = True
+    mask[15:17, 20:24] = True  # a row apart
+    mask[30, 60] = True  # a single block
+    mask[4:6, 50:54] = True
+    walker, other = boxes_of(mask)
+    assert walker[0] < 20 / 64 and walker[2] > 24 / 64
+    assert walker[1] < 10 / 36 and walker[3] > 17 / 36
+    assert walker[2] - walker[0] == pytest.approx(walker[3] - walker[1], abs=1e-3)
+    assert other[2] - other[0] >= LEAST_SIDE
+    assert boxes_of(np.zeros_like(mask)) == boxes_of(np.ones_like(mask)) == []
+
+
+def test_a_box_at_the_edge_stays_within_the_picture() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    mask[34:, 62:] = True
+    [box] = boxes_of(mask)
+    assert box[2:] == (1.0, 1.0) and box[0] > 0.8
+
+
+def test_motion_takes_the_selectors_foreground_and_else_compares_keyframes() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    mask[5:9, 5:9] = True
+    given = MotionBoxes().finder().regions_of(frame(0, foreground=mask))
+    assert [region.kind for region in given] == ["motion"] and given[0].box[0] < 5 / 64
+
+    finder = MotionBoxes().finder()
+    assert finder.regions_of(frame(0)) == []
+    [own] = finder.regions_of(frame(1, (300, 200, 340, 240)))
+    assert own.box[0] < 300 / 640 and own.box[2] > 340 / 640
+
+
+def test_a_mask_is_turned_as_its_picture_is() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    mask[0:4, 0:8] = True  # top left
+    upside_down = turned(mask, Image.Transpose.ROTATE_180)
+    assert upside_down[-4:, -8:].all() and upside_down.sum() == mask.sum()
+    portrait = turned(mask, Image.Transpose.ROTATE_270)  # to the top right
+    assert portrait.shape == mask.shape and portrait[0, -1] and not portrait[0, 0]
+
+
+def test_a_region_is_cut_out_of_a_picture_of_any_size() -> None:
+    region = Region("tile", 0, (0.5, 0.0, 1.0, 0.5))
+    cut = region.cut(frame(0, (320, 0, 640, 180)).image)
+    assert cut.size == (320, 180) and cut.getpixel((0, 0)) == (240, 240, 240)
+    assert Region("motion", 0, (0.999, 0.999, 1.0, 1.0)).cut(Image.new("RGB", (4, 4))).size == (
+        1,
+        1,
+    )
