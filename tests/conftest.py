@@ -17,6 +17,7 @@ from hypothesis import settings as property_settings
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.schema.entity import FrameRef, MediaEntity
+from search_core.settings import MediaSettings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.support import milvus_server as milvus_server_of_tests
@@ -31,6 +32,8 @@ property_settings.load_profile("sightline")
 
 # Reading lettering takes half a second a keyframe: tests that want it say so.
 os.environ["SIGHTLINE_MEDIA_READ"] = "off"
+MediaSettings.model_fields["read"].default = "off"
+MediaSettings.model_rebuild(force=True)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

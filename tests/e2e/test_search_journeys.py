@@ -523,7 +523,7 @@ def test_words_that_were_read_are_found_in_quotation_marks_and_framed(
     settle(page)
     page.get_by_role("button", name="Open 1", exact=True).click()
     page.get_by_text("what was read").wait_for()
-    page.get_by_text("LOADING-DOCK 2026").wait_for()  # burned in: told, and not found
+    page.get_by_text("Burned in LOADING-DOCK").wait_for()  # burned in: told, and not found
     page.get_by_text("Why it matched").click()
     page.get_by_text("Framed: the words that were read").wait_for()
     page.keyboard.press("Escape")
