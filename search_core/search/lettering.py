@@ -92,7 +92,7 @@ def find_in_sentence(
 
     None where Milvus cannot compare them itself: reading all rows is for words that are quoted.
     """
-    if not (library.keeps_lettering and store.server().finds_within):
+    if not (library.has_lettering and store.server().finds_within):
         return []
     written = written_words(sentence, unknown)
     if written:

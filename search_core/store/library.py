@@ -92,6 +92,8 @@ class LibraryInfo:
     the one, of another encoder, that is about to take over: until then nothing is written.
     ``fields`` are those its collection has: one made before a field was added lacks it.
     ``has_regions`` says that regions were written to it: until then no filter speaks of them.
+    ``has_lettering`` says that words were read on what it holds: until then no sentence is looked
+    for in them.
     """
 
     name: str
@@ -105,6 +107,7 @@ class LibraryInfo:
     heir: str = ""
     fields: tuple[str, ...] = STORED_FIELDS
     has_regions: bool = field(default=False, compare=False)
+    has_lettering: bool = field(default=False, compare=False)
 
     @property
     def filter_fields(self) -> tuple[str, ...]:

@@ -46,6 +46,7 @@ _MANIFEST_NUMBERS = ("version", "current_seq", "schema_version")
 LIBRARY_PROPERTY = "sightline"
 OWNER_PROPERTY = "sightline.owner"
 REGIONS_PROPERTY = "sightline.regions"
+LETTERING_PROPERTY = "sightline.lettering"
 
 
 class Unreadable(ValueError):

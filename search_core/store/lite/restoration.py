@@ -154,6 +154,7 @@ class Restoration:
             "properties": {
                 layout.LIBRARY_PROPERTY: json.dumps(info.to_dict()),
                 layout.REGIONS_PROPERTY: "yes",  # there may be some: keyframes are told from them
+                layout.LETTERING_PROPERTY: "yes",
             },
             "fields": _fields(folder, encoder.dim),
         }

@@ -73,7 +73,8 @@ class MemoryStore:
         info = self._infos[name]
         if encoder is not None:
             info.require_encoder(encoder)
-        return info
+        read = any(entity.lettering for entity, _ in self._rows[name].values())
+        return replace(info, has_lettering=read)
 
     def ensure_library(
         self,

@@ -207,8 +207,11 @@ class BulkInserter:
     ) -> None:
         fields = self._session.catalog.fields(collection)
         entities, embeddings = storable_rows(entities, embeddings, fields)
-        if any(entity.is_region for entity in entities):
-            self._session.catalog.note_regions(collection)
+        self._session.catalog.note_rows(
+            collection,
+            regions=any(entity.is_region for entity in entities),
+            lettering=any(entity.lettering_text for entity in entities),
+        )
         self._await_others(collection)
         there = self._there(collection, [entity.id for entity in entities])
         new = np.array([entity.id not in there for entity in entities])

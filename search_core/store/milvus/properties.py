@@ -8,7 +8,9 @@
 - ``sightline.work``: in such a collection, the work of which it is made. Who does the same work can
   go on with it for a day after its owner ended;
 - ``sightline.regions``: that regions of keyframes were written to it. Filters are slow on Milvus
-  Lite, and where there are none, keyframes need not be told from them.
+  Lite, and where there are none, keyframes need not be told from them;
+- ``sightline.lettering``: that words were read on what was written to it. Where there are none,
+  sentences need not be looked for in them.
 """
 
 from __future__ import annotations
@@ -44,6 +46,7 @@ SUCCESSOR_PROPERTY = "sightline.successor"
 HEIR_PROPERTY = "sightline.heir"
 WORK_PROPERTY = "sightline.work"
 REGIONS_PROPERTY = "sightline.regions"
+LETTERING_PROPERTY = "sightline.lettering"
 
 
 @dataclass(slots=True)
@@ -67,7 +70,7 @@ class CollectionNotes:
         self.health = health
         self._server: ServerInfo | None = None
         self.changes = _CHANGES.setdefault(endpoint.uri, Changes())
-        self._with_regions: set[str] = set()  # collections that this process has noted it of
+        self._noted: set[tuple[str, str]] = set()  # what this process has noted, by collection
 
     def server(self) -> ServerInfo:
         """Return which Milvus answers: its version, and whether it is Milvus Lite."""
@@ -115,11 +118,14 @@ class CollectionNotes:
         """Tell all writers not to write: ``heir`` is about to take over; "" ends it."""
         self._set(collection, {HEIR_PROPERTY: heir})
 
-    def note_regions(self, collection: str) -> None:
-        """Note, before the first of them is written, that a collection holds regions."""
-        if collection not in self._with_regions:
-            self._set(collection, {REGIONS_PROPERTY: "yes"})
-            self._with_regions.add(collection)
+    def note_rows(self, collection: str, *, regions: bool, lettering: bool) -> None:
+        """Note, before the first of them is written, that a collection holds such rows."""
+        held = ((REGIONS_PROPERTY, regions), (LETTERING_PROPERTY, lettering))
+        new = {name: "yes" for name, is_held in held if is_held}
+        new = {name: yes for name, yes in new.items() if (collection, name) not in self._noted}
+        if new:
+            self._set(collection, new)
+            self._noted.update((collection, name) for name in new)
 
     def info(self, name: str) -> LibraryInfo | None:
         """Return the library that a collection, or that of an alias, is of; None of none."""
@@ -199,6 +205,7 @@ def info_in(described: Mapping[str, Any]) -> LibraryInfo | None:
             properties.get(HEIR_PROPERTY, ""),
             scalar_fields(described),
             bool(properties.get(REGIONS_PROPERTY)),
+            bool(properties.get(LETTERING_PROPERTY)),
         )
     return None
 
@@ -217,10 +224,18 @@ def _library(
     heir: str,
     fields: tuple[str, ...],
     has_regions: bool,
+    has_lettering: bool,
 ) -> LibraryInfo:
     """Return the library that these properties and fields of a collection make; read once."""
     info = LibraryInfo.from_dict(collection, json.loads(text))
-    return replace(info, successor=successor, heir=heir, fields=fields, has_regions=has_regions)
+    return replace(
+        info,
+        successor=successor,
+        heir=heir,
+        fields=fields,
+        has_regions=has_regions,
+        has_lettering=has_lettering,
+    )
 
 
 #: Nobody can look at another host's processes: what they own is believed to be in use this long.

@@ -48,6 +48,7 @@ from search_core.schema.entity import (
     STORED_FIELDS,
     MediaEntity,
 )
+from search_core.schema.lettering import LETTERING_TEXT_FIELD
 from search_core.store.endpoint import write_lock
 from search_core.store.library import LibraryInfo, Replacement
 from search_core.store.milvus import queries
@@ -264,8 +265,11 @@ class MilvusReplacement(Replacement):
                 return
             with write_lock(self._endpoint):
                 if rows := [whole_row(row) for row in seen.values() if row is not None]:
-                    if any(row[KIND_FIELD] != "frame" for row in rows):
-                        self._catalog.note_regions(self.new.collection)
+                    self._catalog.note_rows(
+                        self.new.collection,
+                        regions=any(row[KIND_FIELD] != "frame" for row in rows),
+                        lettering=any(row[LETTERING_TEXT_FIELD] for row in rows),
+                    )
                     self._client.upsert(self.new.collection, rows)
                 self._delete([key for key, row in seen.items() if row is None])
                 now = self._look(list(seen))

@@ -267,8 +267,11 @@ class MilvusSession:
         """
         fields = self.catalog.fields(collection)
         entities, embeddings = storable_rows(entities, embeddings, fields)
-        if any(entity.is_region for entity in entities):
-            self.catalog.note_regions(collection)
+        self.catalog.note_rows(
+            collection,
+            regions=any(entity.is_region for entity in entities),
+            lettering=any(entity.lettering_text for entity in entities),
+        )
         for start in range(0, len(entities), _UPSERT_ROWS):
             part = slice(start, start + _UPSERT_ROWS)
             pairs = zip(entities[part], embeddings[part], strict=True)

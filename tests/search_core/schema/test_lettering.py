@@ -108,5 +108,5 @@ def test_whatever_is_typed_is_escaped_and_means_the_same_in_milvus_and_here(
     assert by_milvus == here
     read = {e.id for e in entities if wording.reading(e.lettering) is not None}
     assert here <= read or fuzzy is False
-    if not wording.is_empty:
+    if not wording.is_empty and stored(words) != "[]":  # what is too long is not stored
         assert make_entity(1).id in here
