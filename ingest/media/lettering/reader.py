@@ -25,6 +25,8 @@ LONGEST_PX = 1280
 #: Frames of videos are read once: it takes four times as long, and blurred lettering on rendered
 #: ones gains nothing (benchmarks lettering).
 PHOTO_PX = 736
+#: Smaller photographs are read once: enlarged so far they blur, and it takes as long as a large one.
+_MOST_ENLARGED = 2
 #: Lines whose boxes share more than this of the smaller one are one line.
 _SAME_LINE = 0.5
 #: Lines that are less sure are noise: window bars, branches, rain.
@@ -62,7 +64,7 @@ class Reader:
             return []
         pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
         lines = _lines(self._frames(pixels), image.size)
-        if is_photograph and min(image.size) < PHOTO_PX:
+        if is_photograph and PHOTO_PX / _MOST_ENLARGED < min(image.size) < PHOTO_PX:
             self._photographs = self._photographs or _engine("min", PHOTO_PX)
             lines = _united(lines, _lines(self._photographs(pixels), image.size))
         return lines

@@ -79,6 +79,12 @@ class CollectionNotes:
         embedded = self.endpoint.embedded or release != version
         return ServerInfo.reported(release, embedded=embedded)
 
+    def known_server(self) -> ServerInfo:
+        """Return which Milvus answered when it was asked first."""
+        if self._server is None:
+            self._server = self.server()
+        return self._server
+
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Count a change when it is made, or may have been: what was described before is old."""
@@ -121,10 +127,9 @@ class CollectionNotes:
     def note_rows(self, collection: str, *, regions: bool, lettering: bool) -> None:
         """Note, before the first of them is written, that a collection holds such rows."""
         held = ((REGIONS_PROPERTY, regions), (LETTERING_PROPERTY, lettering))
-        new = {name: "yes" for name, is_held in held if is_held}
-        new = {name: yes for name, yes in new.items() if (collection, name) not in self._noted}
+        new = [name for name, is_held in held if is_held and (collection, name) not in self._noted]
         if new:
-            self._set(collection, new)
+            self._set(collection, dict.fromkeys(new, "yes"))
             self._noted.update((collection, name) for name in new)
 
     def info(self, name: str) -> LibraryInfo | None:
@@ -164,9 +169,8 @@ class CollectionNotes:
 
     def _forgets_last_change(self) -> bool:
         """Whether a restart of this Milvus undoes the last change of a collection (2.3.5)."""
-        if self._server is None:
-            self._server = self.server()
-        return not self._server.embedded and not self._server.at_least("2.4")
+        server = self.known_server()
+        return not server.embedded and not server.at_least("2.4")
 
     def describe(self, name: str) -> dict[str, Any] | None:
         """Return a collection by its name or its alias, None where there is none.

@@ -289,7 +289,7 @@ class MilvusStore:
         and has any lettering, some at a time, and words are compared here.
         """
         client = self.session.client
-        compares = self.session.server().finds_within
+        compares = self.session.catalog.known_server().finds_within
         written = wording_expression(wording, fuzzy=fuzzy)
         test = written if compares else f'{LETTERING_TEXT_FIELD} != ""'
 
