@@ -253,7 +253,8 @@ def _item(number: int, text: str) -> Item:
     kept: dict[str, Any] = json.loads(text)
     entity = kept["entity"]
     if entity is not None:
-        entity = MediaEntity(**{**entity, "tags": tuple(entity["tags"])})
+        arrays = {name: tuple(entity.get(name, ())) for name in ("tags", "box")}
+        entity = MediaEntity(**{**entity, **arrays})
     assert kept["kind"] in get_args(ItemKind)
     return Item(
         **{
