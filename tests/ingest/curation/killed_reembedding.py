@@ -18,7 +18,7 @@ def main() -> None:
     uri = sys.argv[2] if len(sys.argv) > 2 else None
     settings = Settings(
         data_dir=Path(sys.argv[1]),
-        media=MediaSettings(workers=1, thumbnail_px=64),
+        media=MediaSettings(workers=1, thumbnail_px=64, read="off"),
         milvus=MilvusSettings(uri=uri),
     )
     settings.encoder.batch_size = 1

@@ -31,7 +31,9 @@ class KilledStore(MilvusStore):
 
 
 def main() -> None:
-    settings = Settings(data_dir=Path(sys.argv[1]), media=MediaSettings(workers=1, thumbnail_px=64))
+    settings = Settings(
+        data_dir=Path(sys.argv[1]), media=MediaSettings(workers=1, thumbnail_px=64, read="off")
+    )
     settings.encoder.batch_size = 2
     ingest.rows.writer._MOST_ROWS = 1  # an upsert per batch
     store = KilledStore(resolve_endpoint(settings))

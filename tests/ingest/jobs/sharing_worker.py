@@ -45,7 +45,7 @@ def main() -> None:
     data_dir, uri, queue = sys.argv[1:]
     settings = Settings(
         data_dir=Path(data_dir),
-        media=MediaSettings(workers=1, thumbnail_px=64),
+        media=MediaSettings(workers=1, thumbnail_px=64, read="off"),
         milvus=MilvusSettings(uri=uri),
         queue=SecretStr(queue),
     )

@@ -107,7 +107,9 @@ def killed(store: Store, patch: pytest.MonkeyPatch) -> Store:
 
 def main() -> None:
     folder = Path(sys.argv[1])
-    settings = Settings(data_dir=folder / "data", media=MediaSettings(workers=1, thumbnail_px=64))
+    settings = Settings(
+        data_dir=folder / "data", media=MediaSettings(workers=1, thumbnail_px=64, read="off")
+    )
     settings.encoder.batch_size = 4
     patch = pytest.MonkeyPatch()
     store: Store
