@@ -42,6 +42,7 @@ class Ingest:
         self._media = media
         self._bare = bare
         self._environment = {
+            "SIGHTLINE_MEDIA_READ": "off",
             **(environment or {}),
             **({"SIGHTLINE_MILVUS_URI": uri} if uri else {}),
         }
