@@ -25,7 +25,7 @@ LONGEST_PX = 1280
 #: Frames of videos are read once: it takes four times as long, and blurred lettering on rendered
 #: ones gains nothing (benchmarks lettering).
 PHOTO_PX = 736
-#: Smaller photographs are read once: enlarged so far they blur, and it takes as long as a large one.
+#: Smaller photographs are read once: enlarged that far, each takes as long as a large one.
 _MOST_ENLARGED = 2
 #: Lines whose boxes share more than this of the smaller one are one line.
 _SAME_LINE = 0.5
