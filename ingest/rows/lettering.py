@@ -25,7 +25,7 @@ from ingest.media.lettering.reader import what_is_missing
 from ingest.report import ReadReport
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MediaEntity, keyframes_among
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line, stored_lines
 from search_core.settings import Settings
@@ -203,20 +203,29 @@ class _Run:
             self.report.failed += count
 
     def _write(self, lines: dict[str, tuple[Line, ...]]) -> None:
-        """Give rows their lines, as they are now; their other fields may have changed meanwhile."""
+        """Give keyframes and their regions what was read, as their rows are now.
+
+        Their other fields may have changed meanwhile.
+        """
         if not lines:
             return
         for page in chunks_where(self._store, self._library, Filter(ids=tuple(lines))):
-            for entity in page.entities:
-                self._overlays.note(entity.camera or entity.source_id, lines[entity.id])
-            read = []
-            for entity in page.entities:
-                camera = entity.camera or entity.source_id
-                marked = self._overlays.marked(camera, lines[entity.id])
-                read.append(replace(entity, lettering=stored_lines(marked)))
+            keyframes = keyframes_among(page.entities)
+            for entity in keyframes:
+                self._overlays.note(_place_of(entity), lines[entity.id])
+            stored = {}
+            for entity in keyframes:
+                marked = self._overlays.marked(_place_of(entity), lines[entity.id])
+                stored[entity.id] = stored_lines(marked)
                 self.report.keyframes += 1
                 self.report.lettered += any(not line.is_overlay for line in marked)
-            self._store.upsert(self._library, read, page.embeddings)
+            rows = [replace(e, lettering=stored[e.keyframe_id]) for e in page.entities]
+            self._store.upsert(self._library, rows, page.embeddings)
+
+
+def _place_of(entity: MediaEntity) -> str:
+    """Return what has one layout of burned-in text: a camera, else a recording."""
+    return entity.camera or entity.source_id
 
 
 def _processes() -> int:

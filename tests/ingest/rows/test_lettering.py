@@ -22,6 +22,7 @@ from search_core.errors import UsageError
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line, Wording
 from search_core.settings import MediaSettings, Settings
+from search_core.store.library import EVERY_ROW
 from search_core.store.memory.store import MemoryStore
 from tests.support.made_media import HistogramEncoder
 
@@ -134,6 +135,22 @@ def test_without_the_extra_nothing_breaks_and_the_command_is_named(
         pytest.raises(UsageError, match=r"sightline\[reading\]"),
     ):
         read_lettering(settings, store, ledger, "main")
+
+
+@pytest.mark.usefixtures("made_reader")
+def test_a_keyframe_with_regions_is_read_once_and_they_carry_its_lines(
+    tmp_path: Path, settings: Settings, store: MemoryStore
+) -> None:
+    report = run(settings, store, folder_of_colours(tmp_path), regions="tiles")
+    assert report.read is not None and report.read.keyframes == report.read.lettered == 4
+    entities = [
+        entity for page in store.vectors("main", where=EVERY_ROW) for entity in page.entities
+    ]
+    lettering = {entity.id: entity.lettering for entity in entities if not entity.is_region}
+    regions = [entity for entity in entities if entity.is_region]
+    assert len(lettering) == 4 and len(regions) > 4 and all(lettering.values())
+    assert all(region.lettering == lettering[region.keyframe_id] for region in regions)
+    assert len(store.lettered("main", Wording(("COLOUR",)))) == 4
 
 
 @pytest.mark.usefixtures("made_reader")
