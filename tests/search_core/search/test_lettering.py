@@ -105,6 +105,19 @@ def test_words_that_look_written_lift_what_they_were_read_on(engine: SearchEngin
     assert numbers(engine, Query(text="停车场"))[0] == 7
 
 
+def test_what_was_found_by_a_region_and_read_is_one_hit(
+    store: MemoryStore, engine: SearchEngine
+) -> None:
+    lettered = make_entity(1, lettering=stored_lines([Line("FERN", 0.9, BOX)]))
+    region = lettered.region("tile", 0, (0.5, 0.5, 1.0, 1.0))
+    store.upsert("main", [region], ColourEncoder().encode_images([picture("red")]))
+    for text in ("something red with FERN on it", '"FERN" something red'):
+        found = numbers(engine, Query(text=text))
+        assert 1 in found and len(found) == len(set(found))
+    [hit] = [h for h in engine.answer(Query(text="red FERN")).hits if h.entity.id == lettered.id]
+    assert hit.box == (0.5, 0.5, 1.0, 1.0) and hit.lines and not hit.entity.is_region
+
+
 def test_a_sentence_is_read_only_where_nothing_else_stands_there(engine: SearchEngine) -> None:
     assert numbers(engine, Query(text="a car"))[0] == 4
     lines = {h.entity.source_id: h.lines for h in engine.answer(Query(text="a car")).hits}
