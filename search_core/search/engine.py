@@ -587,6 +587,8 @@ def _among(read: Sequence[lettering.Found]) -> Effort:
 
 
 def _not_among(read: Sequence[lettering.Found], matches: Sequence[Match]) -> list[lettering.Found]:
+    if not read:
+        return []
     there = {match.entity.keyframe_id for match in matches}
     return [one for one in read if one.entity.id not in there]
 

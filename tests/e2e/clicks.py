@@ -1,4 +1,8 @@
-"""How many clicks a job takes: what an operator does all day is counted."""
+"""How many clicks a job takes: what an operator does all day is counted.
+
+Playwright aims a click again where something moved below it, and keeps the first from the page by a
+listener at the window. One at the document counts only those that reach the page.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
 _COUNT = """
-addEventListener("pointerdown", (event) => {
+document.addEventListener("pointerdown", (event) => {
   if (event.isTrusted) sessionStorage.clicks = 1 + Number(sessionStorage.clicks ?? 0);
 }, { capture: true });
 """
