@@ -138,18 +138,28 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
   content: ""; display: inline-block; width: 0.62rem; height: 0.62rem; border-radius: 50%;
   margin-right: 0.35rem; background: var(--camera, transparent);
 }
-/* The box that selects a card lies in the corner of its picture, above its button. */
-.st-key-results [class*="st-key-card-"] .stElementContainer:has(.stCheckbox) {
-  position: absolute; top: 0; left: 0; width: auto; z-index: 2;
-}
-.st-key-results [class*="st-key-card-"] .stCheckbox label {
-  padding: 0.6rem; margin: 0; cursor: pointer;
+/* The check box that selects a card lies in the corner of its picture, above its button. */
+.tick {
+  --room: 0.6rem;
+  appearance: none; position: absolute; top: 0; left: 0; z-index: 2; margin: 0; cursor: pointer;
+  box-sizing: border-box; padding: var(--room);
+  width: calc(1rem + 2 * var(--room)); height: calc(1rem + 2 * var(--room));
 }
 /* Seen on any picture. */
-.st-key-results [class*="st-key-card-"] .stCheckbox label > span + div {
+.tick::before {
+  content: ""; display: block; width: 1rem; height: 1rem; border-radius: 0.25rem;
+  background: light-dark(#ffffff, #131a22);
   box-shadow: 0 0 0 1.5px rgba(255, 255, 255, 0.8), 0 0 5px 2px rgba(11, 15, 20, 0.5);
 }
-.st-key-results [class*="st-key-card-"]:has(.stCheckbox input:checked) {
+.tick:checked::before { background: #1f7fa0; }
+.tick:checked::after {
+  content: ""; position: absolute; rotate: 45deg;
+  top: calc(var(--room) + 0.14rem); left: calc(var(--room) + 0.34rem);
+  width: 0.3rem; height: 0.58rem; border: solid #ffffff; border-width: 0 0.13rem 0.13rem 0;
+}
+.tick:focus-visible { outline: none; }
+.tick:focus-visible::before { outline: 2px solid #4fb3d3; outline-offset: 2px; }
+.st-key-results [class*="st-key-card-"]:has(> .tick:checked) {
   border-color: #2a8fb0; outline: 2px solid #2a8fb0;
 }
 /* What can be done with what is selected: it stays in view while the results are, and is below
@@ -167,7 +177,7 @@ button[data-testid^="stBaseButton-primary"]:not(:disabled) {
 .st-key-selection-actions button { min-height: 0; padding: 0.15rem 0.55rem; }
 .st-key-selection-actions button p { font-size: 0.88rem; }
 @media (max-width: 640px) {
-  .st-key-results [class*="st-key-card-"] .stCheckbox label { padding: 0.8rem; }
+  .tick { --room: 0.9rem; }
   .st-key-selection { padding: 0.4rem 0.5rem; }
   /* All of them in one row, for the thumb. */
   .st-key-selection-actions { gap: 0; justify-content: space-between; flex-wrap: nowrap; }

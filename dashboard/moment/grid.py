@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import resources
 from dashboard.components.browser import begin_page_at_top, play_on_hover
@@ -16,7 +15,7 @@ from dashboard.components.theme import NO_COLOUR, camera_colours, colour_cards, 
 from dashboard.components.video_serving import preview_of
 from dashboard.i18n.gettext import _
 from dashboard.moment import dialog as moment_dialog
-from dashboard.moment.selection import Selection, draw_tick, listen_for_ranges
+from dashboard.moment.selection import Selection, draw_ticks
 from dashboard.moment.selection_bar import show_selection_bar
 from dashboard.query.terms import PAGE
 from search_core.encoders.base import Embeddings
@@ -51,8 +50,8 @@ def draw_cards(
     headings: Mapping[int, str] | None = None,
     everything: Selection | None = None,
 ) -> None:
-    """Draw cards a page at a time with a box to select each, the bar of what is selected, and the
-    card that was opened.
+    """Draw cards a page at a time with a check box to select each, the bar of what is selected, and
+    the card that was opened.
 
     ``key`` changes with what is shown, so that another search begins at its first page.
     ``searching`` says that this is the search page, whose address carries the page's number;
@@ -71,17 +70,14 @@ def draw_cards(
             page = st.pagination(pages, key=page_key, bind="query-params" if searching else None)
     first = (page - 1) * PER_PAGE
     on_page = cards[first : first + PER_PAGE]
-    _play_on_hover(library, on_page, searching=searching)
     headings = _less_sure(cards) if headings is None else headings
-    boxes: list[DeltaGenerator] = []
     with grid:
         for index, card in enumerate(on_page, start=first):
             before = [place for place in headings if place <= index]
             if before and (index == first or before[-1] == index):
                 with st.container(key=f"heading-{index}"):
                     st.caption(headings[before[-1]])
-            boxes.append(st.container(key=_key(card, searching=searching)))
-            with boxes[-1]:
+            with st.container(key=_key(card, searching=searching)):
                 # The text is the picture's caption: one element fewer a card to send and draw.
                 if (then := card.then) is not None:
                     show_thumbnail(card.entity.thumbnail, picture_name(card))
@@ -99,27 +95,19 @@ def draw_cards(
                     on_click=moment_dialog.aim_at,
                     args=(index,),
                 )
-    # After the cards: none waits for the boxes of all.
-    for card, box in zip(on_page, boxes, strict=True):
-        with box:
-            draw_tick(card, cards, asked)
+    # After the cards: their pictures wait for none of this.
+    by_key = {_key(card, searching=searching): card for card in on_page}
+    _play_on_hover(library, by_key)
+    draw_ticks(key, by_key, cards, asked)
     colours = camera_colours(resources.facets(library).cameras)
     colour_cards(
-        {
-            _key(card, searching=searching): colours.get(card.entity.camera, NO_COLOUR)
-            for card in on_page
-        }
+        {name: colours.get(card.entity.camera, NO_COLOUR) for name, card in by_key.items()}
     )
     mark_boxes(
-        {
-            _key(card, searching=searching): (card.entity, card.box)
-            for card in on_page
-            if card.box is not None
-        }
+        {name: (card.entity, card.box) for name, card in by_key.items() if card.box is not None}
     )
     if pages > 1:
         begin_page_at_top(key, page)
-    listen_for_ranges(key, cards, asked)
     show_selection_bar(library, cards, asked, everything, searching=searching)
     moment_dialog.open_when_aimed(library, cards, searching=searching, looked_for=looked_for)
 
@@ -130,9 +118,9 @@ def _key(card: Card, *, searching: bool) -> str:
     )
 
 
-def _play_on_hover(library: str, cards: Sequence[Card], *, searching: bool) -> None:
-    found = ((card, preview_of(library, card.entity)) for card in cards)
-    play_on_hover({_key(card, searching=searching): where for card, where in found if where})
+def _play_on_hover(library: str, cards: Mapping[str, Card]) -> None:
+    found = {name: preview_of(library, card.entity) for name, card in cards.items()}
+    play_on_hover({name: where for name, where in found.items() if where})
 
 
 def _less_sure(cards: Sequence[Card]) -> dict[int, str]:

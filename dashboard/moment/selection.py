@@ -6,12 +6,12 @@ another library is chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard.components.browser import tick_ranges
+from dashboard.components.browser import Tick, ticks
 from dashboard.components.cards import Card
 from dashboard.i18n.gettext import _
 from search_core.messages import Message
@@ -105,35 +105,30 @@ def folded_away(cards: Iterable[Card]) -> int:
     return sum(len(card.entities) - 1 for card in folded)
 
 
-def draw_tick(card: Card, cards: Sequence[Card], asked: str) -> None:
-    """Draw the box of one of the cards that selects all it stands for; ``asked`` found them."""
-    key = f"tick-{card.key}"
-    ticked = is_selected(card)
-    if st.session_state.get(key) != ticked:
-        st.session_state[key] = ticked
-    st.checkbox(
-        _("Select {number}").format(number=card.number),
-        key=key,
-        label_visibility="collapsed",
-        on_change=_tick,
-        args=(card, cards, asked),
-    )
+def draw_ticks(shown: str, on_page: Mapping[str, Card], cards: Sequence[Card], asked: str) -> None:
+    """Draw a check box into each card ``on_page``, by its container's key, to select all it holds.
 
-
-def listen_for_ranges(shown: str, cards: Sequence[Card], asked: str) -> None:
-    """Let Shift with a tick select or unselect all cards from the one ticked before to it.
-
-    ``shown`` tells what the grid shows: no range begins in other results.
+    Shift selects or unselects all ``cards`` from the one ticked before. ``shown`` identifies what
+    the grid shows: no range begins in other results. ``asked`` found them.
     """
 
-    def chosen(first: int, last: int, ticked: bool) -> None:
+    def changed(first: int, last: int, checked: bool) -> None:
         between = [card for card in cards if first <= card.number <= last]
-        if ticked:
+        if checked:
             select_cards(between, asked)
         else:
             _unselect(between, cards, asked)
 
-    tick_ranges(shown, chosen)
+    boxes = {
+        key: Tick(
+            card.number,
+            card.key,
+            _("Select {number}").format(number=card.number),
+            is_selected(card),
+        )
+        for key, card in on_page.items()
+    }
+    ticks(shown, boxes, changed)
 
 
 def _picked() -> dict[str, Picked]:
@@ -145,13 +140,6 @@ def _pictures_of(card: Card, asked: str) -> list[Picked]:
     if card.moment is None:
         return [Picked(card.entity)]
     return [Picked(hit.entity, hit, asked) for hit in card.moment.hits]
-
-
-def _tick(card: Card, cards: Sequence[Card], asked: str) -> None:
-    if st.session_state[f"tick-{card.key}"]:
-        select_cards([card], asked)
-    else:
-        _unselect([card], cards, asked)
 
 
 def _unselect(some: Sequence[Card], cards: Sequence[Card], asked: str) -> None:

@@ -195,7 +195,7 @@ def test_indexes_are_compared_and_one_is_applied(page: Page) -> None:
 def test_pictures_are_tagged_deleted_and_put_back(page: Page) -> None:
     page.get_by_role("link", name="Library").click()
     page.locator(".st-key-card-1 img").first.wait_for()
-    boxes = page.locator("[class*=st-key-card-] .stCheckbox label")
+    boxes = page.locator("[class*=st-key-card-] .tick")
     bar = page.locator(".st-key-selection")
     boxes.nth(0).click()
     bar.get_by_text("1 picture selected").wait_for()

@@ -441,7 +441,7 @@ def test_pictures_are_selected_by_range_and_key_tagged_and_deleted(page: Page) -
     settle(page)
 
     def tick(number: int) -> Locator:
-        return page.locator(f".st-key-card-{number} .stCheckbox label")
+        return page.locator(f".st-key-card-{number} .tick")
 
     bar = page.locator(".st-key-selection")
     tick(2).click()
@@ -451,7 +451,7 @@ def test_pictures_are_selected_by_range_and_key_tagged_and_deleted(page: Page) -
     tick(4).click(modifiers=["Shift"])  # unticks: of the range, and only of it
     bar.get_by_text("2 pictures selected").wait_for()
     settle(page)
-    page.locator(".st-key-card-1 .stCheckbox input").focus()
+    page.locator(".st-key-card-1 .tick").focus()
     page.keyboard.press("Space")
     bar.get_by_text("3 pictures selected").wait_for()
 
@@ -484,7 +484,7 @@ def test_the_bar_of_a_selection_stays_in_view_and_below_the_results_on_a_phone(
     page.set_viewport_size({"width": 390, "height": 844})
     ask(page, q="a person", weak="true")
     settle(page)
-    page.locator(f"{FIRST} .stCheckbox label").click()
+    page.locator(f"{FIRST} .tick").click()
     bar = page.locator(".st-key-selection")
     bar.wait_for()
     settle(page)

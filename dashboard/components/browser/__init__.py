@@ -1,5 +1,5 @@
 """Parts of the page that Streamlit lacks, each a script in this folder: keys, pasting, regions,
-zoom, playing under the pointer, a scrubber, ranges of ticks, and the watch over the session."""
+zoom, playing under the pointer, a scrubber, the ticks of cards, and the watch over the session."""
 
 from __future__ import annotations
 
@@ -167,8 +167,8 @@ _hover_play = st.components.v2.component(
 _scrubber = st.components.v2.component(
     "sightline_scrubber", html=_SCRUBBER_HTML, css=_SCRUBBER_CSS, js=_script("scrubber.js")
 )
-_tick_ranges = st.components.v2.component(
-    "sightline_tick_ranges", html="<span hidden></span>", js=_script("tick_ranges.js")
+_ticks = st.components.v2.component(
+    "sightline_ticks", html="<span hidden></span>", js=_script("ticks.js")
 )
 
 
@@ -283,18 +283,39 @@ def begin_page_at_top(shown: str, page: int) -> None:
     _page_top(key="page-top", data={"shown": shown, "page": page})
 
 
-def tick_ranges(shown: str, on_range: Callable[[int, int, bool], None]) -> None:
-    """Report cards that are ticked with Shift; ``shown`` identifies what the grid shows.
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """The check box of a card: the card's number and identity, its label, whether it is checked."""
 
-    ``on_range`` gets the numbers of the first and the last card, and whether to tick them.
+    number: int
+    card: str
+    label: str
+    checked: bool
+
+
+def ticks(
+    shown: str, boxes: Mapping[str, Tick], on_change: Callable[[int, int, bool], None]
+) -> None:
+    """Draw a check box into each card, by the key of its container.
+
+    ``shown`` identifies what the grid shows. ``on_change`` gets the numbers of the first and the
+    last card that were ticked, several with Shift, and whether they are checked now.
     """
-    key = "tick-ranges"
+    key, latest = "ticks", "ticks_heard"
 
     def heard() -> None:
-        sent = (st.session_state.get(key) or {}).get("range") or {}
-        on_range(int(sent["first"]), int(sent["last"]), bool(sent["ticked"]))
+        for change in (st.session_state.get(key) or {}).get("changes") or ():
+            if int(change["n"]) > st.session_state.get(latest, 0):
+                st.session_state[latest] = int(change["n"])
+                if change["shown"] == shown:  # else of cards that were replaced meanwhile
+                    on_change(int(change["first"]), int(change["last"]), bool(change["ticked"]))
 
-    _tick_ranges(key=key, data={"shown": shown}, on_range_change=heard)
+    data = {
+        "shown": shown,
+        "heard": st.session_state.get(latest, 0),
+        "ticks": {name: asdict(box) for name, box in boxes.items()},
+    }
+    _ticks(key=key, data=data, on_changes_change=heard)
 
 
 def page_keys(on_picture: Callable[[bytes | None], None]) -> None:

@@ -23,6 +23,7 @@ from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
 from tests.dashboard.conftest import NAVIGATION, Look, words
 from tests.dashboard.searching import card_lines
+from tests.dashboard.ticks import tick
 
 
 def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Look) -> None:
@@ -90,7 +91,7 @@ def test_what_a_role_may_do_with_a_selection_is_offered(
     look: Look, page: str, name: str, offered: set[str]
 ) -> None:
     app = look(name, page)
-    app.checkbox[0].check().run()
+    app = tick(app, number=1)
 
     assert "**1 picture** selected" in words(app)
     assert {button.label for button in app.button if button.label.endswith("…")} == offered

@@ -17,6 +17,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, Look, OpenPage, words
+from tests.dashboard.ticks import tick
 
 HOUR_MS = 3_600_000
 
@@ -151,11 +152,11 @@ def test_what_was_stopped_midway_is_finished_here(
 
 def test_operators_may_correct_and_viewers_may_not(library: list[MediaEntity], look: Look) -> None:
     app = look("vera", "library")
-    app.checkbox(key=f"tick-{library[1].id}").check().run()
+    tick(app, card=library[1].id)
     assert not any(button.label == "Correct …" for button in app.button)
 
     app = look("otto", "library")
-    app.checkbox(key=f"tick-{library[-1].id}").check().run()
+    tick(app, card=library[-1].id)
     press(app, "Correct …").click().run()
     assert "**1 picture** (chosen by hand)" in words(app)
     assert press(app, "Preview").disabled

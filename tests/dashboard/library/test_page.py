@@ -32,6 +32,7 @@ from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
+from tests.dashboard.ticks import tick
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -151,7 +152,7 @@ def test_selects_many_to_tag_or_delete(
     app = open_page("library")
     assert not any(button.label == "Tag …" for button in app.button)
     for entity in library[-2:]:
-        app.checkbox(key=f"tick-{entity.id}").check().run()
+        tick(app, card=entity.id)
     assert "**2 pictures** selected" in words(app)
 
     press(app, "Tag …").click().run()
@@ -168,13 +169,13 @@ def test_all_that_match_are_selected_where_some_are_shown(
 ) -> None:
     monkeypatch.setattr(browsing, "NEWEST", 10)
     app = open_page("library")
-    app.checkbox(key=f"tick-{library[-1].id}").check().run()
+    tick(app, card=library[-1].id)
     press(app, f"Select all {ROWS}").click().run()
     assert f"**{ROWS} pictures** selected" in words(app)
     press(app, "Move …").click().run()
     assert f"**{ROWS} pictures** (all of main)" in words(app)
 
-    app.checkbox(key=f"tick-{library[-1].id}").uncheck().run()
+    tick(app, card=library[-1].id, checked=False)
     assert "**9 pictures** selected" in words(app)  # of all, what was shown, but for this one
 
 

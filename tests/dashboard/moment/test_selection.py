@@ -15,14 +15,11 @@ from search_core.schema.filters import Filter
 from search_core.search.engine import Query
 from tests.dashboard.conftest import ROWS, OpenPage, words
 from tests.dashboard.searching import ask, card_lines
-
-
-def tick(app: AppTest, number: int) -> AppTest:
-    return next(box for box in app.checkbox if box.label == f"Select {number}").check().run()
+from tests.dashboard.ticks import tick, ticks
 
 
 def ids_found(app: AppTest) -> list[str]:
-    return [str(box.key).removeprefix("tick-") for box in app.checkbox]
+    return [one["card"] for one in ticks(app)]
 
 
 def test_a_folded_moment_selects_all_that_it_folds(
@@ -35,7 +32,7 @@ def test_a_folded_moment_selects_all_that_it_folds(
         if (found := re.search(r"(\d+) hits in", line))
     )
 
-    tick(app, number)
+    tick(app, number=number)
 
     assert f"**{hits} pictures** selected, {hits - 1} of them folded below others" in words(app)
 
@@ -44,38 +41,38 @@ def test_a_selection_stays_while_pages_are_turned_and_others_are_searched(
     library: list[MediaEntity], open_page: OpenPage
 ) -> None:
     app = ask(open_page("search", fold="never"), "a red square")
-    tick(app, 3)
+    tick(app, number=3)
     app.pagination[0].set_value(2).run()
-    tick(app, 21)
+    tick(app, number=21)
     assert "**2 pictures** selected" in words(app)
 
     ask(app, "a blue square")
     assert "**2 pictures** selected" in words(app)
-    assert sum(box.value for box in app.checkbox) <= 2
+    assert sum(one["checked"] for one in ticks(app)) <= 2
 
     app.button(key="select-shown").click().run()
     assert f"**{ROWS} pictures** selected" in words(app)
-    assert all(box.value for box in app.checkbox)
+    assert all(one["checked"] for one in ticks(app))
     app.button(key="select-nothing").click().run()
-    assert "selected" not in words(app) and not any(box.value for box in app.checkbox)
+    assert "selected" not in words(app) and not any(one["checked"] for one in ticks(app))
 
 
 def test_a_selection_ends_with_its_library(library: list[MediaEntity], open_page: OpenPage) -> None:
     resources.store().ensure_library("second", resources.encoder().identity)
     app = open_page("library", library="main")
-    app.checkbox[0].check().run()
+    tick(app, number=1)
     assert "**1 picture** selected" in words(app)
 
     app.selectbox(key="library").set_value("second").run()
     app.selectbox(key="library").set_value("main").run()
 
-    assert "selected" not in words(app) and not any(box.value for box in app.checkbox)
+    assert "selected" not in words(app) and not any(one["checked"] for one in ticks(app))
 
 
 def test_searches_by_what_is_selected(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = ask(open_page("search", fold="never"), "a red square")
     first, second, *_ = ids_found(app)
-    tick(tick(app, 1), 2)
+    tick(tick(app, number=1), number=2)
     app.button(key="select-leave-out").click().run()
     assert app.query_params["not_like"] == [first, second]
     assert "selected" not in words(app)
@@ -83,14 +80,14 @@ def test_searches_by_what_is_selected(library: list[MediaEntity], open_page: Ope
     assert not {first, second} & set(ids_found(app))
 
     third = ids_found(app)[0]
-    tick(app, 1)
+    tick(app, number=1)
     app.button(key="select-less").click().run()
     assert app.query_params["less_like"] == third
     app.button(key="stop-not_like").click().run()
     assert "not_like" not in app.query_params
 
     fourth = ids_found(app)[0]
-    tick(app, 1)
+    tick(app, number=1)
     app.button(key="select-more").click().run()
     assert app.query_params["like"] == fourth and "less_like" not in app.query_params
     assert app.text_input(key="q").value == ""
@@ -102,7 +99,7 @@ def test_a_selection_is_exported_in_its_order_with_the_scores_it_was_found_with(
 ) -> None:
     app = ask(open_page("search", fold="never"), "a red square")
     found = resources.engine("main").answer(Query(text="a red square")).hits
-    tick(tick(app, 2), 1)
+    tick(tick(app, number=2), number=1)
     picked = list(app.session_state["selected_pictures"].values())
     selection = Selection(Filter(ids=tuple(one.entity.id for one in picked)), 2, "", tuple(picked))
 
@@ -116,8 +113,8 @@ def test_a_selection_is_exported_in_its_order_with_the_scores_it_was_found_with(
 
 def test_a_selection_is_added_to_a_case(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = open_page("library")
-    app.checkbox[1].check().run()
-    app.checkbox[0].check().run()
+    tick(app, number=2)
+    tick(app, number=1)
     app.text_input(key="case-name-selection").set_value("Bike theft").run()
     app.button(key="case-add-selection").click().run()
 
