@@ -41,7 +41,7 @@ from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
 from ingest.evidence.bundle import file_stem, jpeg
 from ingest.evidence.originals import cut_moment, picture_of, shortest_frame_s, span_around
-from ingest.media.video.clips import Span, clip_suffix
+from ingest.media.video.clips import Span, copied_from
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
@@ -392,7 +392,7 @@ def _downloads(library: str, entity: MediaEntity) -> None:
             identity.download(library, {"id": entity.id}, lambda: _full_size(entity, path)),
         )
         with suppress(MediaError):  # such as an animation: no player's container holds it
-            _clip_download(library, entity, path, stem)
+            _clip_download(library, entity, path)
     url = footage.url_of(library, entity) if entity.in_video else None
     if url is not None and path is not None:
         st.link_button(
@@ -402,24 +402,29 @@ def _downloads(library: str, entity: MediaEntity) -> None:
         st.caption(_("Nothing is left to download."))
 
 
-def _download(label: str, icon: str, name: str, data: Callable[[], bytes]) -> None:
+def _download(
+    label: str, icon: str, name: str, data: Callable[[], bytes], about: str | None = None
+) -> None:
     st.download_button(
-        label, data=data, file_name=name, icon=icon, on_click="ignore", width="stretch"
+        label, data=data, file_name=name, icon=icon, on_click="ignore", width="stretch", help=about
     )
 
 
-def _clip_download(library: str, entity: MediaEntity, path: Path, stem: str) -> None:
-    suffix = clip_suffix(path, entity.track)
+def _clip_download(library: str, entity: MediaEntity, path: Path) -> None:
     span = span_around(entity, CLIP_S, CLIP_S)
+    start_ms, suffix = copied_from(path, span.start_ms, entity.track)
+    zone = viewer_zone()
+    begins = local_time(entity.captured_at - entity.pts_ms + start_ms, zone)
     _download(
         _("The clip, {count} s each way").format(count=CLIP_S),
         ":material/content_cut:",
-        f"{stem}-clip{suffix}",
+        f"{file_stem(entity, Span(start_ms, max(span.end_ms, start_ms + 1)), zone)}{suffix}",
         identity.download(
             library,
             {"id": entity.id, "clip": [span.start_ms, span.end_ms]},
             lambda: _clip(entity, path, span),
         ),
+        _("As recorded, from the codec keyframe before: it begins at {time}.").format(time=begins),
     )
 
 

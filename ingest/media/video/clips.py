@@ -53,6 +53,7 @@ _AUDIO_HZ = 48_000
 _FRAMES_PER_S = 30
 #: Gaps in the sound up to 50 ms are roundings of its timestamps.
 _GAP_SAMPLES = 2400
+_NO_START = "has no picture there that decoding can begin at"
 #: So long after a picture's packet that of the sound of the same time may follow.
 _SOUND_LATE_MS = 1000
 
@@ -217,7 +218,7 @@ def _copy(asked: _Asked, container: InputContainer, video: VideoStream, part: Pa
                 taken.stream = copies[taken.stream.index]
                 output.mux(taken)
         if wanted.is_empty:
-            raise CorruptMedia("has no picture there that decoding can begin at")
+            raise CorruptMedia(_NO_START)
     return Span(wanted.start_ms, max(wanted.end_ms, wanted.start_ms + 1))
 
 
@@ -378,12 +379,21 @@ def _samples(
 # Files
 
 
-def clip_suffix(source: Path, track: int = 0) -> str:
-    """Return the suffix that a copied clip of a video has; raises MediaError."""
-    with closing(open_container(source)) as container:
+def copied_from(source: Path, start_ms: int, track: int = 0) -> tuple[int, str]:
+    """Return where a copied clip asked for from ``start_ms`` begins (ms), and its suffix.
+
+    Raises MediaError, as where nothing there can be decoded.
+    """
+    with closing(open_container(source)) as container, _libav_errors():
         tracks = video_tracks(container)
         video = next((item for item in tracks if number_of(container, item) == track), tracks[0])
-        return _suffix(container, video, encoded=False)
+        clock = StreamClock(video.time_base, container.start_time or 0, video.guessed_rate)
+        _seek(container, video, start_ms)
+        for packet in container.demux(video):
+            shown_ms = clock.pts_ms(packet.pts)
+            if packet.is_keyframe and packet.time_base is not None and shown_ms is not None:
+                return shown_ms, _suffix(container, video, encoded=False)
+    raise CorruptMedia(_NO_START)
 
 
 def _suffix(container: InputContainer, video: VideoStream, *, encoded: bool) -> str:

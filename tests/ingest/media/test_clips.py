@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.media.decoding import frame_at
-from ingest.media.video.clips import Box, Clip, Span, cut_clip
+from ingest.media.video.clips import Box, Clip, Span, copied_from, cut_clip
 from search_core.errors import MediaError
 from search_core.system.cancellation import Interrupted
 from tests.support.made_media import GIVEN_DATA, make_clip, shade
@@ -73,6 +73,7 @@ def test_every_asked_moment_is_in_the_clip(
         make_clip(source, seconds=6, fps=10, gop=12, x264={"bf": str(bf)})
     end = min(start + length, 6000)
     clip = cut(source, start, end)
+    assert copied_from(source, start) == (clip.span.start_ms, clip.path.suffix)
     assert clip.span.start_ms <= start and clip.span.end_ms >= end - 100
     shown = times_ms(clip.path)
     assert len(shown) == round((clip.span.end_ms - clip.span.start_ms) / 100)  # none is missing
