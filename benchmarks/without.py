@@ -7,7 +7,7 @@ wanted, what to leave out in the words people use for it, and which scenes are t
 by formula and weight: the share of right ones among the first ten, of wanted ones at all, and of
 those that show what was to be left out. ``none`` is the search that leaves nothing out. Below that
 are 50 hits ranked as shipped, and what stays of them where those that are not nearer to what is
-wanted by so many deviations are dropped (see search_core/search/engine.py).
+wanted by so many deviations are dropped (see search_core/search/left_out.py).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from PIL import Image
 
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.encoders.loading import load_encoder
-from search_core.search.engine import LEAST_NEARER, WITHOUT_WEIGHT, leave_out, stays
+from search_core.search.left_out import LEAST_NEARER, WITHOUT_WEIGHT, leave_out, stays
 from search_core.search.match_strength import PLAIN_K
 from search_core.settings import load_settings
 from sightline.demo.scenes.facts import ANY, Facts, ThingClaim

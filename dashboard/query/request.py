@@ -15,7 +15,8 @@ from search_core.encoders.base import Embeddings
 from search_core.errors import EntityNotFound
 from search_core.indexes import SearchParams
 from search_core.schema.filters import Filter
-from search_core.search.engine import WITHOUT_WEIGHT, Answer, Query
+from search_core.search.engine import Answer, Query
+from search_core.search.left_out import WITHOUT_WEIGHT
 from search_core.search.lettering import split_quoted
 from search_core.search.pairs import PairAnswer, answer_pairs
 from search_core.search.query_text.sequence import Sequence

@@ -45,7 +45,7 @@ from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
-from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.left_out import WITHOUT_WEIGHT
 from search_core.search.lettering import split_quoted
 from search_core.search.query_text.sequence import Sequence, read_sequence
 

@@ -16,7 +16,7 @@ from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.ttfonts import TTFError, TTFont
 from reportlab.pdfgen.canvas import Canvas
 
-from search_core.search.thumbnail_sheet import INK, MISSING, QUIET, WIDE_FONTS
+from ingest.evidence.thumbnail_sheet import INK, MISSING, QUIET, WIDE_FONTS
 
 _MM = 72 / 25.4
 _MARGIN, _GAP = 12 * _MM, 5 * _MM

@@ -1,16 +1,4 @@
-"""Queries by sentence, picture or stored entity, and the engine that answers them.
-
-Looking for something without something else is one vector too, which is all Milvus searches by.
-From the query q goes, times the weight, what an unwanted u has that q has not: u - (u·q) q. So what
-both share is kept: red cars can be left out of cars, and all text's likeness to all text does not
-count. Of six formulas and weights (benchmarks/without.py; 51 cases such as "a car" without "red",
-500 scenes of known contents): right ones among the first ten 0.83 with nothing left out, 0.914 with
-this at 0.4 and with q - 0.3 u alike; but at weight 1 still 0.83, where q - u falls to 0.65.
-
-That ranks; what was left out would still be the end of the answer. So pictures are dropped that are
-hardly nearer to what is wanted than to what is not: by less than a share of what the difference
-varies over the library. (The share measured is under "left out" in docs/figures.md.)
-"""
+"""Queries by sentence, picture or stored entity, and the engine that answers them."""
 
 from __future__ import annotations
 
@@ -20,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from search_core.encoders.base import Embeddings, Encoder, l2_normalised
@@ -34,86 +21,10 @@ from search_core.schema.lettering import Line, plain_words
 from search_core.search import lettering
 from search_core.search.filtered_search import Effort, Selectivities
 from search_core.search.folding import NO_PARAMS, Found, minds_filter
+from search_core.search.left_out import WITHOUT_WEIGHT, Unwanted, looks_like, stays
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store
-
-#: The weight that ranked the right ones first most often.
-WITHOUT_WEIGHT = 0.4
-#: In deviations of the difference over the library. Of 0 to 1.25 in steps of a quarter, and of
-#: cosines and standardised scores beside it, this kept most right ones for those it dropped.
-LEAST_NEARER = 0.75
-
-
-def leave_out(wanted: Embeddings, unwanted: Embeddings, weight: float) -> Embeddings:
-    """Return ``wanted`` (dim,) without each of ``unwanted`` (n, dim), all of length 1.
-
-    ``weight``, 0 to 1, says how strongly.
-    """
-    shared = unwanted @ wanted
-    rest = (unwanted - shared[:, None] * wanted).sum(axis=0)
-    return l2_normalised(wanted - weight * rest)
-
-
-def stays(
-    embeddings: Embeddings,
-    background: Embeddings,
-    wanted: Embeddings,
-    unwanted: Embeddings,
-    least_nearer: float = LEAST_NEARER,
-) -> NDArray[np.bool_]:
-    """Return which of ``embeddings`` (n, dim) show what is wanted rather than what is not (n,).
-
-    ``background`` (m, dim) is the library at large; ``wanted`` (dim,), ``unwanted`` (u, dim).
-    """
-    towards = (wanted - unwanted).T
-    least = least_nearer * (background @ towards).std(axis=0)
-    kept: NDArray[np.bool_] = (embeddings @ towards >= least).all(axis=1)
-    return kept
-
-
-def looks_like(
-    embeddings: Embeddings, background: Embeddings, wanted: Embeddings, pictures: Embeddings
-) -> NDArray[np.bool_]:
-    """Return which of ``embeddings`` (n, dim) look like one of ``pictures`` (p, dim) (n,).
-
-    Those that stand out of the library more for a picture than for what is ``wanted`` (dim,). Each
-    likeness is measured in its own deviations over the ``background`` (m, dim): a picture is nearer
-    to any picture than a sentence is.
-    """
-    if not len(pictures):
-        return np.zeros(len(embeddings), np.bool_)
-    towards = np.concatenate([wanted[None, :], pictures]).T
-    at_large = background @ towards
-    standing = (embeddings @ towards - at_large.mean(axis=0)) / (at_large.std(axis=0) + 1e-9)
-    alike: NDArray[np.bool_] = (standing[:, 1:] > standing[:, :1]).any(axis=1)
-    return alike
-
-
-@dataclass(frozen=True, slots=True)
-class Unwanted:
-    """Embeddings (n, dim) of what is left out of a query: sentences, and pictures of two kinds."""
-
-    texts: Embeddings
-    less_like: Embeddings
-    not_like: Embeddings
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether there is none."""
-        return not (len(self.texts) or len(self.less_like) or len(self.not_like))
-
-    def taken_from(self, wanted: Embeddings, weight: float) -> Embeddings:
-        """Return ``wanted`` (dim,) without it: pictures of a kind count as one, their mean."""
-        if self.is_nothing:
-            return wanted
-        pictures = [
-            l2_normalised(some.mean(axis=0))[None, :]
-            for some in (self.less_like, self.not_like)
-            if len(some)
-        ]
-        return leave_out(wanted, np.concatenate([self.texts, *pictures]), weight)
-
 
 DEFAULT_K = PLAIN_K
 
@@ -337,8 +248,9 @@ class SearchEngine:
         started = time.perf_counter()
         if minds_filter(library, where, params or NO_PARAMS):
             self._selectivities.expect(library, where.with_regions())
-        wanted, unwanted = self._wanted(query), self._unwanted(query)
-        embedding = unwanted.taken_from(wanted, query.without_weight)
+        wanted = self._wanted(query)
+        unwanted = self._unwanted(query) if query.takes_away else None
+        embedding = unwanted.taken_from(wanted, query.without_weight) if unwanted else wanted
         embedded = time.perf_counter()
         unknown = unknown_words(library.encoder.name, " ".join(query.texts)).words
         read = self._read(query, library, unknown, where, k)
@@ -361,7 +273,7 @@ class SearchEngine:
             and (min_score is None or match.score >= min_score or match.entity.keyframe_id in by_id)
         ]
         scores = [match.score for match in kept]
-        if query.takes_away and not unwanted.is_nothing:
+        if unwanted and not unwanted.is_nothing:
             kept, scores = self._without(library, query, kept, wanted, unwanted)
         is_usual = k == PLAIN_K and params in (None, NO_PARAMS)
         is_plain = is_usual and where.is_empty and not (query.takes_away or query.quoted)
@@ -403,7 +315,7 @@ class SearchEngine:
         """Return what was found by words that were read, best first."""
         if query.quoted:
             return lettering.find_quoted(self._store, library, query.quoted, where, k)
-        if query.kind != "text" or not query.sentence:
+        if query.kind != "text" or not query.sentence or not library.has_lettering:
             return []
         return lettering.find_in_sentence(self._store, library, query.sentence, unknown, where)
 
@@ -482,7 +394,10 @@ class SearchEngine:
 
     def embed(self, query: Query) -> Embeddings:
         """Return the query's embedding (dim,), of length 1."""
-        return self._unwanted(query).taken_from(self._wanted(query), query.without_weight)
+        wanted = self._wanted(query)
+        if not query.takes_away:
+            return wanted
+        return self._unwanted(query).taken_from(wanted, query.without_weight)
 
     def _unwanted(self, query: Query) -> Unwanted:
         """Return the embeddings of what is left out; of words, those that the encoder knows."""

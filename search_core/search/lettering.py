@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from search_core.schema.entity import MediaEntity
@@ -34,6 +35,7 @@ _FUNCTION_WORDS = frozenset(
 _MOST_CONTENT_WORDS = 6
 
 
+@lru_cache(maxsize=256)
 def split_quoted(text: str) -> tuple[str, tuple[str, ...]]:
     """Return a text without what is quoted in it, and what is quoted.
 
@@ -92,7 +94,7 @@ def find_in_sentence(
 
     None where Milvus cannot compare them itself: reading all rows is for words that are quoted.
     """
-    if not (library.has_lettering and store.server().finds_within):
+    if not store.server().finds_within:
         return []
     written = written_words(sentence, unknown)
     if written:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from ingest.evidence.thumbnail_sheet import INK, PAPER, QUIET, cut, font_for, tile
 from search_core.schema.entity import clock_from_ms
 from search_core.search.engine import Hit
-from search_core.search.thumbnail_sheet import INK, PAPER, QUIET, cut, font_for, tile
 from sightline.cli.terminal import local_time
 
 COLUMNS = 5

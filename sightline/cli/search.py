@@ -15,7 +15,7 @@ from search_core.errors import UsageError
 from search_core.indexes import SearchParams
 from search_core.schema.entity import Box, clock_from_ms
 from search_core.schema.filters import Filter
-from search_core.search.engine import WITHOUT_WEIGHT
+from search_core.search.left_out import WITHOUT_WEIGHT
 from search_core.search.pairs import answer_pairs
 from search_core.search.query_text.sequence import read_sequence
 from search_core.settings import Settings

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from PIL import ImageFont
 
-from search_core.search import thumbnail_sheet as sheet_drawing
-from search_core.search.thumbnail_sheet import font_for
+from ingest.evidence import thumbnail_sheet as sheet_drawing
+from ingest.evidence.thumbnail_sheet import font_for
 
 
 def test_letters_that_pillows_own_font_lacks_are_looked_for_on_this_system(
