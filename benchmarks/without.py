@@ -7,7 +7,9 @@ wanted, what to leave out in the words people use for it, and which scenes are t
 by formula and weight: the share of right ones among the first ten, of wanted ones at all, and of
 those that show what was to be left out. ``none`` is the search that leaves nothing out. Below that
 are 50 hits ranked as shipped, and what stays of them where those that are not nearer to what is
-wanted by so many deviations are dropped (see search_core/search/left_out.py).
+wanted by so many deviations are dropped (see search_core/search/left_out.py); then the same where
+one to three pictures of what is wanted that show what is not are left out in place of words, and
+where they only rank lower.
 """
 
 from __future__ import annotations
@@ -22,7 +24,14 @@ from PIL import Image
 
 from search_core.encoders.base import Embeddings, l2_normalised
 from search_core.encoders.loading import load_encoder
-from search_core.search.left_out import LEAST_NEARER, WITHOUT_WEIGHT, leave_out, stays
+from search_core.search.left_out import (
+    LEAST_NEARER,
+    WITHOUT_WEIGHT,
+    Unwanted,
+    leave_out,
+    looks_like,
+    stays,
+)
 from search_core.search.match_strength import PLAIN_K
 from search_core.settings import load_settings
 from sightline.demo.scenes.facts import ANY, Facts, ThingClaim
@@ -156,6 +165,56 @@ def main() -> None:
         print(
             f"{name:>23}   {right:.3f}           {shown_share:.3f}        {found:.3f}  {hits:.1f}"
         )
+    _print_by_pictures(tried, pictures)
+
+
+def _print_by_pictures(
+    tried: list[tuple[Embeddings, Embeddings, np.ndarray, np.ndarray]], pictures: Embeddings
+) -> None:
+    print("by pictures         right  left-out shown  right found  hits  right of ten")
+    for how in ("nothing", "less like", "not like"):
+        for count in (1, 2, 3):
+            rng = np.random.default_rng(7)
+            rows = np.array(
+                [_by_pictures(q, pictures, shown, bad, rng.permutation(np.flatnonzero(shown & bad))
+                 [:count], how) for q, _, shown, bad in tried]
+            )  # fmt: skip
+            right, shown_share, found, hits, ten = np.nanmean(rows, axis=0)
+            print(
+                f"{how:>10}, {count} chosen   {right:.3f}      {shown_share:.3f}          "
+                f"{found:.3f}     {hits:.1f}  {ten:.3f}"
+            )
+
+
+def _by_pictures(
+    wanted: Embeddings,
+    pictures: Embeddings,
+    shown: np.ndarray,
+    bad: np.ndarray,
+    chosen: np.ndarray,
+    how: str,
+) -> tuple[float, ...]:
+    """Return shares among what is found without the chosen pictures themselves."""
+    none = pictures[:0]
+    of = pictures[chosen]
+    unwanted = {
+        "nothing": Unwanted(none, none, none),
+        "less like": Unwanted(none, of, none),
+        "not like": Unwanted(none, none, of),
+    }[how]
+    scores = pictures @ unwanted.taken_from(wanted, WITHOUT_WEIGHT)
+    order = [index for index in np.argsort(-scores) if index not in chosen]
+    first = np.array(order[:PLAIN_K])
+    first = first[~looks_like(pictures[first], pictures, wanted, unwanted.not_like)]
+    right = shown & ~bad
+    right[chosen] = False
+    return (
+        float(right[first].mean()) if len(first) else np.nan,
+        float(bad[first].mean()) if len(first) else np.nan,
+        float(right[first].sum() / min(right.sum(), PLAIN_K)),
+        float(len(first)),
+        float(right[first[:TOP]].mean()) if len(first) else np.nan,
+    )
 
 
 def _kept(

@@ -182,9 +182,10 @@ def test_less_like_a_picture_ranks_what_is_like_it_lower(engine: SearchEngine) -
     both = picture("red", "blue")
     less = Query(image=both, less_like=(number("blue"),), without_weight=1.0)
     found = [hit.entity.id for hit in engine.answer(less, k=len(NAMES) + 1).hits]
-    assert found[0] == number("red")
+    assert number("red") in found[:2]
     assert number("blue") in found[2:]
     none = Query(image=both, less_like=(number("blue"),), without_weight=0.0)
+    assert number("blue") in [hit.entity.id for hit in engine.answer(none, k=3).hits]
     assert engine.answer(none, k=1).hits[0].entity.id == make_entity(len(NAMES)).id
 
 
