@@ -159,15 +159,16 @@ class Library:
         any_camera: bool = False,
         k: int = DEFAULT_K,
         where: Filter = NO_FILTER,
+        min_score: float | None = None,
     ) -> list[Pair]:
         """Return the best ``k`` pairs of hits: ``first``, and ``second`` up to ``within`` later.
 
-        Both are of one camera, or of ``any_camera``.
+        Both are of one camera, or of ``any_camera``; none below ``min_score`` is paired.
 
         :func:`~search_core.search.query_text.sequence.read_sequence` reads both out of a sentence.
         """
         wanted = Sequence(first, second, within, any_camera)
-        return answer_pairs(self.engine, wanted, k=k, where=where).pairs
+        return answer_pairs(self.engine, wanted, k=k, where=where, min_score=min_score).pairs
 
     def answer(
         self,

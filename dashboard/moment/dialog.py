@@ -49,6 +49,7 @@ from search_core.schema.entity import Box as RegionBox
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line
+from search_core.search.engine import Hit
 from search_core.search.query_log import filter_to_dict
 from search_core.store.library import Store
 
@@ -152,9 +153,11 @@ def _opened(
     name_opened(MOMENT, entity.id, _title(entity))
     picture, facts = st.columns([5, 2], gap="medium")
     with picture:
+        _pair_switch(card, entity)
         with st.container(key="moment-picture"):
-            box = card.box if entity.id == card.entity.id else None
-            _picture(library, entity, box, searching, looked_for, _lines_of(card, entity))
+            hit = _hit_of(card, entity)
+            box, lines = (hit.box, hit.lines) if hit is not None else (None, ())
+            _picture(library, entity, box, searching, looked_for, lines)
         if not _is_choosing(entity):  # which has buttons of its own
             with st.container(horizontal=True, key="moment-actions"):
                 _steps(index, len(cards))
@@ -169,10 +172,25 @@ def _opened(
                 _delete(library, entity)
 
 
-def _lines_of(card: Card, entity: MediaEntity) -> tuple[Line, ...]:
-    """Return the lines that an entity of a card was found by."""
+def _hit_of(card: Card, entity: MediaEntity) -> Hit | None:
+    """Return what a search said of an entity of a card, None where it was not found."""
     hits = card.moment.hits if card.moment is not None else ()
-    return next((hit.lines for hit in hits if hit.entity.id == entity.id), ())
+    return next((hit for hit in hits if hit.entity.id == entity.id), None)
+
+
+def _pair_switch(card: Card, shown: MediaEntity) -> None:
+    """Draw what goes from one picture of a pair to the other."""
+    if card.then is None:
+        return
+    with st.container(horizontal=True, key="moment-pair"):
+        for label, entity in ((_("First: {what}"), card.entity), (_("Then: {what}"), card.then)):
+            st.button(
+                plain(label.format(what=_title(entity))),
+                key=f"pair-{entity.id}",
+                type="primary" if entity.id == shown.id else "secondary",
+                on_click=_look_beside,
+                args=(entity.id,),
+            )
 
 
 def _picture(

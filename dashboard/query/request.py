@@ -129,6 +129,7 @@ def answer_pairs_of(request: SearchRequest, wanted: Sequence) -> PairAnswer:
         where=request.where,
         without=request.without,
         params=request.params,
+        min_score=request.min_score,
     )
     st.session_state[_PAIRED] = ((request, wanted), found)
     return found

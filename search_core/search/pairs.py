@@ -74,10 +74,17 @@ def answer_pairs(
     where: Filter = NO_FILTER,
     without: tuple[str, ...] = (),
     params: SearchParams | None = None,
+    min_score: float | None = None,
 ) -> PairAnswer:
-    """Return the best ``k`` pairs of what passes a filter."""
+    """Return the best ``k`` pairs of what passes a filter, both of at least ``min_score``."""
     answers = [
-        engine.answer(Query(text, without=without), k=CANDIDATES, where=where, params=params)
+        engine.answer(
+            Query(text, without=without),
+            k=CANDIDATES,
+            where=where,
+            params=params,
+            min_score=min_score,
+        )
         for text in (wanted.first, wanted.second)
     ]
     scored = [list(zip(answer.hits, engine.standing(answer), strict=True)) for answer in answers]

@@ -185,7 +185,7 @@ def search(
             note(f"Searched for {sequence.meaning}. --literal looks for the whole sentence.")
             found_pairs = answer_pairs(
                 workspace.library().engine, sequence, k=k, where=where, without=wanted.without,
-                params=params,
+                params=params, min_score=min_score,
             )  # fmt: skip
             _print_pairs(found_pairs.pairs, wanted.sentence, settings, sheet=sheet, json=json)
             return

@@ -29,6 +29,25 @@ def test_pairs_are_cards_of_two_pictures(library: list[MediaEntity], open_page: 
     assert "pairs**" in words(app)
 
 
+def test_an_opened_pair_shows_either_of_its_pictures(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search"), SENTENCE)
+    next(button for button in app.button if button.label == "Open 1").click().run()
+    first, then = (button for button in app.button if str(button.key).startswith("pair-"))
+    assert app.query_params["moment"] == str(first.key).removeprefix("pair-")
+
+    then.click().run()
+    assert str(then.key).removeprefix("pair-") in [code.value for code in app.code]
+
+
+def test_pairs_below_the_minimum_score_are_not_shown(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    app = ask(open_page("search", min_score="0.99"), SENTENCE)
+    assert "Nothing was followed by the other" in words(app)
+
+
 def test_nothing_that_follows_is_said(library: list[MediaEntity], open_page: OpenPage) -> None:
     app = ask(open_page("search"), "a red square, then a blue square, within 1 second")
     assert "Nothing was followed by the other" in words(app)
