@@ -80,8 +80,8 @@ _TO = r"\s*(?:到|至|-|–|—|~|～)\s*"
 _PERIOD = (
     rf"(?P<which>上个?|这个?|本){_WEEK}(?P<end>末)?{_NOT_AROUND}(?![一二三四五六日天])"
     r"|(?P<when>上个?|这个?|本)月(?![台亮光])"
-    r"|(?P<year>去|今)年(?:的?(?P<month>\d{1,2}|十[一二]?|[一二三四五六七八九])月份?)?(?![轮龄糕画])"
-    r"|(?P<named>(?:19|20)\d\d)年(?:(?P<of>\d{1,2}|十[一二]?|[一二三四五六七八九])月份?)?(?![款产型制])"
+    r"|(?P<year>去|今)年(?:的?(?P<month>\d{1,2}|十[一二]?|[一二三四五六七八九])月份?)?(?![轮龄糕画]|的?[春夏秋冬])"
+    r"|(?P<named>(?:19|20)\d\d)年(?:(?P<of>\d{1,2}|十[一二]?|[一二三四五六七八九])月份?)?(?![款产型制]|的?[春夏秋冬])"
 )
 
 
@@ -308,13 +308,15 @@ class Chinese:
         return self._candidate(at, match.end(), where)
 
     def _time_alone(self, at: int) -> Candidate | None:
-        """Read 下午3点左右, 8点到9点, 上午; a dark picture is 晚上 too, which stays a word."""
+        """Read 下午3点左右, 8点到9点, 下午4点以后, 上午; a dark picture is 晚上 too: a word."""
         opened = self._match("在?", at)
         begins = opened.end() if opened else at
         if begins and re.match(r"[\d一二三四五六七八九十:：.]", self._text[begins - 1]):
             return None
         clock = self._clock(begins)
         if clock is not None:
+            if match := self._match(r"(?P<word>(?:以|之)?[前后])(?![面方门排座备窗])", clock[1]):
+                return self._half_open(begins, clock[0], match)
             where = self._calendar.daily(clock[0]) if clock[2] else None
             # A bare "8点" may be anything: it is left, and nothing in it is read.
             return self._candidate(at, clock[1], where) if clock[2] else None
@@ -322,6 +324,15 @@ class Chinese:
         if match is None:
             return None
         return self._candidate(at, match.end(), self._calendar.daily(_PARTS[match["part"]]))
+
+    def _half_open(self, at: int, clock: Clock, match: re.Match[str]) -> Candidate:
+        """Return what is before or after a time of day; not read where it is no single one."""
+        where = None
+        if clock.end - clock.start in (2 * AT, 2 * AROUND):
+            minute = (clock.start + clock.end) // 2
+            is_after = match["word"].endswith("后")
+            where = self._calendar.daily(Clock(minute, DAY) if is_after else Clock(0, minute))
+        return self._candidate(at, match.end(), where)
 
     def _period(self, at: int) -> Candidate | None:
         """Read 上周, 上周末, 这个月, 去年11月, 2025年."""

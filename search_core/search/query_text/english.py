@@ -316,8 +316,8 @@ class English(TimesOfDay):
         return Candidate(at, days[1], self._calendar.on(days[0], clock[0]), soft=True)
 
     def _time_in_part(self, at: int) -> Candidate | None:
-        """Read "between 8 and 9 this morning", "at 10 last night": the part says which half."""
-        opened = self._match("(?P<word>between|from|at|around|about)", at)
+        """Read "between 8 and 9 this morning", "after 10 last night": the part says which half."""
+        opened = self._match("(?P<word>between|from|at|around|about|before|after)", at)
         word = opened["word"].lower() if opened else ""
         first = self._time(opened.end()) if opened else None
         if first is None:
@@ -336,8 +336,13 @@ class English(TimesOfDay):
         start, until = within(first[0], part), within(second, part)
         if start is None or until is None or (word in ("between", "from") and start >= until):
             return None
-        reach = 0 if word in ("between", "from") else AT if word == "at" else AROUND
-        clock = Clock(start - reach, until + reach)
+        if word == "before":
+            clock = Clock(part.start, until)
+        elif word == "after":
+            clock = Clock(start, part.end)
+        else:
+            reach = 0 if word in ("between", "from") else AT if word == "at" else AROUND
+            clock = Clock(start - reach, until + reach)
         return Candidate(at, end, self._calendar.on(day, clock), soft=True)
 
     def _day_part(self, at: int) -> tuple[Days, Clock, int] | None:
@@ -392,9 +397,9 @@ class English(TimesOfDay):
                 ago
             )
         elif match := self._match(rf"{opened}(?P<which>last|this)\s+weekend", at):
-            is_last = match["which"].lower() == "last"
-            this = calendar.weekend(0)
-            days = this if not is_last else calendar.weekend(1)
+            days = calendar.weekend(int(match["which"].lower() == "last"))
+        elif match := self._match(r"(?:over|during|at)\s+the\s+weekend", at):
+            days = calendar.weekend(0) or calendar.weekend(1)
         elif match := self._match(rf"in\s+{_MONTH}(?:\s+(?P<last>last\s+year)|{_YEAR})", at):
             if not _is_month(match["month"]):
                 return None
