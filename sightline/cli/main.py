@@ -9,10 +9,12 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sightline.cli import demo, evidence, index, search
+from sightline.cli import demo, index, search
 from sightline.cli.admin import audit, doctor, users
 from sightline.cli.cameras import cameras, folders, watch
 from sightline.cli.errors import ended_in_order, told_plainly
+from sightline.cli.evidence import cases
+from sightline.cli.evidence.clips import clip
 from sightline.cli.ingest import ingest, plan
 from sightline.cli.library import delete, library, searches, verify
 from sightline.cli.options import GlobalOptions
@@ -126,8 +128,8 @@ app.command("plan", rich_help_panel=_FIND)(plan.plan)
 app.command("watch", rich_help_panel=_FIND)(watch.watch)
 app.command("search", rich_help_panel=_FIND)(search.search)
 app.add_typer(searches.app, name="searches", rich_help_panel=_FIND)
-app.command("clip", rich_help_panel=_FIND)(evidence.clip)
-app.add_typer(evidence.app, name="case", rich_help_panel=_FIND)
+app.command("clip", rich_help_panel=_FIND)(clip)
+app.add_typer(cases.app, name="case", rich_help_panel=_FIND)
 app.command("demo", rich_help_panel=_FIND)(demo.demo)
 app.command("status", rich_help_panel=_MANAGE)(library.status)
 app.command("failures", rich_help_panel=_MANAGE)(ingest.failures)

@@ -1,0 +1,1 @@
+"""Commands that cut footage and collect evidence; :mod:`ingest.evidence` does the work."""
