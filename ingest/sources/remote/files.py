@@ -25,9 +25,8 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import fsspec
 from fsspec.spec import AbstractFileSystem
 
@@ -36,6 +35,9 @@ from ingest.sources.remote.addresses import WEB, without_secrets
 from search_core.errors import CorruptMedia, MediaError, UnsupportedMedia, in_words
 from search_core.messages import Message
 from search_core.settings import RemoteSettings
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class NotThere(MediaError):
@@ -151,6 +153,8 @@ _request: ContextVar[_Request] = ContextVar("request")
 
 def web_filesystem(settings: RemoteSettings) -> AbstractFileSystem:
     """Return what opens http(s) addresses; raises UnsupportedMedia for one that is private."""
+    import aiohttp  # which takes a tenth of a second, and most commands open no address
+
     listed = {host.strip("[]").lower() for host in settings.private_hosts}
 
     async def looked_at(
