@@ -7,8 +7,10 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import routes as pages
+from dashboard.i18n.formatting import plain
 from dashboard.i18n.gettext import _
 from dashboard.moment.selection import begin_selection
+from search_core.encoders.catalogue import knows_footage
 from search_core.store.library import LibraryInfo
 
 #: The library's name in the address.
@@ -19,12 +21,24 @@ _NEXT = "library_to_choose"
 def pick_library() -> LibraryInfo | None:
     """Return the only library, or the one chosen in the sidebar; the selection ends with another.
 
-    None when there is no library at all.
+    None when there is no library at all. Says where its encoder does not know what is in it.
     """
     info = _picked()
     if info is not None:
         begin_selection(info.name)
+        _warn_of_encoder(info)
     return info
+
+
+def _warn_of_encoder(info: LibraryInfo) -> None:
+    cameras = [camera.camera for camera in resources.facets(info.name).cameras]
+    if not knows_footage(info.encoder.name, cameras):
+        text = _(
+            "**Most searches here miss.** This library was made with the encoder {encoder}, which "
+            "knows the drawn sample footage only. Have it embedded anew with an encoder for real "
+            "footage."
+        )
+        st.warning(text.format(encoder=plain(info.encoder.name)), icon=":material/warning:")
 
 
 def _picked() -> LibraryInfo | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -38,6 +39,7 @@ class EncoderSpec:
     ``package`` names the installed package whose ``encoder`` folder holds the weights; encoders
     without one are downloaded by open_clip from a model hub on first use. ``parameters_m`` is in
     millions. ``languages`` says whether sentences may be in many languages, or must be English.
+    One that knows nothing but sample footage has the cameras of that as ``sample_cameras``.
     """
 
     name: str
@@ -48,6 +50,7 @@ class EncoderSpec:
     package: str | None = None
     calibration: Calibration | None = None
     languages: Literal["English", "many"] = "English"
+    sample_cameras: frozenset[str] = frozenset()
 
 
 ENCODERS: tuple[EncoderSpec, ...] = (
@@ -59,6 +62,12 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "Ships with Sightline; trained on rendered street scenes to try the system, "
         "not for real footage.",
         package="sightline.demo",
+        sample_cameras=frozenset(
+            (
+                *("car-park", "junction-north", "junction-south", "loading-dock", "main-gate"),
+                *("shop-aisle", "snow-field", "stills"),
+            )
+        ),
         # Says "no good match" of 99 % of nonsense, 97 % of what is not there, 75 % of near misses
         # and 4 % of what is there; of the true hits shows 86 % as matches (see benchmarks).
         calibration=Calibration(
@@ -111,6 +120,16 @@ ENCODERS: tuple[EncoderSpec, ...] = (
 def find_encoder(name: str) -> EncoderSpec | None:
     """Return the catalogue's entry of that name, or None for a model it does not list."""
     return next((spec for spec in ENCODERS if spec.name == name), None)
+
+
+def knows_footage(encoder: str, cameras: Iterable[str]) -> bool:
+    """Return whether an encoder was made for pictures of these cameras, as far as is known.
+
+    >>> knows_footage("sightline-demo", ["gate"]), knows_footage("ViT-B-32", ["gate"])
+    (False, True)
+    """
+    spec = find_encoder(encoder)
+    return spec is None or not spec.sample_cameras or spec.sample_cameras.issuperset(cameras)
 
 
 def packaged_weights(spec: EncoderSpec) -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import sightline.demo.footage as footage_module
+from search_core.encoders.catalogue import knows_footage
 from sightline.demo.footage import (
     DEMO_SENTENCES,
     KEYFRAME_EVERY,
@@ -154,3 +155,10 @@ def test_rendering_twice_does_nothing_the_second_time(
     render_footage(tmp_path, workers=1)
     assert first.clips[0].path.is_file()
     assert not list(tmp_path.rglob("*.partial*"))
+
+
+def test_the_demo_encoder_knows_the_cameras_of_the_sample_footage_and_no_others() -> None:
+    cameras = [*(clip.camera for clip in CLIPS), "stills"]
+    assert knows_footage("sightline-demo", cameras)
+    assert not knows_footage("sightline-demo", [*cameras, "gate"])
+    assert knows_footage("ViT-B-32", ["gate"])

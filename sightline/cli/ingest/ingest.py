@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -26,6 +27,7 @@ from ingest.report import IngestReport, ReadReport
 from ingest.report import Progress as IngestProgress
 from ingest.rows.journal import pending_correction
 from ingest.sources.discovery import file_of
+from search_core.encoders.catalogue import knows_footage
 from search_core.schema.clocks import parse_offset, parse_zone
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import MOST_WORKERS, Settings
@@ -192,9 +194,24 @@ def ingest(
         print_json(report.to_json())
     else:
         print_summary(report, settings.library)
+    if report.done:
+        _warn_of_encoder(settings, paths)
     nothing_worked = report.failed and not report.done and not report.skipped
     if nothing_worked or report.interrupted:
         raise typer.Exit(1)
+
+
+def _warn_of_encoder(settings: Settings, paths: list[str]) -> None:
+    """Say that the encoder does not know what was ingested, where that is known."""
+    sample = (settings.data_dir / "footage").resolve()
+    is_own = any(not Path(path).resolve().is_relative_to(sample) for path in paths)
+    if is_own and not knows_footage(settings.model, [""]):
+        warn(
+            f"The encoder {settings.model} knows the drawn sample footage only: most searches of "
+            "other footage miss. `sightline --model ViT-B-32 --pretrained laion2b_s34b_b79k "
+            f"library reembed --library {settings.library}` embeds it anew with an encoder for "
+            "real footage, once its weights are downloaded."
+        )
 
 
 def _engine_of(

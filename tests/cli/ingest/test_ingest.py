@@ -34,6 +34,19 @@ def test_a_second_run_does_nothing_and_says_so(
     assert second.out.startswith("Nothing new: 2 sources skipped")
 
 
+def test_the_demo_encoder_is_warned_of_where_it_does_not_know_the_footage(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path
+) -> None:
+    own = run("ingest", media / "red.png", "--data-dir", tmp_path / "demo")
+    assert "sightline-demo knows the drawn sample footage only" in " ".join(own.err.split())
+    sample = tmp_path / "demo" / "footage" / "blue.png"
+    sample.parent.mkdir()
+    shutil.copy(media / "blue.png", sample)
+    assert "sample footage only" not in run("ingest", sample, "--data-dir", tmp_path / "demo").err
+    other = run("ingest", media / "red.png", *encoder, "--data-dir", tmp_path / "other")
+    assert "sample footage only" not in other.err
+
+
 def test_exit_code_1_when_nothing_but_failures(
     run: Run, media: Path, encoder: list[str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -361,3 +362,14 @@ def test_a_file_is_called_what_it_was_called_when_it_was_added(settings: Setting
 
     assert frame["File"].tolist() == ["night/a.mp4", "100-b.zip/in/it.jpg", "s3://b/c.mp4"]
     assert frame["Why"].tolist() == ["3 frames left out: they show nothing new"] * 3
+
+
+def test_a_library_whose_encoder_does_not_know_its_footage_says_so(
+    library: list[MediaEntity], open_page: OpenPage
+) -> None:
+    assert "Most searches here miss" not in words(open_page("library", library="main"))
+    identity = replace(resources.encoder().identity, name="sightline-demo")
+    resources.store().ensure_library("drawn", identity)
+    resources.store().upsert("drawn", library[:1], clip_like_vectors(1, identity.dim))
+    resources.forget_what_was_read()
+    assert "Most searches here miss" in words(open_page("library", library="drawn"))
