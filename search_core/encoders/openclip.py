@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -195,6 +196,7 @@ def _build(source: str, tag: str) -> Any:
         )
     if not source.startswith((_LOCAL_DIR, _HUB)):
         _check_name(source, tag, local_file)
+    _require_transformers(source)
     open_clip = import_open_clip(timm=_needs_timm(source))
     offline = _asks_hub(source, local_file) and not _hub_answers()
     with _quiet_loading(offline):
@@ -230,19 +232,36 @@ def _asks_hub(source: str, local_file: bool) -> bool:
 
 def _needs_timm(source: str) -> bool:
     """Whether a model's vision tower is one of timm; what lies on the hub may have one."""
+    config = _described(source)
+    return config is None or "timm_model_name" in config.get("vision_cfg", {})
+
+
+def _described(source: str) -> dict[str, Any] | None:
+    """Return a model's configuration; None where it lies on the hub, or cannot be read."""
     if source.startswith(_HUB):
-        return True
+        return None
     if not source.startswith(_LOCAL_DIR):
-        return _has_timm_tower(import_open_clip().get_model_config(source))
+        return import_open_clip().get_model_config(source) or {}
     try:
         described = Path(source.removeprefix(_LOCAL_DIR), "open_clip_config.json").read_text()
-        return _has_timm_tower(json.loads(described).get("model_cfg"))
-    except (OSError, ValueError, AttributeError):
-        return True  # open_clip says what is wrong with it
+        return dict(json.loads(described)["model_cfg"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # open_clip says what is wrong with it
 
 
-def _has_timm_tower(config: Any) -> bool:
-    return "timm_model_name" in (config or {}).get("vision_cfg", {})
+def _require_transformers(source: str) -> None:
+    """Refuse a model whose sentences need what is not installed, before anything is downloaded."""
+    text = (_described(source) or {}).get("text_cfg", {})
+    if {"hf_tokenizer_name", "hf_model_name"} & set(text) and find_spec("transformers") is None:
+        raise _without_transformers(source)
+
+
+def _without_transformers(source: str) -> EncoderUnavailable:
+    return EncoderUnavailable(
+        "The encoder {name} reads sentences by the package transformers, which is not installed.",
+        "Install it: `pip install 'sightline[multilingual]'`.",
+        name=source.removeprefix(_LOCAL_DIR),
+    )
 
 
 def _check_name(name: str, tag: str, local_file: bool) -> None:
@@ -321,6 +340,10 @@ def _tokenizer(source: str) -> Any:
     try:
         with _quiet_loading(offline):
             return open_clip.get_tokenizer(source, **options)
+    except ModuleNotFoundError as error:
+        if error.name != "transformers":
+            raise
+        raise _without_transformers(source) from error
     except Exception as error:
         raise EncoderUnavailable(
             "The tokenizer of {source} could not be loaded: {reason}.",

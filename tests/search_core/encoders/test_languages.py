@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.encoders.prompts import understands
+from search_core.errors import EncoderUnavailable
 
 
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
@@ -23,6 +25,19 @@ def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
     assert understands("xlm-roberta-base-ViT-B-32", "белая машина")
     assert understands("local-dir:/some/model", "белая машина")  # nobody said
     assert any(spec.languages == "many" for spec in ENCODERS)
+
+
+@pytest.mark.skipif(find_spec("transformers") is not None, reason="the extra is installed")
+@pytest.mark.parametrize(
+    "name", ["ViT-B-16-SigLIP webli", "xlm-roberta-base-ViT-B-32 laion5b_s13b_b90k"]
+)
+def test_a_missing_extra_is_named_before_anything_is_downloaded(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("search_core.encoders.openclip._hub_answers", lambda: pytest.fail("asked"))
+    with pytest.raises(EncoderUnavailable, match="the package transformers") as refused:
+        OpenClipEncoder(*name.split())
+    assert "pip install 'sightline[multilingual]'" in str(refused.value)
 
 
 def test_a_multilingual_encoder_embeds_sentences_and_pictures(tmp_path: Path) -> None:
