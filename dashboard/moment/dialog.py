@@ -90,9 +90,11 @@ def open_when_aimed(
         _dialog(library, cards, searching, looked_for)
         return
     wanted = st.query_params.get(MOMENT)
-    ids = [card.entity.id for card in cards] if wanted else []
-    if wanted in ids:
-        _step(ids.index(wanted))
+    shown = [[one.id for one in (card.entity, card.then) if one] for card in cards if wanted]
+    index = next((place for place, ids in enumerate(shown) if wanted in ids), None)
+    if wanted and index is not None:
+        _step(index)
+        _look_beside(wanted)
         _dialog(library, cards, searching, looked_for)
 
 
@@ -125,7 +127,10 @@ def _dialog(
     library: str, cards: list[Card], searching: bool, looked_for: Embeddings | None = None
 ) -> None:
     st.session_state[_IN_CARDS] = True
-    entity = cards[st.session_state[_AIM]].entity
+    card = cards[st.session_state[_AIM]]
+    entity = card.entity
+    if card.then is not None and card.then.id == st.session_state.get(_BESIDE):
+        entity = card.then
     if st.query_params.get(MOMENT) != entity.id:
         st.query_params[MOMENT] = entity.id
     dialog = st.dialog(plain(_title(entity)), width="large", on_dismiss=close)
