@@ -20,7 +20,7 @@ from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line, plain_words
 from search_core.search import lettering
 from search_core.search.filtered_search import Effort, Selectivities
-from search_core.search.folding import NO_PARAMS, Found, minds_filter
+from search_core.search.folding import NO_PARAMS, Found, filters_asked, minds_filter
 from search_core.search.left_out import WITHOUT_WEIGHT, Unwanted, looks_like, stays
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
@@ -246,8 +246,9 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
-        if minds_filter(library, where, params or NO_PARAMS):
-            self._selectivities.expect(library, where.with_regions())
+        for asked in filters_asked(library, where):
+            if minds_filter(library, asked, params or NO_PARAMS):
+                self._selectivities.expect(library, asked)
         wanted = self._wanted(query)
         unwanted = self._unwanted(query) if query.takes_away else None
         embedding = unwanted.taken_from(wanted, query.without_weight) if unwanted else wanted
