@@ -123,22 +123,31 @@ class Scale:
         return min(score, self.shift + self.slope * score)
 
 
+_AS_IT_IS = Scale(0.0)
+
+
 @dataclass(frozen=True, slots=True)
 class Scales:
     """The scale of each kind and size of region; one without takes that of the nearest size.
 
     Of its kind where that has any, else of another. Without any, scores count as they are.
+    ``sample`` is what they were measured on.
     """
 
     of_size: Mapping[SizeOfKind, Scale] = field(default_factory=dict)
+    sample: Sample | None = field(default=None, compare=False)
+
+    def of(self, entity: MediaEntity) -> Scale:
+        """Return a row's scale."""
+        if not (entity.is_region and self.of_size):
+            return _AS_IT_IS
+        kind, size = size_of(entity)
+        known = [each for each in self.of_size if each[0] == kind] or list(self.of_size)
+        return self.of_size[min(known, key=lambda each: abs(each[1] - size))]
 
     def score(self, entity: MediaEntity, score: float) -> float:
         """Return what a row's score is worth on the scale of whole pictures."""
-        if not (entity.is_region and self.of_size):
-            return score
-        kind, size = size_of(entity)
-        known = [each for each in self.of_size if each[0] == kind] or list(self.of_size)
-        return self.of_size[min(known, key=lambda each: abs(each[1] - size))].of(score)
+        return self.of(entity).of(score)
 
     def at_most(self, score: float) -> float:
         """Return the most that a region's score, or a lower one, can be worth."""
@@ -147,20 +156,63 @@ class Scales:
 
 RAW = Scales()
 
+#: A sample in which fewer keyframes than this are as good as the last hit says too little.
+_LEAST_PLACE = 5.0
+
+
+class Sample:
+    """Some of a library's ``keyframes``, with all their rows: how many regions a search will take.
+
+    ``rows`` are (entity, embedding (dim,)); ``scales`` say what each is worth.
+    """
+
+    def __init__(
+        self, rows: Sequence[tuple[MediaEntity, Embeddings]], scales: Scales, keyframes: int
+    ) -> None:
+        rows = sorted(rows, key=lambda row: row[0].keyframe_id)
+        ids = [entity.keyframe_id for entity, _ in rows]
+        self._starts = [at for at, each in enumerate(ids) if not at or each != ids[at - 1]]
+        self._firsts = [rows[at][0] for at in self._starts]
+        self._lengths = np.diff([*self._starts, len(rows)])
+        self._vectors = np.stack([vector for _, vector in rows])
+        self._is_region = np.array([entity.is_region for entity, _ in rows])
+        each = [scales.of(entity) for entity, _ in rows]
+        self._shifts = np.array([scale.shift for scale in each], np.float32)
+        self._slopes = np.array([scale.slope for scale in each], np.float32)
+        self._scales = tuple(scales.of_size.values()) or (_AS_IT_IS,)
+        self._weight = max(1.0, keyframes / len(self._starts))
+
+    def regions_needed(self, vector: Embeddings, k: int, where: Filter) -> int | None:
+        """Return how many regions a search for ``k`` keyframes will take; None: it cannot tell."""
+        where = where.with_regions()
+        passing = np.array([where.matches(entity) for entity in self._firsts])
+        place = min(math.ceil(k / self._weight), int(passing.sum()))
+        if place < _LEAST_PLACE and self._weight > 1.0:
+            return None
+        if not place:
+            return 0
+        scores = self._vectors @ vector
+        worth = np.minimum(scores, self._shifts + self._slopes * scores)
+        best = np.maximum.reduceat(worth, self._starts)[passing]
+        least = np.partition(best, -place)[-place]
+        regions = scores[self._is_region & np.repeat(passing, self._lengths)]
+        most = [np.minimum(regions, one.shift + one.slope * regions) for one in self._scales]
+        return math.ceil(self._weight * int((np.max(most, axis=0) > least).sum()))
+
 
 #: Fewer keyframes with regions of a kind and size say too little of how those score.
 _FEW = 20
 
 
 def measured_scales(
-    rows: Sequence[tuple[MediaEntity, Embeddings]], sentences: Embeddings
+    rows: Sequence[tuple[MediaEntity, Embeddings]], sentences: Embeddings, keyframes: int
 ) -> Scales:
     """Return the scales of some of a library's rows (entity, embedding (dim,)).
 
-    ``sentences`` (s, dim) are what people ask. Of a keyframe's regions the best counts, and the
-    more there are the better it is by chance: so half of the keyframes have a best region of a kind
-    and size that is worth more than half of the whole pictures are. By how much it scores more is
-    taken away, the median over the sentences.
+    It has so many ``keyframes``. ``sentences`` (s, dim) are what people ask. Of a keyframe's
+    regions the best counts, and the more there are the better it is by chance: so half of the
+    keyframes have a best region of a kind and size that is worth more than half of the whole
+    pictures are. By how much it scores more is taken away, the median over the sentences.
     """
     whole = [vector for entity, vector in rows if not entity.is_region]
     if not whole:
@@ -177,7 +229,7 @@ def measured_scales(
             best = [(sentences @ np.stack(some).T).max(axis=1) for some in frames.values()]
             more = np.median(np.stack(best), axis=0) - usual
             scales[size] = Scale(-float(np.median(more)))
-    return Scales(scales)
+    return Scales(scales, Sample(rows, Scales(scales), keyframes))
 
 
 def fold(matches: Sequence[Match], scales: Scales = RAW) -> list[Match]:
@@ -226,7 +278,7 @@ class Folding:
             return found
         scales = self._scales_of(library)
         most = max(k, library.index.max_hits)
-        rows = min(most, math.ceil(k * self._regions_a_frame.get(library.collection, 1.0)))
+        rows = min(most, self._expected(library, scales, vector, k, where))
         while True:
             regions = find(
                 self._store, library, vector, selectivities,
@@ -246,6 +298,16 @@ class Folding:
         if any(match.entity.box for match in matches):
             return self._scales_of(library)
         return RAW
+
+    def _expected(
+        self, library: LibraryInfo, scales: Scales, vector: Embeddings, k: int, where: Filter
+    ) -> int:
+        """Return how many regions to ask for first."""
+        sample = scales.sample
+        needed = None if sample is None else sample.regions_needed(vector, k, where)
+        if needed is None:
+            return math.ceil(k * self._regions_a_frame.get(library.collection, 1.0))
+        return math.ceil(1.05 * needed) + 3  # what was written since may change it a little
 
     def _remember(self, library: LibraryInfo, needed: float) -> None:
         """Ask the next time for what this search took, or nearly what those before did."""
