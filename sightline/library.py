@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ingest.engines.base import Engine
     from ingest.media.video.clips import Clip
     from ingest.options import IngestOptions
-    from ingest.report import IngestReport, Progress, ReadReport, ReembedReport
+    from ingest.report import IngestReport, Progress, ReadReport, ReembedReport, RegionsReport
     from search_core.indexes import IndexSpec, SearchParams
     from search_core.lab.plan import CompareOptions
     from search_core.lab.records import Comparison
@@ -333,6 +333,29 @@ class Library:
         encoder = workspace.encoder(model, pretrained)
         store = workspace.store(create=True)
         return reembed(workspace.settings, store, self.name, encoder, on_progress=on_progress)
+
+    def give_regions(
+        self,
+        kind: str,
+        *,
+        on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> RegionsReport:
+        """Give its keyframes regions: ``"motion"``, ``"tiles"``, or ``"off"`` for none any more.
+
+        Each source is decoded again; how many keyframes have none left is told. What ``check``,
+        which is called often, raises ends it; the same call goes on from there. Raises UsageError.
+        """
+        from ingest.curation.regions import give_regions
+
+        workspace = self._workspace
+        store = workspace.store(create=True)
+        store.library(self.name)  # before an encoder is loaded
+        return give_regions(
+            *(workspace.settings, store, self.name, workspace.encoder(), kind),
+            on_progress=on_progress,
+            check=check,
+        )
 
     def read_lettering(
         self,

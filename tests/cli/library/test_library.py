@@ -99,6 +99,20 @@ def test_reembed_gives_a_library_another_encoder(
     assert (job["id"], job["kind"], job["state"]) == (queued["job"], "reembed", "queued")
 
 
+def test_reembed_gives_a_library_regions_and_keeps_its_encoder(run: Run, own: list[str]) -> None:
+    done = run("library", "reembed", "--regions", "tiles", *own)
+    assert "main: 10 keyframes with " in done.out and "regions (tiles)" in done.out
+    assert run("library", "show", "--json", *own).json["keyframes"] == 10
+    assert len(run("search", "x", "--json", *own).json) == 10
+    again = run("library", "reembed", "--regions", "tiles", "--json", *own).json
+    assert (again["had_them"], again["keyframes"], again["without_source"]) == (10, 0, 0)
+    unknown = run("library", "reembed", "--regions", "circles", *own)
+    assert (unknown.exit_code, "Unknown kind of regions" in unknown.err) == (2, True)
+    queued = run("library", "reembed", "--regions", "off", "--job", "--json", *own).json
+    [job] = run("jobs", "list", "--json", *own).json
+    assert (job["id"], job["title"]) == (queued["job"], "main with regions: off")
+
+
 def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sightline.cli.terminal.confirmed", lambda question, *, yes: False)
     assert run("library", "drop", "main", *own).exit_code == 1
