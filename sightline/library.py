@@ -105,10 +105,11 @@ class Library:
     ) -> list[Hit]:
         """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
 
-        ``image`` is a file or a Pillow image, ``like`` a keyframe's id, ``without`` are sentences
-        to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
-        ``lettering`` are words that must have been read on what is found, as are those that stand
-        in quotation marks in ``text``: ``'a lorry "JCN"'``.
+        ``image`` is a file or a Pillow image, ``like`` a keyframe's id or a region's
+        (``Hit.region``), ``without`` are sentences to leave out; given together, text and
+        picture are mixed by ``text_weight`` (0 to 1). ``lettering`` are words that must
+        have been read on what is found, as are those that stand in quotation marks in
+        ``text``: ``'a lorry "JCN"'``.
         To ``understand`` is to filter by the times and cameras that the sentence says, as
         :meth:`understand` returns them; otherwise all of it is looked for.
         Raises UsageError where nothing is given, MediaError for a picture that cannot be read.

@@ -113,6 +113,20 @@ def test_reembed_gives_a_library_regions_and_keeps_its_encoder(run: Run, own: li
     assert (job["id"], job["title"]) == (queued["job"], "main with regions: off")
 
 
+def test_regions_are_searched_by_and_left_out_by_their_ids(run: Run, own: list[str]) -> None:
+    assert run("library", "reembed", "--regions", "tiles", *own).exit_code == 0
+    hits = run("search", "a red square", "--json", *own).json
+    region = next(hit for hit in hits if hit["region"])
+    assert region["region"].startswith(f"{region['id']}-t") and len(region["box"]) == 4
+    alike = run("search", "--like", region["region"], "--json", *own).json
+    assert region["id"] not in {hit["id"] for hit in alike}
+    assert len(alike) == len(hits) - 1
+    left = run("search", "a red square", "--not-like", region["region"], "--json", *own).json
+    assert region["id"] not in {hit["id"] for hit in left}
+    gone = run("search", "--like", f"{region['id']}-t99", *own)
+    assert (gone.exit_code, "no entity" in gone.err) == (1, True)
+
+
 def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sightline.cli.terminal.confirmed", lambda question, *, yes: False)
     assert run("library", "drop", "main", *own).exit_code == 1
