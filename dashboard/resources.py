@@ -10,7 +10,7 @@ import gc
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -24,7 +24,7 @@ from ingest.evidence.cases import Cases
 from search_core.access.guarded_store import GuardedStore
 from search_core.access.roles import LOCAL, Access
 from search_core.errors import SightlineError, StoreError
-from search_core.schema.entity import MediaEntity
+from search_core.schema.entity import MediaEntity, keyframe_id_of
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
@@ -69,6 +69,23 @@ def entity(library: str, entity_id: str, access: Access | None = None) -> MediaE
     """Return an entity that the page's user, or one with this access, may see; else None."""
     store = store_for(access or identity.current())
     return next(iter(store.entities(library, Filter(ids=(entity_id,)), limit=1)), None)
+
+
+def rows(library: str, ids: Sequence[str]) -> dict[str, MediaEntity]:
+    """Return the keyframes and regions of these ids that the page's user may see, by id."""
+    regions = tuple(row_id for row_id in ids if keyframe_id_of(row_id) != row_id)
+    found = store().entities(library, Filter(ids=tuple(ids)), limit=len(ids)) if ids else []
+    if regions:
+        found += store().entities(library, Filter(ids=regions).regions_alone(), limit=len(regions))
+    return {row.id: row for row in found}
+
+
+def regions_of(library: str, entity: MediaEntity) -> list[MediaEntity]:
+    """Return the regions that are stored of a keyframe, from left to right."""
+    if not store().library(library).has_regions:
+        return []
+    found = store().entities(library, Filter(ids=(entity.id,)).regions_alone())
+    return sorted(found, key=lambda row: (row.kind, row.box[1], row.box[0], row.box))
 
 
 def close_store() -> None:

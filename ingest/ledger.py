@@ -355,6 +355,14 @@ class Ledger(Records):
             (new, library, old),
         )
 
+    def reword(self, line: LedgerRow, recipe: str, options: str) -> None:
+        """Note that a source is there as if taken in another way, with these options (JSON)."""
+        self._database.write(
+            "UPDATE OR REPLACE sources SET recipe = ?, options = ?"
+            " WHERE library = ? AND source_id = ? AND recipe = ?",
+            (recipe, options, line.library, line.source_id, line.recipe),
+        )
+
     def expect_fewer(self, library: str, source_id: str, deleted: int) -> None:
         """Note that ``deleted`` keyframes of a source were removed on purpose."""
         self._database.write(

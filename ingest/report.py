@@ -225,3 +225,49 @@ class ReembedReport:
             "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
             "seconds": round(self.seconds, 3),
         }
+
+
+@dataclass(slots=True)
+class RegionsReport:
+    """How a library's keyframes were given regions.
+
+    ``keyframes`` have them now, ``regions`` of them in all; ``had_them`` more had them before.
+    ``without_source`` are keyframes that kept what they had: nothing is left to take regions from.
+    ``reasons`` says why, by source.
+    """
+
+    kind: str
+    keyframes: int = 0
+    regions: int = 0
+    had_them: int = 0
+    without_source: int = 0
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def summary(self) -> str:
+        """What was done, in a line."""
+        few, had = self.without_source, self.had_them
+        return joined(
+            Message(
+                "{count:,} keyframes with {regions:,} regions ({kind})",
+                count=self.keyframes,
+                regions=self.regions,
+                kind=self.kind,
+            ),
+            Message("{count:,} had theirs before", count=had) if had else "",
+            Message("{count:,} without a source to take them from", count=few) if few else "",
+            separator=", ",
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "kind": self.kind,
+            "keyframes": self.keyframes,
+            "regions": self.regions,
+            "had_them": self.had_them,
+            "without_source": self.without_source,
+            "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
+            "seconds": round(self.seconds, 3),
+        }

@@ -88,7 +88,8 @@ class RemoteSettings(BaseModel):
 class FolderSettings(BaseModel):
     """A table ``[folders.NAME]``: a folder to watch, and how what appears in it is taken in.
 
-    ``library`` is the usual one if not given, ``keyframes`` and ``camera`` as for an ingest.
+    ``library`` is the usual one if not given; ``keyframes``, ``regions`` and ``camera`` are as for
+    an ingest.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -97,6 +98,7 @@ class FolderSettings(BaseModel):
     library: str | None = None
     camera: str | None = None
     keyframes: str = "auto"
+    regions: str = "off"
     tags: tuple[str, ...] = ()
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ingest.engines.base import Engine
     from ingest.media.video.clips import Clip
     from ingest.options import IngestOptions
-    from ingest.report import IngestReport, Progress, ReadReport, ReembedReport
+    from ingest.report import IngestReport, Progress, ReadReport, ReembedReport, RegionsReport
     from search_core.indexes import IndexSpec, SearchParams
     from search_core.lab.plan import CompareOptions
     from search_core.lab.records import Comparison
@@ -105,10 +105,11 @@ class Library:
     ) -> list[Hit]:
         """Return the best ``k`` hits for a sentence, a picture, a stored keyframe, or a mix.
 
-        ``image`` is a file or a Pillow image, ``like`` a keyframe's id, ``without`` are sentences
-        to leave out; given together, text and picture are mixed by ``text_weight`` (0 to 1).
-        ``lettering`` are words that must have been read on what is found, as are those that stand
-        in quotation marks in ``text``: ``'a lorry "JCN"'``.
+        ``image`` is a file or a Pillow image, ``like`` a keyframe's id or a region's
+        (``Hit.region``), ``without`` are sentences to leave out; given together, text and
+        picture are mixed by ``text_weight`` (0 to 1). ``lettering`` are words that must
+        have been read on what is found, as are those that stand in quotation marks in
+        ``text``: ``'a lorry "JCN"'``.
         To ``understand`` is to filter by the times and cameras that the sentence says, as
         :meth:`understand` returns them; otherwise all of it is looked for.
         Raises UsageError where nothing is given, MediaError for a picture that cannot be read.
@@ -333,6 +334,29 @@ class Library:
         encoder = workspace.encoder(model, pretrained)
         store = workspace.store(create=True)
         return reembed(workspace.settings, store, self.name, encoder, on_progress=on_progress)
+
+    def give_regions(
+        self,
+        kind: str,
+        *,
+        on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> RegionsReport:
+        """Give its keyframes regions: ``"motion"``, ``"tiles"``, or ``"off"`` for none any more.
+
+        Each source is decoded again; how many keyframes have none left is told. What ``check``,
+        which is called often, raises ends it; the same call goes on from there. Raises UsageError.
+        """
+        from ingest.curation.regions import give_regions
+
+        workspace = self._workspace
+        store = workspace.store(create=True)
+        store.library(self.name)  # before an encoder is loaded
+        return give_regions(
+            *(workspace.settings, store, self.name, workspace.encoder(), kind),
+            on_progress=on_progress,
+            check=check,
+        )
 
     def read_lettering(
         self,

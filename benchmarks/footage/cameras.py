@@ -124,9 +124,13 @@ def cpu_s(pid: int) -> dict[str, float]:
 
 
 @contextmanager
-def serving(folder: Path, urls: dict[str, str], model: str) -> Iterator[subprocess.Popen[str]]:
+def serving(
+    folder: Path, urls: dict[str, str], model: str, regions: str
+) -> Iterator[subprocess.Popen[str]]:
     """Run `sightline serve` on a fresh data directory, watching these addresses."""
-    tables = "".join(f'[cameras.{name}]\nurl = "{url}"\n' for name, url in urls.items())
+    tables = "".join(
+        f'[cameras.{name}]\nurl = "{url}"\nregions = "{regions}"\n' for name, url in urls.items()
+    )
     (folder / "sightline.toml").write_text(tables)
     command = [
         sys.executable,
@@ -280,6 +284,7 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=16)
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--model", default="sightline-demo")
+    parser.add_argument("--regions", default="off")
     given = parser.parse_args()
     ours, theirs = multiprocessing.Pipe()
     spawn = multiprocessing.get_context("spawn")
@@ -288,7 +293,7 @@ def main() -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sightline-cameras-")))
         stack.callback(server.kill)
-        process = stack.enter_context(serving(folder, ours.recv(), given.model))
+        process = stack.enter_context(serving(folder, ours.recv(), given.model, given.regions))
         wait_until_all_are_live(folder, given.cameras)
         ours.send("begin")
         before, began_s = states(folder), time.monotonic()

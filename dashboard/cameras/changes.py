@@ -64,6 +64,15 @@ def change_address(camera: Camera, address: str) -> None:
     known.change(camera.name, address=address)
 
 
+def change_regions(camera: Camera, regions: str) -> None:
+    """Embed these regions of a camera's keyframes from now on; raises NotAllowed, UsageError."""
+    identity.require_removing("changing a camera")
+    known = roster()
+    known.get(camera.name)
+    identity.record("cameras", camera.library, {"changed": camera.name, "regions": regions})
+    known.change(camera.name, regions=regions)
+
+
 def change_folder(name: str, given: AddedFolder) -> None:
     """Watch an added folder as this says; raises NotAllowed, UsageError, EncoderMismatch."""
     identity.require_removing("changing a folder")

@@ -15,12 +15,14 @@ from dashboard.auth import identity, server_files
 from dashboard.cameras.changes import add_folder, change_folder, folder_roster, watched_when
 from dashboard.cameras.forms import pause_and_remove, removal_buttons
 from dashboard.components.errors import shown_in_words
+from dashboard.components.regions import name_of_regions, pick_regions
 from dashboard.i18n.formatting import counted, local_time, plain
 from dashboard.i18n.gettext import _, said
 from ingest.cameras.folders.folder import AddedFolder, WatchedFolder
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.status_log import CameraState, Gap
 from ingest.media.keyframes.registry import selector_examples
+from ingest.media.regions.registry import OFF
 from search_core.errors import UsageError
 from search_core.store.library import check_library_name
 from search_core.system.machine import now_ms
@@ -210,6 +212,8 @@ def _about(folder: WatchedFolder) -> str:
         parts.append(_("Camera {camera}").format(camera=plain(folder.camera)))
     if folder.keyframes != "auto":
         parts.append(_("Keyframes {how}").format(how=plain(folder.keyframes)))
+    if folder.regions != OFF:
+        parts.append(_("Regions: {which}").format(which=name_of_regions(folder.regions)))
     if folder.tags:
         parts.append(_("Tags {tags}").format(tags=plain(", ".join(folder.tags))))
     parts.append(_("Library {library}.").format(library=plain(folder.library)))
@@ -258,19 +262,21 @@ def _fields(key: str, folder: WatchedFolder | None) -> AddedFolder:
             key=f"{key}-keyframes",
         )
     with right:
-        tags = st.multiselect(
-            _("Tags"),
-            folder.tags if folder else (),
-            default=folder.tags if folder else None,
-            accept_new_options=True,
-            placeholder=_("none"),
-            key=f"{key}-tags",
-        )
+        regions = pick_regions(f"{key}-regions", folder.regions if folder else OFF)
+    tags = st.multiselect(
+        _("Tags"),
+        folder.tags if folder else (),
+        default=folder.tags if folder else None,
+        accept_new_options=True,
+        placeholder=_("none"),
+        key=f"{key}-tags",
+    )
     return AddedFolder(
         path=Path((path or "").strip()),
         library=library or resources.settings().library,
         camera=camera.strip() or None,
         keyframes=keyframes.strip() or "auto",
+        regions=regions,
         tags=tuple(tags),
     )
 
@@ -289,8 +295,8 @@ def _changing_form(folder: WatchedFolder) -> None:
         given = _fields(key, folder)
         st.caption(
             _(
-                "Ingested footage stays as it is. With another library or another choice of "
-                "keyframes, the files are ingested again."
+                "Ingested footage stays as it is. With another library, or another choice of "
+                "keyframes or regions, the files are ingested again."
             )
         )
         saved = st.form_submit_button(_("Save"), icon=":material/check:", type="primary")

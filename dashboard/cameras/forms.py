@@ -18,6 +18,7 @@ from dashboard.auth import identity
 from dashboard.cameras.changes import (
     add_camera,
     change_address,
+    change_regions,
     keep_for,
     lasting,
     pause,
@@ -26,11 +27,13 @@ from dashboard.cameras.changes import (
     watched_when,
 )
 from dashboard.components.errors import shown_in_words
+from dashboard.components.regions import name_of_regions, pick_regions
 from dashboard.i18n.formatting import counted, plain
 from dashboard.i18n.gettext import _, said
 from ingest.cameras.camera import Camera
 from ingest.cameras.decode_process import Glimpse, look_at
 from ingest.cameras.folders.folder import WatchedFolder
+from ingest.media.regions.registry import OFF
 from ingest.rows.retention import Rule
 from search_core.errors import LibraryNotFound, MediaError, StoreError, UsageError
 from search_core.schema.camera import with_login
@@ -78,6 +81,7 @@ def camera_card() -> None:
         return
     _retention_form(camera)
     if camera.added:
+        _regions_form(camera)
         with st.expander(_("Another address"), icon=":material/edit:"):
             _address_form(camera)
 
@@ -106,6 +110,8 @@ def _where_from(camera: Camera) -> str:
         return _("Started by hand on the server.") + " " + into
     if not camera.added:
         return _("From `sightline.toml` on the server; its address is changed there.") + " " + into
+    if camera.regions != OFF:
+        into = _("Regions: {which}").format(which=name_of_regions(camera.regions)) + " · " + into
     return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
 
 
@@ -152,6 +158,16 @@ def _retention_form(camera: Camera) -> None:
     if st.button(_("Change …"), icon=":material/schedule:", key=f"keep-{camera.name}"):
         retain = parse_duration(given) if given.strip() else None
         st.dialog(_("Change how long keyframes are kept?"))(_retention_question)(camera, retain)
+
+
+def _regions_form(camera: Camera) -> None:
+    """Draw what changes which regions of an added camera's keyframes are embedded."""
+    key = f"regions-{camera.name}"
+    chosen = pick_regions(f"{key}-{camera.regions}", camera.regions)
+    if chosen != camera.regions:
+        change_regions(camera, chosen)
+        st.toast(_("Changed {name}.").format(name=plain(camera.name)))
+        st.rerun()
 
 
 @shown_in_words()
@@ -245,6 +261,7 @@ def adding_form() -> None:
                 help=_("How long keyframes are kept, for example 12h, 30d or 2w."),
                 key=f"kept-{number}",
             )
+        regions = pick_regions(f"camera-regions-{number}")
         with st.container(horizontal=True):
             tested = st.form_submit_button(_("Test"), icon=":material/play_circle:")
             added = st.form_submit_button(_("Add"), icon=":material/add:", type="primary")
@@ -255,7 +272,9 @@ def adding_form() -> None:
     if added:
         retain = parse_duration(kept) if kept.strip() else None
         url = SecretStr(with_login(address, user, password))
-        camera = roster().make(name, url.get_secret_value(), library=into, retain=retain)
+        camera = roster().make(
+            name, url.get_secret_value(), library=into, retain=retain, regions=regions
+        )
         add_camera(camera)
         forget_seen()
         st.session_state[_ADDED] = number + 1

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Protocol
 
@@ -18,6 +19,7 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity, server_files
 from dashboard.components.errors import shown_in_words
+from dashboard.components.regions import pick_regions
 from dashboard.i18n.formatting import counted
 from dashboard.i18n.gettext import N_, _
 from ingest.options import IngestOptions
@@ -80,15 +82,15 @@ def _upload(library: str | None, facets: Facets) -> None:
     label = _("Ingest")
     if files:
         label = _("Ingest {files}").format(files=counted(len(files), "file"))
-    camera, into, tags, pressed = _details(library, facets, label, "uploads", disabled=not files)
+    options, into, pressed = _details(library, facets, label, "uploads", disabled=not files)
     if pressed and files:
         with st.spinner(_("Saving the files …")):
             paths = save_uploads(files, resources.settings().uploads_dir)
         resources.jobs().submit_ingest(
             [str(path) for path in paths],
             into,
-            IngestOptions(camera=camera or "uploads", tags=tuple(tags)),
-            correct_known=camera is not None,
+            replace(options, camera=options.camera or "uploads"),
+            correct_known=options.camera is not None,
         )
         _begin_anew()
 
@@ -113,14 +115,14 @@ def _by_name(library: str | None, facets: Facets, way: str) -> None:
             help=_("Without a password or signature: jobs are stored on disk."),
             key=f"address-{_round()}",
         )
-    camera, into, tags, pressed = _details(
+    options, into, pressed = _details(
         library, facets, _("Ingest"), _("the name of the folder"), disabled=not given
     )
     if pressed and given:
         resources.jobs().submit_ingest(
             [given.strip()],
             into,
-            IngestOptions(camera=camera, tags=tuple(tags)),
+            options,
             correct_known=True,
         )
         _begin_anew()
@@ -133,10 +135,10 @@ def _details(
     camera_if_none: str,
     *,
     disabled: bool,
-) -> tuple[str | None, str, list[str], bool]:
-    """Draw what is asked of all files; return camera, library, tags, and whether to begin."""
+) -> tuple[IngestOptions, str, bool]:
+    """Draw what is asked of all files; return the options, the library, and whether to begin."""
     allowed = identity.current().cameras
-    columns = st.columns(4, vertical_alignment="bottom")
+    columns = st.columns(5, vertical_alignment="bottom")
     with columns[0]:
         known = [camera.camera for camera in facets.cameras if camera.camera]
         cameras = known if allowed is None else list(allowed)
@@ -161,10 +163,13 @@ def _details(
             key="upload-tags",
         )
     with columns[3]:
+        regions = pick_regions("upload-regions")
+    with columns[4]:
         pressed = st.button(label, type="primary", disabled=disabled, width="stretch")
     if pressed:
         check_library_name(into or names[0])
-    return camera, into or names[0], tags, pressed
+    options = IngestOptions(camera=camera, tags=tuple(tags), regions=regions)
+    return options, into or names[0], pressed
 
 
 def _round() -> int:

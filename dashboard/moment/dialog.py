@@ -36,6 +36,7 @@ from dashboard.components.undo import offer_undo
 from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
 from dashboard.i18n.gettext import _
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
+from dashboard.moment.regions import offer_regions
 from dashboard.moment.selection import unselect
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
@@ -207,7 +208,7 @@ def _picture(
     lines: tuple[Line, ...],
 ) -> None:
     if _is_choosing(entity):
-        _choose_region(library, entity, searching)
+        _choose_region(library, entity, box, searching, looked_for is not None)
         return
     playing: Path | None = None
     if looked_for is not None and is_why_asked():
@@ -330,7 +331,7 @@ def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
         on_click=search_terms.look_for_more_like,
         args=(entity.id,),
     ):
-        _go(library, entity, None, searching)
+        _go(library, entity.id, None, searching)
     st.button(
         _("Region"),
         icon=":material/crop:",
@@ -359,8 +360,10 @@ def _stop_choosing() -> None:
     st.session_state.pop(_CHOOSING, None)
 
 
-def _choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
-    """Let a region be drawn on an entity's still, to search by."""
+def _choose_region(
+    library: str, entity: MediaEntity, box: RegionBox | None, searching: bool, is_answer: bool
+) -> None:
+    """Let a region be drawn on an entity's still, or a stored one be chosen, to search by."""
     key = f"region-{entity.id}"
     region_picker(still_of(entity), None, key)
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
@@ -372,7 +375,9 @@ def _choose_region(library: str, entity: MediaEntity, searching: bool) -> None:
             type="primary",
             on_click=lambda: search_terms.look_for_more_like(entity.id, part=picked_region(key)),
         ):
-            _go(library, entity, picked_region(key), searching)
+            _go(library, entity.id, picked_region(key), searching)
+    if (stored := offer_regions(library, entity, box, is_answer)) is not None:
+        _go(library, stored, None, searching)
 
 
 def _toggle_choosing(entity_id: str) -> None:
@@ -380,11 +385,11 @@ def _toggle_choosing(entity_id: str) -> None:
     st.session_state[_CHOOSING] = "" if chosen == entity_id else entity_id
 
 
-def _go(library: str, entity: MediaEntity, part: Box | None, searching: bool) -> None:
+def _go(library: str, row_id: str, part: Box | None, searching: bool) -> None:
     close()
     if searching:
         st.rerun()
-    address = {"library": library, search_terms.LIKE: entity.id}
+    address = {"library": library, search_terms.LIKE: row_id}
     if part is not None:
         address[search_terms.REGION] = query_image.box_to_text(part)
     pages.switch_to("search", **address)

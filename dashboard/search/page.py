@@ -15,7 +15,7 @@ from dashboard.components import image_input as query_image
 from dashboard.components.browser import page_keys, picked_region, region_picker
 from dashboard.components.cards import cards_of_entities
 from dashboard.components.errors import show, shown_in_words
-from dashboard.components.image_input import Box
+from dashboard.components.image_input import Box, box_of
 from dashboard.components.library_picker import LIBRARY, how_to_begin, link_to_adding, pick_library
 from dashboard.components.newest import day_headings, newest_entities
 from dashboard.components.routes import Page
@@ -43,6 +43,7 @@ from dashboard.search.scrubber import leave, scrub
 from search_core.encoders.catalogue import ENCODERS
 from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
+from search_core.schema.entity import keyframe_id_of
 from search_core.schema.facets import Facets
 from search_core.schema.filters import Filter
 from search_core.search.left_out import WITHOUT_WEIGHT
@@ -418,9 +419,10 @@ def _read(data: bytes) -> query_image.QueryPicture:
 
 def _show_like(library: str, ids: Items[str]) -> None:
     part = search_terms.region()
+    is_part = part is not None or (len(ids) == 1 and keyframe_id_of(ids[0]) != ids[0])
     _show_stored(library, ids, _("The picture to find more like"), part)
     more = _("More like these") if len(ids) > 1 else _("More like this")
-    st.markdown(_("This region") if part else more, width="content")
+    st.markdown(_("This region") if is_part else more, width="content")
     st.button(_("Stop"), on_click=search_terms.stop_looking_like)
 
 
@@ -442,14 +444,13 @@ def _show_unlike(library: str, name: str, ids: Items[str]) -> None:
 
 def _show_stored(library: str, ids: Items[str], alt: str, part: Box | None = None) -> None:
     """Draw the first of stored pictures, and how many more there are."""
-    where = Filter(ids=tuple(ids[:_MOST_LOOKS]))
-    found = {entity.id: entity for entity in resources.store().entities(library, where)}
-    for entity_id in ids[:_MOST_LOOKS]:
-        if (entity := found.get(entity_id)) is None:
+    found = resources.rows(library, ids[:_MOST_LOOKS])
+    for row_id in ids[:_MOST_LOOKS]:
+        if (row := found.get(row_id)) is None:
             continue
         try:
-            still = still_of(entity)
-            st.image(part.of(still) if part else still, width=_LOOK_PX, alt=alt)
+            still, shown = still_of(row.keyframe), part or box_of(row.box)
+            st.image(shown.of(still) if shown else still, width=_LOOK_PX, alt=alt)
         except MediaError as error:
             show(error)
     more = len(ids) - _MOST_LOOKS

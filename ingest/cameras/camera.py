@@ -18,6 +18,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import ConfigDict, SecretStr, ValidationError, create_model
 
 from ingest.cameras.stills import folder_of
+from ingest.media.regions.registry import OFF, parse_regions
 from search_core.errors import ServeError, SettingsError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.camera import CameraSettings, Transport, check_address, public_address
@@ -34,7 +35,8 @@ _LOCKS_DIR = "cameras"
 class Camera:
     """A camera to watch; its address is secret, ``retain`` None means for ever.
 
-    One that was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
+    ``regions`` are the parts of its keyframes that are embedded as well, as for an ingest. One that
+    was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Camera:
     transport: Transport = "tcp"
     added: bool = False
     paused: bool = False
+    regions: str = OFF
 
     @property
     def address(self) -> str:
@@ -51,9 +54,9 @@ class Camera:
         return public_address(self.url.get_secret_value())
 
     def is_watched_as(self, other: Camera) -> bool:
-        """Whether both are the same stream."""
-        mine = (self.name, self.url, self.transport, self.library)
-        return mine == (other.name, other.url, other.transport, other.library)
+        """Whether both are the same stream, and are watched in the same way."""
+        mine = (self.name, self.url, self.transport, self.library, self.regions)
+        return mine == (other.name, other.url, other.transport, other.library, other.regions)
 
 
 def make_camera(name: str, given: CameraSettings, settings: Settings) -> Camera:
@@ -61,7 +64,8 @@ def make_camera(name: str, given: CameraSettings, settings: Settings) -> Camera:
     check_camera_name(name)
     check_address(given.url.get_secret_value())
     library = check_library_name(given.library or settings.library)
-    return Camera(name, given.url, library, given.retain, given.transport)
+    parse_regions(given.regions)
+    return Camera(name, given.url, library, given.retain, given.transport, regions=given.regions)
 
 
 def configured_cameras(settings: Settings) -> list[Camera]:
@@ -297,5 +301,6 @@ def _lines(given: AddedCamera) -> dict[str, str]:
         "library": quoted(given.library) if given.library else "",
         "retain": quoted(format_duration(given.retain)) if given.retain else "",
         "transport": quoted(given.transport) if given.transport != "tcp" else "",
+        "regions": quoted(given.regions) if given.regions != OFF else "",
         "paused": "true" if given.paused else "",
     }

@@ -23,6 +23,8 @@ from PIL import Image
 from ingest.cameras.events import LiveKeyframe, Lost, Ready, Seen, StreamEvent, StreamTask, Trouble
 from ingest.cameras.live_stream import LiveFrame, LiveStream, MotionGate, silence_libav
 from ingest.cameras.stills import frame_ref, still_path
+from ingest.media.base import DecodedFrame, Mask, small_mask
+from ingest.media.regions.base import RegionFinder
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
@@ -44,9 +46,13 @@ def main(handle: int) -> None:
         tasks: queue.SimpleQueue[StreamTask] = queue.SimpleQueue()
         threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
         gate = MotionGate()  # outlives a connection: what was kept before a loss still counts
+        finder: RegionFinder | None = None
         with suppress(OSError):
             while True:
-                for event in follow(tasks.get(), gate):
+                task = tasks.get()
+                if finder is None and task.regions is not None:
+                    finder = task.regions.finder()
+                for event in follow(task, gate, finder):
                     connection.send(event)
 
 
@@ -59,13 +65,15 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[StreamTask]) -> No
         os._exit(0)
 
 
-def follow(task: StreamTask, gate: MotionGate) -> Iterator[StreamEvent]:
+def follow(
+    task: StreamTask, gate: MotionGate, finder: RegionFinder | None = None
+) -> Iterator[StreamEvent]:
     """Decode a stream until it is lost: yield what is seen of it, its keyframes, and last Lost."""
     try:
         stream = LiveStream(task.url, task.transport, task.connect_s, task.stall_s, task.max_pixels)
         with closing(stream):
             try:
-                yield from _watched(task, stream, gate)
+                yield from _watched(task, stream, gate, finder)
             except MediaError:
                 if stream.counts.frames:
                     yield _seen(stream)
@@ -83,11 +91,13 @@ def _reason(error: Exception) -> str:
     return Message("cannot be decoded: {error}", error=in_words(error))
 
 
-def _watched(task: StreamTask, stream: LiveStream, gate: MotionGate) -> Iterator[StreamEvent]:
+def _watched(
+    task: StreamTask, stream: LiveStream, gate: MotionGate, finder: RegionFinder | None
+) -> Iterator[StreamEvent]:
     told_s = float("-inf")
     for live in stream.frames():
         if live is not None and gate.wants(live.grey, live.captured_ms):
-            yield _kept(task, live)
+            yield _kept(task, live, gate.foreground, finder)
         if time.monotonic() - told_s >= TELL_EVERY_S:
             told_s = time.monotonic()
             yield _seen(stream)
@@ -100,8 +110,10 @@ def _seen(stream: LiveStream) -> Seen:
     return seen
 
 
-def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
-    """Write a keyframe's still and thumbnail."""
+def _kept(
+    task: StreamTask, live: LiveFrame, foreground: Mask, finder: RegionFinder | None
+) -> LiveKeyframe | Trouble:
+    """Write a keyframe's still and thumbnail, and find its regions."""
     image: Image.Image = live.image()
     still = still_path(task.stills_dir, task.camera, live.captured_ms)
     try:
@@ -113,8 +125,15 @@ def _kept(task: StreamTask, live: LiveFrame) -> LiveKeyframe | Trouble:
         return Trouble(
             Message("has pictures that cannot be kept: {reason}", reason=in_words(error))
         )
-    pixels = task.preprocess(image)
-    return LiveKeyframe(live.captured_ms, image.width, image.height, pixels, thumbnail, str(still))
+    size = (image.width, image.height)
+    frame = DecodedFrame(live.captured_ms, *size, image, foreground=small_mask(foreground))
+    regions = tuple(finder.regions_of(frame)) if finder is not None else ()
+    return LiveKeyframe(
+        *(live.captured_ms, *size),
+        *(task.preprocess(image), thumbnail, str(still)),
+        regions=regions,
+        crops=tuple(task.preprocess(region.cut(image)) for region in regions),
+    )
 
 
 PROBE_ENTRY = "ingest.cameras.decode_process:probe"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ingest.media.regions.base import Region, RegionProposer
 from search_core.encoders.base import Pixels, Preprocess
 
 
@@ -26,6 +27,7 @@ class StreamTask:
     stills_dir: Path
     thumbnail_px: int
     max_pixels: int
+    regions: RegionProposer | None = None
 
     def __repr__(self) -> str:
         return f"StreamTask({self.camera!r})"
@@ -52,7 +54,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class LiveKeyframe:
-    """One keyframe, ready to be embedded; its thumbnail and its still are written."""
+    """One keyframe, ready to be embedded; its thumbnail and its still are written.
+
+    ``crops`` are its regions, in their order.
+    """
 
     captured_ms: int
     width: int
@@ -60,6 +65,8 @@ class LiveKeyframe:
     pixels: Pixels
     thumbnail: str
     still: str
+    regions: tuple[Region, ...] = ()
+    crops: tuple[Pixels, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

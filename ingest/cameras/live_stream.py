@@ -53,9 +53,15 @@ _NOISE_S, _DRIFT_S = 30.0, 60.0
 
 
 class MotionGate:
-    """Asked about each frame in order of time; keeps a small grey picture of the last one taken."""
+    """Asked about each frame in order of time; keeps a small grey picture of the last one taken.
+
+    ``foreground`` is what of the frame taken last differs from both taken before it: where a thing
+    was in the last one it is gone by now, and that is as it was in the one before.
+    """
 
     def __init__(self) -> None:
+        self.foreground: NDArray[np.bool_] = np.zeros((1, 1), np.bool_)
+        self._kept_before: NDArray[np.float32] | None = None
         self._kept: NDArray[np.float32] | None = None
         self._before: NDArray[np.float32] | None = None
         self._noise: NDArray[np.float32] | None = None
@@ -77,9 +83,27 @@ class MotionGate:
         return at_ms - self._kept_ms >= wait_ms and self._keep(now, at_ms)
 
     def _keep(self, now: NDArray[np.float32], at_ms: int) -> bool:
+        self.foreground = self._unlike_before(now)
+        self._kept_before = self._kept
         self._kept, self._before = now.copy(), now
         self._looked_ms = self._kept_ms = at_ms
         return True
+
+    def _unlike_before(self, now: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Return which cells differ from those of both frames that were taken before."""
+        if self._kept is None or self._kept.shape != now.shape or self._noise is None:
+            return np.zeros(now.shape, np.bool_)
+        before = self._kept_before
+        unlike = self._is_unlike(now, self._kept)
+        if before is not None and before.shape == now.shape:
+            unlike &= self._is_unlike(now, before)
+        return unlike
+
+    def _is_unlike(self, now: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.bool_]:
+        assert self._noise is not None
+        least = np.clip(_NOISE_FACTOR * self._noise, _LEAST_STEP, _MOST_STEP)
+        unlike: NDArray[np.bool_] = np.abs(_evened(now - other)) > least
+        return unlike
 
     def _has_moved(self, now: NDArray[np.float32], elapsed_s: float) -> bool:
         """Compare with the last keyframe; learn the noise of each cell and how the light drifts."""
@@ -90,9 +114,7 @@ class MotionGate:
         self._noise += (np.minimum(np.abs(step), _MOST_STEP) - self._noise) * _share(
             elapsed_s, _NOISE_S
         )
-        changed = _evened(now - self._kept)
-        least = np.clip(_NOISE_FACTOR * self._noise, _LEAST_STEP, _MOST_STEP)
-        is_moved = np.abs(changed) > least
+        is_moved = self._is_unlike(now, self._kept)
         still = ~is_moved
         self._kept[still] += ((now - self._kept) * _share(elapsed_s, _DRIFT_S))[still]
         return float(is_moved.mean()) >= _MOVED_SHARE

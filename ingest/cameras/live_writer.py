@@ -22,7 +22,8 @@ from ingest.cameras.camera import Camera
 from ingest.cameras.events import LiveKeyframe
 from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import frame_ref
-from search_core.encoders.base import Embeddings, Encoder
+from ingest.rows.embedding import Row
+from search_core.encoders.base import Encoder
 from search_core.errors import EncoderMismatch, LibraryNotFound, StoreError
 from search_core.schema.entity import MediaEntity
 from search_core.settings import Settings
@@ -40,10 +41,15 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Kept:
+    """A keyframe of a camera, with its regions, ready to be written."""
+
     camera: Camera
-    entity: MediaEntity
-    embedding: Embeddings
+    row: Row
+
+    @property
+    def entity(self) -> MediaEntity:
+        return self.row.entity
 
 
 Tell = Callable[[Camera, MediaEntity], None]
@@ -72,7 +78,7 @@ class LiveWriter:
         self._recipe = recipe
         self._tell = tell
         self._keyframes: queue.Queue[tuple[Camera, LiveKeyframe]] = queue.Queue(MOST_PIXELS_WAITING)
-        self._rows: deque[_Row] = deque()
+        self._rows: deque[_Kept] = deque()
         self._some_rows = threading.Condition()
         self._retry_s = 0.0
         self._wrote: set[str] = set()
@@ -89,11 +95,14 @@ class LiveWriter:
         batch = self._gathered(wait_s)
         if not batch:
             return
-        embeddings = self._encoder.encode_pixels([keyframe.pixels for _, keyframe in batch])
-        rows = [
-            _Row(camera, _entity(camera, keyframe), embedding)
-            for (camera, keyframe), embedding in zip(batch, embeddings, strict=True)
-        ]
+        pictures = [each for _, keyframe in batch for each in (keyframe.pixels, *keyframe.crops)]
+        embeddings = self._encoder.encode_pixels(pictures)
+        rows, first = [], 0
+        for camera, keyframe in batch:
+            last = first + 1 + len(keyframe.crops)
+            made = Row(_entity(camera, keyframe), embeddings[first:last], keyframe.regions)
+            rows.append(_Kept(camera, made))
+            first = last
         with self._some_rows:
             self._rows.extend(rows)
             too_many = len(self._rows) - MOST_ROWS_WAITING
@@ -152,23 +161,23 @@ class LiveWriter:
         batch: list[tuple[Camera, LiveKeyframe]] = []
         left_s = wait_s
         with suppress(queue.Empty):
-            while len(batch) < self._settings.encoder.batch_size:
+            while _pictures(batch) < self._settings.encoder.batch_size:
                 batch.append(self._keyframes.get(timeout=left_s))
                 if len(batch) == 1:
                     until_s = time.monotonic() + (FLUSH_S if wait_s else 0.0)
                 left_s = max(0.0, until_s - time.monotonic())
         return batch
 
-    def _upsert(self, library: str, rows: list[_Row]) -> None:
-        entities = [row.entity for row in rows]
-        embeddings = np.stack([row.embedding for row in rows])
+    def _upsert(self, library: str, rows: list[_Kept]) -> None:
+        entities = [entity for one in rows for entity in one.row.entities]
+        embeddings = np.concatenate([one.row.embeddings for one in rows])
         try:
             self._store.upsert(library, entities, embeddings)
         except LibraryNotFound:  # it was dropped while its cameras were watched
             self._store.ensure_library(library, self._encoder.identity)
             self._store.upsert(library, entities, embeddings)
 
-    def _account(self, library: str, rows: list[_Row]) -> None:
+    def _account(self, library: str, rows: list[_Kept]) -> None:
         at_ms = now_ms()
         days = Counter((row.camera.name, row.entity.source_id) for row in rows)
         folders = {row.entity.source_id: str(Path(row.entity.uri).parent) for row in rows}
@@ -184,6 +193,10 @@ class LiveWriter:
         self._diary.add_dropped(camera.name, 1)
         Path(still).unlink(missing_ok=True)
         (self._settings.data_dir / thumbnail).unlink(missing_ok=True)
+
+
+def _pictures(batch: list[tuple[Camera, LiveKeyframe]]) -> int:
+    return sum(1 + len(keyframe.crops) for _, keyframe in batch)
 
 
 def _entity(camera: Camera, keyframe: LiveKeyframe) -> MediaEntity:

@@ -20,6 +20,7 @@ from ingest.cameras.camera import (
     make_camera,
 )
 from ingest.cameras.status_log import CameraState, Diary
+from ingest.media.regions.registry import OFF, parse_regions
 from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
 from search_core.schema.filters import quoted
@@ -77,6 +78,7 @@ class Roster:
         library: str | None = None,
         retain: timedelta | None = None,
         transport: Transport = "tcp",
+        regions: str = OFF,
     ) -> Camera:
         """Return a camera that can be added; raises UsageError for one that cannot."""
         name = name.strip()
@@ -89,6 +91,7 @@ class Roster:
             library=library or self._settings.library,
             retain=retain,
             transport=transport,
+            regions=regions,
         )
         return self._camera(name, given)
 
@@ -101,6 +104,7 @@ class Roster:
                 library=camera.library,
                 retain=camera.retain,
                 transport=camera.transport,
+                regions=camera.regions,
             ),
         )
         self._forget_changed_retention(camera.name)
@@ -110,14 +114,22 @@ class Roster:
         return self._camera(name, self._added.get(name))
 
     def change(
-        self, name: str, *, address: str | None = None, transport: Transport | None = None
+        self,
+        name: str,
+        *,
+        address: str | None = None,
+        transport: Transport | None = None,
+        regions: str | None = None,
     ) -> None:
-        """Give an added camera another address or transport; raises UsageError."""
+        """Give an added camera another address, transport or regions; raises UsageError."""
         new: dict[str, object] = {}
         if address is not None:
             new["url"] = SecretStr(check_address(address))
         if transport is not None:
             new["transport"] = transport
+        if regions is not None:
+            parse_regions(regions)
+            new["regions"] = regions
         self._added.change(name, lambda given: given.model_copy(update=new))
 
     def pause(self, name: str, *, paused: bool = True) -> None:

@@ -17,6 +17,7 @@ from typing import Generic, Protocol, TypeVar
 
 from ingest.cameras.camera import Camera, only_watcher
 from ingest.cameras.events import Lost, Ready, StreamEvent, StreamTask
+from ingest.media.regions.registry import parse_regions
 from search_core.encoders.base import Preprocess
 from search_core.errors import MediaError, ServeError, SightlineError, in_words
 from search_core.messages import Message
@@ -206,6 +207,7 @@ class Supervisor(Watcher):
             stills_dir=self._settings.stills_dir,
             thumbnail_px=self._settings.media.thumbnail_px,
             max_pixels=self._settings.media.max_pixels,
+            regions=parse_regions(self.camera.regions),
         )
 
 

@@ -99,7 +99,7 @@ def reembed(
 
 
 @dataclass(frozen=True, slots=True)
-class _Undecoded(SourceOutcome):
+class Undecoded(SourceOutcome):
     """Keyframes of one file that are not decoded from it; ``reason`` says why, "" for stills."""
 
     entities: tuple[MediaEntity, ...] = ()
@@ -121,11 +121,43 @@ def _region(row: MediaEntity) -> Region:
     return Region(row.kind, 0, (left, top, right, bottom))
 
 
-def _source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
+class SourceFiles:
+    """Where the sources of a library's keyframes are now, fetched where they are elsewhere."""
+
+    def __init__(self, settings: Settings, ledger: Ledger) -> None:
+        self.remote = RemoteFiles(settings.remote)
+        self._ledger = ledger
+        self._places = Whereabouts(settings, ledger)
+
+    def find(self, entity: MediaEntity, fetcher: Fetcher) -> Path:
+        """Return where an entity's source is; raises MediaError where it is nowhere."""
+        changed, reason = False, ""
+        if entity.is_remote:
+            found = fetcher.wait(fetcher.start(self.remote.look(entity.uri), lambda head: True))
+            if found.path is not None and found.content.source_id == entity.source_id:
+                return found.path
+            raise MediaError("has other content now")
+        for place in dict.fromkeys((entity.uri, *self._ledger.paths_of(entity.source_id))):
+            if is_address(place):
+                continue
+            state, why = self._places.look(place, entity.source_id)
+            if state == "there":
+                return Path(place)
+            changed, reason = changed or state == "changed", reason or why
+        raise MediaError(
+            Message("has other content now")
+            if changed
+            else reason or Message("is not there any more")
+        )
+
+
+def source_and_track(entity: MediaEntity) -> tuple[str, str, int]:
+    """Return what keyframes that are decoded in one go have in common."""
     return entity.uri, entity.source_id, entity.track
 
 
-def _go_on(stopped: threading.Event) -> None:
+def go_on(stopped: threading.Event) -> None:
+    """Raise Interrupted once it is set: nothing more is to be fetched."""
     if stopped.is_set():
         raise Interrupted
 
@@ -147,8 +179,7 @@ class _Run:
         self._ledger = ledger
         self._replacement = replacement
         self._engine = engine
-        self._remote = RemoteFiles(settings.remote)
-        self._places = Whereabouts(settings, ledger)
+        self._sources = SourceFiles(settings, ledger)
         self._lost: dict[str, MediaEntity] = {}
         self._lacking: dict[int, tuple[DecodeTask, dict[int, _Moment]]] = {}
         self._batch: list[tuple[MediaEntity, Pixels]] = []
@@ -162,12 +193,12 @@ class _Run:
         """Embed what the new collection lacks; return how many keyframes that were."""
         before = self.report.keyframes
         stopped = threading.Event()
-        with Fetcher(self._settings, self._remote, lambda: _go_on(stopped)) as fetcher:
+        with Fetcher(self._settings, self._sources.remote, lambda: go_on(stopped)) as fetcher:
             told = self._engine.decode(self._prepared(fetcher))
             try:
                 for news in told:
                     self._check()
-                    if isinstance(news, _Undecoded):
+                    if isinstance(news, Undecoded):
                         self._take_pictures(news.entities, news.reason)
                     elif isinstance(news, tuple):
                         self._take(*news)
@@ -194,41 +225,20 @@ class _Run:
         """Yield what is pending, by file; runs in the engine's threads, one at a time."""
         for page in self._replacement.pending():
             wanted = [entity for entity in page if entity.id not in self._lost]
-            for (uri, *_), group in groupby(wanted, _source_and_track):
+            for (uri, *_), group in groupby(wanted, source_and_track):
                 entities = tuple(group)
                 if entities[0].is_live:
-                    yield _Undecoded(uri, "done", entities=entities)
+                    yield Undecoded(uri, "done", entities=entities)
                     continue
                 try:
-                    yield self._task(self._source_of(entities[0], fetcher), entities)
+                    yield self._task(self._sources.find(entities[0], fetcher), entities)
                 except Interrupted:  # nothing more is to be fetched
                     return
                 except OSError as error:
                     reason = Message("cannot be read: {error}", error=in_words(error))
-                    yield _Undecoded(uri, "failed", reason, entities=entities)
+                    yield Undecoded(uri, "failed", reason, entities=entities)
                 except MediaError as error:
-                    yield _Undecoded(uri, "failed", error.message, entities=entities)
-
-    def _source_of(self, entity: MediaEntity, fetcher: Fetcher) -> Path:
-        """Return where an entity's source is now; raises MediaError where it is nowhere."""
-        changed, reason = False, ""
-        if entity.is_remote:
-            found = fetcher.wait(fetcher.start(self._remote.look(entity.uri), lambda head: True))
-            if found.path is not None and found.content.source_id == entity.source_id:
-                return found.path
-            raise MediaError("has other content now")
-        for place in dict.fromkeys((entity.uri, *self._ledger.paths_of(entity.source_id))):
-            if is_address(place):
-                continue
-            state, why = self._places.look(place, entity.source_id)
-            if state == "there":
-                return Path(place)
-            changed, reason = changed or state == "changed", reason or why
-        raise MediaError(
-            Message("has other content now")
-            if changed
-            else reason or Message("is not there any more")
-        )
+                    yield Undecoded(uri, "failed", error.message, entities=entities)
 
     def _task(self, path: Path, entities: Sequence[MediaEntity]) -> DecodeTask:
         status = path.stat()

@@ -136,17 +136,23 @@ class CompareRequest(Request):
 
 @dataclass(frozen=True, slots=True)
 class ReembedRequest(Request):
-    """Give a library another encoder: every keyframe embedded again, beside the old ones."""
+    """Give a library another encoder: every keyframe embedded again, beside the old ones.
+
+    With ``regions`` it keeps its encoder, and its keyframes are given regions of that kind.
+    """
 
     kind: ClassVar[str] = "reembed"
 
     library: str
     model: str
     pretrained: str | None = None
+    regions: str | None = None
 
     @property
     def title(self) -> str:
-        """The library and its new encoder."""
+        """The library and its new encoder, or its regions."""
+        if self.regions is not None:
+            return f"{self.library} with regions: {self.regions}"
         which = f"{self.model} {self.pretrained or ''}".strip()
         return f"{self.library} with {which}"
 

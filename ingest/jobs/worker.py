@@ -17,6 +17,7 @@ from typing import Any
 
 from ingest.curation.known_sources import correct_known, find_known, leave_known
 from ingest.curation.reembedding import reembed
+from ingest.curation.regions import give_regions
 from ingest.jobs.client import BELIEVED_MS, Claim, Claims
 from ingest.jobs.requests import (
     CompareRequest,
@@ -308,13 +309,21 @@ class Performer:
 
     def _reembed(self, job_id: str, request: ReembedRequest, watch: Watch) -> Done:
         encoder = self._encoder_of(request)
+
+        def tell(done: int, total: int, current: str) -> None:
+            watch.report(done / max(1, total), current, {"keyframes": done, "total": total})
+
+        if request.regions is not None:
+            given = give_regions(
+                *(self._settings, self._store, request.library, encoder, request.regions),
+                on_progress=tell,
+                check=watch.check,
+            )
+            return Done(given.summary, given.to_json())
         if self._store.library(request.library).encoder.same_space(encoder.identity):
             return Done(
                 Message("it holds vectors of {encoder} already", encoder=encoder.identity.label), {}
             )
-
-        def tell(done: int, total: int, current: str) -> None:
-            watch.report(done / max(1, total), current, {"keyframes": done, "total": total})
 
         report = reembed(
             self._settings,

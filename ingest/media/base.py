@@ -36,6 +36,15 @@ def small_picture_of(image: Image.Image) -> SmallPicture:
     return np.asarray(small, np.uint8)
 
 
+def small_mask(mask: Mask) -> Mask:
+    """Return a foreground mask of any size as one of (SMALL_HEIGHT, SMALL_WIDTH) blocks."""
+    shares = Image.fromarray(mask.astype(np.float32)).resize(
+        (SMALL_WIDTH, SMALL_HEIGHT), Image.Resampling.BOX
+    )
+    small: Mask = np.asarray(shares) >= 0.3
+    return small
+
+
 class SeenFrame(Protocol):
     """A decoded frame, as a chooser sees it.
 

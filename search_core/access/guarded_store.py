@@ -126,7 +126,8 @@ class GuardedStore:
 
     def embedding(self, name: str, entity_id: str) -> Embeddings:
         """Return one entity's embedding (dim,); raises EntityNotFound if it may not be seen."""
-        if self._access.cameras is not None and not self.count(name, Filter(ids=(entity_id,))):
+        where = Filter(ids=(entity_id,), regions=True)
+        if self._access.cameras is not None and not self.count(name, where):
             # The same words as for one that is not there: nobody learns which it is.
             raise EntityNotFound("The library {name} has no entity {id}.", name=name, id=entity_id)
         return self._store.embedding(name, entity_id)

@@ -82,6 +82,7 @@ class CameraSettings(BaseModel):
     """A table ``[cameras.NAME]``: ``url``, and if wanted ``retain``, ``library``, ``transport``.
 
     Without ``retain`` its keyframes are kept for ever; ``library`` is the usual one if not given.
+    ``regions`` are as for an ingest.
     """
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
@@ -90,3 +91,4 @@ class CameraSettings(BaseModel):
     retain: Duration | None = None
     library: str | None = None
     transport: Transport = "tcp"
+    regions: str = "off"

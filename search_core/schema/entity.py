@@ -40,6 +40,8 @@ TAG_MAX_LENGTH = 128
 TAGS_MAX_CAPACITY = 64
 MINUTES_A_DAY = 24 * 60
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: How a region's id ends: the first letter of its kind, and its number.
+_REGION = re.compile(r"-[a-z]\d+$")
 _TRACK = re.compile(r"-v(\d+)-\d+")
 _ADDRESS = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 
@@ -178,6 +180,11 @@ STORED_FIELDS = (*SCALAR_FIELDS, MINUTE_FIELD, LETTERING_TEXT_FIELD)
 #: What tells regions from keyframes; where a library lacks them, all rows are keyframes.
 KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD = "kind", "frame_id", "box"
 REGION_FIELDS = (KIND_FIELD, FRAME_ID_FIELD, BOX_FIELD)
+
+
+def keyframe_id_of(row_id: str) -> str:
+    """Return the id of the keyframe that a row is of, by its own id; a keyframe's is itself."""
+    return _REGION.sub("", row_id)
 
 
 def keyframes_among(entities: Iterable[MediaEntity]) -> list[MediaEntity]:

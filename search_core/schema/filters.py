@@ -185,7 +185,8 @@ class Filter:
     nobody tried.
 
     What passes are keyframes. With ``regions`` their regions pass as well, by the ids of their
-    keyframes too: for what speaks of rows, such as a search of vectors.
+    keyframes too: for what speaks of rows, such as a search of vectors. With ``only_regions`` they
+    pass and keyframes do not.
     """
 
     cameras: tuple[str, ...] = ()
@@ -199,6 +200,7 @@ class Filter:
     allowed_cameras: tuple[str, ...] | None = None
     is_unread: bool = False
     regions: bool = False
+    only_regions: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -209,6 +211,10 @@ class Filter:
         """Return it letting the regions of what passes through as well."""
         return self if self.regions else replace(self, regions=True)
 
+    def regions_alone(self) -> Filter:
+        """Return it letting only the regions of what passes through."""
+        return replace(self, regions=True, only_regions=True)
+
     def expression(self, fields: Collection[str] = STORED_FIELDS) -> str:
         """Return the Milvus boolean expression, "" when nothing is filtered.
 
@@ -218,6 +224,8 @@ class Filter:
         """
         has_regions = KIND_FIELD in fields
         parts = [] if self.regions or not has_regions else [f'{KIND_FIELD} == "frame"']
+        if self.only_regions:
+            parts.append(f'{KIND_FIELD} != "frame"' if has_regions else _NOTHING)
         if self.cameras:
             parts.append(_is_one_of("camera", self.cameras))
         if self.ids:
@@ -279,6 +287,7 @@ class Filter:
             after
             and before
             and (self.regions or not entity.is_region)
+            and (entity.is_region or not self.only_regions)
             and (not self.cameras or entity.camera in self.cameras)
             and (not self.ids or entity.id in self.ids or entity.frame_id in self.ids)
             and (not self.source_ids or entity.source_id in self.source_ids)

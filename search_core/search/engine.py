@@ -15,12 +15,12 @@ from search_core.encoders.prompts import text_read, understands, unknown_words
 from search_core.errors import EntityNotFound, UsageError
 from search_core.indexes import SearchParams
 from search_core.messages import Message
-from search_core.schema.entity import Box, MediaEntity
+from search_core.schema.entity import Box, MediaEntity, keyframe_id_of
 from search_core.schema.filters import Filter
 from search_core.schema.lettering import Line, plain_words
 from search_core.search import lettering
 from search_core.search.filtered_search import Effort, Selectivities
-from search_core.search.folding import NO_PARAMS, Found, minds_filter
+from search_core.search.folding import NO_PARAMS, Found, filters_asked, minds_filter
 from search_core.search.left_out import WITHOUT_WEIGHT, Unwanted, looks_like, stays
 from search_core.search.match_strength import MATCH, PLAIN_K, Relevance, sure_before_fall
 from search_core.search.query_log import QueryKind, QueryLog, RecordedQuery
@@ -33,12 +33,13 @@ DEFAULT_K = PLAIN_K
 class Query:
     """What is looked for: a sentence, a picture, stored entities, or a mix of them.
 
-    ``like`` are the ids of the entities. With several, the embeddings of all pictures are averaged,
-    then the sentence's with theirs: ``text_weight`` (0 to 1) is its share. ``templates`` put the
-    sentence into prompts (see prompts). ``without`` are sentences to leave out, and ``not_like``
-    entities, with what looks like them; ``less_like`` are entities like which ranks lower. All this
-    as strongly as ``without_weight`` (0 to 1) says. ``lettering`` are words that must have been
-    read on what is found, as are those in quotation marks in ``text``.
+    ``like`` are the ids of the entities, keyframes or regions of some. With several, the embeddings
+    of all pictures are averaged, then the sentence's with theirs: ``text_weight`` (0 to 1) is
+    its share. ``templates`` put the sentence into prompts (see prompts). ``without`` are
+    sentences to leave out, and ``not_like`` entities, with what looks like them; ``less_like``
+    are entities like which ranks lower. All this as strongly as ``without_weight`` (0 to 1)
+    says. ``lettering`` are words that must have been read on what is found, as are those in
+    quotation marks in ``text``.
     """
 
     text: str | None = None
@@ -97,6 +98,11 @@ class Query:
         return "text" if self.image is None and not self.like else "image"
 
     @property
+    def like_keyframes(self) -> frozenset[str]:
+        """The keyframes of which a whole or a region is ``like``: they are no answers."""
+        return frozenset(map(keyframe_id_of, self.like))
+
+    @property
     def takes_away(self) -> bool:
         """Whether something is to be left out, or ranked lower."""
         return bool(self.without or self.less_like or self.not_like) and self.without_weight > 0
@@ -107,10 +113,11 @@ class Hit:
     """One answer: its rank from 1, its score (cosine similarity, higher is better), the entity.
 
     ``strength`` says how sure it is a match, 0 to 1, where that can be told (see relevance);
-    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``box`` is the
-    region it was found by, None for the whole picture; the score is then what the region's is worth
-    beside whole pictures'. ``lines`` are those with the words looked for, where it was found by
-    them; ``is_seen`` whether what was looked for in words or pictures had a part.
+    ``is_past_fall`` that it comes after the scores of a picture's search fell off. ``box`` is
+    the region it was found by, None for the whole picture, and ``region`` the id of that one's
+    row; the score is then what the region's is worth beside whole pictures'. ``lines`` are
+    those with the words looked for, where it was found by them; ``is_seen`` whether what was
+    looked for in words or pictures had a part.
     """
 
     rank: int
@@ -119,6 +126,7 @@ class Hit:
     strength: float | None = None
     is_past_fall: bool = False
     box: Box | None = None
+    region: str = ""
     lines: tuple[Line, ...] = ()
     is_seen: bool = True
 
@@ -163,6 +171,7 @@ class Hit:
             "found_by": self.found_by,
             "lettering": lettering.lines_to_json(self.lines),
             "box": None if self.box is None else [round(edge, 4) for edge in self.box],
+            "region": self.region or None,
         }
 
 
@@ -246,8 +255,9 @@ class SearchEngine:
         if params is not None and params.ef is not None:
             params = replace(params, ef=params.ef + more)
         started = time.perf_counter()
-        if minds_filter(library, where, params or NO_PARAMS):
-            self._selectivities.expect(library, where.with_regions())
+        for asked in filters_asked(library, where):
+            if minds_filter(library, asked, params or NO_PARAMS):
+                self._selectivities.expect(library, asked)
         wanted = self._wanted(query)
         unwanted = self._unwanted(query) if query.takes_away else None
         embedding = unwanted.taken_from(wanted, query.without_weight) if unwanted else wanted
@@ -262,6 +272,7 @@ class SearchEngine:
             )
             found.matches.extend(self._scored(_not_among(read, found.matches), embedding))
         by_id = {one.entity.id: one for one in read}
+        like = query.like_keyframes
         ended = time.perf_counter()
         if self._log is not None:
             recorded = RecordedQuery(query.kind, query.text or "", embedding, where, k)
@@ -269,7 +280,7 @@ class SearchEngine:
         kept = [
             match
             for match in found.matches
-            if not (query.like and match.entity.keyframe_id in query.like)
+            if not (query.like and match.entity.keyframe_id in like)
             and (min_score is None or match.score >= min_score or match.entity.keyframe_id in by_id)
         ]
         scores = [match.score for match in kept]
@@ -376,7 +387,7 @@ class SearchEngine:
         unwanted: Unwanted,
     ) -> tuple[list[Match], list[float]]:
         """Return the matches that do not show what is left out, and what each scores without it."""
-        vectors = self._vectors_of([match.entity for match in kept])
+        vectors = self._vectors([match.entity.id for match in kept])
         kept = [match for match in kept if match.entity.id in vectors]  # not deleted since
         if not kept:
             return [], []
@@ -384,7 +395,8 @@ class SearchEngine:
         drawn = self._relevance.drawn(library)
         still = stays(found, drawn, wanted, unwanted.texts)
         still &= ~looks_like(found, drawn, wanted, unwanted.not_like)
-        still &= [match.entity.keyframe_id not in query.not_like for match in kept]
+        not_like = set(map(keyframe_id_of, query.not_like))
+        still &= [match.entity.keyframe_id not in not_like for match in kept]
         scored = zip(kept, (found @ wanted).tolist(), still, strict=True)
         rows = [(match, score) for match, score, stays in scored if stays]
         scales = self._relevance.folding.scales_for(library, kept)
@@ -438,23 +450,16 @@ class SearchEngine:
                 )
         return np.stack([vectors[entity_id] for entity_id in ids])
 
-    def _vectors_of(self, rows: Sequence[MediaEntity]) -> dict[str, Embeddings]:
-        """Return the embeddings (dim,) of keyframes and regions that are there, by id."""
-        regions = Filter(ids=tuple(row.id for row in rows if row.is_region), regions=True)
-        pages = self._store.vectors(self._library, where=regions) if regions.ids else ()
-        return self._vectors([row.id for row in rows if not row.is_region]) | {
-            entity.id: vector
-            for page in pages
-            for entity, vector in zip(page.entities, page.embeddings, strict=True)
-        }
-
     def _vectors(self, ids: Sequence[str]) -> dict[str, Embeddings]:
-        """Return the embeddings (dim,) of the entities that are there, by id."""
-        if not ids:
-            return {}
+        """Return the embeddings (dim,) of the keyframes and regions that are there, by id."""
+        regions = tuple(row_id for row_id in ids if keyframe_id_of(row_id) != row_id)
+        keyframes = tuple(row_id for row_id in ids if row_id not in regions)
+        asked = [Filter(ids=keyframes)] if keyframes else []
+        asked += [Filter(ids=regions).regions_alone()] if regions else []
         return {
             entity.id: vector
-            for page in self._store.vectors(self._library, where=Filter(ids=tuple(ids)))
+            for where in asked
+            for page in self._store.vectors(self._library, where=where)
             for entity, vector in zip(page.entities, page.embeddings, strict=True)
         }
 
@@ -472,6 +477,7 @@ def _as_hits(query: Query, kept: Sequence[Match], strengths: Sequence[float | No
                 sure is not None and at >= sure,
             ),
             box=cast(Box, match.entity.box) if match.entity.box else None,
+            region=match.entity.id if match.entity.box else "",
         )
         for at, (match, strength) in enumerate(zip(kept, strengths, strict=True))
     ]

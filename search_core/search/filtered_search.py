@@ -75,11 +75,13 @@ def plan_effort(
     rows: int,
     share: float,
     limits: EffortLimits = SERVER_LIMITS,
+    told_share: float | None = None,
 ) -> Effort:
     """Return how to search ``rows`` vectors of which a filter lets ``share`` (0 to 1) pass.
 
     ``params`` are what an unfiltered search would use; unset ones mean the index's defaults, and
-    those that may not be below ``k`` are raised to it.
+    those that may not be below ``k`` are raised to it. ``told_share`` is what the reason names
+    where people count something else than rows.
     """
     params = params.for_hits(k)
     usual = Effort("default", params)
@@ -104,7 +106,7 @@ def plan_effort(
     reason = Message(
         "{share:.2g} % of the library passes the filter: {name} raised from {start:,} to "
         "{raised:,}{every}.",
-        share=100 * share,
+        share=100 * (share if told_share is None else told_share),
         name=name,
         start=start,
         raised=raised,

@@ -185,7 +185,8 @@ class Relevance:
             if measured_s and self._clock() - measured_s < FRESH_S:
                 return scales
             rivals = self._encoded_rivals()
-            scales = measured_scales(self._some_keyframes(library), rivals)
+            keyframes = self._store.count(library.name, fresh=False)
+            scales = measured_scales(self._some_keyframes(library), rivals, keyframes)
             if len(self._measured) >= _MOST_KEPT:
                 self._measured.clear()
             self._measured[library.collection] = (self._clock(), scales)

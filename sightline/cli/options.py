@@ -180,6 +180,14 @@ TagOption = Annotated[
     list[str] | None,
     typer.Option("--tag", metavar="TAG", help="Put this tag on all of it; may be repeated."),
 ]
+RegionsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--regions",
+        metavar="WHICH",
+        help="Parts of pictures to embed as well, as for `sightline ingest`.",
+    ),
+]
 UdpOption = Annotated[
     bool, typer.Option("--udp", help="Let the camera send over UDP; TCP loses nothing.")
 ]

@@ -64,7 +64,20 @@ def search(
     ] = None,
     entity_id: Annotated[
         str | None,
-        typer.Option("--id", metavar="ID", help="Look for what looks like this stored moment."),
+        typer.Option(
+            "--id",
+            "--like",
+            metavar="ID",
+            help="Look for what looks like this stored moment, or this region of one.",
+        ),
+    ] = None,
+    not_like: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            help="Leave out this stored moment, or region of one, and what looks like it; may be "
+            "repeated.",
+        ),
     ] = None,
     text_weight: Annotated[
         float,
@@ -172,7 +185,7 @@ def search(
 
     with open_workspace(settings) as workspace:
         store = workspace.store()
-        is_more = bool(image or entity_id or text)
+        is_more = bool(image or entity_id or text or not_like)
         if save is not None:
             _save(settings, save, wanted, is_sentence=not is_more)
         asked, where, k = wanted.sentence, wanted.where, wanted.k
@@ -197,6 +210,7 @@ def search(
             templates,
             wanted.without,
             without_weight,
+            not_like=tuple(not_like or ()),
             lettering=tuple(text or ()),
         )
         engine = workspace.library().engine
@@ -371,7 +385,7 @@ def _nothing_found(
     if store.count(library, where):
         if query.quoted:
             return "These words were read on no picture that passes."
-        if query.without:
+        if query.without or query.not_like:
             return "Nothing is left without that; leave out less, or try a lower --min-score."
         return "Nothing scores that high; try a lower --min-score."
     if where.is_empty:

@@ -25,6 +25,7 @@ ALLOW = (
     "ingest.media.images.formats",
     "ingest.media.images.formats",
     "ingest.media.keyframes",  # how selectors are typed
+    "ingest.media.regions",  # which there are to choose from
     "ingest.media.video.clips",  # regions to blur
     "ingest.options",
     "ingest.rows.deletion",

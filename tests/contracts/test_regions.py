@@ -76,6 +76,11 @@ def test_rows_are_keyframes_unless_regions_are_asked_for(store: Store, library: 
         [found] = search(library, VECTORS[:1], k=len(ROWS), where=EVERY_ROW)
         assert {match.entity.id for match in found} == {row.id for row in ROWS}
     assert store.count(library, EVERY_ROW) == len(ROWS)
+    alone = Filter(cameras=("cam-1",)).regions_alone()
+    wanted = {row.id for row in ROWS if row.is_region and row.camera == "cam-1"}
+    [found] = store.search(library, VECTORS[:1], k=len(ROWS), where=alone)
+    assert {match.entity.id for match in found} == wanted
+    assert store.count(library, alone) == len(wanted)
 
 
 def test_a_region_comes_back_as_it_went_in_and_names_its_keyframe(
@@ -266,10 +271,12 @@ def test_a_library_without_regions_is_searched_once_and_its_scales_are_not_measu
     store.drop_library(name)
 
 
-def test_a_second_search_of_regions_asks_once(store: Store, library: str) -> None:
+def test_a_second_search_asks_once_for_pictures_and_once_for_regions(
+    store: Store, library: str
+) -> None:
     counting = Counting(store)
     folding = Folding(cast(Store, counting), lambda library: Scales())
     for _ in range(2):
         asked = len(counting.searches)
         folding.find(store.library(library), VECTORS[0], Selectivities(store), k=5, where=Filter())
-    assert len(counting.searches) - asked == 1
+    assert len(counting.searches) - asked == 2

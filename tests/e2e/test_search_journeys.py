@@ -531,3 +531,26 @@ def test_words_that_were_read_are_found_in_quotation_marks_and_framed(
     box.fill('"LOADING-DOCK"')
     box.press("Enter")
     page.get_by_text("These words were read on no picture").wait_for()
+
+
+def test_a_stored_region_is_searched_by_and_left_out(
+    page: Page,  # noqa: F811
+    data_dir: Path,  # noqa: F811
+) -> None:
+    command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
+    regions = [*command, "library", "reembed", "--regions", "tiles"]
+    subprocess.run(regions, check=True, capture_output=True)
+
+    ask(page, q="a lorry")
+    settle(page)
+    stored = page.locator(".st-key-stored-regions")
+    for action, wanted in (("like", "like"), ("unlike", "not_like")):
+        page.locator(f"{FIRST} .stButton button").first.click()
+        page.get_by_role("button", name="Region", exact=True).first.click()
+        stored.get_by_alt_text("Region 1", exact=True).wait_for()
+        stored.locator(f".st-key-{action}-region-1 button").first.click()
+        page.wait_for_url(re.compile(rf"[?&]{wanted}=[^&]*-t\d+"))
+        page.locator("[role=dialog]").wait_for(state="detached")
+        page.locator(f"{FIRST} img").first.wait_for()
+        settle(page)
+    page.get_by_text("This region").wait_for()

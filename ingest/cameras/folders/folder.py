@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.cameras.camera import AddedTables, quoted
 from ingest.media.keyframes.registry import parse_selector
+from ingest.media.regions.registry import OFF, parse_regions
+from ingest.options import IngestOptions
 from search_core.errors import UsageError
 from search_core.messages import Message
 from search_core.settings import FolderSettings, Settings
@@ -16,7 +18,7 @@ from search_core.store.library import check_library_name
 
 @dataclass(frozen=True, slots=True)
 class WatchedFolder:
-    """A folder to watch; ``camera``, ``keyframes`` and ``tags`` are as for an ingest of it.
+    """A folder to watch; ``camera``, ``keyframes``, ``regions`` and ``tags`` are as for an ingest.
 
     One that was ``added`` while Sightline runs can be changed so; ``paused`` ones are not watched.
     """
@@ -29,6 +31,18 @@ class WatchedFolder:
     tags: tuple[str, ...] = ()
     added: bool = False
     paused: bool = False
+    regions: str = OFF
+
+    @property
+    def options(self) -> IngestOptions:
+        """How what is in it is taken in."""
+        return IngestOptions(
+            keyframes=self.keyframes,
+            regions=self.regions,
+            camera=self.camera,
+            tags=self.tags,
+            alone=False,
+        )
 
     @property
     def lock_name(self) -> str:
@@ -49,6 +63,7 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
     if not name.strip() or not name.isprintable():
         raise UsageError("{name!r} cannot name a folder.", "Use printable characters.", name=name)
     parse_selector(given.keyframes)
+    parse_regions(given.regions)
     path = given.path.expanduser().absolute()
     if path.is_relative_to(settings.data_dir):
         raise UsageError(
@@ -57,7 +72,8 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
             path=path,
         )
     library = check_library_name(given.library or settings.library)
-    return WatchedFolder(name, path, library, given.camera, given.keyframes, given.tags)
+    made = WatchedFolder(name, path, library, given.camera, given.keyframes, given.tags)
+    return replace(made, regions=given.regions)
 
 
 def configured_folders(settings: Settings) -> list[WatchedFolder]:
@@ -102,6 +118,7 @@ def _lines(given: AddedFolder) -> dict[str, str]:
         "library": quoted(given.library) if given.library else "",
         "camera": quoted(given.camera) if given.camera else "",
         "keyframes": quoted(given.keyframes) if given.keyframes != "auto" else "",
+        "regions": quoted(given.regions) if given.regions != OFF else "",
         "tags": f"[{', '.join(map(quoted, given.tags))}]" if given.tags else "",
         "paused": "true" if given.paused else "",
     }

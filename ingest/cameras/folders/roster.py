@@ -105,7 +105,7 @@ class FolderRoster:
     def change(self, folder: WatchedFolder) -> None:
         """Watch an added folder as :meth:`remake` made it; raises UsageError.
 
-        Into another library, or with other keyframes, its files are taken in again.
+        Into another library, or with other keyframes or regions, its files are taken in again.
         """
         self._added.change(folder.name, lambda _: _given(folder))
 
@@ -154,6 +154,7 @@ def _given(folder: WatchedFolder) -> AddedFolder:
         library=folder.library,
         camera=folder.camera,
         keyframes=folder.keyframes,
+        regions=folder.regions,
         tags=folder.tags,
         paused=folder.paused,
     )

@@ -20,8 +20,6 @@ from ingest.cameras.folders.scan import Candidates, FileVersion, FolderScan, Fol
 from ingest.cameras.supervisor import Backoff, Watcher, Watchers
 from ingest.ledger import Status
 from ingest.media.files import WAIT_STAGE
-from ingest.media.keyframes.registry import parse_selector
-from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import SourceOutcome
 from search_core.encoders.base import Encoder
@@ -138,7 +136,7 @@ class _Watcher(Watcher):
 
     def _watch(self) -> None:
         # Not by encoder: a library that was embedded anew still holds what was taken in.
-        recipe = parse_selector(self.folder.keyframes).recipe
+        recipe = self.folder.options.recipe
         self._log.begin(self.folder, recipe, now_ms())
         with suppress(StoreError):
             self._forget_if_library_is_new()
@@ -236,12 +234,7 @@ class _Watcher(Watcher):
         with self._ingesting:
             report = ingest(
                 [version.path for version in batch],
-                IngestOptions(
-                    keyframes=self.folder.keyframes,
-                    camera=self.folder.camera,
-                    tags=self.folder.tags,
-                    alone=False,
-                ),
+                self.folder.options,
                 settings=self._settings,
                 store=self._store,
                 encoder=self._encoder,

@@ -15,6 +15,7 @@ from ingest.media.base import (
     ANIMATION_STEP_MS,
     Argument,
     FrameChooser,
+    KeyframeSelector,
     NamedSelector,
     SeenFrame,
 )
@@ -147,3 +148,45 @@ class _MomentsChooser(FrameChooser):
 
     def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
         return [frame] if frame.pts_ms in self._wanted_ms else []
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenAgain:
+    """Those frames of ``selector`` that are shown at these moments, as it saw them.
+
+    Internal, as GivenMoments are: for what a selector finds out about the frames that it chooses.
+    """
+
+    moments_ms: frozenset[int]
+    selector: KeyframeSelector
+    recipe: ClassVar[str] = "chosen again"
+    least_distance: ClassVar[float] = 0.0
+
+    @property
+    def animation_step_ms(self) -> int:
+        """The selector's."""
+        return self.selector.animation_step_ms
+
+    def chooser(self) -> _ChosenAgain:
+        """Return a chooser that takes these moments' frames alone."""
+        return _ChosenAgain(self.moments_ms, self.selector.chooser())
+
+
+class _ChosenAgain(FrameChooser):
+    left_out = 0
+
+    def __init__(self, moments_ms: frozenset[int], chooser: FrameChooser) -> None:
+        self._wanted_ms = moments_ms
+        self._chooser = chooser
+
+    def depth(self, stretch: Stretch[Any]) -> int:
+        return self._chooser.depth(stretch)
+
+    def offer(self, frame: SeenFrame) -> Sequence[SeenFrame]:
+        return self._wanted(self._chooser.offer(frame))
+
+    def finish(self) -> Sequence[SeenFrame]:
+        return self._wanted(self._chooser.finish())
+
+    def _wanted(self, frames: Sequence[SeenFrame]) -> list[SeenFrame]:
+        return [frame for frame in frames if frame.pts_ms in self._wanted_ms]

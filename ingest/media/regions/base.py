@@ -62,13 +62,15 @@ class RegionProposer(Protocol):
 class NamedProposer(ABC):
     """A proposer that people name; a subclass is a frozen dataclass.
 
-    ``help`` says in a clause what its regions are. The registry lists the classes.
+    ``help`` says in a clause what its regions are. ``sees_motion``: it goes by what moves, and a
+    still alone shows it nothing. The registry lists the classes.
     """
 
     __slots__ = ()
 
     name: ClassVar[str]
     help: ClassVar[str]
+    sees_motion: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -38,6 +38,7 @@ class MotionBoxes(NamedProposer):
 
     name: ClassVar[str] = "motion"
     help: ClassVar[str] = "what moves before the background"
+    sees_motion: ClassVar[bool] = True
     recipe: ClassVar[str] = (
         f"motion:{_NEAR_BLOCKS}:{_LEAST_BLOCKS}:{_MARGIN:g}:{LEAST_SIDE:g}:{_MOST_SIDE:g}"
         f":{_MOST_BOXES}:1"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
-from ingest.media.regions.base import NamedProposer, RegionProposer
+from ingest.media.regions.base import NamedProposer
 from search_core.errors import UsageError
 
 #: No regions: whole pictures alone.
@@ -28,7 +28,7 @@ def _found() -> dict[str, type[NamedProposer]]:
 PROPOSERS: dict[str, type[NamedProposer]] = _found()
 
 
-def parse_regions(text: str) -> RegionProposer | None:
+def parse_regions(text: str) -> NamedProposer | None:
     """Return the proposer of this name, None for ``off``; raises UsageError for anything else."""
     name = text.strip().lower()
     if name == OFF:

@@ -73,8 +73,12 @@ class MemoryStore:
         info = self._infos[name]
         if encoder is not None:
             info.require_encoder(encoder)
-        read = any(entity.lettering for entity, _ in self._rows[name].values())
-        return replace(info, has_lettering=read)
+        rows = [entity for entity, _ in self._rows[name].values()]
+        return replace(
+            info,
+            has_regions=any(entity.is_region for entity in rows),
+            has_lettering=any(entity.lettering for entity in rows),
+        )
 
     def ensure_library(
         self,

@@ -21,9 +21,10 @@ from ingest.cameras.camera import is_watched
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import CameraState, Diary, Gap
+from ingest.media.regions.registry import OFF
 from search_core.access.audit_log import Action
 from search_core.errors import UsageError, in_words
-from search_core.schema.camera import check_address, public_address, with_login
+from search_core.schema.camera import Transport, check_address, public_address, with_login
 from search_core.schema.clocks import format_duration
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
@@ -34,6 +35,7 @@ from sightline.cli.options import (
     JsonOption,
     LastOption,
     LibraryOption,
+    RegionsOption,
     RetainOption,
     UdpOption,
     YesOption,
@@ -210,6 +212,7 @@ def add(
     library: LibraryOption = None,
     retain: RetainOption = None,
     udp: UdpOption = False,
+    regions: RegionsOption = None,
 ) -> None:
     """Add a camera: `sightline serve` watches it within seconds.
 
@@ -218,7 +221,8 @@ def add(
     settings = settings_of(ctx, library)
     roster = Roster(settings)
     url = read_address(address, password_file)
-    camera = roster.make(name, url, retain=retain, transport="udp" if udp else "tcp")
+    transport: Transport = "udp" if udp else "tcp"
+    camera = roster.make(name, url, retain=retain, transport=transport, regions=regions or OFF)
     detail = {"added": camera.name, "address": camera.address, "kept": _lasting(retain)}
     audit.record(settings, "cameras", camera.library, detail)
     roster.add(camera)
@@ -250,14 +254,17 @@ def change(
         bool | None,
         typer.Option("--udp/--tcp", help="How the camera sends."),
     ] = None,
+    regions: RegionsOption = None,
 ) -> None:
-    """Change a camera that was added: its address, how it sends, how long keyframes are kept."""
+    """Change a camera that was added: its address, how it sends, its regions, its retention."""
     settings = settings_of(ctx)
     roster = Roster(settings)
     if retain is not None and for_ever:
         raise UsageError("--retain and --keep-for-ever are not meant together.", "Give one.")
-    if address is None and udp is None and retain is None and not for_ever:
-        raise UsageError("There is nothing to change.", "Give ADDRESS, --retain, --udp or --tcp.")
+    if not (address or udp is not None or retain is not None or for_ever or regions):
+        raise UsageError(
+            "There is nothing to change.", "Give ADDRESS, --retain, --udp, --tcp or --regions."
+        )
     roster.get(name)
     new = None if address is None else read_address(address, password_file)
     detail: dict[str, object] = {"changed": name}
@@ -265,14 +272,17 @@ def change(
         detail["address"] = public_address(new)
     if udp is not None:
         detail["transport"] = "udp" if udp else "tcp"
+    if regions is not None:
+        detail["regions"] = regions
     if retain is not None or for_ever:
         detail["kept"] = _lasting(retain)
     audit.record(settings, "cameras", detail=detail)
-    roster.change(name, address=new, transport=None if udp is None else "udp" if udp else "tcp")
+    transport: Transport | None = None if udp is None else "udp" if udp else "tcp"
+    roster.change(name, address=new, transport=transport, regions=regions)
     if retain is not None or for_ever:
         roster.keep_for(name, retain)
     say(f"Changed {name}.")
-    if new is not None or udp is not None:
+    if new is not None or udp is not None or regions is not None:
         say_when(settings, "It is watched so")
 
 

@@ -14,6 +14,7 @@ from ingest.cameras.folders.folder import AddedFolder
 from ingest.cameras.folders.log import FolderFailure, FolderLog, FolderState
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.status_log import Gap
+from ingest.media.regions.registry import OFF
 from search_core.errors import UsageError
 from search_core.schema.entity import iso_from_ms
 from search_core.settings import Settings
@@ -23,6 +24,7 @@ from sightline.cli.options import (
     JsonOption,
     LastOption,
     LibraryOption,
+    RegionsOption,
     TagOption,
     YesOption,
     settings_of,
@@ -177,6 +179,7 @@ def add(
     library: LibraryOption = None,
     camera: CameraOption = None,
     keyframes: KeyframesOption = None,
+    regions: RegionsOption = None,
     tag: TagOption = None,
 ) -> None:
     """Add a folder to watch: `sightline serve` watches it within seconds.
@@ -190,6 +193,7 @@ def add(
         library=settings.library,
         camera=camera,
         keyframes=keyframes or "auto",
+        regions=regions or OFF,
         tags=tuple(tag or ()),
     )
     folder = roster.make(name, given)
@@ -211,19 +215,20 @@ def change(
     library: LibraryOption = None,
     camera: CameraOption = None,
     keyframes: KeyframesOption = None,
+    regions: RegionsOption = None,
     tag: TagOption = None,
 ) -> None:
-    """Change a folder that was added: its path, library, camera, keyframes or tags.
+    """Change a folder that was added: its path, library, camera, keyframes, regions or tags.
 
-    What was taken in stays as it is; into another library, or with other keyframes, its files are
-    taken in again.
+    What was taken in stays as it is; into another library, or with other keyframes or regions, its
+    files are taken in again.
     """
     settings = settings_of(ctx)
     roster = FolderRoster(settings)
-    if path is None and library is None and camera is None and keyframes is None and not tag:
+    if not (path or library or camera or keyframes or regions or tag):
         raise UsageError(
             "There is nothing to change.",
-            "Give FOLDER, --library, --camera, --keyframes or --tag.",
+            "Give FOLDER, --library, --camera, --keyframes, --regions or --tag.",
         )
     now = roster.get(name)
     given = AddedFolder(
@@ -231,6 +236,7 @@ def change(
         library=library or now.library,
         camera=camera or now.camera,
         keyframes=keyframes or now.keyframes,
+        regions=regions or now.regions,
         tags=tuple(tag) if tag else now.tags,
     )
     folder = roster.remake(name, given)

@@ -15,6 +15,7 @@ from ingest.cameras.events import Lost, Seen, Trouble
 from ingest.cameras.folders.folder import WatchedFolder, make_folder
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.roster import Roster
+from ingest.media.regions.registry import OFF
 from ingest.report import SourceOutcome
 from search_core.errors import ServeError, UsageError
 from search_core.schema.camera import CameraSettings
@@ -23,7 +24,14 @@ from search_core.settings import FolderSettings, Settings
 from search_core.store.endpoint import running_serve
 from search_core.system.cancellation import stopped_by
 from sightline.cli.cameras.cameras import PasswordFileOption, read_address
-from sightline.cli.options import JsonOption, LibraryOption, RetainOption, UdpOption, settings_of
+from sightline.cli.options import (
+    JsonOption,
+    LibraryOption,
+    RegionsOption,
+    RetainOption,
+    UdpOption,
+    settings_of,
+)
 from sightline.cli.serve.serve import STOP_SIGNALS
 from sightline.cli.terminal import (
     counted,
@@ -66,6 +74,7 @@ def watch(
             help="Of a folder: which frames of a video, as for `sightline ingest`.",
         ),
     ] = None,
+    regions: RegionsOption = None,
     tag: Annotated[
         list[str] | None,
         typer.Option(metavar="TAG", help="Of a folder: put this tag on all of it."),
@@ -90,7 +99,8 @@ def watch(
             raise UsageError(
                 "--retain and --udp are for live cameras.", "Leave them out to watch a folder."
             )
-        _watch(settings, [], [_folder_at(source, settings, camera, keyframes, tag)], json)
+        folder = _folder_at(source, settings, camera, keyframes, regions, tag)
+        _watch(settings, [], [folder], json)
         return
     if keyframes is not None or tag:
         raise UsageError(
@@ -98,11 +108,11 @@ def watch(
         )
     folders: list[WatchedFolder] = []
     if source is None:
-        if retain is not None or udp:
+        if retain is not None or udp or regions is not None:
             raise UsageError(
                 "The cameras of sightline.toml have their options there.",
-                "Write retain and transport into [cameras.NAME]; for one that was added there is "
-                "`sightline cameras change`.",
+                "Write retain, transport and regions into [cameras.NAME]; for one that was added "
+                "there is `sightline cameras change`.",
             )
         folders = FolderRoster(settings).watched() if camera is None else []
         cameras = _chosen(Roster(settings).watched(), camera, needed=not folders)
@@ -111,7 +121,12 @@ def watch(
             raise UsageError("A camera needs a name.", "Give it one: --camera gate-3.")
         address = read_address(source, password_file)
         given = CameraSettings.model_validate(
-            {"url": address, "retain": retain, "transport": "udp" if udp else "tcp"}
+            {
+                "url": address,
+                "retain": retain,
+                "transport": "udp" if udp else "tcp",
+                "regions": regions or OFF,
+            }
         )
         cameras = [make_camera(camera, given, settings)]
         settings = settings.model_copy(update={"cameras": {**settings.cameras, camera: given}})
@@ -140,6 +155,7 @@ def _folder_at(
     settings: Settings,
     camera: str | None,
     keyframes: str | None,
+    regions: str | None,
     tag: list[str] | None,
 ) -> WatchedFolder:
     """Return the folder to watch: as it is known, but for what is given."""
@@ -150,6 +166,7 @@ def _folder_at(
         library=known.library if known else None,
         camera=camera or (known.camera if known else None),
         keyframes=keyframes or (known.keyframes if known else "auto"),
+        regions=regions or (known.regions if known else OFF),
         tags=tuple(tag or (known.tags if known else ())),
     )
     return make_folder(known.name if known else str(path), given, settings)

@@ -14,6 +14,8 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from ingest.ledger import Ledger
+from ingest.media.regions.registry import parse_regions, regions_help
+from ingest.report import ReembedReport, RegionsReport
 from search_core.errors import StoreError
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
@@ -121,20 +123,37 @@ app.command("recamera")(corrections.recamera)
 def reembed(
     ctx: typer.Context,
     name: NameArgument = None,
+    regions: Annotated[
+        str | None,
+        typer.Option(
+            "--regions",
+            metavar="WHICH",
+            help=f"Keep the encoder, and give the keyframes these regions: {regions_help()}",
+        ),
+    ] = None,
     job: Annotated[
         bool, typer.Option("--job", help="Let a worker do it; `sightline jobs` shows how far.")
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Give a library the encoder that --model and --pretrained name.
+    """Give a library the encoder that --model and --pretrained name, or regions.
 
     Every keyframe is decoded again from its source at its moment, and embedded beside the vectors
     there are; the library answers with its old encoder until all of them are there. What cannot be
     decoded any more is embedded from its thumbnail. Ended midway, the library is as it was.
+
+    With --regions, parts of the keyframes are embedded as well, or others than before. Keyframes
+    whose source is gone keep what they have, as those of live cameras do with "motion". Ended
+    midway, the same command goes on from there.
     """
     settings = settings_of(ctx, name)
+    if regions is not None:
+        parse_regions(regions)
     if job:
-        _queue_reembedding(settings, json=json)
+        _queue_reembedding(settings, regions, json=json)
+        return
+    if regions is not None:
+        _give_regions(settings, regions, json=json)
         return
     from ingest.curation.reembedding import reembed as run
 
@@ -144,6 +163,21 @@ def reembed(
         encoder = workspace.encoder()
         with progress_bar("Embedding") as show:
             report = run(settings, store, settings.library, encoder, on_progress=show)
+    _print_reembedding(settings, report, json=json)
+
+
+def _give_regions(settings: Settings, kind: str, *, json: bool) -> None:
+    with (
+        open_workspace(settings) as workspace,
+        progress_bar("Embedding regions", "keyframes") as show,
+    ):
+        report = workspace.library().give_regions(kind, on_progress=show)
+    _print_reembedding(settings, report, json=json)
+
+
+def _print_reembedding(
+    settings: Settings, report: ReembedReport | RegionsReport, *, json: bool
+) -> None:
     if json:
         print_json({"library": settings.library, **report.to_json()})
         return
@@ -185,12 +219,13 @@ def read(
         raise typer.Exit(1)
 
 
-def _queue_reembedding(settings: Settings, *, json: bool) -> None:
+def _queue_reembedding(settings: Settings, regions: str | None, *, json: bool) -> None:
     from ingest.jobs.client import Jobs
     from ingest.jobs.requests import ReembedRequest
 
     with closing(Jobs(settings)) as jobs:
-        job_id = jobs.submit(ReembedRequest(settings.library, settings.model, settings.pretrained))
+        asked = ReembedRequest(settings.library, settings.model, settings.pretrained, regions)
+        job_id = jobs.submit(asked)
     if json:
         print_json({"job": job_id})
     else:

@@ -54,7 +54,8 @@ def test_cameras_are_added_changed_paused_and_removed(run: Run, options: list[st
     )
     assert camera["retain_s"] == 30 * 86_400
 
-    run("cameras", "change", "gate-3", "--retain", "2d", "--udp", *options)
+    run("cameras", "change", "gate-3", "--retain", "2d", "--udp", "--regions", "motion", *options)
+    assert 'regions = "motion"' in file.read_text()
     run("cameras", "pause", "gate-3", *options)
     [camera] = run("cameras", "--json", *options).json
     assert (camera["state"], camera["retain_s"]) == ("paused", 2 * 86_400)

@@ -99,6 +99,34 @@ def test_reembed_gives_a_library_another_encoder(
     assert (job["id"], job["kind"], job["state"]) == (queued["job"], "reembed", "queued")
 
 
+def test_reembed_gives_a_library_regions_and_keeps_its_encoder(run: Run, own: list[str]) -> None:
+    done = run("library", "reembed", "--regions", "tiles", *own)
+    assert "main: 10 keyframes with " in done.out and "regions (tiles)" in done.out
+    assert run("library", "show", "--json", *own).json["keyframes"] == 10
+    assert len(run("search", "x", "--json", *own).json) == 10
+    again = run("library", "reembed", "--regions", "tiles", "--json", *own).json
+    assert (again["had_them"], again["keyframes"], again["without_source"]) == (10, 0, 0)
+    unknown = run("library", "reembed", "--regions", "circles", *own)
+    assert (unknown.exit_code, "Unknown kind of regions" in unknown.err) == (2, True)
+    queued = run("library", "reembed", "--regions", "off", "--job", "--json", *own).json
+    [job] = run("jobs", "list", "--json", *own).json
+    assert (job["id"], job["title"]) == (queued["job"], "main with regions: off")
+
+
+def test_regions_are_searched_by_and_left_out_by_their_ids(run: Run, own: list[str]) -> None:
+    assert run("library", "reembed", "--regions", "tiles", *own).exit_code == 0
+    hits = run("search", "a red square", "--json", *own).json
+    region = next(hit for hit in hits if hit["region"])
+    assert region["region"].startswith(f"{region['id']}-t") and len(region["box"]) == 4
+    alike = run("search", "--like", region["region"], "--json", *own).json
+    assert region["id"] not in {hit["id"] for hit in alike}
+    assert len(alike) == len(hits) - 1
+    left = run("search", "a red square", "--not-like", region["region"], "--json", *own).json
+    assert region["id"] not in {hit["id"] for hit in left}
+    gone = run("search", "--like", f"{region['id']}-t99", *own)
+    assert (gone.exit_code, "no entity" in gone.err) == (1, True)
+
+
 def test_drop_asks_first(run: Run, own: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sightline.cli.terminal.confirmed", lambda question, *, yes: False)
     assert run("library", "drop", "main", *own).exit_code == 1

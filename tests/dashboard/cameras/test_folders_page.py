@@ -65,12 +65,14 @@ def test_a_folder_is_added_and_written_down(
     assert "The folder has no name" in words(app)
     typed(app, "folder-name-0", "<b>nvr</b>")
     typed(app, "new-folder-0-camera", "gate")
+    app.selectbox(key="new-folder-0-regions").set_value("tiles")
     press_add(app)
     assert app.selectbox(key="one-folder").value == "<b>nvr</b>"
 
     [folder] = FolderRoster(settings).folders()
     assert (folder.name, folder.path) == ("<b>nvr</b>", recordings / "nvr")
     assert (folder.library, folder.camera, folder.keyframes) == ("main", "gate", "auto")
+    assert folder.regions == "tiles" and "Regions: tiles of the picture" in words(app)
     assert app.dataframe[-1].value["State"].tolist() == ["not watched"]
     [event] = identity.audit_log().events(action="folders")
     assert event.detail == {"added": "<b>nvr</b>", "path": str(recordings / "nvr")}

@@ -166,12 +166,14 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
     press(app, "Add")
     assert "is not a duration" in words(app)
     typed(app, "kept-0", "2w")
+    app.selectbox(key="camera-regions-0").set_value("motion")
     press(app, "Add")
     assert app.selectbox(key="one-camera").value == "front <b>gate</b>"
 
     [camera] = Roster(settings).cameras()
     assert (camera.name, camera.library) == ("front <b>gate</b>", "main")
-    assert camera.retain == timedelta(days=14)
+    assert (camera.retain, camera.regions) == (timedelta(days=14), "motion")
+    assert "Regions: what moves" in words(app)
     assert camera.url.get_secret_value() == served.url("gate", f"admin:{SECRET}")
     assert stat.S_IMODE(settings.cameras_path.stat().st_mode) == 0o600
     [row] = app.dataframe[0].value.to_dict("records")
@@ -180,6 +182,9 @@ def test_a_camera_is_tried_then_added_and_its_password_is_in_one_file_alone(
 
     [event] = identity.audit_log().events(action="cameras")
     assert event.detail["added"] == camera.name and event.detail["kept"] == "14d"
+    app.selectbox(key=f"regions-{camera.name}-motion").set_value("tiles").run()
+    assert Roster(settings).get(camera.name).regions == "tiles"
+    assert identity.audit_log().events(action="cameras")[0].detail["regions"] == "tiles"
     assert SECRET not in everything_sent(app) + str(identity.audit_log().events())
     holding = [
         file.name
@@ -310,6 +315,7 @@ def test_only_an_administrator_of_all_cameras_changes_one(
     changes: tuple[Callable[[], None], ...] = (
         lambda: camera_changes.add_camera(other),
         lambda: camera_changes.change_address(added, "rtsp://host/x"),
+        lambda: camera_changes.change_regions(added, "tiles"),
         lambda: camera_changes.pause(added, paused=True),
         lambda: camera_changes.keep_for(added, None),
         lambda: camera_changes.remove(added),

@@ -6,8 +6,10 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+from streamlit.testing.v1 import AppTest
 
 from dashboard import resources
 from ingest.media.files import content_of
@@ -82,6 +84,46 @@ def test_a_region_of_a_stored_picture_is_looked_for(
 
     app = open_page("search", like=library[3].id, region="nonsense")
     assert f"**{ROWS - 1} hits**" in words(app)
+
+
+def test_stored_regions_of_a_moment_are_offered_to_search_by(
+    library: list[MediaEntity], settings: Settings, open_page: OpenPage
+) -> None:
+    picture = library[3]
+    regions = [
+        picture.region("tile", number, box)
+        for number, box in enumerate([(0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0)])
+    ]
+    with closing(MilvusStore(resolve_endpoint(settings))) as store:
+        vectors = [store.embedding("main", library[number].id) for number in (9, 20)]
+        store.upsert("main", regions, np.stack(vectors))
+
+    def offered(is_answer: bool) -> AppTest:
+        script = (
+            "import streamlit as st\n"
+            "from dashboard import resources\n"
+            "from dashboard.moment.regions import offer_regions\n"
+            f"entity = resources.entity('main', {picture.id!r})\n"
+            f"chosen = offer_regions('main', entity, {regions[1].box}, {is_answer})\n"
+            "st.markdown(f'chosen: {chosen}')\n"
+        )
+        return AppTest.from_string(script, default_timeout=60).run()
+
+    app = offered(False)
+    assert "Or choose a region of this picture:" in words(app)
+    assert [button.key for button in app.button] == ["like-region-1", "like-region-2"]
+    app.button(key="like-region-1").click().run()
+    assert f"chosen: {regions[1].id}" in words(app)  # it was found by that one
+    assert app.query_params["like"] in (regions[1].id, [regions[1].id])
+    app = offered(True)
+    app.button(key="unlike-region-2").click().run()
+    assert app.query_params["not_like"] in (regions[0].id, [regions[0].id])
+
+    app = open_page("search", like=regions[1].id)
+    assert "This region" in words(app)
+    assert f"**{ROWS - 1} hits**" in words(app)  # its own picture is left out
+    app = open_page("search", like=library[5].id, not_like=regions[0].id)
+    assert "without what looks like" in words(app)
 
 
 def test_a_card_opens_its_moment_and_says_when_the_file_is_gone(

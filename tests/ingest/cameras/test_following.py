@@ -10,6 +10,7 @@ from ingest.cameras.camera import is_watched
 from ingest.cameras.events import Lost, Seen
 from ingest.cameras.roster import Roster
 from ingest.cameras.status_log import Diary
+from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.memory.store import MemoryStore
 from tests.ingest.cameras.footage import passing, quiet, watching
@@ -69,6 +70,24 @@ def test_cameras_come_and_go_while_another_stays_connected(
     told = [file.read_bytes() for file in settings.data_dir.rglob("*") if file.is_file()]
     assert sum(SECRET.encode() in text for text in told) == 1  # cameras.toml
     assert SECRET not in caplog.text + repr(watched.events) + repr(watched.entities)
+
+
+def test_what_moves_before_a_camera_becomes_regions(
+    settings: Settings, store: MemoryStore, encoder: HistogramEncoder, roster: Roster
+) -> None:
+    gate = Channel(quiet())
+    with RtspServer({"gate": gate}) as server:
+        roster.add(roster.make("gate", server.url("gate"), regions="motion"))
+        with watching(settings, store, encoder, [], roster.watched) as watched:
+            wait_until(lambda: watched.of(Seen), "frames")
+            gate.show(passing())
+            wait_until(lambda: store.libraries() and store.library("main").has_regions, "a region")
+            roster.change("gate", regions="off")
+            wait_until(lambda: gate.connections == 2, "it to be watched without")
+    regions = store.entities("main", Filter().regions_alone())
+    assert {row.kind for row in regions} == {"motion"}
+    assert {row.keyframe.id for row in regions} <= {row.id for row in store.entities("main")}
+    assert all(row.box[1] < 0.5 < row.box[3] for row in regions)  # it passes in the middle
 
 
 def test_how_long_keyframes_are_kept_changes_no_connection(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from ingest.cameras.stills import frame_ref, keep_name, still_path
 from ingest.curation.repair import repair
 from ingest.curation.verification import verify
 from ingest.ledger import Ledger
+from ingest.media.regions.base import Region
 from ingest.media.thumbnails import write_picture, write_thumbnail
 from ingest.rows.deletion import delete_entities, drop_library
 from ingest.rows.retention import delete_missing, find_missing
@@ -27,6 +29,7 @@ from search_core.errors import StoreUnavailable
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
+from search_core.store.library import EVERY_ROW
 from search_core.store.memory.store import MemoryStore
 from tests.support.made_media import HistogramEncoder
 
@@ -103,6 +106,31 @@ def test_keyframes_wait_while_milvus_is_away(
     assert {entity.captured_at for entity in store.entities("main")} == {
         NOON_MS + second * 1000 for second in range(3)
     }
+
+
+def test_regions_are_written_with_their_keyframe_which_alone_is_counted(
+    settings: Settings,
+    store: Moody,
+    writer: LiveWriter,
+    encoder: HistogramEncoder,
+    keyframe: Callable[[int], LiveKeyframe],
+) -> None:
+    crops = [Image.new("RGB", (20, 20), (number, 200, 90)) for number in (0, 250)]
+    regions = tuple(Region("motion", number, (0.1, 0.1, 0.5, 0.5)) for number in range(2))
+    pixels = tuple(encoder.preprocess(crop) for crop in crops)
+    writer.put(GATE, replace(keyframe(0), regions=regions, crops=pixels))
+    writer.put(GATE, keyframe(1))
+    work(writer)
+
+    assert store.count("main") == 2
+    rows = {row.id: row for row in store.entities("main", EVERY_ROW)}
+    stored = [row for row in rows.values() if row.is_region]
+    assert [row.box for row in stored] == [(0.1, 0.1, 0.5, 0.5)] * 2
+    assert {row.keyframe for row in stored} <= set(store.entities("main"))
+    for row, expected in zip(stored, encoder.encode_pixels(pixels), strict=True):
+        np.testing.assert_allclose(store.embedding("main", row.id), expected, atol=1e-5)
+    with Ledger(settings.ledger_path) as ledger:
+        assert [line.keyframes for line in ledger.outcomes("main")] == [2]
 
 
 def test_what_cannot_wait_any_longer_is_dropped_and_counted(

@@ -32,6 +32,7 @@ from ingest.cameras.stills import (
     still_path,
 )
 from ingest.cameras.supervisor import FIRST_S, LONGEST_S, STEADY_S, Backoff
+from ingest.media.base import small_mask
 from ingest.rows.retention import Rule, prune, rules_of
 from search_core.errors import UsageError
 from search_core.schema.camera import CameraSettings
@@ -134,6 +135,29 @@ def test_what_goes_on_moving_is_kept_every_second_and_then_every_other() -> None
 
     gaps = np.diff(kept)
     assert gaps.min() == SPACING_MS and gaps[-1] == BUSY_SPACING_MS
+
+
+def test_the_foreground_is_where_something_is_and_not_where_it_was() -> None:
+    gate = MotionGate()
+    boxes = []
+    for at_ms, grey in frames(8):
+        left = (at_ms - NOW_MS) // 200 * 3 - 60  # enters after four seconds
+        thing = slice(max(0, left), max(0, left + 12))
+        grey[20:30, thing] = 250
+        if gate.wants(grey, at_ms) and thing.stop:
+            seen = np.flatnonzero(gate.foreground.any(axis=0))
+            boxes.append((thing.start - seen.min(), thing.stop - 1 - seen.max()))
+            assert not gate.foreground[:19].any() and not gate.foreground[31:].any()
+    assert len(boxes) >= 3 and np.abs(boxes).max() <= 1
+
+
+def test_a_mask_of_any_size_becomes_one_of_blocks() -> None:
+    mask = np.zeros((45, 80), np.bool_)
+    mask[20:30, 40:60] = True
+    small = small_mask(mask)
+    assert small.shape == (36, 64)
+    rows, columns = np.nonzero(small)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (16, 23, 32, 47)
 
 
 def test_a_lamp_that_is_switched_on_is_no_motion() -> None:

@@ -44,7 +44,10 @@ def test_both_kinds_are_watched_and_only_the_added_is_changed(written: Settings)
     roster.pause("dock")
     assert [camera.name for camera in Roster(written).watched()] == ["gate"]
     roster.pause("dock", paused=False)
-    roster.change("dock", address="rtsp://elsewhere/x", transport="udp")
+    roster.change("dock", address="rtsp://elsewhere/x", transport="udp", regions="motion")
+    assert Roster(written).get("dock").regions == "motion"
+    with pytest.raises(UsageError, match="Unknown kind of regions"):
+        roster.change("dock", regions="circles")
     assert Roster(written).get("dock").address == "rtsp://elsewhere"
     assert Roster(written).get("dock").retain == timedelta(days=7)
     changes: tuple[Callable[[], None], ...] = (

@@ -16,8 +16,11 @@ from ingest.curation.tagging import change_tags, set_tags
 from ingest.ledger import Ledger
 from ingest.media.regions.tiles import TILES
 from ingest.rows.deletion import deleted_entities, deletions, discard, purge, put_back
+from search_core.access.audit_log import AuditLog
+from search_core.access.guarded_store import GuardedStore
+from search_core.access.roles import Access
 from search_core.encoders.base import Embeddings, EncoderIdentity, Pixels
-from search_core.errors import UsageError
+from search_core.errors import EntityNotFound, UsageError
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query, SearchEngine
@@ -94,6 +97,53 @@ def test_what_is_small_is_found_with_its_box_and_counts_stay_those_of_keyframes(
     assert hits[0].entity.id not in {hit.entity.id for hit in alike} and len(alike) == 3
     left = engine.answer(Query("grey", without=("red",)), k=4).hits
     assert len({hit.entity.id for hit in left}) == len(left) > 0
+
+
+def test_a_stored_region_is_searched_by_its_own_vector(
+    filled: MilvusStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = ColourEncoder()
+    engine = SearchEngine(encoder, filled, "main")
+    red = engine.answer(Query("red"), k=1).hits[0]
+    assert red.to_dict()["region"] == red.region
+    corners = [row for row in filled.entities("main", EVERY_ROW) if row.box == red.box]
+    assert red.region in {row.id for row in corners}
+    other = next(row for row in corners if row.id != red.region)
+
+    def refused(pixels: Sequence[Pixels]) -> Embeddings:
+        raise AssertionError("its vector is stored")
+
+    monkeypatch.setattr(encoder, "encode_pixels", refused)
+    np.testing.assert_allclose(
+        engine.embed(Query(like=(red.region,))), filled.embedding("main", red.region), atol=1e-5
+    )
+    alike = engine.answer(Query(like=(red.region,)), k=4).hits
+    assert red.entity.id not in {hit.entity.id for hit in alike} and len(alike) == 3
+    both = engine.answer(Query(like=(red.region, other.id)), k=4).hits
+    assert {red.entity.id, other.keyframe_id}.isdisjoint(hit.entity.id for hit in both)
+    assert len(both) == 2
+
+    less = engine.answer(Query("grey", less_like=(red.region,)), k=4)
+    assert not np.allclose(less.embedding, engine.embed(Query("grey")))
+    without = engine.answer(Query("grey", not_like=(red.region,)), k=4).hits
+    assert red.entity.id not in {hit.entity.id for hit in without}
+    with pytest.raises(EntityNotFound):
+        engine.answer(Query(like=(f"{red.entity.id}-t99", other.id)))
+
+
+def test_who_may_not_see_a_camera_does_not_search_by_its_regions(
+    filled: MilvusStore, settings: Settings
+) -> None:
+    [region] = filled.entities("main", Filter(cameras=()).regions_alone(), limit=1)
+    for cameras, sees in ((("elsewhere",), False), ((region.camera,), True)):
+        access = Access("ana", "viewer", cameras)
+        guarded = GuardedStore(filled, access, AuditLog(settings.audit_path))
+        engine = SearchEngine(ColourEncoder(), guarded, "main", cameras=cameras)
+        if sees:
+            assert engine.answer(Query(like=(region.id,)), k=4).hits
+            continue
+        with pytest.raises(EntityNotFound):
+            engine.answer(Query(like=(region.id,)), k=4)
 
 
 def test_the_trash_keeps_regions_with_their_keyframes(

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
-from search_core.encoders.base import Embeddings, l2_normalised
+from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
+from search_core.indexes import Flat
 from search_core.schema.entity import Box, MediaEntity
-from search_core.search.folding import RAW, Scale, Scales, fold, measured_scales, size_of
+from search_core.schema.filters import Filter
+from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import (
+    RAW,
+    Folding,
+    Scale,
+    Scales,
+    fold,
+    measured_scales,
+    size_of,
+)
 from search_core.store.library import Match
+from search_core.store.memory.store import MemoryStore
 from tests.conftest import clip_like_vectors, make_entity
 
 DIM = 32
@@ -48,7 +63,7 @@ def test_half_of_the_keyframes_have_a_region_worth_more_than_half_of_the_picture
     regions: int, lift: float
 ) -> None:
     rows = rows_with(200, regions, QUARTER, lift)
-    scales = measured_scales(rows, SENTENCES)
+    scales = measured_scales(rows, SENTENCES, 200)
     shift = scales.of_size["tile", 1].shift
     assert shift < -0.05 if regions > 1 else abs(shift) < 0.05
 
@@ -71,9 +86,44 @@ def test_kinds_and_sizes_have_scales_of_their_own_and_few_regions_none() -> None
         for entity, _ in rows[:5]
         if not entity.is_region
     ]
-    assert set(measured_scales(rows, SENTENCES).of_size) == {("tile", 1)}
-    assert measured_scales([], SENTENCES) == RAW
-    assert measured_scales(rows_with(30, 0, QUARTER), SENTENCES) == RAW
+    assert set(measured_scales(rows, SENTENCES, 200).of_size) == {("tile", 1)}
+    assert measured_scales([], SENTENCES, 0) == RAW
+    assert measured_scales(rows_with(30, 0, QUARTER), SENTENCES, 30) == RAW
+
+
+def test_a_size_that_was_not_measured_takes_the_nearest_of_its_kind() -> None:
+    frame = make_entity(1)
+    scales = Scales({("tile", 1): Scale(-0.1), ("tile", 3): Scale(-0.3), ("motion", 3): Scale(-1)})
+    assert scales.score(frame.region("tile", 0, (0.0, 0.0, 1.0, 1.0)), 0.5) == pytest.approx(0.4)
+    assert scales.score(frame.region("tile", 0, (0.0, 0.0, 0.1, 0.05)), 0.5) == pytest.approx(0.2)
+    assert scales.score(frame, 0.5) == 0.5
+    assert scales.at_most(0.5) == pytest.approx(0.4)
+    assert RAW.at_most(0.5) == 0.5
+
+
+def test_measured_scales_foretell_how_many_regions_a_search_takes(
+    identity: EncoderIdentity,
+) -> None:
+    rows = rows_with(200, 9, QUARTER, lift=1.0)
+    asked: list[int] = []
+
+    class Counting(MemoryStore):
+        def search(self, name: str, vectors: Embeddings, **options: Any) -> list[list[Match]]:
+            asked.append(options["k"])
+            return super().search(name, vectors, **options)
+
+    store = Counting()
+    store.ensure_library("main", replace(identity, dim=DIM), index=Flat())
+    store.upsert("main", [entity for entity, _ in rows], np.stack([each for _, each in rows]))
+    scales = measured_scales(rows, SENTENCES, 200)
+    folding = Folding(store, lambda library: scales)
+    cameras = Filter(cameras=("cam-1",))
+    for sentence, where in zip(SENTENCES[:10], [Filter(), cameras] * 5, strict=True):
+        asked.clear()
+        folding.find(store.library("main"), sentence, Selectivities(store), k=20, where=where)
+        pictures, regions = asked  # once each: what was foretold was enough
+        assert pictures == 20
+        assert regions < 200
 
 
 def test_a_scale_never_raises_a_score() -> None:

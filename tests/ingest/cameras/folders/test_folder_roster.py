@@ -40,7 +40,11 @@ def add(roster: FolderRoster, name: str, path: Path, **more: object) -> WatchedF
 def test_a_folder_is_added_changed_paused_and_removed(
     roster: FolderRoster, settings: Settings, nvr: Path
 ) -> None:
-    added = add(roster, " nvr ", nvr, camera="gate", tags=('a "b"', "c"), keyframes="interval:2")
+    added = add(
+        roster, " nvr ", nvr,
+        camera="gate", tags=('a "b"', "c"), keyframes="interval:2", regions="tiles",
+    )  # fmt: skip
+    assert added.options.recipe.startswith("interval:2000+regions:tiles")
     assert (added.name, added.library, added.added) == ("nvr", "main", True)
     assert FolderRoster(settings).watched() == [added]
     assert stat.S_IMODE(settings.folders_path.stat().st_mode) == 0o600
