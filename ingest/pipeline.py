@@ -177,7 +177,8 @@ def ingest(
     ``should_stop`` returns True, or on Ctrl-C, what is not done stays pending and the report says
     interrupted. Bad files never raise: they are in the report, and in the ledger. A Milvus that is
     away is waited for, ``patience_s`` seconds; ``on_progress`` is told so by the thread that waits.
-    With ``watched``, ``paths`` are files found in a watched folder. ``anew`` are sources (content
+    With ``watched``, ``paths`` are files found in a watched folder, and lettering is left to who
+    watches it. ``anew`` are sources (content
     hashes) that are taken in again although they are done. Raises UsageError for options that
     cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
     """
@@ -209,7 +210,7 @@ def ingest(
                 outages.outlast(lambda: store.settle(library))
                 run.leave_out_repeated()
             accounts.report.seconds = time.monotonic() - began_s
-            if not accounts.report.interrupted:
+            if not (accounts.report.interrupted or watched):
                 run.read(should_stop)
     except Interrupted:
         accounts.report.interrupted = True

@@ -46,6 +46,8 @@ _MOST_PROCESSES = 8
 #: What a process takes that reads frames of 1080p.
 _PROCESS_BYTES = 1 << 30
 _LOOK_EVERY_S = 0.1
+#: In the background what recurs is learned anew after so many keyframes of a library.
+_REMEMBERED = 2_000
 
 OnRead = Callable[[int, int, str], None]
 
@@ -59,11 +61,13 @@ def read_lettering(
     *,
     on_progress: OnRead = lambda done, total, current: None,
     should_stop: Callable[[], bool] = lambda: False,
+    background: Background | None = None,
 ) -> ReadReport:
     """Read what passes a filter and was not read yet.
 
     ``on_progress`` hears how many keyframes of how many are done, and the file at hand. Where it is
-    to stop, the report says interrupted; what was read is kept. Raises UsageError where what reads
+    to stop, the report says interrupted; what was read is kept. With ``background`` one process of
+    the least priority reads, which goes on with the next call. Raises UsageError where what reads
     is not installed, and where the library's collection cannot hold what is read.
     """
     if missing := what_is_missing():
@@ -75,7 +79,7 @@ def read_lettering(
             name=library,
         )
     began_s = time.monotonic()
-    run = _Run(settings, store, ledger, library, should_stop)
+    run = _Run(settings, store, ledger, library, should_stop, background)
     try:
         with closing(run):
             run.read(replace(where, is_unread=True), on_progress)
@@ -83,6 +87,28 @@ def read_lettering(
         run.report.interrupted = True
     run.report.seconds = time.monotonic() - began_s
     return run.report
+
+
+class Background:
+    """What reads a few keyframes of a library now and then, while cameras are watched.
+
+    It remembers what recurs in a camera's frames, for as many as say what its overlay is.
+    """
+
+    def __init__(self) -> None:
+        self.process = ReadingProcess()
+        self.overlays = Overlays()
+        self._left = _REMEMBERED
+
+    def count(self, keyframes: int) -> None:
+        """Count keyframes that were read; after many, what recurs in them is learned anew."""
+        self._left -= keyframes
+        if self._left < 0:
+            self.overlays, self._left = Overlays(), _REMEMBERED
+
+    def close(self) -> None:
+        """End the process, where there is one; it is started again when it is needed."""
+        self.process.close()
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -104,6 +130,7 @@ class _Run:
         ledger: Ledger,
         library: str,
         should_stop: Callable[[], bool],
+        background: Background | None,
     ) -> None:
         self.report = ReadReport()
         self._settings = settings
@@ -112,24 +139,26 @@ class _Run:
         self._library = library
         self._should_stop = should_stop
         self._originals = Originals(settings, ledger)
-        self._overlays = Overlays()
+        self._background = background
+        self._overlays = background.overlays if background else Overlays()
         self._burned_in: dict[str, list[tuple[int, tuple[Line, ...]]]] = defaultdict(list)
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._done = 0
         self._current = ""
         self._processes: queue.SimpleQueue[ReadingProcess] = queue.SimpleQueue()
-        count = _processes()
-        for _ in range(count):
-            self._processes.put(ReadingProcess())
-        self._pool = ThreadPoolExecutor(count, thread_name_prefix="reading")
+        count = 0 if background else _processes()
+        self._own = [ReadingProcess() for _ in range(count)]
+        for process in [background.process] if background else self._own:
+            self._processes.put(process)
+        self._pool = ThreadPoolExecutor(max(1, count), thread_name_prefix="reading")
 
     def close(self) -> None:
-        """End the processes, whatever they are at."""
+        """End its own processes, whatever they are at."""
         self._ended.set()
         self._pool.shutdown(cancel_futures=True)
-        while not self._processes.empty():
-            self._processes.get().close()
+        for process in self._own:
+            process.close()
 
     def read(self, where: Filter, on_progress: OnRead) -> None:
         pending = sorted(
@@ -193,7 +222,8 @@ class _Run:
                     )
                     for e in entities
                 )
-                task = ReadTask(path, pictures, self._settings.media.max_pixels)
+                most = self._settings.media.max_pixels
+                task = ReadTask(path, pictures, most, self._background is not None)
                 with closing(process.read(task)) as told:
                     for read in told:
                         if read is None:

@@ -54,8 +54,9 @@ def what_is_missing() -> str:
 class Reader:
     """Reads pictures one after the other, on one core; loading it takes a second."""
 
-    def __init__(self) -> None:
-        self._frames = _engine("max", LONGEST_PX)
+    def __init__(self, least_confidence: float = LEAST_CONFIDENCE) -> None:
+        self._least = least_confidence
+        self._frames = _engine("max", LONGEST_PX, least_confidence)
         self._photographs: Any = None
 
     def read(self, image: Image.Image, *, is_photograph: bool = False) -> list[Line]:
@@ -65,7 +66,7 @@ class Reader:
         pixels = np.asarray(image.convert("RGB"))[:, :, ::-1]
         lines = _lines(self._frames(pixels), image.size)
         if is_photograph and PHOTO_PX / _MOST_ENLARGED < min(image.size) < PHOTO_PX:
-            self._photographs = self._photographs or _engine("min", PHOTO_PX)
+            self._photographs = self._photographs or _engine("min", PHOTO_PX, self._least)
             lines = _united(lines, _lines(self._photographs(pixels), image.size))
         return lines
 
@@ -101,7 +102,7 @@ def _shared(one: Line, other: Line) -> float:
     return max(0.0, wide) * max(0.0, high) / max(min(areas), 1e-9)
 
 
-def _engine(limit: str, side_px: int) -> Any:
+def _engine(limit: str, side_px: int, least_confidence: float) -> Any:
     """Return RapidOCR, looking for lines at the scale at which a side has a limit."""
     from rapidocr import RapidOCR
 
@@ -109,7 +110,7 @@ def _engine(limit: str, side_px: int) -> Any:
         params={
             "Global.log_level": "critical",
             "Global.use_cls": False,  # nothing on a street stands on its head
-            "Global.text_score": LEAST_CONFIDENCE,
+            "Global.text_score": least_confidence,
             "Det.limit_type": limit,
             "Det.limit_side_len": side_px,
             # Other processes have the other cores; two threads cost twice the work here.
