@@ -147,7 +147,7 @@ class _Run:
         self._done = 0
         self._current = ""
         self._processes: queue.SimpleQueue[ReadingProcess] = queue.SimpleQueue()
-        count = 0 if background else _processes()
+        count = 0 if background else reading_processes()
         self._own = [ReadingProcess() for _ in range(count)]
         for process in [background.process] if background else self._own:
             self._processes.put(process)
@@ -302,7 +302,7 @@ def _place_of(entity: MediaEntity) -> str:
     return entity.camera or entity.source_id
 
 
-def _processes() -> int:
+def reading_processes() -> int:
     """Return how many processes read at a time: one a core, as far as memory goes."""
     memory = available_memory_bytes()
     fit = _MOST_PROCESSES if memory is None else memory // _PROCESS_BYTES
