@@ -97,6 +97,25 @@ class Accounts:
             for outcome in self.report.outcomes
         ]
 
+    def date(self, read: ReadReport) -> None:
+        """Count sources by the clocks burned into them, and note where those contradict."""
+        dated = set(read.dated)
+        for outcome in self.report.outcomes:
+            if outcome.uri in dated and outcome.captured_from is not None:
+                self.report.captured_from[outcome.captured_from] -= 1
+                self.report.captured_from["overlay"] += 1
+        self.report.outcomes[:] = [
+            replace(
+                outcome,
+                captured_from="overlay" if outcome.uri in dated else outcome.captured_from,
+                warning=joined(outcome.warning, read.time_warnings.get(outcome.uri, "")),
+                time_warning=joined(outcome.time_warning, read.time_warnings.get(outcome.uri, "")),
+            )
+            if outcome.uri in dated or outcome.uri in read.time_warnings
+            else outcome
+            for outcome in self.report.outcomes
+        ]
+
     def wait(self, text: str) -> None:
         """Tell that Milvus is waited for; an empty text says that it answers again."""
         self._waiting = text
@@ -158,7 +177,8 @@ def ingest(
     ``should_stop`` returns True, or on Ctrl-C, what is not done stays pending and the report says
     interrupted. Bad files never raise: they are in the report, and in the ledger. A Milvus that is
     away is waited for, ``patience_s`` seconds; ``on_progress`` is told so by the thread that waits.
-    With ``watched``, ``paths`` are files found in a watched folder. ``anew`` are sources (content
+    With ``watched``, ``paths`` are files found in a watched folder, and lettering is left to who
+    watches it. ``anew`` are sources (content
     hashes) that are taken in again although they are done. Raises UsageError for options that
     cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
     """
@@ -190,7 +210,7 @@ def ingest(
                 outages.outlast(lambda: store.settle(library))
                 run.leave_out_repeated()
             accounts.report.seconds = time.monotonic() - began_s
-            if not accounts.report.interrupted:
+            if not (accounts.report.interrupted or watched):
                 run.read(should_stop)
     except Interrupted:
         accounts.report.interrupted = True
@@ -334,7 +354,10 @@ class _Run:
             )
             report.read.add(self._outages.outlast(part))
             if report.read.interrupted:
-                raise Interrupted
+                break
+        self._accounts.date(report.read)
+        if report.read.interrupted:
+            raise Interrupted
 
     def _follow(self, told: Generator[Told, None, None], should_stop: Callable[[], bool]) -> bool:
         """Take what the engine tells; return whether that was all of it."""

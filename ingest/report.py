@@ -58,7 +58,9 @@ class Progress:
 class ReadReport:
     """What reading lettering came to: keyframes read, and on how many of them there was some.
 
-    ``failed`` keyframes stay unread; ``reasons`` (predicates) say why, by uri.
+    ``failed`` keyframes stay unread; ``reasons`` (predicates) say why, by uri. ``dated`` are the
+    uris of sources that have their time from the clock burned into them now, ``time_warnings``
+    predicates about those whose clock contradicts it, by uri.
     """
 
     keyframes: int = 0
@@ -67,6 +69,8 @@ class ReadReport:
     seconds: float = 0.0
     interrupted: bool = False
     reasons: dict[str, str] = field(default_factory=dict)
+    dated: list[str] = field(default_factory=list)
+    time_warnings: dict[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
@@ -81,7 +85,8 @@ class ReadReport:
             lettered=self.lettered,
         )
         failed = Message("{count:,} could not be read", count=self.failed) if self.failed else ""
-        return joined(done, failed, separator=", ")
+        dated = Message("{count:,} dated by a burned-in clock", count=len(self.dated))
+        return joined(done, dated if self.dated else "", failed, separator=", ")
 
     def add(self, other: ReadReport) -> None:
         """Count what was read after it as well."""
@@ -91,6 +96,8 @@ class ReadReport:
         self.seconds += other.seconds
         self.interrupted = self.interrupted or other.interrupted
         self.reasons |= other.reasons
+        self.dated += other.dated
+        self.time_warnings |= other.time_warnings
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain JSON values."""
@@ -101,6 +108,10 @@ class ReadReport:
             "seconds": round(self.seconds, 3),
             "interrupted": self.interrupted,
             "reasons": [{"uri": uri, "reason": why} for uri, why in self.reasons.items()],
+            "dated": self.dated,
+            "time_warnings": [
+                {"uri": uri, "warning": why} for uri, why in self.time_warnings.items()
+            ],
         }
 
 

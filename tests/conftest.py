@@ -17,7 +17,6 @@ from hypothesis import settings as property_settings
 
 from search_core.encoders.base import Embeddings, EncoderIdentity, l2_normalised
 from search_core.schema.entity import FrameRef, MediaEntity
-from search_core.settings import MediaSettings
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus.store import MilvusStore
 from tests.support import milvus_server as milvus_server_of_tests
@@ -30,10 +29,9 @@ property_settings.register_profile(
 )
 property_settings.load_profile("sightline")
 
-# Reading lettering takes half a second a keyframe: tests that want it say so.
+# Reading lettering takes half a second a keyframe: tests that want it say so, and those that make
+# their own MediaSettings say that they do not. The commands and processes of tests see it here.
 os.environ["SIGHTLINE_MEDIA_READ"] = "off"
-MediaSettings.model_fields["read"].default = "off"
-MediaSettings.model_rebuild(force=True)
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

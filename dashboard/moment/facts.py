@@ -43,6 +43,7 @@ _CAPTURED_FROM = {
     "iptc": N_("from the photograph's IPTC"),
     "gps": N_("from the photograph's GPS"),
     "name": N_("from the file's name"),
+    "overlay": N_("from the clock burned into the picture"),
     "modified": N_("when its metadata last changed; the capture time is unknown"),
     "day": N_("only the day is known, from the metadata or the name"),
     "file": N_("the file's modification time: the file has no capture time"),

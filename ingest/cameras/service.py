@@ -14,13 +14,16 @@ from datetime import UTC, datetime
 
 from ingest.cameras.camera import Camera
 from ingest.cameras.events import LiveKeyframe, Lost, Seen, StreamEvent, Trouble
+from ingest.cameras.folders.folder import WatchedFolder
 from ingest.cameras.folders.watching import FolderObserver, watch_folders
 from ingest.cameras.folders.watching import Wanted as WantedFolders
+from ingest.cameras.lettering import LiveReading
 from ingest.cameras.live_writer import LiveWriter
 from ingest.cameras.status_log import Diary
 from ingest.cameras.stills import keep_name
 from ingest.cameras.supervisor import Patience, Sink, Supervisor, Watchers
 from ingest.options import LIVE_RECIPE, recipe_of
+from ingest.report import SourceOutcome
 from ingest.rows.retention import forget_missing, prune, rules_of
 from search_core.encoders.base import Encoder
 from search_core.errors import SightlineError, StoreError
@@ -158,13 +161,24 @@ def watch(
     with ExitStack() as stack:
         diary = stack.enter_context(Diary(settings.ledger_path))
         recipe = recipe_of(encoder.identity.digest, LIVE_RECIPE)
-        writer = LiveWriter(settings, store, encoder, diary, recipe, observe)
+        reading = LiveReading(settings, store)
+
+        def observe_row(camera: Camera, entity: MediaEntity) -> None:
+            reading.note(camera.library)
+            observe(camera, entity)
+
+        def observe_file(folder: WatchedFolder, told: SourceOutcome | str) -> None:
+            reading.note(folder.library)
+            observe_folder(folder, told)
+
+        writer = LiveWriter(settings, store, encoder, diary, recipe, observe_row)
         journal = _Journal(diary, writer, observe)
         watches = Watches(settings, store, encoder, diary, journal.take, journal.end, patience)
         watches.begin_with(cameras)
         threads: list[_Thread] = [
             _Thread("retention", over, lambda: _prune_now_and_then(settings, store, over)),
             _Thread("live writer", over, lambda: _write_on(writer, over)),
+            _Thread("lettering", over, lambda: reading.read_on(over)),
         ]
         if folders is not None:
             threads.append(
@@ -172,7 +186,7 @@ def watch(
                     "folders",
                     over,
                     lambda: watch_folders(
-                        folders, settings, store, encoder, over, observe=observe_folder
+                        folders, settings, store, encoder, over, observe=observe_file
                     ),
                 )
             )

@@ -23,6 +23,8 @@ from ingest.curation.recordings import (
 from ingest.engines.base import camera_of_track, main_camera
 from ingest.estimate.sequence import given_start_ms
 from ingest.ledger import Ledger
+from ingest.media.capture_time.claims import CaptureTime, with_overlay
+from ingest.media.lettering.clock import overlay_starts
 from ingest.rows.journal import (
     Journal,
     NewValues,
@@ -38,7 +40,7 @@ from search_core.schema.entity import CAMERA_MAX_LENGTH, CapturedFrom, ms_from_d
 from search_core.schema.filters import Filter, quoted
 from search_core.search.query_log import filter_to_dict
 from search_core.settings import Settings
-from search_core.store.library import Store
+from search_core.store.library import Store, entities_where
 
 _CHUNK_ROWS = 500
 #: What a date can be written of: 0001-01-02 to 9999-12-30 (UTC), whatever the zone.
@@ -173,6 +175,9 @@ def plan_correction(
         if isinstance(change, ReadTime | ReadCamera):
             rereader = Rereader(settings, ledger, library, fetch=fetch)
             targets = _read_again(change, found, rereader, correction, on_progress)
+            if isinstance(change, ReadTime) and store.library(library).has_lettering:
+                clocks = settings.camera_clocks
+                targets = [_by_overlay(store, library, clocks, *each) for each in targets]
         else:
             targets = _targets(change, found, settings.camera_clocks, correction)
     for recording, target in targets:
@@ -317,6 +322,21 @@ def _read_again(
             at = _Target(start_ms=reading.captured_at, captured_from=reading.captured_from)
             targets.append((item, at))
     return targets
+
+
+def _by_overlay(
+    store: Store, library: str, clocks: Clocks, recording: Recording, target: _Target
+) -> tuple[Recording, _Target]:
+    """Return what a recording is to have by the clock burned into it, where its file tells less."""
+    if target.start_ms is None or target.captured_from is None:
+        return recording, target
+    clock = clocks.of(main_camera(recording.camera, recording.track))
+    where = Filter(source_ids=(recording.source_id,))
+    pages = entities_where(store, library, where)
+    frames = [(entity.pts_ms, entity.lines) for page in pages for entity in page]
+    told = CaptureTime(target.start_ms, target.captured_from)
+    read = with_overlay(told, overlay_starts(frames, clock))
+    return recording, _Target(start_ms=read.at_ms, captured_from=read.captured_from)
 
 
 def _without_live(found: Found, correction: Correction) -> list[Recording]:

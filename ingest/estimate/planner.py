@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from ingest.engines.base import Failed, Opened
 from ingest.engines.decode_process import PART_MS, WHOLE_MS
+from ingest.estimate.lettering import expected_reading_s
 from ingest.estimate.probe import (
     Expected,
     FoldingEstimate,
@@ -43,6 +44,8 @@ _MOST_SAMPLES = 512
 #: Files elsewhere that are larger are not fetched to be sampled.
 _FETCHED_BYTES = 256 * 1024**2
 _EMBEDDED = 3
+#: Of the time for samples, for reading pictures and for reading frames.
+_READING_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,10 @@ class Planner:
             slowed * (start_s + expected.decode_s / max(1, decoders)),
             slowed * (start_s + self._longest_s),
             embedded * embed_s - last_s,
+        )
+        self._tell(0.97, "reading lettering")
+        expected.reading_s = expected_reading_s(
+            self._settings, pictures, videos, expected.keyframes, _READING_SHARE * self._budget_s
         )
         return expected
 

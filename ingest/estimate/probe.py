@@ -227,7 +227,8 @@ class Sampled:
 class Expected:
     """What an ingest would come to. ``seconds`` are those of a whole machine like this one.
 
-    ``start_s``, ``decode_s`` and ``embed_s`` are seconds of one core. ``sampled_ms`` is how much
+    ``start_s``, ``decode_s`` and ``embed_s`` are seconds of one core. ``reading_s`` is how long
+    reading lettering takes after that, 0 where none is read. ``sampled_ms`` is how much
     video was looked at, ``video_ms`` how much there is. ``file_times`` sources have no time of
     capture but the file's, an estimate where ``file_times_estimated``.
     """
@@ -242,6 +243,7 @@ class Expected:
     decode_s: float = 0.0
     embed_s: float = 0.0
     seconds: float = 0.0
+    reading_s: float = 0.0
     file_times: int = 0
     file_times_estimated: bool = False
     unreadable: list[SourceOutcome] = field(default_factory=list)

@@ -25,6 +25,7 @@ CapturedFrom = Literal[
     "iptc",
     "gps",
     "name",
+    "overlay",
     "modified",
     "day",
     "file",

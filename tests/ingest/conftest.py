@@ -70,7 +70,9 @@ class Work(Protocol):
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", media=MediaSettings(workers=1, thumbnail_px=64))
+    return Settings(
+        data_dir=tmp_path / "data", media=MediaSettings(workers=1, thumbnail_px=64, read="off")
+    )
 
 
 @pytest.fixture

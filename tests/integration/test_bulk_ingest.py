@@ -64,7 +64,9 @@ def test_bulk_is_plain_to_the_row_also_after_a_failure(
     store: MilvusStore, media: Path, tmp_path: Path
 ) -> None:
     def run(library: str, bulk: BulkInsert | None = None) -> IngestReport:
-        settings = Settings(data_dir=tmp_path, media=MediaSettings(workers=1, thumbnail_px=64))
+        settings = Settings(
+            data_dir=tmp_path, media=MediaSettings(workers=1, thumbnail_px=64, read="off")
+        )
         encoder = HistogramEncoder()
         return ingest(
             [str(media)],

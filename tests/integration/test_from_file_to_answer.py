@@ -47,7 +47,8 @@ def store(
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     return Settings(
-        data_dir=tmp_path_factory.mktemp("data"), media=MediaSettings(workers=1, thumbnail_px=64)
+        data_dir=tmp_path_factory.mktemp("data"),
+        media=MediaSettings(workers=1, thumbnail_px=64, read="off"),
     )
 
 

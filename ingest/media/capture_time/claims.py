@@ -29,6 +29,7 @@ SourceKey = Literal[
     "iptc-digitized",
     "gps",
     "name",
+    "overlay",
     "modified",
     "day",
     "file",
@@ -99,6 +100,12 @@ SOURCES: tuple[TimeSource, ...] = (
         camera_clock=False,
     ),
     TimeSource("name", "name", "the names of the file and its folders", compared=True),
+    TimeSource(
+        "overlay",
+        "overlay",
+        "the clock that a recorder burned into the frames, once lettering is read",
+        compared=True,
+    ),
     TimeSource("modified", "modified", "EXIF `DateTime` (ModifyDate), XMP `xmp:ModifyDate`"),
     TimeSource(
         "day",
@@ -144,6 +151,7 @@ _SAYS: dict[CapturedFrom, str] = {
     "iptc": Message("by its IPTC"),
     "gps": Message("by its GPS"),
     "name": Message("by its name"),
+    "overlay": Message("by its burned-in clock"),
 }
 
 
@@ -190,6 +198,33 @@ def choose_capture_time(
     chosen = min(times, key=_RANK.__getitem__)
     warning = question if _RANK[chosen] > _RANK["name"] else _disagreement(chosen, times)
     return CaptureTime(times[chosen], SOURCE_BY_KEY[chosen].captured_from, warning)
+
+
+def with_overlay(captured: CaptureTime, starts: Sequence[int]) -> CaptureTime:
+    """Return a capture time now that burned-in clocks are read; its warning is about those alone.
+
+    ``starts`` are the moments (epoch ms) at which the source began by its clock: none, one, or two
+    where day and month could be exchanged.
+    """
+    same = replace(captured, warning="")
+    if captured.captured_from == "live" or not starts:
+        return same
+    chosen = next(of.key for of in SOURCES if of.captured_from == captured.captured_from)
+    if _RANK[chosen] < _RANK["overlay"]:
+        nearest = min(starts, key=lambda start_ms: abs(start_ms - captured.at_ms))
+        warning = _disagreement(chosen, {chosen: captured.at_ms, "overlay": nearest})
+        return replace(captured, warning=warning)
+    if len(starts) == 1:
+        return CaptureTime(starts[0], "overlay")
+    if chosen == "overlay":
+        return same  # frames that were read before said which
+    one, other = map(_moment, starts)
+    question = Message(
+        "has a burned-in clock that can be read as {one} or {other} UTC, and is not used",
+        one=one,
+        other=other,
+    )
+    return replace(captured, warning=question)
 
 
 def _zoned(claims: Sequence[TimeClaim]) -> list[TimeClaim]:
@@ -249,12 +284,13 @@ def _disagreement(chosen: SourceKey, times: dict[SourceKey, int]) -> str:
 
 
 def _says(key: SourceKey, at_ms: int) -> str:
+    origin = _SAYS[SOURCE_BY_KEY[key].captured_from]
+    return Message("{moment} UTC {origin}", moment=_moment(at_ms), origin=origin)
+
+
+def _moment(at_ms: int) -> str:
     moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
-    return Message(
-        "{moment} UTC {origin}",
-        moment=f"{moment:%Y-%m-%d %H:%M:%S}",
-        origin=_SAYS[SOURCE_BY_KEY[key].captured_from],
-    )
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 _PHRASES: dict[CapturedFrom, str] = {
@@ -265,6 +301,7 @@ _PHRASES: dict[CapturedFrom, str] = {
     "iptc": "from IPTC",
     "gps": "from GPS",
     "name": "from names",
+    "overlay": "from burned-in clocks",
     "modified": "from the metadata's last change",
     "day": "known to the day",
     "file": "from the file's modification time",

@@ -6,6 +6,7 @@ hang or run out of its memory, and only the pictures it is at stay unread.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ ENTRY = "ingest.media.lettering.process:main"
 #: What reading takes on top of what the process starts with: a 1080p frame takes 0.6 GB.
 MOST_MEMORY_BYTES = 6 * 1024**3
 _HANG_S = 300.0
+_LEAST_PRIORITY = 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +38,12 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class ReadTask:
-    """Pictures of one file."""
+    """Pictures of one file; read ``in_background``, all other work of this machine goes before."""
 
     path: Path
     pictures: tuple[Picture, ...]
     max_pixels: int
+    in_background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,8 @@ def main(handle: int) -> None:
         try:
             while True:
                 task: ReadTask = connection.recv()
+                if task.in_background:
+                    os.setpriority(os.PRIO_PROCESS, 0, _LEAST_PRIORITY)
                 reader = reader or Reader()
                 for read in _read(task, reader):
                     connection.send(read)

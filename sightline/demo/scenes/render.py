@@ -188,6 +188,17 @@ def develop(
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
+def blur_px(scene: Scene, height: int) -> float:
+    """The standard deviation of the lens's blur in a frame of this height, in its pixels."""
+    return _sensor(scene)[1].blur * height / 90
+
+
+def _sensor(scene: Scene) -> tuple[np.random.Generator, Sensor]:
+    """The scene's camera, and the generator that goes on where it was drawn."""
+    rng = np.random.default_rng((scene.seed, 37))
+    return rng, Sensor.sample(rng, scene.light)
+
+
 def render_scene(
     scene: Scene, width: int = 160, height: int = 90, *, stamped: bool = True
 ) -> Frame:
@@ -196,8 +207,7 @@ def render_scene(
 
     A sibling scene (same seed) differs only where its attribute shows.
     """
-    rng = np.random.default_rng((scene.seed, 37))
-    sensor = Sensor.sample(rng, scene.light)
+    rng, sensor = _sensor(scene)
     background = draw_background(scene.place, scene.weather, width, height, scene.seed)
     frame = Image.fromarray(np.clip(background, 0, 255).astype(np.uint8))
     supersample = 3 if height <= 200 else 2

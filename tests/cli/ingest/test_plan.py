@@ -5,7 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
+
+from ingest.media.lettering import process
 from tests.cli.conftest import Outcome, Run
+from tests.ingest.rows.test_lettering import ENTRY
 
 
 def test_json_has_what_an_ingest_then_reports(
@@ -19,6 +23,7 @@ def test_json_has_what_an_ingest_then_reports(
     assert {"FLAT", "HNSW", "IVF_FLAT"} <= {item["index_type"] for item in planned["indexes"]}
     assert all(item["memory_bytes"] > 0 for item in planned["indexes"])
     assert planned["thumbnail_bytes"] > 0 and planned["seconds"] > 0
+    assert planned["reading_seconds"] == 0
     assert not list(tmp_path.glob("data/*"))
 
 
@@ -29,6 +34,17 @@ def test_people_read_a_table_and_a_sentence(
     assert outcome.exit_code == 0
     assert "Keyframes" in outcome.out and "HNSW" in outcome.out
     assert "Taking this in should give some 10 keyframes in about" in outcome.out
+
+
+def test_what_reading_lettering_would_add_is_told(
+    run: Run, media: Path, encoder: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MEDIA_READ", "auto")
+    monkeypatch.setattr(process, "ENTRY", ENTRY)
+    monkeypatch.setattr("ingest.estimate.lettering.what_is_missing", lambda: "")
+    asked = ("plan", media, *encoder, "--data-dir", tmp_path / "data")
+    assert run(*asked, "--json").json["reading_seconds"] > 0
+    assert "more, when all can be searched" in run(*asked).out
 
 
 def test_a_selector_that_is_none_is_refused(run: Run, media: Path) -> None:

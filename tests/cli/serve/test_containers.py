@@ -42,6 +42,7 @@ def test_the_cameras_zone_is_that_of_the_containers() -> None:
 def test_the_image_runs_as_somebody_and_holds_every_package() -> None:
     dockerfile = (COMPOSE / "Dockerfile").read_text()
     assert "USER sightline" in dockerfile
+    assert "'.[reading]'" in dockerfile
     for package in ("search_core", "ingest", "dashboard", "sightline"):
         assert f"COPY {package} {package}" in dockerfile
         assert f"!{package}\n" in (COMPOSE / "Dockerfile.dockerignore").read_text()

@@ -99,7 +99,7 @@ def run(settings: Settings, store: MemoryStore, *paths: Path, **options: object)
 
 def folder_of_colours(tmp_path: Path) -> Path:
     folder = tmp_path / "pictures"
-    folder.mkdir()
+    folder.mkdir(parents=True)
     for colour in ("red", "green", "blue", "white"):
         picture(folder / f"{colour}.png", colour=colour)
     return folder

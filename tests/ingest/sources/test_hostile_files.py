@@ -88,7 +88,9 @@ def changed(content: bytes, how: str, share: float, length: int, others: bytes) 
 @pytest.fixture(scope="module")
 def take_in_all(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("data")
-    return Settings(data_dir=folder, media=MediaSettings(thumbnail_px=64, max_pixels=4_000_000))
+    return Settings(
+        data_dir=folder, media=MediaSettings(thumbnail_px=64, max_pixels=4_000_000, read="off")
+    )
 
 
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
