@@ -22,8 +22,7 @@ from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from tests.dashboard.asking import PASSWORD
 from tests.dashboard.conftest import NAVIGATION, Look, words
-from tests.dashboard.searching import card_lines
-from tests.dashboard.ticks import tick
+from tests.dashboard.searching import card_lines, tick
 
 
 def test_a_search_shows_what_may_be_seen_and_is_written_down(look: Look) -> None:

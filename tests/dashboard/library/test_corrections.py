@@ -17,7 +17,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from tests.dashboard.conftest import ROWS, Look, OpenPage, words
-from tests.dashboard.ticks import tick
+from tests.dashboard.searching import tick
 
 HOUR_MS = 3_600_000
 

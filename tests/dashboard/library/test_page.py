@@ -33,7 +33,7 @@ from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
-from tests.dashboard.ticks import tick
+from tests.dashboard.searching import tick
 
 
 def metrics(app: AppTest) -> dict[str, str]:

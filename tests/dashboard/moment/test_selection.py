@@ -14,8 +14,7 @@ from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.engine import Query
 from tests.dashboard.conftest import ROWS, OpenPage, words
-from tests.dashboard.searching import ask, card_lines
-from tests.dashboard.ticks import tick, ticks
+from tests.dashboard.searching import ask, card_lines, tick, ticks
 
 
 def ids_found(app: AppTest) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from search_core.schema.entity import MediaEntity
 from tests.dashboard.conftest import OpenPage, words
-from tests.dashboard.searching import ask, card_lines, opened
-from tests.dashboard.ticks import ticks
+from tests.dashboard.searching import ask, card_lines, opened, ticks
 
 SENTENCE = "a red square, then a blue square, within 20 seconds"
 
