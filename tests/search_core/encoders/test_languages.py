@@ -37,7 +37,7 @@ def test_a_missing_extra_is_named_before_anything_is_downloaded(
     monkeypatch.setattr("search_core.encoders.openclip._hub_answers", lambda: pytest.fail("asked"))
     with pytest.raises(EncoderUnavailable, match="the package transformers") as refused:
         OpenClipEncoder(*name.split())
-    assert "pip install 'sightline[multilingual]'" in str(refused.value)
+    assert "pip install 'sightline[multilingual]'" in refused.value.hint
 
 
 def test_a_multilingual_encoder_embeds_sentences_and_pictures(tmp_path: Path) -> None:
