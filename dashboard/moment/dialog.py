@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import streamlit as st
 
@@ -30,19 +29,18 @@ from dashboard.components.browser import (
 from dashboard.components.cards import Card
 from dashboard.components.errors import show, shown_in_words
 from dashboard.components.image_input import Box
-from dashboard.components.stills import show_thumbnail, still_of, thumbnail_file
+from dashboard.components.stills import show_thumbnail, still_of
 from dashboard.components.theme import mark_in_video
 from dashboard.components.undo import offer_undo
-from dashboard.i18n.formatting import clock, local_time, plain, viewer_zone
+from dashboard.i18n.formatting import clock, local_time, plain
 from dashboard.i18n.gettext import _
+from dashboard.moment.downloads import offer_downloads
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
 from dashboard.moment.regions import offer_regions
 from dashboard.moment.selection import unselect
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
-from ingest.evidence.bundle import file_stem, jpeg
-from ingest.evidence.originals import cut_moment, picture_of, shortest_frame_s, span_around
-from ingest.media.video.clips import Span, copied_from
+from ingest.evidence.originals import shortest_frame_s
 from ingest.rows.deletion import KEPT, discard
 from search_core.encoders.base import Embeddings
 from search_core.errors import MediaError
@@ -66,8 +64,6 @@ _WHOLE_FILE_BYTES = 256 * 1024 * 1024
 _CHOOSING = "choosing_region_of"
 _DONE = "deleted_just_now"
 EACH_WAY = 4
-#: Seconds of a clip before and after the moment that it is of.
-CLIP_S = 5
 #: Ever longer times around a moment are asked for until they hold enough: rows come in no order.
 _REACHES_MS = (20_000, 200_000, 3_600_000)
 _READ_ROWS = 2000
@@ -340,7 +336,7 @@ def _actions(library: str, entity: MediaEntity, searching: bool) -> None:
         args=(entity.id,),
     )
     with st.popover(_("Download"), icon=":material/download:"):
-        _downloads(library, entity)
+        offer_downloads(library, entity)
     if may_collect():
         with st.popover(_("Add to case"), icon=":material/cases:"):
             add_moment(library, entity)
@@ -399,74 +395,6 @@ def _link(library: str, entity: MediaEntity) -> str:
     here = urllib.parse.urlsplit(st.context.url or "")
     query = urllib.parse.urlencode({"library": library, "moment": entity.id})
     return urllib.parse.urlunsplit((here.scheme, here.netloc, "/", query, ""))
-
-
-def _downloads(library: str, entity: MediaEntity) -> None:
-    path = footage.file_of(entity)
-    stem = file_stem(entity, None, viewer_zone())
-    picture = thumbnail_file(entity.thumbnail) if entity.in_video else path
-    if picture is not None:
-        _download(
-            _("The keyframe, small") if entity.in_video else _("The picture"),
-            ":material/image:",
-            f"{stem}{picture.suffix}",
-            identity.download(library, {"id": entity.id}, picture.read_bytes),
-        )
-    if entity.in_video and path is not None:
-        _download(
-            _("The keyframe, full size"),
-            ":material/photo_size_select_large:",
-            f"{stem}-full.jpg",
-            identity.download(library, {"id": entity.id}, lambda: _full_size(entity, path)),
-        )
-        with suppress(MediaError):  # such as an animation: no player's container holds it
-            _clip_download(library, entity, path)
-    url = footage.url_of(library, entity) if entity.in_video else None
-    if url is not None and path is not None:
-        st.link_button(
-            _("The whole video"), f"{url}?download", icon=":material/movie:", width="stretch"
-        )
-    if picture is None and url is None:
-        st.caption(_("Nothing is left to download."))
-
-
-def _download(
-    label: str, icon: str, name: str, data: Callable[[], bytes], about: str | None = None
-) -> None:
-    st.download_button(
-        label, data=data, file_name=name, icon=icon, on_click="ignore", width="stretch", help=about
-    )
-
-
-def _clip_download(library: str, entity: MediaEntity, path: Path) -> None:
-    span = span_around(entity, CLIP_S, CLIP_S)
-    start_ms, suffix = copied_from(path, span.start_ms, entity.track)
-    zone = viewer_zone()
-    begins = local_time(entity.captured_at - entity.pts_ms + start_ms, zone)
-    _download(
-        _("The clip, {count} s each way").format(count=CLIP_S),
-        ":material/content_cut:",
-        f"{file_stem(entity, Span(start_ms, max(span.end_ms, start_ms + 1)), zone)}{suffix}",
-        identity.download(
-            library,
-            {"id": entity.id, "clip": [span.start_ms, span.end_ms]},
-            lambda: _clip(entity, path, span),
-        ),
-        _("As recorded, from the codec keyframe before: it begins at {time}.").format(time=begins),
-    )
-
-
-def _full_size(entity: MediaEntity, path: Path) -> bytes:
-    limit = resources.settings().media.max_pixels
-    return jpeg(picture_of(entity, path, max_pixels=limit))
-
-
-def _clip(entity: MediaEntity, path: Path, span: Span) -> bytes:
-    with TemporaryDirectory(prefix="sightline-") as folder:
-        made = cut_moment(
-            resources.settings(), entity, path, Path(folder), lambda shown: "clip", span
-        )
-        return made.path.read_bytes()
 
 
 def _delete(library: str, entity: MediaEntity) -> None:
