@@ -17,7 +17,7 @@ from search_core.indexes import SearchParams
 from search_core.messages import Message
 from search_core.schema.entity import Box, MediaEntity, keyframe_id_of
 from search_core.schema.filters import Filter
-from search_core.schema.lettering import Line, plain_words
+from search_core.schema.lettering import Line
 from search_core.search import lettering
 from search_core.search.filtered_search import Effort, Selectivities
 from search_core.search.folding import NO_PARAMS, Found, filters_asked, minds_filter
@@ -270,7 +270,10 @@ class SearchEngine:
             found = self._relevance.folding.find(
                 library, embedding, self._selectivities, k=k + more, where=where, params=params
             )
-            found.matches.extend(self._scored(_not_among(read, found.matches), embedding))
+            if read:
+                there = {match.entity.keyframe_id for match in found.matches}
+                others = [one for one in read if one.entity.id not in there]
+                found.matches.extend(self._scored(others, embedding))
         by_id = {one.entity.id: one for one in read}
         like = query.like_keyframes
         ended = time.perf_counter()
@@ -301,7 +304,7 @@ class SearchEngine:
             found.effort,
             embedding,
             self._truncated(query),
-            _without_read(unknown, read),
+            lettering.unread_words(unknown, read) if read else unknown,
             self._unread(library, where) if query.quoted else 0,
         )
 
@@ -505,16 +508,3 @@ def _with_lines(query: Query, hits: Sequence[Hit], read: Sequence[lettering.Foun
 def _among(read: Sequence[lettering.Found]) -> Effort:
     reason = Message("Only pictures on which these words were read: {count:,}.", count=len(read))
     return Effort("exact", NO_PARAMS, reason if read else "")
-
-
-def _not_among(read: Sequence[lettering.Found], matches: Sequence[Match]) -> list[lettering.Found]:
-    if not read:
-        return []
-    there = {match.entity.keyframe_id for match in matches}
-    return [one for one in read if one.entity.id not in there]
-
-
-def _without_read(unknown: Sequence[str], read: Sequence[lettering.Found]) -> tuple[str, ...]:
-    """Return the words that mean nothing to the encoder and were not read either."""
-    said = {word for one in read for line in one.reading.lines for word in plain_words(line.text)}
-    return tuple(word for word in unknown if not said.intersection(plain_words(word)))

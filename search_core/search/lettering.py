@@ -126,6 +126,12 @@ def _readings(entities: Iterable[MediaEntity], wording: Wording) -> list[Found]:
     return sorted(found, key=lambda one: (one.reading.tier, -one.reading.confidence, one.entity.id))
 
 
+def unread_words(words: Iterable[str], found: Iterable[Found]) -> tuple[str, ...]:
+    """Return the words that stand in no line that was read."""
+    said = {word for one in found for line in one.reading.lines for word in plain_words(line.text)}
+    return tuple(word for word in words if not said.intersection(plain_words(word)))
+
+
 def read_ranks(found: Sequence[Found]) -> dict[str, int]:
     """Return the rank from 1 of each, by id; those that match as well as each other share one."""
     tiers = [one.reading.tier for one in found]
