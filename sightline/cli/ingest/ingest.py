@@ -194,8 +194,8 @@ def ingest(
         print_json(report.to_json())
     else:
         print_summary(report, settings.library)
-    if report.done:
-        _warn_of_encoder(settings, paths)
+        if report.done:
+            _warn_of_encoder(settings, paths)
     nothing_worked = report.failed and not report.done and not report.skipped
     if nothing_worked or report.interrupted:
         raise typer.Exit(1)
