@@ -344,8 +344,9 @@ class Library:
     ) -> RegionsReport:
         """Give its keyframes regions: ``"motion"``, ``"tiles"``, or ``"off"`` for none any more.
 
-        Each source is decoded again; how many keyframes have none left is told. What ``check``,
-        which is called often, raises ends it; the same call goes on from there. Raises UsageError.
+        Each source is decoded again; the report counts keyframes whose source is gone. What
+        ``check``, which is called often, raises ends it; the same call goes on from there. Raises
+        UsageError.
         """
         from ingest.curation.regions import give_regions
 

@@ -21,7 +21,8 @@ _NEXT = "library_to_choose"
 def pick_library() -> LibraryInfo | None:
     """Return the only library, or the one chosen in the sidebar; the selection ends with another.
 
-    None when there is no library at all. Says where its encoder does not know what is in it.
+    None when there is no library at all. Warns where the library's encoder does not know its
+    footage.
     """
     info = _picked()
     if info is not None:

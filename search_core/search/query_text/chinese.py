@@ -326,7 +326,7 @@ class Chinese:
         return self._candidate(at, match.end(), self._calendar.daily(_PARTS[match["part"]]))
 
     def _half_open(self, at: int, clock: Clock, match: re.Match[str]) -> Candidate:
-        """Return what is before or after a time of day; not read where it is no single one."""
+        """Return what is before or after a single time of day; a range of times stays words."""
         where = None
         if clock.end - clock.start in (2 * AT, 2 * AROUND):
             minute = (clock.start + clock.end) // 2
