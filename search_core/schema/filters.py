@@ -37,7 +37,7 @@ _MINUTE_MS = 60_000
 #: Milvus likewise.
 MOST_DAYS = 1100
 #: Clocks before and after these years are taken to show what they do at the edge.
-_FIRST_YEAR, _LAST_YEAR = 1900, 2050
+_FIRST_YEAR, _LAST_YEAR = 1970, 2050
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ class Hours:
             raise FilterError(
                 "{zone!r} is not a time zone.", "Use a name such as Europe/Berlin.", zone=self.zone
             ) from error
+
+    @property
+    def minutes(self) -> int:
+        """How many minutes of a day they are."""
+        return (self.end_minute - self.start_minute) % MINUTES_A_DAY
 
     def hold(self, epoch_ms: int) -> bool:
         """Whether the wall clock shows one of these hours at a moment."""
@@ -207,6 +212,17 @@ class Filter:
         """Whether it lets every keyframe through."""
         return self in (Filter(), Filter(regions=True))
 
+    def loosened(self, fields: Collection[str] = STORED_FIELDS) -> Filter:
+        """Return it with hours that are simpler and may let a little more through, or itself.
+
+        Where a zone's clocks change often within the time, `expression` has a part for each
+        change, and Milvus takes longer to read it than to search a small library.
+        """
+        if self.hours is None or MINUTE_FIELD not in fields:
+            return self
+        hours = _loosened(self.hours, self.after, self.before)
+        return self if hours == self.hours else replace(self, hours=hours)
+
     def with_regions(self) -> Filter:
         """Return it letting the regions of what passes through as well."""
         return self if self.regions else replace(self, regions=True)
@@ -309,8 +325,7 @@ def _minutes(hours: Hours, after: datetime | None, before: datetime | None) -> s
 
     Where clocks go on as they are, at the edges, no time is compared: the filter's own bounds do.
     """
-    first = _start_of(_FIRST_YEAR) if after is None else ms_from_datetime(after)
-    last = _start_of(_LAST_YEAR) if before is None else ms_from_datetime(before)
+    first, last = _time(after, before)
     times: dict[int, list[str]] = {}
     for begins, ends, offset in _steady(hours.zone, first, last):
         bounds = [f"captured_at >= {begins}"] if begins > first else []
@@ -321,6 +336,35 @@ def _minutes(hours: Hours, after: datetime | None, before: datetime | None) -> s
         minutes = _range(hours.start_minute - offset, hours.end_minute - offset)
         parts.append(f"{minutes} and {_any_of(bounds)}" if all(bounds) else minutes)
     return _any_of(parts)
+
+
+#: More changes of clocks than this are not written into an expression that may be loose.
+_FEW_CHANGES = 8
+
+
+@lru_cache(maxsize=256)
+def _loosened(hours: Hours, after: datetime | None, before: datetime | None) -> Hours | None:
+    """Return hours in UTC that hold whatever these do within a time, None where that is any hour;
+    the hours themselves where clocks change seldom.
+    """
+    steady = list(_steady(hours.zone, *_time(after, before)))
+    if len(steady) <= _FEW_CHANGES:
+        return hours
+    first, half = steady[0][2], MINUTES_A_DAY // 2
+    ahead = [(offset - first + half) % MINUTES_A_DAY - half for _, _, offset in steady]
+    start = hours.start_minute - first - max(ahead)
+    length = hours.minutes + max(ahead) - min(ahead)
+    if length >= MINUTES_A_DAY:
+        return None
+    return Hours(start % MINUTES_A_DAY, (start + length) % MINUTES_A_DAY)
+
+
+def _time(after: datetime | None, before: datetime | None) -> tuple[int, int]:
+    """Return the edges of a filter's time in epoch milliseconds; see `_FIRST_YEAR`."""
+    return (
+        _start_of(_FIRST_YEAR) if after is None else ms_from_datetime(after),
+        _start_of(_LAST_YEAR) if before is None else ms_from_datetime(before),
+    )
 
 
 def _range(start: int, end: int) -> str:

@@ -18,7 +18,7 @@ import numpy as np
 
 from search_core.encoders.base import Embeddings
 from search_core.indexes import SearchParams
-from search_core.schema.entity import MediaEntity, RowKind
+from search_core.schema.entity import MINUTES_A_DAY, MediaEntity, RowKind
 from search_core.schema.filters import Filter
 from search_core.search.filtered_search import Effort, Selectivities, plan_effort
 from search_core.store.library import NO_FILTER, LibraryInfo, Match, Store, check_k
@@ -49,7 +49,38 @@ def find(
     A parameter given in ``params`` that widens this index's search is taken as it is.
     """
     check_k(k)
-    effort = _effort(library, selectivities, k, where, params or NO_PARAMS)
+    loose = where.loosened(library.fields)
+    if loose == where:
+        return _asked(store, library, vector, selectivities, k, where, params or NO_PARAMS)
+    most = max(k, library.index.max_hits)
+    rows = min(most, math.ceil(1.05 * k * _looser(where, loose)) + 3)
+    while True:
+        wider = _widened(params, rows - k) or NO_PARAMS
+        found = _asked(store, library, vector, selectivities, rows, loose, wider)
+        matches = [match for match in found.matches if where.matches(match.entity)]
+        if len(matches) >= k or len(found.matches) < rows:
+            return replace(found, matches=matches[:k])
+        if rows == most:
+            return _asked(store, library, vector, selectivities, k, where, params or NO_PARAMS)
+        rows = min(most, 2 * rows)
+
+
+def _looser(where: Filter, loose: Filter) -> float:
+    """Return how many times more passes a filter's loosened hours, as far as hours alone tell."""
+    hours = loose.hours.minutes if loose.hours else MINUTES_A_DAY
+    return hours / where.hours.minutes if where.hours else 1.0
+
+
+def _asked(
+    store: Store,
+    library: LibraryInfo,
+    vector: Embeddings,
+    selectivities: Selectivities,
+    k: int,
+    where: Filter,
+    params: SearchParams,
+) -> Found:
+    effort = _effort(library, selectivities, k, where, params)
     vectors = vector[None, :]
     if effort.strategy == "exact":
         [matches] = store.search_exact(library.name, vectors, k=k, where=where)
@@ -97,6 +128,7 @@ def minds_filter(library: LibraryInfo, where: Filter, asked: SearchParams) -> bo
 
 def filters_asked(library: LibraryInfo, where: Filter) -> list[Filter]:
     """Return the filters that a folded search asks with."""
+    where = where.loosened(library.fields)
     return [where, where.regions_alone()] if library.has_regions else [where]
 
 

@@ -82,8 +82,7 @@ def find_quoted(
     found: list[Found] = []
     for fuzzy in (False, True):
         if len(found) < k:
-            entities = store.lettered(library.name, wording, where, limit=MOST_READ, fuzzy=fuzzy)
-            found = _readings(entities, wording)
+            found = _readings(_lettered(store, library, wording, where, fuzzy=fuzzy), wording)
     return found
 
 
@@ -99,15 +98,25 @@ def find_in_sentence(
     written = written_words(sentence, unknown)
     if written:
         wording = Wording(written)
-        entities = store.lettered(library.name, wording, where, limit=MOST_READ)
+        entities = _lettered(store, library, wording, where)
         whole = (0, 1, 3)  # within a longer word it is chance
         return [one for one in _readings(entities, wording) if one.reading.tier in whole]
     content = [word for word in plain_words(sentence) if word not in _FUNCTION_WORDS]
     if not content or len(content) > _MOST_CONTENT_WORDS:
         return []
     wording = Wording((" ".join(content),))
-    entities = store.lettered(library.name, wording, where, limit=MOST_READ)
+    entities = _lettered(store, library, wording, where)
     return [one for one in _readings(entities, wording) if _says_nothing_else(one, sentence)]
+
+
+def _lettered(
+    store: Store, library: LibraryInfo, wording: Wording, where: Filter, *, fuzzy: bool = False
+) -> list[MediaEntity]:
+    loose = where.loosened(library.fields)
+    found = store.lettered(library.name, wording, loose, limit=MOST_READ, fuzzy=fuzzy)
+    if loose != where and len(found) == MOST_READ:
+        found = store.lettered(library.name, wording, where, limit=MOST_READ, fuzzy=fuzzy)
+    return [entity for entity in found if where.matches(entity)]
 
 
 def _says_nothing_else(found: Found, sentence: str) -> bool:

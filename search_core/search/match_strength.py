@@ -27,13 +27,14 @@ import numpy as np
 from search_core.encoders.base import Embeddings, Encoder
 from search_core.encoders.catalogue import Calibration, find_encoder
 from search_core.errors import EntityNotFound
+from search_core.indexes import SearchParams
 from search_core.schema.entity import MediaEntity
 from search_core.schema.filters import Filter
 from search_core.search.folding import RAW, Folding, Scales, measured_scales
 from search_core.store.library import LibraryInfo, Match, Store, chunks_where
 
-#: How many hits a plain search asks for. A sentence's best picture is the first of those, for an
-#: approximate index may find another first where it is asked for more or fewer.
+#: How many hits a plain search asks for. A sentence's best picture is the first of those: an
+#: approximate index may find another first where it looks for more or fewer.
 PLAIN_K = 50
 #: So many pictures drawn by chance tell a sentence's mean score to 3 % of its deviation.
 BACKGROUND_ROWS = 1000
@@ -207,7 +208,10 @@ class Relevance:
     ) -> Embeddings | None:
         """Return the embedding (dim,) of the library's best picture for a sentence."""
         if first is None:
-            [found] = self._store.search(library.name, embedding[None, :], k=PLAIN_K)
+            as_plain = library.search_params(None, PLAIN_K)
+            k = PLAIN_K if "refine_k" in as_plain else 1  # handing out rows takes longest
+            params = SearchParams.from_dict(as_plain)
+            [found] = self._store.search(library.name, embedding[None, :], k=k, params=params)
             if not found:
                 return None
             first = found[0]

@@ -14,6 +14,8 @@ from search_core.encoders.base import EncoderIdentity
 from search_core.errors import FilterError
 from search_core.schema.entity import MINUTE_FIELD, ms_from_datetime
 from search_core.schema.filters import Filter, Hours
+from search_core.search.filtered_search import Selectivities
+from search_core.search.folding import find
 from search_core.store.endpoint import Endpoint
 from search_core.store.milvus import schema
 from search_core.store.milvus.store import MilvusStore
@@ -135,6 +137,52 @@ def test_hours_find_what_the_wall_clock_shows_with_minutes_stored_and_without(
         found = {entity.id: entity for entity in store.entities(library, where, limit=5000)}
         assert found.keys() == {entity.id for entity in ENTITIES if where.matches(entity)}
         assert {key for key, entity in found.items() if entity.captured_at > 0} == expected
+
+
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    start=MINUTES,
+    length=st.integers(1, 1439),
+    zone=st.sampled_from((*ZONES, "Africa/Casablanca", "Atlantic/Azores", "Pacific/Apia")),
+    k=st.integers(1, 800),
+    since=st.none() | st.integers(1990, 2020),
+)
+def test_a_search_under_hours_finds_the_nearest_of_all_that_pass(
+    store: MilvusStore, start: int, length: int, zone: str, k: int, since: int | None
+) -> None:
+    after = None if since is None else datetime(since, 1, 1, tzinfo=UTC)
+    where = Filter(after=after, hours=Hours(start, (start + length) % 1440, zone))
+    info = store.library("main")
+    vector = np.array([1, 0, 0, 0], np.float32)
+
+    found = find(store, info, vector, Selectivities(store), k=k, where=where).matches
+
+    passing = [number for number, entity in enumerate(ENTITIES) if where.matches(entity)]
+    nearest = sorted((number % 4 == 0 for number in passing), reverse=True)[:k]
+    assert all(where.matches(match.entity) for match in found)
+    assert len({match.entity.id for match in found}) == len(found)
+    assert [match.score > 0.5 for match in found] == nearest
+
+
+@given(
+    start=MINUTES,
+    length=st.integers(1, 1439),
+    zone=st.sampled_from((*ZONES, "Africa/Casablanca", "Atlantic/Azores", "Pacific/Apia")),
+)
+def test_loosened_hours_let_everything_through_that_passes(
+    start: int, length: int, zone: str
+) -> None:
+    where = Filter(hours=Hours(start, (start + length) % 1440, zone))
+    loose = where.loosened()
+    assert all(loose.matches(entity) for entity in ENTITIES if where.matches(entity))
+    assert (
+        loose.expression().count("captured_at")
+        < 20
+        < 1 + Filter(hours=Hours(0, 60, "Europe/Berlin")).expression().count("captured_at")
+    )
+    assert where.loosened(OLD_FIELDS) == where
 
 
 def test_building_the_same_index_again_gives_an_old_library_its_minutes(
