@@ -14,6 +14,7 @@ from dashboard.components.browser import translate_streamlit, watch_session
 from dashboard.components.errors import shown_in_words
 from dashboard.components.undo import show_undo
 from dashboard.i18n import gettext as language
+from dashboard.i18n.formatting import one_zone
 from dashboard.query import terms as search_terms
 from search_core.errors import NotLoggedIn
 
@@ -43,18 +44,19 @@ st.set_page_config(
     layout="wide",
     initial_sidebar_state="auto",
 )
-style.apply()
-st.logo(style.LOGO, size="large")
-language_switch()
-watch_session()
-translate_streamlit()
-with shown_in_words(again=True):
-    try:
-        chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")
-    except NotLoggedIn:
-        chosen = st.navigation([pages.logged_out_page()], position="hidden")
-    if chosen.url_path:  # the search page has none
-        search_terms.leave()
-    show_undo()
-    chosen.run()
-    media_owners.keep_shown()
+with language.speaking(language.current()), one_zone():
+    style.apply()
+    st.logo(style.LOGO, size="large")
+    language_switch()
+    watch_session()
+    translate_streamlit()
+    with shown_in_words(again=True):
+        try:
+            chosen = st.navigation(pages.pages_of(identity.begin_page()), position="top")
+        except NotLoggedIn:
+            chosen = st.navigation([pages.logged_out_page()], position="hidden")
+        if chosen.url_path:  # the search page has none
+            search_terms.leave()
+        show_undo()
+        chosen.run()
+        media_owners.keep_shown()

@@ -58,11 +58,7 @@ def page() -> None:
 
 def lost_cameras(access: Access) -> int:
     """Return how many cameras that a user may see are watched and send nothing."""
-    settings = resources.settings()
-    return sum(
-        state.state == "lost" and access.sees(state.name) and is_watched(settings, state.name)
-        for state in Roster(settings).states()
-    )
+    return sum(map(access.sees, Roster(resources.settings()).lost()))
 
 
 def _badge(access: Access) -> str:

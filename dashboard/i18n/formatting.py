@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime, tzinfo
 from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -36,6 +38,7 @@ _COUNTED: Mapping[Noun, Callable[[int], str]] = {
     "stored picture": lambda n: ngettext("{count} stored picture", "{count} stored pictures", n),
     "vector": lambda n: ngettext("{count} vector", "{count} vectors", n),
 }
+_zone: ContextVar[tzinfo | None] = ContextVar("zone", default=None)
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~$:&^=@])")
 
 
@@ -44,8 +47,20 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
 
 
+@contextmanager
+def one_zone() -> Iterator[None]:
+    """Within it, find the viewer's time zone once: a page asks for it with every time it shows."""
+    token = _zone.set(viewer_zone())
+    try:
+        yield
+    finally:
+        _zone.reset(token)
+
+
 def viewer_zone() -> tzinfo:
     """Return the time zone of the browser, else this machine's."""
+    if (found := _zone.get()) is not None:
+        return found
     try:
         name = st.context.timezone
         if name:

@@ -97,7 +97,7 @@ def cookie_of(language: Language) -> str:
 
 @contextmanager
 def speaking(language: Language) -> Iterator[None]:
-    """Speak a language within it: answers to requests for other pages than Streamlit's."""
+    """Speak a language within it, without asking for it again with every message."""
     token = _spoken.set(language)
     try:
         yield

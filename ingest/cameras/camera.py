@@ -103,6 +103,11 @@ def is_watched(settings: Settings, camera: str) -> bool:
     return is_held(_lock_path(settings, camera))
 
 
+def was_any_watched(settings: Settings) -> bool:
+    """Whether any camera was ever watched: cheaper to ask than of each."""
+    return (settings.data_dir / _LOCKS_DIR).is_dir()
+
+
 def _lock_path(settings: Settings, camera: str) -> Path:
     return settings.data_dir / _LOCKS_DIR / f"{folder_of(camera)}.lock"
 

@@ -17,7 +17,9 @@ from ingest.cameras.camera import (
     Camera,
     check_camera_name,
     configured_cameras,
+    is_watched,
     make_camera,
+    was_any_watched,
 )
 from ingest.cameras.status_log import CameraState, Diary
 from ingest.media.regions.registry import OFF, parse_regions
@@ -69,6 +71,16 @@ class Roster:
         for name in found.keys() & changed.keys():
             found[name] = replace(found[name], retain_s=_seconds(changed[name]))
         return [found[name] for name in sorted(found)]
+
+    def lost(self) -> list[str]:
+        """Return the names of those that are watched and send nothing."""
+        if not was_any_watched(self._settings):
+            return []
+        return [
+            state.name
+            for state in self.states()
+            if state.state == "lost" and is_watched(self._settings, state.name)
+        ]
 
     def make(
         self,
