@@ -73,6 +73,25 @@ def test_what_moves_gets_a_box_with_a_margin_and_what_touches_is_one_thing() -> 
     assert boxes_of(np.zeros_like(mask)) == boxes_of(np.ones_like(mask)) == []
 
 
+def test_rain_gets_no_boxes_and_what_stands_out_of_it_does() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    mask[2:32:6, 3:60:9] = True  # single blocks
+    mask[3, 21] = mask[2, 31] = True  # drops that touch
+    assert boxes_of(mask) == []
+    mask[14:20, 40:44] = True
+    [walker] = boxes_of(mask)
+    left, top, right, bottom = walker
+    assert left * SMALL_WIDTH <= 40 and right * SMALL_WIDTH >= 44
+    assert top * SMALL_HEIGHT <= 14 and bottom * SMALL_HEIGHT >= 20
+
+
+def test_many_small_things_are_no_rain() -> None:
+    mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    for column in (5, 20, 35, 50):
+        mask[20:22, column] = True
+    assert len(boxes_of(mask)) == 4
+
+
 def test_a_box_at_the_edge_stays_within_the_picture() -> None:
     mask = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
     mask[34:, 62:] = True
