@@ -136,7 +136,7 @@ def _search(settings: Settings, footage: Footage, engine: SearchEngine) -> list[
         (f"“{sentence.text}”", Query(text=sentence.text), footage.moments(sentence))
         for sentence in DEMO_SENTENCES
     ]
-    if is_installed():
+    if is_installed() and settings.media.read == "auto":
         lettered = next(one for one in DEMO_SENTENCES if WORD in one.text)
         asked.append((f"the word {WORD}", Query(text=f'"{WORD}"'), footage.moments(lettered)))
     moment = footage.moments(DEMO_SENTENCES[0])[0]

@@ -318,7 +318,7 @@ def hits_table(hits: list[Hit], right: frozenset[int] | None = None) -> Table:
     words = ["Read"] if any(hit.lines for hit in hits) else []
     columns = ("#", "Score", "Camera", "Time", "At", *where, *words, "File")
     made = table(*ticks, *columns, right=numbers, fold=(*words, "File"))
-    longest_camera = max(len(hit.entity.camera) for hit in hits)
+    longest_camera = max((len(hit.entity.camera) for hit in hits), default=0)
     room = max(24, out().width - 52 - longest_camera - (18 if where else 0))
     sure = sum(not hit.is_less_sure for hit in hits)
     for number, hit in enumerate(hits):
