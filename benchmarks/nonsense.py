@@ -1,4 +1,4 @@
-"""Queries that mean nothing to an encoder of English captions, or nothing at all."""
+"""Queries that mean nothing to an encoder of English and Chinese captions, or nothing at all."""
 
 from __future__ import annotations
 
@@ -52,6 +52,11 @@ _ABSTRACT = (
     "the sound of silence", "terms and conditions", "a promise", "democracy", "next Tuesday",
     "an honest mistake", "prime numbers", "who wrote this", "season two episode three", "wisdom",
     "the smell of bread", "a bad joke", "zero-knowledge proofs", "cheap flights", "gravity",
+    "生命的意义", "季度收入预测", "自由与正义", "怎么重置密码", "早上好", "昨天的决定", "相对论",
+    "新年快乐",
+    "通货膨胀", "机器学习", "供求关系", "民主", "质数", "谁写的这个", "面包的香味", "便宜机票",
+    "万有引力",
+    "你好", "测试", "测试一下", "谢谢", "为什么这么慢", "下次会议", "条款和条件",
 )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from dashboard.search.pairs import show_pairs
 from dashboard.search.results import show_results
 from dashboard.search.saved import saved_searches
 from dashboard.search.scrubber import leave, scrub
-from search_core.encoders.catalogue import ENCODERS
+from search_core.encoders.catalogue import ENCODERS, find_encoder
 from search_core.encoders.prompts import understands
 from search_core.errors import MediaError, SightlineError, UnsupportedMedia
 from search_core.schema.entity import keyframe_id_of
@@ -140,10 +140,17 @@ PAGE = Page("search", N_("Search"), ":material/search:", page, first=True)
 def _say_what_is_understood(encoder: str, request: SearchRequest) -> None:
     asked = " ".join([split_quoted(request.text)[0], *request.without])
     if not understands(encoder, asked):
-        text = _(
-            "{encoder}, this library's encoder, knows English only. One for many languages, such "
-            "as {other}, understands this."
-        )
+        spec = find_encoder(encoder)
+        if spec is not None and spec.languages == "English, Chinese":
+            text = _(
+                "{encoder}, this library's encoder, knows English and Chinese only. One for many "
+                "languages, such as {other}, understands this."
+            )
+        else:
+            text = _(
+                "{encoder}, this library's encoder, knows English only. One for many languages, "
+                "such as {other}, understands this."
+            )
         other = next(spec.name for spec in ENCODERS if spec.languages == "many")
         st.info(text.format(encoder=plain(encoder), other=plain(other)))
 

@@ -28,7 +28,8 @@ from search_core.errors import SettingsError
 from search_core.messages import Message
 
 WORDS_FILE = "words.txt"
-_WORD = re.compile(r"[^\W_]+")
+_HAN = "\u3400-\u9fff\uf900-\ufaff"
+_WORD = re.compile(rf"[{_HAN}]+|[^\W_{_HAN}]+")
 #: Words that no picture shows: they neither make a sentence known nor unknown.
 _FUNCTION_WORDS = frozenset(
     re.findall(
@@ -36,9 +37,15 @@ _FUNCTION_WORDS = frozenset(
         """a an the this that these those some any all no not one there here it its he she they them
         his her their i me my we us our you your who which where when what as so of in on at by to
         for from with and or but off over up down into along next during after under is are was
-        were be been am do does did has have had can show find search look please s t d m o""",
+        were be been am do does did has have had can show find search look please s t d m o
+        的 了 着 地 得 在 有 和 与 或 及 是 一 个 这 那 哪 些 我 你 他 她 它 我们 你们 他们 请 帮 给
+        找 查找 搜索 显示 看 看看 所有 什么 谁 吗 呢 吧 一下 一些 把 被 从 到 对 不 没 没有 也 都 还
+        还有 就 里 上 中 下 内 外 时 正 正在 辆 只 条 台 部 名 位 张 次""",
     )
 )
+_LONGEST = max(map(len, _FUNCTION_WORDS))
+#: So many characters a Chinese word has on average.
+_CHARACTERS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +64,69 @@ def unknown_words(name: str, text: str) -> Unknown:
     known = known_words(name)
     if known is None:
         return Unknown()
-    words = [word for word in _WORD.findall(text) if word.lower() not in _FUNCTION_WORDS]
+    words = [word for word in _words_of(text, known) if word.lower() not in _FUNCTION_WORDS]
     unknown = [word for word in words if word.lower() not in known]
-    share = len(unknown) / len(words) if words else 1.0
-    return Unknown(tuple(dict.fromkeys(unknown)), share)
+    weight = sum(map(_weight, unknown))
+    all_words = len(words) - len(unknown) + weight
+    return Unknown(tuple(dict.fromkeys(unknown)), weight / all_words if words else 1.0)
+
+
+def _words_of(text: str, known: frozenset[str]) -> list[str]:
+    """Return a text's words; Chinese, which has no blanks, is cut into the longest known ones."""
+    words: list[str] = []
+    for run in _WORD.findall(text):
+        words += _chinese_words(run, known) if _is_chinese(run) else [run]
+    return words
+
+
+def _chinese_words(run: str, known: frozenset[str]) -> list[str]:
+    """Return the words of a run, from the left; characters between that are none are one word."""
+    longest = max(_LONGEST, *map(len, filter(_is_chinese, known)), 1)
+    words: list[str] = []
+    place, unknown_from = 0, 0
+    while place < len(run):
+        ends = range(min(len(run), place + longest), place, -1)
+        end = next((e for e in ends if run[place:e] in known or run[place:e] in _FUNCTION_WORDS), 0)
+        if end and unknown_from < place:
+            words.append(run[unknown_from:place])
+        if end:
+            words.append(run[place:end])
+            unknown_from = end
+        place = end or place + 1
+    return [*words, run[unknown_from:]] if unknown_from < len(run) else words
+
+
+def _is_chinese(word: str) -> bool:
+    return re.match(f"[{_HAN}]", word) is not None
+
+
+def _weight(word: str) -> int:
+    """As how many words an unknown one counts: a Chinese one may be several."""
+    return max(1, round(len(word) / _CHARACTERS)) if _is_chinese(word) else 1
+
+
+#: How the names of the letters begin that an encoder of these languages reads.
+_SCRIPTS: dict[str, tuple[str, ...]] = {
+    "English": ("LATIN",),
+    "English, Chinese": ("LATIN", "CJK"),
+}
+
+
+@cache
+def _scripts_of(name: str) -> tuple[str, ...] | None:
+    spec = find_encoder(name)
+    return None if spec is None else _SCRIPTS.get(spec.languages)
 
 
 def understands(name: str, text: str) -> bool:
     """Whether the encoder of that name may understand a text.
 
-    One known to know English only does not where letters are not of the Latin script.
+    One known to know English only does not where letters are not of the Latin script, and so on.
     """
-    return not _is_english_only(name) or all(
-        unicodedata.name(letter, "LATIN").startswith("LATIN") for letter in text if letter.isalpha()
+    scripts = _scripts_of(name)
+    return scripts is None or all(
+        unicodedata.name(letter, "LATIN").startswith(scripts) for letter in text if letter.isalpha()
     )
-
-
-@cache
-def _is_english_only(name: str) -> bool:
-    spec = find_encoder(name)
-    return spec is not None and spec.languages == "English"
 
 
 @cache

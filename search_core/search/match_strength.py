@@ -109,6 +109,26 @@ class Background:
         return [1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit)))) for logit in logits]
 
 
+def background_of(
+    embedding: Embeddings, best: Embeddings, drawn: Embeddings, rivals: Embeddings, unknown: float
+) -> Background:
+    """Return how a sentence's embedding (dim,) does beside pictures ``drawn`` by chance (n, dim).
+
+    ``best`` (dim,) is its best picture, ``rivals`` (r, dim) are the embeddings of `RIVALS`.
+    """
+    scores = drawn @ embedding
+    middle = rivals[: len(ORDINARY)].mean(axis=0)
+    return Background(
+        best=float(best @ embedding),
+        mean=float(scores.mean()),
+        deviation=float(scores.std()),
+        ordinary=float(middle @ embedding),
+        nearest=float((rivals @ embedding).max()),
+        outdone=float((rivals @ best > best @ embedding).mean()),
+        unknown=unknown,
+    )
+
+
 def sure_before_fall(scores: Sequence[float]) -> int | None:
     """Return how many scores, best first, come before they fall off; None where they do not."""
     falls = [(before - after) / max(1.0 - after, 1e-6) for before, after in pairwise(scores)]
@@ -167,17 +187,7 @@ class Relevance:
         best = self._best_of(library, embedding, first)
         if best is None or not len(drawn):
             return None
-        scores = drawn @ embedding
-        middle = rivals[: len(ORDINARY)].mean(axis=0)
-        return Background(
-            best=float(best @ embedding),
-            mean=float(scores.mean()),
-            deviation=float(scores.std()),
-            ordinary=float(middle @ embedding),
-            nearest=float((rivals @ embedding).max()),
-            outdone=float((rivals @ best > best @ embedding).mean()),
-            unknown=unknown,
-        )
+        return background_of(embedding, best, drawn, rivals, unknown)
 
     def _scales(self, library: LibraryInfo) -> Scales:
         """Return how regions' scores compare with whole pictures', measured anew now and then."""

@@ -52,9 +52,9 @@ def test_the_language_is_switched_remembered_and_searched_in(open_in: Open) -> N
     page.get_by_text("最新", exact=True).click()
     page.wait_for_url("**sort=Newest*")
 
-    box.fill("白色汽车")
+    box.fill("белая машина")
     box.press("Enter")
-    page.get_by_text("只懂英文").wait_for()
+    page.get_by_text("只懂英文和中文").wait_for()
 
     page.get_by_role("link", name="索引").click()
     page.get_by_role("button", name="比较索引").wait_for()

@@ -1,5 +1,5 @@
-"""Batches of (frame, caption) pairs: siblings side by side, frames altered, captions said anew each
-time.
+"""Batches of pictures and what is said of them: siblings side by side, parts of wide frames beside
+whole ones, pictures altered, and claims said anew each time, in both languages.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from sightline.demo.scenes.facts import Facts
 from sightline.demo.scenes.scenes import Scene, Vehicle
 from sightline.demo.training.cache import SIBLINGS, Group
-from sightline.demo.training.captions import caption
+from sightline.demo.training.captions import LANGUAGES, facts, say
+from sightline.demo.training.views import View
 
 Frames = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -25,8 +27,8 @@ the same).
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Frames uint8 (n, height, width, 3) RGB, a caption for each, and which of them must not be
-    mirrored.
+    """Frames uint8 (n, height, width, 3) RGB, a caption for each, English or Chinese by chance, and
+    which of them must not be mirrored.
     """
 
     frames: Frames
@@ -103,6 +105,47 @@ def _themed(
     return [members[int(place)] for place in rng.permutation(size)]
 
 
+_EMPTY_KEPT = 0.2
+_VIEW_CHANCES = np.array([0.24, 0.2, 0.2, 0.14, 0.14, 0.08])
+"""How often each of a wide scene's views is drawn."""
+
+
+class WideScenes:
+    """The views of a cache's wide scenes, with their pictures (scenes, views, height, width, 3)."""
+
+    def __init__(self, views: Sequence[tuple[View, ...]], frames: Frames) -> None:
+        self.views = views
+        self.frames = frames
+
+    def draw(self, rng: np.random.Generator, size: int) -> list[tuple[int, int]]:
+        """Scene and view of ``size`` views, of which something can be said; few of them empty."""
+        found: list[tuple[int, int]] = []
+        for index in rng.choice(len(self.views), min(len(self.views), 3 * size), replace=False):
+            number = int(rng.choice(len(_VIEW_CHANCES), p=_VIEW_CHANCES))
+            view = self.views[int(index)][number]
+            if view.scene.things or (view.is_clear and rng.random() < _EMPTY_KEPT):
+                found.append((int(index), number))
+        return found[:size]
+
+
+def _view_facts(rng: np.random.Generator, view: View) -> Facts:
+    details = [
+        (index, name) for index, name in fine_details(view.scene) if name in view.told[index]
+    ]
+    focus = details[int(rng.integers(len(details)))] if details and rng.random() < 0.4 else None
+    alone = focus is not None and rng.random() < 0.5
+    is_part = view.side < _PLACE_TOLD
+    return facts(rng, view.scene, focus, alone=alone, told=view.told, is_part=is_part)
+
+
+_PLACE_TOLD = 0.45
+"""A view of a smaller side does not show where it is."""
+
+
+def _said(rng: np.random.Generator, claims: Facts) -> str:
+    return say(rng, claims, language=LANGUAGES[int(rng.integers(len(LANGUAGES)))]).text
+
+
 def draw_batch(
     groups: Sequence[Group],
     frames: Frames,
@@ -110,31 +153,49 @@ def draw_batch(
     size: int,
     paired: float = 0.5,
     themes: Themes | None = None,
+    wide: WideScenes | None = None,
 ) -> Batch:
-    """A batch of ``size`` pairs; a ``paired`` share of it are scenes beside one of their siblings.
+    """A batch of ``size`` pictures with their captions.
 
-    ``frames`` is (groups, members, height, width, 3). Both captions of such a pair mention what
-    differs. With ``themes``, most of the batch is about hats, umbrellas, bags and lettering.
+    ``frames`` is (groups, members, height, width, 3). A ``paired`` share of its whole frames are
+    scenes beside one of their siblings; what is said of such a pair mentions what differs. With
+    ``themes``, most whole frames are about hats, umbrellas, bags and lettering. With ``wide``,
+    nearly half of the batch are views of wide scenes.
     """
-    pairs = int(size * paired) // 2
+    drawn = wide.draw(rng, int(size * _VIEWED)) if wide is not None else []
+    whole = size - len(drawn)
+    pairs = int(whole * paired) // 2
     members: list[Member] = []
     if themes is not None:
-        members = _themed(groups, themes, rng, size, pairs)
+        members = _themed(groups, themes, rng, whole, pairs)
     else:
-        for place, index in enumerate(rng.choice(len(groups), size - pairs, replace=False)):
+        for place, index in enumerate(rng.choice(len(groups), whole - pairs, replace=False)):
             if place < pairs:
                 members += _pair(groups, int(index), 1 + int(rng.integers(SIBLINGS)), False)
             else:
                 members.append((int(index), int(rng.integers(SIBLINGS + 1)), None, False))
     scenes = [groups[index].scene(member) for index, member, _, _ in members]
+    claims = [
+        facts(rng, scene, focus, alone=alone)
+        for scene, (_, _, focus, alone) in zip(scenes, members, strict=True)
+    ]
+    pictures = [frames[index, member] for index, member, _, _ in members]
+    for index, number in drawn:
+        assert wide is not None
+        view = wide.views[index][number]
+        scenes.append(view.scene)
+        claims.append(_view_facts(rng, view))
+        pictures.append(wide.frames[index, number])
+    # Mixed, so that all chunks of a batch have pictures alike and the same statistics.
+    order = rng.permutation(size)
     return Batch(
-        frames=np.stack([frames[index, member] for index, member, _, _ in members]),
-        captions=[
-            caption(rng, scene, focus, alone=alone).text
-            for scene, (_, _, focus, alone) in zip(scenes, members, strict=True)
-        ],
-        lettered=np.array([lettered(scene) for scene in scenes]),
+        frames=np.stack([pictures[place] for place in order]),
+        captions=[_said(rng, claims[place]) for place in order],
+        lettered=np.array([lettered(scenes[place]) for place in order]),
     )
+
+
+_VIEWED = 0.45
 
 
 def augment(

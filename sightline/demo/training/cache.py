@@ -10,6 +10,7 @@ import json
 import logging
 import multiprocessing
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from PIL import Image
 from sightline.demo.scenes.render import RENDERER_VERSION, Frame, render_scene
 from sightline.demo.scenes.scenes import Scene, Sibling
 from sightline.demo.training.sampling import sample_scene, sample_sibling
+from sightline.demo.training.views import VIEWS, render_views
 
 _log = logging.getLogger("sightline.demo.training.train")
 
@@ -47,6 +49,7 @@ class CacheSpec:
     seed: int
     renderer: int = RENDERER_VERSION
     siblings: int = SIBLINGS
+    views: int = 0
     width: int = CACHE_WIDTH
     height: int = CACHE_HEIGHT
 
@@ -79,34 +82,58 @@ def _render_groups(task: tuple[str, int, int, int]) -> int:
     return last - first
 
 
-def open_cache(
-    folder: Path, groups: int, seed: int, workers: int = 2
-) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    """The cached frames, uint8 (groups, 3, 90, 160, 3) RGB; rendered first unless the folder
-    already holds them.
+def _render_views(task: tuple[str, int, int, int]) -> int:
+    path, seed, first, last = task
+    frames = np.load(path, mmap_mode="r+")
+    for index in range(first, last):
+        frames[index] = render_views(seed, index, CACHE_WIDTH, CACHE_HEIGHT)
+    frames.flush()
+    return last - first
+
+
+def open_cache(folder: Path, groups: int, seed: int, workers: int = 2) -> Frame:
+    """The cached frames of groups, uint8 (groups, 3, 90, 160, 3) RGB; rendered first unless the
+    folder already holds them.
 
     Needs about 130 kB of disk a group. A folder with other content (another seed, renderer or size)
     is rendered anew.
     """
-    spec = CacheSpec(groups, seed)
+    return _opened(folder, CacheSpec(groups, seed), SIBLINGS + 1, _render_groups, workers)
+
+
+def open_view_cache(folder: Path, scenes: int, seed: int, workers: int = 2) -> Frame:
+    """The cached views of wide scenes, uint8 (scenes, views, 90, 160, 3) RGB; as
+    :func:`open_cache`, 260 kB a scene.
+    """
+    spec = CacheSpec(scenes, seed, siblings=0, views=VIEWS)
+    return _opened(folder / "views", spec, VIEWS, _render_views, workers)
+
+
+def _opened(
+    folder: Path,
+    spec: CacheSpec,
+    members: int,
+    render: Callable[[tuple[str, int, int, int]], int],
+    workers: int,
+) -> Frame:
     frames_path, spec_path = folder / "frames.npy", folder / "spec.json"
     if not (spec_path.is_file() and json.loads(spec_path.read_text()) == asdict(spec)):
         folder.mkdir(parents=True, exist_ok=True)
         spec_path.unlink(missing_ok=True)
-        shape = (groups, SIBLINGS + 1, CACHE_HEIGHT, CACHE_WIDTH, 3)
+        shape = (spec.groups, members, CACHE_HEIGHT, CACHE_WIDTH, 3)
         np.lib.format.open_memmap(frames_path, mode="w+", dtype=np.uint8, shape=shape).flush()
         step = 250
         tasks = [
-            (str(frames_path), seed, first, min(groups, first + step))
-            for first in range(0, groups, step)
+            (str(frames_path), spec.seed, first, min(spec.groups, first + step))
+            for first in range(0, spec.groups, step)
         ]
         started, done = time.monotonic(), 0
         with multiprocessing.get_context("spawn").Pool(workers) as pool:
-            for count in pool.imap_unordered(_render_groups, tasks):
+            for count in pool.imap_unordered(render, tasks):
                 done += count
-                if done % (step * 20) == 0 or done == groups:
+                if done % (step * 20) == 0 or done == spec.groups:
                     spent = time.monotonic() - started
-                    _log.info("rendered %d of %d groups in %.0f s", done, groups, spent)
+                    _log.info("rendered %d of %d scenes in %.0f s", done, spec.groups, spent)
         spec_path.write_text(json.dumps(asdict(spec)))
-    frames: np.ndarray[tuple[int, ...], np.dtype[np.uint8]] = np.load(frames_path, mmap_mode="r")
+    frames: Frame = np.load(frames_path, mmap_mode="r")
     return frames

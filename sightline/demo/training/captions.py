@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 
 from sightline.demo.scenes.facts import ANY, ATTRIBUTES, Facts, Sentence, ThingClaim, claim_of
 from sightline.demo.scenes.scenes import Scene, Thing, Weather
+from sightline.demo.training.chinese import chinese_words, written
 from sightline.demo.training.words import (
     ACTIONS,
     BAGS,
@@ -31,6 +33,9 @@ from sightline.demo.training.words import (
     TROUSERS,
     WEATHERS,
 )
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 _ARTICLE = re.compile(r"\b(?:a|an|the) ")
 
@@ -143,10 +148,14 @@ def plain_phrase(claim: ThingClaim) -> str:
     return _article(" ".join(parts))
 
 
-def say(rng: np.random.Generator, facts: Facts, *, plain: bool = False) -> Sentence:
+def say(
+    rng: np.random.Generator, facts: Facts, *, plain: bool = False, language: Language = "en"
+) -> Sentence:
     """The claims as one sentence; ``plain`` keeps its articles and leaves out openings such as "a
     photo of".
     """
+    if language == "zh":
+        return Sentence(written(rng, chinese_words(rng, facts, plain=plain)), facts)
     where = [_one(rng, PLACES[facts.place])] if facts.place and not facts.empty else []
     if facts.weather and facts.weather != "clear":
         where.append(_one(rng, WEATHERS[facts.weather]))
@@ -183,12 +192,12 @@ _CHANCES = {
 
 
 def _claim(
-    rng: np.random.Generator, thing: Thing, must: str | None, alone: bool = False
+    rng: np.random.Generator, thing: Thing, must: str | None, alone: bool, told: frozenset[str]
 ) -> ThingClaim:
     names = (
         set()
         if alone
-        else {name for name in ATTRIBUTES[type(thing)] if rng.random() < _CHANCES[name]}
+        else {name for name in ATTRIBUTES[type(thing)] if rng.random() < _CHANCES[name]} & told
     )
     if must:
         names.add(must)
@@ -214,23 +223,32 @@ def _claim(
     return ThingClaim(kind, vague)
 
 
-def _counted(rng: np.random.Generator, scene: Scene) -> ThingClaim | None:
+def _counted(
+    rng: np.random.Generator, scene: Scene, told: Sequence[frozenset[str]]
+) -> ThingClaim | None:
     """A claim about several things of one kind, with an attribute they share, if the scene has
     such.
     """
     for kind in ("dog", "person", *NOUNS):
-        same = [thing for thing in scene.things if thing.kind == kind]
+        same = [place for place, thing in enumerate(scene.things) if thing.kind == kind]
         if len(same) < 2:
             continue
+        names = {"colour", "action", "top"}.intersection(*(told[place] for place in same))
         shared: list[tuple[str, str]] = []
-        for name, value in claim_of(same[0], {"colour", "action", "top"}).attributes:
+        for name, value in claim_of(scene.things[same[0]], names).attributes:
             if (
-                all((name, value) in claim_of(thing, {name}).attributes for thing in same)
+                all(
+                    (name, value) in claim_of(scene.things[place], {name}).attributes
+                    for place in same
+                )
                 and rng.random() < 0.6
             ):
                 shared.append((name, value))
         return ThingClaim(kind, tuple(shared), len(same))
     return None
+
+
+_EVERYTHING = frozenset(_CHANCES)
 
 
 def caption(
@@ -239,15 +257,32 @@ def caption(
     focus: tuple[int, str] | None = None,
     *,
     alone: bool = False,
+    language: Language = "en",
 ) -> Sentence:
-    """A sentence true of the scene, drawn at random.
+    """A sentence true of the scene, drawn at random; the arguments are those of :func:`facts`."""
+    return say(rng, facts(rng, scene, focus, alone=alone), language=language)
 
-    ``focus`` is (index of a thing or -1 for the scene, attribute): what the sentence must mention
-    where it can, so that sibling scenes are told apart; ``alone``, it says nothing else of any
-    thing.
+
+def facts(
+    rng: np.random.Generator,
+    scene: Scene,
+    focus: tuple[int, str] | None = None,
+    *,
+    alone: bool = False,
+    told: Sequence[frozenset[str]] | None = None,
+    is_part: bool = False,
+) -> Facts:
+    """Claims that are true of the scene, drawn at random.
+
+    ``focus`` is (index of a thing or -1 for the scene, attribute): what must be mentioned where it
+    can be, so that sibling scenes are told apart; ``alone``, nothing else of any thing is. ``told``
+    are the attributes of each thing that may be; a small part of a scene (``is_part``) does not
+    tell the place.
     """
     index, must = focus if focus is not None else (-2, "")
+    told = [_EVERYTHING] * len(scene.things) if told is None else told
     place = scene.place if rng.random() < (0.25 if scene.things else 0.9) else None
+    place = None if is_part else place
     weather: Weather | None = None
     if scene.weather != "clear" or scene.place == "snow_field":
         spoken: Weather = "snow" if scene.place == "snow_field" else scene.weather
@@ -259,17 +294,20 @@ def caption(
         else None
     )
     if not scene.things:
-        return say(rng, Facts((), place, light, weather, empty=True))
-    if index < 0 and rng.random() < 0.45 and (counted := _counted(rng, scene)) is not None:
-        return say(rng, Facts((counted,), place, light, weather))
+        return Facts((), place, light, weather, empty=True)
+    if index < 0 and rng.random() < 0.45:
+        counted = _counted(rng, scene, told)
+        if counted is not None:
+            return Facts((counted,), place, light, weather)
     order = [int(i) for i in rng.permutation(len(scene.things))]
     if index >= 0:
         order.remove(index)
         order.insert(0, index)
     count = 1 if alone or rng.random() < 0.6 else min(2, len(order))
     claims = [
-        _claim(rng, scene.things[i], must if i == index else None, alone) for i in order[:count]
+        _claim(rng, scene.things[i], must if i == index else None, alone, told[i])
+        for i in order[:count]
     ]
     if rng.random() < 0.5:
         claims.reverse()
-    return say(rng, Facts(tuple(claims), place, light, weather))
+    return Facts(tuple(claims), place, light, weather)

@@ -44,7 +44,7 @@ from sightline.demo.scenes.scenes import (
     Vehicle,
     held_out,
 )
-from sightline.demo.training.captions import say
+from sightline.demo.training.captions import LANGUAGES, Language, say
 from sightline.demo.training.sampling import sample_person, sample_scene, sample_vehicle
 
 TARGETS = {"one_object": 0.90, "two_attributes": 0.80, "never_trained": 0.70}
@@ -184,9 +184,14 @@ def _unseen(claim: ThingClaim) -> bool:
 
 
 def make_sentences(
-    scenes: Sequence[Scene], relevant: int = 8, two_attributes: int = 100
+    scenes: Sequence[Scene],
+    relevant: int = 8,
+    two_attributes: int = 100,
+    language: Language = "en",
 ) -> dict[str, list[Sentence]]:
-    """The sentences of each kind, each true of at least ``relevant`` of the scenes."""
+    """The sentences of each kind, each true of at least ``relevant`` of the scenes; of the same
+    claims in every language.
+    """
     rng = np.random.default_rng(SEED + 1)
 
     def kept(facts: Sequence[Facts]) -> list[Facts]:
@@ -196,12 +201,14 @@ def make_sentences(
     chosen = sorted(
         int(i) for i in rng.choice(len(double), min(two_attributes, len(double)), replace=False)
     )
+    facts = {
+        "one_object": single,
+        "two_attributes": [double[i] for i in chosen],
+        "never_trained": [Facts((claim,)) for claim in UNSEEN for _ in range(6)],
+    }
     return {
-        "one_object": [say(rng, fact, plain=True) for fact in single],
-        "two_attributes": [say(rng, double[i], plain=True) for i in chosen],
-        "never_trained": [
-            say(rng, Facts((claim,)), plain=True) for claim in UNSEEN for _ in range(6)
-        ],
+        name: [say(rng, fact, plain=True, language=language) for fact in each]
+        for name, each in facts.items()
     }
 
 
@@ -229,19 +236,25 @@ def score(
 
 
 def score_encoder(
-    encoder: Encoder, scenes: Sequence[Scene], frames: Sequence[Frame]
+    encoder: Encoder,
+    scenes: Sequence[Scene],
+    frames: Sequence[Frame],
+    languages: Sequence[Language] = LANGUAGES,
 ) -> dict[str, GroupScore]:
     """The encoder's scores on these scenes, whose frames are RGB uint8 (height, width, 3), by kind
-    of sentence.
+    of sentence: "one_object" in English, "one_object_zh" in Chinese.
     """
     images = encoder.encode_images([Image.fromarray(frame) for frame in frames])
     scores: dict[str, GroupScore] = {}
-    for name, sentences in make_sentences(scenes).items():
-        texts = [sentence.text for sentence in sentences]
-        truth = np.array([[sentence.holds(scene) for scene in scenes] for sentence in sentences])
-        scores[name] = score(
-            encoder.encode_texts(texts) @ images.T, truth, texts, TARGETS.get(name)
-        )
+    for language in languages:
+        for name, sentences in make_sentences(scenes, language=language).items():
+            texts = [sentence.text for sentence in sentences]
+            truth = np.array(
+                [[sentence.holds(scene) for scene in scenes] for sentence in sentences]
+            )
+            scores[name if language == "en" else f"{name}_{language}"] = score(
+                encoder.encode_texts(texts) @ images.T, truth, texts, TARGETS.get(name)
+            )
     return scores
 
 
@@ -256,14 +269,12 @@ def evaluate(folder: Path, scenes: int = 1500) -> dict[str, GroupScore]:
         "scenes": len(held),
         "with_held_out": sum(any(map(held_out, scene.things)) for scene in held),
     }
-    path = folder / "score.json"
-    path.write_text(
-        json.dumps({**record, **{name: asdict(part) for name, part in scores.items()}}, indent=2)
-        + "\n"
-    )
+    parts = {name: asdict(part) for name, part in scores.items()}
+    text = json.dumps({**record, **parts}, indent=2, ensure_ascii=False)
+    (folder / "score.json").write_text(text + "\n", "utf-8")
     for name, part in scores.items():
         _log.info(
-            "%-15s precision@5 %.3f (wanted %.2f, by chance %.3f)  precision@1 %.3f  "
+            "%-18s precision@5 %.3f (wanted %.2f, by chance %.3f)  precision@1 %.3f  "
             "%d sentences, %d scenes",
             *(
                 name,

@@ -105,7 +105,8 @@ def sample_dog(rng: np.random.Generator) -> Dog:
     )
 
 
-def _span(thing: Thing) -> tuple[float, float, float, float]:
+def span(thing: Thing) -> tuple[float, float, float, float]:
+    """A thing's box, fractions of the frame: left, top, right, bottom."""
     width, height = extent(thing)
     at = thing.at
     half = width * at.size * 9 / 16 / 2
@@ -114,7 +115,7 @@ def _span(thing: Thing) -> tuple[float, float, float, float]:
 
 def overlap(first: Thing, second: Thing) -> float:
     """Share of the smaller one's box that the two boxes have in common, from 0 to 1."""
-    a, b = _span(first), _span(second)
+    a, b = span(first), span(second)
     w = min(a[2], b[2]) - max(a[0], b[0])
     h = min(a[3], b[3]) - max(a[1], b[1])
     if w <= 0 or h <= 0:

@@ -1,6 +1,6 @@
-"""Trains the demo encoder from nothing.
+"""Trains the demo encoder: from nothing, or on from the weights of another.
 
-``python -m sightline.demo.training.train`` renders, trains, saves and scores it.
+``python -m sightline.demo.training.train --start FOLDER`` renders, trains, saves and scores it.
 
 A CLIP of open_clip's own making (a small ResNet of timm beside a small text transformer), its loss
 ``open_clip.loss.ClipLoss``: symmetric InfoNCE with a learnable temperature. The learning rate warms
@@ -26,9 +26,11 @@ from safetensors.torch import save_file
 
 from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.prompts import WORDS_FILE
-from sightline.demo.training.batches import Themes, augment, draw_batch
-from sightline.demo.training.cache import make_group, open_cache
+from sightline.demo.training.batches import Themes, WideScenes, augment, draw_batch
+from sightline.demo.training.cache import make_group, open_cache, open_view_cache
 from sightline.demo.training.replicas import Replicas
+from sightline.demo.training.views import wide_views
+from sightline.demo.training.warm_start import freeze_first_layers, mix_with_start, start_from
 
 ENCODER_FOLDER = Path(__file__).parents[1] / "encoder"
 WEIGHTS = "model.safetensors"
@@ -39,20 +41,22 @@ _log = logging.getLogger("sightline.demo.training.train")
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything a training run is made of; the defaults are what the shipped weights were trained
-    with.
+    """Everything a training run is made of; the defaults are those of the last stage of the shipped
+    weights, which started from the weights of the stage before (see the encoder's README).
     """
 
-    steps: int = 2800
+    steps: int = 1500
     batch: int = 256
-    groups: int = 45000
-    seed: int = 2026
-    learning_rate: float = 1e-3
+    groups: int = 32000
+    wide: int = 7000
+    seed: int = 2027
+    learning_rate: float = 4e-4
     weight_decay: float = 0.05
-    warmup: int = 150
-    decay: float = 0.4
+    warmup: int = 40
+    decay: float = 0.8
     paired: float = 0.5
-    themed_from: int = 1500
+    start: Path | None = None
+    share: float = 0.85
     chunks: int = 4
     threads: int = 2
 
@@ -92,8 +96,9 @@ def save_weights(model: torch.nn.Module, path: Path) -> None:
 
 
 def _optimizer(model: torch.nn.Module, recipe: Recipe) -> torch.optim.AdamW:
-    decayed = [p for n, p in model.named_parameters() if p.ndim >= 2 and "embedding" not in n]
-    plain = [p for n, p in model.named_parameters() if p.ndim < 2 or "embedding" in n]
+    learned = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for n, p in learned if p.ndim >= 2 and "embedding" not in n]
+    plain = [p for n, p in learned if p.ndim < 2 or "embedding" in n]
     groups = [
         {"params": decayed, "weight_decay": recipe.weight_decay},
         {"params": plain, "weight_decay": 0.0},
@@ -111,10 +116,18 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
     began = time.monotonic()
     frames = open_cache(cache, recipe.groups, recipe.seed, recipe.threads)
     groups = [make_group(recipe.seed, index) for index in range(recipe.groups)]
+    wide = WideScenes(
+        [wide_views(recipe.seed, index) for index in range(recipe.wide)],
+        open_view_cache(cache, recipe.wide, recipe.seed, recipe.threads),
+    )
     _log.info("scenes ready after %.0f s", time.monotonic() - began)
     themes = Themes(groups)
     model = build_model(folder).to(device=device, memory_format=torch.channels_last)
     tokenizer = build_tokenizer(folder)
+    model.train()
+    if recipe.start is not None:
+        start_from(model, tokenizer, recipe.start)
+        freeze_first_layers(model)
     loss_of = import_open_clip().loss.ClipLoss()
     optimizer = _optimizer(model, recipe)
     checkpoint, first, spent = cache / "checkpoint.pt", 0, time.monotonic() - began
@@ -127,13 +140,12 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
     started = time.monotonic() - spent
     size = tuple(model.visual.image_size)
     running, correct = 0.0, 0.0
-    model.train()
     replicas = Replicas(model, recipe.chunks, recipe.threads, device)
     for step in range(first, recipe.steps):
         rng = np.random.default_rng((recipe.seed, 1, step))
         generator = torch.Generator().manual_seed(recipe.seed * 1_000_003 + step)
-        themed = themes if step >= recipe.themed_from else None
-        batch = draw_batch(groups, frames, rng, recipe.batch, recipe.paired, themed)
+        themed = themes if step % 2 else None
+        batch = draw_batch(groups, frames, rng, recipe.batch, recipe.paired, themed, wide)
         images = augment(batch, generator, size, device)
         tokens = tokenizer(batch.captions).to(device)
         for group in optimizer.param_groups:
@@ -146,15 +158,15 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
             model.logit_scale.clamp_(0, math.log(100))
         running, correct = running + loss, correct + matched
         done = step + 1
-        if done % 50 == 0:
+        if done % 25 == 0:
             seconds = time.monotonic() - started
             _log.info(
                 "step %d of %d  loss %.3f  matched %.3f  temperature %.4f  rate %.1e  %.0f s",
-                *(done, recipe.steps, running / 50, correct / 50),
+                *(done, recipe.steps, running / 25, correct / 25),
                 *(1 / model.logit_scale.exp().item(), recipe.rate_at(step), seconds),
             )
             running, correct = 0.0, 0.0
-        if done % 250 == 0 or done == recipe.steps:
+        if done % 100 == 0 or done == recipe.steps:
             replicas.share_statistics()
             state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": done}
             torch.save(
@@ -162,6 +174,8 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
             )
             checkpoint.with_suffix(".partial").replace(checkpoint)
             save_weights(model, cache / WEIGHTS)
+    if recipe.start is not None:
+        mix_with_start(model, tokenizer, recipe.start, recipe.share)
     save_weights(model, folder / WEIGHTS)
 
 
@@ -181,13 +195,19 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m sightline.demo.training.train",
-        description="Train the demo encoder from nothing.",
+        description="Train the demo encoder, from nothing or from other weights.",
     )
     parser.add_argument(
         "--cache", type=Path, default=Path(tempfile.gettempdir()) / "sightline-demo-cache"
     )
     parser.add_argument("--steps", type=int, default=Recipe().steps)
     parser.add_argument("--groups", type=int, default=Recipe().groups)
+    parser.add_argument("--wide", type=int, default=Recipe().wide)
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="folder with the weights and vocabulary of an encoder to start from",
+    )
     parser.add_argument(
         "--fresh", action="store_true", help="start anew even where a checkpoint is kept"
     )
@@ -197,7 +217,13 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s  %(message)s")
     logging.getLogger("sightline.demo").setLevel(logging.INFO)
-    recipe = replace(Recipe(), steps=options.steps, groups=options.groups)
+    recipe = replace(
+        Recipe(),
+        steps=options.steps,
+        groups=options.groups,
+        wide=options.wide,
+        start=options.start,
+    )
     write_configuration(options.folder)
     train(recipe, options.cache, options.folder, resume=not options.fresh)
     from sightline.demo.training.evaluate import evaluate

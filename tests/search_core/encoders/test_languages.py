@@ -21,7 +21,9 @@ from search_core.errors import EncoderUnavailable
 def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
     for name in ("sightline-demo", "ViT-B-32"):
         assert understands(name, "Ein Mann überquert 2 Straßen – café?") and understands(name, "")
-        assert not understands(name, "a 白色 car") and not understands(name, "белая машина")
+        assert not understands(name, "белая машина") and not understands(name, "白いくるま")
+    assert understands("sightline-demo", "a 白色 car") and understands("sightline-demo", "车")
+    assert not understands("ViT-B-32", "a 白色 car")
     assert understands("xlm-roberta-base-ViT-B-32", "белая машина")
     assert understands("local-dir:/some/model", "белая машина")  # nobody said
     assert any(spec.languages == "many" for spec in ENCODERS)

@@ -108,16 +108,20 @@ def test_a_sentence_unlike_all_pictures_fits_nothing() -> None:
     assert answer.hits[0].to_dict()["strength"] < MATCH
 
 
-@pytest.mark.parametrize("name", ["sightline-demo", "ViT-B-32"])
-def test_what_an_encoder_cannot_read_fits_nothing(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "text"), [("sightline-demo", "белая машина"), ("ViT-B-32", "一辆白色的车")]
+)
+def test_what_an_encoder_cannot_read_fits_nothing(name: str, text: str) -> None:
     encoder = Encoder(name)
     store = filled(encoder)
     encoder.says = clip_like_vectors(200, DIM)[7]
-    answer = SearchEngine(encoder, store, "main").answer(Query("一辆白色的车"), k=5)
+    answer = SearchEngine(encoder, store, "main").answer(Query(text), k=5)
     assert len(answer.hits) == 5 and answer.fits_nothing
 
 
-@pytest.mark.parametrize("text", ["asdfgh qwerty", "an aeroplane taking off", "SELECT 1", "?!"])
+@pytest.mark.parametrize(
+    "text", ["asdfgh qwerty", "an aeroplane taking off", "SELECT 1", "?!", "一架飞机正在起飞"]
+)
 def test_a_sentence_of_unknown_words_fits_nothing(text: str) -> None:
     encoder = Encoder()
     encoder.says = clip_like_vectors(200, DIM)[7]
