@@ -158,6 +158,16 @@ def test_the_encoder_runs_on_the_device_that_is_set(set_to: SetTo, encoder: list
         load_encoder(settings).encode_images([Image.new("RGB", (32, 32))])
 
 
+@shows("encoder.download")
+def test_download_never_refuses_weights_that_are_not_here(set_to: Settle, tmp_path: Path) -> None:
+    settings = set_to(ENCODER_DOWNLOAD="never", MODEL="ViT-B-32", PRETRAINED="laion2b_s34b_b79k")
+    with (
+        Workspace(settings) as workspace,
+        pytest.raises(EncoderUnavailable, match="may not be downloaded"),
+    ):
+        workspace.encoder()
+
+
 @shows("encoder.precision")
 def test_the_encoder_has_the_precision_that_is_set(set_to: SetTo, encoder: list[str]) -> None:
     for precision in ("fp32", "bf16"):

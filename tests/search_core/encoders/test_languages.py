@@ -36,7 +36,7 @@ def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
 def test_a_missing_extra_is_named_before_anything_is_downloaded(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search_core.encoders.openclip._hub_answers", lambda: pytest.fail("asked"))
+    monkeypatch.setattr("search_core.encoders.openclip.hub_answers", lambda: pytest.fail("asked"))
     with pytest.raises(EncoderUnavailable, match="the package transformers") as refused:
         OpenClipEncoder(*name.split())
     assert "pip install 'sightline[multilingual]'" in refused.value.hint
