@@ -373,3 +373,53 @@ def test_a_library_whose_encoder_does_not_know_its_footage_says_so(
     resources.store().upsert("drawn", library[:1], clip_like_vectors(1, identity.dim))
     resources.forget_what_was_read()
     assert "Most searches here miss" in words(open_page("library", library="drawn"))
+
+
+def test_who_may_has_a_library_embedded_anew_with_an_encoder_for_footage(
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    identity = replace(resources.encoder().identity, name="sightline-demo")
+    resources.store().ensure_library("drawn", identity)
+    resources.store().upsert("drawn", library[:1], clip_like_vectors(1, identity.dim))
+    resources.forget_what_was_read()
+    app = open_page("library", library="drawn")
+    assert not [one for one in app.button if one.key == "embed-anew"], "its weights cannot be had"
+
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    app = open_page("library", library="drawn")
+    [button] = [one for one in app.button if one.key == "embed-anew"]
+    assert button.label.replace("\\", "") == "Embed anew with ViT-B-32-256"
+    assert "605.2 MB, licence MIT" in button.help
+    said = words(button.click().run()).replace("\\", "")
+    assert "being embedded anew with ViT-B-32-256" in said
+    [job] = resources.jobs().list()
+    assert (job.kind, job.request["model"]) == ("reembed", "ViT-B-32-256")
+
+
+def test_a_new_library_is_made_with_the_encoder_that_is_chosen(
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MODEL", "auto")
+    resources.settings.clear()
+    resources._workspace.clear()
+    app = open_page("library", view="Libraries")
+    [choice] = [one for one in app.selectbox if one.label == "Encoder"]
+    assert choice.options == ["To try the sample footage: sightline-demo"]
+
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    resources._workspace.clear()
+    app = open_page("library", view="Libraries")
+    [choice] = [one for one in app.selectbox if one.label == "Encoder"]
+    assert choice.options[0] == ("Real footage: ViT-B-32-256 (605.2 MB to download, licence MIT)")
+    choice.select_index(len(choice.options) - 1)
+    [name] = [one for one in app.text_input if one.label == "Name"]
+    name.input("tried")
+    next(one for one in app.button if one.label == "Create").click().run()
+    assert resources.store().library("tried").encoder.name == "sightline-demo"
+    # The library that was there is asked with its own encoder.
+    names = [resources.encoder(library).identity.name for library in ("main", "tried")]
+    assert names[0].startswith("local-dir:") and names[1] == "sightline-demo"
