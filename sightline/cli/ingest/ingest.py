@@ -230,9 +230,6 @@ def _engine_of(
     if name == "ray":
         from ingest.engines.ray.engine import RayEngine
 
-        with open_workspace(settings) as workspace:  # the cluster's machines know no library
-            model, pretrained = workspace.encoder_name()
-        settings = settings.model_copy(update={"model": model, "pretrained": pretrained})
         return RayEngine(settings, address=ray_address, workers=workers)
     if workers is None:
         return None
