@@ -380,7 +380,7 @@ class Workspace:
     def _fetch_named(self, model: str, pretrained: str | None) -> None:
         """Download weights that a name asks for, where the catalogue knows what they are."""
         from search_core.encoders.catalogue import find_encoder
-        from search_core.encoders.hub import hub_answers, is_here
+        from search_core.encoders.hub import is_here
 
         spec = find_encoder(model, pretrained) if pretrained else find_encoder(model)
         if spec is None or spec.package or spec.missing_extra or is_here(spec):
@@ -393,8 +393,7 @@ class Workspace:
                 name=spec.label,
                 model=model,
             )
-        if hub_answers():  # where it does not, loading says so
-            self._download(spec)
+        self._download(spec)
 
     def _encoder_for_footage(self) -> EncoderSpec | None:
         """Return the best one that is there, or may be downloaded now; None without any."""
@@ -421,8 +420,9 @@ class Workspace:
         return agreed
 
     def _download(self, spec: EncoderSpec) -> None:
-        from search_core.encoders.hub import download
+        from search_core.encoders.hub import download, require_hub
 
+        require_hub(spec)
         self._messages.note(f"Downloading {announced(spec)}.")
         with self._messages.downloading(spec.name) as on_progress:
             download(spec, on_progress)

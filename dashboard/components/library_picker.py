@@ -8,7 +8,7 @@ from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import routes as pages
 from dashboard.i18n.formatting import megabytes, plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.gettext import _, said
 from dashboard.moment.selection import begin_selection
 from ingest.jobs.requests import ReembedRequest
 from search_core.encoders.catalogue import knows_footage
@@ -55,9 +55,14 @@ def _offer_embedding_anew(info: LibraryInfo) -> None:
         return
     request = ReembedRequest(info.name, spec.name, spec.pretrained)
     name = plain(spec.name)
-    if any(job.is_open and job.title == request.title for job in resources.jobs().list()):
+    jobs = [job for job in resources.jobs().list() if job.title == request.title]
+    if any(job.is_open for job in jobs):
         st.caption(_("It is being embedded anew with {encoder}.").format(encoder=name))
         return
+    if jobs and jobs[0].state == "failed":
+        st.caption(
+            _("The last attempt failed: {reason}").format(reason=plain(said(jobs[0].message)))
+        )
     first = _("Its weights are downloaded first: {size}, licence {licence}.").format(
         size=megabytes(spec.weights_bytes), licence=spec.licence
     )

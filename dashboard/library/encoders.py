@@ -33,7 +33,8 @@ def pick_encoder(key: str) -> EncoderSpec | None:
         format_func=_in_words,
         help=_(
             "It decides what searches of the library find, and in which languages. The library "
-            "keeps it until it is embedded anew."
+            "keeps it until it is embedded anew. One with a size is downloaded first, under the "
+            "licence that is named."
         ),
         key=key,
     )
@@ -49,9 +50,8 @@ def _in_words(spec: EncoderSpec) -> str:
     )
     if is_here(spec):
         return words.format(encoder=spec.name)
-    words = _("{choice} ({size} to download, licence {licence})").replace("{choice}", words)
     size = megabytes(spec.weights_bytes)
-    return words.format(encoder=spec.name, size=size, licence=spec.licence)
+    return words.format(encoder=f"{spec.name} ({size}, {spec.licence})")
 
 
 def make_library(name: str, spec: EncoderSpec | None) -> None:
@@ -77,8 +77,10 @@ def _fetch(spec: EncoderSpec) -> None:
     def show(done: int, total: int | None) -> None:
         bar.progress(min(1.0, done / (total or done or 1)), text)
 
-    download(spec, show)
-    bar.empty()
+    try:
+        download(spec, show)
+    finally:
+        bar.empty()
 
 
 def _may_download() -> bool:

@@ -76,6 +76,16 @@ def hub_address(spec: EncoderSpec) -> str:
     return f"{constants.ENDPOINT}/{spec.hub}"
 
 
+def require_hub(spec: EncoderSpec) -> None:
+    """Raise EncoderUnavailable where the hub does not answer, before anybody waits for it."""
+    if not hub_answers():
+        raise EncoderUnavailable(
+            "The encoder {name} cannot be downloaded: the model hub cannot be reached.",
+            "Copy its weights here, and give their path as --pretrained.",
+            name=spec.label,
+        )
+
+
 def download(
     spec: EncoderSpec, on_progress: Callable[[int, int | None], None] = lambda done, total: None
 ) -> None:
@@ -84,6 +94,7 @@ def download(
     One that was interrupted is resumed. ``on_progress`` gets bytes: so many of so many of the file
     at hand. Raises EncoderUnavailable.
     """
+    require_hub(spec)
     log = logging.getLogger("huggingface_hub")
     level = log.level
     log.setLevel(logging.CRITICAL)  # what it says of each retry

@@ -8,8 +8,17 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from search_core.encoders import catalogue, choice
+from search_core.encoders.catalogue import recommended
+from search_core.encoders.open_clip_import import import_open_clip
+from tests.conftest import make_tiny_model
 
 COMMIT = "0" * 40
 _FILE = re.compile(r"/(?P<repo>[^/]+/[^/]+|[^/]+)/resolve/[^/]+/(?P<file>.+)")
@@ -83,3 +92,41 @@ def model_hub() -> Iterator[ModelHub]:
     yield hub
     server.shutdown()
     server.server_close()
+
+
+@contextmanager
+def asked_by_this_process(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Iterator[ModelHub]:
+    """Run a hub that the hub's client asks in this process, with an empty cache."""
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    with model_hub() as served:
+        monkeypatch.setattr(constants, "ENDPOINT", served.url)
+        template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield served
+
+
+@contextmanager
+def recommended_small_model(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Iterator[ModelHub]:
+    """Run a hub with a small model of open_clip, which the catalogue then recommends."""
+    made = folder / "small"
+    made.mkdir()
+    make_tiny_model(made)
+    described = json.loads((made / "open_clip_config.json").read_text())["model_cfg"]
+    open_clip = import_open_clip()
+    configs = {**open_clip.factory._MODEL_CONFIGS, "small-clip": described}
+    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", configs)
+    tags = {"made": open_clip.pretrained._pcfg(hf_hub="tests/small-clip/")}
+    known = {**open_clip.pretrained._PRETRAINED, "small-clip": tags}
+    monkeypatch.setattr(open_clip.pretrained, "_PRETRAINED", known)
+    small = replace(
+        recommended(), name="small-clip", pretrained="made", dim=32, hub="tests/small-clip"
+    )
+    monkeypatch.setattr(catalogue, "ENCODERS", (*catalogue.ENCODERS, small))
+    monkeypatch.setattr(choice, "recommended", lambda **_: small)
+    with asked_by_this_process(monkeypatch, folder / "cache") as served:
+        weights = (made / "open_clip_model.safetensors").read_bytes()
+        served.files[small.hub, "open_clip_model.safetensors"] = weights
+        yield served

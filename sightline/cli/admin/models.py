@@ -18,8 +18,8 @@ from search_core.encoders.catalogue import (
 )
 from search_core.encoders.choice import for_this_machine
 from search_core.encoders.hub import download as fetch
-from search_core.encoders.hub import hub_answers, is_here
-from search_core.errors import EncoderUnavailable, UsageError
+from search_core.encoders.hub import is_here, require_hub
+from search_core.errors import UsageError
 from search_core.settings import AUTO_MODEL
 from sightline.cli.options import JsonOption, YesOption, settings_of
 from sightline.cli.terminal import (
@@ -287,12 +287,7 @@ def download(
     if spec.missing_extra:
         note(f"To be loaded it needs: pip install 'sightline[{spec.missing_extra}]'")
     if not is_here(spec):
-        if not hub_answers():
-            raise EncoderUnavailable(
-                "The encoder {name} cannot be downloaded: the model hub cannot be reached.",
-                "Copy its weights here, and give their path as --pretrained.",
-                name=spec.label,
-            )
+        require_hub(spec)
         question = f"Download {announced(spec)}?"
         confirm(question, yes=yes, otherwise="Nothing was downloaded.")
         with downloading(spec.name) as on_progress:

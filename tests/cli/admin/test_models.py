@@ -6,17 +6,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from huggingface_hub import constants
 
-from search_core.encoders import catalogue, choice
-from search_core.encoders.catalogue import EncoderSpec, recommended
 from tests.cli.conftest import Run
-from tests.conftest import make_tiny_model
-from tests.support.model_hub import ModelHub, model_hub
+from tests.support.model_hub import ModelHub, recommended_small_model
 
 
 def test_the_list_is_filtered_by_language_licence_size_and_place(run: Run) -> None:
@@ -54,44 +49,10 @@ def test_encoders_are_compared_with_the_source_of_their_figures(run: Run) -> Non
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModelHub]:
-    """A hub with a small model of open_clip, which the catalogue recommends to this process."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    """A hub with the small model that the catalogue recommends to this process."""
     monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
-    small = _add_small_model(monkeypatch, tmp_path)
-    with model_hub() as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.url)
-        template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        weights = (tmp_path / "small" / "open_clip_model.safetensors").read_bytes()
-        served.files[small.hub, "open_clip_model.safetensors"] = weights
+    with recommended_small_model(monkeypatch, tmp_path) as served:
         yield served
-
-
-def _add_small_model(monkeypatch: pytest.MonkeyPatch, folder: Path) -> EncoderSpec:
-    """Tell open_clip and the catalogue of a model that is quickly made and loaded."""
-    import json
-
-    from search_core.encoders.open_clip_import import import_open_clip
-
-    made = folder / "small"
-    made.mkdir()
-    make_tiny_model(made)
-    described = json.loads((made / "open_clip_config.json").read_text())["model_cfg"]
-    open_clip = import_open_clip()
-    configs = {**open_clip.factory._MODEL_CONFIGS, "small-clip": described}
-    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", configs)
-    tags = {"made": open_clip.pretrained._pcfg(hf_hub="tests/small-clip/")}
-    known = {**open_clip.pretrained._PRETRAINED, "small-clip": tags}
-    monkeypatch.setattr(open_clip.pretrained, "_PRETRAINED", known)
-    small = replace(
-        recommended(), name="small-clip", pretrained="made", dim=32, hub="tests/small-clip"
-    )
-    monkeypatch.setattr(catalogue, "ENCODERS", (*catalogue.ENCODERS, small))
-    monkeypatch.setattr(choice, "recommended", lambda **_: small)
-    return small
 
 
 def test_a_new_library_gets_the_demo_encoder_where_nobody_agrees_to_a_download(

@@ -34,6 +34,7 @@ from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
 from tests.dashboard.searching import tick
+from tests.support.model_hub import recommended_small_model
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -414,7 +415,7 @@ def test_a_new_library_is_made_with_the_encoder_that_is_chosen(
     resources._workspace.clear()
     app = open_page("library", view="Libraries")
     [choice] = [one for one in app.selectbox if one.label == "Encoder"]
-    assert choice.options[0] == ("Real footage: ViT-B-32-256 (605.2 MB to download, licence MIT)")
+    assert choice.options[0] == ("Real footage: ViT-B-32-256 (605.2 MB, MIT)")
     choice.select_index(len(choice.options) - 1)
     [name] = [one for one in app.text_input if one.label == "Name"]
     name.input("tried")
@@ -423,3 +424,26 @@ def test_a_new_library_is_made_with_the_encoder_that_is_chosen(
     # The library that was there is asked with its own encoder.
     names = [resources.encoder(library).identity.name for library in ("main", "tried")]
     assert names[0].startswith("local-dir:") and names[1] == "sightline-demo"
+
+
+def test_the_encoder_of_a_new_library_is_downloaded_when_it_is_created(
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MODEL", "auto")
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    resources._workspace.clear()
+    with recommended_small_model(monkeypatch, tmp_path_factory.mktemp("hub")) as hub:
+        app = open_page("library", view="Libraries")
+        assert not hub.asked
+        [name] = [one for one in app.text_input if one.label == "Name"]
+        name.input("real")
+        next(one for one in app.button if one.label == "Create").click().run()
+        assert "Created the library real" in words(app) or not app.error
+        assert ("GET", "open_clip_model.safetensors", "") in hub.asked
+        assert resources.store().library("real").encoder.name == "small-clip"
+        hub.asked.clear()
+        assert resources.encoder("real").identity.dim == 32 and not hub.asked

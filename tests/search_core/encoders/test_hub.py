@@ -14,7 +14,7 @@ from search_core.encoders.catalogue import EncoderSpec, find_encoder
 from search_core.encoders.hub import download, hub_answers, is_here
 from search_core.encoders.openclip import OpenClipEncoder
 from search_core.errors import EncoderUnavailable
-from tests.support.model_hub import ModelHub, model_hub
+from tests.support.model_hub import ModelHub, asked_by_this_process
 
 WEIGHTS = bytes(range(256)) * 400
 
@@ -22,14 +22,7 @@ WEIGHTS = bytes(range(256)) * 400
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ModelHub]:
     """A hub that this process asks, with an empty cache."""
-    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    with model_hub() as served:
-        monkeypatch.setattr(constants, "ENDPOINT", served.url)
-        template = served.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+    with asked_by_this_process(monkeypatch, tmp_path / "cache") as served:
         yield served
 
 
