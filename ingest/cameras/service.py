@@ -138,7 +138,7 @@ Observer = Callable[[Camera, StreamEvent | MediaEntity], None]
 
 def shared_library(cameras: Iterable[Camera], folders: Iterable[WatchedFolder]) -> str | None:
     """Return the library that all of them go into, None where there are several or none."""
-    libraries = {one.library for one in (*cameras, *folders)}
+    libraries = {camera.library for camera in cameras} | {one.library for one in folders}
     return libraries.pop() if len(libraries) == 1 else None
 
 
