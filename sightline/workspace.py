@@ -121,7 +121,7 @@ class Workspace:
         self._store: MilvusStore | None = None
         self._encoders: dict[tuple[str, str | None], Encoder] = {}
         self._parts: dict[str, Any] = {}
-        self._has_declined = False
+        self._has_declined = self._has_said_why = False
 
     def __enter__(self) -> Workspace:
         return self
@@ -264,11 +264,13 @@ class Workspace:
             from search_core.encoders.choice import demo_encoder, for_this_machine
 
             found = demo_encoder()
-            self._messages.note(
-                f"The encoder for real footage, {announced(for_this_machine()[0])}, is not on this "
-                f"machine. New libraries get {found.name}, which knows the drawn sample footage "
-                "only. `sightline models download` gets the other."
-            )
+            if not self._has_said_why:
+                self._messages.note(
+                    f"The encoder for real footage, {announced(for_this_machine()[0])}, is not on "
+                    f"this machine. New libraries get {found.name}, which knows the drawn sample "
+                    "footage only. `sightline models download` gets the other."
+                )
+            self._has_said_why = True
         return found
 
     def ledger(self) -> Ledger:

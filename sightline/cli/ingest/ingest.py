@@ -249,6 +249,10 @@ def run_ingest(
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     with open_workspace(settings) as workspace:
         library = workspace.library()
+        if bulk:
+            workspace.bulk_storage()  # refuses an embedded Milvus before anything is made
+        workspace.store(create=True)
+        workspace.encoder()  # it may ask whether to download, which a bar would draw over
         with stoppable() as should_stop, _telling_progress() as on_progress:
             report = library.ingest(
                 paths,
