@@ -281,7 +281,7 @@ def main() -> None:
         if options.data_dir is None:
             command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(folder)]
             subprocess.run([*command, "demo", "--headless"], check=True, stdout=sys.stderr)
-        measured = measure(load_settings(data_dir=folder))
+        measured = measure(load_settings(data_dir=folder, model="sightline-demo"))
     signs, kinds, chinese = measured.signs, measured.kinds, measured.chinese
     every = np.ones(len(chinese), dtype=bool)
     judged = {

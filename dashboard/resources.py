@@ -102,12 +102,21 @@ def _milvus() -> Store:
     return _workspace().store(create=True)
 
 
-@st.cache_resource(show_spinner=False)
-def encoder() -> Encoder:
-    """Return the one encoder, its first pass done."""
-    loaded = _workspace().encoder()
-    loaded.encode_texts(["a first sentence warms it up"])
+def encoder(library: str | None = None) -> Encoder:
+    """Return the encoder of a library, of the usual one if not given, its first pass done."""
+    loaded = _workspace().encoder(library=library)
+    _warm(loaded.identity.digest, loaded)
     return loaded
+
+
+def encoder_named(model: str, pretrained: str | None) -> Encoder:
+    """Return the encoder of a name; raises EncoderUnavailable."""
+    return _workspace().encoder(model, pretrained or None)
+
+
+@st.cache_resource(show_spinner=False)
+def _warm(digest: str, _encoder: Encoder) -> None:
+    _encoder.encode_texts(["a first sentence warms it up"])
 
 
 def jobs() -> GuardedJobs:
@@ -128,11 +137,11 @@ def engine(library: str) -> SearchEngine:
     """
     access = identity.current()
     return SearchEngine(
-        encoder(),
+        encoder(library),
         store_for(access),
         library,
         selectivities=_workspace().selectivities(),
-        relevance=relevance(),
+        relevance=relevance(library),
         log=query_log(),
         cameras=access.cameras,
         on_ask=partial(_record_search, library),
@@ -167,10 +176,10 @@ def _record_search(library: str, query: Query, where: Filter, k: int) -> None:
     identity.record("search", library, {name: value for name, value in asked.items() if value})
 
 
-def relevance() -> Relevance:
+def relevance(library: str | None = None) -> Relevance:
     """Return what tells matches from what is only the least unlike, which all searches share."""
-    encoder()  # with its first pass done
-    return _workspace().relevance()
+    encoder(library)  # with its first pass done
+    return _workspace().relevance(library)
 
 
 def query_log() -> QueryLog | None:

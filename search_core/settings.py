@@ -20,7 +20,8 @@ from search_core.errors import SettingsError
 from search_core.schema.camera import CameraSettings
 from search_core.schema.clocks import Clocks, ClockSettings, Duration, Zone, clocks_of
 
-DEFAULT_MODEL = "sightline-demo"
+#: The encoder of a library that is there; of a new one, the one recommended for the machine.
+AUTO_MODEL = "auto"
 #: Each worker is a process; more than any machine has cores only exhaust its memory.
 MOST_WORKERS = 512
 _NO_PATH = f"Input is not a valid path for {Path}"
@@ -45,11 +46,16 @@ class MilvusSettings(BaseModel):
 
 
 class EncoderSettings(BaseModel):
-    """How the encoder runs: device, precision of its weights, images per forward pass."""
+    """How the encoder runs: device, precision of its weights, images per forward pass.
+
+    ``download`` says whether weights are fetched from the model hub: "ask" at a terminal, "yes"
+    without asking, "never".
+    """
 
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     batch_size: int = Field(default=32, ge=1, le=4096)
+    download: Literal["ask", "yes", "never"] = "ask"
 
 
 class MediaSettings(BaseModel):
@@ -154,7 +160,7 @@ class Settings(BaseSettings):
     library: str = "main"
     #: The zone of times that cameras write without one; None is this machine's.
     timezone: Zone = None
-    model: str = DEFAULT_MODEL
+    model: str = AUTO_MODEL
     pretrained: str | None = None
     #: The Redis server of the job queue, ``redis://[:PASSWORD@]HOST:PORT/NUMBER``, for workers that
     #: share it; without one jobs are queued in the data directory.

@@ -16,6 +16,7 @@ from search_core.search.engine import DEFAULT_K, Answer, Hit, Query, SearchEngin
 from search_core.search.pairs import Pair, answer_pairs
 from search_core.search.query_text.reader import Reading, read_sentence
 from search_core.search.query_text.sequence import USUAL, Sequence
+from search_core.settings import AUTO_MODEL
 from search_core.store.library import NO_FILTER
 from search_core.system.machine import local_zone
 
@@ -80,11 +81,11 @@ class Library:
         workspace = self._workspace
         workspace.store().library(self.name)
         return SearchEngine(
-            workspace.encoder(),
+            workspace.encoder(library=self.name),
             workspace.store(),
             self.name,
             selectivities=workspace.selectivities(),
-            relevance=workspace.relevance(),
+            relevance=workspace.relevance(self.name),
             log=workspace.query_log() if workspace.settings.record_searches else None,
         )
 
@@ -272,7 +273,7 @@ class Library:
             asked,
             settings=workspace.settings,
             store=store,
-            encoder=workspace.encoder(),
+            encoder=workspace.encoder(library=self.name),
             library=self.name,
             on_progress=on_progress,
             should_stop=should_stop,
@@ -318,19 +319,27 @@ class Library:
         workspace = self._workspace
         store = workspace.store(create=True)
         found = self.verify() if findings is None else findings
-        return repair(workspace.settings, store, found, workspace.encoder)
+        return repair(
+            workspace.settings, store, found, lambda name: workspace.encoder(library=name)
+        )
 
     def reembed(
         self,
-        model: str,
+        model: str = AUTO_MODEL,
         pretrained: str | None = None,
         *,
         on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
     ) -> ReembedReport:
-        """Recompute its vectors with another encoder; searches go on meanwhile."""
+        """Recompute its vectors with another encoder; searches go on meanwhile.
+
+        ``"auto"`` is the one recommended for footage on this machine. Raises EncoderUnavailable.
+        """
         from ingest.curation.reembedding import reembed
 
         workspace = self._workspace
+        if model == AUTO_MODEL:
+            spec = workspace.encoder_for_footage()
+            model, pretrained = spec.name, spec.pretrained
         encoder = workspace.encoder(model, pretrained)
         store = workspace.store(create=True)
         return reembed(workspace.settings, store, self.name, encoder, on_progress=on_progress)
@@ -354,7 +363,7 @@ class Library:
         store = workspace.store(create=True)
         store.library(self.name)  # before an encoder is loaded
         return give_regions(
-            *(workspace.settings, store, self.name, workspace.encoder(), kind),
+            *(workspace.settings, store, self.name, workspace.encoder(library=self.name), kind),
             on_progress=on_progress,
             check=check,
         )
@@ -429,12 +438,13 @@ class Library:
         workspace = self._workspace
         options = options or CompareOptions()
         info = self.info
-        same = info.encoder.same_space(workspace.encoder().identity)
+        encoder = workspace.encoder(library=self.name)
+        same = info.encoder.same_space(encoder.identity)
         benchmark = IndexBenchmark(
             workspace.store(create=True),
             self.name,
             options,
-            encode=workspace.encoder().encode_texts if same else None,
+            encode=encoder.encode_texts if same else None,
             recorded=workspace.query_log().recent(self.name, info.encoder, 20 * options.queries),
         )
         return benchmark.run()

@@ -15,8 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from search_core.errors import LibraryNotFound, StoreDamaged, StoreError
-from search_core.settings import Settings
+from search_core.errors import (
+    EncoderUnavailable,
+    LibraryNotFound,
+    SettingsError,
+    StoreDamaged,
+    StoreError,
+)
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.endpoint import resolve_endpoint
 from search_core.store.lite.layout import read_only
 
@@ -25,7 +31,8 @@ if TYPE_CHECKING:
     from ingest.evidence.cases import Cases
     from ingest.jobs.client import Jobs
     from ingest.ledger import Ledger
-    from search_core.encoders.base import Encoder
+    from search_core.encoders.base import Encoder, EncoderIdentity
+    from search_core.encoders.catalogue import EncoderSpec
     from search_core.search.filtered_search import Selectivities
     from search_core.search.match_strength import Relevance
     from search_core.search.query_log import QueryLog
@@ -49,6 +56,19 @@ class Messages(Protocol):
         """Show what is being done as long as it takes; what it yields changes the text."""
         ...
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether there is somebody to ask."""
+        ...
+
+    def agree(self, question: str) -> bool:
+        """Ask whether something may be done."""
+        ...
+
+    def downloading(self, what: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        """Show how far a download is; what it yields gets the bytes that are done, and all."""
+        ...
+
 
 class Silent:
     """Discards messages."""
@@ -60,6 +80,29 @@ class Silent:
     def status(self, text: str) -> Iterator[Callable[[str], None]]:
         """Show nothing."""
         yield lambda text: None
+
+    @property
+    def can_ask(self) -> bool:
+        """Nobody is asked."""
+        return False
+
+    def agree(self, question: str) -> bool:
+        """Agree to nothing."""
+        return False
+
+    @contextmanager
+    def downloading(self, what: str) -> Iterator[Callable[[int, int | None], None]]:
+        """Show nothing."""
+        yield lambda done, total: None
+
+
+def announced(spec: EncoderSpec) -> str:
+    """Return an encoder with all that is to be known before it is downloaded."""
+    from search_core.encoders.hub import hub_address
+
+    use = "" if spec.commercial else ", no commercial use"
+    megabytes = f"{spec.weights_bytes / 1e6:,.0f} MB"
+    return f"{spec.label} ({megabytes}, licence {spec.licence}{use}, from {hub_address(spec)})"
 
 
 class Workspace:
@@ -78,6 +121,7 @@ class Workspace:
         self._store: MilvusStore | None = None
         self._encoders: dict[tuple[str, str | None], Encoder] = {}
         self._parts: dict[str, Any] = {}
+        self._has_declined = self._has_said_why = False
 
     def __enter__(self) -> Workspace:
         return self
@@ -139,22 +183,95 @@ class Workspace:
                 self._store = store
             return self._store
 
-    def encoder(self, model: str | None = None, pretrained: str | None = None) -> Encoder:
-        """Return the encoder that the settings name, or another; it is loaded once.
+    def encoder(
+        self,
+        model: str | None = None,
+        pretrained: str | None = None,
+        *,
+        library: str | None = None,
+    ) -> Encoder:
+        """Return the encoder of that name; without one that of a library; each is loaded once.
 
-        Raises EncoderUnavailable when the model is unknown or its weights cannot be had.
+        The settings may name the encoder of all libraries. Where they do not, a library has the
+        one that made its vectors, and a new one gets what :meth:`encoder_of_new_library` chooses.
+        ``library`` is that of the settings if not given. Raises EncoderUnavailable when the model
+        is unknown or its weights cannot be had.
         """
-        settings = self.settings
-        if model is not None:
-            settings = settings.model_copy(update={"model": model, "pretrained": pretrained})
-        name = (settings.model, settings.pretrained)
+        if model is None:
+            model, pretrained = self.encoder_name(library)
+        name = (model, pretrained)
         with self._loading:
             if name not in self._encoders:
-                with self._messages.status(f"Loading the encoder {settings.model} …"):
+                self._fetch_named(model, pretrained)
+                with self._messages.status(f"Loading the encoder {model} …"):
                     from search_core.encoders.loading import load_encoder
 
-                    self._encoders[name] = load_encoder(settings)
+                    named = {"model": model, "pretrained": pretrained}
+                    self._encoders[name] = load_encoder(self.settings.model_copy(update=named))
             return self._encoders[name]
+
+    def encoder_name(self, library: str | None = None) -> tuple[str, str | None]:
+        """Return the model and the weights that :meth:`encoder` loads for a library."""
+        settings = self.settings
+        library = library or settings.library
+        if settings.model != AUTO_MODEL:
+            return settings.model, settings.pretrained
+        if settings.pretrained:
+            raise SettingsError(
+                "The weights {pretrained} are given without the model they are of.",
+                "Name it with --model.",
+                pretrained=settings.pretrained,
+            )
+        made_by = self._identity_of(library)
+        if made_by is None:
+            spec = self.encoder_of_new_library()
+            return spec.name, spec.pretrained or None
+        if Path(made_by.pretrained).suffix:
+            raise EncoderUnavailable(
+                "The library {library} was made with the weights {file}; where they are is not "
+                "known.",
+                "Give their path: --model {model} --pretrained /path/to/{file}.",
+                library=library,
+                file=made_by.pretrained,
+                model=made_by.name,
+            )
+        return made_by.name, made_by.pretrained or None
+
+    def encoder_for_footage(self) -> EncoderSpec:
+        """Return the encoder recommended for footage on this machine; it is there then.
+
+        It is downloaded if that is allowed: see the setting ``encoder.download``. Raises
+        EncoderUnavailable where no recommended one is there and none may be downloaded.
+        """
+        found = self._encoder_for_footage()
+        if found is None:
+            from search_core.encoders.choice import for_this_machine
+
+            raise EncoderUnavailable(
+                "The encoder for real footage, {name}, is not on this machine.",
+                "`sightline models download` gets it; --model names another.",
+                name=announced(for_this_machine()[0]),
+            )
+        return found
+
+    def encoder_of_new_library(self) -> EncoderSpec:
+        """Return what a new library gets: the encoder for footage, else the demo encoder.
+
+        Which, and why, is said. Raises EncoderUnavailable where a download fails midway.
+        """
+        found = self._encoder_for_footage()
+        if found is None:
+            from search_core.encoders.choice import demo_encoder, for_this_machine
+
+            found = demo_encoder()
+            if not self._has_said_why:
+                self._messages.note(
+                    f"The encoder for real footage, {announced(for_this_machine()[0])}, is not on "
+                    f"this machine. New libraries get {found.name}, which knows the drawn sample "
+                    "footage only. `sightline models download` gets the other."
+                )
+            self._has_said_why = True
+        return found
 
     def ledger(self) -> Ledger:
         """Return the ledger of what was ingested."""
@@ -222,12 +339,16 @@ class Workspace:
 
         return self._once("selectivities", lambda: Selectivities(self.store()))
 
-    def relevance(self) -> Relevance:
-        """Return what tells matches from what is only the least unlike, which searches share."""
+    def relevance(self, library: str | None = None) -> Relevance:
+        """Return what tells matches from what is only the least unlike, which searches share.
+
+        It is that of a library's encoder, as :meth:`encoder` has it.
+        """
         from search_core.search.match_strength import Relevance
 
-        encoder = self.encoder()
-        return self._once("relevance", lambda: Relevance(encoder, self.store()))
+        encoder = self.encoder(library=library)
+        name = f"relevance {encoder.identity.digest}"
+        return self._once(name, lambda: Relevance(encoder, self.store()))
 
     def bulk_storage(self) -> BulkStorage:
         """Return where files for a bulk insert are left; refuses an embedded Milvus."""
@@ -248,6 +369,65 @@ class Workspace:
         return Library(self, name or self.settings.library)
 
     # Within
+
+    def _identity_of(self, library: str) -> EncoderIdentity | None:
+        """Return the encoder that made a library's vectors, None where there is no such library."""
+        if self.is_untouched:
+            return None
+        try:
+            return self.store().library(library).encoder
+        except LibraryNotFound:
+            return None
+
+    def _fetch_named(self, model: str, pretrained: str | None) -> None:
+        """Download weights that a name asks for, where the catalogue knows what they are."""
+        from search_core.encoders.catalogue import find_encoder
+        from search_core.encoders.hub import is_here
+
+        spec = find_encoder(model, pretrained) if pretrained else find_encoder(model)
+        if spec is None or spec.package or spec.missing_extra or is_here(spec):
+            return
+        if self.settings.encoder.download == "never":
+            raise EncoderUnavailable(
+                "The weights of {name} are not on this machine, and may not be downloaded.",
+                "`sightline models download {model}` gets them; SIGHTLINE_ENCODER_DOWNLOAD=ask "
+                "allows it again.",
+                name=spec.label,
+                model=model,
+            )
+        self._download(spec)
+
+    def _encoder_for_footage(self) -> EncoderSpec | None:
+        """Return the best one that is there, or may be downloaded now; None without any."""
+        from search_core.encoders.choice import for_this_machine, here_for_footage
+        from search_core.encoders.hub import is_here
+
+        best = for_this_machine()[0]
+        if not is_here(best) and self._may_download(best):
+            self._download(best)
+        return here_for_footage()
+
+    def _may_download(self, spec: EncoderSpec) -> bool:
+        """Whether weights nobody asked for by name may be downloaded now."""
+        from search_core.encoders.hub import hub_answers
+
+        policy = self.settings.encoder.download
+        can_ask = self._messages.can_ask and not self._has_declined
+        if policy == "never" or not (policy == "yes" or can_ask) or not hub_answers():
+            return False
+        agreed = policy == "yes" or self._messages.agree(
+            f"Search of real footage needs the encoder {announced(spec)}. Download it now?"
+        )
+        self._has_declined = not agreed
+        return agreed
+
+    def _download(self, spec: EncoderSpec) -> None:
+        from search_core.encoders.hub import download, require_hub
+
+        require_hub(spec)
+        self._messages.note(f"Downloading {announced(spec)}.")
+        with self._messages.downloading(spec.name) as on_progress:
+            download(spec, on_progress)
 
     def _once(self, name: str, make: Callable[[], Part]) -> Part:
         """Return a part of the workspace, which is made once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,9 @@ property_settings.load_profile("sightline")
 # Reading lettering takes half a second a keyframe: tests that want it say so, and those that make
 # their own MediaSettings say that they do not. The commands and processes of tests see it here.
 os.environ["SIGHTLINE_MEDIA_READ"] = "off"
+# No test asks the model hub, and none finds what this machine once downloaded of it.
+os.environ["SIGHTLINE_ENCODER_DOWNLOAD"] = "never"
+os.environ["HF_HUB_CACHE"] = str(Path(tempfile.gettempdir()) / "sightline-tests-without-hub-cache")
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
 

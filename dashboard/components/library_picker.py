@@ -7,10 +7,13 @@ import streamlit as st
 from dashboard import resources
 from dashboard.auth import identity
 from dashboard.components import routes as pages
-from dashboard.i18n.formatting import plain
-from dashboard.i18n.gettext import _
+from dashboard.i18n.formatting import megabytes, plain
+from dashboard.i18n.gettext import _, said
 from dashboard.moment.selection import begin_selection
+from ingest.jobs.requests import ReembedRequest
 from search_core.encoders.catalogue import knows_footage
+from search_core.encoders.choice import for_this_machine
+from search_core.encoders.hub import is_here
 from search_core.store.library import LibraryInfo
 
 #: The library's name in the address.
@@ -40,6 +43,37 @@ def _warn_of_encoder(info: LibraryInfo) -> None:
             "footage."
         )
         st.warning(text.format(encoder=plain(info.encoder.name)), icon=":material/warning:")
+        _offer_embedding_anew(info)
+
+
+def _offer_embedding_anew(info: LibraryInfo) -> None:
+    """Draw a button that has a library embedded with the encoder for footage, for those who may."""
+    spec = for_this_machine()[0]
+    is_there = is_here(spec)
+    may_download = resources.settings().encoder.download != "never"
+    if not identity.current().may("index") or not (is_there or may_download):
+        return
+    request = ReembedRequest(info.name, spec.name, spec.pretrained)
+    name = plain(spec.name)
+    jobs = [job for job in resources.jobs().list() if job.title == request.title]
+    if any(job.is_open for job in jobs):
+        st.caption(_("It is being embedded anew with {encoder}.").format(encoder=name))
+        return
+    if jobs and jobs[0].state == "failed":
+        st.caption(
+            _("The last attempt failed: {reason}").format(reason=plain(said(jobs[0].message)))
+        )
+    first = _("Its weights are downloaded first: {size}, licence {licence}.").format(
+        size=megabytes(spec.weights_bytes), licence=spec.licence
+    )
+    if st.button(
+        _("Embed anew with {encoder}").format(encoder=name),
+        icon=":material/refresh:",
+        help=None if is_there else first,
+        key="embed-anew",
+    ):
+        resources.jobs().submit(request)
+        st.rerun()
 
 
 def _picked() -> LibraryInfo | None:

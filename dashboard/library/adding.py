@@ -22,8 +22,10 @@ from dashboard.components.errors import shown_in_words
 from dashboard.components.regions import pick_regions
 from dashboard.i18n.formatting import counted
 from dashboard.i18n.gettext import N_, _
+from dashboard.library.encoders import make_library, pick_encoder
 from ingest.options import IngestOptions
 from search_core.access.roles import Access
+from search_core.encoders.catalogue import EncoderSpec
 from search_core.errors import UsageError
 from search_core.schema.facets import Facets
 from search_core.settings import Settings
@@ -166,10 +168,21 @@ def _details(
         regions = pick_regions("upload-regions")
     with columns[4]:
         pressed = st.button(label, type="primary", disabled=disabled, width="stretch")
+    spec = _encoder_of_new(into or names[0])
     if pressed:
         check_library_name(into or names[0])
+        if spec is not None:
+            make_library(into or names[0], spec)
+            resources.forget_what_was_read()
     options = IngestOptions(camera=camera, tags=tuple(tags), regions=regions)
     return options, into or names[0], pressed
+
+
+def _encoder_of_new(library: str) -> EncoderSpec | None:
+    """Draw the choice of an encoder where the library is a new one."""
+    if any(info.name == library for info in resources.libraries()):
+        return None
+    return pick_encoder("upload-encoder")
 
 
 def _round() -> int:

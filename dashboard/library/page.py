@@ -19,9 +19,11 @@ from dashboard.library.adding import adding_form
 from dashboard.library.browsing import browse
 from dashboard.library.corrections import show_unfinished
 from dashboard.library.deletion import settle, show_removing, show_trash
+from dashboard.library.encoders import make_library, pick_encoder
 from dashboard.library.jobs import show_failures, show_jobs
 from ingest.curation.moving import rename_library
 from search_core.access.roles import Access
+from search_core.encoders.catalogue import EncoderSpec
 from search_core.errors import UsageError
 from search_core.indexes.sizing import estimate
 from search_core.schema.facets import Facets
@@ -111,8 +113,9 @@ def show_libraries(library: str) -> None:
         made = st.session_state.get(_MADE, 0)
         hint = _("letters, digits and underscores")
         name = st.text_input(_("Name"), placeholder=hint, key=f"new-library-name-{made}")
+        spec = pick_encoder(f"new-library-encoder-{made}")
         if st.form_submit_button(_("Create")):
-            _create(name.strip())
+            _create(name.strip(), spec)
     with right, st.form(f"rename-{library}"), shown_in_words():
         st.markdown("##### " + _("Rename {library}").format(library=plain(library)))
         new_name = st.text_input(_("New name"), placeholder=library)
@@ -167,13 +170,13 @@ def disk_use() -> dict[str, int]:
     return {what: bytes_below(folder) for what, folder in folders.items() if folder.exists()}
 
 
-def _create(name: str) -> None:
+def _create(name: str, spec: EncoderSpec | None) -> None:
     check_library_name(name)
     if any(info.name == name for info in resources.store().libraries()):
         raise UsageError(
             _("There is a library {name} already.").format(name=name), _("Choose another name.")
         )
-    resources.store().ensure_library(name, resources.encoder().identity)
+    make_library(name, spec)
     st.session_state[_MADE] = st.session_state.get(_MADE, 0) + 1
     settle(_("Created the library {name}.").format(name=plain(name)))
 

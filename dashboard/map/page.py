@@ -172,7 +172,7 @@ def _words(
     """Return the words that set each group apart, none where this encoder cannot tell."""
     nothing: list[list[str]] = [[] for _ in range(int(groups.max()) + 1)]
     try:
-        encoder = resources.encoder()
+        encoder = resources.encoder(info.name)
         if not info.encoder.same_space(encoder.identity):
             return nothing
         word_vectors = encoder.encode_texts(list(WORDS))

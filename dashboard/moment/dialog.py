@@ -208,7 +208,7 @@ def _picture(
         return
     playing: Path | None = None
     if looked_for is not None and is_why_asked():
-        show_why(entity, looked_for, lines)
+        show_why(library, entity, looked_for, lines)
     elif entity.in_video:
         playing = _video(library, entity)
         if box is not None:

@@ -178,13 +178,15 @@ def why_switch() -> None:
             st.html(_legend(), width="content")
 
 
-def show_why(entity: MediaEntity, looked_for: Embeddings, lines: Sequence[Line] = ()) -> None:
+def show_why(
+    library: str, entity: MediaEntity, looked_for: Embeddings, lines: Sequence[Line] = ()
+) -> None:
     """Draw an entity's still with its heat map for what was searched by (dim,).
 
     ``lines`` are those it was found by: each has a frame. Raises MediaError where nothing of it is
     left.
     """
-    found = _drawn(entity.id, looked_for, tuple(line.box for line in lines), entity)
+    found = _drawn(library, entity.id, looked_for, tuple(line.box for line in lines), entity)
     if found is None:
         st.image(still_of(entity), width="stretch", alt=_("The still"))
         st.caption(_("This encoder cannot show which parts of a picture match."))
@@ -201,11 +203,15 @@ def show_why(entity: MediaEntity, looked_for: Embeddings, lines: Sequence[Line] 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def _drawn(
-    entity_id: str, looked_for: Embeddings, boxes: tuple[Sides, ...], _entity: MediaEntity
+    library: str,
+    entity_id: str,
+    looked_for: Embeddings,
+    boxes: tuple[Sides, ...],
+    _entity: MediaEntity,
 ) -> _Drawn | None:
     """Return the drawn map of an entity, kept by its id; None where the encoder offers none."""
     still = still_of(_entity)
-    encoder = resources.encoder()
+    encoder = resources.encoder(library)
     heat = explain(encoder, still, looked_for)
     if heat is None:
         return None

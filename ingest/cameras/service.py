@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -134,6 +134,12 @@ _NOTE_EVERY_MS = 2_000
 
 
 Observer = Callable[[Camera, StreamEvent | MediaEntity], None]
+
+
+def shared_library(cameras: Iterable[Camera], folders: Iterable[WatchedFolder]) -> str | None:
+    """Return the library that all of them go into, None where there are several or none."""
+    libraries = {camera.library for camera in cameras} | {one.library for one in folders}
+    return libraries.pop() if len(libraries) == 1 else None
 
 
 def watch(

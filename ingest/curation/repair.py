@@ -178,7 +178,7 @@ def repair(
     settings: Settings,
     store: Store,
     findings: Sequence[Finding],
-    load_encoder: Callable[[], Encoder],
+    load_encoder: Callable[[str], Encoder],
     on_progress: Callable[[Progress], None] | None = None,
     undeleted: Collection[str] = (),
 ) -> list[Finding]:
@@ -207,7 +207,8 @@ def repair(
     again = [item for item in again if item not in deleted]
     for library in sorted({finding.library for finding in again}):
         mine = [finding for finding in again if finding.library == library]
-        left.extend(_take_in_again(settings, store, library, mine, load_encoder(), on_progress))
+        encoder = load_encoder(library)
+        left.extend(_take_in_again(settings, store, library, mine, encoder, on_progress))
     replaced = {
         (item.library, item.source_id)
         for item in again

@@ -43,7 +43,7 @@ from search_core.errors import (
 from search_core.lab.plan import Progress as LabProgress
 from search_core.messages import Message, joined
 from search_core.schema.entity import is_address
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.library import Store
 from search_core.system.cancellation import Interrupted, Stop, StopFlag
 from search_core.system.locks import file_lock
@@ -169,11 +169,15 @@ class Performer:
     """Performs jobs with a worker's store and encoder; loads another encoder where one is asked."""
 
     def __init__(
-        self, settings: Settings, store: Store, encoder: Encoder, load_encoder: LoadEncoder
+        self,
+        settings: Settings,
+        store: Store,
+        encoder_of: Callable[[str], Encoder],
+        load_encoder: LoadEncoder,
     ) -> None:
         self._settings = settings
         self._store = store
-        self._encoder = encoder
+        self._library_encoder = encoder_of
         self._load_encoder = load_encoder
 
     def perform(self, job_id: str, request: Request, watch: Watch) -> Done:
@@ -216,7 +220,7 @@ class Performer:
             asked,
             settings=self._settings,
             store=self._store,
-            encoder=self._encoder,
+            encoder=self._library_encoder(request.library),
             library=request.library,
             on_progress=tell,
             should_stop=watch.should_stop,
@@ -282,12 +286,13 @@ class Performer:
             furthest = max(furthest, _share_of_comparison(progress))
             watch.report(furthest, progress.doing)
 
-        same = info.encoder.same_space(self._encoder.identity)
+        encoder = self._library_encoder(info.name)
+        same = info.encoder.same_space(encoder.identity)
         benchmark = IndexBenchmark(
             self._store,
             info.name,
             options,
-            encode=self._encoder.encode_texts if request.text and same else None,
+            encode=encoder.encode_texts if request.text and same else None,
             recorded=recorded,
         )
         comparison = benchmark.run(on_run=keep, on_progress=tell, on_first=keep_first)
@@ -337,10 +342,10 @@ class Performer:
         return Done(report.summary, report.to_json())
 
     def _encoder_of(self, request: ReembedRequest) -> Encoder:
-        """Return the encoder asked for: this worker's own, or another that is loaded for this."""
-        settings = self._settings
-        if (request.model, request.pretrained) == (settings.model, settings.pretrained):
-            return self._encoder
+        """Return the encoder asked for: the library's own, or another that is loaded for this."""
+        named = (request.model, request.pretrained)
+        if named in ((AUTO_MODEL, None), (self._settings.model, self._settings.pretrained)):
+            return self._library_encoder(request.library)
         return self._load_encoder(request.model, request.pretrained)
 
 
@@ -392,12 +397,14 @@ def run_worker(
     store: Store,
     encoder: Encoder,
     load_encoder: LoadEncoder = other_encoders_refused,
+    encoder_of: Callable[[str], Encoder] | None = None,
     stop: Stop | None = None,
     until_idle: bool = False,
     timing: Timing | None = None,
 ) -> None:
     """Perform jobs until ``stop`` is set, or with ``until_idle`` until there are none.
 
+    ``encoder_of`` returns the encoder of a library; without it ``encoder`` is that of all.
     When it is stopped in the middle of a job, what is done of it stays done, and the job is taken
     up again by the next worker. Raises ServeError when a worker runs on this data directory
     already (workers that share a queue may), and QueueUnavailable when the queue cannot be reached
@@ -405,7 +412,7 @@ def run_worker(
     """
     stop, timing = stop or StopFlag(), timing or Timing()
     with _only_worker(settings), closing(Claims(settings, timing.believed_ms)) as claims:
-        performer = Performer(settings, store, encoder, load_encoder)
+        performer = Performer(settings, store, encoder_of or (lambda _: encoder), load_encoder)
         _Worker(claims, performer, stop, timing).work(until_idle)
 
 

@@ -46,7 +46,7 @@ def load(options: EncoderOptions) -> Encoder:
             return runtime.load(options)
     raise EncoderUnavailable(
         "No runtime of {runtimes} computes the encoder {model}.",
-        "`sightline doctor` lists encoders.",
+        "`sightline models` lists encoders.",
         runtimes=", ".join(RUNTIMES),
         model=options.model,
     )

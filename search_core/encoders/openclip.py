@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import socket
 import threading
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -31,6 +28,7 @@ from search_core.encoders.base import (
     weights_digest,
 )
 from search_core.encoders.catalogue import find_encoder, packaged_weights
+from search_core.encoders.hub import TOKENIZER_FILE, are_cached, hub_answers, is_cached
 from search_core.encoders.open_clip_import import import_open_clip
 from search_core.encoders.prompts import apply_templates, read_by
 from search_core.errors import EncoderUnavailable, SettingsError, in_words
@@ -93,7 +91,7 @@ class OpenClipEncoder(EncoderRuntime):
         if known is not None and known.package and not pretrained:
             source = f"{_LOCAL_DIR}{packaged_weights(known)}"
         self._model = _build(source, tag)
-        self._tokenizer = _tokenizer(source)
+        self._tokenizer = _tokenizer(source, tag)
         digest = _digest(self._model)
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
         self._dtype = dtype
@@ -189,7 +187,7 @@ class OpenClipEncoder(EncoderRuntime):
 
 def _build(source: str, tag: str) -> Any:
     """Return the open_clip model with its weights; the log chatter of the loaders is silenced."""
-    local_file = bool(tag) and Path(tag).suffix in {".safetensors", ".pt", ".pth", ".bin"}
+    local_file = _is_file(tag)
     if local_file and not Path(tag).is_file():
         raise EncoderUnavailable(
             "The checkpoint {tag} does not exist.", "Check the path given as --pretrained.", tag=tag
@@ -197,17 +195,20 @@ def _build(source: str, tag: str) -> Any:
     if not source.startswith((_LOCAL_DIR, _HUB)):
         _check_name(source, tag, local_file)
     _require_transformers(source)
+    _require_text_files(source, tag)
     open_clip = import_open_clip(timm=_needs_timm(source))
-    offline = _asks_hub(source, local_file) and not _hub_answers()
+    asks = _asks_hub(source, tag)
+    offline = not (asks and hub_answers())
     with _quiet_loading(offline):
         try:
             return open_clip.create_model(
                 source, pretrained=tag or None, require_pretrained=True, weights_only=True
             )
         except Exception as error:
-            reason = Message("the model hub cannot be reached") if offline else in_words(error)
-            fits_not = local_file and not offline
-            what = Message("does not fit the model") if fits_not else Message("could not be loaded")
+            unreachable = offline and asks
+            reason = Message("the model hub cannot be reached") if unreachable else in_words(error)
+            fits_not = Message("does not fit the model")
+            what = fits_not if local_file else Message("could not be loaded")
             named = f"{source} {tag}".strip().removeprefix(_LOCAL_DIR)
             raise EncoderUnavailable(
                 "The encoder {name} {what}: {reason}.",
@@ -218,16 +219,25 @@ def _build(source: str, tag: str) -> Any:
             ) from error
 
 
-def _asks_hub(source: str, local_file: bool) -> bool:
-    """Whether the hub is asked for weights, or for a text tower and tokenizer that lie there."""
-    open_clip = import_open_clip()
+def _is_file(tag: str) -> bool:
+    """Whether weights are named by a checkpoint file."""
+    return bool(tag) and Path(tag).suffix in {".safetensors", ".pt", ".pth", ".bin"}
 
-    if source.startswith(_LOCAL_DIR):
+
+def _asks_hub(source: str, tag: str) -> bool:
+    """Whether the hub is asked for what is needed: not for weights that lie on the disk."""
+    if source.startswith(_LOCAL_DIR) or _is_file(tag):
         return False
-    if source.startswith(_HUB) or not local_file:
+    if source.startswith(_HUB):
         return True
-    config = open_clip.get_model_config(source) or {}
-    return "hf_model_name" in config.get("text_cfg", {})
+    described = import_open_clip().pretrained.get_pretrained_cfg(source, tag) or {}
+    hub = described.get("hf_hub", "").strip("/")
+    return not hub or not are_cached(hub, _text_config(source).get("hf_tokenizer_name", ""))
+
+
+def _text_config(source: str) -> dict[str, Any]:
+    """Return what a model's configuration says of its text tower."""
+    return dict((_described(source) or {}).get("text_cfg", {}))
 
 
 def _needs_timm(source: str) -> bool:
@@ -251,9 +261,29 @@ def _described(source: str) -> dict[str, Any] | None:
 
 def _require_transformers(source: str) -> None:
     """Refuse a model whose sentences need what is not installed, before anything is downloaded."""
-    text = (_described(source) or {}).get("text_cfg", {})
+    text = _text_config(source)
     if {"hf_tokenizer_name", "hf_model_name"} & set(text) and find_spec("transformers") is None:
         raise _without_transformers(source)
+
+
+def _require_text_files(source: str, tag: str) -> None:
+    """Refuse weights in a file whose tokenizer is neither beside them nor in the hub's cache."""
+    if not _is_file(tag):
+        return
+    text = _text_config(source)
+    wanted = {"hf_tokenizer_name": TOKENIZER_FILE, "hf_model_name": "config.json"}
+    if (Path(tag).parent / TOKENIZER_FILE).is_file():
+        del wanted["hf_tokenizer_name"]
+    for key, file in wanted.items():
+        if key in text and not is_cached(text[key], (file,)):
+            raise EncoderUnavailable(
+                "The encoder {name} needs {file} of {repository}, which is not on this machine.",
+                "`sightline models download {name}` gets it where the model hub can be reached; "
+                "a tokenizer.json may lie beside the checkpoint as well.",
+                name=source,
+                file=file,
+                repository=text[key],
+            )
 
 
 def _without_transformers(source: str) -> EncoderUnavailable:
@@ -271,7 +301,7 @@ def _check_name(name: str, tag: str, local_file: bool) -> None:
     if name not in open_clip.list_models():
         raise EncoderUnavailable(
             "open_clip knows no model named {name}.",
-            "`sightline doctor` lists some that it does.",
+            "`sightline models` lists some that it does.",
             name=name,
         )
     tags = open_clip.list_pretrained_tags_by_model(name)
@@ -285,24 +315,6 @@ def _check_name(name: str, tag: str, local_file: bool) -> None:
             tag=tag,
             tags=", ".join(tags) or Message("none, give a checkpoint file"),
         )
-
-
-def _hub_answers() -> bool:
-    """Whether the model hub's host takes a connection; behind a proxy, assume that it does.
-
-    Asked first because the hub's client retries for most of a minute before it gives up.
-    """
-    from huggingface_hub import constants
-
-    if urllib.request.getproxies():
-        return True
-    address = urllib.parse.urlsplit(constants.ENDPOINT)
-    port = address.port or (80 if address.scheme == "http" else 443)
-    try:
-        socket.create_connection((address.hostname or "", port), timeout=5).close()
-    except OSError:
-        return False
-    return True
 
 
 @contextmanager
@@ -328,7 +340,8 @@ _WAYS_OUT = (
 )
 
 
-def _tokenizer(source: str) -> Any:
+def _tokenizer(source: str, tag: str) -> Any:
+    """Return what splits sentences; of weights in a file, its files may lie beside that."""
     open_clip = import_open_clip()
 
     options: dict[str, str] = {}
@@ -336,10 +349,10 @@ def _tokenizer(source: str) -> Any:
         vocabulary = Path(source.removeprefix(_LOCAL_DIR)) / VOCABULARY_FILE
         if vocabulary.is_file():
             options["bpe_path"] = str(vocabulary)
-    offline = _asks_hub(source, local_file=True) and not _hub_answers()
+    offline = not (_asks_hub(source, tag) and hub_answers())
     try:
         with _quiet_loading(offline):
-            return open_clip.get_tokenizer(source, **options)
+            return _tokenizer_beside(source, tag) or open_clip.get_tokenizer(source, **options)
     except ModuleNotFoundError as error:
         if error.name != "transformers":
             raise
@@ -351,6 +364,19 @@ def _tokenizer(source: str) -> Any:
             source=source,
             reason=in_words(error),
         ) from error
+
+
+def _tokenizer_beside(source: str, tag: str) -> Any:
+    """Return the tokenizer whose files lie beside a checkpoint, None where there are none."""
+    folder, text = Path(tag).parent, _text_config(source)
+    if not (_is_file(tag) and "hf_tokenizer_name" in text and (folder / TOKENIZER_FILE).is_file()):
+        return None
+    return import_open_clip().tokenizer.HFTokenizer(
+        str(folder),
+        context_length=text.get("context_length", 77),
+        tokenizer_mode=text.get("tokenizer_mode"),
+        **text.get("tokenizer_kwargs", {}),
+    )
 
 
 def _preprocess_from(config: dict[str, Any]) -> Preprocess:

@@ -13,10 +13,11 @@ import typer
 from rich.text import Text
 
 from ingest.options import IngestOptions
+from search_core.encoders.choice import demo_encoder
 from search_core.errors import SightlineError
 from search_core.lab.records import IndexRun
 from search_core.schema.entity import clock_from_ms
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.endpoint import running_serve
 from sightline.cli.index.compare import run_comparison
 from sightline.cli.index.tables import searches_table
@@ -64,7 +65,9 @@ def demo(
     With --json progress goes to stderr, the result is printed at the end, and nothing is
     served.
     """
-    settings = settings_of(ctx)
+    settings = served = settings_of(ctx)
+    if settings.model == AUTO_MODEL:
+        settings = settings.model_copy(update={"model": demo_encoder().name})
     with redirect_stdout(sys.stderr) if json else nullcontext():
         record = _run(settings)
     if json:
@@ -79,7 +82,7 @@ def demo(
     if json or headless:
         note("`sightline serve` opens the dashboard on it; `sightline search` asks more of it.")
     else:
-        _serve(settings, port)
+        _serve(served, port)
 
 
 def _run(settings: Settings) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 from sightline.cli import demo, index, search
-from sightline.cli.admin import audit, doctor, users
+from sightline.cli.admin import audit, doctor, models, users
 from sightline.cli.cameras import cameras, folders, watch
 from sightline.cli.errors import ended_in_order, told_plainly
 from sightline.cli.evidence import cases
@@ -91,8 +91,10 @@ def sightline(
         typer.Option(
             envvar="SIGHTLINE_MODEL",
             metavar="NAME",
-            help="The encoder: a name `sightline doctor` lists, any open_clip name, "
-            "hf-hub:OWNER/NAME or local-dir:FOLDER. Default: sightline-demo",
+            help="The encoder: a name `sightline models` lists, any open_clip name, "
+            "hf-hub:OWNER/NAME or local-dir:FOLDER. Default: auto, the encoder of the library; a "
+            "new one gets the one recommended for footage where its weights are here or may be "
+            "downloaded, else sightline-demo.",
         ),
     ] = None,
     pretrained: Annotated[
@@ -145,6 +147,7 @@ app.add_typer(users.app, name="users", rich_help_panel=_RUN)
 app.command("audit", rich_help_panel=_RUN)(audit.audit)
 app.command("worker", rich_help_panel=_RUN)(jobs.worker)
 app.add_typer(jobs.app, name="jobs", rich_help_panel=_RUN)
+app.add_typer(models.app, name="models", rich_help_panel=_RUN)
 app.command("doctor", rich_help_panel=_RUN)(doctor.doctor)
 
 

@@ -44,6 +44,14 @@ def settings_of(ctx: typer.Context, library: str | None = None) -> Settings:
     return (options or GlobalOptions()).settings(library)
 
 
+def downloads_agreed(settings: Settings) -> Settings:
+    """Return settings by which weights are downloaded without asking, unless they never are."""
+    if settings.encoder.download == "never":
+        return settings
+    agreed = settings.encoder.model_copy(update={"download": "yes"})
+    return settings.model_copy(update={"encoder": agreed})
+
+
 def moment(text: str) -> datetime:
     """Read an ISO 8601 date or moment; one without a zone is local time."""
     try:
@@ -142,6 +150,14 @@ NameArgument = Annotated[
     ),
 ]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+DownloadOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes",
+        "-y",
+        help="Download the weights of an encoder without asking, where they are not here.",
+    ),
+]
 CameraFilter = Annotated[
     list[str] | None,
     typer.Option(

@@ -11,7 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from io import TextIOWrapper
 from pathlib import Path
@@ -22,6 +22,7 @@ from rich import box
 from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -29,6 +30,7 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 from rich.segment import Segment
 from rich.status import Status
@@ -262,6 +264,25 @@ def progress_bar(title: str, unit: str = "", *, steps: bool = False) -> Iterator
         yield show
 
 
+@contextmanager
+def downloading(what: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Show a bar of bytes on stderr, where that is a terminal."""
+    bar = Progress(
+        SpinnerColumn(),
+        TextColumn(what, style="bold", markup=False),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+        console=err(),
+        transient=True,
+        disable=not err().is_terminal,
+    )
+    with bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
 class _TerminalMessages:
     """What a workspace says meanwhile, on stderr."""
 
@@ -272,6 +293,16 @@ class _TerminalMessages:
     def status(self, text: str) -> Iterator[Callable[[str], None]]:
         with err().status(text) as status:
             yield status.update
+
+    @property
+    def can_ask(self) -> bool:
+        return sys.stdin.isatty() and err().is_terminal
+
+    def agree(self, question: str) -> bool:
+        return typer.confirm(one_line(question), default=True, err=True)
+
+    def downloading(self, what: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        return downloading(what)
 
 
 def open_workspace(settings: Settings) -> Workspace:

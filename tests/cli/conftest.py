@@ -63,6 +63,7 @@ def _own_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
             if name.startswith("SIGHTLINE_"):
                 patch.delenv(name)
         patch.setenv("SIGHTLINE_MEDIA_READ", "off")  # half a second a keyframe
+        patch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "never")
         patch.setenv("COLUMNS", "200")
         patch.chdir(tmp_path_factory.mktemp("elsewhere"))
         yield

@@ -45,6 +45,7 @@ from search_core.store.memory.store import MemoryStore
 from search_core.store.milvus.bulk_insert import bulk_storage
 from search_core.store.milvus.session import connect
 from sightline.cli.serve.serve import listening_at
+from sightline.workspace import Workspace
 from tests.cli.conftest import Run, data_dir_of
 from tests.ingest.rows.test_lettering import ENTRY
 from tests.support.loopback_servers import serving
@@ -156,6 +157,16 @@ def test_the_encoder_runs_on_the_device_that_is_set(set_to: SetTo, encoder: list
     settings = set_to(MODEL=encoder[1], ENCODER_DEVICE="meta")
     with pytest.raises(Exception, match=r"(?i)meta"):  # where nothing can be computed
         load_encoder(settings).encode_images([Image.new("RGB", (32, 32))])
+
+
+@shows("encoder.download")
+def test_download_never_refuses_weights_that_are_not_here(set_to: SetTo) -> None:
+    settings = set_to(ENCODER_DOWNLOAD="never", MODEL="ViT-B-32", PRETRAINED="laion2b_s34b_b79k")
+    with (
+        Workspace(settings) as workspace,
+        pytest.raises(EncoderError, match="may not be downloaded"),
+    ):
+        workspace.encoder()
 
 
 @shows("encoder.precision")

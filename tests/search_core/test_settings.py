@@ -20,7 +20,7 @@ def test_defaults_keep_everything_in_the_data_directory(empty_folder: Path) -> N
     settings = load_settings()
     assert settings.data_dir == empty_folder / "data"
     assert settings.milvus.uri is None
-    assert settings.model == "sightline-demo"
+    assert settings.model == "auto"
     assert settings.ledger_path.parent == settings.milvus_lite_dir.parent == settings.data_dir
 
 

@@ -46,6 +46,7 @@ SECONDS_ON_A_SERVER = {
 }
 SECONDS = {
     "search_core/store/milvus/test_versions.py": 227,
+    "search_core/encoders/test_families.py": 60,
     "cli/library/test_damaged_store.py": 60,
     "cli/cameras/test_cameras.py": 56,
     "cli/cameras/test_folders.py": 44,

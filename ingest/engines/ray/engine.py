@@ -47,11 +47,11 @@ from ingest.engines.ray.stages import (
     unpacked,
 )
 from ingest.report import SourceOutcome
-from search_core.encoders.base import Encoder
+from search_core.encoders.base import Encoder, EncoderIdentity
 from search_core.encoders.loading import load, options_of
 from search_core.errors import EngineError, SightlineError, in_words
 from search_core.messages import Message
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 
 _LOOK_EVERY_S = 0.1
 
@@ -137,11 +137,16 @@ class RayEngine:
         require_ray(alone=address is None)
         self._address = address
         self.workers = workers
-        self.load_encoder = load_encoder or _encoder_of(settings)
+        self._settings = settings
+        self._load_encoder = load_encoder
         self.use_gpus = settings.encoder.device != "cpu"
         self.parcel = settings.encoder.batch_size
         self.hang_s = hang_s
         self.entry = entry
+
+    def loads(self, encoder: EncoderIdentity | None) -> Callable[[], Encoder]:
+        """Return what makes the encoder of an ingest on any machine."""
+        return self._load_encoder or _encoder_of(self._settings, encoder)
 
     def decode(self, prepared: Iterator[Prepared]) -> Generator[Told, None, None]:
         """Yield outcomes and events as they come, None while waiting; closing it stops all.
@@ -159,9 +164,15 @@ class RayEngine:
             yield from flow.told(chain([item], prepared))
 
 
-def _encoder_of(settings: Settings) -> Callable[[], Encoder]:
-    """Return what loads the settings' encoder elsewhere, on the device that it finds there."""
+def _encoder_of(settings: Settings, encoder: EncoderIdentity | None) -> Callable[[], Encoder]:
+    """Return what loads the settings' encoder elsewhere, on the device that it finds there.
+
+    Where the settings leave it to the library, it is the one that this machine has loaded.
+    """
     options = options_of(settings)
+    if options.model == AUTO_MODEL and encoder is not None:
+        pretrained = encoder.pretrained or None
+        options = replace(options, model=encoder.name, pretrained=pretrained)
     return partial(load, replace(options, device="cpu" if options.device == "cpu" else "auto"))
 
 
@@ -289,7 +300,10 @@ class _Flow:
         return parcels.map_batches(
             Encode,
             **given,
-            fn_constructor_args=(self._engine.load_encoder, self._options.encoder),
+            fn_constructor_args=(
+                self._engine.loads(self._options.encoder),
+                self._options.encoder,
+            ),
             compute=data.ActorPoolStrategy(min_size=1, max_size=share.most),
             num_cpus=0,
             num_gpus=share.gpus,

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -18,14 +17,18 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from ingest.ledger import Ledger
-from search_core.encoders.catalogue import ENCODERS, EncoderSpec, packaged_weights
-from search_core.errors import EncoderUnavailable, QueueUnavailable, SightlineError, StoreBusy
+from search_core.encoders.catalogue import ENCODERS, find_encoder
+from search_core.encoders.choice import for_this_machine
+from search_core.encoders.hub import is_here
+from search_core.errors import QueueUnavailable, SightlineError, StoreBusy
 from search_core.indexes.advice import LITE_ROWS
 from search_core.indexes.milvus_version import Evidence
 from search_core.settings import Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
+from sightline.cli.admin.models import record
 from sightline.cli.options import JsonOption, settings_of
 from sightline.cli.terminal import counted, err, open_workspace, print_json, say, table
+from sightline.workspace import Workspace
 
 if TYPE_CHECKING:
     from search_core.store.milvus.probe import Outcome
@@ -97,7 +100,7 @@ def doctor(
             {
                 "ok": all(check.state != "missing" for check in checks),
                 "checks": [asdict(check) for check in checks],
-                "encoders": [{**asdict(spec), "here": _is_here(spec)} for spec in ENCODERS],
+                "encoders": [record(spec) for spec in ENCODERS],
             }
         )
     else:
@@ -170,13 +173,20 @@ def _processor(settings: Settings) -> Iterator[Check]:
 
 def _encoder(settings: Settings) -> Iterator[Check]:
     try:
-        with open_workspace(settings) as workspace:
+        with Workspace(settings) as workspace:  # what it notes, the hint says
             encoder = workspace.encoder()
     except SightlineError as error:
         yield Check("Encoder", "missing", error.message, error.hint)
         return
     known = encoder.identity
-    yield Check("Encoder", "ok", f"{known.label}, {known.precision}")
+    spec = find_encoder(known.name)
+    is_demo = spec is not None and spec.is_demo
+    yield Check(
+        "Encoder",
+        "warning" if is_demo else "ok",
+        f"{known.label}, {known.precision}" + (", for the sample footage only" if is_demo else ""),
+        "`sightline models download` gets one for real footage." if is_demo else "",
+    )
 
 
 def _data_dir(settings: Settings) -> Iterator[Check]:
@@ -307,14 +317,6 @@ PROBES: tuple[Callable[[Settings], Iterator[Check]], ...] = (
 )
 
 
-def _is_here(spec: EncoderSpec) -> bool:
-    """Whether an encoder's weights come with the installation."""
-    try:
-        return bool(spec.package) and any(Path(packaged_weights(spec)).glob("*.safetensors"))
-    except EncoderUnavailable:
-        return False
-
-
 def _print_marked(heading: str, rows: Iterable[tuple[tuple[str, str], str, str, str]]) -> None:
     """Print rows of a mark and its style, a name, what was found, and what to do about it."""
     made = table("", heading, "Found", fold=("Found",))
@@ -329,17 +331,9 @@ def _print_marked(heading: str, rows: Iterable[tuple[tuple[str, str], str, str, 
 
 def _print_checks(checks: list[Check]) -> None:
     _print_marked("Check", ((_MARKS[one.state], one.name, one.found, one.hint) for one in checks))
-    encoders = table(
-        "Encoder", "Weights", "Size", "Dim", "Good for",
-        right=("Size", "Dim"), fold=("Weights", "Good for"),
-    )  # fmt: skip
-    for spec in ENCODERS:
-        where = "downloaded on first use"
-        if spec.package:
-            where = "here" if _is_here(spec) else "missing"
-        encoders.add_row(spec.name, where, f"{spec.parameters_m:.0f} M", str(spec.dim), spec.about)
-    say(encoders)
-    say(
-        "Choose one with --model; any other open_clip model works as well, "
-        "with --pretrained TAG or FILE."
-    )
+    names = [spec.label for spec in ENCODERS if is_here(spec)]
+    say(f"Encoders on this machine: {', '.join(names)}.")
+    best = for_this_machine()[0]
+    if not is_here(best):
+        say(f"Recommended for real footage here: {best.label}.")
+    say("`sightline models` lists all, compares them and downloads them; --model chooses one.")

@@ -175,6 +175,7 @@ def _folder_at(
 def _watch(
     settings: Settings, cameras: list[Camera], folders: list[WatchedFolder], json: bool
 ) -> None:
+    from ingest.cameras.service import shared_library
     from ingest.cameras.service import watch as run
 
     held = {f"The camera {camera.name}": camera.name for camera in cameras}
@@ -190,7 +191,7 @@ def _watch(
     with ExitStack() as stack:
         workspace = stack.enter_context(open_workspace(settings))
         store = workspace.store(create=True)
-        encoder = workspace.encoder()
+        encoder = workspace.encoder(library=shared_library(cameras, folders))
         stop = stack.enter_context(stopped_by(*STOP_SIGNALS))
         names = [camera.name for camera in cameras] + [str(folder.path) for folder in folders]
         note(f"Watching {', '.join(names)}; Ctrl-C stops.")

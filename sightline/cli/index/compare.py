@@ -23,7 +23,7 @@ from search_core.indexes import IndexSpec, SearchParams
 from search_core.lab.plan import FilterCase
 from search_core.lab.records import Comparison, IndexRun, RunContext, read_jsonl, write_jsonl
 from search_core.schema.filters import Filter
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.library import LibraryInfo
 from sightline.cli.errors import Stopped
 from sightline.cli.index.tables import (
@@ -307,11 +307,14 @@ def _encode_with(settings: Settings, info: LibraryInfo) -> Encode:
     """Return what embeds sentences; the encoder is loaded for that, and let go."""
 
     def encode(texts: Sequence[str]) -> Embeddings:
-        if settings.model != info.encoder.name:  # told without loading it
+        model, pretrained = settings.model, settings.pretrained
+        if model == AUTO_MODEL:
+            model, pretrained = info.encoder.name, info.encoder.pretrained or None
+        elif model != info.encoder.name:  # told without loading it
             raise EncoderMismatch(
                 f"The library's encoder is {info.encoder.name}, the one in use {settings.model}."
             )
-        encoder = open_workspace(settings).encoder()
+        encoder = open_workspace(settings).encoder(model, pretrained)
         info.require_encoder(encoder.identity)
         return encoder.encode_texts(texts)
 

@@ -34,12 +34,14 @@ from search_core.settings import MOST_WORKERS, Settings
 from sightline.cli.admin import audit
 from sightline.cli.options import (
     ClockOffsetOption,
+    DownloadOption,
     JsonOption,
     LibraryOption,
     NamePatternOption,
     OnlyLibraryOption,
     TagOption,
     TimezoneOption,
+    downloads_agreed,
     moment,
     of_cameras,
     settings_of,
@@ -165,6 +167,7 @@ def ingest(
     engine: EngineOption = "local",
     ray_address: RayAddressOption = None,
     workers: WorkersOption = None,
+    yes: DownloadOption = False,
     json: JsonOption = False,
 ) -> None:
     """Take footage and photographs into a library.
@@ -189,6 +192,8 @@ def ingest(
     _ = options.recipe  # what is unknown is refused before anything is loaded
     options.naming(settings, paths)
     chosen = _engine_of(settings, engine, ray_address, workers)
+    if yes:
+        settings = downloads_agreed(settings)
     report = run_ingest(settings, paths, options, bulk=bulk, engine=chosen)
     if json:
         print_json(report.to_json())
@@ -205,12 +210,13 @@ def _warn_of_encoder(settings: Settings, paths: list[str]) -> None:
     """Say that the encoder does not know what was ingested, where that is known."""
     sample = (settings.data_dir / "footage").resolve()
     is_own = any(not Path(path).resolve().is_relative_to(sample) for path in paths)
-    if is_own and not knows_footage(settings.model, [""]):
+    with open_workspace(settings) as workspace:
+        encoder = workspace.library().info.encoder.name
+    if is_own and not knows_footage(encoder, [""]):
         warn(
-            f"The encoder {settings.model} knows the drawn sample footage only: most searches of "
-            "other footage miss. `sightline --model ViT-B-32 --pretrained laion2b_s34b_b79k "
-            f"library reembed --library {settings.library}` embeds it anew with an encoder for "
-            "real footage, once its weights are downloaded."
+            f"The encoder {encoder} knows the drawn sample footage only: most searches of "
+            f"other footage miss. `sightline library reembed {settings.library}` embeds it anew "
+            "with an encoder for real footage, once `sightline models download` has got that."
         )
 
 
@@ -243,6 +249,10 @@ def run_ingest(
     """Ingest with a progress bar on stderr; Ctrl-C ends it after what is being done now."""
     with open_workspace(settings) as workspace:
         library = workspace.library()
+        if bulk:
+            workspace.bulk_storage()  # refuses an embedded Milvus before anything is made
+        workspace.store(create=True)
+        workspace.encoder()  # it may ask whether to download, which a bar would draw over
         with stoppable() as should_stop, _telling_progress() as on_progress:
             report = library.ingest(
                 paths,

@@ -75,7 +75,8 @@ def plan(
     parse_selector(keyframes)  # refused before anything is loaded
     asked.naming(settings, paths)
     milvus = _milvus(settings)
-    encoder = open_workspace(settings).encoder()
+    with open_workspace(settings) as workspace:
+        encoder = workspace.encoder()
     from ingest.engines.base import fitting_workers
     from ingest.estimate.planner import Planner
     from ingest.estimate.survey import surveyed

@@ -17,7 +17,7 @@ from ingest.ledger import Ledger
 from ingest.media.regions.registry import parse_regions, regions_help
 from ingest.report import ReembedReport, RegionsReport
 from search_core.errors import StoreError
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.endpoint import resolve_endpoint, running_serve
 from search_core.system.machine import bytes_below
 from sightline.cli.admin import audit
@@ -27,9 +27,11 @@ from sightline.cli.options import (
     AfterFilter,
     BeforeFilter,
     CameraFilter,
+    DownloadOption,
     JsonOption,
     NameArgument,
     YesOption,
+    downloads_agreed,
     make_filter,
     settings_of,
 )
@@ -134,9 +136,13 @@ def reembed(
     job: Annotated[
         bool, typer.Option("--job", help="Let a worker do it; `sightline jobs` shows how far.")
     ] = False,
+    yes: DownloadOption = False,
     json: JsonOption = False,
 ) -> None:
     """Give a library the encoder that --model and --pretrained name, or regions.
+
+    Without --model it is the one recommended for real footage on this machine; `sightline models`
+    lists others.
 
     Every keyframe is decoded again from its source at its moment, and embedded beside the vectors
     there are; the library answers with its old encoder until all of them are there. What cannot be
@@ -147,6 +153,8 @@ def reembed(
     midway, the same command goes on from there.
     """
     settings = settings_of(ctx, name)
+    if yes:
+        settings = downloads_agreed(settings)
     if regions is not None:
         parse_regions(regions)
     if job:
@@ -160,7 +168,11 @@ def reembed(
     with open_workspace(settings) as workspace:
         store = workspace.store()
         store.library(settings.library)
-        encoder = workspace.encoder()
+        if settings.model == AUTO_MODEL:
+            spec = workspace.encoder_for_footage()
+            encoder = workspace.encoder(spec.name, spec.pretrained)
+        else:
+            encoder = workspace.encoder()
         with progress_bar("Embedding") as show:
             report = run(settings, store, settings.library, encoder, on_progress=show)
     _print_reembedding(settings, report, json=json)
@@ -224,8 +236,13 @@ def _queue_reembedding(settings: Settings, regions: str | None, *, json: bool) -
     from ingest.jobs.client import Jobs
     from ingest.jobs.requests import ReembedRequest
 
+    model, pretrained = settings.model, settings.pretrained
+    if model == AUTO_MODEL and regions is None:
+        with open_workspace(settings) as workspace:
+            spec = workspace.encoder_for_footage()
+        model, pretrained = spec.name, spec.pretrained
     with closing(Jobs(settings)) as jobs:
-        asked = ReembedRequest(settings.library, settings.model, settings.pretrained, regions)
+        asked = ReembedRequest(settings.library, model, pretrained, regions)
         job_id = jobs.submit(asked)
     if json:
         print_json({"job": job_id})

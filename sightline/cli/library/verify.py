@@ -16,7 +16,7 @@ from ingest.report import Progress
 from search_core.encoders.base import Encoder
 from search_core.errors import UsageError
 from search_core.schema.entity import ms_from_datetime
-from search_core.settings import Settings
+from search_core.settings import AUTO_MODEL, Settings
 from search_core.store.endpoint import resolve_endpoint
 from sightline.cli.admin import audit
 from sightline.cli.options import JsonOption, OnlyLibraryOption, YesOption, duration, settings_of
@@ -122,7 +122,7 @@ class _Check:
                 return  # rows of damaged libraries can be neither read nor missed
             if self.left:
                 line.update("Restoring damaged files …")
-                restored = restore_files(self._settings, endpoint, self._encoder)
+                restored = restore_files(self._settings, endpoint, self._likely_encoder)
                 self.mended, self.left = restored.mended, restored.left
                 self.kept, self.undeleted = restored.kept, restored.undeleted
             if not self.left:
@@ -181,12 +181,24 @@ class _Check:
             self.left = found
             if mend and found:
                 self.left = repair(
-                    settings, store, found, self._encoder, say_source, self.undeleted
+                    settings,
+                    store,
+                    found,
+                    lambda library: workspace.encoder(library=library),
+                    say_source,
+                    self.undeleted,
                 )
                 self.mended += [item for item in found if not _is_among(item, self.left)]
 
-    def _encoder(self) -> Encoder:
-        return open_workspace(self._settings).encoder()
+    def _likely_encoder(self) -> Encoder:
+        """Return the encoder that is named, else the likeliest: no library says what made it."""
+        from search_core.encoders.choice import demo_encoder, here_for_footage
+
+        workspace = open_workspace(self._settings)
+        if self._settings.model != AUTO_MODEL:
+            return workspace.encoder()
+        spec = here_for_footage() or demo_encoder()
+        return workspace.encoder(spec.name, spec.pretrained or None)
 
 
 def _is_among(finding: Finding, others: list[Finding]) -> bool:

@@ -13,7 +13,7 @@ from ingest.cameras.camera import configured_cameras
 from ingest.cameras.folders.folder import configured_folders
 from ingest.cameras.folders.roster import FolderRoster
 from ingest.cameras.roster import Roster
-from ingest.cameras.service import watch
+from ingest.cameras.service import shared_library, watch
 from search_core.errors import SightlineError
 from search_core.settings import load_settings
 from search_core.system.cancellation import stopped_by
@@ -28,12 +28,12 @@ def main() -> int:
     try:
         settings = load_settings()
         cameras = configured_cameras(settings)
-        configured_folders(settings)  # refused before anything is loaded
+        folders = configured_folders(settings)  # refused before anything is loaded
         with stopped_by(signal.SIGTERM, signal.SIGINT) as stop, Workspace(settings) as workspace:
-            encoder = workspace.encoder()
+            encoder = workspace.encoder(library=shared_library(cameras, folders))
             store = workspace.store(create=True)
-            roster, folders = Roster(settings).watched, FolderRoster(settings).watched
-            watch(settings, store, encoder, cameras, stop, roster=roster, folders=folders)
+            roster, watched = Roster(settings).watched, FolderRoster(settings).watched
+            watch(settings, store, encoder, cameras, stop, roster=roster, folders=watched)
     except SightlineError as error:
         sys.stderr.write(f"{error.message} {error.hint}".strip() + "\n")
         return error.exit_code

@@ -154,7 +154,12 @@ def worker(ctx: typer.Context) -> None:
             encoder = workspace.encoder()
             note(f"Performing the jobs of {settings.queue_shown}; Ctrl-C stops.")
             run_worker(
-                settings, store=store, encoder=encoder, load_encoder=workspace.encoder, stop=stop
+                settings,
+                store=store,
+                encoder=encoder,
+                load_encoder=workspace.encoder,
+                encoder_of=lambda library: workspace.encoder(library=library),
+                stop=stop,
             )
     note("Stopped.")
 

@@ -34,6 +34,7 @@ from search_core.store.milvus.store import MilvusStore
 from tests.conftest import clip_like_vectors, make_entity
 from tests.dashboard.conftest import ROWS, OpenPage, words
 from tests.dashboard.searching import tick
+from tests.support.model_hub import recommended_small_model
 
 
 def metrics(app: AppTest) -> dict[str, str]:
@@ -373,3 +374,76 @@ def test_a_library_whose_encoder_does_not_know_its_footage_says_so(
     resources.store().upsert("drawn", library[:1], clip_like_vectors(1, identity.dim))
     resources.forget_what_was_read()
     assert "Most searches here miss" in words(open_page("library", library="drawn"))
+
+
+def test_who_may_has_a_library_embedded_anew_with_an_encoder_for_footage(
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    identity = replace(resources.encoder().identity, name="sightline-demo")
+    resources.store().ensure_library("drawn", identity)
+    resources.store().upsert("drawn", library[:1], clip_like_vectors(1, identity.dim))
+    resources.forget_what_was_read()
+    app = open_page("library", library="drawn")
+    assert not [one for one in app.button if one.key == "embed-anew"], "its weights cannot be had"
+
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    app = open_page("library", library="drawn")
+    [button] = [one for one in app.button if one.key == "embed-anew"]
+    assert button.label.replace("\\", "") == "Embed anew with ViT-B-32-256"
+    assert "605.2 MB, licence MIT" in button.help
+    said = words(button.click().run()).replace("\\", "")
+    assert "being embedded anew with ViT-B-32-256" in said
+    [job] = resources.jobs().list()
+    assert (job.kind, job.request["model"]) == ("reembed", "ViT-B-32-256")
+
+
+def test_a_new_library_is_made_with_the_encoder_that_is_chosen(
+    library: list[MediaEntity], open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MODEL", "auto")
+    resources.settings.clear()
+    resources._workspace.clear()
+    app = open_page("library", view="Libraries")
+    [choice] = [one for one in app.selectbox if one.label == "Encoder"]
+    assert choice.options == ["To try the sample footage: sightline-demo"]
+
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    resources._workspace.clear()
+    app = open_page("library", view="Libraries")
+    [choice] = [one for one in app.selectbox if one.label == "Encoder"]
+    assert choice.options[0] == ("Real footage: ViT-B-32-256 (605.2 MB, MIT)")
+    choice.select_index(len(choice.options) - 1)
+    [name] = [one for one in app.text_input if one.label == "Name"]
+    name.input("tried")
+    next(one for one in app.button if one.label == "Create").click().run()
+    assert resources.store().library("tried").encoder.name == "sightline-demo"
+    # The library that was there is asked with its own encoder.
+    names = [resources.encoder(library).identity.name for library in ("main", "tried")]
+    assert names[0].startswith("local-dir:") and names[1] == "sightline-demo"
+
+
+def test_the_encoder_of_a_new_library_is_downloaded_when_it_is_created(
+    library: list[MediaEntity],
+    open_page: OpenPage,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    monkeypatch.setenv("SIGHTLINE_MODEL", "auto")
+    monkeypatch.setenv("SIGHTLINE_ENCODER_DOWNLOAD", "ask")
+    resources.settings.clear()
+    resources._workspace.clear()
+    with recommended_small_model(monkeypatch, tmp_path_factory.mktemp("hub")) as hub:
+        app = open_page("library", view="Libraries")
+        assert not hub.asked
+        [name] = [one for one in app.text_input if one.label == "Name"]
+        name.input("real")
+        next(one for one in app.button if one.label == "Create").click().run()
+        assert "Created the library real" in words(app) or not app.error
+        assert ("GET", "open_clip_model.safetensors", "") in hub.asked
+        assert resources.store().library("real").encoder.name == "small-clip"
+        hub.asked.clear()
+        assert resources.encoder("real").identity.dim == 32 and not hub.asked

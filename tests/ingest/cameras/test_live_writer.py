@@ -216,7 +216,7 @@ def test_verify_looks_at_each_still_by_itself(
     store.delete("main", Filter(ids=(third.id,)))
 
     findings = list(verify(settings, store, ["main"]))
-    left = repair(settings, store, findings, lambda: encoder)
+    left = repair(settings, store, findings, lambda _: encoder)
 
     assert sorted(f.kind for f in findings) == [
         "keyframes_missing", "media_missing", "thumbnail_missing",

@@ -42,7 +42,7 @@ def kinds(settings: Settings, store: MemoryStore) -> list[str]:
 
 
 def mend(settings: Settings, store: MemoryStore, encoder: HistogramEncoder) -> list[Finding]:
-    return repair(settings, store, found(settings, store), lambda: encoder)
+    return repair(settings, store, found(settings, store), lambda _: encoder)
 
 
 def test_what_is_in_order_gives_no_findings(

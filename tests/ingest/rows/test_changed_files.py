@@ -153,10 +153,10 @@ def test_new_content_that_cannot_be_read_leaves_the_old_rows_and_is_told(
     assert places(store) == before
     [finding] = findings(settings, store)
     assert (finding.kind, finding.repairable) == ("media_changed", True)
-    [left] = repair(settings, store, [finding], lambda: encoder)
+    [left] = repair(settings, store, [finding], lambda _: encoder)
     assert left.kind == "media_changed" and not left.repairable
     make_photo(latest, colour=(0, 200, 0))
-    assert repair(settings, store, findings(settings, store), lambda: encoder) == []
+    assert repair(settings, store, findings(settings, store), lambda _: encoder) == []
     assert places(store) == [("latest.jpg", content_of(latest).source_id)]
     assert findings(settings, store) == []
 
@@ -202,7 +202,7 @@ def test_rows_of_an_ingest_that_was_killed_go_when_the_file_is_another(
         connection.execute("DELETE FROM sources")
     make_clip(cam, seconds=6)
     assert "unfinished" in [finding.kind for finding in findings(settings, store)]
-    assert repair(settings, store, findings(settings, store), lambda: encoder) == []
+    assert repair(settings, store, findings(settings, store), lambda _: encoder) == []
     assert {source for _, source in places(store)} == {content_of(cam).source_id}
     assert findings(settings, store) == []
 

@@ -36,7 +36,7 @@ def test_the_catalogue_says_which_languages_an_encoder_knows() -> None:
 def test_a_missing_extra_is_named_before_anything_is_downloaded(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("search_core.encoders.openclip._hub_answers", lambda: pytest.fail("asked"))
+    monkeypatch.setattr("search_core.encoders.openclip.hub_answers", lambda: pytest.fail("asked"))
     with pytest.raises(EncoderUnavailable, match="the package transformers") as refused:
         OpenClipEncoder(*name.split())
     assert "pip install 'sightline[multilingual]'" in refused.value.hint
@@ -56,7 +56,45 @@ def test_a_multilingual_encoder_embeds_sentences_and_pictures(tmp_path: Path) ->
     assert not np.allclose(texts[0], texts[2], atol=1e-3)
 
 
+def test_a_checkpoint_takes_the_tokenizer_beside_it_and_never_asks_the_hub(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformers = pytest.importorskip("transformers", reason="the extra multilingual")
+    _write_tokenizer(tmp_path, transformers)
+    open_clip = import_open_clip()
+    described = {
+        "embed_dim": 16,
+        "vision_cfg": {
+            "image_size": 32,
+            "layers": 1,
+            "width": 32,
+            "patch_size": 16,
+            "head_width": 16,
+        },
+        "text_cfg": {"hf_tokenizer_name": "nobody/tokenizer", "width": 32, "heads": 2, "layers": 1},
+    }
+    configs = {**open_clip.factory._MODEL_CONFIGS, "small-siglip": described}
+    monkeypatch.setattr(open_clip.factory, "_MODEL_CONFIGS", configs)
+    monkeypatch.setattr("search_core.encoders.openclip.hub_answers", lambda: pytest.fail("asked"))
+    from safetensors.torch import save_file
+
+    weights = tmp_path / "weights.safetensors"
+    save_file(open_clip.create_model("small-siglip").state_dict(), weights)
+    texts = OpenClipEncoder("small-siglip", str(weights)).encode_texts(["白色汽车", "a white car"])
+    assert not np.allclose(texts[0], texts[1], atol=1e-3)
+
+    (tmp_path / "tokenizer.json").unlink()
+    with pytest.raises(EncoderUnavailable, match=r"needs tokenizer\.json of nobody/tok") as refused:
+        OpenClipEncoder("small-siglip", str(weights))
+    assert "beside the checkpoint" in refused.value.hint
+
+
 def _write_model(folder: Path, transformers: Any) -> None:
+    _write_tokenizer(folder, transformers)
+    _write_towers(folder, transformers)
+
+
+def _write_tokenizer(folder: Path, transformers: Any) -> None:
     from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 
     special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
@@ -73,6 +111,9 @@ def _write_model(folder: Path, transformers: Any) -> None:
         tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="<pad>",
         unk_token="<unk>", sep_token="</s>", cls_token="<s>",
     ).save_pretrained(folder)  # fmt: skip
+
+
+def _write_towers(folder: Path, transformers: Any) -> None:
     transformers.XLMRobertaConfig(
         vocab_size=200, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
         intermediate_size=64, max_position_embeddings=90, pad_token_id=1,

@@ -57,13 +57,13 @@ def test_repair_fetches_again_what_it_needs(
         (settings.data_dir / entity.thumbnail).unlink()
     findings = list(verify(settings, store, ["main"]))
     assert {finding.kind for finding in findings} == {"thumbnail_missing"}
-    assert repair(settings, store, findings, lambda: encoder) == []
+    assert repair(settings, store, findings, lambda _: encoder) == []
     assert list(verify(settings, store, ["main"])) == []
     assert spooled(settings) == []
     [photo] = [entity for entity in store.entities("main") if entity.media_type == "image"]
     (settings.data_dir / photo.thumbnail).unlink()
     put("a.jpg", (1, 200, 1))
-    assert repair(settings, store, list(verify(settings, store, ["main"])), lambda: encoder) == []
+    assert repair(settings, store, list(verify(settings, store, ["main"])), lambda _: encoder) == []
     assert list(verify(settings, store, ["main"])) == []
     [now] = [entity for entity in store.entities("main") if entity.media_type == "image"]
     assert now.source_id != photo.source_id  # the picture that is there now
