@@ -59,10 +59,13 @@ def give_regions(
     """
     began_s = time.monotonic()
     proposer = parse_regions(kind)
+    if proposer is not None:
+        proposer.check()
     info = store.library(library, encoder.identity)
     report = RegionsReport(proposer.name if proposer else OFF)
     with Ledger(settings.ledger_path) as ledger:
-        known = _Recorded(ledger, library, encoder.identity.digest, report.kind)
+        recorded = proposer.spelling if proposer else OFF
+        known = _Recorded(ledger, library, encoder.identity.digest, recorded)
         if proposer is None:
             _remove_all(store, library, known)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from PIL import Image
 
@@ -59,10 +59,23 @@ class RegionProposer(Protocol):
         ...
 
 
+def square_around(left: float, top: float, right: float, bottom: float, margin: float) -> Box:
+    """Return the box round a thing's box, ``margin`` times as large, within the picture.
+
+    It is as wide as it is high in shares of the picture, so that an encoder sees it in the shape in
+    which it sees whole pictures, and no smaller than LEAST_SIDE.
+    """
+    side = min(1.0, max(LEAST_SIDE, margin * max(right - left, bottom - top)))
+    x = min(max(0.0, (left + right - side) / 2), 1.0 - side)
+    y = min(max(0.0, (top + bottom - side) / 2), 1.0 - side)
+    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+
+
 class NamedProposer(ABC):
     """A proposer that people name; a subclass is a frozen dataclass.
 
-    ``help`` says in a clause what its regions are. ``sees_motion``: it goes by what moves, and a
+    ``help`` says in a clause what its regions are. ``argument`` is the word for what has to follow
+    the name, ``NAME:ARGUMENT``, "" for nothing. ``sees_motion``: it goes by what moves, and a
     still alone shows it nothing. The registry lists the classes.
     """
 
@@ -70,7 +83,21 @@ class NamedProposer(ABC):
 
     name: ClassVar[str]
     help: ClassVar[str]
+    argument: ClassVar[str] = ""
     sees_motion: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, argument: str) -> Self:
+        """Return the proposer with its argument; raises UsageError for one that cannot be."""
+        return cls()
+
+    @property
+    def spelling(self) -> str:
+        """How it is recorded, and read again without looking at any file."""
+        return self.name
+
+    def check(self) -> None:  # noqa: B027 - most need nothing
+        """Raise UsageError where what it needs is of no use; it may take a few seconds."""
 
     @property
     @abstractmethod

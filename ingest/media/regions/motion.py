@@ -14,7 +14,7 @@ import numpy as np
 
 from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, DecodedFrame, Mask, small_picture_of
 from ingest.media.keyframes.analysis.background import Background
-from ingest.media.regions.base import LEAST_SIDE, NamedProposer, Region
+from ingest.media.regions.base import LEAST_SIDE, NamedProposer, Region, square_around
 from search_core.schema.entity import Box
 
 #: Blocks that are this far apart are still one thing: a walker's legs, a lorry's windscreen.
@@ -35,11 +35,7 @@ _MOST_BOXES = 8
 
 @dataclass(frozen=True, slots=True)
 class MotionBoxes(NamedProposer):
-    """Boxes round what moves, the largest first; none where all of the picture has changed.
-
-    A box is as wide as it is high in shares of the picture, so that an encoder sees it in the
-    shape in which it sees whole pictures.
-    """
+    """Boxes round what moves, the largest first; none where all of the picture has changed."""
 
     name: ClassVar[str] = "motion"
     help: ClassVar[str] = "what moves before the background"
@@ -163,10 +159,7 @@ def _box(rows: slice, columns: slice) -> Box:
     """Return a thing's box with its margin, within the picture."""
     left, right = columns.start / SMALL_WIDTH, columns.stop / SMALL_WIDTH
     top, bottom = rows.start / SMALL_HEIGHT, rows.stop / SMALL_HEIGHT
-    side = min(1.0, max(LEAST_SIDE, _MARGIN * max(right - left, bottom - top)))
-    x = min(max(0.0, (left + right - side) / 2), 1.0 - side)
-    y = min(max(0.0, (top + bottom - side) / 2), 1.0 - side)
-    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+    return square_around(left, top, right, bottom, _MARGIN)
 
 
 def _covers(one: Box, other: Box) -> bool:

@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from ingest.ledger import Ledger
-from ingest.media.regions.registry import parse_regions, regions_help
+from ingest.media.regions.registry import regions_help, spelled
 from ingest.report import ReembedReport, RegionsReport
 from search_core.errors import StoreError
 from search_core.settings import Settings
@@ -148,7 +148,7 @@ def reembed(
     """
     settings = settings_of(ctx, name)
     if regions is not None:
-        parse_regions(regions)
+        regions = spelled(regions)
     if job:
         _queue_reembedding(settings, regions, json=json)
         return

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from ingest.media.regions.tiles import TILES, Tiles
 from ingest.media.video.frames import turned
 from ingest.options import IngestOptions
 from search_core.errors import UsageError
+from tests.support.onnx_files import red_and_blue_detector
 
 
 def frame(
@@ -26,16 +28,30 @@ def frame(
     return DecodedFrame(1000 * second, 640, 360, image, foreground=foreground)
 
 
+@pytest.fixture
+def detector(tmp_path: Path) -> str:
+    """A detector, as it is typed."""
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "Finds Things.onnx"
+    file.write_bytes(red_and_blue_detector())
+    return f"detector:{file}"
+
+
 @pytest.mark.parametrize("name", list(PROPOSERS))
-def test_every_proposer_has_what_the_registry_needs(name: str) -> None:
-    proposer = parse_regions(f" {name.upper()} ")
+def test_every_proposer_has_what_the_registry_needs(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    typed = request.getfixturevalue(name) if PROPOSERS[name].argument else name
+    proposer = parse_regions(f" {typed.replace(name, name.upper(), 1)} ")
     assert proposer is not None and proposer.recipe.startswith(f"{name}:")
     assert pickle.loads(pickle.dumps(proposer)) == proposer
+    assert parse_regions(proposer.spelling) == proposer
+    proposer.check()
     assert name in regions_help() and PROPOSERS[name].help
     for region in proposer.finder().regions_of(frame(0)):
         left, top, right, bottom = region.box
         assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
-    assert IngestOptions(regions=name).recipe != IngestOptions().recipe
+    assert IngestOptions(regions=typed).recipe != IngestOptions(regions="off").recipe
 
 
 def test_off_proposes_nothing_and_what_is_unknown_is_named() -> None:
