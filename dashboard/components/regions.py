@@ -13,7 +13,12 @@ from ingest.media.regions.registry import OFF, PROPOSERS, spelled
 from search_core.errors import UsageError
 from search_core.settings import Settings
 
-_LABELS = {OFF: N_("none"), "motion": N_("what moves"), "tiles": N_("tiles of the picture")}
+_LABELS = {
+    OFF: N_("none"),
+    "auto": N_("as the footage is"),
+    "motion": N_("what moves"),
+    "tiles": N_("tiles of the picture"),
+}
 _WITHOUT_FILES = [name for name, proposer in PROPOSERS.items() if not proposer.argument]
 
 

@@ -258,7 +258,7 @@ class _Run:
 
     def _take_stills(self, entities: Sequence[MediaEntity], reason: str) -> None:
         """Take the stills of a live camera; leave what cannot be decoded for a reason."""
-        finder = self._proposer.finder()
+        finder = self._proposer.finder(min(self._encoder.preprocess.size))
         for entity in sorted(entities, key=lambda one: one.pts_ms):
             image = None
             if not reason and not self._proposer.sees_motion:

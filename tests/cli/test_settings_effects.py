@@ -244,8 +244,8 @@ def test_the_dashboard_offers_the_detector_of_this_file(set_to: SetTo, tmp_path:
     pytest.importorskip("onnxruntime")
     file = tmp_path / "yolox.onnx"
     file.write_bytes(b"any")
-    assert offered_regions(set_to()) == ["off", "motion", "tiles"]
-    assert offered_regions(set_to(MEDIA_DETECTOR=str(file)))[3:] == [spelled(f"detector:{file}")]
+    assert offered_regions(set_to()) == ["off", "auto", "motion", "tiles"]
+    assert offered_regions(set_to(MEDIA_DETECTOR=str(file)))[4:] == [spelled(f"detector:{file}")]
 
 
 @shows("queue")

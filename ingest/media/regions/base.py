@@ -15,6 +15,8 @@ from search_core.schema.entity import Box, RowKind
 #: A crop is never smaller than this share of the picture's sides: what is smaller is a few pixels,
 #: and needs what is around it.
 LEAST_SIDE = 0.08
+#: The shorter side of what most encoders take.
+USUAL_INPUT_PX = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,11 @@ class RegionProposer(Protocol):
         """The proposer and the numbers it works with, as a short stable string."""
         ...
 
-    def finder(self) -> RegionFinder:
-        """Return a fresh finder for one video or photograph."""
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> RegionFinder:
+        """Return a fresh finder for one video or photograph.
+
+        ``input_px`` is the shorter side of what the encoder takes.
+        """
         ...
 
 
@@ -105,8 +110,11 @@ class NamedProposer(ABC):
         """The proposer and the numbers it works with, as a short stable string."""
 
     @abstractmethod
-    def finder(self) -> RegionFinder:
-        """Return a fresh finder for one video or photograph."""
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> RegionFinder:
+        """Return a fresh finder for one video or photograph.
+
+        ``input_px`` is the shorter side of what the encoder takes.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +127,7 @@ class GivenRegions:
     by_pts_ms: Mapping[int, tuple[Region, ...]] = field(default_factory=dict)
     recipe: ClassVar[str] = "given"
 
-    def finder(self) -> GivenRegions:
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> GivenRegions:
         """Return itself: it has nothing to remember."""
         return self
 

@@ -19,7 +19,13 @@ from typing import ClassVar, Self
 from PIL import Image
 
 from ingest.media.base import DecodedFrame
-from ingest.media.regions.base import LEAST_SIDE, NamedProposer, Region, square_around
+from ingest.media.regions.base import (
+    LEAST_SIDE,
+    USUAL_INPUT_PX,
+    NamedProposer,
+    Region,
+    square_around,
+)
 from ingest.media.regions.onnx_model import LEAST_SCORE, OnnxModel
 from search_core.errors import MediaError, UsageError, in_words
 from search_core.messages import Message
@@ -101,7 +107,7 @@ class Detector(NamedProposer):
         """How it is recorded: with its file's place and digest."""
         return f"{self.name}:{self.path}#{self.digest}"
 
-    def finder(self) -> _Finder:
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> _Finder:
         """Return a finder that loads the model at the first picture."""
         return _Finder(self)
 
