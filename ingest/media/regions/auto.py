@@ -22,7 +22,7 @@ _MOVED_SHARE = 0.5
 _PARTS = 2
 #: A picture is tiled where its shorter side is so many times what the encoder takes. Below that,
 #: most of what a tile shows is to be seen in the whole picture.
-_LEAST_TIMES = 4
+_LEAST_TIMES = 6
 
 
 @dataclass(frozen=True, slots=True)

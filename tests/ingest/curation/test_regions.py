@@ -57,7 +57,7 @@ def footage(media: Path) -> Path:
     return media
 
 
-@pytest.mark.parametrize("kind", ["tiles", "motion", "detector"])
+@pytest.mark.parametrize("kind", ["auto", "tiles", "motion", "detector"])
 def test_it_is_as_if_ingested_with_these_regions(
     footage: Path, settings: Settings, store: MemoryStore, take_in: TakeIn, kind: str,
     tmp_path: Path,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -143,3 +144,41 @@ def test_a_region_is_cut_out_of_a_picture_of_any_size() -> None:
         1,
         1,
     )
+
+
+def moments(*frames: DecodedFrame, name: str = "auto", input_px: int = 50) -> list[set[str]]:
+    """Return the kinds of the regions of each frame of one video or photograph."""
+    proposer = parse_regions(name)
+    assert proposer is not None
+    finder = proposer.finder(input_px)
+    return [{region.kind for region in finder.regions_of(each)} for each in frames]
+
+
+def test_auto_takes_what_moves_before_a_fixed_camera() -> None:
+    still = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    moves = still.copy()
+    moves[5:9, 5:9] = True
+    assert moments(frame(0, foreground=still), frame(1, foreground=moves)) == [set(), {"motion"}]
+    # Where the selector does not look for it, keyframes are compared with those before.
+    thing = (300, 200, 340, 240)
+    assert moments(*(replace(each, span_ms=500) for each in (frame(0), frame(1, thing)))) == [
+        set(),
+        {"motion"},
+    ]
+
+
+def test_auto_tiles_what_a_moving_camera_shows_and_large_photographs() -> None:
+    everything = np.ones((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    moved = frame(1, (0, 0, 640, 360), foreground=everything)
+    assert moments(frame(0, foreground=~everything), moved) == [set(), {"tile"}]
+    assert moments(frame(0)) == [{"tile"}]
+    quarters = Tiles().finder().regions_of(frame(0))[:4]
+    auto = parse_regions("auto")
+    assert auto is not None and auto.finder(50).regions_of(frame(0)) == quarters
+
+
+def test_auto_tiles_nothing_that_has_hardly_more_pixels_than_the_encoder_takes() -> None:
+    everything = np.ones((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    assert moments(frame(0), input_px=224) == [set()]
+    assert moments(frame(1, foreground=everything), input_px=224) == [set()]
+    assert moments(frame(0), input_px=60) == [{"tile"}]
