@@ -13,6 +13,8 @@ from search_core.errors import UsageError
 
 #: No regions: whole pictures alone.
 OFF = "off"
+#: By what the footage is: the usual ones.
+AUTO = "auto"
 
 
 def _found() -> dict[str, type[NamedProposer]]:

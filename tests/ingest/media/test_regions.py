@@ -177,6 +177,22 @@ def test_auto_tiles_what_a_moving_camera_shows_and_large_photographs() -> None:
     assert auto is not None and auto.finder(50).regions_of(frame(0)) == quarters
 
 
+def test_auto_tiles_what_a_camera_shows_that_turns_slowly_but_not_what_passes_before_it() -> None:
+    view = np.random.default_rng(5).integers(0, 255, (36, 128, 3), dtype=np.uint8)
+    wide = Image.fromarray(view).resize((1280, 360), Image.Resampling.BICUBIC)
+
+    def seen(second: int, left: int, lorry: int | None = None) -> DecodedFrame:
+        image = wide.crop((left, 0, left + 640, 360))
+        if lorry is not None:
+            image.paste((240, 240, 240), (lorry, 180, lorry + 160, 280))
+        return DecodedFrame(1000 * second, 640, 360, image, span_ms=1000)
+
+    turning = moments(*(seen(second, 30 * second) for second in range(8)))
+    assert turning[0] == set() and turning[2:] == [{"tile"}] * 6
+    passing = moments(*(seen(second, 0, 90 * second - 200) for second in range(8)))
+    assert {"tile"} not in passing and {"motion"} in passing
+
+
 def test_auto_tiles_nothing_that_has_hardly_more_pixels_than_the_encoder_takes() -> None:
     everything = np.ones((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
     assert moments(frame(0), input_px=224) == [set()]
