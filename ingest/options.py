@@ -73,7 +73,7 @@ class IngestOptions:
 
         Raises UsageError for what is unknown.
         """
-        return replace(self, regions=spelled(self.regions))
+        return self if self.regions == OFF else replace(self, regions=spelled(self.regions))
 
     @property
     def describes_sources(self) -> bool:
