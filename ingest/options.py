@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
-from ingest.media.regions.base import RegionProposer
-from ingest.media.regions.registry import OFF, parse_regions
+from ingest.media.regions.base import NamedProposer
+from ingest.media.regions.registry import OFF, parse_regions, spelled
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
@@ -35,7 +35,7 @@ class IngestOptions:
     """How sources are to be ingested: from the command line to the worker, and in the ledger.
 
     ``keyframes`` is a selector as it is typed (see :mod:`ingest.media.keyframes.registry`), and
-    ``regions`` the name of what proposes parts of keyframes that are embedded as well, or ``off``.
+    ``regions`` what proposes parts of keyframes that are embedded as well, as typed, or ``off``.
     ``camera`` names all of them; without it their names or folders do. ``started_at`` is when the
     first recording began, without a zone in that of its camera. ``timezones`` (``ZONE`` or
     ``CAMERA=ZONE``) and ``clock_offsets`` (``+90s`` or ``CAMERA=+90s``) go before those of the
@@ -64,9 +64,16 @@ class IngestOptions:
         return keyframes if proposer is None else f"{keyframes}+regions:{proposer.recipe}"
 
     @property
-    def proposer(self) -> RegionProposer | None:
+    def proposer(self) -> NamedProposer | None:
         """What proposes regions, None for none; raises UsageError for what is unknown."""
         return None if self.regions == OFF else parse_regions(self.regions)
+
+    def spelled(self) -> IngestOptions:
+        """Return them as they are recorded: a detector by its file's place and digest.
+
+        Raises UsageError for what is unknown.
+        """
+        return self if self.regions == OFF else replace(self, regions=spelled(self.regions))
 
     @property
     def describes_sources(self) -> bool:

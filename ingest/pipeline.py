@@ -182,6 +182,9 @@ def ingest(
     hashes) that are taken in again although they are done. Raises UsageError for options that
     cannot be, EncoderMismatch, and StoreError when Milvus fails or a disk is full.
     """
+    asked = asked.spelled()
+    if (proposer := asked.proposer) is not None:
+        proposer.check()
     plan = Plan.of(paths, asked, settings, encoder, library, anew)
     remote = RemoteFiles(settings.remote)
     sources = list(find_sources(paths, settings.data_dir, remote, watched=watched))

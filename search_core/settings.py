@@ -62,6 +62,7 @@ class MediaSettings(BaseModel):
     """How media is decoded: limits, thumbnails (longest side in pixels), worker processes.
 
     ``server_folders`` are folders of this machine from which the dashboard may take in files.
+    ``detector`` is an ONNX file that it offers to find regions with.
     ``read``: whether an ingest reads lettering where what reads it is installed.
     """
 
@@ -70,6 +71,7 @@ class MediaSettings(BaseModel):
     thumbnail_px: int = Field(default=384, ge=32, le=4096)
     workers: int | None = Field(default=None, ge=0, le=MOST_WORKERS)
     server_folders: tuple[Path, ...] = ()
+    detector: Path | None = None
     read: Literal["auto", "off"] = "auto"
 
 

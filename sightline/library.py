@@ -351,7 +351,7 @@ class Library:
         on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
         check: Callable[[], None] = lambda: None,
     ) -> RegionsReport:
-        """Give its keyframes regions: ``"motion"``, ``"tiles"``, or ``"off"`` for none any more.
+        """Give its keyframes regions: ``"motion"``, ``"tiles"``, ``"detector:FILE"``, or ``"off"``.
 
         Each source is decoded again; the report counts keyframes whose source is gone. What
         ``check``, which is called often, raises ends it; the same call goes on from there. Raises

@@ -213,7 +213,7 @@ def _about(folder: WatchedFolder) -> str:
     if folder.keyframes != "auto":
         parts.append(_("Keyframes {how}").format(how=plain(folder.keyframes)))
     if folder.regions != OFF:
-        parts.append(_("Regions: {which}").format(which=name_of_regions(folder.regions)))
+        parts.append(_("Regions: {which}").format(which=plain(name_of_regions(folder.regions))))
     if folder.tags:
         parts.append(_("Tags {tags}").format(tags=plain(", ".join(folder.tags))))
     parts.append(_("Library {library}.").format(library=plain(folder.library)))

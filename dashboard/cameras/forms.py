@@ -111,7 +111,8 @@ def _where_from(camera: Camera) -> str:
     if not camera.added:
         return _("From `sightline.toml` on the server; its address is changed there.") + " " + into
     if camera.regions != OFF:
-        into = _("Regions: {which}").format(which=name_of_regions(camera.regions)) + " · " + into
+        which = plain(name_of_regions(camera.regions))
+        into = _("Regions: {which}").format(which=which) + " · " + into
     return plain(camera.address) + (" · " + _("paused") if camera.paused else "") + " · " + into
 
 

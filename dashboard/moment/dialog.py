@@ -36,7 +36,7 @@ from dashboard.i18n.formatting import clock, local_time, plain
 from dashboard.i18n.gettext import _
 from dashboard.moment.downloads import offer_downloads
 from dashboard.moment.facts import is_why_asked, show_facts, show_why, why_switch
-from dashboard.moment.regions import offer_regions
+from dashboard.moment.regions import offer_regions, stored_regions
 from dashboard.moment.selection import unselect
 from dashboard.query import terms as search_terms
 from dashboard.query.request import forget_answer
@@ -361,19 +361,46 @@ def _choose_region(
 ) -> None:
     """Let a region be drawn on an entity's still, or a stored one be chosen, to search by."""
     key = f"region-{entity.id}"
-    region_picker(still_of(entity), None, key)
+    stored = stored_regions(library, entity, box)
+    region_picker(
+        still_of(entity), None, key, {label: drawn for label, (_row, drawn) in stored.items()}
+    )
+
+    def row_id() -> str | None:
+        """Return which stored region the rectangle is, None where it is drawn by hand."""
+        picked = picked_region(key)
+        return next((row.id for row, drawn in stored.values() if drawn == picked), None)
+
+    def look_for_more() -> None:
+        row = row_id()
+        search_terms.look_for_more_like(row or entity.id, part=None if row else picked_region(key))
+
     with st.container(horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-        st.caption(_("Draw a rectangle, or move it with the arrow keys."), width="content")
+        st.caption(_choosing_hint(bool(stored)), width="content")
         st.space("stretch")
         st.button(_("Cancel"), on_click=_stop_choosing)
-        if st.button(
-            _("Search this region"),
-            type="primary",
-            on_click=lambda: search_terms.look_for_more_like(entity.id, part=picked_region(key)),
+        row = row_id()
+        if (
+            is_answer
+            and row
+            and st.button(
+                _("Leave it out"),
+                help=_("Leave out what looks like this region"),
+                on_click=search_terms.look_for_less_like,
+                args=(search_terms.NOT_LIKE, (row,)),
+            )
         ):
-            _go(library, entity.id, picked_region(key), searching)
-    if (stored := offer_regions(library, entity, box, is_answer)) is not None:
-        _go(library, stored, None, searching)
+            _go(library, row, None, searching)
+        if st.button(_("Search this region"), type="primary", on_click=look_for_more):
+            _go(library, row or entity.id, None if row else picked_region(key), searching)
+    if (chosen := offer_regions(entity, stored, is_answer)) is not None:
+        _go(library, chosen, None, searching)
+
+
+def _choosing_hint(has_stored: bool) -> str:
+    if has_stored:
+        return _("Draw a rectangle, move it with the arrow keys, or click an outlined region.")
+    return _("Draw a rectangle, or move it with the arrow keys.")
 
 
 def _toggle_choosing(entity_id: str) -> None:

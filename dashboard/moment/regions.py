@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from dashboard import resources
+from dashboard.components.image_input import Box as Region
 from dashboard.components.image_input import box_of
 from dashboard.components.stills import still_of
 from dashboard.i18n.gettext import _
@@ -14,27 +17,37 @@ from search_core.schema.entity import Box, MediaEntity
 _CROP_PX = 96
 
 
+def stored_regions(
+    library: str, entity: MediaEntity, found_by: Box | None
+) -> dict[str, tuple[MediaEntity, Region]]:
+    """Return the regions that are stored of a keyframe, by their labels: each row and its box.
+
+    That of the box it was ``found_by`` comes first.
+    """
+    rows = resources.regions_of(library, entity)
+    rows.sort(key=lambda row: row.box != found_by)
+    boxes = [(row, box) for row in rows if (box := box_of(row.box)) is not None]
+    return {
+        _("Region {number}").format(number=number): each
+        for number, each in enumerate(boxes, start=1)
+    }
+
+
 def offer_regions(
-    library: str, entity: MediaEntity, found_by: Box | None, is_answer: bool
+    entity: MediaEntity, regions: Mapping[str, tuple[MediaEntity, Region]], is_answer: bool
 ) -> str | None:
     """Draw the crops of a keyframe's stored regions; return the row's id that was just chosen.
 
-    That of the box it was ``found_by`` comes first. Where the moment ``is_answer`` to a query, what
-    looks like a region can be left out of it as well.
+    Where the moment ``is_answer`` to a query, what looks like a region can be left out of it.
     """
-    regions = resources.regions_of(library, entity)
     if not regions:
         return None
-    regions.sort(key=lambda row: row.box != found_by)
     still, chosen = still_of(entity), None
     st.caption(_("Or choose a region of this picture:"))
     with st.container(horizontal=True, key="stored-regions"):
-        for number, row in enumerate(regions, start=1):
-            if (box := box_of(row.box)) is None:
-                continue
+        for number, (label, (row, box)) in enumerate(regions.items(), start=1):
             with st.container(width=_CROP_PX, gap="xxsmall", key=f"stored-region-{number}"):
-                alt = _("Region {number}").format(number=number)
-                st.image(box.of(still), width=_CROP_PX, alt=alt)
+                st.image(box.of(still), width=_CROP_PX, alt=label)
                 if _buttons(row, number, is_answer):
                     chosen = row.id
     return chosen

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar, cast
 from pydantic import ConfigDict, SecretStr, ValidationError, create_model
 
 from ingest.cameras.stills import folder_of
-from ingest.media.regions.registry import OFF, parse_regions
+from ingest.media.regions.registry import OFF, spelled
 from search_core.errors import ServeError, SettingsError, UsageError, in_words
 from search_core.messages import Message
 from search_core.schema.camera import CameraSettings, Transport, check_address, public_address
@@ -64,8 +64,8 @@ def make_camera(name: str, given: CameraSettings, settings: Settings) -> Camera:
     check_camera_name(name)
     check_address(given.url.get_secret_value())
     library = check_library_name(given.library or settings.library)
-    parse_regions(given.regions)
-    return Camera(name, given.url, library, given.retain, given.transport, regions=given.regions)
+    regions = spelled(given.regions)
+    return Camera(name, given.url, library, given.retain, given.transport, regions=regions)
 
 
 def configured_cameras(settings: Settings) -> list[Camera]:

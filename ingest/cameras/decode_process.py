@@ -51,7 +51,7 @@ def main(handle: int) -> None:
             while True:
                 task = tasks.get()
                 if finder is None and task.regions is not None:
-                    finder = task.regions.finder()
+                    finder = task.regions.finder(min(task.preprocess.size))
                 for event in follow(task, gate, finder):
                     connection.send(event)
 

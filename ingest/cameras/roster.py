@@ -22,7 +22,7 @@ from ingest.cameras.camera import (
     was_any_watched,
 )
 from ingest.cameras.status_log import CameraState, Diary
-from ingest.media.regions.registry import OFF, parse_regions
+from ingest.media.regions.registry import OFF, spelled
 from search_core.errors import UsageError
 from search_core.schema.camera import Transport, check_address
 from search_core.schema.filters import quoted
@@ -140,8 +140,7 @@ class Roster:
         if transport is not None:
             new["transport"] = transport
         if regions is not None:
-            parse_regions(regions)
-            new["regions"] = regions
+            new["regions"] = spelled(regions)
         self._added.change(name, lambda given: given.model_copy(update=new))
 
     def pause(self, name: str, *, paused: bool = True) -> None:

@@ -59,10 +59,13 @@ def give_regions(
     """
     began_s = time.monotonic()
     proposer = parse_regions(kind)
+    if proposer is not None:
+        proposer.check()
     info = store.library(library, encoder.identity)
     report = RegionsReport(proposer.name if proposer else OFF)
     with Ledger(settings.ledger_path) as ledger:
-        known = _Recorded(ledger, library, encoder.identity.digest, report.kind)
+        recorded = proposer.spelling if proposer else OFF
+        known = _Recorded(ledger, library, encoder.identity.digest, recorded)
         if proposer is None:
             _remove_all(store, library, known)
         else:
@@ -255,7 +258,7 @@ class _Run:
 
     def _take_stills(self, entities: Sequence[MediaEntity], reason: str) -> None:
         """Take the stills of a live camera; leave what cannot be decoded for a reason."""
-        finder = self._proposer.finder()
+        finder = self._proposer.finder(min(self._encoder.preprocess.size))
         for entity in sorted(entities, key=lambda one: one.pts_ms):
             image = None
             if not reason and not self._proposer.sees_motion:

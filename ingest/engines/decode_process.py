@@ -18,6 +18,7 @@ from PIL import Image
 from ingest.engines.base import (
     Alive,
     Decoded,
+    DecodeOptions,
     DecodeTask,
     Event,
     Failed,
@@ -29,7 +30,7 @@ from ingest.engines.base import (
 from ingest.media.base import DecodedFrame, KeyframeSelector, OpenedMedia
 from ingest.media.decoding import listen_to_libav, open_media
 from ingest.media.files import CHANGED_WHILE_READ
-from ingest.media.regions.base import Region, RegionFinder, RegionProposer
+from ingest.media.regions.base import Region, RegionFinder
 from ingest.media.thumbnails import write_thumbnail
 from ingest.media.video.video import Video
 from search_core.errors import MediaError, in_words
@@ -152,7 +153,7 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
             if task.header_only:
                 yield Finished("")
                 return
-            stage, finders = "decode", _Finders(task.options.regions)
+            stage, finders = "decode", _Finders(task.options)
             for frame in _frames(media, task, pulse):
                 if isinstance(frame, Alive):
                     yield frame
@@ -195,8 +196,9 @@ def decode_source(task: DecodeTask, pulse: Callable[[], None]) -> Iterator[Event
 class _Finders:
     """Finds the regions of one source's keyframes; each video track has a background of its own."""
 
-    def __init__(self, proposer: RegionProposer | None) -> None:
-        self._proposer = proposer
+    def __init__(self, options: DecodeOptions) -> None:
+        self._proposer = options.regions
+        self._input_px = min(options.preprocess.size)
         self._of_track: dict[int, RegionFinder] = {}
 
     def regions_of(self, frame: DecodedFrame) -> tuple[Region, ...]:
@@ -205,7 +207,7 @@ class _Finders:
             return ()
         finder = self._of_track.get(frame.track)
         if finder is None:
-            finder = self._of_track.setdefault(frame.track, self._proposer.finder())
+            finder = self._of_track.setdefault(frame.track, self._proposer.finder(self._input_px))
         return tuple(finder.regions_of(frame))
 
 

@@ -11,8 +11,9 @@ from typing import Literal, TypeAlias
 from search_core.schema.lettering import LETTERING_TEXT_FIELD, Line, lines_of, searched_text
 
 MediaType = Literal["image", "frame"]
-#: What a row's vector is of: all of a picture, what moves in it, or one of its tiles.
-RowKind = Literal["frame", "motion", "tile"]
+#: What a row's vector is of: all of a picture, what moves in it, one of its tiles, or what a
+#: detector found.
+RowKind = Literal["frame", "motion", "tile", "detector"]
 #: A part of a picture: left, top, right and bottom as fractions of it as displayed.
 Box: TypeAlias = tuple[float, float, float, float]
 #: Where ``captured_at`` was read; `ingest.media.capture_time.SOURCES` says in which order.

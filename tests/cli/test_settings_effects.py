@@ -20,8 +20,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from dashboard.auth.server_files import allowed_address, allowed_path
+from dashboard.components.regions import offered_regions
 from ingest.jobs.client import Jobs
 from ingest.media.lettering import process
+from ingest.media.regions.registry import spelled
 from ingest.options import IngestOptions
 from ingest.pipeline import ingest
 from ingest.report import IngestReport
@@ -246,6 +248,15 @@ def test_the_dashboard_adds_files_from_these_folders_only(set_to: SetTo, photo: 
     with pytest.raises(NotAllowed):
         allowed_path(str(photo), set_to())
     assert allowed_path(str(photo), set_to(MEDIA_SERVER_FOLDERS=f'["{photo.parent}"]'))
+
+
+@shows("media.detector")
+def test_the_dashboard_offers_the_detector_of_this_file(set_to: SetTo, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "yolox.onnx"
+    file.write_bytes(b"any")
+    assert offered_regions(set_to()) == ["off", "auto", "motion", "tiles"]
+    assert offered_regions(set_to(MEDIA_DETECTOR=str(file)))[4:] == [spelled(f"detector:{file}")]
 
 
 @shows("queue")

@@ -554,3 +554,41 @@ def test_a_stored_region_is_searched_by_and_left_out(
         page.locator(f"{FIRST} img").first.wait_for()
         settle(page)
     page.get_by_text("This region").wait_for()
+
+
+def test_an_outlined_region_is_chosen_by_a_click_on_the_picture_and_by_keys(
+    page: Page,  # noqa: F811
+    data_dir: Path,  # noqa: F811
+) -> None:
+    command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
+    regions = [*command, "library", "reembed", "--regions", "tiles"]
+    subprocess.run(regions, check=True, capture_output=True)
+    outlines = page.locator(".stored button")
+    chosen = page.locator(".stored button[aria-pressed=true]")
+
+    def choose() -> None:
+        ask(page, q="a lorry")
+        settle(page)
+        page.locator(f"{FIRST} .stButton button").first.click()
+        page.get_by_role("button", name="Region", exact=True).first.click()
+        outlines.first.wait_for()
+
+    choose()
+    picture = page.get_by_alt_text("The picture to choose a region of")
+    whole = picture.bounding_box()
+    assert whole is not None
+    page.mouse.click(whole["x"] + 0.1 * whole["width"], whole["y"] + 0.1 * whole["height"])
+    chosen.wait_for()
+    ninth = chosen.bounding_box()  # of those that lie there, the smallest
+    assert ninth is not None and abs(ninth["width"] - whole["width"] / 3) < 3
+    page.get_by_role("button", name="Leave it out").first.click()
+    page.wait_for_url(re.compile(r"[?&]not_like=[^&]*-t4"))
+    page.locator("[role=dialog]").wait_for(state="detached")
+
+    choose()
+    outlines.nth(2).focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Leave it out").first.wait_for()
+    assert outlines.nth(2).get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Search this region").click()
+    page.wait_for_url(re.compile(r"[?&]like=[^&]*-t\d+"))

@@ -28,7 +28,7 @@ _KEYS_CSS = """
 _PICKER_HTML = """
 <div class="frame"><img draggable="false"><div class="box" role="group" tabindex="0">
 <i data-corner="nw"></i><i data-corner="ne"></i><i data-corner="sw"></i><i data-corner="se"></i>
-</div></div>
+</div><div class="stored"></div></div>
 """
 _PICKER_CSS = """
 /* As wide as there is room, and no higher than can be seen: a portrait is narrower. */
@@ -47,6 +47,13 @@ i {
   position: absolute; width: 14px; height: 14px; background: #fff; border: 1px solid #0b0f14;
   border-radius: 50%;
 }
+/* The pointer draws on the picture below them; keys choose them as buttons. */
+.stored button {
+  position: absolute; padding: 0; background: none; pointer-events: none;
+  border: 2px dashed #ffd166; outline: 1px solid #0b0f14; outline-offset: -3px;
+}
+.stored button[aria-pressed=true] { border-style: solid; }
+.stored button:focus-visible { border: 3px solid #4fb3d3; }
 i[data-corner=nw] { left: -8px; top: -8px; cursor: nwse-resize; }
 i[data-corner=se] { right: -8px; bottom: -8px; cursor: nwse-resize; }
 i[data-corner=ne] { right: -8px; top: -8px; cursor: nesw-resize; }
@@ -341,8 +348,13 @@ def page_keys(on_picture: Callable[[bytes | None], None]) -> None:
     )
 
 
-def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
+def region_picker(
+    image: Image.Image, region: Box | None, key: str, stored: Mapping[str, Box] | None = None
+) -> None:
     """Let a rectangle be drawn on a picture; ``region`` is where it begins, else the middle.
+
+    ``stored`` are regions by their labels that are drawn on it, to be chosen by a click or by keys:
+    the rectangle is the same then.
 
     Callbacks ask :func:`picked_region` for it, which is newer than the page that was drawn last.
     """
@@ -354,6 +366,10 @@ def region_picker(image: Image.Image, region: Box | None, key: str) -> None:
         "picture": f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}",
         "ratio": image.width / image.height,
         "region": sides,
+        "stored": [
+            {"label": label, "sides": [box.left, box.top, box.right, box.bottom]}
+            for label, box in (stored or {}).items()
+        ],
         "alt": _("The picture to choose a region of"),
         "label": _("The region. Arrows move it, Shift with arrows resizes it."),
     }

@@ -1,6 +1,8 @@
-// A rectangle over a picture: drawn, moved and resized by mouse, finger or arrow keys.
+// A rectangle over a picture: drawn, moved and resized by mouse, finger or arrow keys. Regions that
+// are stored of it are drawn as well: a click, or Enter on one, makes the rectangle the same.
 const LEAST = 0.04;
 const STEP = 0.02;
+const CLICK_PX = 4;
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 export default function ({ data, parentElement, setStateValue }) {
@@ -13,13 +15,43 @@ export default function ({ data, parentElement, setStateValue }) {
   box.setAttribute("aria-label", data.label);
   frame.sides ??= data.region ?? [0.25, 0.25, 0.75, 0.75];
   let sides = frame.sides;
+  const stored = data.stored ?? [];
+  const buttons = stored.map(({ label, sides: [left, top, right, bottom] }, number) => {
+    const list = frame.querySelector(".stored");
+    const button = list.children[number] ?? list.appendChild(document.createElement("button"));
+    button.type = "button";
+    button.setAttribute("aria-label", label);
+    place(button, [left, top, right, bottom]);
+    button.onclick = () => choose(number);
+    return button;
+  });
 
+  function place(element, [left, top, right, bottom]) {
+    element.style.left = `${left * 100}%`;
+    element.style.top = `${top * 100}%`;
+    element.style.width = `${(right - left) * 100}%`;
+    element.style.height = `${(bottom - top) * 100}%`;
+  }
+  function choose(number) {
+    sides = stored[number].sides;
+    draw();
+    commit();
+  }
+  // The smallest stored region at a point: what lies within a larger one can be chosen as well.
+  function storedAt([x, y]) {
+    const area = ({ sides: [left, top, right, bottom] }) => (right - left) * (bottom - top);
+    const there = stored.filter(
+      ({ sides: [left, top, right, bottom] }) => left <= x && x <= right && top <= y && y <= bottom,
+    );
+    return stored.indexOf(there.sort((one, other) => area(one) - area(other))[0]);
+  }
   function draw() {
-    const [left, top, right, bottom] = (frame.sides = sides);
-    box.style.left = `${left * 100}%`;
-    box.style.top = `${top * 100}%`;
-    box.style.width = `${(right - left) * 100}%`;
-    box.style.height = `${(bottom - top) * 100}%`;
+    frame.sides = sides;
+    place(box, sides);
+    buttons.forEach((button, number) => {
+      const same = stored[number].sides.every((side, at) => Math.abs(side - sides[at]) < 0.001);
+      button.setAttribute("aria-pressed", String(same));
+    });
   }
   function commit() {
     frame.waiting = undefined;
@@ -63,8 +95,11 @@ export default function ({ data, parentElement, setStateValue }) {
       }
       draw();
     };
-    frame.onpointerup = frame.onpointercancel = () => {
+    frame.onpointerup = frame.onpointercancel = (ended) => {
       frame.onpointermove = frame.onpointerup = frame.onpointercancel = null;
+      const far = Math.hypot(ended.clientX - event.clientX, ended.clientY - event.clientY);
+      const clicked = far < CLICK_PX && !corner && ended.type === "pointerup" ? storedAt(start) : -1;
+      if (clicked >= 0) return choose(clicked);
       if (sides[2] - sides[0] < LEAST || sides[3] - sides[1] < LEAST) sides = before;
       draw();
       if (sides !== before) commit();

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ingest.cameras.camera import AddedTables, quoted
 from ingest.media.keyframes.registry import parse_selector
-from ingest.media.regions.registry import OFF, parse_regions
+from ingest.media.regions.registry import OFF, spelled
 from ingest.options import IngestOptions
 from search_core.errors import UsageError
 from search_core.messages import Message
@@ -63,7 +63,6 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
     if not name.strip() or not name.isprintable():
         raise UsageError("{name!r} cannot name a folder.", "Use printable characters.", name=name)
     parse_selector(given.keyframes)
-    parse_regions(given.regions)
     path = given.path.expanduser().absolute()
     if path.is_relative_to(settings.data_dir):
         raise UsageError(
@@ -73,7 +72,7 @@ def make_folder(name: str, given: FolderSettings, settings: Settings) -> Watched
         )
     library = check_library_name(given.library or settings.library)
     made = WatchedFolder(name, path, library, given.camera, given.keyframes, given.tags)
-    return replace(made, regions=given.regions)
+    return replace(made, regions=spelled(given.regions))
 
 
 def configured_folders(settings: Settings) -> list[WatchedFolder]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 from PIL import Image
 
@@ -15,6 +15,8 @@ from search_core.schema.entity import Box, RowKind
 #: A crop is never smaller than this share of the picture's sides: what is smaller is a few pixels,
 #: and needs what is around it.
 LEAST_SIDE = 0.08
+#: The shorter side of what most encoders take.
+USUAL_INPUT_PX = 224
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,15 +56,31 @@ class RegionProposer(Protocol):
         """The proposer and the numbers it works with, as a short stable string."""
         ...
 
-    def finder(self) -> RegionFinder:
-        """Return a fresh finder for one video or photograph."""
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> RegionFinder:
+        """Return a fresh finder for one video or photograph.
+
+        ``input_px`` is the shorter side of what the encoder takes.
+        """
         ...
+
+
+def square_around(left: float, top: float, right: float, bottom: float, margin: float) -> Box:
+    """Return the box round a thing's box, ``margin`` times as large, within the picture.
+
+    It is as wide as it is high in shares of the picture, so that an encoder sees it in the shape in
+    which it sees whole pictures, and no smaller than LEAST_SIDE.
+    """
+    side = min(1.0, max(LEAST_SIDE, margin * max(right - left, bottom - top)))
+    x = min(max(0.0, (left + right - side) / 2), 1.0 - side)
+    y = min(max(0.0, (top + bottom - side) / 2), 1.0 - side)
+    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
 
 
 class NamedProposer(ABC):
     """A proposer that people name; a subclass is a frozen dataclass.
 
-    ``help`` says in a clause what its regions are. ``sees_motion``: it goes by what moves, and a
+    ``help`` says in a clause what its regions are. ``argument`` is the word for what has to follow
+    the name, ``NAME:ARGUMENT``, "" for nothing. ``sees_motion``: it goes by what moves, and a
     still alone shows it nothing. The registry lists the classes.
     """
 
@@ -70,7 +88,21 @@ class NamedProposer(ABC):
 
     name: ClassVar[str]
     help: ClassVar[str]
+    argument: ClassVar[str] = ""
     sees_motion: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, argument: str) -> Self:
+        """Return the proposer with its argument; raises UsageError for one that cannot be."""
+        return cls()
+
+    @property
+    def spelling(self) -> str:
+        """How it is recorded, and read again without looking at any file."""
+        return self.name
+
+    def check(self) -> None:  # noqa: B027 - most need nothing
+        """Raise UsageError where what it needs is of no use; it may take a few seconds."""
 
     @property
     @abstractmethod
@@ -78,8 +110,11 @@ class NamedProposer(ABC):
         """The proposer and the numbers it works with, as a short stable string."""
 
     @abstractmethod
-    def finder(self) -> RegionFinder:
-        """Return a fresh finder for one video or photograph."""
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> RegionFinder:
+        """Return a fresh finder for one video or photograph.
+
+        ``input_px`` is the shorter side of what the encoder takes.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +127,7 @@ class GivenRegions:
     by_pts_ms: Mapping[int, tuple[Region, ...]] = field(default_factory=dict)
     recipe: ClassVar[str] = "given"
 
-    def finder(self) -> GivenRegions:
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> GivenRegions:
         """Return itself: it has nothing to remember."""
         return self
 

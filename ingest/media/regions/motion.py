@@ -14,7 +14,13 @@ import numpy as np
 
 from ingest.media.base import SMALL_HEIGHT, SMALL_WIDTH, DecodedFrame, Mask, small_picture_of
 from ingest.media.keyframes.analysis.background import Background
-from ingest.media.regions.base import LEAST_SIDE, NamedProposer, Region
+from ingest.media.regions.base import (
+    LEAST_SIDE,
+    USUAL_INPUT_PX,
+    NamedProposer,
+    Region,
+    square_around,
+)
 from search_core.schema.entity import Box
 
 #: Blocks that are this far apart are still one thing: a walker's legs, a lorry's windscreen.
@@ -35,11 +41,7 @@ _MOST_BOXES = 8
 
 @dataclass(frozen=True, slots=True)
 class MotionBoxes(NamedProposer):
-    """Boxes round what moves, the largest first; none where all of the picture has changed.
-
-    A box is as wide as it is high in shares of the picture, so that an encoder sees it in the
-    shape in which it sees whole pictures.
-    """
+    """Boxes round what moves, the largest first; none where all of the picture has changed."""
 
     name: ClassVar[str] = "motion"
     help: ClassVar[str] = "what moves before the background"
@@ -49,20 +51,30 @@ class MotionBoxes(NamedProposer):
         f":{_MOST_BOXES}:{_NEIGHBOURS}:{_LEAST_IN_RAIN}:{_FILLED_IN_RAIN:g}:2"
     )
 
-    def finder(self) -> _Finder:
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> MotionFinder:
         """Return a finder that does not know the background yet."""
-        return _Finder()
+        return MotionFinder()
 
 
-class _Finder:
+class MotionFinder:
+    """Finds what moves; it learns the background of one video from its keyframes."""
+
     def __init__(self) -> None:
         self._background = Background()
 
     def regions_of(self, frame: DecodedFrame) -> Sequence[Region]:
-        mask = frame.foreground
+        """Return boxes round what moves; keyframes come in order of time."""
+        return regions_in(self.foreground_of(frame))
+
+    def foreground_of(self, frame: DecodedFrame) -> Mask:
+        """Return what stands out, by the selector where it looked; learn from the keyframe."""
         seen = self._background.compare(small_picture_of(frame.image))
-        boxes = boxes_of(seen.mask if mask is None else mask)
-        return [Region("motion", number, box) for number, box in enumerate(boxes)]
+        return seen.mask if frame.foreground is None else frame.foreground
+
+
+def regions_in(mask: Mask) -> list[Region]:
+    """Return the regions that a foreground mask (36, 64) shows."""
+    return [Region("motion", number, box) for number, box in enumerate(boxes_of(mask))]
 
 
 def boxes_of(mask: Mask) -> list[Box]:
@@ -163,10 +175,7 @@ def _box(rows: slice, columns: slice) -> Box:
     """Return a thing's box with its margin, within the picture."""
     left, right = columns.start / SMALL_WIDTH, columns.stop / SMALL_WIDTH
     top, bottom = rows.start / SMALL_HEIGHT, rows.stop / SMALL_HEIGHT
-    side = min(1.0, max(LEAST_SIDE, _MARGIN * max(right - left, bottom - top)))
-    x = min(max(0.0, (left + right - side) / 2), 1.0 - side)
-    y = min(max(0.0, (top + bottom - side) / 2), 1.0 - side)
-    return round(x, 4), round(y, 4), round(x + side, 4), round(y + side, 4)
+    return square_around(left, top, right, bottom, _MARGIN)
 
 
 def _covers(one: Box, other: Box) -> bool:

@@ -13,6 +13,8 @@ from search_core.errors import UsageError
 
 #: No regions: whole pictures alone.
 OFF = "off"
+#: By what the footage is: the usual ones.
+AUTO = "auto"
 
 
 def _found() -> dict[str, type[NamedProposer]]:
@@ -29,22 +31,34 @@ PROPOSERS: dict[str, type[NamedProposer]] = _found()
 
 
 def parse_regions(text: str) -> NamedProposer | None:
-    """Return the proposer of this name, None for ``off``; raises UsageError for anything else."""
-    name = text.strip().lower()
-    if name == OFF:
+    """Return the proposer of ``NAME`` or ``NAME:ARGUMENT``, None for ``off``; raises UsageError."""
+    name, colon, argument = text.strip().partition(":")
+    name = name.strip().lower()
+    if name == OFF and not colon:
         return None
     proposer = PROPOSERS.get(name)
-    if proposer is None:
+    if proposer is None or bool(colon) != bool(proposer.argument):
         raise UsageError(
             "Unknown kind of regions {text!r}.",
             "Use {names}.",
             text=text,
-            names=", ".join((OFF, *PROPOSERS)),
+            names=", ".join((OFF, *map(_typed, PROPOSERS))),
         )
-    return proposer()
+    return proposer.of(argument)
+
+
+def spelled(text: str) -> str:
+    """Return how what was typed is recorded: a file by its place and digest; raises UsageError."""
+    proposer = parse_regions(text)
+    return OFF if proposer is None else proposer.spelling
 
 
 def regions_help() -> str:
     """Return which proposers there are, for the help of an option."""
-    ways = [f"{name} ({proposer.help})" for name, proposer in PROPOSERS.items()]
+    ways = [f"{_typed(name)} ({proposer.help})" for name, proposer in PROPOSERS.items()]
     return f"{OFF} (none), {', '.join(ways)}."
+
+
+def _typed(name: str) -> str:
+    argument = PROPOSERS[name].argument
+    return f"{name}:{argument}" if argument else name

@@ -14,17 +14,23 @@ from ingest.media.base import (
     small_picture_of,
 )
 from ingest.media.keyframes.analysis.background import LEAST_BLOCKS, changed_blocks
-from ingest.media.regions.base import NamedProposer, Region
+from ingest.media.regions.base import USUAL_INPUT_PX, NamedProposer, Region
 from search_core.schema.entity import Box
 
 #: Into how many parts a side is cut, coarse ones first.
 GRIDS = (2, 3)
-TILES: tuple[Box, ...] = tuple(
-    (column / parts, row / parts, (column + 1) / parts, (row + 1) / parts)
-    for parts in GRIDS
-    for row in range(parts)
-    for column in range(parts)
-)
+
+
+def grid(parts: int) -> tuple[Box, ...]:
+    """Return the tiles of a picture whose sides are cut into so many parts."""
+    return tuple(
+        (column / parts, row / parts, (column + 1) / parts, (row + 1) / parts)
+        for row in range(parts)
+        for column in range(parts)
+    )
+
+
+TILES: tuple[Box, ...] = tuple(box for parts in GRIDS for box in grid(parts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +44,23 @@ class Tiles(NamedProposer):
     help: ClassVar[str] = "quarters and ninths of the picture, anew where they change"
     recipe: ClassVar[str] = f"tiles:{'+'.join(map(str, GRIDS))}:{LEAST_BLOCKS}:1"
 
-    def finder(self) -> _Finder:
+    def finder(self, input_px: int = USUAL_INPUT_PX) -> TilesFinder:
         """Return a finder that has seen no picture yet."""
-        return _Finder()
+        return TilesFinder(TILES)
 
 
-class _Finder:
-    def __init__(self) -> None:
+class TilesFinder:
+    """Finds the tiles that show something else than when they were found last."""
+
+    def __init__(self, tiles: Sequence[Box]) -> None:
+        self._tiles = tiles
         self._embedded: dict[int, SmallPicture] = {}
 
     def regions_of(self, frame: DecodedFrame) -> Sequence[Region]:
+        """Return the tiles of a keyframe; keyframes come in order of time."""
         picture = small_picture_of(frame.image)
         found = []
-        for number, box in enumerate(TILES):
+        for number, box in enumerate(self._tiles):
             part = _part(picture, box)
             before = self._embedded.get(number)
             if before is None or changed_blocks(before, part) >= LEAST_BLOCKS:

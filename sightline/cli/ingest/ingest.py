@@ -188,7 +188,7 @@ def ingest(
         name_patterns=tuple(name_pattern or ()),
         read=read,
         regions=regions,
-    )
+    ).spelled()
     _ = options.recipe  # what is unknown is refused before anything is loaded
     options.naming(settings, paths)
     chosen = _engine_of(settings, engine, ray_address, workers)

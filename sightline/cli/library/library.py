@@ -14,7 +14,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from ingest.ledger import Ledger
-from ingest.media.regions.registry import parse_regions, regions_help
+from ingest.media.regions.registry import regions_help, spelled
 from ingest.report import ReembedReport, RegionsReport
 from search_core.errors import StoreError
 from search_core.settings import AUTO_MODEL, Settings
@@ -156,7 +156,7 @@ def reembed(
     if yes:
         settings = downloads_agreed(settings)
     if regions is not None:
-        parse_regions(regions)
+        regions = spelled(regions)
     if job:
         _queue_reembedding(settings, regions, json=json)
         return

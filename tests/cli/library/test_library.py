@@ -108,6 +108,8 @@ def test_reembed_gives_a_library_regions_and_keeps_its_encoder(run: Run, own: li
     assert (again["had_them"], again["keyframes"], again["without_source"]) == (10, 0, 0)
     unknown = run("library", "reembed", "--regions", "circles", *own)
     assert (unknown.exit_code, "Unknown kind of regions" in unknown.err) == (2, True)
+    gone = run("library", "reembed", "--regions", "detector:none.onnx", *own)
+    assert (gone.exit_code, "none.onnx cannot be read" in gone.err) == (2, True)
     queued = run("library", "reembed", "--regions", "off", "--job", "--json", *own).json
     [job] = run("jobs", "list", "--json", *own).json
     assert (job["id"], job["title"]) == (queued["job"], "main with regions: off")

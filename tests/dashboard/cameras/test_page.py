@@ -381,3 +381,19 @@ def test_watched_folders_are_for_those_who_see_all_cameras(
     assert len(look("otto", "cameras").dataframe) == 1
     users.set_cameras("otto", ["cam-1"])
     assert len(look("otto", "cameras").dataframe) == 0
+
+
+def test_a_detector_is_offered_where_the_settings_name_its_file(
+    open_page: OpenPage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "yolox_s.onnx"
+    file.write_bytes(b"any")
+    monkeypatch.setenv("SIGHTLINE_MEDIA_DETECTOR", str(file))
+    resources.settings.clear()
+    app = open_page("cameras")
+    assert app.selectbox(key="camera-regions-0").options[-1] == "what yolox_s finds"
+    file.unlink()
+    app.run()
+    assert "yolox_s.onnx cannot be read" in words(app).replace("\\", "")
+    assert app.selectbox(key="camera-regions-0").options[-1] == "tiles of the picture"

@@ -102,9 +102,10 @@ def test_stored_regions_of_a_moment_are_offered_to_search_by(
         script = (
             "import streamlit as st\n"
             "from dashboard import resources\n"
-            "from dashboard.moment.regions import offer_regions\n"
+            "from dashboard.moment.regions import offer_regions, stored_regions\n"
             f"entity = resources.entity('main', {picture.id!r})\n"
-            f"chosen = offer_regions('main', entity, {regions[1].box}, {is_answer})\n"
+            f"stored = stored_regions('main', entity, {regions[1].box})\n"
+            f"chosen = offer_regions(entity, stored, {is_answer})\n"
             "st.markdown(f'chosen: {chosen}')\n"
         )
         return AppTest.from_string(script, default_timeout=60).run()

@@ -26,6 +26,7 @@ from search_core.store.milvus.store import MilvusStore
 from search_core.system.cancellation import Interrupted
 from tests.ingest.conftest import TakeIn, Work
 from tests.support.made_media import FinerEncoder, HistogramEncoder, make_clip, make_photo
+from tests.support.onnx_files import red_and_blue_detector
 
 Rows = dict[str, tuple[MediaEntity, list[float]]]
 
@@ -56,10 +57,16 @@ def footage(media: Path) -> Path:
     return media
 
 
-@pytest.mark.parametrize("kind", ["tiles", "motion"])
+@pytest.mark.parametrize("kind", ["auto", "tiles", "motion", "detector"])
 def test_it_is_as_if_ingested_with_these_regions(
-    footage: Path, settings: Settings, store: MemoryStore, take_in: TakeIn, kind: str
-) -> None:
+    footage: Path, settings: Settings, store: MemoryStore, take_in: TakeIn, kind: str,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    if kind == "detector":
+        pytest.importorskip("onnxruntime")
+        file = tmp_path / "colours.onnx"
+        file.write_bytes(red_and_blue_detector())
+        kind = f"detector:{file}"
     take_in(footage, library="wanted", regions=kind)
     take_in(footage, library="main", tags=("kept",))
     told: list[tuple[int, int, str]] = []

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from ingest.media.regions.tiles import TILES, Tiles
 from ingest.media.video.frames import turned
 from ingest.options import IngestOptions
 from search_core.errors import UsageError
+from tests.support.onnx_files import red_and_blue_detector
 
 
 def frame(
@@ -26,16 +29,30 @@ def frame(
     return DecodedFrame(1000 * second, 640, 360, image, foreground=foreground)
 
 
+@pytest.fixture
+def detector(tmp_path: Path) -> str:
+    """A detector, as it is typed."""
+    pytest.importorskip("onnxruntime")
+    file = tmp_path / "Finds Things.onnx"
+    file.write_bytes(red_and_blue_detector())
+    return f"detector:{file}"
+
+
 @pytest.mark.parametrize("name", list(PROPOSERS))
-def test_every_proposer_has_what_the_registry_needs(name: str) -> None:
-    proposer = parse_regions(f" {name.upper()} ")
+def test_every_proposer_has_what_the_registry_needs(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    typed = request.getfixturevalue(name) if PROPOSERS[name].argument else name
+    proposer = parse_regions(f" {typed.replace(name, name.upper(), 1)} ")
     assert proposer is not None and proposer.recipe.startswith(f"{name}:")
     assert pickle.loads(pickle.dumps(proposer)) == proposer
+    assert parse_regions(proposer.spelling) == proposer
+    proposer.check()
     assert name in regions_help() and PROPOSERS[name].help
     for region in proposer.finder().regions_of(frame(0)):
         left, top, right, bottom = region.box
         assert 0 <= left < right <= 1 and 0 <= top < bottom <= 1
-    assert IngestOptions(regions=name).recipe != IngestOptions().recipe
+    assert IngestOptions(regions=typed).recipe != IngestOptions(regions="off").recipe
 
 
 def test_off_proposes_nothing_and_what_is_unknown_is_named() -> None:
@@ -127,3 +144,57 @@ def test_a_region_is_cut_out_of_a_picture_of_any_size() -> None:
         1,
         1,
     )
+
+
+def moments(*frames: DecodedFrame, name: str = "auto", input_px: int = 50) -> list[set[str]]:
+    """Return the kinds of the regions of each frame of one video or photograph."""
+    proposer = parse_regions(name)
+    assert proposer is not None
+    finder = proposer.finder(input_px)
+    return [{region.kind for region in finder.regions_of(each)} for each in frames]
+
+
+def test_auto_takes_what_moves_before_a_fixed_camera() -> None:
+    still = np.zeros((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    moves = still.copy()
+    moves[5:9, 5:9] = True
+    assert moments(frame(0, foreground=still), frame(1, foreground=moves)) == [set(), {"motion"}]
+    # Where the selector does not look for it, keyframes are compared with those before.
+    thing = (300, 200, 340, 240)
+    assert moments(*(replace(each, span_ms=500) for each in (frame(0), frame(1, thing)))) == [
+        set(),
+        {"motion"},
+    ]
+
+
+def test_auto_tiles_what_a_moving_camera_shows_and_large_photographs() -> None:
+    everything = np.ones((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    moved = frame(1, (0, 0, 640, 360), foreground=everything)
+    assert moments(frame(0, foreground=~everything), moved) == [set(), {"tile"}]
+    assert moments(frame(0)) == [{"tile"}]
+    quarters = Tiles().finder().regions_of(frame(0))[:4]
+    auto = parse_regions("auto")
+    assert auto is not None and auto.finder(50).regions_of(frame(0)) == quarters
+
+
+def test_auto_tiles_what_a_camera_shows_that_turns_slowly_but_not_what_passes_before_it() -> None:
+    view = np.random.default_rng(5).integers(0, 255, (36, 128, 3), dtype=np.uint8)
+    wide = Image.fromarray(view).resize((1280, 360), Image.Resampling.BICUBIC)
+
+    def seen(second: int, left: int, lorry: int | None = None) -> DecodedFrame:
+        image = wide.crop((left, 0, left + 640, 360))
+        if lorry is not None:
+            image.paste((240, 240, 240), (lorry, 180, lorry + 160, 280))
+        return DecodedFrame(1000 * second, 640, 360, image, span_ms=1000)
+
+    turning = moments(*(seen(second, 30 * second) for second in range(8)))
+    assert turning[0] == set() and turning[2:] == [{"tile"}] * 6
+    passing = moments(*(seen(second, 0, 90 * second - 200) for second in range(8)))
+    assert {"tile"} not in passing and {"motion"} in passing
+
+
+def test_auto_tiles_nothing_that_has_hardly_more_pixels_than_the_encoder_takes() -> None:
+    everything = np.ones((SMALL_HEIGHT, SMALL_WIDTH), np.bool_)
+    assert moments(frame(0), input_px=224) == [set()]
+    assert moments(frame(1, foreground=everything), input_px=224) == [set()]
+    assert moments(frame(0), input_px=60) == [{"tile"}]
