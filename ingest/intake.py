@@ -35,6 +35,7 @@ from ingest.media.files import (
     still_written,
 )
 from ingest.media.keyframes.registry import parse_selector
+from ingest.media.regions.registry import AUTO, OFF
 from ingest.options import IngestOptions, recipe_of
 from ingest.report import SourceOutcome
 from ingest.sources.archives import Archive, Member
@@ -63,7 +64,8 @@ class Plan:
 
     ``naming`` says which camera a source is from where ``camera`` is None. ``starts_ms`` is when
     sources began by what somebody said, by uri in epoch milliseconds. ``anew`` are sources that are
-    taken in although the ledger calls them done.
+    taken in although the ledger calls them done. ``as_good`` is another recipe by which they are
+    done.
     """
 
     library: str
@@ -75,6 +77,7 @@ class Plan:
     anew: frozenset[str] = frozenset()
     clocks: Clocks = field(default_factory=Clocks)
     starts_ms: Mapping[str, int] = field(default_factory=dict)
+    as_good: str | None = None
 
     @classmethod
     def of(
@@ -97,6 +100,10 @@ class Plan:
             naming=asked.naming(settings, paths),
             anew=anew,
             clocks=asked.clocks(settings),
+            # What is in the library without regions is not taken in again: reembed adds them.
+            as_good=recipe_of(encoder.identity.digest, replace(asked, regions=OFF).recipe)
+            if asked.regions == AUTO
+            else None,
         )
 
     def capture_time(self, task: DecodeTask, opened: Opened) -> CaptureTime:
@@ -335,7 +342,10 @@ class Intake:
     def _is_done(self, source_id: str) -> bool:
         if self._ledger is None or source_id in self._plan.anew:
             return False
-        return self._ledger.is_done(self._plan.library, source_id, self._plan.recipe)
+        recipes = filter(None, (self._plan.recipe, self._plan.as_good))
+        return any(
+            self._ledger.is_done(self._plan.library, source_id, recipe) for recipe in recipes
+        )
 
     def _task(
         self,

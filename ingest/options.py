@@ -15,7 +15,7 @@ from ingest.engines.base import main_camera
 from ingest.ledger import Ledger
 from ingest.media.keyframes.registry import parse_selector
 from ingest.media.regions.base import NamedProposer
-from ingest.media.regions.registry import OFF, parse_regions, spelled
+from ingest.media.regions.registry import AUTO, OFF, parse_regions, spelled
 from ingest.sources.names.reading import Naming
 from search_core.encoders.base import EncoderIdentity
 from search_core.errors import UsageError
@@ -55,7 +55,7 @@ class IngestOptions:
     name_patterns: tuple[str, ...] = ()
     alone: bool | None = None
     read: ReadMode = "auto"
-    regions: str = OFF
+    regions: str = AUTO
 
     @property
     def recipe(self) -> str:
@@ -101,8 +101,11 @@ class IngestOptions:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> IngestOptions:
-        """Read what :meth:`to_json` wrote; other keys are left."""
-        return _JSON.validate_python(dict(record))
+        """Read what :meth:`to_json` wrote; other keys are left.
+
+        What says nothing of regions is from before there were any.
+        """
+        return _JSON.validate_python({"regions": OFF, **record})
 
     def to_text(self) -> str:
         """Return it as JSON text."""

@@ -32,6 +32,7 @@ from ingest.estimate.sequence import starts_in_sequence
 from ingest.intake import KNOWN, Intake, Plan
 from ingest.ledger import Ledger
 from ingest.media.lettering.reader import what_is_missing
+from ingest.media.regions.registry import AUTO, OFF
 from ingest.options import EVERYTHING_USUAL, IngestOptions, checked_tags
 from ingest.report import IngestReport, Progress, ReadReport, SourceOutcome
 from ingest.rows.embedding import Batches, Segments, folds
@@ -42,6 +43,7 @@ from ingest.sources.discovery import NO_SUCH_FILE, Source, find_sources, place_o
 from ingest.sources.remote.files import RemoteFiles
 from search_core.encoders.base import Encoder
 from search_core.messages import Message, joined
+from search_core.schema.entity import KIND_FIELD
 from search_core.schema.filters import Filter
 from search_core.settings import Settings
 from search_core.store.library import Store, require_regions
@@ -198,6 +200,10 @@ def ingest(
     began_s = time.monotonic()
     try:
         info = outages.outlast(lambda: store.ensure_library(library, encoder.identity))
+        if asked.regions == AUTO and KIND_FIELD not in info.fields:  # an older library
+            asked = replace(asked, regions=OFF)
+            whole = Plan.of(paths, asked, settings, encoder, library, anew)
+            plan = replace(whole, starts_ms=plan.starts_ms)
         if plan.options.regions is not None:
             require_regions(info)
         with Ledger(settings.ledger_path) as ledger:

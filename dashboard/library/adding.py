@@ -23,7 +23,7 @@ from dashboard.components.regions import pick_regions
 from dashboard.i18n.formatting import counted
 from dashboard.i18n.gettext import N_, _
 from dashboard.library.encoders import make_library, pick_encoder
-from ingest.options import IngestOptions
+from ingest.options import EVERYTHING_USUAL, IngestOptions
 from search_core.access.roles import Access
 from search_core.encoders.catalogue import EncoderSpec
 from search_core.errors import UsageError
@@ -165,7 +165,7 @@ def _details(
             key="upload-tags",
         )
     with columns[3]:
-        regions = pick_regions("upload-regions")
+        regions = pick_regions("upload-regions", EVERYTHING_USUAL.regions)
     with columns[4]:
         pressed = st.button(label, type="primary", disabled=disabled, width="stretch")
     spec = _encoder_of_new(into or names[0])

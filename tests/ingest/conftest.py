@@ -95,12 +95,19 @@ def media(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def take_in(settings: Settings, encoder: HistogramEncoder, store: MemoryStore) -> TakeIn:
-    """Ingest paths into the library "main" of the test's store; returns the report."""
+    """Ingest paths into the library "main" of the test's store; returns the report.
+
+    Without regions, unless the test asks for some: most count rows.
+    """
 
     def run(*paths: Path | str, **options: Unpack[IngestArguments]) -> IngestReport:
         given: dict[str, Any] = {"encoder": encoder, "store": store, "library": "main", **options}
         names = {field.name for field in fields(IngestOptions)}
-        asked = {"alone": False, **{name: given.pop(name) for name in names & given.keys()}}
+        asked = {
+            "alone": False,
+            "regions": "off",
+            **{name: given.pop(name) for name in names & given.keys()},
+        }
         return ingest(
             [str(path) for path in paths], IngestOptions(**asked), settings=settings, **given
         )

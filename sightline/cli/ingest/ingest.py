@@ -146,7 +146,7 @@ def ingest(
             help="Parts of a picture to embed as well, so that what is small is found: "
             f"{regions_help()}",
         ),
-    ] = "off",
+    ] = "auto",
     tag: TagOption = None,
     read: Annotated[
         ReadMode,

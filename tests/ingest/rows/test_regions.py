@@ -15,6 +15,7 @@ from ingest.curation.reembedding import reembed
 from ingest.curation.tagging import change_tags, set_tags
 from ingest.ledger import Ledger
 from ingest.media.regions.tiles import TILES
+from ingest.options import IngestOptions
 from ingest.rows.deletion import deleted_entities, deletions, discard, purge, put_back
 from search_core.access.audit_log import AuditLog
 from search_core.access.guarded_store import GuardedStore
@@ -207,6 +208,15 @@ def test_regions_are_a_recipe_of_their_own(
     assert filled.count("main") == 4
 
 
+def test_what_is_there_without_regions_is_not_taken_in_again_for_their_sake(
+    lite_store: MilvusStore, photos: Path, take_in: TakeIn
+) -> None:
+    options = {"store": lite_store, "encoder": ColourEncoder(), "library": "main"}
+    assert take_in(photos, regions="off", **options).done == 4  # type: ignore[arg-type]
+    assert take_in(photos, regions="auto", **options).skipped == 4  # type: ignore[arg-type]
+    assert take_in(photos, regions="tiles", **options).done == 4  # type: ignore[arg-type]
+
+
 def test_a_library_from_before_regions_refuses_them_and_says_what_to_do(
     lite_store: MilvusStore, photos: Path, take_in: TakeIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,7 +232,11 @@ def test_a_library_from_before_regions_refuses_them_and_says_what_to_do(
         lite_store.ensure_library("main", encoder.identity)
     with pytest.raises(UsageError, match="before regions"):
         take_in(photos, store=lite_store, encoder=encoder, library="main", regions="tiles")
-    assert take_in(photos, store=lite_store, encoder=encoder, library="main").done == 4
+    usual = IngestOptions().regions
+    assert usual == "auto"  # which is for libraries that can hold regions
+    taken = take_in(photos, store=lite_store, encoder=encoder, library="main", regions=usual)
+    assert taken.done == 4
+    assert take_in(photos, store=lite_store, encoder=encoder, library="main").skipped == 4
     info = lite_store.library("main")
     lite_store.rebuild("main", info.index)
     report = take_in(photos, store=lite_store, encoder=encoder, library="main", regions="tiles")
