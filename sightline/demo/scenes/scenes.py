@@ -12,7 +12,16 @@ from typing import Literal
 
 import numpy as np
 
-Place = Literal["junction", "car_park", "gate", "loading_dock", "shop_aisle", "snow_field"]
+Place = Literal[
+    "junction",
+    "car_park",
+    "gate",
+    "loading_dock",
+    "shop_aisle",
+    "snow_field",
+    "car_park_roof",
+    "square",
+]
 
 
 Light = Literal["day", "dusk", "night"]
@@ -28,6 +37,7 @@ PLACES: tuple[Place, ...] = (
     "shop_aisle",
     "snow_field",
 )
+"""The places that scenes are drawn at random of; the wide cameras' are seen in their clips only."""
 
 LIGHTS: tuple[Light, ...] = ("day", "dusk", "night")
 
@@ -201,3 +211,11 @@ def extent(thing: Thing) -> tuple[float, float]:
     if thing.action in ("bicycle", "motorcycle"):
         return (0.95, 1.05)
     return (0.62, 1.25) if thing.umbrella else (0.45, 1.0)
+
+
+def box_of(thing: Thing) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a thing in fractions of the frame, beyond its edges too."""
+    width, height = extent(thing)
+    at = thing.at
+    half = width * at.size * 9 / 16 / 2
+    return at.x - half, at.y - height * at.size, at.x + half, at.y
