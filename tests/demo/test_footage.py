@@ -24,8 +24,9 @@ from sightline.demo.footage import (
 )
 from sightline.demo.scenes.clips import CLIPS, STREET_CLIPS, WIDE_CLIPS, WIDE_SIZE
 from sightline.demo.scenes.facts import Sentence
-from sightline.demo.scenes.scenes import Dog, Person, Placement, Vehicle, box_of
+from sightline.demo.scenes.scenes import Dog, Person, Placement, Vehicle
 from sightline.demo.scenes.tracks import cross, pull_up, visible_share
+from sightline.demo.training.sampling import span
 from sightline.demo.training.truth import FPS, STILLS, still_scenes
 
 
@@ -122,7 +123,7 @@ def test_every_thing_is_visible_for_four_seconds() -> None:
 
 def test_things_before_wide_cameras_are_a_twentieth_to_a_fifth_of_the_height() -> None:
     things = [track.thing for clip in WIDE_CLIPS for track in clip.tracks]
-    heights = [bottom - top for _, top, _, bottom in map(box_of, things)]
+    heights = [bottom - top for _, top, _, bottom in map(span, things)]
     assert 0.0499 <= min(heights) <= 0.06
     assert 0.19 <= max(heights) <= 0.2001
     feet = [thing.at.y for thing in things]

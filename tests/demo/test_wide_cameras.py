@@ -12,7 +12,8 @@ from sightline.cli.demo import REGIONS, TOP
 from sightline.demo.footage import moments, render_clip
 from sightline.demo.scenes.clips import WIDE_CLIPS
 from sightline.demo.scenes.render import render_scene
-from sightline.demo.scenes.scenes import Vehicle, box_of
+from sightline.demo.scenes.scenes import Vehicle
+from sightline.demo.training.sampling import span
 from sightline.demo.training.truth import still_scenes
 
 SENTENCE = "a blue car"
@@ -43,7 +44,7 @@ def test_a_thing_a_twentieth_of_the_height_is_found_by_its_box(
         for thing in clip.scene_at(found.entity.pts_ms).things
         if isinstance(thing, Vehicle) and thing.colour == "blue"
     )
-    left, top, right, bottom = box_of(car)
+    left, top, right, bottom = span(car)
     assert bottom - top <= SMALL
     assert found.box is not None
     assert found.box[0] <= left and found.box[1] <= top

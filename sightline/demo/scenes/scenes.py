@@ -211,11 +211,3 @@ def extent(thing: Thing) -> tuple[float, float]:
     if thing.action in ("bicycle", "motorcycle"):
         return (0.95, 1.05)
     return (0.62, 1.25) if thing.umbrella else (0.45, 1.0)
-
-
-def box_of(thing: Thing) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a thing in fractions of the frame, beyond its edges too."""
-    width, height = extent(thing)
-    at = thing.at
-    half = width * at.size * 9 / 16 / 2
-    return at.x - half, at.y - height * at.size, at.x + half, at.y
