@@ -158,8 +158,8 @@ ENCODERS: tuple[EncoderSpec, ...] = (
         "not for real footage.",
         package="sightline.demo",
         sample_cameras=(
-            *("car-park", "junction-north", "junction-south", "loading-dock", "main-gate"),
-            *("shop-aisle", "snow-field", "stills"),
+            *("car-park", "car-park-roof", "junction-north", "junction-south", "loading-dock"),
+            *("main-gate", "shop-aisle", "snow-field", "square", "stills"),
         ),
         languages="English, Chinese",
         # Says "no good match" of 99 % of nonsense and of what is not there, 66 % of near misses and

@@ -1,4 +1,6 @@
-"""Contact sheets: hits' thumbnails on one picture, each with its caption."""
+"""Contact sheets: hits' thumbnails on one picture, each with its caption, and the box it was found
+by.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from ingest.evidence.thumbnail_sheet import INK, PAPER, QUIET, cut, font_for, tile
-from search_core.schema.entity import clock_from_ms
+from search_core.schema.entity import Box, MediaEntity, clock_from_ms
 from search_core.search.engine import Hit
 from sightline.cli.terminal import local_time
 
@@ -77,7 +79,22 @@ def _draw_section(
         left = MARGIN_PX + column * (TILE_PX[0] + MARGIN_PX)
         above = top + TITLE_PX + row * (TILE_PX[1] + CAPTION_PX + MARGIN_PX)
         sheet.paste(tile(hit.entity, data_dir, TILE_PX), (left, above))
+        if hit.box is not None:
+            _draw_box(pen, hit.entity, hit.box, (left, above))
         _draw_caption(pen, hit, hit.rank in section.marked, (left, above + TILE_PX[1] + 4))
+
+
+def _draw_box(
+    pen: ImageDraw.ImageDraw, entity: MediaEntity, box: Box, corner: tuple[int, int]
+) -> None:
+    """Outline a region on the tile whose upper left corner this is, light on dark."""
+    width, height = max(1, entity.width), max(1, entity.height)
+    scale = min(TILE_PX[0] / width, TILE_PX[1] / height)
+    shown = (width * scale, height * scale)
+    left, top = (at + (TILE_PX[axis] - shown[axis]) / 2 for axis, at in enumerate(corner))
+    place = [round(edge * shown[i % 2] + (left, top)[i % 2]) for i, edge in enumerate(box)]
+    for colour, line_px in ((INK, 4), ("#ffd166", 2)):
+        pen.rectangle(place, outline=colour, width=line_px)
 
 
 def _draw_caption(

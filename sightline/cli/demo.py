@@ -59,9 +59,10 @@ def demo(
 ) -> None:
     """Try Sightline on sample footage: render it, ingest it, search it, compare indexes, serve it.
 
-    The footage is seven street cameras and a hundred photographs, drawn on this machine, so what
-    is visible when is known: ✓ marks the hits of which the sentence is true. The exit code is 1
-    when a sentence has none among its first three. What is done already is not done again.
+    The footage is seven street cameras, two wide ones and a hundred photographs, drawn on this
+    machine, so what is visible when is known: ✓ marks the hits of which the sentence is true.
+    The exit code is 1 when a sentence has none among its first three. What is done already is
+    not done again.
     With --json progress goes to stderr, the result is printed at the end, and nothing is
     served.
     """
@@ -89,9 +90,8 @@ def _run(settings: Settings) -> dict[str, Any]:
     """Do all of it but serving; return what came of it as plain JSON values."""
     footage = _render(settings.data_dir / "footage")
     _heading("Ingesting it")
-    report = run_ingest(
-        settings, [str(footage.folder / "clips"), str(footage.stills)], IngestOptions()
-    )
+    taken_in = [str(footage.folder / "clips"), str(footage.stills)]
+    report = run_ingest(settings, taken_in, IngestOptions())
     print_summary(report, settings.library)
     if report.failed or report.interrupted:
         raise SightlineError("The sample footage could not all be ingested.")

@@ -1,4 +1,4 @@
-"""The sample footage: seven clips and a hundred stills, rendered on first use, with what is visible
+"""The sample footage: nine clips and a hundred stills, rendered on first use, with what is visible
 when.
 
 ``render_footage(folder)`` leaves ``clips/<camera>/<camera>.mp4``, ``stills/still-000.jpg`` … and
@@ -60,7 +60,7 @@ __all__ = [
     "render_footage",
 ]
 
-FOOTAGE_VERSION = 3
+FOOTAGE_VERSION = 4
 """Raised whenever the scripts or the files' form change."""
 
 WIDTH, HEIGHT = 640, 360
@@ -98,12 +98,15 @@ class ClipRenderer:
     """Draws a clip's frames: its background, light and sprites are made, and softened as
     the camera would, once."""
 
-    def __init__(self, clip: Clip, width: int = WIDTH, height: int = HEIGHT) -> None:
+    def __init__(self, clip: Clip, width: int = 0, height: int = 0) -> None:
+        """Frames of ``width`` x ``height`` pixels; 0: as large as the clip's are."""
         self.clip = clip
-        self._size = (width, height)
+        self._size = width, height = (width or clip.size[0], height or clip.size[1])
+        # A camera of more pixels has a lens to match: it blurs as many pixels, not more.
+        self._lines = min(height, HEIGHT)
         background = draw_background(clip.place, clip.weather, width, height, clip.seed)
         picture = Image.fromarray(np.clip(background, 0, 255).astype(np.uint8))
-        self._background = picture.filter(ImageFilter.GaussianBlur(height / 300))
+        self._background = picture.filter(ImageFilter.GaussianBlur(self._lines / 300))
         still = Scene(clip.place, clip.light, clip.weather, (), clip.seed)
         self._lights = light_map(still, width, height)
         self._sun = sunlight(still)
@@ -143,16 +146,14 @@ class ClipRenderer:
         key = replace(thing, at=Placement(0.0, 0.0, at.size, at.facing, at.phase))
         if key not in self._sprites:
             sprite = draw_thing(key, at.size * self._size[1], 2)
-            soft = ImageFilter.GaussianBlur(self._size[1] / 400)
+            soft = ImageFilter.GaussianBlur(self._lines / 400)
             image = sprite.image.convert("RGBa").filter(soft).convert("RGBA")
             self._sprites[key] = Sprite(image, sprite.anchor)
         return self._sprites[key]
 
 
 def render_clip(clip: Clip, path: Path) -> None:
-    """Writes a clip as H.264 (640x360, 6 frames a second, a keyframe every 2 s); the file appears
-    when whole.
-    """
+    """Writes a clip as H.264, 6 frames a second, a keyframe every 2 s, whole or not at all."""
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,8 @@ def render_clip(clip: Clip, path: Path) -> None:
         container.metadata["creation_time"] = clip.started_at.astimezone(UTC).isoformat()
         container.metadata["title"] = clip.camera
         stream = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        stream.width, stream.height = clip.size
+        stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, 1000)
         stream.codec_context.time_base = Fraction(1, 1000)
         stream.codec_context.gop_size = KEYFRAME_EVERY

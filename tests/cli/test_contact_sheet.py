@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
+import pytest
+from PIL import Image, ImageChops
 
 from search_core.search.engine import Hit
 from sightline.cli.contact_sheet import MARGIN_PX, TILE_PX, TITLE_PX, Section, draw_contact_sheet
@@ -39,3 +41,21 @@ def test_a_missing_thumbnail_and_a_long_title_do_not_stop_it(tmp_path: Path) -> 
     hits = [Hit(1, 0.1, make_entity(5))]
     sheet = draw_contact_sheet([Section("word " * 200, hits), Section("nothing", [])], tmp_path)
     assert sheet.width == 2 * MARGIN_PX + TILE_PX[0]
+
+
+def test_the_box_that_a_hit_was_found_by_is_outlined(tmp_path: Path) -> None:
+    hits = _hits(2, tmp_path)
+    box = (0.25, 0.5, 0.5, 0.75)
+    found = [hits[0], replace(hits[1], box=box)]
+    sheet = draw_contact_sheet([Section("two", found)], tmp_path)
+    whole, part = (
+        sheet.crop((left, TITLE_PX, left + TILE_PX[0], TITLE_PX + TILE_PX[1]))
+        for left in (MARGIN_PX, 2 * MARGIN_PX + TILE_PX[0])
+    )
+    changed = ImageChops.difference(whole, part).getbbox()
+    entity = hits[1].entity
+    shown = entity.width / entity.height * TILE_PX[1]
+    left = (TILE_PX[0] - shown) / 2
+    assert changed is not None
+    expected = (left + box[0] * shown, box[1] * TILE_PX[1], left + box[2] * shown, 0.75 * 180)
+    assert changed == pytest.approx(expected, abs=2)

@@ -22,10 +22,11 @@ from sightline.demo.footage import (
     render_clip,
     render_footage,
 )
-from sightline.demo.scenes.clips import CLIPS
+from sightline.demo.scenes.clips import CLIPS, STREET_CLIPS, WIDE_CLIPS, WIDE_SIZE
 from sightline.demo.scenes.facts import Sentence
 from sightline.demo.scenes.scenes import Dog, Person, Placement, Vehicle
 from sightline.demo.scenes.tracks import cross, pull_up, visible_share
+from sightline.demo.training.sampling import span
 from sightline.demo.training.truth import FPS, STILLS, still_scenes
 
 
@@ -63,7 +64,8 @@ def test_frames_are_the_same_every_time() -> None:
 
 def test_there_are_enough_clips_from_different_cameras_long_enough() -> None:
     assert len({clip.camera for clip in CLIPS}) == len(CLIPS) >= 6
-    assert all(clip.duration_ms >= 60_000 for clip in CLIPS)
+    assert all(clip.duration_ms >= 60_000 for clip in STREET_CLIPS)
+    assert all(clip.duration_ms >= 30_000 for clip in WIDE_CLIPS)
     assert all(clip.started_at.tzinfo is not None for clip in CLIPS)
     assert {clip.place for clip in CLIPS} >= {"junction", "car_park", "gate", "snow_field"}
 
@@ -117,6 +119,24 @@ def test_every_thing_is_visible_for_four_seconds() -> None:
                 if any((at := track.at(t)) and visible_share(at) > 0.6 for track in tracks)
             ]
             assert len(shown) * 100 >= 4_000, (clip.camera, thing)
+
+
+def test_things_before_wide_cameras_are_a_twentieth_to_a_fifth_of_the_height() -> None:
+    things = [track.thing for clip in WIDE_CLIPS for track in clip.tracks]
+    heights = [bottom - top for _, top, _, bottom in map(span, things)]
+    assert 0.0499 <= min(heights) <= 0.06
+    assert 0.19 <= max(heights) <= 0.2001
+    feet = [thing.at.y for thing in things]
+    assert 0.2 < min(feet) < 0.4 and 0.9 < max(feet) < 1.0
+
+
+def test_a_wide_camera_has_more_pixels(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    render_clip(replace(WIDE_CLIPS[0], duration_ms=1_000), path)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        assert (stream.width, stream.height) == WIDE_SIZE
+        assert len(list(container.decode(stream))) == FPS
 
 
 def test_tracks_move_steadily_and_stop_where_they_should() -> None:

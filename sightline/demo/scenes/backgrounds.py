@@ -1,5 +1,5 @@
-"""The six places as their cameras see them, drawn in daylight: ground in perspective, walls,
-markings, furniture.
+"""The places as their cameras see them, drawn in daylight: ground in perspective, walls,
+markings, furniture. What wide cameras see is in :mod:`sightline.demo.scenes.overviews`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from sightline.demo.scenes.canvas import SUPERSAMPLE, Canvas, FloatImage
+from sightline.demo.scenes.overviews import car_park_roof, square
 from sightline.demo.scenes.scenes import Place, Weather
 from sightline.demo.scenes.sprites import Colour, shaded
 
@@ -270,6 +271,8 @@ _PLACES: dict[Place, Callable[[Canvas], None]] = {
     "loading_dock": _loading_dock,
     "shop_aisle": _shop_aisle,
     "snow_field": _snow_field,
+    "car_park_roof": car_park_roof,
+    "square": square,
 }
 
 

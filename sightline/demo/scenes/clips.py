@@ -1,12 +1,26 @@
-"""The scripts of the sample clips: seven cameras, and who passes before each of them when."""
+"""The scripts of the sample clips: seven street cameras and two wide ones, and who passes before
+each of them when.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
-from sightline.demo.scenes.scenes import VEHICLE_EXTENT, Dog, Person, Placement, Vehicle, ground_y
-from sightline.demo.scenes.tracks import Clip, cross, pull_up, visit
+from sightline.demo.scenes.overviews import overview_y
+from sightline.demo.scenes.scenes import (
+    VEHICLE_EXTENT,
+    Dog,
+    Person,
+    Placement,
+    Vehicle,
+    extent,
+    ground_y,
+)
+from sightline.demo.scenes.tracks import Clip, Track, cross, pull_up, visit
+
+Seen = TypeVar("Seen", Person, Vehicle, Dog)
 
 
 def _at(size: float, facing: int) -> Placement:
@@ -57,11 +71,17 @@ def dog(
     return Dog(replace(at, y=min(0.965, at.y + lower)), colour, action, look)
 
 
+def afar(thing: Seen, height: float) -> Seen:
+    """The thing as a wide camera sees it, as high as ``height`` of the frame."""
+    size = height / extent(thing)[1]
+    return replace(thing, at=replace(thing.at, size=size, y=overview_y(size)))
+
+
 def _when(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-CLIPS: tuple[Clip, ...] = (
+STREET_CLIPS: tuple[Clip, ...] = (
     Clip(
         "junction-north",
         "junction",
@@ -183,6 +203,64 @@ CLIPS: tuple[Clip, ...] = (
         ),
     ),
 )
-"""The sample clips. Together they hold the four moments that :data:`~..footage.DEMO_SENTENCES`
-ask for.
+"""The clips of the street cameras, in which things are large."""
+
+WIDE_MS, WIDE_SIZE = 32_000, (1280, 720)
+
+
+def parked(kind: str, colour: str, facing: int, x: float, height: float, look: int) -> Track:
+    """A vehicle that stands before a wide camera all along, as high as ``height`` of the frame."""
+    return Track(afar(vehicle(kind, colour, facing, look=look), height), ((0, x), (WIDE_MS + 1, x)))
+
+
+WIDE_CLIPS: tuple[Clip, ...] = (
+    Clip(
+        "car-park-roof",
+        "car_park_roof",
+        "day",
+        "clear",
+        _when("2026-03-02T11:30:00+00:00"),
+        5822,
+        (
+            parked("car", "black", 1, 0.258, 0.068, 11),
+            parked("car", "grey", 1, 0.272, 0.061, 12),
+            parked("pickup", "green", -1, 0.727, 0.0665, 13),
+            parked("car", "red", -1, 0.742, 0.068, 14),
+            parked("van", "grey", -1, 0.957, 0.1, 15),
+            parked("car", "black", 1, 0.057, 0.0575, 16),
+            parked("car", "orange", 1, 0.128, 0.128, 17),
+            parked("car", "grey", -1, 0.895, 0.108, 18),
+            cross(afar(vehicle("car", "blue", 1, look=3), 0.05), 2, 10),
+            cross(afar(person("red", "black", "walking", 1, look=4), 0.106), 7, 22),
+            cross(afar(vehicle("van", "yellow", -1, look=5), 0.13), 14, 7),
+            cross(afar(person("pink", "white", "bicycle", -1, look=6), 0.063), 21, 10.5),
+            cross(afar(person("green", "grey", "walking", -1, look=7, bag="bag"), 0.2), 18, 12),
+        ),
+        WIDE_MS,
+        WIDE_SIZE,
+    ),
+    Clip(
+        "square",
+        "square",
+        "day",
+        "clear",
+        _when("2026-03-02T12:15:00+00:00"),
+        5909,
+        (
+            cross(afar(person("black", "blue", "bicycle", 1, look=3), 0.058), 2, 12),
+            cross(afar(person("blue", "white", "walking", -1, look=4, umbrella="red"), 0.2), 4, 13),
+            cross(afar(dog("brown", "running", 1, look=5), 0.075), 12, 8),
+            cross(afar(person("orange", "black", "walking", -1, look=6, bag="bag"), 0.078), 6, 25),
+            cross(afar(person("purple", "grey", "running", 1, look=7), 0.155), 19, 6),
+            cross(afar(person("red", "blue", "bicycle", -1, look=8), 0.07), 20, 11),
+        ),
+        WIDE_MS,
+        WIDE_SIZE,
+    ),
+)
+"""The clips of the wide cameras, in which things are from a twentieth to a fifth of the height."""
+
+CLIPS = (*STREET_CLIPS, *WIDE_CLIPS)
+"""The sample clips. Together they hold the moments that :data:`~..footage.DEMO_SENTENCES` ask
+for.
 """

@@ -12,7 +12,16 @@ from typing import Literal
 
 import numpy as np
 
-Place = Literal["junction", "car_park", "gate", "loading_dock", "shop_aisle", "snow_field"]
+Place = Literal[
+    "junction",
+    "car_park",
+    "gate",
+    "loading_dock",
+    "shop_aisle",
+    "snow_field",
+    "car_park_roof",
+    "square",
+]
 
 
 Light = Literal["day", "dusk", "night"]
@@ -28,6 +37,7 @@ PLACES: tuple[Place, ...] = (
     "shop_aisle",
     "snow_field",
 )
+"""The places that scenes are drawn at random of; the wide cameras' are seen in their clips only."""
 
 LIGHTS: tuple[Light, ...] = ("day", "dusk", "night")
 

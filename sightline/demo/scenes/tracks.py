@@ -13,7 +13,7 @@ from itertools import pairwise
 from sightline.demo.scenes.scenes import Dog, Light, Person, Place, Scene, Thing, Weather, extent
 
 CLIP_MS = 64_000
-"""Length of every clip in milliseconds."""
+"""Length of a clip in milliseconds, where it says no other."""
 
 SEEN_FROM = 0.6
 """Share of a thing's width that must be within the frame for it to count as visible."""
@@ -66,7 +66,10 @@ def visible_share(thing: Thing) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One camera's minute: where, when, in what light, and the tracks of what passes."""
+    """One camera's minute or less: where, when, in what light, and the tracks of what passes.
+
+    ``size`` is the width and height of its frames in pixels.
+    """
 
     camera: str
     place: Place
@@ -76,6 +79,7 @@ class Clip:
     seed: int
     tracks: tuple[Track, ...]
     duration_ms: int = CLIP_MS
+    size: tuple[int, int] = (640, 360)
 
     def scene_at(self, t_ms: int, *, seen: float = 0.0) -> Scene:
         """The scene ``t_ms`` into the clip, with the things of which more than ``seen`` is in the

@@ -31,9 +31,12 @@ DEMO_SENTENCES: tuple[Sentence, ...] = (
     ),
     Sentence("a lorry lettered JCN", Facts((ThingClaim("lorry", (("lettering", "JCN"),)),))),
     Sentence("a white car", Facts((ThingClaim("car", (("colour", "white"),)),))),
+    Sentence("a blue car", Facts((ThingClaim("car", (("colour", "blue"),)),))),
     Sentence("two dogs in snow", Facts((ThingClaim("dog", (), 2),), weather="snow")),
 )
-"""What the demo asks for. Each is true of one clip's moment and of no still."""
+"""What the demo asks for. Each is true of one clip's moment and of no still. The blue car is a
+twentieth of the frame's height: a region of the picture finds it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
