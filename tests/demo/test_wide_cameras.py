@@ -8,7 +8,7 @@ from PIL import Image
 
 import sightline
 from ingest.options import IngestOptions
-from sightline.cli.demo import REGIONS, TOP
+from sightline.cli.demo import TOP
 from sightline.demo.footage import moments, render_clip
 from sightline.demo.scenes.clips import WIDE_CLIPS
 from sightline.demo.scenes.render import render_scene
@@ -33,7 +33,7 @@ def test_a_thing_a_twentieth_of_the_height_is_found_by_its_box(
 
     with sightline.open(tmp_path / "data") as workspace:
         library = workspace.library()
-        report = library.ingest([footage], IngestOptions(regions=REGIONS))
+        report = library.ingest([footage], IngestOptions())
         assert not report.failed
         hits = library.search(SENTENCE, k=TOP)
     found = next(hit for hit in hits if hit.entity.camera == clip.camera)
