@@ -4,7 +4,8 @@
 demo encoder never saw at 1280x720, their things smaller by a factor: as stills, and as clips of 7 s
 in which they slide in before an empty place. They go through the real ingest, store and search, and
 precision@5 is printed for sentences about one object and about two attributes. Boxes are as the
-proposers find them. ``--folder`` keeps what is rendered, and takes what is there.
+proposers find them. ``--folder`` keeps what is rendered, and takes what is there; ``--picture``
+draws the curves that docs/figures.md shows.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import altair as alt
 import av
 import numpy as np
 from PIL import Image
@@ -139,8 +141,22 @@ def precision(
     return float(np.mean(shares))
 
 
-def measure(folder: Path, what: str, count: int, way: str, factors: Sequence[float]) -> None:
-    """Print how a way to propose regions does on stills or clips at each factor."""
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Precision@5 of sentences of a kind, on stills or clips whose things are so many times as
+    large, with a way to propose regions.
+    """
+
+    what: str
+    way: str
+    sentences: str
+    factor: float
+    precision: float
+
+
+def measure(folder: Path, what: str, count: int, way: str, factors: Sequence[float]) -> list[Share]:
+    """Print and return how a way to propose regions does on stills or clips at each factor."""
+    measured = []
     shown = scenes(count)
     groups = make_sentences(shown, relevant=RELEVANT[what], two_attributes=80)
     asked = {name: groups[name] for name in ("one_object", "two_attributes")}
@@ -154,8 +170,46 @@ def measure(folder: Path, what: str, count: int, way: str, factors: Sequence[flo
             library.ingest(paths, IngestOptions(regions=way, read="off"))
             seconds = time.monotonic() - began
             got = [precision(library, sentences, shown) for sentences in asked.values()]
+        measured += [
+            Share(what, way, name, factor, share) for name, share in zip(asked, got, strict=True)
+        ]
         said = ", ".join(f"{share:.3f}" for share in got)
         print(f"  x{factor:g}: {said}  (ingest {seconds:.0f} s)", flush=True)
+    return measured
+
+
+def draw(measured: Sequence[Share], path: Path) -> None:
+    """Write the curves as a picture: PNG or SVG, by the name's ending."""
+    titles = {"one_object": "one object", "two_attributes": "two attributes"}
+    rows = [
+        {
+            "what": share.what,
+            "regions": share.way,
+            "sentences about": titles[share.sentences],
+            "size of things": share.factor,
+            "precision@5": share.precision,
+        }
+        for share in measured
+    ]
+    curves = (
+        alt.Chart(alt.Data(values=rows), width=300, height=260)
+        .mark_line(point=True)
+        .encode(
+            x=alt.X("size of things:Q", scale=alt.Scale(type="log", domain=[0.18, 1.1])).axis(
+                values=list(FACTORS), format=".2~f"
+            ),
+            y=alt.Y("precision@5:Q", scale=alt.Scale(domain=[0, 1])),
+            color=alt.Color(
+                "regions:N",
+                scale=alt.Scale(
+                    domain=["off", "motion", "tiles"], range=["#8a8f98", "#0f766e", "#b45309"]
+                ),
+            ),
+            strokeDash=alt.StrokeDash("sentences about:N", legend=alt.Legend(symbolType="stroke")),
+            column=alt.Column("what:N", title=None),
+        )
+    )
+    curves.configure(background="white").save(str(path), scale_factor=2)
 
 
 def main() -> None:
@@ -165,12 +219,16 @@ def main() -> None:
     parser.add_argument("--clips", type=int, default=97, help="how many; 0 for none")
     parser.add_argument("--factors", type=float, nargs="+", default=FACTORS)
     parser.add_argument("--folder", type=Path, help="where what is rendered is kept")
+    parser.add_argument("--picture", type=Path, help="where the curves are drawn, PNG or SVG")
     options = parser.parse_args()
+    measured: list[Share] = []
     with tempfile.TemporaryDirectory() as scratch:
         folder = options.folder or Path(scratch)
         for what, count in (("stills", options.stills), ("clips", options.clips)):
             for way in WAYS[what] if count else ():
-                measure(folder, what, count, way, options.factors)
+                measured += measure(folder, what, count, way, options.factors)
+    if options.picture:
+        draw(measured, options.picture)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,8 @@ def split_quoted(text: str) -> tuple[str, tuple[str, ...]]:
 def written_words(sentence: str, unknown: Iterable[str]) -> tuple[str, ...]:
     """Return the words of a sentence that may be lettering: those that look written or unknown."""
     found = [*unknown]
-    if not sentence.isupper() or len(sentence.split()) == 1:
+    # A sentence all in capitals says nothing of any word; Chinese has none.
+    if not (sentence.isascii() and sentence.isupper()) or len(sentence.split()) == 1:
         found += [word for word in _WRITTEN.findall(sentence) if _looks_written(word)]
     return tuple(dict.fromkeys(word for word in found if len("".join(plain_words(word))) > 1))
 

@@ -33,7 +33,7 @@ _MOVED_SHARE = 0.5
 #: Pictures match so many times as well at another place as they do unmoved where the camera moved.
 #: A lorry that passes close looks so, too, in one of five keyframes of the sample footage. So the
 #: camera moves where this share of the last keyframes say so, two at the least: of 306 keyframes of
-#: fixed cameras one does then, and 44 of the 50 of a view that pans.
+#: fixed cameras one does then, and 43 of the 50 of a view that pans.
 _SURER, _LAST, _LEAST_SHARE = 1.5, 6, 0.75
 #: Into how many parts a side is cut: quarters cost five embeddings for one, ninths as well 14.
 _PARTS = 2

@@ -160,6 +160,7 @@ def test_what_stands_in_quotation_marks_is_taken_out(
         ("3 people and 12 dogs", ()),
         ("A RED CAR", ()),
         ("FERN", ("FERN",)),
+        ("一个印有 JCN 的卡车", ("JCN",)),
     ],
 )
 def test_capitals_and_digits_look_written(sentence: str, expected: tuple[str, ...]) -> None:
