@@ -20,6 +20,7 @@ from search_core.search.engine import Query, SearchEngine
 from search_core.search.match_strength import (
     FRESH_S,
     MATCH,
+    PLAIN_K,
     Background,
     Relevance,
     sure_before_fall,
@@ -152,19 +153,25 @@ def filters(draw: st.DrawFn) -> Filter:
     )
 
 
-@pytest.fixture(scope="module")
-def searched() -> tuple[Encoder, MemoryStore, Relevance]:
+@pytest.fixture(scope="module", params=["whole pictures", "regions as well"])
+def searched(request: pytest.FixtureRequest) -> tuple[Encoder, MemoryStore, Relevance]:
     encoder = Encoder()
     store = filled(encoder)
+    if request.param == "regions as well":
+        vectors = clip_like_vectors(200, DIM, seed=5)
+        box = (0.1, 0.1, 0.3, 0.3)
+        regions = [make_entity(at).region("motion", 0, box) for at in range(0, 200, 2)]
+        store.upsert("main", regions, vectors[::2])
     return encoder, store, Relevance(encoder, store)
 
 
 @settings(deadline=None)
 @given(
-    where=filters(),
+    where=st.just(NO_FILTER) | filters(),
     allowed=st.none() | st.sets(st.sampled_from(CAMERAS), min_size=1),
-    k=st.integers(1, 120),
+    k=st.just(PLAIN_K) | st.integers(1, 120),
     about=st.integers(0, 199),
+    seed=st.sampled_from((0, 5)),
 )
 def test_nothing_that_narrows_a_search_changes_a_strength(
     searched: tuple[Encoder, MemoryStore, Relevance],
@@ -173,9 +180,10 @@ def test_nothing_that_narrows_a_search_changes_a_strength(
     allowed: set[str] | None,
     k: int,
     about: int,
+    seed: int,
 ) -> None:
     encoder, store, relevance = searched
-    encoder.says = clip_like_vectors(200, DIM)[about]
+    encoder.says = clip_like_vectors(200, DIM, seed=seed)[about]
     whole = SearchEngine(encoder, store, "main", relevance=relevance)
     verdicts = {hit.entity.id: hit.strength for hit in whole.answer(Query("a red car"), k=200).hits}
 
