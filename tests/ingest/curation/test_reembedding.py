@@ -74,7 +74,7 @@ def take_in(
 ) -> IngestReport:
     return ingest(
         [str(media)],
-        IngestOptions(keyframes="interval:1"),
+        IngestOptions(keyframes="interval:1", regions="off"),
         settings=settings,
         store=store,
         encoder=encoder,

@@ -275,7 +275,13 @@ def test_flushes_wait_for_the_limit_of_the_server_and_threads_share_one(
     store.settle("main")
     store.settle("main")  # refused at first, where the version limits
     asked = server.calls.count("Flush")
-    threads = [threading.Thread(target=store.settle, args=("main",)) for _ in range(8)]
+    together = threading.Barrier(8)
+
+    def settle() -> None:
+        together.wait()
+        store.settle("main")
+
+    threads = [threading.Thread(target=settle) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
