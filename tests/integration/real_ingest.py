@@ -43,6 +43,7 @@ class Ingest:
         self._bare = bare
         self._environment = {
             "SIGHTLINE_MEDIA_READ": "off",
+            "SIGHTLINE_MODEL": "sightline-demo",
             **(environment or {}),
             **({"SIGHTLINE_MILVUS_URI": uri} if uri else {}),
         }
