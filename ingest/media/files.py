@@ -228,6 +228,8 @@ WAIT_STAGE = "wait"
 _TAIL_BYTES = 4096
 _RESERVED_BYTES = 512
 _ZIP_TAIL_BYTES = 65_557  # the longest comment, and the record before it
+#: The record that ends an archive, without the comment whose length its last two bytes say.
+_ZIP_END_BYTES = 22
 _MOST_BOXES = 10_000
 _MOST_INDEX_BYTES = 8 * 1024**2
 _MOST_JPEG_BYTES = 64 * 1024**2
@@ -437,7 +439,12 @@ def _program_stream(file: BinaryIO, size: int) -> EndMark:
 
 
 def _zip(file: BinaryIO, size: int) -> EndMark:
-    return "whole" if b"PK\x05\x06" in _tail(file, size, _ZIP_TAIL_BYTES) else "cut"
+    tail = _tail(file, size, _ZIP_TAIL_BYTES)
+    record = tail[max(0, tail.rfind(b"PK\x05\x06")) :]
+    if not record.startswith(b"PK\x05\x06") or len(record) < _ZIP_END_BYTES:
+        return "cut"
+    comment = int.from_bytes(record[_ZIP_END_BYTES - 2 : _ZIP_END_BYTES], "little")
+    return "whole" if len(record) >= _ZIP_END_BYTES + comment else "cut"
 
 
 _SIGNATURES: dict[bytes, Callable[[BinaryIO, int], EndMark]] = {
