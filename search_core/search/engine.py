@@ -292,7 +292,7 @@ class SearchEngine:
         is_usual = k == PLAIN_K and params in (None, NO_PARAMS)
         is_plain = is_usual and where.is_empty and not (query.takes_away or query.quoted)
         first = found.matches[0] if found.matches and is_plain else None
-        if first is not None and first.entity.is_region:
+        if first is not None and first.entity.box:
             first = None  # its picture need not be the best of whole ones
         if not by_id:
             del kept[k:], scores[k:]
