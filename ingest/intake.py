@@ -64,8 +64,8 @@ class Plan:
 
     ``naming`` says which camera a source is from where ``camera`` is None. ``starts_ms`` is when
     sources began by what somebody said, by uri in epoch milliseconds. ``anew`` are sources that are
-    taken in although the ledger calls them done. ``as_good`` is another recipe by which they are
-    done.
+    taken in although the ledger calls them done. ``accepted`` is another recipe whose
+    sources are done.
     """
 
     library: str
@@ -77,7 +77,7 @@ class Plan:
     anew: frozenset[str] = frozenset()
     clocks: Clocks = field(default_factory=Clocks)
     starts_ms: Mapping[str, int] = field(default_factory=dict)
-    as_good: str | None = None
+    accepted: str | None = None
 
     @classmethod
     def of(
@@ -101,7 +101,7 @@ class Plan:
             anew=anew,
             clocks=asked.clocks(settings),
             # What is in the library without regions is not taken in again: reembed adds them.
-            as_good=recipe_of(encoder.identity.digest, replace(asked, regions=OFF).recipe)
+            accepted=recipe_of(encoder.identity.digest, replace(asked, regions=OFF).recipe)
             if asked.regions == AUTO
             else None,
         )
@@ -342,7 +342,7 @@ class Intake:
     def _is_done(self, source_id: str) -> bool:
         if self._ledger is None or source_id in self._plan.anew:
             return False
-        recipes = filter(None, (self._plan.recipe, self._plan.as_good))
+        recipes = filter(None, (self._plan.recipe, self._plan.accepted))
         return any(
             self._ledger.is_done(self._plan.library, source_id, recipe) for recipe in recipes
         )

@@ -351,11 +351,11 @@ class Library:
         on_progress: Callable[[int, int, str], None] = lambda done, total, current: None,
         check: Callable[[], None] = lambda: None,
     ) -> RegionsReport:
-        """Give its keyframes regions: ``"motion"``, ``"tiles"``, ``"detector:FILE"``, or ``"off"``.
+        """Give its keyframes regions of a kind, or remove them with ``"off"``.
 
-        Each source is decoded again; the report counts keyframes whose source is gone. What
-        ``check``, which is called often, raises ends it; the same call goes on from there. Raises
-        UsageError.
+        Kinds are ``"auto"``, ``"motion"``, ``"tiles"`` and ``"detector:FILE"``. Each source is
+        decoded again; the report counts keyframes whose source is gone. What ``check``, which is
+        called often, raises ends it; the same call goes on from there. Raises UsageError.
         """
         from ingest.curation.regions import give_regions
 

@@ -371,7 +371,7 @@ class Workspace:
     # Within
 
     def _identity_of(self, library: str) -> EncoderIdentity | None:
-        """Return the encoder that made a library's vectors, None where there is no such library."""
+        """Return the encoder that made a library's vectors, None without a library."""
         if self.is_untouched:
             return None
         try:

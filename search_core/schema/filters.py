@@ -213,7 +213,7 @@ class Filter:
         return self in (Filter(), Filter(regions=True))
 
     def loosened(self, fields: Collection[str] = STORED_FIELDS) -> Filter:
-        """Return it with hours that are simpler and may let a little more through, or itself.
+        """Return a filter with simpler hours, which may match more rows, or itself.
 
         Where a zone's clocks change often within the time, `expression` has a part for each
         change, and Milvus takes longer to read it than to search a small library.

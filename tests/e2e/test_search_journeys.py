@@ -533,14 +533,18 @@ def test_words_that_were_read_are_found_in_quotation_marks_and_framed(
     page.get_by_text("These words were read on no picture").wait_for()
 
 
-def test_a_stored_region_is_searched_by_and_left_out(
-    page: Page,  # noqa: F811
-    data_dir: Path,  # noqa: F811
-) -> None:
+def give_tiles(data_dir: Path) -> None:  # noqa: F811
+    """Give the library regions, as the command does."""
     command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
     regions = [*command, "library", "reembed", "--regions", "tiles"]
     subprocess.run(regions, check=True, capture_output=True)
 
+
+def test_a_stored_region_is_searched_by_and_left_out(
+    page: Page,  # noqa: F811
+    data_dir: Path,  # noqa: F811
+) -> None:
+    give_tiles(data_dir)
     ask(page, q="a lorry")
     settle(page)
     stored = page.locator(".st-key-stored-regions")
@@ -560,9 +564,7 @@ def test_an_outlined_region_is_chosen_by_a_click_on_the_picture_and_by_keys(
     page: Page,  # noqa: F811
     data_dir: Path,  # noqa: F811
 ) -> None:
-    command = [sys.executable, "-m", "sightline.cli.main", "--data-dir", str(data_dir)]
-    regions = [*command, "library", "reembed", "--regions", "tiles"]
-    subprocess.run(regions, check=True, capture_output=True)
+    give_tiles(data_dir)
     outlines = page.locator(".stored button")
     chosen = page.locator(".stored button[aria-pressed=true]")
 

@@ -1,8 +1,9 @@
 """An object detector in an ONNX file, as what finds boxes; the file may be anybody's.
 
-What a model takes and gives is told by the names and shapes in it: there is a form for each way in
-which permissively licensed detectors are exported. onnxruntime, of the extra ``reading``, is
-imported when a model is loaded. Nothing is unpickled, and no code of the file's is run.
+The names and shapes of a model's inputs and outputs say how its boxes are encoded. Supported are
+the encodings in which permissively licensed detectors are exported. onnxruntime, of the extra
+``reading``, is imported when a model is loaded. Nothing is unpickled, and no code of the file's is
+run.
 """
 
 from __future__ import annotations
@@ -121,7 +122,10 @@ class OnnxModel:
                 return form
         if len(names) == 1 and len(self._session.get_outputs()[0].shape) == 3:
             return _YOLOX
-        raise MediaError("gives {names}, which is no known form", names=", ".join(self._outputs))
+        raise MediaError(
+            "has the outputs {names}, which no supported detector has",
+            names=", ".join(self._outputs),
+        )
 
     def _size_of_input(self) -> tuple[int, int] | None:
         """Return (width, height) of what the model takes, None where any will do."""

@@ -186,7 +186,7 @@ def draw_batch(
         scenes.append(view.scene)
         claims.append(_view_facts(rng, view))
         pictures.append(wide.frames[index, number])
-    # Mixed, so that all chunks of a batch have pictures alike and the same statistics.
+    # Shuffled, so that batch statistics are the same in each chunk.
     order = rng.permutation(size)
     return Batch(
         frames=np.stack([pictures[place] for place in order]),

@@ -30,7 +30,7 @@ from sightline.demo.training.batches import Themes, WideScenes, augment, draw_ba
 from sightline.demo.training.cache import make_group, open_cache, open_view_cache
 from sightline.demo.training.replicas import Replicas
 from sightline.demo.training.views import wide_views
-from sightline.demo.training.warm_start import freeze_first_layers, mix_with_start, start_from
+from sightline.demo.training.warm_start import freeze_first_layers, mix_with, start_from
 
 ENCODER_FOLDER = Path(__file__).parents[1] / "encoder"
 WEIGHTS = "model.safetensors"
@@ -56,6 +56,7 @@ class Recipe:
     decay: float = 0.8
     paired: float = 0.5
     start: Path | None = None
+    mixed_with: Path | None = None
     share: float = 0.85
     chunks: int = 4
     threads: int = 2
@@ -174,8 +175,8 @@ def train(recipe: Recipe, cache: Path, folder: Path = ENCODER_FOLDER, resume: bo
             )
             checkpoint.with_suffix(".partial").replace(checkpoint)
             save_weights(model, cache / WEIGHTS)
-    if recipe.start is not None:
-        mix_with_start(model, tokenizer, recipe.start, recipe.share)
+    if recipe.mixed_with is not None:
+        mix_with(model, tokenizer, recipe.mixed_with, recipe.share)
     save_weights(model, folder / WEIGHTS)
 
 
@@ -209,6 +210,12 @@ def main() -> None:
         help="folder with the weights and vocabulary of an encoder to start from",
     )
     parser.add_argument(
+        "--mix-with",
+        type=Path,
+        help="folder of weights of which the trained ones are made the mean, those of an earlier "
+        "stage",
+    )
+    parser.add_argument(
         "--fresh", action="store_true", help="start anew even where a checkpoint is kept"
     )
     parser.add_argument(
@@ -223,6 +230,7 @@ def main() -> None:
         groups=options.groups,
         wide=options.wide,
         start=options.start,
+        mixed_with=options.mix_with,
     )
     write_configuration(options.folder)
     train(recipe, options.cache, options.folder, resume=not options.fresh)

@@ -142,7 +142,7 @@ def wide_views(seed: int, index: int) -> tuple[View, ...]:
     for make in makers:
         for _ in range(10):
             view = view_of(scene, make(rng, scene))
-            # Empty ground looks alike everywhere: little of it is enough.
+            # Views without things are much alike: a quarter of them is kept.
             if view.scene.things or (view.is_clear and rng.random() < 0.25):
                 break
         views.append(view)

@@ -65,22 +65,31 @@ def _tokenizer_of(folder: Path) -> Any:
     )
 
 
+def _read(folder: Path) -> tuple[Any, torch.Tensor, dict[str, torch.Tensor]]:
+    """Returns the tokenizer, the embeddings (pieces, width) and the other weights in ``folder``."""
+    weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
+    return _tokenizer_of(folder), weights.pop(EMBEDDINGS), weights
+
+
+def _shared_places(tokenizer: Any, old: Any) -> tuple[list[int], list[int]]:
+    """Returns the places of the pieces that both vocabularies have: in the first, in the other."""
+    shared = [piece for piece in tokenizer.encoder if piece in old.encoder]
+    return [tokenizer.encoder[each] for each in shared], [old.encoder[each] for each in shared]
+
+
 def start_from(model: Any, tokenizer: Any, folder: Path) -> None:
     """Puts the weights of the encoder in ``folder`` into a model whose vocabulary is the
     tokenizer's.
     """
-    old = _tokenizer_of(folder)
-    state = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
-    theirs = state.pop(EMBEDDINGS)
+    old, theirs, state = _read(folder)
     rest = model.load_state_dict(state, strict=False)
     if rest.unexpected_keys or rest.missing_keys != [EMBEDDINGS]:
         raise ValueError(f"The weights in {folder} are of another model: {rest}")
     with torch.no_grad():
         ours = model.token_embedding.weight
         ours.copy_(theirs.mean(0) + torch.randn(ours.shape) * theirs.std() * 0.5)
-        for piece, place in tokenizer.encoder.items():
-            if piece in old.encoder:
-                ours[place] = theirs[old.encoder[piece]]
+        places, their_places = _shared_places(tokenizer, old)
+        ours[places] = theirs[their_places]
         for word, english in meanings().items():
             meant = theirs[old.encode(english)].mean(0)
             for text in (word, f"{word}狗"):
@@ -89,26 +98,19 @@ def start_from(model: Any, tokenizer: Any, folder: Path) -> None:
                     ours[place] = meant + torch.randn_like(meant) * 0.1 * meant.std()
 
 
-def mix_with_start(model: Any, tokenizer: Any, folder: Path, share: float) -> None:
-    """Makes a model's weights ``share`` of their own and the rest of those in ``folder``.
+def mix_with(model: Any, tokenizer: Any, folder: Path, share: float) -> None:
+    """Makes a model's weights the mean of its own, weighing ``share``, and those in ``folder``.
 
     Trained on for a short time, a model forgets some of what it knew; the mean of before and after
     knows both (Wortsman et al., "Robust fine-tuning of zero-shot models", 2022). Pieces that only
     the model's vocabulary has stay as they are.
     """
-    theirs = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
-    embeddings = theirs.pop(EMBEDDINGS)
-    old = _tokenizer_of(folder)
-    shared = [
-        (place, old.encoder[piece])
-        for piece, place in tokenizer.encoder.items()
-        if piece in old.encoder
-    ]
-    ours, other = (list(places) for places in zip(*shared, strict=True))
+    old, embeddings, theirs = _read(folder)
+    places, their_places = _shared_places(tokenizer, old)
     state = model.state_dict()
     with torch.no_grad():
         rows = state[EMBEDDINGS]
-        rows[ours] = share * rows[ours] + (1 - share) * embeddings[other]
+        rows[places] = share * rows[places] + (1 - share) * embeddings[their_places]
         for name, tensor in theirs.items():
             if state[name].is_floating_point():
                 state[name].copy_(share * state[name] + (1 - share) * tensor)

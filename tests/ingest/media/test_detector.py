@@ -148,7 +148,7 @@ HOSTILE = {
     ),
     "takes 16 pictures at once": fixed_model({"boxes": PIXELS, "scores": SURE}, (16, 3, 64, 64)),
     "takes no RGB picture": fixed_model({"boxes": PIXELS, "scores": SURE}, (1, 7, 64, 64)),
-    "no known form": fixed_model({"classes": numbers([1, 2]), "embedding": SURE}),
+    "no supported detector": fixed_model({"classes": numbers([1, 2]), "embedding": SURE}),
     "gives an output of shape (9, 6)": fixed_model({"output": numbers([[[0] * 6] * 9])}),
     "gives an output of shape (2, 3)": fixed_model({"boxes": PIXELS[:, :3], "scores": SURE}),
     "gives 2 boxes with 3 scores": fixed_model({"boxes": PIXELS, "scores": numbers([1, 1, 1])}),

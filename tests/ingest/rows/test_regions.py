@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -211,10 +212,10 @@ def test_regions_are_a_recipe_of_their_own(
 def test_what_is_there_without_regions_is_not_taken_in_again_for_their_sake(
     lite_store: MilvusStore, photos: Path, take_in: TakeIn
 ) -> None:
-    options = {"store": lite_store, "encoder": ColourEncoder(), "library": "main"}
-    assert take_in(photos, regions="off", **options).done == 4  # type: ignore[arg-type]
-    assert take_in(photos, regions="auto", **options).skipped == 4  # type: ignore[arg-type]
-    assert take_in(photos, regions="tiles", **options).done == 4  # type: ignore[arg-type]
+    again = partial(take_in, photos, store=lite_store, encoder=ColourEncoder(), library="main")
+    assert again(regions="off").done == 4
+    assert again(regions="auto").skipped == 4
+    assert again(regions="tiles").done == 4
 
 
 def test_a_library_from_before_regions_refuses_them_and_says_what_to_do(

@@ -107,9 +107,7 @@ def shown(epoch_ms: int, zone: str) -> int:
     return clock.hour * 60 + clock.minute
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=MINUTES,
     end=st.integers(1, 1440),
@@ -139,9 +137,7 @@ def test_hours_find_what_the_wall_clock_shows_with_minutes_stored_and_without(
         assert {key for key, entity in found.items() if entity.captured_at > 0} == expected
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=MINUTES,
     length=st.integers(1, 1439),
